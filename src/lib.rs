@@ -1,0 +1,10 @@
+//! procbench: what PostgreSQL connection churn does to running queries.
+//!
+//! Data flows one way: arguments, config, plan, workers, run file, renderers.
+//! Both modes ([`model`] and [`server`]) share [`load`], [`record`], [`stats`]
+//! and [`report`]; a mode only supplies operations.
+
+pub mod load;
+pub mod procarray;
+pub mod report;
+pub mod server;

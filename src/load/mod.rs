@@ -1,0 +1,2 @@
+//! Pacing, schedules, block order and CPU accounting, shared by both modes.
+

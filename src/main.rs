@@ -1,0 +1,2 @@
+//! procbench: thin binary.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Reader-writer locks behind one trait.

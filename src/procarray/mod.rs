@@ -1,0 +1,3 @@
+//! The model of PostgreSQL's ProcArray.
+
+pub mod locks;

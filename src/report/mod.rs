@@ -1,0 +1,1 @@
+//! Renderers over run files: tables, figures, exports.

@@ -1,0 +1,3 @@
+//! Server mode: the arms on real PostgreSQL connections.
+
+pub mod provision;

@@ -1,0 +1,1 @@
+//! Where the servers come from: Docker, local binaries, a URL.
