@@ -4,7 +4,13 @@
 //! Both modes ([`model`] and [`server`]) share [`load`], [`record`], [`stats`]
 //! and [`report`]; a mode only supplies operations.
 
+pub mod arm;
+pub mod config;
 pub mod load;
 pub mod procarray;
+pub mod record;
 pub mod report;
 pub mod server;
+pub mod stats;
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,168 @@
+//! The order of everything: visits to a server (or a fresh array), rounds in a
+//! visit, blocks in a round. Seeded, interleaved, fixed before the first block.
+
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_pcg::Pcg64;
+use serde::{Deserialize, Serialize};
+
+use super::schedule::derive_seed;
+use crate::arm::Arm;
+
+/// One block to be run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockSpec {
+    /// Position in the whole run.
+    pub index: u32,
+    /// The arm.
+    pub arm: Arm,
+    /// The A/A twin of the baseline arm: same load, own label, gives the noise floor.
+    pub twin: bool,
+    /// Standing connections.
+    pub standing: u32,
+    /// Round among those with the same number of standing connections; the
+    /// blocks of one round were run next to each other and are compared in pairs.
+    pub round: u32,
+    /// Which visit (server start, or fresh array) the block belongs to.
+    pub visit: u32,
+}
+
+/// A stretch of blocks on one freshly started server (or array).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Visit {
+    /// Number of the visit, from 0.
+    pub index: u32,
+    /// Standing connections throughout the visit.
+    pub standing: u32,
+    /// The blocks, in order.
+    pub blocks: Vec<BlockSpec>,
+}
+
+/// The whole order of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The visits, in order.
+    pub visits: Vec<Visit>,
+}
+
+/// What a plan is made from.
+#[derive(Debug, Clone)]
+pub struct PlanShape<'a> {
+    /// The arms, without twins.
+    pub arms: &'a [Arm],
+    /// Standing connections to visit.
+    pub standing: &'a [u32],
+    /// Blocks an arm at each number of standing connections.
+    pub blocks: u32,
+    /// Fresh starts at each number of standing connections.
+    pub visits: u32,
+    /// Seed of the order.
+    pub seed: u64,
+}
+
+/// The arm whose twin gives the noise floor: `kept-open` where it runs.
+pub fn baseline(arms: &[Arm]) -> Option<Arm> {
+    [Arm::KeptOpen, Arm::Quiet]
+        .into_iter()
+        .find(|a| arms.contains(a))
+        .or_else(|| arms.first().copied())
+}
+
+impl Plan {
+    /// Lays out the run. Each cycle visits every number of standing connections
+    /// once, in random order; rounds are spread evenly over the cycles; each
+    /// round holds every arm and the baseline's twin once, in random order.
+    pub fn new(shape: &PlanShape<'_>) -> Self {
+        let mut rng = Pcg64::seed_from_u64(derive_seed(shape.seed, &[0x504C_414E]));
+        let cycles = shape.visits.clamp(1, shape.blocks.max(1));
+        let mut contenders: Vec<(Arm, bool)> = shape.arms.iter().map(|&a| (a, false)).collect();
+        contenders.extend(baseline(shape.arms).map(|a| (a, true)));
+
+        let mut plan = Plan { visits: Vec::new() };
+        let mut index = 0;
+        let mut next_round = 0;
+        for cycle in 0..cycles {
+            let rounds = shape.blocks / cycles + u32::from(cycle < shape.blocks % cycles);
+            let mut standing = shape.standing.to_vec();
+            standing.shuffle(&mut rng);
+            for n in standing {
+                let visit = plan.visits.len() as u32;
+                let mut blocks = Vec::new();
+                for round in next_round..next_round + rounds {
+                    contenders.shuffle(&mut rng);
+                    for &(arm, twin) in &contenders {
+                        blocks.push(BlockSpec { index, arm, twin, standing: n, round, visit });
+                        index += 1;
+                    }
+                }
+                plan.visits.push(Visit { index: visit, standing: n, blocks });
+            }
+            next_round += rounds;
+        }
+        plan
+    }
+
+    /// Number of blocks in all.
+    pub fn block_count(&self) -> usize {
+        self.visits.iter().map(|v| v.blocks.len()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn shape(arms: &[Arm], seed: u64) -> Plan {
+        Plan::new(&PlanShape { arms, standing: &[0, 500], blocks: 8, visits: 3, seed })
+    }
+
+    #[test]
+    fn every_round_holds_every_arm_and_the_twin_once() {
+        let plan = shape(&Arm::ALL, 1);
+        assert_eq!(plan.visits.len(), 6);
+        assert_eq!(plan.block_count(), 2 * 8 * 8);
+        let mut rounds: BTreeMap<(u32, u32), Vec<(Arm, bool)>> = BTreeMap::new();
+        let mut visits_of_round: BTreeMap<(u32, u32), u32> = BTreeMap::new();
+        for visit in &plan.visits {
+            for b in &visit.blocks {
+                assert_eq!((b.standing, b.visit), (visit.standing, visit.index));
+                rounds.entry((b.standing, b.round)).or_default().push((b.arm, b.twin));
+                assert_eq!(*visits_of_round.entry((b.standing, b.round)).or_insert(b.visit), b.visit);
+            }
+        }
+        assert_eq!(rounds.len(), 16);
+        for mut arms in rounds.into_values() {
+            arms.sort();
+            let mut expected: Vec<_> = Arm::ALL.iter().map(|&a| (a, false)).collect();
+            expected.push((Arm::KeptOpen, true));
+            expected.sort();
+            assert_eq!(arms, expected);
+        }
+        let indices: Vec<u32> = plan.visits.iter().flat_map(|v| v.blocks.iter().map(|b| b.index)).collect();
+        assert_eq!(indices, (0..128).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_seed_fixes_the_order_and_another_seed_changes_it() {
+        assert_eq!(shape(&Arm::ALL, 1), shape(&Arm::ALL, 1));
+        assert_ne!(shape(&Arm::ALL, 1), shape(&Arm::ALL, 2));
+    }
+
+    #[test]
+    fn no_arm_owns_a_place_in_the_round() {
+        // An arm that always ran first would own every slow start.
+        let mut firsts: BTreeMap<(Arm, bool), u32> = BTreeMap::new();
+        for seed in 0..50 {
+            for visit in shape(&[Arm::KeptOpen, Arm::Unpooled], seed).visits {
+                for round in visit.blocks.chunks(3) {
+                    *firsts.entry((round[0].arm, round[0].twin)).or_default() += 1;
+                }
+            }
+        }
+        // 800 rounds, 267 expected for each of three, standard deviation 13.
+        for (arm, count) in firsts {
+            assert!((200..334).contains(&count), "{arm:?} came first {count} times");
+        }
+    }
+}

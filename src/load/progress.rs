@@ -1,0 +1,92 @@
+//! Progress with time left, on stderr; silent when stderr is not a terminal,
+//! save for one line every few seconds.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Where progress goes. Never called while a block is being measured.
+#[derive(Debug)]
+pub struct Progress {
+    bar: ProgressBar,
+    plain: Option<PlainLines>,
+    quiet: bool,
+}
+
+#[derive(Debug)]
+struct PlainLines {
+    every: Duration,
+    last: Option<Instant>,
+}
+
+impl Progress {
+    /// Progress on stderr.
+    pub fn stderr() -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        Progress {
+            bar: ProgressBar::with_draw_target(
+                Some(0),
+                if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() },
+            ),
+            plain: (!terminal).then_some(PlainLines { every: Duration::from_secs(10), last: None }),
+            quiet: false,
+        }
+    }
+
+    /// No output at all (tests, library use).
+    pub fn silent() -> Self {
+        Progress {
+            bar: ProgressBar::hidden(),
+            plain: None,
+            quiet: true,
+        }
+    }
+
+    /// Says one line, such as which server was taken and why.
+    pub fn say(&self, line: &str) {
+        if self.quiet {
+            return;
+        }
+        if self.bar.is_hidden() {
+            eprintln!("{line}");
+        } else {
+            self.bar.println(line);
+        }
+    }
+
+    /// Starts counting `blocks` blocks.
+    pub fn begin(&mut self, what: &str, blocks: u64) {
+        self.bar.set_length(blocks);
+        self.bar.set_position(0);
+        self.bar.reset();
+        self.bar.set_prefix(what.to_owned());
+        if let Ok(style) = ProgressStyle::with_template(
+            "{prefix} [{bar:30}] {pos}/{len} blocks, {elapsed} gone, about {eta} left  {msg}",
+        ) {
+            self.bar.set_style(style.progress_chars("=> "));
+        }
+    }
+
+    /// One block is done; `next` names the following one; `left` estimates
+    /// the time left.
+    pub fn step(&mut self, done: u64, of: u64, next: &str, left: Duration) {
+        self.bar.set_position(done);
+        self.bar.set_message(next.to_owned());
+        if let Some(plain) = &mut self.plain
+            && plain.last.is_none_or(|at| at.elapsed() >= plain.every)
+        {
+            plain.last = Some(Instant::now());
+            eprintln!(
+                "{}: {done}/{of} blocks, about {} s left",
+                self.bar.prefix(),
+                left.as_secs()
+            );
+        }
+    }
+
+    /// Removes the bar.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}

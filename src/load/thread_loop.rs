@@ -1,0 +1,74 @@
+//! The worker loop on an OS thread (model mode): sleep, then spin to the due
+//! instant, operate, record.
+
+use std::time::Duration;
+
+use super::cancel::Cancel;
+use super::clock::{Clock, MonotonicClock};
+use super::worker::{Next, Worker};
+use crate::record::ErrorClass;
+
+/// How long before the due instant sleeping ends and spinning begins. A sleep
+/// overshoots by some tens of microseconds.
+const SPIN_NS: u64 = 100_000;
+/// Longest single sleep, so that a stop request is noticed.
+const SLICE_NS: u64 = 50_000_000;
+
+/// Drives `worker` until its block is over or `cancel` is set. `operation` gets
+/// the worker (for its recorder) and whether its phases are to be recorded.
+pub fn drive<F>(worker: &mut Worker, cancel: &Cancel, mut operation: F)
+where
+    F: FnMut(&mut Worker, bool) -> Result<(), ErrorClass>,
+{
+    let clock = MonotonicClock;
+    let mut now = clock.now_ns();
+    while let Next::Operation(due) = worker.next(now) {
+        if cancel.is_cancelled() {
+            return;
+        }
+        let mut slept = false;
+        if let Some(at_ns) = due.at_ns {
+            if at_ns > now {
+                slept = true;
+                if !wait_until(&clock, at_ns, cancel) {
+                    return;
+                }
+            }
+            now = clock.now_ns();
+        }
+        let begun = worker.begin(due, now, slept);
+        let measured = begun.measured();
+        let outcome = operation(worker, measured);
+        now = clock.now_ns();
+        worker.end(begun, now, outcome);
+        for _ in 0..worker.untimed_between() {
+            let outcome = operation(worker, false);
+            worker.count_untimed(measured, outcome);
+        }
+        if worker.untimed_between() > 0 {
+            now = clock.now_ns();
+        }
+    }
+}
+
+/// Returns false when the wait was cancelled.
+fn wait_until(clock: &MonotonicClock, at_ns: u64, cancel: &Cancel) -> bool {
+    loop {
+        let now = clock.now_ns();
+        if now >= at_ns {
+            return true;
+        }
+        if cancel.is_cancelled() {
+            return false;
+        }
+        let left = at_ns - now;
+        if left > SPIN_NS {
+            std::thread::sleep(Duration::from_nanos((left - SPIN_NS).min(SLICE_NS)));
+        } else {
+            while clock.now_ns() < at_ns {
+                std::hint::spin_loop();
+            }
+            return true;
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Reading and writing run files. Written atomically: a reader sees all or nothing.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::run::{Run, SCHEMA_VERSION};
+
+/// Name of the run file in its directory.
+pub const RUN_FILE_NAME: &str = "run.json";
+
+/// A run file that cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum RunFileError {
+    /// The file system said no.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Not JSON, or not a run.
+    #[error("{} is not a run file: {problem}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Written by another version of the layout.
+    #[error(
+        "{} has schema version {found}, this procbench reads version {SCHEMA_VERSION}: use the procbench that wrote it",
+        path.display()
+    )]
+    OtherSchema {
+        /// The file.
+        path: PathBuf,
+        /// The version it states.
+        found: u64,
+    },
+    /// No run file in the directory.
+    #[error("there is no {RUN_FILE_NAME} in or below {}", .0.display())]
+    NoRuns(PathBuf),
+}
+
+/// Writes `contents` to `path` through a temporary file in the same directory,
+/// so that an interruption leaves the old file or the new one, never half of it.
+///
+/// # Errors
+/// When the directory is not writable or the disk is full.
+pub fn write_atomically(path: &Path, contents: &[u8]) -> Result<(), RunFileError> {
+    let io = |action: &'static str, path: &Path| {
+        let path = path.to_owned();
+        move |source| RunFileError::Io { action, path, source }
+    };
+    let dir = path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(dir).map_err(io("create", dir))?;
+    let mut file = tempfile::Builder::new()
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        .tempfile_in(dir)
+        .map_err(io("write in", dir))?;
+    file.write_all(contents).map_err(io("write", path))?;
+    file.as_file().sync_all().map_err(io("write", path))?;
+    file.persist(path)
+        .map_err(|e| io("write", path)(e.error))?;
+    Ok(())
+}
+
+/// Writes `run` to `dir/run.json`; returns the path.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_run(dir: &Path, run: &Run) -> Result<PathBuf, RunFileError> {
+    let path = dir.join(RUN_FILE_NAME);
+    let mut json = serde_json::to_vec(run).map_err(|e| RunFileError::Malformed {
+        path: path.clone(),
+        problem: e.to_string(),
+    })?;
+    json.push(b'\n');
+    write_atomically(&path, &json)?;
+    Ok(path)
+}
+
+/// Reads a run from a file, or from `run.json` in a directory.
+///
+/// # Errors
+/// When it is missing, not a run, or of another schema version.
+pub fn read_run(path: &Path) -> Result<Run, RunFileError> {
+    let path = if path.is_dir() { path.join(RUN_FILE_NAME) } else { path.to_owned() };
+    let text = std::fs::read_to_string(&path).map_err(|source| RunFileError::Io {
+        action: "read",
+        path: path.clone(),
+        source,
+    })?;
+    let malformed = |e: serde_json::Error| RunFileError::Malformed {
+        path: path.clone(),
+        problem: e.to_string(),
+    };
+    // The version is looked at alone first: the rest of another layout need not parse.
+    #[derive(serde::Deserialize)]
+    struct Version {
+        schema_version: u64,
+    }
+    let version: Version = serde_json::from_str(&text).map_err(malformed)?;
+    if version.schema_version != u64::from(SCHEMA_VERSION) {
+        return Err(RunFileError::OtherSchema {
+            path: path.clone(),
+            found: version.schema_version,
+        });
+    }
+    serde_json::from_str(&text).map_err(malformed)
+}
+
+/// Every run file in or below `dir`, sorted by path.
+///
+/// # Errors
+/// When `dir` cannot be read or holds none.
+pub fn find_runs(dir: &Path) -> Result<Vec<PathBuf>, RunFileError> {
+    fn walk(dir: &Path, found: &mut Vec<PathBuf>) -> Result<(), RunFileError> {
+        let io = |source| RunFileError::Io { action: "read", path: dir.to_owned(), source };
+        for entry in std::fs::read_dir(dir).map_err(io)? {
+            let path = entry.map_err(io)?.path();
+            if path.is_dir() {
+                walk(&path, found)?;
+            } else if path.file_name().is_some_and(|n| n == RUN_FILE_NAME) {
+                found.push(path);
+            }
+        }
+        Ok(())
+    }
+    let mut found = Vec::new();
+    if dir.is_file() {
+        found.push(dir.to_owned());
+    } else {
+        walk(dir, &mut found)?;
+    }
+    if found.is_empty() {
+        return Err(RunFileError::NoRuns(dir.to_owned()));
+    }
+    found.sort();
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::sample_run;
+
+    #[test]
+    fn a_run_round_trips_and_leaves_nothing_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = sample_run(3);
+        let path = write_run(dir.path(), &run).unwrap();
+        assert_eq!(read_run(&path).unwrap(), run);
+        assert_eq!(read_run(dir.path()).unwrap(), run);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert_eq!(find_runs(dir.path()).unwrap(), [path]);
+    }
+
+    #[test]
+    fn unknown_factors_are_ignored_and_other_schemas_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = sample_run(2);
+        let path = write_run(dir.path(), &run).unwrap();
+        let mut json: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        json["blocks"][0]["factors"]["moon_phase"] = "full".into();
+        std::fs::write(&path, json.to_string()).unwrap();
+        assert_eq!(read_run(&path).unwrap(), run);
+
+        json["schema_version"] = 999.into();
+        json["blocks"] = "of another shape".into();
+        std::fs::write(&path, json.to_string()).unwrap();
+        let error = read_run(&path).unwrap_err();
+        assert!(matches!(error, RunFileError::OtherSchema { found: 999, .. }), "{error}");
+    }
+
+    #[test]
+    fn a_truncated_file_is_one_clear_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = write_run(dir.path(), &sample_run(2)).unwrap();
+        let text = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &text[..text.len() / 2]).unwrap();
+        let message = read_run(&path).unwrap_err().to_string();
+        assert!(message.contains("not a run file") && !message.contains('\n'), "{message}");
+    }
+}

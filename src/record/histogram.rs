@@ -1,0 +1,302 @@
+//! Histograms: small ones that workers own, and merged ones that files keep.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::{Deserializer as HdrDeserializer, Serializer as _, V2DeflateSerializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Largest value a worker's histogram holds: 60 s. Longer ones are kept exactly.
+pub const WORKER_MAX_NS: u64 = 60_000_000_000;
+/// Largest value a merged histogram holds: one hour.
+pub const MERGED_MAX_NS: u64 = 3_600_000_000_000;
+/// Significant decimal digits.
+pub const DIGITS: u8 = 3;
+
+/// A worker's own histogram of ns, 1 ns to 60 s, three digits, u32 counts.
+///
+/// It never allocates while recording up to [`Self::OVERFLOW_CAPACITY`]
+/// overlong values, and never drops or clips one.
+#[derive(Debug, Clone)]
+pub struct WorkerHistogram {
+    counts: Histogram<u32>,
+    overflow_ns: Vec<u64>,
+}
+
+impl WorkerHistogram {
+    /// Room for overlong values that is set aside beforehand.
+    pub const OVERFLOW_CAPACITY: usize = 64;
+
+    /// An empty histogram, all memory set aside.
+    pub fn new() -> Self {
+        WorkerHistogram {
+            counts: bounded(WORKER_MAX_NS),
+            overflow_ns: Vec::with_capacity(Self::OVERFLOW_CAPACITY),
+        }
+    }
+
+    /// Records one duration. Zero counts as 1 ns, the histogram's least value.
+    #[inline]
+    pub fn record(&mut self, ns: u64) {
+        if self.counts.record(ns.max(1)).is_err() {
+            self.overflow_ns.push(ns);
+        }
+    }
+
+    /// How many durations were recorded, overlong ones included.
+    pub fn len(&self) -> u64 {
+        self.counts.len() + self.overflow_ns.len() as u64
+    }
+
+    /// Whether nothing was recorded.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Default for WorkerHistogram {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn bounded<T: hdrhistogram::Counter>(max: u64) -> Histogram<T> {
+    // The bounds are constants that satisfy the constructor (low >= 1, high >= 2 * low,
+    // digits <= 5); the fallback is there only so that nothing can panic.
+    let mut histogram = Histogram::new_with_bounds(1, max, DIGITS)
+        .or_else(|_| Histogram::new(DIGITS))
+        .unwrap_or_else(|_| unreachable!("three digits are allowed"));
+    histogram.auto(false);
+    histogram
+}
+
+/// The merged histogram of one series in one block: ns, 1 ns to 1 h, u64
+/// counts; values beyond an hour are kept exactly.
+#[derive(Debug, Clone)]
+pub struct SeriesHistogram {
+    histogram: Histogram<u64>,
+    overflow_ns: Vec<u64>,
+}
+
+impl SeriesHistogram {
+    /// An empty histogram.
+    pub fn new() -> Self {
+        SeriesHistogram {
+            histogram: bounded(MERGED_MAX_NS),
+            overflow_ns: Vec::new(),
+        }
+    }
+
+    /// Adds everything a worker recorded.
+    pub fn merge_worker(&mut self, worker: &WorkerHistogram) {
+        for value in worker.counts.iter_recorded() {
+            let (ns, count) = (value.value_iterated_to(), u64::from(value.count_at_value()));
+            // Below the worker's bound, hence below ours.
+            if self.histogram.record_n(ns, count).is_err() {
+                self.overflow_ns.extend((0..count).map(|_| ns));
+            }
+        }
+        for &ns in &worker.overflow_ns {
+            self.record(ns);
+        }
+    }
+
+    /// Adds another series.
+    pub fn merge(&mut self, other: &SeriesHistogram) {
+        // Same bounds on both sides, so adding cannot fail.
+        let added = self.histogram.add(&other.histogram);
+        debug_assert!(added.is_ok());
+        self.overflow_ns.extend_from_slice(&other.overflow_ns);
+    }
+
+    /// Records one duration in ns.
+    pub fn record(&mut self, ns: u64) {
+        if self.histogram.record(ns.max(1)).is_err() {
+            self.overflow_ns.push(ns);
+        }
+    }
+
+    /// Number of recorded durations, overlong ones included.
+    pub fn len(&self) -> u64 {
+        self.histogram.len() + self.overflow_ns.len() as u64
+    }
+
+    /// Whether nothing was recorded.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The recorded buckets in ascending order: highest equivalent value in
+    /// ns and count. Overlong values come last, exactly.
+    pub fn buckets(&self) -> Vec<(u64, u64)> {
+        let mut buckets: Vec<(u64, u64)> = self
+            .histogram
+            .iter_recorded()
+            .map(|v| (v.value_iterated_to(), v.count_at_value()))
+            .collect();
+        let mut overlong = self.overflow_ns.clone();
+        overlong.sort_unstable();
+        buckets.extend(overlong.into_iter().map(|ns| (ns, 1)));
+        buckets
+    }
+
+    /// The value in ns at percentile `p` (0 to 100): the least recorded value
+    /// such that at least that share of samples is not above it. `None` if empty.
+    pub fn percentile_ns(&self, p: f64) -> Option<u64> {
+        crate::stats::percentile_of_buckets(&self.buckets(), p)
+    }
+
+    /// Mean in ns; `None` if empty.
+    pub fn mean_ns(&self) -> Option<f64> {
+        let buckets = self.buckets();
+        let count: u64 = buckets.iter().map(|b| b.1).sum();
+        (count > 0).then(|| {
+            buckets.iter().map(|&(v, n)| v as f64 * n as f64).sum::<f64>() / count as f64
+        })
+    }
+
+    /// The HdrHistogram itself, without the overlong values.
+    pub fn hdr(&self) -> &Histogram<u64> {
+        &self.histogram
+    }
+
+    /// Values above one hour, exact, in ns.
+    pub fn overflow_ns(&self) -> &[u64] {
+        &self.overflow_ns
+    }
+}
+
+impl Default for SeriesHistogram {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl PartialEq for SeriesHistogram {
+    fn eq(&self, other: &Self) -> bool {
+        self.buckets() == other.buckets()
+    }
+}
+
+/// How a histogram stands in the run file: the raw HdrHistogram V2 encoding
+/// (deflated, base64), with the count beside it for readers without a decoder.
+#[derive(Serialize, Deserialize)]
+struct Wire {
+    count: u64,
+    v2_deflate_base64: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    overflow_ns: Vec<u64>,
+}
+
+impl Serialize for SeriesHistogram {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut bytes = Vec::new();
+        V2DeflateSerializer::new()
+            .serialize(&self.histogram, &mut bytes)
+            .map_err(serde::ser::Error::custom)?;
+        Wire {
+            count: self.len(),
+            v2_deflate_base64: BASE64.encode(bytes),
+            overflow_ns: self.overflow_ns.clone(),
+        }
+        .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for SeriesHistogram {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        let wire = Wire::deserialize(deserializer)?;
+        let bytes = BASE64.decode(wire.v2_deflate_base64).map_err(D::Error::custom)?;
+        let histogram: Histogram<u64> = HdrDeserializer::new()
+            .deserialize(&mut bytes.as_slice())
+            .map_err(D::Error::custom)?;
+        let series = SeriesHistogram {
+            histogram,
+            overflow_ns: wire.overflow_ns,
+        };
+        if series.len() == wire.count {
+            Ok(series)
+        } else {
+            Err(D::Error::custom(format!(
+                "a histogram holds {} samples but says {}",
+                series.len(),
+                wire.count
+            )))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn series(values: &[u64]) -> SeriesHistogram {
+        let mut worker = WorkerHistogram::new();
+        values.iter().for_each(|&v| worker.record(v));
+        let mut series = SeriesHistogram::new();
+        series.merge_worker(&worker);
+        series
+    }
+
+    #[test]
+    fn overlong_values_are_kept_exactly() {
+        let s = series(&[100, WORKER_MAX_NS * 2, MERGED_MAX_NS * 3]);
+        assert_eq!(s.len(), 3);
+        assert_eq!(s.overflow_ns(), [MERGED_MAX_NS * 3]);
+        assert_eq!(s.percentile_ns(100.0), Some(MERGED_MAX_NS * 3));
+    }
+
+    #[test]
+    fn an_empty_histogram_has_no_percentile() {
+        assert_eq!(SeriesHistogram::new().percentile_ns(50.0), None);
+        assert_eq!(SeriesHistogram::new().mean_ns(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn percentiles_are_ordered_and_within_the_recorded_range(
+            mut values in prop::collection::vec(1u64..100_000_000_000, 1..300)
+        ) {
+            let s = series(&values);
+            values.sort_unstable();
+            let mut last = 0;
+            for p in [0.0, 1.0, 25.0, 50.0, 90.0, 99.0, 99.9, 100.0] {
+                let v = s.percentile_ns(p).unwrap();
+                prop_assert!(v >= last);
+                last = v;
+                // Against the exact nearest-rank percentile: within three digits.
+                let rank = ((p / 100.0 * values.len() as f64).ceil() as usize).clamp(1, values.len());
+                let exact = values[rank - 1] as f64;
+                prop_assert!((v as f64 - exact).abs() <= exact * 0.001 + 1.0, "{v} {exact}");
+            }
+        }
+
+        #[test]
+        fn merging_is_associative_and_conserves_counts(
+            a in prop::collection::vec(1u64..200_000_000_000, 0..50),
+            b in prop::collection::vec(1u64..200_000_000_000, 0..50),
+            c in prop::collection::vec(1u64..200_000_000_000, 0..50),
+        ) {
+            let (sa, sb, sc) = (series(&a), series(&b), series(&c));
+            let mut left = sa.clone();
+            left.merge(&sb);
+            left.merge(&sc);
+            let mut right_tail = sb.clone();
+            right_tail.merge(&sc);
+            let mut right = sa.clone();
+            right.merge(&right_tail);
+            prop_assert_eq!(&left, &right);
+            prop_assert_eq!(left.len() as usize, a.len() + b.len() + c.len());
+        }
+
+        #[test]
+        fn the_file_form_round_trips(values in prop::collection::vec(1u64..u64::MAX / 2, 0..100)) {
+            let s = series(&values);
+            let json = serde_json::to_string(&s).unwrap();
+            let back: SeriesHistogram = serde_json::from_str(&json).unwrap();
+            prop_assert_eq!(s, back);
+        }
+    }
+}

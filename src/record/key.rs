@@ -1,0 +1,186 @@
+//! Names of the recorded series: `role.operation.phase.clock`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+macro_rules! named {
+    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum $name { $($(#[$vmeta])* #[serde(rename = $text)] $variant),+ }
+
+        impl $name {
+            /// The name used in files.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+            fn parse(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$variant),)+ _ => None }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.pad(self.name()) }
+        }
+    };
+}
+
+named! {
+    /// Whose operation it is.
+    Role {
+        /// A foreground reader: the victim whose tail is quoted.
+        Reader = "reader",
+        /// A client: does transactions in the way its arm says.
+        Client = "client",
+    }
+}
+
+named! {
+    /// What is done.
+    Operation {
+        /// One statement of a foreground reader.
+        Statement = "statement",
+        /// One whole client transaction, connection included where the arm connects.
+        Transaction = "transaction",
+        /// From nothing to ReadyForQuery; in the model InitProcess + ProcArrayAdd.
+        Connect = "connect",
+        /// The client's statement.
+        Query = "query",
+        /// Terminate to EOF; in the model ProcArrayRemove + ProcKill.
+        Disconnect = "disconnect",
+        /// Taking a connection out of the pool.
+        Checkout = "checkout",
+        /// GetSnapshotData (model).
+        Snapshot = "snapshot",
+        /// ProcArrayAdd (model).
+        ProcArrayAdd = "procarray-add",
+        /// ProcArrayRemove (model).
+        ProcArrayRemove = "procarray-remove",
+    }
+}
+
+named! {
+    /// Which part of the operation.
+    Phase {
+        /// All of it.
+        Total = "total",
+        /// Waiting for the lock.
+        Wait = "wait",
+        /// Holding the lock.
+        Hold = "hold",
+        /// The socket's connect.
+        Socket = "socket",
+        /// Startup message sent to ReadyForQuery received.
+        Startup = "startup",
+        /// Startup message sent to AuthenticationOk, where the protocol lets one see it.
+        Authentication = "authentication",
+    }
+}
+
+named! {
+    /// From which instant the time is counted.
+    ClockKind {
+        /// From the scheduled instant: what a user would have waited.
+        Response = "response",
+        /// From the instant the operation was begun.
+        Service = "service",
+        /// How late an idle worker began: the harness's own error.
+        Pacing = "pacing",
+    }
+}
+
+/// One recorded series; written `reader.statement.total.response`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SeriesKey {
+    /// Whose operation.
+    pub role: Role,
+    /// Which operation.
+    pub operation: Operation,
+    /// Which part of it.
+    pub phase: Phase,
+    /// Counted from when.
+    pub clock: ClockKind,
+}
+
+impl SeriesKey {
+    /// A key from its four parts.
+    pub const fn new(role: Role, operation: Operation, phase: Phase, clock: ClockKind) -> Self {
+        SeriesKey { role, operation, phase, clock }
+    }
+
+    /// Service time of `operation`'s `phase`.
+    pub const fn service(role: Role, operation: Operation, phase: Phase) -> Self {
+        Self::new(role, operation, phase, ClockKind::Service)
+    }
+
+    /// What the primary outcome is read from: a running statement's response time.
+    pub const READER_RESPONSE: SeriesKey = SeriesKey::new(
+        Role::Reader,
+        Operation::Statement,
+        Phase::Total,
+        ClockKind::Response,
+    );
+
+    /// A running statement's service time.
+    pub const READER_SERVICE: SeriesKey =
+        SeriesKey::service(Role::Reader, Operation::Statement, Phase::Total);
+}
+
+impl fmt::Display for SeriesKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}.{}", self.role, self.operation, self.phase, self.clock)
+    }
+}
+
+/// Not of the form `role.operation.phase.clock`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is not a series: expected role.operation.phase.clock, such as reader.statement.total.response")]
+pub struct BadSeriesKey(String);
+
+impl FromStr for SeriesKey {
+    type Err = BadSeriesKey;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let bad = || BadSeriesKey(s.to_owned());
+        let parts: Vec<&str> = s.split('.').collect();
+        let [role, operation, phase, clock] = parts[..] else {
+            return Err(bad());
+        };
+        Ok(SeriesKey {
+            role: Role::parse(role).ok_or_else(bad)?,
+            operation: Operation::parse(operation).ok_or_else(bad)?,
+            phase: Phase::parse(phase).ok_or_else(bad)?,
+            clock: ClockKind::parse(clock).ok_or_else(bad)?,
+        })
+    }
+}
+
+impl Serialize for SeriesKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for SeriesKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_round_trip() {
+        let key = SeriesKey::service(Role::Client, Operation::ProcArrayAdd, Phase::Hold);
+        assert_eq!(key.to_string(), "client.procarray-add.hold.service");
+        assert_eq!(key.to_string().parse(), Ok(key));
+        assert!("reader.statement.total".parse::<SeriesKey>().is_err());
+        assert!("reader.statement.total.latency".parse::<SeriesKey>().is_err());
+    }
+}

@@ -1,0 +1,113 @@
+//! Where a run comes from: tool, machine, server. Never a secret.
+
+use std::collections::BTreeMap;
+
+use nix::sys::resource::{Resource, getrlimit};
+use serde::{Deserialize, Serialize};
+
+/// Tool and machine of a run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// Version of procbench.
+    pub tool_version: String,
+    /// Git revision it was built from; `-dirty` if the sources had changes.
+    pub tool_revision: String,
+    /// The compiler.
+    pub rustc: String,
+    /// Whether this is a debug build (whose times must not be quoted).
+    pub debug_build: bool,
+    /// Arguments of the process, as given. URLs with a password are refused
+    /// before they get here.
+    pub command_line: Vec<String>,
+    /// CPU model.
+    pub cpu_model: String,
+    /// Cores this process may use.
+    pub cores: usize,
+    /// Kernel release.
+    pub kernel: String,
+    /// Memory in kB.
+    pub memory_kb: u64,
+    /// Soft limit of open files.
+    pub open_files_limit: u64,
+    /// `none`, or which CPUs load and server were pinned to.
+    pub pinning: String,
+    /// CPU frequency governor, where the kernel tells.
+    pub governor: String,
+    /// Load average of the last minute when the run began.
+    pub load_average_before: f64,
+    /// The server, in server mode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerProvenance>,
+}
+
+/// The server of a run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ServerProvenance {
+    /// `docker`, `local` or `url`.
+    pub kind: String,
+    /// Why this kind was taken.
+    pub chosen_because: String,
+    /// `SELECT version()`.
+    pub version: String,
+    /// Image id or binary directory.
+    pub source: String,
+    /// Settings that matter, from pg_settings.
+    pub settings: BTreeMap<String, String>,
+    /// Authentication method as far as known.
+    pub auth: String,
+    /// Transport.
+    pub transport: String,
+    /// PgBouncer's version, where it takes part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pgbouncer: Option<String>,
+}
+
+impl Provenance {
+    /// Reads what the machine says about itself.
+    pub fn collect() -> Self {
+        let proc = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+        let field = |text: &str, name: &str| {
+            text.lines()
+                .find(|l| l.starts_with(name))
+                .and_then(|l| l.split_once(':'))
+                .map(|(_, v)| v.trim().to_owned())
+                .unwrap_or_default()
+        };
+        let memory = field(&proc("/proc/meminfo"), "MemTotal");
+        Provenance {
+            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            tool_revision: env!("PROCBENCH_REVISION").to_owned(),
+            rustc: env!("PROCBENCH_RUSTC").to_owned(),
+            debug_build: cfg!(debug_assertions),
+            command_line: std::env::args().collect(),
+            cpu_model: field(&proc("/proc/cpuinfo"), "model name"),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            kernel: proc("/proc/sys/kernel/osrelease").trim().to_owned(),
+            memory_kb: memory.trim_end_matches(" kB").parse().unwrap_or(0),
+            open_files_limit: getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |l| l.0),
+            pinning: "none".to_owned(),
+            governor: match proc("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").trim() {
+                "" => "not visible".to_owned(),
+                governor => governor.to_owned(),
+            },
+            load_average_before: proc("/proc/loadavg")
+                .split(' ')
+                .next()
+                .and_then(|l| l.parse().ok())
+                .unwrap_or(0.0),
+            server: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machine_is_described() {
+        let p = Provenance::collect();
+        assert!(p.cores >= 1 && p.memory_kb > 0 && p.open_files_limit > 0);
+        assert!(!p.kernel.is_empty() && !p.tool_revision.is_empty() && p.rustc.contains("rustc"));
+    }
+}

@@ -1,0 +1,241 @@
+//! The run: one execution of one experiment in one mode. Immutable once merged.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Provenance, Role, RoleTally, SeriesHistogram, SeriesKey};
+use crate::arm::Arm;
+use crate::config::Config;
+use crate::load::ClockQuality;
+
+/// Version of the run file's layout. A file of another version is refused.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Where the operations run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// The modelled ProcArray in this process.
+    Model,
+    /// A real PostgreSQL server.
+    Server,
+}
+
+impl Mode {
+    /// The name used in files and figures.
+    pub fn name(self) -> &'static str {
+        match self {
+            Mode::Model => "model",
+            Mode::Server => "server",
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Whether the run did everything it had planned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum RunStatus {
+    /// Every planned block is there.
+    Complete,
+    /// Something is missing.
+    Partial {
+        /// What happened, in one line.
+        reason: String,
+    },
+}
+
+/// The settings under which a block ran, beside its arm. Files may hold
+/// factors this version does not know; they are ignored.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Factors {
+    /// Standing connections.
+    pub standing: u32,
+    /// PostgreSQL major version, or the model's version profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pg: Option<String>,
+    /// Where churn finds its slots relative to the standing connections.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot_order: Option<String>,
+    /// The model's lock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<String>,
+    /// `tcp` or `unix`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transport: Option<String>,
+    /// The server's `huge_pages` setting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub huge_pages: Option<String>,
+}
+
+/// CPU used during a block's whole load (warm-up included), in ns.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct BlockCpu {
+    /// Time over which it was counted, in ns.
+    pub over_ns: u64,
+    /// By process group: `reader`, `client` (worker threads), `server`, `pgbouncer`.
+    pub used_ns: BTreeMap<String, u64>,
+    /// The busiest single load thread's share of one core, 0 to 1.
+    pub busiest_load_thread: f64,
+    /// Machine-wide busy share over all cores, 0 to 1, spinners of low priority
+    /// not counted; `None` where it cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine_busy: Option<f64>,
+}
+
+/// One timed stretch of one arm.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Block {
+    /// Position in the plan.
+    pub index: u32,
+    /// The arm.
+    pub arm: Arm,
+    /// Whether this is the baseline's A/A twin.
+    #[serde(default)]
+    pub twin: bool,
+    /// Round at this number of standing connections.
+    pub round: u32,
+    /// Server start (or fresh array) it belongs to.
+    pub visit: u32,
+    /// The settings.
+    pub factors: Factors,
+    /// Start of the measured window, ns after the run's start.
+    pub start_ns: u64,
+    /// Length of the measured window, in ns.
+    pub measured_ns: u64,
+    /// How long the settle rule waited before it, in ns.
+    pub settle_ns: u64,
+    /// Whether the settle rule was met (the server's child count back to base).
+    pub settled: bool,
+    /// Counts by role.
+    pub tallies: BTreeMap<Role, RoleTally>,
+    /// CPU.
+    pub cpu: BlockCpu,
+    /// Mode-specific counters, such as lock acquisitions.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counters: BTreeMap<String, u64>,
+    /// Histograms by series, in ns.
+    pub series: BTreeMap<SeriesKey, SeriesHistogram>,
+}
+
+impl Block {
+    /// Label of the contender: the arm's name, or `kept-open (A/A)`.
+    pub fn label(&self) -> String {
+        arm_label(self.arm, self.twin)
+    }
+}
+
+/// The label of an arm or of its A/A twin.
+pub fn arm_label(arm: Arm, twin: bool) -> String {
+    if twin {
+        format!("{arm} (A/A)")
+    } else {
+        arm.to_string()
+    }
+}
+
+/// An arm that was asked for and did not run (to the end), and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AbsentArm {
+    /// The arm.
+    pub arm: Arm,
+    /// Why, and what to do about it.
+    pub reason: String,
+    /// Whether it was lost in mid-run (then the run is partial).
+    #[serde(default)]
+    pub lost: bool,
+}
+
+/// How the clients' rate was found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// Standing connections while calibrating (the largest of the run).
+    pub standing: u32,
+    /// Closed-loop transactions per second, by arm.
+    pub sustained_per_second: BTreeMap<Arm, f64>,
+    /// The arm that sustains least.
+    pub weakest: Arm,
+    /// The rate that was taken, per second: half of the weakest arm's.
+    pub client_rate_per_second: f64,
+}
+
+/// One execution in one mode.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Layout version, [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// Short random id.
+    pub run_id: String,
+    /// The experiment's name, or `model` / `server` for a free run.
+    pub experiment: String,
+    /// The mode.
+    pub mode: Mode,
+    /// Whether anything is missing.
+    pub status: RunStatus,
+    /// When it began, UTC, RFC 3339.
+    pub started_at: String,
+    /// How long it took, in ns.
+    pub elapsed_ns: u64,
+    /// What was asked for.
+    pub config: Config,
+    /// The clients' rate that was used (given, or calibrated), per second;
+    /// `None` in a closed loop.
+    pub client_rate_per_second: Option<f64>,
+    /// How the rate was found, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
+    /// The clock's cost and step.
+    pub clock: ClockQuality,
+    /// Machine, tool and server.
+    pub provenance: Provenance,
+    /// Arms that did not run.
+    #[serde(default)]
+    pub absent_arms: Vec<AbsentArm>,
+    /// Remarks for the reader, one line each.
+    #[serde(default)]
+    pub remarks: Vec<String>,
+    /// The measured blocks, in the order they were run.
+    pub blocks: Vec<Block>,
+}
+
+impl Run {
+    /// The numbers of standing connections that have blocks, ascending.
+    pub fn standing_levels(&self) -> Vec<u32> {
+        let levels: std::collections::BTreeSet<u32> =
+            self.blocks.iter().map(|b| b.factors.standing).collect();
+        levels.into_iter().collect()
+    }
+
+    /// Blocks of one contender at one number of standing connections, by round.
+    pub fn blocks_of(&self, arm: Arm, twin: bool, standing: u32) -> Vec<&Block> {
+        let mut blocks: Vec<&Block> = self
+            .blocks
+            .iter()
+            .filter(|b| b.arm == arm && b.twin == twin && b.factors.standing == standing)
+            .collect();
+        blocks.sort_by_key(|b| b.round);
+        blocks
+    }
+
+    /// Contenders that have blocks, in order of presentation, twins last.
+    pub fn contenders(&self) -> Vec<(Arm, bool)> {
+        let all: std::collections::BTreeSet<(bool, Arm)> =
+            self.blocks.iter().map(|b| (b.twin, b.arm)).collect();
+        all.into_iter().map(|(twin, arm)| (arm, twin)).collect()
+    }
+
+    /// Why the run is partial, if it is.
+    pub fn partial_reason(&self) -> Option<&str> {
+        match &self.status {
+            RunStatus::Complete => None,
+            RunStatus::Partial { reason } => Some(reason),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Counts of operations: everything scheduled ends up in exactly one place.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The class of a failed operation, such as `connect-refused` or `sqlstate-53300`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ErrorClass(pub String);
+
+impl ErrorClass {
+    /// A class by name.
+    pub fn new(name: impl Into<String>) -> Self {
+        ErrorClass(name.into())
+    }
+}
+
+/// The counts of one role in one block. Warm-up operations are not in them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleTally {
+    /// Operations due inside the measured window (closed loop: begun inside it).
+    pub scheduled: u64,
+    /// Of those, the ones that were begun before the window ended.
+    pub begun_in_time: u64,
+    /// Operations that ended well and were recorded.
+    pub recorded: u64,
+    /// Operations that ended well but were not timed (the stated 1-in-k sample
+    /// of a closed loop of very short operations).
+    #[serde(default)]
+    pub untimed: u64,
+    /// Operations that failed, by class.
+    #[serde(default)]
+    pub errors: BTreeMap<ErrorClass, u64>,
+    /// Operations not begun, or not ended, when the drain time was over.
+    pub cut_off: u64,
+}
+
+impl RoleTally {
+    /// All failed operations.
+    pub fn error_count(&self) -> u64 {
+        self.errors.values().sum()
+    }
+
+    /// scheduled = recorded + untimed + errors + cut off. Anything else is a bug.
+    pub fn is_conserved(&self) -> bool {
+        self.scheduled == self.succeeded() + self.error_count() + self.cut_off
+    }
+
+    /// Operations that ended well, timed or not.
+    pub fn succeeded(&self) -> u64 {
+        self.recorded + self.untimed
+    }
+
+    /// Adds another worker's or block's counts.
+    pub fn merge(&mut self, other: &RoleTally) {
+        self.scheduled += other.scheduled;
+        self.begun_in_time += other.begun_in_time;
+        self.recorded += other.recorded;
+        self.untimed += other.untimed;
+        self.cut_off += other.cut_off;
+        for (class, count) in &other.errors {
+            *self.errors.entry(class.clone()).or_default() += count;
+        }
+    }
+
+    /// Share of the scheduled operations that were begun in time and not cut
+    /// off; 1 when nothing was scheduled.
+    pub fn achieved_share(&self) -> f64 {
+        if self.scheduled == 0 {
+            return 1.0;
+        }
+        self.begun_in_time.min(self.scheduled - self.cut_off) as f64 / self.scheduled as f64
+    }
+
+    /// Share of the scheduled operations that failed.
+    pub fn error_share(&self) -> f64 {
+        if self.scheduled == 0 {
+            return 0.0;
+        }
+        self.error_count() as f64 / self.scheduled as f64
+    }
+}

@@ -1,0 +1,116 @@
+//! Made-up runs for unit tests.
+
+use std::collections::BTreeMap;
+
+use crate::arm::Arm;
+use crate::config::{ClientRate, Config, SlotOrder};
+use crate::load::plan::{BlockSpec, Plan, PlanShape};
+use crate::load::{Arrivals, ClockQuality, OfferedRate};
+use crate::record::{
+    Block, BlockCpu, Factors, Mode, Provenance, Role, RoleTally, Run, RunStatus, SCHEMA_VERSION,
+    SeriesHistogram, SeriesKey,
+};
+
+/// A block whose readers saw `1000 * scale` ns, plus a spread.
+pub fn sample_block(spec: &BlockSpec, scale: u64) -> Block {
+    let mut response = SeriesHistogram::new();
+    for i in 0..500u64 {
+        response.record(1000 * scale + i * scale);
+    }
+    block_with(spec, response)
+}
+
+/// A block whose reader response times are `response`.
+pub fn block_with(spec: &BlockSpec, response: SeriesHistogram) -> Block {
+    let count = response.len();
+    let tally = RoleTally {
+        scheduled: count,
+        begun_in_time: count,
+        recorded: count,
+        ..RoleTally::default()
+    };
+    let mut client = RoleTally::default();
+    if spec.arm != Arm::Quiet {
+        client = RoleTally { scheduled: 50, begun_in_time: 50, recorded: 50, ..RoleTally::default() };
+    }
+    Block {
+        index: spec.index,
+        arm: spec.arm,
+        twin: spec.twin,
+        round: spec.round,
+        visit: spec.visit,
+        factors: Factors { standing: spec.standing, ..Factors::default() },
+        start_ns: u64::from(spec.index) * 1_000_000,
+        measured_ns: 500_000_000,
+        settle_ns: 0,
+        settled: true,
+        tallies: BTreeMap::from([(Role::Reader, tally), (Role::Client, client)]),
+        cpu: BlockCpu { over_ns: 500_000_000, ..BlockCpu::default() },
+        counters: BTreeMap::new(),
+        series: BTreeMap::from([
+            (SeriesKey::READER_RESPONSE, response.clone()),
+            (SeriesKey::READER_SERVICE, response),
+        ]),
+    }
+}
+
+/// A small configuration.
+pub fn sample_config() -> Config {
+    Config {
+        mode: Mode::Model,
+        arms: vec![Arm::Quiet, Arm::KeptOpen, Arm::Unpooled],
+        readers: 1,
+        reader_rate: OfferedRate::PerSecond(1000.0),
+        clients: 2,
+        client_rate: ClientRate::Given(OfferedRate::PerSecond(100.0)),
+        pool_size: 2,
+        standing: vec![0, 10],
+        slot_order: SlotOrder::Front,
+        duration_ns: 4_000_000_000,
+        warmup_ns: 1_000_000,
+        blocks: 8,
+        visits: 1,
+        seed: 1,
+        arrivals: Arrivals::Poisson,
+        keep_awake: false,
+        quoted_percentile: 99.0,
+        model: None,
+        server: None,
+    }
+}
+
+/// A run of the small configuration with `blocks` blocks an arm, whose
+/// unpooled readers are three times slower.
+pub fn sample_run(blocks: u32) -> Run {
+    let config = Config { blocks, ..sample_config() };
+    let plan = Plan::new(&PlanShape {
+        arms: &config.arms,
+        standing: &config.standing,
+        blocks,
+        visits: 1,
+        seed: 1,
+    });
+    let scale = |arm| if arm == Arm::Unpooled { 3 } else { 1 };
+    Run {
+        schema_version: SCHEMA_VERSION,
+        run_id: "abc123".into(),
+        experiment: "churn-tail".into(),
+        mode: Mode::Model,
+        status: RunStatus::Complete,
+        started_at: "2026-11-23T00:00:00Z".into(),
+        elapsed_ns: 1,
+        client_rate_per_second: Some(100.0),
+        calibration: None,
+        clock: ClockQuality { read_cost_ns: 20.0, step_ns: 10, source: "tsc".into() },
+        provenance: Provenance::default(),
+        absent_arms: Vec::new(),
+        remarks: Vec::new(),
+        blocks: plan
+            .visits
+            .iter()
+            .flat_map(|v| &v.blocks)
+            .map(|spec| sample_block(spec, scale(spec.arm)))
+            .collect(),
+        config,
+    }
+}
