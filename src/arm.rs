@@ -86,10 +86,7 @@ impl Arm {
 
     /// The arms that `mode` can run.
     pub fn all_in(mode: Mode) -> Vec<Arm> {
-        Arm::ALL
-            .into_iter()
-            .filter(|a| a.exists_in(mode))
-            .collect()
+        Arm::ALL.into_iter().filter(|a| a.exists_in(mode)).collect()
     }
 }
 
@@ -135,6 +132,12 @@ mod tests {
             assert_eq!(json, format!("\"{}\"", arm.name()));
             assert_eq!(Arm::ALL[arm.index()], arm);
         }
-        assert!("keptopen".parse::<Arm>().unwrap_err().to_string().contains("kept-open"));
+        assert!(
+            "keptopen"
+                .parse::<Arm>()
+                .unwrap_err()
+                .to_string()
+                .contains("kept-open")
+        );
     }
 }

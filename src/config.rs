@@ -237,7 +237,9 @@ impl Config {
             return fail("--standing is empty: give one or more numbers, such as 0,500".into());
         }
         if let Some(n) = self.standing.iter().find(|&&n| n > 100_000) {
-            return fail(format!("--standing {n} is more than PostgreSQL can hold: at most 100000"));
+            return fail(format!(
+                "--standing {n} is more than PostgreSQL can hold: at most 100000"
+            ));
         }
         if self.duration_ns == 0 {
             return fail("--duration must be longer than zero".into());
@@ -249,7 +251,10 @@ impl Config {
             ));
         }
         if Duration::from_nanos(self.block_ns().saturating_add(self.warmup_ns)) > LONGEST_BLOCK {
-            return fail("a block (duration / blocks + warm-up) can last one hour at most: give more blocks".into());
+            return fail(
+                "a block (duration / blocks + warm-up) can last one hour at most: give more blocks"
+                    .into(),
+            );
         }
         if self.visits > self.blocks {
             return fail(format!(

@@ -31,7 +31,12 @@ pub fn block_with(spec: &BlockSpec, response: SeriesHistogram) -> Block {
     };
     let mut client = RoleTally::default();
     if spec.arm != Arm::Quiet {
-        client = RoleTally { scheduled: 50, begun_in_time: 50, recorded: 50, ..RoleTally::default() };
+        client = RoleTally {
+            scheduled: 50,
+            begun_in_time: 50,
+            recorded: 50,
+            ..RoleTally::default()
+        };
     }
     Block {
         index: spec.index,
@@ -39,13 +44,19 @@ pub fn block_with(spec: &BlockSpec, response: SeriesHistogram) -> Block {
         twin: spec.twin,
         round: spec.round,
         visit: spec.visit,
-        factors: Factors { standing: spec.standing, ..Factors::default() },
+        factors: Factors {
+            standing: spec.standing,
+            ..Factors::default()
+        },
         start_ns: u64::from(spec.index) * 1_000_000,
         measured_ns: 500_000_000,
         settle_ns: 0,
         settled: true,
         tallies: BTreeMap::from([(Role::Reader, tally), (Role::Client, client)]),
-        cpu: BlockCpu { over_ns: 500_000_000, ..BlockCpu::default() },
+        cpu: BlockCpu {
+            over_ns: 500_000_000,
+            ..BlockCpu::default()
+        },
         counters: BTreeMap::new(),
         series: BTreeMap::from([
             (SeriesKey::READER_RESPONSE, response.clone()),
@@ -82,7 +93,10 @@ pub fn sample_config() -> Config {
 /// A run of the small configuration with `blocks` blocks an arm, whose
 /// unpooled readers are three times slower.
 pub fn sample_run(blocks: u32) -> Run {
-    let config = Config { blocks, ..sample_config() };
+    let config = Config {
+        blocks,
+        ..sample_config()
+    };
     let plan = Plan::new(&PlanShape {
         arms: &config.arms,
         standing: &config.standing,
@@ -101,7 +115,11 @@ pub fn sample_run(blocks: u32) -> Run {
         elapsed_ns: 1,
         client_rate_per_second: Some(100.0),
         calibration: None,
-        clock: ClockQuality { read_cost_ns: 20.0, step_ns: 10, source: "tsc".into() },
+        clock: ClockQuality {
+            read_cost_ns: 20.0,
+            step_ns: 10,
+            source: "tsc".into(),
+        },
         provenance: Provenance::default(),
         absent_arms: Vec::new(),
         remarks: Vec::new(),

@@ -83,9 +83,10 @@ impl ClockQuality {
             }
             previous = now;
         }
-        let source =
-            std::fs::read_to_string("/sys/devices/system/clocksource/clocksource0/current_clocksource")
-                .map_or_else(|_| "unknown".to_owned(), |s| s.trim().to_owned());
+        let source = std::fs::read_to_string(
+            "/sys/devices/system/clocksource/clocksource0/current_clocksource",
+        )
+        .map_or_else(|_| "unknown".to_owned(), |s| s.trim().to_owned());
         ClockQuality {
             read_cost_ns: best,
             step_ns: step,

@@ -87,9 +87,16 @@ pub fn drive(
                 let left = if done == 0 {
                     Duration::ZERO
                 } else {
-                    started.elapsed().mul_f64((total - done) as f64 / done as f64)
+                    started
+                        .elapsed()
+                        .mul_f64((total - done) as f64 / done as f64)
                 };
-                progress.step(done, total, &format!("{} at {}", spec.arm, spec.standing), left);
+                progress.step(
+                    done,
+                    total,
+                    &format!("{} at {}", spec.arm, spec.standing),
+                    left,
+                );
                 done += 1;
                 if driven.lost.iter().any(|l| l.arm == spec.arm) {
                     continue;
@@ -100,7 +107,11 @@ pub fn drive(
                     Ok(block) => driven.blocks.push(block),
                     Err(Failure::ArmLost(reason)) => {
                         progress.say(&format!("procbench: arm {} is lost: {reason}", spec.arm));
-                        driven.lost.push(AbsentArm { arm: spec.arm, reason, lost: true });
+                        driven.lost.push(AbsentArm {
+                            arm: spec.arm,
+                            reason,
+                            lost: true,
+                        });
                     }
                     Err(failure) => outcome = Some(failure),
                 }
@@ -172,7 +183,13 @@ mod tests {
 
     fn run(fail_at: Option<(u32, Failure)>, cancel_at: Option<u32>) -> (Driven, Scripted) {
         let arms = [Arm::Quiet, Arm::KeptOpen, Arm::Unpooled];
-        let plan = Plan::new(&PlanShape { arms: &arms, standing: &[0, 10], blocks: 4, visits: 2, seed: 9 });
+        let plan = Plan::new(&PlanShape {
+            arms: &arms,
+            standing: &[0, 10],
+            blocks: 4,
+            visits: 2,
+            seed: 9,
+        });
         let cancel = Cancel::default();
         let mut bench = Scripted {
             fail_at,
@@ -188,7 +205,10 @@ mod tests {
     #[test]
     fn a_whole_plan_is_complete() {
         let (driven, _) = run(None, None);
-        assert_eq!((driven.blocks.len(), driven.status), (32, RunStatus::Complete));
+        assert_eq!(
+            (driven.blocks.len(), driven.status),
+            (32, RunStatus::Complete)
+        );
     }
 
     #[test]
@@ -198,7 +218,9 @@ mod tests {
         assert!(!driven.interrupted);
         assert_eq!(
             driven.status,
-            RunStatus::Partial { reason: "server gone after 10 of 32 blocks".into() }
+            RunStatus::Partial {
+                reason: "server gone after 10 of 32 blocks".into()
+            }
         );
     }
 
@@ -213,7 +235,13 @@ mod tests {
     fn a_lost_arm_leaves_the_others_valid() {
         let (driven, bench) = run(Some((3, Failure::ArmLost("gone".into()))), None);
         let lost = driven.lost[0].arm;
-        assert!(driven.blocks.iter().filter(|b| b.index > 3).all(|b| b.arm != lost));
+        assert!(
+            driven
+                .blocks
+                .iter()
+                .filter(|b| b.index > 3)
+                .all(|b| b.arm != lost)
+        );
         assert!(driven.blocks.len() >= 16 && bench.ran.len() < 32);
         assert!(matches!(driven.status, RunStatus::Partial { .. }));
     }

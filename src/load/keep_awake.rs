@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
+use thread_priority::ThreadPriority;
 use thread_priority::unix::{
     NormalThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy,
     thread_native_id,
 };
-use thread_priority::ThreadPriority;
 
 /// Spinners that run until this value is dropped.
 #[derive(Debug)]
@@ -94,10 +94,17 @@ mod tests {
         let awake = KeepAwake::start().unwrap();
         let mut idle = 0;
         for task in std::fs::read_dir("/proc/self/task").unwrap() {
-            let stat = std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap_or_default();
+            let stat =
+                std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap_or_default();
             if stat.contains("(keep-awake-") {
                 // Field 41 (policy), counted after the command in parentheses.
-                let policy = stat.rsplit(") ").next().unwrap().split(' ').nth(38).unwrap();
+                let policy = stat
+                    .rsplit(") ")
+                    .next()
+                    .unwrap()
+                    .split(' ')
+                    .nth(38)
+                    .unwrap();
                 assert_eq!(policy, "5", "SCHED_IDLE");
                 idle += 1;
             }

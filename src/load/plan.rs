@@ -91,11 +91,22 @@ impl Plan {
                 for round in next_round..next_round + rounds {
                     contenders.shuffle(&mut rng);
                     for &(arm, twin) in &contenders {
-                        blocks.push(BlockSpec { index, arm, twin, standing: n, round, visit });
+                        blocks.push(BlockSpec {
+                            index,
+                            arm,
+                            twin,
+                            standing: n,
+                            round,
+                            visit,
+                        });
                         index += 1;
                     }
                 }
-                plan.visits.push(Visit { index: visit, standing: n, blocks });
+                plan.visits.push(Visit {
+                    index: visit,
+                    standing: n,
+                    blocks,
+                });
             }
             next_round += rounds;
         }
@@ -114,7 +125,13 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn shape(arms: &[Arm], seed: u64) -> Plan {
-        Plan::new(&PlanShape { arms, standing: &[0, 500], blocks: 8, visits: 3, seed })
+        Plan::new(&PlanShape {
+            arms,
+            standing: &[0, 500],
+            blocks: 8,
+            visits: 3,
+            seed,
+        })
     }
 
     #[test]
@@ -127,8 +144,16 @@ mod tests {
         for visit in &plan.visits {
             for b in &visit.blocks {
                 assert_eq!((b.standing, b.visit), (visit.standing, visit.index));
-                rounds.entry((b.standing, b.round)).or_default().push((b.arm, b.twin));
-                assert_eq!(*visits_of_round.entry((b.standing, b.round)).or_insert(b.visit), b.visit);
+                rounds
+                    .entry((b.standing, b.round))
+                    .or_default()
+                    .push((b.arm, b.twin));
+                assert_eq!(
+                    *visits_of_round
+                        .entry((b.standing, b.round))
+                        .or_insert(b.visit),
+                    b.visit
+                );
             }
         }
         assert_eq!(rounds.len(), 16);
@@ -139,7 +164,11 @@ mod tests {
             expected.sort();
             assert_eq!(arms, expected);
         }
-        let indices: Vec<u32> = plan.visits.iter().flat_map(|v| v.blocks.iter().map(|b| b.index)).collect();
+        let indices: Vec<u32> = plan
+            .visits
+            .iter()
+            .flat_map(|v| v.blocks.iter().map(|b| b.index))
+            .collect();
         assert_eq!(indices, (0..128).collect::<Vec<_>>());
     }
 
@@ -162,7 +191,10 @@ mod tests {
         }
         // 800 rounds, 267 expected for each of three, standard deviation 13.
         for (arm, count) in firsts {
-            assert!((200..334).contains(&count), "{arm:?} came first {count} times");
+            assert!(
+                (200..334).contains(&count),
+                "{arm:?} came first {count} times"
+            );
         }
     }
 }

@@ -27,9 +27,16 @@ impl Progress {
         Progress {
             bar: ProgressBar::with_draw_target(
                 Some(0),
-                if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() },
+                if terminal {
+                    ProgressDrawTarget::stderr()
+                } else {
+                    ProgressDrawTarget::hidden()
+                },
             ),
-            plain: (!terminal).then_some(PlainLines { every: Duration::from_secs(10), last: None }),
+            plain: (!terminal).then_some(PlainLines {
+                every: Duration::from_secs(10),
+                last: None,
+            }),
             quiet: false,
         }
     }

@@ -53,10 +53,9 @@ impl FromStr for OfferedRate {
         if s == "max" {
             return Ok(OfferedRate::Max);
         }
-        let rate: f64 = s
-            .trim_end_matches("/s")
-            .parse()
-            .map_err(|_| format!("'{s}' is not a rate: give operations per second (200) or 'max'"))?;
+        let rate: f64 = s.trim_end_matches("/s").parse().map_err(|_| {
+            format!("'{s}' is not a rate: give operations per second (200) or 'max'")
+        })?;
         if !(rate.is_finite() && rate > 0.0) {
             return Err(format!("a rate must be greater than zero, not {s}"));
         }
@@ -89,7 +88,9 @@ impl Schedule {
                 let gap_ns = 1e9 * workers.max(1) as f64 / rate;
                 match arrivals {
                     Arrivals::Poisson => (
-                        Kind::Poisson { mean_gap_ns: gap_ns },
+                        Kind::Poisson {
+                            mean_gap_ns: gap_ns,
+                        },
                         exponential(&mut rng, gap_ns),
                     ),
                     Arrivals::Even => (Kind::Even { gap_ns }, rng.random::<f64>() * gap_ns),
@@ -157,7 +158,10 @@ mod tests {
     #[test]
     fn poisson_arrivals_have_the_offered_rate_and_exponential_gaps() {
         let rate = OfferedRate::PerSecond(1000.0);
-        let due = arrivals_before(Schedule::new(rate, Arrivals::Poisson, 1, 7), 100_000_000_000);
+        let due = arrivals_before(
+            Schedule::new(rate, Arrivals::Poisson, 1, 7),
+            100_000_000_000,
+        );
         // 100,000 expected, standard deviation 316.
         assert!((due.len() as f64 - 100_000.0).abs() < 5.0 * 316.0);
         let longer_than_mean = due.windows(2).filter(|w| w[1] - w[0] > 1_000_000).count();
@@ -169,7 +173,9 @@ mod tests {
     fn even_arrivals_share_the_rate_among_the_workers() {
         let rate = OfferedRate::PerSecond(1000.0);
         let total: usize = (0..4)
-            .map(|w| arrivals_before(Schedule::new(rate, Arrivals::Even, 4, w), 1_000_000_000).len())
+            .map(|w| {
+                arrivals_before(Schedule::new(rate, Arrivals::Even, 4, w), 1_000_000_000).len()
+            })
             .sum();
         assert_eq!(total, 1000);
     }

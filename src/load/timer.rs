@@ -42,6 +42,9 @@ impl PreciseTimer {
             TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC,
         )
         .map_err(|e| TimerError(e.to_string()))?;
+        // Deprecated because a type could report a descriptor it does not own;
+        // ours owns its timer for life. The replacement is an unsafe fn.
+        #[expect(deprecated)]
         let fd = AsyncFd::new(Owned(timer)).map_err(|e| TimerError(e.to_string()))?;
         Ok(PreciseTimer { fd })
     }
@@ -70,10 +73,17 @@ impl PreciseTimer {
         self.fd
             .get_ref()
             .0
-            .set(Expiration::OneShot(at), TimerSetTimeFlags::TFD_TIMER_ABSTIME)
+            .set(
+                Expiration::OneShot(at),
+                TimerSetTimeFlags::TFD_TIMER_ABSTIME,
+            )
             .map_err(fail)?;
         loop {
-            let mut ready = self.fd.readable().await.map_err(|e| TimerError(e.to_string()))?;
+            let mut ready = self
+                .fd
+                .readable()
+                .await
+                .map_err(|e| TimerError(e.to_string()))?;
             // A stale readiness (EAGAIN) means: not yet.
             match nix::unistd::read(self.fd.get_ref().0.as_fd(), &mut [0u8; 8]) {
                 Ok(_) => {
@@ -93,7 +103,10 @@ mod tests {
 
     #[test]
     fn it_never_returns_early_and_hears_cancel() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         runtime.block_on(async {
             let mut timer = PreciseTimer::new().unwrap();
             let cancel = Cancel::default();

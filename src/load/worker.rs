@@ -85,7 +85,8 @@ impl Worker {
     /// A worker that does `operation`s for `role` through `window`.
     pub fn new(role: Role, operation: Operation, schedule: Schedule, window: Window) -> Self {
         let mut recorder = Recorder::new();
-        let mut declare = |clock| recorder.declare(SeriesKey::new(role, operation, Phase::Total, clock));
+        let mut declare =
+            |clock| recorder.declare(SeriesKey::new(role, operation, Phase::Total, clock));
         let (response, service, pacing) = (
             declare(ClockKind::Response),
             declare(ClockKind::Service),
@@ -167,15 +168,15 @@ impl Worker {
             self.schedule.advance();
         }
         let counted_at = due.at_ns.unwrap_or(now_ns);
-        let measured =
-            counted_at >= self.window.measure_from_ns && counted_at < self.window.end_ns;
+        let measured = counted_at >= self.window.measure_from_ns && counted_at < self.window.end_ns;
         if measured {
             self.tally.scheduled += 1;
             if now_ns < self.window.end_ns {
                 self.tally.begun_in_time += 1;
             }
             if slept && let Some(at_ns) = due.at_ns {
-                self.recorder.record(self.pacing, now_ns.saturating_sub(at_ns));
+                self.recorder
+                    .record(self.pacing, now_ns.saturating_sub(at_ns));
             }
         }
         Begun {
@@ -304,7 +305,15 @@ mod tests {
         let service = &record.series[&SeriesKey::READER_SERVICE];
         assert_eq!(response.len(), service.len());
         // One operation was in service during the stall: one in a thousand.
-        assert_eq!(service.buckets().iter().filter(|b| b.0 > 500 * MS).map(|b| b.1).sum::<u64>(), 1);
+        assert_eq!(
+            service
+                .buckets()
+                .iter()
+                .filter(|b| b.0 > 500 * MS)
+                .map(|b| b.1)
+                .sum::<u64>(),
+            1
+        );
         assert!(service.percentile_ns(99.0).unwrap() < 2 * MS);
         // Many were due during it: their users waited, half a second on average.
         assert!(share_above(response, 100 * MS) > 0.08);
@@ -318,7 +327,12 @@ mod tests {
         let record = run_stalling_target(OfferedRate::PerSecond(100.0), u64::MAX, 0);
         let response = &record.series[&SeriesKey::READER_RESPONSE];
         assert_eq!(response, &record.series[&SeriesKey::READER_SERVICE]);
-        let pacing = SeriesKey::new(Role::Reader, Operation::Statement, Phase::Total, ClockKind::Pacing);
+        let pacing = SeriesKey::new(
+            Role::Reader,
+            Operation::Statement,
+            Phase::Total,
+            ClockKind::Pacing,
+        );
         assert_eq!(record.series[&pacing].percentile_ns(100.0), Some(1));
     }
 
@@ -327,7 +341,10 @@ mod tests {
         let record = run_stalling_target(OfferedRate::Max, 5_000 * MS, 1_000 * MS);
         assert!(!record.series.contains_key(&SeriesKey::READER_RESPONSE));
         let service = &record.series[&SeriesKey::READER_SERVICE];
-        assert!(service.percentile_ns(99.9).unwrap() < 2 * MS, "which is why it must not be quoted");
+        assert!(
+            service.percentile_ns(99.9).unwrap() < 2 * MS,
+            "which is why it must not be quoted"
+        );
     }
 
     #[test]
@@ -335,7 +352,12 @@ mod tests {
         // 1 ms of service offered every 0.1 ms: nine tenths cannot be begun in time.
         let clock = FakeClock::default();
         let schedule = Schedule::new(OfferedRate::PerSecond(10_000.0), Arrivals::Poisson, 1, 5);
-        let window = Window { start_ns: 0, measure_from_ns: 0, end_ns: 1_000 * MS, drain_until_ns: 1_500 * MS };
+        let window = Window {
+            start_ns: 0,
+            measure_from_ns: 0,
+            end_ns: 1_000 * MS,
+            drain_until_ns: 1_500 * MS,
+        };
         let mut worker = Worker::new(Role::Client, Operation::Transaction, schedule, window);
         while let Next::Operation(due) = worker.next(clock.now_ns()) {
             let slept = due.at_ns.is_some_and(|at| at > clock.now_ns());
@@ -354,7 +376,10 @@ mod tests {
         }
         let (_, _, tally) = worker.finish();
         assert!(tally.is_conserved(), "{tally:?}");
-        assert!(tally.scheduled > 9_500 && tally.cut_off > 8_000, "{tally:?}");
+        assert!(
+            tally.scheduled > 9_500 && tally.cut_off > 8_000,
+            "{tally:?}"
+        );
         assert!(tally.error_count() > 100);
         assert!(tally.achieved_share() < 0.2, "{}", tally.achieved_share());
     }

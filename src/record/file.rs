@@ -53,9 +53,16 @@ pub enum RunFileError {
 pub fn write_atomically(path: &Path, contents: &[u8]) -> Result<(), RunFileError> {
     let io = |action: &'static str, path: &Path| {
         let path = path.to_owned();
-        move |source| RunFileError::Io { action, path, source }
+        move |source| RunFileError::Io {
+            action,
+            path,
+            source,
+        }
     };
-    let dir = path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let dir = path
+        .parent()
+        .filter(|d| !d.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     std::fs::create_dir_all(dir).map_err(io("create", dir))?;
     let mut file = tempfile::Builder::new()
         .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
@@ -63,8 +70,7 @@ pub fn write_atomically(path: &Path, contents: &[u8]) -> Result<(), RunFileError
         .map_err(io("write in", dir))?;
     file.write_all(contents).map_err(io("write", path))?;
     file.as_file().sync_all().map_err(io("write", path))?;
-    file.persist(path)
-        .map_err(|e| io("write", path)(e.error))?;
+    file.persist(path).map_err(|e| io("write", path)(e.error))?;
     Ok(())
 }
 
@@ -88,7 +94,11 @@ pub fn write_run(dir: &Path, run: &Run) -> Result<PathBuf, RunFileError> {
 /// # Errors
 /// When it is missing, not a run, or of another schema version.
 pub fn read_run(path: &Path) -> Result<Run, RunFileError> {
-    let path = if path.is_dir() { path.join(RUN_FILE_NAME) } else { path.to_owned() };
+    let path = if path.is_dir() {
+        path.join(RUN_FILE_NAME)
+    } else {
+        path.to_owned()
+    };
     let text = std::fs::read_to_string(&path).map_err(|source| RunFileError::Io {
         action: "read",
         path: path.clone(),
@@ -119,7 +129,11 @@ pub fn read_run(path: &Path) -> Result<Run, RunFileError> {
 /// When `dir` cannot be read or holds none.
 pub fn find_runs(dir: &Path) -> Result<Vec<PathBuf>, RunFileError> {
     fn walk(dir: &Path, found: &mut Vec<PathBuf>) -> Result<(), RunFileError> {
-        let io = |source| RunFileError::Io { action: "read", path: dir.to_owned(), source };
+        let io = |source| RunFileError::Io {
+            action: "read",
+            path: dir.to_owned(),
+            source,
+        };
         for entry in std::fs::read_dir(dir).map_err(io)? {
             let path = entry.map_err(io)?.path();
             if path.is_dir() {
@@ -174,7 +188,10 @@ mod tests {
         json["blocks"] = "of another shape".into();
         std::fs::write(&path, json.to_string()).unwrap();
         let error = read_run(&path).unwrap_err();
-        assert!(matches!(error, RunFileError::OtherSchema { found: 999, .. }), "{error}");
+        assert!(
+            matches!(error, RunFileError::OtherSchema { found: 999, .. }),
+            "{error}"
+        );
     }
 
     #[test]
@@ -184,6 +201,9 @@ mod tests {
         let text = std::fs::read(&path).unwrap();
         std::fs::write(&path, &text[..text.len() / 2]).unwrap();
         let message = read_run(&path).unwrap_err().to_string();
-        assert!(message.contains("not a run file") && !message.contains('\n'), "{message}");
+        assert!(
+            message.contains("not a run file") && !message.contains('\n'),
+            "{message}"
+        );
     }
 }

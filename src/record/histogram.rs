@@ -3,7 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hdrhistogram::Histogram;
-use hdrhistogram::serialization::{Deserializer as HdrDeserializer, Serializer as _, V2DeflateSerializer};
+use hdrhistogram::serialization::{
+    Deserializer as HdrDeserializer, Serializer as _, V2DeflateSerializer,
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Largest value a worker's histogram holds: 60 s. Longer ones are kept exactly.
@@ -151,7 +153,11 @@ impl SeriesHistogram {
         let buckets = self.buckets();
         let count: u64 = buckets.iter().map(|b| b.1).sum();
         (count > 0).then(|| {
-            buckets.iter().map(|&(v, n)| v as f64 * n as f64).sum::<f64>() / count as f64
+            buckets
+                .iter()
+                .map(|&(v, n)| v as f64 * n as f64)
+                .sum::<f64>()
+                / count as f64
         })
     }
 
@@ -207,7 +213,9 @@ impl<'de> Deserialize<'de> for SeriesHistogram {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         use serde::de::Error;
         let wire = Wire::deserialize(deserializer)?;
-        let bytes = BASE64.decode(wire.v2_deflate_base64).map_err(D::Error::custom)?;
+        let bytes = BASE64
+            .decode(wire.v2_deflate_base64)
+            .map_err(D::Error::custom)?;
         let histogram: Histogram<u64> = HdrDeserializer::new()
             .deserialize(&mut bytes.as_slice())
             .map_err(D::Error::custom)?;

@@ -107,7 +107,12 @@ pub struct SeriesKey {
 impl SeriesKey {
     /// A key from its four parts.
     pub const fn new(role: Role, operation: Operation, phase: Phase, clock: ClockKind) -> Self {
-        SeriesKey { role, operation, phase, clock }
+        SeriesKey {
+            role,
+            operation,
+            phase,
+            clock,
+        }
     }
 
     /// Service time of `operation`'s `phase`.
@@ -130,13 +135,19 @@ impl SeriesKey {
 
 impl fmt::Display for SeriesKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}.{}", self.role, self.operation, self.phase, self.clock)
+        write!(
+            f,
+            "{}.{}.{}.{}",
+            self.role, self.operation, self.phase, self.clock
+        )
     }
 }
 
 /// Not of the form `role.operation.phase.clock`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not a series: expected role.operation.phase.clock, such as reader.statement.total.response")]
+#[error(
+    "'{0}' is not a series: expected role.operation.phase.clock, such as reader.statement.total.response"
+)]
 pub struct BadSeriesKey(String);
 
 impl FromStr for SeriesKey {
@@ -181,6 +192,10 @@ mod tests {
         assert_eq!(key.to_string(), "client.procarray-add.hold.service");
         assert_eq!(key.to_string().parse(), Ok(key));
         assert!("reader.statement.total".parse::<SeriesKey>().is_err());
-        assert!("reader.statement.total.latency".parse::<SeriesKey>().is_err());
+        assert!(
+            "reader.statement.total.latency"
+                .parse::<SeriesKey>()
+                .is_err()
+        );
     }
 }

@@ -15,5 +15,6 @@ pub use provenance::{Provenance, ServerProvenance};
 pub use recorder::{BlockRecord, Recorder, SeriesId};
 pub use run::{
     AbsentArm, Block, BlockCpu, Calibration, Factors, Mode, Run, RunStatus, SCHEMA_VERSION,
+    arm_label,
 };
 pub use tally::{ErrorClass, RoleTally};

@@ -29,12 +29,20 @@ pub fn rank_of(p: f64, total: u64) -> u64 {
 
 /// How many samples lie above percentile `p` of `total` samples.
 pub fn samples_above(p: f64, total: u64) -> u64 {
-    if total == 0 { 0 } else { total - rank_of(p, total) }
+    if total == 0 {
+        0
+    } else {
+        total - rank_of(p, total)
+    }
 }
 
 /// A percentile's usual name: `p99.9`, `max` for 100.
 pub fn percentile_name(p: f64) -> String {
-    if p >= 100.0 { "max".to_owned() } else { format!("p{p}") }
+    if p >= 100.0 {
+        "max".to_owned()
+    } else {
+        format!("p{p}")
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,337 @@
+//! Guards: reasons not to believe, or to be careful with, a contender's numbers.
+
+use std::fmt;
+
+use super::percentile::{percentile_name, samples_above};
+use crate::record::{Block, ClockKind, Mode, Role, RoleTally, Run, SeriesKey};
+
+/// What a guard does to the numbers it is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Kept, with a dagger and the reason.
+    Caution,
+    /// Struck out: hollow in figures, not to be quoted.
+    Strike,
+}
+
+/// One finding about one contender.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Guard {
+    /// Less than 99 % of the asked operations were begun in time.
+    AchievedRate {
+        /// Whose operations.
+        role: Role,
+        /// Share that was achieved, 0 to 1.
+        share: f64,
+    },
+    /// Over 1 % of the operations failed.
+    Errors {
+        /// Whose operations.
+        role: Role,
+        /// Share that failed, 0 to 1.
+        share: f64,
+        /// The most frequent class.
+        class: String,
+    },
+    /// Fewer than ten samples above the quoted percentile.
+    FewSamples {
+        /// The percentile.
+        percentile: f64,
+        /// Samples above it.
+        above: u64,
+    },
+    /// Not an optimised build.
+    DebugBuild,
+    /// The clock steps by more than a tenth of the median.
+    CoarseClock {
+        /// The step, in ns.
+        step_ns: u64,
+    },
+    /// The arm has not one success.
+    NoSuccess,
+    /// More runnable load threads than cores.
+    ThreadsOverCores {
+        /// Load threads.
+        threads: u32,
+        /// Cores.
+        cores: usize,
+    },
+    /// A load thread used most of a core.
+    ClientSaturated {
+        /// The busiest load thread's share of one core.
+        share: f64,
+    },
+    /// The machine's cores were nearly all busy.
+    MachineSaturated {
+        /// Busy share of all cores.
+        share: f64,
+    },
+    /// Where churn's slots lie was arranged but not verified.
+    SlotOrderUnverified,
+    /// Fewer fresh starts than a printed claim needs.
+    FewStarts {
+        /// How many there were.
+        starts: usize,
+    },
+    /// Fewer blocks than a quoted effect needs.
+    FewBlocks {
+        /// How many there were.
+        blocks: usize,
+    },
+    /// Blocks that began although the settle rule was not met.
+    Unsettled {
+        /// How many.
+        blocks: usize,
+    },
+}
+
+impl Guard {
+    /// Whether the finding strikes the numbers out.
+    pub fn severity(&self) -> Severity {
+        match self {
+            Guard::AchievedRate { .. }
+            | Guard::Errors { .. }
+            | Guard::FewSamples { .. }
+            | Guard::DebugBuild
+            | Guard::CoarseClock { .. }
+            | Guard::NoSuccess => Severity::Strike,
+            _ => Severity::Caution,
+        }
+    }
+}
+
+impl fmt::Display for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Guard::AchievedRate { role, share } => write!(
+                f,
+                "{role}: only {:.1} % of the offered rate was achieved (99 % needed)",
+                share * 100.0
+            ),
+            Guard::Errors { role, share, class } => write!(
+                f,
+                "{role}: {:.1} % of the operations failed, mostly {class} (1 % allowed)",
+                share * 100.0
+            ),
+            Guard::FewSamples { percentile, above } => write!(
+                f,
+                "only {above} samples above {} (10 needed)",
+                percentile_name(*percentile)
+            ),
+            Guard::DebugBuild => f.write_str("debug build"),
+            Guard::CoarseClock { step_ns } => {
+                write!(
+                    f,
+                    "the clock steps by {step_ns} ns, over a tenth of the median"
+                )
+            }
+            Guard::NoSuccess => f.write_str("not one operation succeeded"),
+            Guard::ThreadsOverCores { threads, cores } => write!(
+                f,
+                "{threads} load threads on {cores} cores: tails include the scheduler"
+            ),
+            Guard::ClientSaturated { share } => write!(
+                f,
+                "a load thread used {:.0} % of a core: the client may be the limit",
+                share * 100.0
+            ),
+            Guard::MachineSaturated { share } => write!(
+                f,
+                "{:.0} % of the machine's CPU was busy: the tail includes plain CPU queueing",
+                share * 100.0
+            ),
+            Guard::SlotOrderUnverified => f.write_str("slot order was arranged but not verified"),
+            Guard::FewStarts { starts } => {
+                write!(f, "{starts} fresh start(s) (3 needed for a printed claim)")
+            }
+            Guard::FewBlocks { blocks } => {
+                write!(
+                    f,
+                    "{blocks} blocks (8 needed for a quoted effect, 10 for print)"
+                )
+            }
+            Guard::Unsettled { blocks } => {
+                write!(f, "{blocks} blocks began before the server had settled")
+            }
+        }
+    }
+}
+
+/// Every finding about the blocks of one contender, struck ones first.
+pub fn findings(run: &Run, blocks: &[&Block]) -> Vec<Guard> {
+    let mut found = Vec::new();
+    let mut tallies: std::collections::BTreeMap<Role, RoleTally> = Default::default();
+    for block in blocks {
+        for (role, tally) in &block.tallies {
+            tallies.entry(*role).or_default().merge(tally);
+        }
+    }
+    for (&role, tally) in &tallies {
+        if tally.scheduled > 0 && tally.succeeded() == 0 {
+            found.push(Guard::NoSuccess);
+        }
+        let share = tally.achieved_share();
+        if share < 0.99 {
+            found.push(Guard::AchievedRate { role, share });
+        }
+        let share = tally.error_share();
+        if share > 0.01 {
+            let class = tally
+                .errors
+                .iter()
+                .max_by_key(|e| e.1)
+                .map_or_else(String::new, |e| e.0.0.clone());
+            found.push(Guard::Errors { role, share, class });
+        }
+    }
+    if run.provenance.debug_build {
+        found.push(Guard::DebugBuild);
+    }
+    found.extend(sample_guards(run, blocks));
+    found.extend(load_guards(run, blocks));
+    found.sort_by_key(|g| std::cmp::Reverse(g.severity()));
+    found
+}
+
+/// The series whose tail is quoted: response time, or service time in a closed loop.
+pub fn quoted_series(blocks: &[&Block]) -> SeriesKey {
+    let open = blocks
+        .iter()
+        .any(|b| b.series.contains_key(&SeriesKey::READER_RESPONSE));
+    SeriesKey {
+        clock: if open {
+            ClockKind::Response
+        } else {
+            ClockKind::Service
+        },
+        ..SeriesKey::READER_RESPONSE
+    }
+}
+
+fn sample_guards(run: &Run, blocks: &[&Block]) -> Vec<Guard> {
+    let key = quoted_series(blocks);
+    let mut merged = crate::record::SeriesHistogram::new();
+    blocks
+        .iter()
+        .filter_map(|b| b.series.get(&key))
+        .for_each(|s| merged.merge(s));
+    let mut found = Vec::new();
+    let percentile = run.config.quoted_percentile;
+    let above = samples_above(percentile, merged.len());
+    if above < 10 {
+        found.push(Guard::FewSamples { percentile, above });
+    }
+    if let Some(median) = merged.percentile_ns(50.0)
+        && run.clock.step_ns * 10 > median
+    {
+        found.push(Guard::CoarseClock {
+            step_ns: run.clock.step_ns,
+        });
+    }
+    found
+}
+
+fn load_guards(run: &Run, blocks: &[&Block]) -> Vec<Guard> {
+    let mut found = Vec::new();
+    let cores = run.provenance.cores;
+    let threads = run.config.readers + run.config.clients;
+    if run.mode == Mode::Model && cores > 0 && threads as usize > cores {
+        found.push(Guard::ThreadsOverCores { threads, cores });
+    }
+    let count = blocks.len().max(1) as f64;
+    let share = blocks
+        .iter()
+        .map(|b| b.cpu.busiest_load_thread)
+        .sum::<f64>()
+        / count;
+    if run.mode == Mode::Server && share > 0.8 {
+        found.push(Guard::ClientSaturated { share });
+    }
+    let share = blocks
+        .iter()
+        .filter_map(|b| b.cpu.machine_busy)
+        .sum::<f64>()
+        / count;
+    if share > 0.95 {
+        found.push(Guard::MachineSaturated { share });
+    }
+    let standing = blocks.iter().any(|b| b.factors.standing > 0);
+    if run.mode == Mode::Server && standing {
+        found.push(Guard::SlotOrderUnverified);
+    }
+    let starts: std::collections::BTreeSet<u32> = blocks.iter().map(|b| b.visit).collect();
+    if starts.len() < 3 {
+        found.push(Guard::FewStarts {
+            starts: starts.len(),
+        });
+    }
+    if blocks.len() < 8 {
+        found.push(Guard::FewBlocks {
+            blocks: blocks.len(),
+        });
+    }
+    let unsettled = blocks.iter().filter(|b| !b.settled).count();
+    if unsettled > 0 {
+        found.push(Guard::Unsettled { blocks: unsettled });
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arm::Arm;
+    use crate::record::ErrorClass;
+    use crate::testing::sample_run;
+
+    fn struck(run: &Run) -> Vec<Guard> {
+        findings(run, &run.blocks_of(Arm::Unpooled, false, 0))
+            .into_iter()
+            .filter(|g| g.severity() == Severity::Strike)
+            .collect()
+    }
+
+    #[test]
+    fn a_clean_run_is_not_struck() {
+        assert_eq!(struck(&sample_run(8)), []);
+    }
+
+    #[test]
+    fn each_strike_rule_fires() {
+        let mut run = sample_run(8);
+        for block in run.blocks.iter_mut().filter(|b| b.arm == Arm::Unpooled) {
+            let tally = block.tallies.get_mut(&Role::Client).unwrap();
+            tally.begun_in_time = 49;
+            tally.recorded = 49;
+            tally.errors.insert(ErrorClass::new("sqlstate-53300"), 1);
+        }
+        run.provenance.debug_build = true;
+        run.clock.step_ns = 100_000;
+        run.config.quoted_percentile = 99.9;
+        let text = struck(&run)
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("; ");
+        for expected in [
+            "98.0 %",
+            "53300",
+            "debug build",
+            "clock steps",
+            "only 4 samples above p99.9",
+        ] {
+            assert!(text.contains(expected), "{expected} not in: {text}");
+        }
+    }
+
+    #[test]
+    fn an_arm_without_any_success_is_struck() {
+        let mut run = sample_run(8);
+        for block in run.blocks.iter_mut() {
+            let tally = block.tallies.get_mut(&Role::Client).unwrap();
+            tally.recorded = 0;
+            tally.errors.insert(ErrorClass::new("connect-refused"), 50);
+        }
+        assert!(struck(&run).contains(&Guard::NoSuccess));
+    }
+}
