@@ -6,10 +6,38 @@ use std::time::{Duration, Instant};
 use super::cancel::Cancel;
 use super::plan::{BlockSpec, Plan, Visit};
 use super::progress::Progress;
-use crate::record::{AbsentArm, Block, RunStatus};
+use super::schedule::OfferedRate;
+use crate::arm::Arm;
+use crate::record::{AbsentArm, Block, RunStatus, ServerProvenance};
 
 /// What a mode supplies: fresh starts and single blocks.
 pub trait Bench {
+    /// Arms that were asked for and cannot be had here, with the reasons.
+    /// Called once, before anything else.
+    ///
+    /// # Errors
+    /// When nothing can be run at all.
+    fn prepare(&mut self) -> Result<Vec<AbsentArm>, Failure>;
+
+    /// Sets the clients' rate of the following blocks.
+    fn set_client_rate(&mut self, rate: OfferedRate);
+
+    /// Transactions per second that `arm` sustains in a short closed loop, in
+    /// the visit that is open.
+    ///
+    /// # Errors
+    /// As [`Bench::run_block`].
+    fn sustained_per_second(&mut self, arm: Arm) -> Result<f64, Failure>;
+
+    /// Time that opening a visit takes, roughly, for the planned time.
+    fn visit_overhead(&self, standing: u32) -> Duration;
+
+    /// Time a block takes beside warm-up and measured time, roughly.
+    fn block_overhead(&self) -> Duration;
+
+    /// The server and remarks for the run file, as known so far.
+    fn describe(&self) -> (Option<ServerProvenance>, Vec<String>);
+
     /// Makes a fresh server (or array) with its standing connections.
     ///
     /// # Errors
@@ -146,7 +174,6 @@ pub fn drive(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arm::Arm;
     use crate::load::plan::PlanShape;
     use crate::testing::sample_block;
 
@@ -158,6 +185,22 @@ mod tests {
     }
 
     impl Bench for Scripted {
+        fn prepare(&mut self) -> Result<Vec<AbsentArm>, Failure> {
+            Ok(Vec::new())
+        }
+        fn set_client_rate(&mut self, _: OfferedRate) {}
+        fn sustained_per_second(&mut self, _: Arm) -> Result<f64, Failure> {
+            Ok(1.0)
+        }
+        fn visit_overhead(&self, _: u32) -> Duration {
+            Duration::ZERO
+        }
+        fn block_overhead(&self) -> Duration {
+            Duration::ZERO
+        }
+        fn describe(&self) -> (Option<ServerProvenance>, Vec<String>) {
+            (None, Vec::new())
+        }
         fn open_visit(&mut self, _: &Visit) -> Result<(), Failure> {
             self.open += 1;
             Ok(())

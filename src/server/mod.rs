@@ -1,3 +1,20 @@
 //! Server mode: the arms on real PostgreSQL connections.
 
+mod bench;
+mod connect;
+mod crew;
+mod observe;
+mod operations;
+mod phase_stream;
+mod session;
+mod standing;
+mod task_loop;
+
+pub mod procfs;
 pub mod provision;
+
+pub use bench::{ServerBench, ServerRequest};
+pub use connect::{Target, classify, classify_io};
+pub use phase_stream::{PhaseStream, PhaseTimes};
+pub use session::{ConnectError, Session};
+pub use standing::{Layout, Opening};

@@ -1,0 +1,197 @@
+//! What the arms do: one operation each, timed by its phases.
+
+use std::sync::Arc;
+
+use deadpool_postgres::Pool;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::connect::{Target, classify};
+use super::phase_stream::{PhaseTimes, Socket};
+use super::session::{Session, StatementTexts, run_statement};
+use crate::config::Disconnect;
+use crate::load::{Clock, MonotonicClock, Worker};
+use crate::record::{ErrorClass, Operation, Phase, Role, SeriesId, SeriesKey};
+
+/// One worker's way of doing its operation.
+#[derive(Debug)]
+pub enum Means {
+    /// On a persistent connection, which is opened anew after it broke.
+    Persistent {
+        /// Where to.
+        target: Target,
+        /// The connection; `None` after it broke and could not be reopened.
+        session: Option<Session>,
+    },
+    /// Connect, run, disconnect.
+    Reconnect {
+        /// Where to.
+        target: Target,
+        /// When the disconnect is over.
+        disconnect: Disconnect,
+    },
+    /// Check out, run, check in.
+    Pooled(Pool),
+    /// Connect, send nothing, half-close, wait for EOF.
+    ForkOnly(Target),
+}
+
+/// The recorded parts of a client's transaction.
+#[derive(Debug, Clone, Copy)]
+pub struct PhaseIds {
+    socket: SeriesId,
+    startup: SeriesId,
+    authentication: SeriesId,
+    connect: SeriesId,
+    query: SeriesId,
+    disconnect: SeriesId,
+    checkout: SeriesId,
+}
+
+impl PhaseIds {
+    /// Declares them with the worker.
+    pub fn declare(worker: &mut Worker) -> Self {
+        let mut id = |operation, phase| {
+            worker
+                .recorder()
+                .declare(SeriesKey::service(Role::Client, operation, phase))
+        };
+        PhaseIds {
+            socket: id(Operation::Connect, Phase::Socket),
+            startup: id(Operation::Connect, Phase::Startup),
+            authentication: id(Operation::Connect, Phase::Authentication),
+            connect: id(Operation::Connect, Phase::Total),
+            query: id(Operation::Query, Phase::Total),
+            disconnect: id(Operation::Disconnect, Phase::Total),
+            checkout: id(Operation::Checkout, Phase::Total),
+        }
+    }
+}
+
+/// Phase durations of one operation, recorded only if all of it went well: the
+/// phases' counts then equal the operations'.
+#[derive(Debug, Default)]
+pub struct Phases(Vec<(SeriesId, u64)>);
+
+impl Phases {
+    fn add(&mut self, id: Option<SeriesId>, ns: Option<u64>) {
+        if let (Some(id), Some(ns)) = (id, ns) {
+            self.0.push((id, ns));
+        }
+    }
+
+    /// Hands the durations to the worker.
+    pub fn record(&mut self, worker: &mut Worker) {
+        for (id, ns) in self.0.drain(..) {
+            worker.recorder().record(id, ns);
+        }
+    }
+
+    /// Forgets them.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+fn now() -> u64 {
+    MonotonicClock.now_ns()
+}
+
+impl Means {
+    /// Does one operation; its phase durations go to `phases`.
+    ///
+    /// # Errors
+    /// The class of the failure.
+    pub async fn perform(
+        &mut self,
+        texts: &mut StatementTexts,
+        ids: Option<&PhaseIds>,
+        phases: &mut Phases,
+    ) -> Result<(), ErrorClass> {
+        match self {
+            Means::Persistent { target, session } => {
+                let began = now();
+                let Some(open) = session else {
+                    *session = Session::open(target).await.ok();
+                    return Err(ErrorClass::new("connection-lost"));
+                };
+                let outcome = open.run(&texts.next_text()).await;
+                phases.add(ids.map(|i| i.query), Some(now() - began));
+                if outcome.is_err() && open.is_closed() {
+                    // Inside the failed operation, so that the next one is clean.
+                    *session = Session::open(target).await.ok();
+                }
+                outcome
+            }
+            Means::Reconnect { target, disconnect } => {
+                reconnect(target, *disconnect, texts, ids, phases).await
+            }
+            Means::Pooled(pool) => {
+                let began = now();
+                let client = pool.get().await.map_err(|e| match e {
+                    deadpool_postgres::PoolError::Backend(e) => classify(&e),
+                    _ => ErrorClass::new("pool"),
+                })?;
+                let checked_out = now();
+                phases.add(ids.map(|i| i.checkout), Some(checked_out - began));
+                run_statement(&client, &texts.next_text()).await?;
+                phases.add(ids.map(|i| i.query), Some(now() - checked_out));
+                Ok(())
+            }
+            Means::ForkOnly(target) => fork_only(target, ids, phases).await,
+        }
+    }
+}
+
+async fn reconnect(
+    target: &Target,
+    disconnect: Disconnect,
+    texts: &mut StatementTexts,
+    ids: Option<&PhaseIds>,
+    phases: &mut Phases,
+) -> Result<(), ErrorClass> {
+    let times = Arc::new(PhaseTimes::default());
+    let began = now();
+    let socket = target.open_socket().await?;
+    let socket_open = now();
+    let (client, connection) = target
+        .start_up(socket, Arc::clone(&times), disconnect)
+        .await
+        .map_err(|e| classify(&e))?;
+    let connected = now();
+    let text = texts.next_text();
+    let query = async {
+        let outcome = run_statement(&client, &text).await;
+        let ended = now();
+        // Sends Terminate; the connection ends once the server has closed.
+        drop(client);
+        (outcome, ended)
+    };
+    // In one task: no other thread, no other task's turn in between.
+    let (closed, (outcome, query_ended)) = tokio::join!(connection, query);
+    outcome?;
+    closed.map_err(|e| classify(&e))?;
+    phases.add(ids.map(|i| i.socket), Some(socket_open - began));
+    phases.add(ids.map(|i| i.startup), times.startup_ns());
+    phases.add(ids.map(|i| i.authentication), times.authentication_ns());
+    phases.add(ids.map(|i| i.connect), Some(connected - began));
+    phases.add(ids.map(|i| i.query), Some(query_ended - connected));
+    phases.add(ids.map(|i| i.disconnect), times.disconnect_ns());
+    Ok(())
+}
+
+async fn fork_only(
+    target: &Target,
+    ids: Option<&PhaseIds>,
+    phases: &mut Phases,
+) -> Result<(), ErrorClass> {
+    let began = now();
+    let mut socket: Socket = target.open_socket().await?;
+    let socket_open = now();
+    let io = |e: std::io::Error| super::connect::classify_io(&e);
+    socket.shutdown().await.map_err(io)?;
+    let mut scratch = [0u8; 64];
+    while socket.read(&mut scratch).await.map_err(io)? > 0 {}
+    phases.add(ids.map(|i| i.socket), Some(socket_open - began));
+    phases.add(ids.map(|i| i.disconnect), Some(now() - socket_open));
+    Ok(())
+}

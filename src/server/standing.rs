@@ -1,0 +1,208 @@
+//! Standing connections, and the placeholders that decide where churn finds
+//! its slots.
+
+use std::sync::mpsc as sync_mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::connect::Target;
+use super::provision::Endpoint;
+use super::session::{ConnectError, Session};
+use crate::config::SlotOrder;
+use crate::load::Cancel;
+
+/// How many connections are opened at a time.
+const AT_ONCE: usize = 8;
+
+/// Idle connections that stay open until this value is dropped.
+#[derive(Debug)]
+pub struct Standing {
+    close: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// How standing connections and churn's future slots are to lie.
+#[derive(Debug, Clone, Copy)]
+pub struct Layout {
+    /// Standing connections.
+    pub standing: u32,
+    /// Placeholders: opened for the slots that churn shall use, then closed.
+    /// 0 leaves the slots to chance (a server that is not ours).
+    pub placeholders: u32,
+    /// Where those slots shall lie.
+    pub order: SlotOrder,
+    /// Whether first allocations descend through the slots (PostgreSQL up to 16;
+    /// proc.c `InitProcGlobal`) or ascend (17 and later).
+    pub descending: bool,
+}
+
+/// One connection to be opened, in order of opening.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opening {
+    /// Stays.
+    Standing,
+    /// Is closed once all are open.
+    Placeholder,
+}
+
+impl Layout {
+    /// The order in which connections are opened on a fresh server.
+    pub fn openings(&self) -> Vec<Opening> {
+        let standing = (0..self.standing).map(|_| Opening::Standing);
+        let placeholders = (0..self.placeholders).map(|_| Opening::Placeholder);
+        match self.order {
+            // Opened first is numbered highest where allocation descends.
+            SlotOrder::Behind if self.descending => placeholders.chain(standing).collect(),
+            SlotOrder::Front if !self.descending => placeholders.chain(standing).collect(),
+            SlotOrder::Front | SlotOrder::Behind => standing.chain(placeholders).collect(),
+            SlotOrder::Spread => {
+                // Evenly mixed: after k of n in all, placeholders have had their share.
+                let total = self.standing + self.placeholders;
+                (0..total)
+                    .map(|k| {
+                        let share = |k: u32| {
+                            u64::from(k) * u64::from(self.placeholders) / u64::from(total)
+                        };
+                        if share(k + 1) > share(k) {
+                            Opening::Placeholder
+                        } else {
+                            Opening::Standing
+                        }
+                    })
+                    .collect()
+            }
+        }
+    }
+}
+
+impl Standing {
+    /// Opens the connections as `layout` says and closes the placeholders.
+    ///
+    /// # Errors
+    /// When a connection is refused; all of them are closed again.
+    pub fn open(endpoint: &Endpoint, layout: Layout, cancel: &Cancel) -> Result<Self, ConnectError> {
+        let (close, closing) = oneshot::channel();
+        let (opened, answer) = sync_mpsc::channel();
+        let (endpoint, cancel) = (endpoint.clone(), cancel.clone());
+        let fail = |message: String| ConnectError {
+            class: crate::record::ErrorClass::new("harness"),
+            message,
+        };
+        let thread = std::thread::Builder::new()
+            .name("standing".to_owned())
+            .spawn(move || {
+                let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                    Ok(runtime) => runtime,
+                    Err(e) => {
+                        let _ = opened.send(Err(fail(e.to_string())));
+                        return;
+                    }
+                };
+                runtime.block_on(async {
+                    let held = match open_all(&endpoint, layout, &cancel).await {
+                        Ok(held) => held,
+                        Err(e) => {
+                            let _ = opened.send(Err(e));
+                            return;
+                        }
+                    };
+                    let _ = opened.send(Ok(()));
+                    let _ = closing.await;
+                    let _ = tokio::time::timeout(Duration::from_secs(10), close_all(held)).await;
+                });
+            })
+            .map_err(|e| fail(e.to_string()))?;
+        let standing = Standing { close: Some(close), thread: Some(thread) };
+        match answer.recv() {
+            Ok(Ok(())) => Ok(standing),
+            Ok(Err(e)) => Err(e),
+            Err(e) => Err(fail(e.to_string())),
+        }
+    }
+}
+
+impl Drop for Standing {
+    fn drop(&mut self) {
+        if let Some(close) = self.close.take() {
+            let _ = close.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn open_all(
+    endpoint: &Endpoint,
+    layout: Layout,
+    cancel: &Cancel,
+) -> Result<Vec<Session>, ConnectError> {
+    let target = Target::new(endpoint).map_err(|e| ConnectError {
+        class: crate::record::ErrorClass::new("resolve"),
+        message: e.to_string(),
+    })?;
+    // Slots are taken in the order of the connects; within a batch of the same
+    // kind that order does not matter.
+    let openings = layout.openings();
+    let (mut standing, mut placeholders) = (Vec::new(), Vec::new());
+    for run in openings.chunk_by(|a, b| a == b) {
+        for batch in run.chunks(AT_ONCE) {
+            if cancel.is_cancelled() {
+                return Err(ConnectError {
+                    class: crate::record::ErrorClass::new("interrupted"),
+                    message: "interrupted".to_owned(),
+                });
+            }
+            let tasks: Vec<_> = batch
+                .iter()
+                .map(|_| {
+                    let target = target.clone();
+                    tokio::spawn(async move { Session::open(&target).await })
+                })
+                .collect();
+            for task in tasks {
+                let session = task.await.map_err(|e| ConnectError {
+                    class: crate::record::ErrorClass::new("harness"),
+                    message: e.to_string(),
+                })??;
+                match run[0] {
+                    Opening::Standing => standing.push(session),
+                    Opening::Placeholder => placeholders.push(session),
+                }
+            }
+        }
+    }
+    close_all(placeholders).await;
+    Ok(standing)
+}
+
+async fn close_all(sessions: Vec<Session>) {
+    for session in sessions {
+        session.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(order: SlotOrder, descending: bool) -> String {
+        Layout { standing: 4, placeholders: 2, order, descending }
+            .openings()
+            .iter()
+            .map(|o| if *o == Opening::Standing { 's' } else { 'p' })
+            .collect()
+    }
+
+    #[test]
+    fn openings_put_churn_where_it_was_asked_for() {
+        // Descending: what is opened first gets the highest slot, hence lies behind.
+        assert_eq!(text(SlotOrder::Behind, true), "ppssss");
+        assert_eq!(text(SlotOrder::Front, true), "sssspp");
+        assert_eq!(text(SlotOrder::Behind, false), "sssspp");
+        assert_eq!(text(SlotOrder::Front, false), "ppssss");
+        assert_eq!(text(SlotOrder::Spread, true), "sspssp");
+    }
+}
