@@ -1,8 +1,57 @@
-//! stub
-use serde::{Deserialize, Serialize};
-/// stub
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum LockKind {
-    /// pl
-    ParkingLot013,
+//! Reader-writer locks behind one trait, [`SharedExclusiveLock`].
+//!
+//! One small file per lock; [`LockKind`] names them and hands the chosen one to
+//! generic code, so nothing outside this directory names a concrete lock. A
+//! new lock is one file with the trait implemented, one line in `kind.rs`, and
+//! nothing else: the conformance tests and benches go over [`LockKind::ALL`].
+
+mod counted;
+mod crossbeam_sharded;
+mod kind;
+mod parking_lot_0_12;
+mod parking_lot_0_13;
+mod std_rwlock;
+
+pub use counted::{CountedLock, LockCounts};
+pub use kind::{LockKind, LockVisitor, UnknownLock};
+
+/// A lock with PostgreSQL's two LWLock modes, protecting nothing by itself.
+///
+/// Like an LWLock (lwlock.c: `LWLockAcquire`, `LWLockConditionalAcquire`,
+/// `LWLockRelease`) it guards data by convention, so the dense arrays can be
+/// read under it while `GetNewTransactionId` stores into them without it.
+/// A guard releases when dropped, also while unwinding; no implementation
+/// stays unusable after a panic.
+pub trait SharedExclusiveLock: Send + Sync + 'static {
+    /// Holds the lock in shared mode until dropped.
+    type Shared<'a>
+    where
+        Self: 'a;
+    /// Holds the lock in exclusive mode until dropped.
+    type Exclusive<'a>
+    where
+        Self: 'a;
+
+    /// A free lock.
+    fn new() -> Self
+    where
+        Self: Sized;
+
+    /// Blocks until held in shared mode (`LWLockAcquire(LW_SHARED)`).
+    #[must_use]
+    fn acquire_shared(&self) -> Self::Shared<'_>;
+
+    /// Blocks until held in exclusive mode (`LWLockAcquire(LW_EXCLUSIVE)`).
+    #[must_use]
+    fn acquire_exclusive(&self) -> Self::Exclusive<'_>;
+
+    /// One attempt at shared mode, never blocking
+    /// (`LWLockConditionalAcquire(LW_SHARED)`).
+    #[must_use]
+    fn try_acquire_shared(&self) -> Option<Self::Shared<'_>>;
+
+    /// One attempt at exclusive mode, never blocking; fails while anybody
+    /// holds the lock in any mode (`LWLockConditionalAcquire(LW_EXCLUSIVE)`).
+    #[must_use]
+    fn try_acquire_exclusive(&self) -> Option<Self::Exclusive<'_>>;
 }

@@ -1,0 +1,207 @@
+//! What must hold whenever nobody is inside an exclusive section.
+
+use std::collections::HashSet;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::array::ProcArray;
+use super::dense::SharedWord;
+use super::locks::SharedExclusiveLock;
+use super::pgproc::{NOT_A_MEMBER, ProcNumber};
+use super::xid::{FullTransactionId, TransactionId};
+
+/// A way in which the array contradicts itself.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvariantViolation {
+    /// `pgprocnos` is not strictly ascending.
+    #[error("pgprocnos is not ascending at index {index}")]
+    Unsorted {
+        /// Dense index of the first of the two entries.
+        index: usize,
+    },
+    /// A PGPROC's `pgxactoff` and its place in `pgprocnos` disagree.
+    #[error("slot {slot} believes to be at {believed}, the array has it at {actual:?}")]
+    WrongOffset {
+        /// The slot.
+        slot: ProcNumber,
+        /// Its `pgxactoff`.
+        believed: u32,
+        /// Its index in `pgprocnos`, if it is there.
+        actual: Option<usize>,
+    },
+    /// A dense entry differs from the copy in its PGPROC.
+    #[error("{what} of slot {slot} differs between the dense array and its PGPROC")]
+    Mirror {
+        /// The slot.
+        slot: ProcNumber,
+        /// Which of the mirrored fields.
+        what: &'static str,
+    },
+    /// An xid is running twice, or is not older than `nextXid`.
+    #[error("running transaction {xid} is a duplicate or was never given out")]
+    RunningXid {
+        /// The xid.
+        xid: TransactionId,
+    },
+    /// `latestCompletedXid` is not older than `nextXid`.
+    #[error("latestCompletedXid {latest_completed} is not before nextXid {next}")]
+    CompletedBeforeGiven {
+        /// `latestCompletedXid`.
+        latest_completed: u64,
+        /// `nextXid`.
+        next: u64,
+    },
+    /// A slot is free twice, or free and in the array; or there are more than `max_backends`.
+    #[error("{free} free slots and {members} members of {max_backends} overlap")]
+    SlotsNotConserved {
+        /// Entries of the free list.
+        free: usize,
+        /// Entries of the array.
+        members: usize,
+        /// Slots altogether.
+        max_backends: u32,
+    },
+}
+
+impl<L: SharedExclusiveLock> ProcArray<L> {
+    /// Checks the whole state under both locks, which are not counted for it.
+    ///
+    /// # Errors
+    /// The first violation found.
+    pub fn check_invariants(&self) -> Result<(), InvariantViolation> {
+        let _proc_array_guard = self.proc_array_lock.uncounted().acquire_exclusive();
+        let _xid_gen_guard = self.xid_gen_lock.uncounted().acquire_exclusive();
+        let members: Vec<u32> = self.pgprocnos()[..self.num_procs()]
+            .iter()
+            .map(SharedWord::get)
+            .collect();
+        if let Some(index) = members.windows(2).position(|pair| pair[0] >= pair[1]) {
+            return Err(InvariantViolation::Unsorted { index });
+        }
+        self.check_offsets(&members)?;
+        self.check_mirrors(&members)?;
+        self.check_xids(&members)?;
+        self.check_slots(&members)
+    }
+
+    fn check_offsets(&self, members: &[u32]) -> Result<(), InvariantViolation> {
+        for slot in 0..self.config.max_backends {
+            let believed = self.all_procs.proc(slot).pgxactoff().get();
+            let actual = members.binary_search(&slot).ok();
+            if actual.map_or(NOT_A_MEMBER, |index| index as u32) != believed {
+                let slot = ProcNumber(slot);
+                return Err(InvariantViolation::WrongOffset {
+                    slot,
+                    believed,
+                    actual,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_mirrors(&self, members: &[u32]) -> Result<(), InvariantViolation> {
+        for (index, slot) in members.iter().enumerate() {
+            let proc = self.all_procs.proc(*slot);
+            let what = if self.xids()[index].get() != proc.xid().get() {
+                "xid"
+            } else if self.subxid_states()[index].get() != proc.subxid_status().0 {
+                "subxidStatus"
+            } else if u32::from(self.status_flags()[index].get()) != proc.status_flags().get() {
+                "statusFlags"
+            } else {
+                continue;
+            };
+            let slot = ProcNumber(*slot);
+            return Err(InvariantViolation::Mirror { slot, what });
+        }
+        Ok(())
+    }
+
+    fn check_xids(&self, members: &[u32]) -> Result<(), InvariantViolation> {
+        let next = self.transam_variables.next_xid.load(Relaxed);
+        let latest_completed = self.transam_variables.latest_completed_xid.load(Relaxed);
+        if latest_completed >= next {
+            return Err(InvariantViolation::CompletedBeforeGiven {
+                latest_completed,
+                next,
+            });
+        }
+        let mut seen = HashSet::new();
+        for xid in &self.xids()[..members.len()] {
+            let xid = TransactionId(xid.get());
+            let given_out = xid.precedes(FullTransactionId(next).xid());
+            if xid.is_valid() && !(given_out && seen.insert(xid)) {
+                return Err(InvariantViolation::RunningXid { xid });
+            }
+        }
+        Ok(())
+    }
+
+    /// Slots taken but not (or no longer) in the array are nobody's here, so the sum may be less.
+    fn check_slots(&self, members: &[u32]) -> Result<(), InvariantViolation> {
+        let free = self.free_procs.slots();
+        let mut all: HashSet<u32> = members.iter().copied().collect();
+        all.extend(free.iter().map(|slot| slot.0));
+        if all.len() == free.len() + members.len() {
+            return Ok(());
+        }
+        Err(InvariantViolation::SlotsNotConserved {
+            free: free.len(),
+            members: members.len(),
+            max_backends: self.config.max_backends,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::procarray::locks::{LockKind, LockVisitor};
+    use crate::procarray::{NoProbe, ProcArrayConfig};
+
+    /// Plants one fault in a sound array of four and says what the checker found.
+    struct Plant(u8);
+    impl LockVisitor for Plant {
+        type Output = Result<(), InvariantViolation>;
+        fn visit<L: SharedExclusiveLock>(self) -> Self::Output {
+            let array = ProcArray::<L>::new(ProcArrayConfig::default()).unwrap();
+            let slots = array.open_standing(4, 0, Default::default()).unwrap();
+            let xid = array.get_new_transaction_id(slots[0], &mut NoProbe);
+            array.check_invariants().unwrap();
+            let my_proc = array.all_procs.proc(slots[1].0);
+            let index = my_proc.pgxactoff().get() as usize;
+            match self.0 {
+                0 => {}
+                1 => array.pgprocnos()[0].set(array.pgprocnos()[1].get()),
+                2 => my_proc.pgxactoff().set(0),
+                3 => my_proc.xid().set(77),
+                4 => array.subxid_states()[index].set(1),
+                5 => my_proc.status_flags().set(2),
+                6 => {
+                    my_proc.xid().set(xid.0);
+                    array.xids()[index].set(xid.0);
+                }
+                7 => array.complete_xid(TransactionId(99)),
+                8 => array.free_procs.push(slots[2]),
+                _ => array.set_num_procs(3),
+            }
+            array.check_invariants()
+        }
+    }
+
+    #[test]
+    fn every_planted_fault_is_found() {
+        use InvariantViolation as V;
+        let found = |fault| LockKind::default().visit(Plant(fault));
+        assert_eq!(found(0), Ok(()));
+        assert!(matches!(found(1), Err(V::Unsorted { index: 0 })));
+        assert!(matches!(found(2), Err(V::WrongOffset { believed: 0, .. })));
+        for (fault, field) in [(3, "xid"), (4, "subxidStatus"), (5, "statusFlags")] {
+            assert!(matches!(found(fault), Err(V::Mirror { what, .. }) if what == field));
+        }
+        assert!(matches!(found(6), Err(V::RunningXid { .. })));
+        assert!(matches!(found(7), Err(V::CompletedBeforeGiven { .. })));
+        assert!(matches!(found(8), Err(V::SlotsNotConserved { .. })));
+        assert!(matches!(found(9), Err(V::WrongOffset { actual: None, .. })));
+    }
+}

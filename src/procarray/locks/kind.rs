@@ -1,0 +1,148 @@
+//! The registry of locks: names for people, types for the compiler.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::SharedExclusiveLock;
+
+/// No lock of that name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown lock \"{given}\": use one of {}", LockKind::names())]
+pub struct UnknownLock {
+    /// The name as it was given.
+    pub given: String,
+}
+
+/// Generic code that wants a concrete lock type: see [`LockKind::visit`].
+pub trait LockVisitor {
+    /// What the visit returns.
+    type Output;
+
+    /// Called once with the lock chosen at run time as a type, so that every
+    /// acquisition in here is monomorphic (no indirect call in a measured loop).
+    fn visit<L: SharedExclusiveLock>(self) -> Self::Output;
+}
+
+macro_rules! registry {
+    ($($(#[$doc:meta])* $kind:ident = $name:literal => $lock:ty,)+) => {
+        /// A reader-writer lock that can stand where PostgreSQL has an LWLock.
+        ///
+        /// Parses from, displays as and serialises as its name.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+        #[derive(Serialize, Deserialize)]
+        #[serde(into = "String", try_from = "String")]
+        pub enum LockKind {
+            $($(#[$doc])* $kind,)+
+        }
+
+        impl LockKind {
+            /// Every lock, in the order in which help and tables list them.
+            pub const ALL: &'static [Self] = &[$(Self::$kind,)+];
+
+            /// The name, as on the command line and in run files.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$kind => $name,)+ }
+            }
+
+            /// Runs `visitor` with this lock as a type.
+            pub fn visit<V: LockVisitor>(self, visitor: V) -> V::Output {
+                match self { $(Self::$kind => visitor.visit::<$lock>(),)+ }
+            }
+        }
+    };
+}
+
+registry! {
+    /// parking_lot 0.13's RwLock.
+    #[default]
+    ParkingLot = "parking_lot" => super::parking_lot_0_13::ParkingLot013,
+    /// parking_lot 0.12's RwLock: the same with eventual fairness.
+    ParkingLot012 = "parking_lot_0.12" => super::parking_lot_0_12::ParkingLot012,
+    /// std::sync::RwLock.
+    Std = "std" => super::std_rwlock::StdRwLock,
+    /// crossbeam's ShardedLock.
+    Sharded = "sharded" => super::crossbeam_sharded::CrossbeamSharded,
+}
+
+impl LockKind {
+    fn names() -> String {
+        let names: Vec<_> = Self::ALL.iter().map(|kind| kind.name()).collect();
+        names.join(", ")
+    }
+}
+
+impl fmt::Display for LockKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for LockKind {
+    type Err = UnknownLock;
+
+    fn from_str(given: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|kind| kind.name() == given)
+            .ok_or_else(|| UnknownLock {
+                given: given.to_owned(),
+            })
+    }
+}
+
+impl From<LockKind> for String {
+    fn from(kind: LockKind) -> Self {
+        kind.name().to_owned()
+    }
+}
+
+impl TryFrom<String> for LockKind {
+    type Error = UnknownLock;
+
+    fn try_from(given: String) -> Result<Self, Self::Error> {
+        given.parse()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_round_trip() {
+        for kind in LockKind::ALL {
+            assert_eq!(kind.to_string().parse(), Ok(*kind));
+            let json = serde_json::to_string(kind).unwrap();
+            assert_eq!(json, format!("\"{}\"", kind.name()));
+            assert_eq!(serde_json::from_str::<LockKind>(&json).unwrap(), *kind);
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_answered_with_the_valid_ones() {
+        let error = "spinlock".parse::<LockKind>().unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "unknown lock \"spinlock\": use one of parking_lot, parking_lot_0.12, std, sharded"
+        );
+        assert!(serde_json::from_str::<LockKind>("\"spinlock\"").is_err());
+    }
+
+    struct TypeName;
+    impl LockVisitor for TypeName {
+        type Output = &'static str;
+        fn visit<L: SharedExclusiveLock>(self) -> &'static str {
+            std::any::type_name::<L>()
+        }
+    }
+
+    #[test]
+    fn every_kind_visits_a_type_of_its_own() {
+        let types: std::collections::BTreeSet<_> =
+            LockKind::ALL.iter().map(|k| k.visit(TypeName)).collect();
+        assert_eq!(types.len(), LockKind::ALL.len());
+    }
+}

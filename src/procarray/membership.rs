@@ -1,0 +1,274 @@
+//! Joining and leaving: `InitProcess`, `ProcArrayAdd`, `ProcArrayRemove`, `ProcKill`.
+
+use std::hint::spin_loop;
+use std::time::Instant;
+
+use super::array::ProcArray;
+use super::dense::{SharedWord, close_gap, open_gap};
+use super::locks::SharedExclusiveLock;
+use super::pgproc::{NOT_A_MEMBER, ProcNumber, SubxidStatus};
+use super::probe::{LockName, LockProbe};
+use super::xid::TransactionId;
+
+impl<L: SharedExclusiveLock> ProcArray<L> {
+    /// Takes a free PGPROC (proc.c `InitProcess`), under the free list's lock only.
+    ///
+    /// None when all are taken: PostgreSQL's "sorry, too many clients already",
+    /// which costs no LWLock.
+    pub fn init_process(&self) -> Option<ProcNumber> {
+        let slot = self.free_procs.pop()?;
+        let proc = self.all_procs.proc(slot.0);
+        proc.xid().set(TransactionId::INVALID.0);
+        proc.xmin().set(TransactionId::INVALID.0);
+        proc.latest_xid().set(TransactionId::INVALID.0);
+        proc.status_flags().set(0);
+        proc.set_subxid_status(SubxidStatus::default());
+        Some(slot)
+    }
+
+    /// Returns the PGPROC to the free list (proc.c `ProcKill`), after [`Self::remove`].
+    pub fn proc_kill(&self, slot: ProcNumber) {
+        debug_assert!(
+            self.pgxactoff(slot).is_none(),
+            "slot {slot} is killed while in the array"
+        );
+        self.free_procs.push(slot);
+    }
+
+    /// Enters the array (procarray.c `ProcArrayAdd`).
+    ///
+    /// Takes ProcArrayLock and inside it XidGenLock, both exclusively; finds the
+    /// place by linear search, moves the tails of the four dense arrays and then
+    /// stores a new `pgxactoff` into the PGPROC of **every following** backend. With
+    /// the low slots free that is all of them. Touches no transaction counter, so
+    /// cached snapshots stay valid.
+    pub fn add(&self, slot: ProcNumber, probe: &mut impl LockProbe) {
+        probe.requesting(LockName::ProcArray);
+        let proc_array_guard = self.proc_array_lock.acquire_exclusive();
+        probe.acquired(LockName::ProcArray);
+        probe.requesting(LockName::XidGen);
+        let xid_gen_guard = self.xid_gen_lock.acquire_exclusive();
+        probe.acquired(LockName::XidGen);
+
+        debug_assert!(self.pgxactoff(slot).is_none(), "slot {slot} is added twice");
+        let num_procs = self.num_procs();
+        let pgprocnos = self.pgprocnos();
+        let index = pgprocnos[..num_procs]
+            .iter()
+            .position(|number| number.get() > slot.0)
+            .unwrap_or(num_procs);
+
+        open_gap(pgprocnos, index, num_procs);
+        open_gap(self.xids(), index, num_procs);
+        open_gap(self.subxid_states(), index, num_procs);
+        open_gap(self.status_flags(), index, num_procs);
+
+        let proc = self.all_procs.proc(slot.0);
+        pgprocnos[index].set(slot.0);
+        proc.pgxactoff().set(index as u32);
+        self.xids()[index].set(proc.xid().get());
+        self.subxid_states()[index].set(proc.subxid_status().0);
+        self.status_flags()[index].set(proc.status_flags().get() as u8);
+        self.set_num_procs(num_procs + 1);
+        self.renumber_from(index + 1);
+        self.spin_injected_hold();
+
+        probe.releasing(LockName::XidGen);
+        drop(xid_gen_guard);
+        probe.releasing(LockName::ProcArray);
+        drop(proc_array_guard);
+    }
+
+    /// Leaves the array (procarray.c `ProcArrayRemove`).
+    ///
+    /// The same two locks; the place is known from `pgxactoff`. `latest_xid` is none
+    /// for a backend that exits: its transaction has ended before, and nothing
+    /// is invalidated. With an xid (PostgreSQL: COMMIT PREPARED) it also completes that
+    /// transaction, and every cached snapshot becomes stale.
+    pub fn remove(
+        &self,
+        slot: ProcNumber,
+        latest_xid: Option<TransactionId>,
+        probe: &mut impl LockProbe,
+    ) {
+        probe.requesting(LockName::ProcArray);
+        let proc_array_guard = self.proc_array_lock.acquire_exclusive();
+        probe.acquired(LockName::ProcArray);
+        probe.requesting(LockName::XidGen);
+        let xid_gen_guard = self.xid_gen_lock.acquire_exclusive();
+        probe.acquired(LockName::XidGen);
+
+        let num_procs = self.num_procs();
+        let proc = self.all_procs.proc(slot.0);
+        let index = proc.pgxactoff().get() as usize;
+        debug_assert!(
+            index < num_procs,
+            "slot {slot} is removed but not in the array"
+        );
+        if let Some(latest_xid) = latest_xid {
+            self.xids()[index].set(TransactionId::INVALID.0);
+            proc.xid().set(TransactionId::INVALID.0);
+            self.clear_subxids(proc, index);
+            self.complete_xid(latest_xid);
+        } else {
+            debug_assert!(!self.xid(slot).is_valid(), "slot {slot} leaves with an xid");
+        }
+        self.status_flags()[index].set(0);
+        proc.status_flags().set(0);
+
+        close_gap(self.pgprocnos(), index, num_procs);
+        close_gap(self.xids(), index, num_procs);
+        close_gap(self.subxid_states(), index, num_procs);
+        close_gap(self.status_flags(), index, num_procs);
+        self.set_num_procs(num_procs - 1);
+        self.renumber_from(index);
+        // PostgreSQL leaves the old offset in place; here it shows a misuse.
+        proc.pgxactoff().set(NOT_A_MEMBER);
+
+        probe.releasing(LockName::XidGen);
+        drop(xid_gen_guard);
+        probe.releasing(LockName::ProcArray);
+        drop(proc_array_guard);
+    }
+
+    /// Tells every backend from dense index `first` on where it stands now: one store
+    /// into each of their PGPROCs.
+    fn renumber_from(&self, first: usize) {
+        let moved = &self.pgprocnos()[first..self.num_procs()];
+        for (offset, number) in moved.iter().enumerate() {
+            let proc = self.all_procs.proc(number.get());
+            proc.pgxactoff().set((first + offset) as u32);
+        }
+    }
+
+    fn spin_injected_hold(&self) {
+        if !self.config.inject_hold.is_zero() {
+            let begin = Instant::now();
+            while begin.elapsed() < self.config.inject_hold {
+                spin_loop();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::procarray::locks::{LockKind, LockVisitor};
+    use crate::procarray::{NoProbe, ProcArrayConfig};
+    use std::time::Duration;
+
+    #[derive(Default)]
+    struct Trace(Vec<(&'static str, LockName)>);
+    impl LockProbe for Trace {
+        fn requesting(&mut self, lock: LockName) {
+            self.0.push(("requesting", lock));
+        }
+        fn acquired(&mut self, lock: LockName) {
+            self.0.push(("acquired", lock));
+        }
+        fn releasing(&mut self, lock: LockName) {
+            self.0.push(("releasing", lock));
+        }
+    }
+
+    struct NestsXidGen;
+    impl LockVisitor for NestsXidGen {
+        type Output = ();
+        fn visit<L: SharedExclusiveLock>(self) {
+            let array = ProcArray::<L>::new(ProcArrayConfig::default()).unwrap();
+            let slot = array.init_process().unwrap();
+            let nested = [
+                ("requesting", LockName::ProcArray),
+                ("acquired", LockName::ProcArray),
+                ("requesting", LockName::XidGen),
+                ("acquired", LockName::XidGen),
+                ("releasing", LockName::XidGen),
+                ("releasing", LockName::ProcArray),
+            ];
+            let mut trace = Trace::default();
+            array.add(slot, &mut trace);
+            assert_eq!(trace.0, nested);
+            let mut trace = Trace::default();
+            array.remove(slot, None, &mut trace);
+            assert_eq!(trace.0, nested);
+        }
+    }
+
+    #[test]
+    fn xid_gen_lock_nests_inside_proc_array_lock() {
+        LockKind::default().visit(NestsXidGen);
+    }
+
+    struct Fills;
+    impl LockVisitor for Fills {
+        type Output = ();
+        fn visit<L: SharedExclusiveLock>(self) {
+            let array = ProcArray::<L>::new(ProcArrayConfig {
+                max_backends: 5,
+                ..ProcArrayConfig::default()
+            })
+            .unwrap();
+            let slots: Vec<_> = std::iter::from_fn(|| array.init_process()).collect();
+            assert_eq!(slots.len(), 5, "then: sorry, too many clients already");
+            assert_eq!(array.lock_counts().proc_array.exclusive, 0);
+            for slot in &slots {
+                // First allocation descends: every newcomer lands in front of all.
+                array.add(*slot, &mut NoProbe);
+                assert_eq!(array.pgxactoff(*slot), Some(0));
+                array.check_invariants().unwrap();
+            }
+            array.remove(slots[2], None, &mut NoProbe);
+            array.check_invariants().unwrap();
+            array.proc_kill(slots[2]);
+            assert_eq!(array.init_process(), Some(slots[2]), "last in, first out");
+            array.add(slots[2], &mut NoProbe);
+            assert_eq!(array.pgxactoff(slots[2]), Some(2));
+            array.check_invariants().unwrap();
+        }
+    }
+
+    #[test]
+    fn slots_are_sorted_and_recycled() {
+        LockKind::default().visit(Fills);
+    }
+
+    /// Reads the clock where a measuring caller does.
+    struct HoldTime(Option<Instant>, Duration);
+    impl LockProbe for HoldTime {
+        fn requesting(&mut self, _: LockName) {}
+        fn acquired(&mut self, lock: LockName) {
+            if lock == LockName::ProcArray {
+                self.0 = Some(Instant::now());
+            }
+        }
+        fn releasing(&mut self, lock: LockName) {
+            if let (LockName::ProcArray, Some(acquired)) = (lock, self.0) {
+                self.1 = acquired.elapsed();
+            }
+        }
+    }
+
+    struct InjectedHold;
+    impl LockVisitor for InjectedHold {
+        type Output = ();
+        fn visit<L: SharedExclusiveLock>(self) {
+            let inject_hold = Duration::from_millis(2);
+            let array = ProcArray::<L>::new(ProcArrayConfig {
+                inject_hold,
+                ..ProcArrayConfig::default()
+            })
+            .unwrap();
+            let slot = array.init_process().unwrap();
+            let mut hold = HoldTime(None, Duration::ZERO);
+            array.add(slot, &mut hold);
+            // A lower bound only: the spin cannot end early, whatever the machine does.
+            assert!(hold.1 >= inject_hold);
+        }
+    }
+
+    #[test]
+    fn an_injected_hold_lies_between_acquired_and_releasing() {
+        LockKind::default().visit(InjectedHold);
+    }
+}

@@ -1,0 +1,37 @@
+//! Where a caller's clock looks into an operation.
+
+/// The locks that ProcArray operations take, under PostgreSQL's wait-event names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LockName {
+    /// ProcArrayLock.
+    ProcArray,
+    /// XidGenLock; inside ProcArrayLock when a backend joins or leaves.
+    XidGen,
+}
+
+/// Told about each lock acquisition of an operation, on the thread that makes it.
+///
+/// Wait is `requesting` to `acquired`, hold is `acquired` to `releasing`. The two
+/// inner calls run while the lock is held, so what they cost lengthens the hold
+/// they measure.
+pub trait LockProbe {
+    /// About to ask for the lock.
+    fn requesting(&mut self, lock: LockName);
+    /// Just got it.
+    fn acquired(&mut self, lock: LockName);
+    /// About to give it back; still held.
+    fn releasing(&mut self, lock: LockName);
+}
+
+/// Looks at nothing and compiles to nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoProbe;
+
+impl LockProbe for NoProbe {
+    #[inline(always)]
+    fn requesting(&mut self, _: LockName) {}
+    #[inline(always)]
+    fn acquired(&mut self, _: LockName) {}
+    #[inline(always)]
+    fn releasing(&mut self, _: LockName) {}
+}

@@ -1,0 +1,160 @@
+//! Where standing connections stand relative to those that come and go.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::array::ProcArray;
+use super::locks::SharedExclusiveLock;
+use super::pgproc::ProcNumber;
+use super::probe::NoProbe;
+
+/// Place of churning connections in the array, seen from the standing ones. It
+/// decides how many entries a connect has to move and renumber.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SlotOrder {
+    /// Churn in front of all standing connections: every one moves at each connect.
+    #[default]
+    Front,
+    /// Churn behind all of them: none moves.
+    Behind,
+    /// Churn spread evenly between them.
+    Spread,
+}
+
+/// No slot order of that name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown slot order \"{given}\": use one of front, behind, spread")]
+pub struct UnknownSlotOrder {
+    /// The name as it was given.
+    pub given: String,
+}
+
+impl fmt::Display for SlotOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Front => "front",
+            Self::Behind => "behind",
+            Self::Spread => "spread",
+        })
+    }
+}
+
+impl FromStr for SlotOrder {
+    type Err = UnknownSlotOrder;
+
+    fn from_str(given: &str) -> Result<Self, Self::Err> {
+        [Self::Front, Self::Behind, Self::Spread]
+            .into_iter()
+            .find(|order| order.to_string() == given)
+            .ok_or_else(|| UnknownSlotOrder {
+                given: given.to_owned(),
+            })
+    }
+}
+
+impl<L: SharedExclusiveLock> ProcArray<L> {
+    /// Opens `standing` connections in a fresh array so that the next `churning`
+    /// concurrent ones get slots in the given `order`: placeholders are opened after,
+    /// before or between the standing ones and closed again, and free slots are
+    /// recycled among themselves. None when there are not slots enough for both.
+    ///
+    /// The connects made here are in the lock counters.
+    pub fn open_standing(
+        &self,
+        standing: usize,
+        churning: usize,
+        order: SlotOrder,
+    ) -> Option<Vec<ProcNumber>> {
+        if self.free_procs.len() < standing.saturating_add(churning) {
+            return None;
+        }
+        let mut placeholders = Vec::with_capacity(churning);
+        let mut opened = Vec::with_capacity(standing);
+        // True opens a standing one. First allocation descends, so what is opened first is behind.
+        let mut open = |is_standing: bool| -> Option<()> {
+            let slot = self.init_process()?;
+            self.add(slot, &mut NoProbe);
+            if is_standing {
+                &mut opened
+            } else {
+                &mut placeholders
+            }
+            .push(slot);
+            Some(())
+        };
+        let total = standing + churning;
+        for i in 0..total {
+            open(match order {
+                SlotOrder::Front => i < standing,
+                SlotOrder::Behind => i >= churning,
+                // The i-th is a placeholder where the running share of placeholders steps up.
+                SlotOrder::Spread => (i + 1) * churning / total == i * churning / total,
+            })?;
+        }
+        for slot in placeholders {
+            self.remove(slot, None, &mut NoProbe);
+            self.proc_kill(slot);
+        }
+        Some(opened)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::procarray::ProcArrayConfig;
+    use crate::procarray::locks::{LockKind, LockVisitor};
+
+    struct Places(SlotOrder);
+    impl LockVisitor for Places {
+        type Output = Vec<usize>;
+        /// Dense indexes that four concurrent churners get among 12 standing connections.
+        fn visit<L: SharedExclusiveLock>(self) -> Vec<usize> {
+            let array = ProcArray::<L>::new(ProcArrayConfig {
+                max_backends: 20,
+                ..ProcArrayConfig::default()
+            })
+            .unwrap();
+            assert!(array.open_standing(18, 3, self.0).is_none());
+            assert_eq!(array.open_standing(12, 4, self.0).unwrap().len(), 12);
+            array.check_invariants().unwrap();
+            let churners: Vec<_> = (0..4)
+                .map(|_| {
+                    let slot = array.init_process().unwrap();
+                    array.add(slot, &mut NoProbe);
+                    slot
+                })
+                .collect();
+            array.check_invariants().unwrap();
+            let mut places: Vec<_> = churners
+                .iter()
+                .map(|slot| array.pgxactoff(*slot).unwrap())
+                .collect();
+            places.sort_unstable();
+            places
+        }
+    }
+
+    #[test]
+    fn churners_land_where_the_order_says() {
+        let places = |order| LockKind::default().visit(Places(order));
+        assert_eq!(places(SlotOrder::Front), [0, 1, 2, 3]);
+        assert_eq!(places(SlotOrder::Behind), [12, 13, 14, 15]);
+        assert_eq!(places(SlotOrder::Spread), [0, 4, 8, 12]);
+    }
+
+    #[test]
+    fn names_round_trip_and_others_are_refused() {
+        for order in [SlotOrder::Front, SlotOrder::Behind, SlotOrder::Spread] {
+            assert_eq!(order.to_string().parse(), Ok(order));
+        }
+        let error = "middle".parse::<SlotOrder>().unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "unknown slot order \"middle\": use one of front, behind, spread"
+        );
+    }
+}

@@ -1,0 +1,178 @@
+//! `GetSnapshotData`.
+
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::sync::atomic::fence;
+
+use super::array::ProcArray;
+use super::dense::SharedWord;
+use super::locks::SharedExclusiveLock;
+use super::pgproc::status_flags::{PROC_IN_LOGICAL_DECODING, PROC_IN_VACUUM};
+use super::pgproc::{PGPROC_MAX_CACHED_SUBXIDS, PgProc, ProcNumber, SubxidStatus};
+use super::probe::{LockName, LockProbe};
+use super::xid::{FullTransactionId, TransactionId};
+
+/// Which transactions count as finished (`SnapshotData`), and the cache that
+/// makes the next one cheap.
+///
+/// PostgreSQL has one per backend and purpose (current, secondary, catalog), kept across
+/// transactions; so does a caller of this. Belongs to one [`ProcArray`].
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// Every transaction before this one has ended.
+    pub xmin: TransactionId,
+    /// No transaction from this one on has ended.
+    pub xmax: TransactionId,
+    /// Running top-level transactions between `xmin` and `xmax`, in the order of the
+    /// array (by slot number, not by xid). Without the own one.
+    pub xip: Vec<TransactionId>,
+    /// Their cached subtransactions.
+    pub subxip: Vec<TransactionId>,
+    /// Whether some backend had more subtransactions than it caches.
+    pub suboverflowed: bool,
+    /// Replication slots' xmin and catalog xmin as seen under the lock.
+    slot_xmins: (TransactionId, TransactionId),
+    /// `snapXactCompletionCount`: the counter when it was built, 0 for never.
+    completion_count: u64,
+}
+
+impl Snapshot {
+    pub(super) fn with_capacity(max_backends: usize) -> Self {
+        Self {
+            xmin: TransactionId::INVALID,
+            xmax: TransactionId::INVALID,
+            xip: Vec::with_capacity(max_backends),
+            subxip: Vec::with_capacity(max_backends * PGPROC_MAX_CACHED_SUBXIDS),
+            suboverflowed: false,
+            slot_xmins: Default::default(),
+            completion_count: 0,
+        }
+    }
+
+    /// Makes the next [`ProcArray::get_snapshot_data`] scan the array, as for a
+    /// snapshot never taken.
+    pub fn invalidate(&mut self) {
+        self.completion_count = 0;
+    }
+}
+
+/// How [`ProcArray::get_snapshot_data`] came by a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SnapshotSource {
+    /// Still valid from last time (`GetSnapshotDataReuse`); the array was not read.
+    Reused,
+    /// Built by scanning the array.
+    Scanned,
+}
+
+impl<L: SharedExclusiveLock> ProcArray<L> {
+    /// Brings `snapshot` up to date for `slot` (procarray.c `GetSnapshotData`).
+    ///
+    /// Takes ProcArrayLock in shared mode **always**, also when the snapshot is reused
+    /// because no transaction with an xid has ended since it was built. Sets the
+    /// backend's xmin, under the lock, unless it has one.
+    pub fn get_snapshot_data(
+        &self,
+        slot: ProcNumber,
+        snapshot: &mut Snapshot,
+        probe: &mut impl LockProbe,
+    ) -> SnapshotSource {
+        let my_proc = self.all_procs.proc(slot.0);
+        probe.requesting(LockName::ProcArray);
+        let guard = self.proc_array_lock.acquire_shared();
+        probe.acquired(LockName::ProcArray);
+
+        // GetSnapshotDataReuse. The counter starts at 1, so 0 never matches.
+        let completion_count = self.xact_completion_count();
+        if snapshot.completion_count == completion_count {
+            advertise_xmin(my_proc, snapshot.xmin);
+            probe.releasing(LockName::ProcArray);
+            drop(guard);
+            return SnapshotSource::Reused;
+        }
+
+        self.scan(my_proc, snapshot);
+        advertise_xmin(my_proc, snapshot.xmin);
+        probe.releasing(LockName::ProcArray);
+        drop(guard);
+        snapshot.completion_count = completion_count;
+        SnapshotSource::Scanned
+    }
+
+    /// The loop of `GetSnapshotData`: 4 bytes read per backend, the other
+    /// arrays only for those that have an xid. Under ProcArrayLock shared.
+    #[inline]
+    fn scan(&self, my_proc: PgProc<'_>, snapshot: &mut Snapshot) {
+        let num_procs = self.num_procs();
+        let my_pgxactoff = my_proc.pgxactoff().get() as usize;
+        let xids = &self.xids()[..num_procs];
+        debug_assert!(
+            my_pgxactoff < num_procs,
+            "snapshot for a backend outside the array"
+        );
+
+        let latest_completed = self.transam_variables.latest_completed_xid.load(Relaxed);
+        let xmax = FullTransactionId(latest_completed).xid().advance();
+        let mut xmin = xmax;
+        let my_xid = TransactionId(xids[my_pgxactoff].get());
+        if my_xid.is_valid() && my_xid.precedes(xmin) {
+            xmin = my_xid;
+        }
+        snapshot.xip.clear();
+        snapshot.subxip.clear();
+        snapshot.suboverflowed = false;
+
+        for (pgxactoff, xid) in xids.iter().enumerate() {
+            // Read once: GetNewTransactionId may be storing one right now.
+            let xid = TransactionId(xid.get());
+            if !xid.is_valid() || pgxactoff == my_pgxactoff || !xid.precedes(xmax) {
+                continue;
+            }
+            let flags = self.status_flags()[pgxactoff].get();
+            if flags & (PROC_IN_LOGICAL_DECODING | PROC_IN_VACUUM) != 0 {
+                continue;
+            }
+            if xid.precedes(xmin) {
+                xmin = xid;
+            }
+            snapshot.xip.push(xid);
+            if !snapshot.suboverflowed {
+                self.copy_subxids(pgxactoff, snapshot);
+            }
+        }
+        snapshot.slot_xmins = self.replication_slot_xmins();
+        snapshot.xmin = xmin;
+        snapshot.xmax = xmax;
+    }
+
+    fn copy_subxids(&self, pgxactoff: usize, snapshot: &mut Snapshot) {
+        let status = SubxidStatus(self.subxid_states()[pgxactoff].get());
+        if status.overflowed() {
+            snapshot.suboverflowed = true;
+        } else if status.count() > 0 {
+            // pg_read_barrier: pairs with the fence of get_new_subtransaction_id,
+            // which stores the id before the count.
+            fence(Acquire);
+            let proc = self.all_procs.proc(self.pgprocnos()[pgxactoff].get());
+            let cached = &proc.subxids()[..status.count()];
+            let cached = cached.iter().map(|xid| TransactionId(xid.get()));
+            snapshot.subxip.extend(cached);
+        }
+    }
+
+    /// Takes back the xmin when a statement ends and no snapshot is left (snapmgr.c
+    /// `SnapshotResetXmin`): a store to the own PGPROC, without a lock.
+    #[inline]
+    pub fn snapshot_reset_xmin(&self, slot: ProcNumber) {
+        self.all_procs
+            .proc(slot.0)
+            .xmin()
+            .set(TransactionId::INVALID.0);
+    }
+}
+
+#[inline]
+fn advertise_xmin(my_proc: PgProc<'_>, xmin: TransactionId) {
+    if my_proc.xmin().get() == TransactionId::INVALID.0 {
+        my_proc.xmin().set(xmin.0);
+    }
+}

@@ -1,0 +1,170 @@
+//! Transaction ids and the end of a transaction: `GetNewTransactionId`,
+//! `ProcArrayEndTransaction`, and VACUUM's status flag.
+
+use std::sync::atomic::Ordering::{Relaxed, Release};
+use std::sync::atomic::fence;
+
+use super::array::ProcArray;
+use super::dense::SharedWord;
+use super::locks::SharedExclusiveLock;
+use super::pgproc::status_flags::{PROC_IN_VACUUM, PROC_VACUUM_STATE_MASK};
+use super::pgproc::{PGPROC_MAX_CACHED_SUBXIDS, PgProc, ProcNumber, SubxidStatus};
+use super::probe::{LockName, LockProbe};
+use super::xid::{FullTransactionId, TransactionId};
+
+impl<L: SharedExclusiveLock> ProcArray<L> {
+    /// Gives the backend's transaction an xid (varsup.c `GetNewTransactionId`), or
+    /// returns the one that it has (xact.c `GetTopTransactionId`).
+    ///
+    /// Under XidGenLock only: the xid appears in the dense array while
+    /// others may be scanning it under ProcArrayLock. They skip it, since it is not
+    /// before their xmax: an xid enters the array before any later one is given
+    /// out, hence before any later one can complete.
+    pub fn get_new_transaction_id(
+        &self,
+        slot: ProcNumber,
+        probe: &mut impl LockProbe,
+    ) -> TransactionId {
+        let proc = self.all_procs.proc(slot.0);
+        if proc.top_xid().is_valid() {
+            return proc.top_xid();
+        }
+        probe.requesting(LockName::XidGen);
+        let guard = self.xid_gen_lock.acquire_exclusive();
+        probe.acquired(LockName::XidGen);
+        let xid = self.advance_next_xid();
+        let pgxactoff = proc.pgxactoff().get() as usize;
+        proc.xid().set(xid.0);
+        self.xids()[pgxactoff].set(xid.0);
+        probe.releasing(LockName::XidGen);
+        drop(guard);
+        proc.latest_xid().set(xid.0);
+        xid
+    }
+
+    /// Gives a subtransaction an xid (varsup.c `GetNewTransactionId(isSubXact)`), and
+    /// first one to the transaction where it has none, as `AssignTransactionId` does.
+    ///
+    /// The first 64 go into the PGPROC, later ones set its overflow flag.
+    pub fn get_new_subtransaction_id(
+        &self,
+        slot: ProcNumber,
+        probe: &mut impl LockProbe,
+    ) -> TransactionId {
+        self.get_new_transaction_id(slot, probe);
+        let proc = self.all_procs.proc(slot.0);
+        probe.requesting(LockName::XidGen);
+        let guard = self.xid_gen_lock.acquire_exclusive();
+        probe.acquired(LockName::XidGen);
+        let xid = self.advance_next_xid();
+        let pgxactoff = proc.pgxactoff().get() as usize;
+        let status = proc.subxid_status();
+        let status = if status.count() < PGPROC_MAX_CACHED_SUBXIDS {
+            proc.subxids()[status.count()].set(xid.0);
+            // pg_write_barrier: whoever sees the count sees the id.
+            fence(Release);
+            status.one_more()
+        } else {
+            status.with_overflow()
+        };
+        proc.set_subxid_status(status);
+        self.subxid_states()[pgxactoff].set(status.0);
+        probe.releasing(LockName::XidGen);
+        drop(guard);
+        proc.latest_xid().set(xid.0);
+        xid
+    }
+
+    fn advance_next_xid(&self) -> TransactionId {
+        let next_xid = &self.transam_variables.next_xid;
+        let full = FullTransactionId(next_xid.load(Relaxed));
+        next_xid.store(full.advance().0, Relaxed);
+        full.xid()
+    }
+
+    /// Ends the backend's transaction (procarray.c `ProcArrayEndTransaction`), and
+    /// returns the xid if it had one.
+    ///
+    /// Without an xid it takes **no lock**. With one it tries ProcArrayLock
+    /// exclusively, which fails while anybody holds it in any mode, and then
+    /// queues for it. PostgreSQL since 9.6 would join a group instead.
+    pub fn end_transaction(
+        &self,
+        slot: ProcNumber,
+        probe: &mut impl LockProbe,
+    ) -> Option<TransactionId> {
+        let proc = self.all_procs.proc(slot.0);
+        let xid = proc.top_xid();
+        if !xid.is_valid() {
+            proc.xmin().set(TransactionId::INVALID.0);
+            self.clear_vacuum_flags(proc, probe);
+            return None;
+        }
+        probe.requesting(LockName::ProcArray);
+        let guard = match self.proc_array_lock.try_acquire_exclusive() {
+            Some(guard) => guard,
+            None => self.proc_array_lock.acquire_exclusive(),
+        };
+        probe.acquired(LockName::ProcArray);
+        self.end_transaction_internal(proc, TransactionId(proc.latest_xid().get()));
+        probe.releasing(LockName::ProcArray);
+        drop(guard);
+        Some(xid)
+    }
+
+    /// `ProcArrayEndTransactionInternal`, under ProcArrayLock exclusive.
+    fn end_transaction_internal(&self, proc: PgProc<'_>, latest_xid: TransactionId) {
+        let pgxactoff = proc.pgxactoff().get() as usize;
+        self.xids()[pgxactoff].set(TransactionId::INVALID.0);
+        proc.xid().set(TransactionId::INVALID.0);
+        proc.xmin().set(TransactionId::INVALID.0);
+        self.store_cleared_vacuum_flags(proc);
+        self.clear_subxids(proc, pgxactoff);
+        self.complete_xid(latest_xid);
+    }
+
+    /// Empties the subxid cache, both copies, if there is anything in it.
+    pub(super) fn clear_subxids(&self, proc: PgProc<'_>, pgxactoff: usize) {
+        if !proc.subxid_status().is_empty() {
+            let empty = SubxidStatus::default();
+            self.subxid_states()[pgxactoff].set(empty.0);
+            proc.set_subxid_status(empty);
+        }
+    }
+
+    /// Marks the backend as running a lazy VACUUM (vacuum.c `vacuum_rel`):
+    /// ProcArrayLock exclusively, for one flag. With the end of its transaction that
+    /// makes the two exclusive acquisitions of a VACUUM of an empty table.
+    pub fn set_in_vacuum(&self, slot: ProcNumber, probe: &mut impl LockProbe) {
+        let proc = self.all_procs.proc(slot.0);
+        probe.requesting(LockName::ProcArray);
+        let guard = self.proc_array_lock.acquire_exclusive();
+        probe.acquired(LockName::ProcArray);
+        let flags = proc.status_flags().get() as u8 | PROC_IN_VACUUM;
+        proc.status_flags().set(u32::from(flags));
+        self.status_flags()[proc.pgxactoff().get() as usize].set(flags);
+        probe.releasing(LockName::ProcArray);
+        drop(guard);
+    }
+
+    fn clear_vacuum_flags(&self, proc: PgProc<'_>, probe: &mut impl LockProbe) {
+        if proc.status_flags().get() as u8 & PROC_VACUUM_STATE_MASK == 0 {
+            return;
+        }
+        probe.requesting(LockName::ProcArray);
+        let guard = self.proc_array_lock.acquire_exclusive();
+        probe.acquired(LockName::ProcArray);
+        self.store_cleared_vacuum_flags(proc);
+        probe.releasing(LockName::ProcArray);
+        drop(guard);
+    }
+
+    fn store_cleared_vacuum_flags(&self, proc: PgProc<'_>) {
+        let flags = proc.status_flags().get() as u8;
+        if flags & PROC_VACUUM_STATE_MASK != 0 {
+            let cleared = flags & !PROC_VACUUM_STATE_MASK;
+            proc.status_flags().set(u32::from(cleared));
+            self.status_flags()[proc.pgxactoff().get() as usize].set(cleared);
+        }
+    }
+}
