@@ -4,7 +4,9 @@
 //! Both modes ([`model`] and [`server`]) share [`load`], [`record`], [`stats`]
 //! and [`report`]; a mode only supplies operations.
 
+pub mod doctor;
 pub mod load;
 pub mod procarray;
 pub mod report;
+pub mod secret;
 pub mod server;

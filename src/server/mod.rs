@@ -1,3 +1,4 @@
 //! Server mode: the arms on real PostgreSQL connections.
 
+pub mod procfs;
 pub mod provision;
