@@ -4,12 +4,12 @@
 //! Both modes ([`model`] and [`server`]) share [`load`], [`record`], [`stats`]
 //! and [`report`]; a mode only supplies operations.
 
-pub mod arm;
-pub mod config;
+pub mod doctor;
 pub mod load;
 pub mod procarray;
 pub mod record;
 pub mod report;
+pub mod secret;
 pub mod server;
 pub mod stats;
 #[cfg(test)]

@@ -1,15 +1,5 @@
 //! Server mode: the arms on real PostgreSQL connections.
 
-mod bench;
-mod connect;
-mod crew;
-mod observe;
-mod operations;
-mod phase_stream;
-mod session;
-mod standing;
-mod task_loop;
-
 pub mod procfs;
 pub mod provision;
 

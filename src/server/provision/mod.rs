@@ -1,1 +1,46 @@
-//! Where the servers come from: Docker, local binaries, a URL.
+//! Where the PostgreSQL under test comes from, and how it goes away again.
+//!
+//! [`provision`] gives a server: a container of this tool's own image, a throw-away cluster of local
+//! binaries, or somebody's server by URL. Docker and local use the same `docker/initdb.args`,
+//! `docker/postgresql.conf` and `docker/pg_hba.conf`, compiled in. What was started is removed by
+//! [`RunningServer::stop`], by `Drop`, and, where the tool itself was killed, by [`sweep_stale`]
+//! of a later run.
+
+mod accounts;
+mod bootstrap;
+mod choice;
+mod command;
+mod docker;
+mod endpoint;
+mod error;
+mod image;
+mod local;
+mod owner;
+mod pgbouncer;
+mod running;
+mod scratch;
+mod spec;
+mod sweep;
+
+pub use accounts::init_pgbench_accounts;
+pub use choice::{ServerChoice, ServerUrl, ServerUrlError};
+pub use docker::{engine_version, image_id};
+pub use endpoint::{Endpoint, EndpointHost, Transport};
+pub use error::ProvisionError;
+pub use image::{PGBOUNCER_IMAGE, image_available_or_buildable, postgres_image, suite_of};
+pub use local::{LocalBinaries, find_local_binaries};
+pub use pgbouncer::{
+    PgBouncerAbsent, PgBouncerSpec, RunningPgBouncer, find_pgbouncer_binary, start_pgbouncer,
+};
+pub use running::{RunningServer, ServerKind, provision};
+pub use spec::{DEFAULT_PG_MAJOR, ServerSpec};
+pub use sweep::{Swept, sweep_stale};
+
+/// The role every arm connects as: not a superuser, owner of [`DATABASE`].
+pub const ROLE: &str = "procbench";
+
+/// The database the role owns.
+pub const DATABASE: &str = "procbench";
+
+/// The superuser of servers this tool starts; reachable through their Unix socket only.
+pub(crate) const SUPERUSER: &str = "postgres";

@@ -1,0 +1,231 @@
+//! A password that cannot be printed, and where passwords come from.
+//!
+//! Order as in libpq (`fe-connect.c`, `passwordFromFile`): `PGPASSWORD`, then the file named by
+//! `PGPASSFILE`, then `~/.pgpass`.
+
+use std::fmt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// A password. Neither `Debug` nor `Display` show it, and it has no serialised form.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a password.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The password itself; for the connection only.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(***)")
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Why a password file was not used.
+#[derive(Debug, thiserror::Error)]
+pub enum PasswordFileError {
+    /// Group or others may read it; libpq ignores such a file, which then looks like a wrong password.
+    #[error("password file {0} is readable by others and was not used: chmod 600 {0}")]
+    Permissions(PathBuf),
+    /// It exists and cannot be read.
+    #[error("password file {path} cannot be read: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+}
+
+/// The password for a connection, or `None` where none is configured.
+///
+/// `host` is a name, an address or a socket directory (a socket directory is matched as
+/// `localhost` too when it is one of the usual defaults, as libpq does).
+///
+/// # Errors
+/// When a password file exists and may not or cannot be read.
+pub fn lookup_password(
+    host: &str,
+    port: u16,
+    dbname: &str,
+    user: &str,
+) -> Result<Option<Secret>, PasswordFileError> {
+    if let Ok(value) = std::env::var("PGPASSWORD")
+        && !value.is_empty()
+    {
+        return Ok(Some(Secret::new(value)));
+    }
+    let path = match std::env::var_os("PGPASSFILE") {
+        Some(path) => PathBuf::from(path),
+        None => match std::env::var_os("HOME") {
+            Some(home) => Path::new(&home).join(".pgpass"),
+            None => return Ok(None),
+        },
+    };
+    password_from_file(&path, host, port, dbname, user)
+}
+
+/// Looks a password up in one password file; a missing file is no password.
+///
+/// # Errors
+/// As [`lookup_password`].
+pub fn password_from_file(
+    path: &Path,
+    host: &str,
+    port: u16,
+    dbname: &str,
+    user: &str,
+) -> Result<Option<Secret>, PasswordFileError> {
+    let metadata = match std::fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => {
+            return Err(PasswordFileError::Read {
+                path: path.to_owned(),
+                source,
+            });
+        }
+    };
+    if !metadata.is_file() {
+        return Ok(None);
+    }
+    if metadata.permissions().mode() & 0o077 != 0 {
+        return Err(PasswordFileError::Permissions(path.to_owned()));
+    }
+    let text = std::fs::read_to_string(path).map_err(|source| PasswordFileError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    // libpq matches its default socket directories as "localhost" (DEFAULT_PGSOCKET_DIR).
+    let host = match host {
+        "/tmp" | "/var/run/postgresql" | "/run/postgresql" => "localhost",
+        other => other,
+    };
+    let wanted = [host, &port.to_string(), dbname, user];
+    Ok(text
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .find_map(|line| match_line(line, &wanted)))
+}
+
+/// One line `host:port:database:user:password`; `\` escapes `:` and `\`, a bare `*` matches all.
+fn match_line(line: &str, wanted: &[&str; 4]) -> Option<Secret> {
+    let mut rest = line;
+    for want in wanted {
+        let (field, wildcard, tail) = take_field(rest)?;
+        if !wildcard && field != *want {
+            return None;
+        }
+        rest = tail;
+    }
+    let mut password = String::new();
+    let mut chars = rest.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => password.extend(chars.next()),
+            ':' => break,
+            other => password.push(other),
+        }
+    }
+    (!password.is_empty()).then(|| Secret::new(password))
+}
+
+/// Splits off one unescaped field and says whether it was a bare `*`.
+fn take_field(line: &str) -> Option<(String, bool, &str)> {
+    let mut field = String::new();
+    let mut chars = line.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '\\' => field.push(chars.next()?.1),
+            ':' => return Some((field, &line[..at] == "*", &line[at + 1..])),
+            other => field.push(other),
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn file(mode: u32, text: &str) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+        file
+    }
+
+    fn find(text: &str, host: &str, port: u16, db: &str, user: &str) -> Option<String> {
+        let file = file(0o600, text);
+        password_from_file(file.path(), host, port, db, user)
+            .unwrap()
+            .map(|s| s.expose().to_owned())
+    }
+
+    #[test]
+    fn is_never_printed() {
+        let secret = Secret::new("hunter2");
+        assert!(!format!("{secret:?} {secret}").contains("hunter2"));
+        assert_eq!(secret.expose(), "hunter2");
+    }
+
+    #[test]
+    fn first_matching_line_wins_and_wildcards_match() {
+        let text = "# note\nother:5432:*:*:no\nh:5432:db:me:exact\n*:*:*:me:wild\n";
+        assert_eq!(find(text, "h", 5432, "db", "me").as_deref(), Some("exact"));
+        assert_eq!(find(text, "h", 5433, "db", "me").as_deref(), Some("wild"));
+        assert_eq!(find(text, "h", 5433, "db", "you"), None);
+    }
+
+    #[test]
+    fn escapes_are_undone_and_an_escaped_star_is_literal() {
+        let text = "a\\:b:1:d\\\\b:u:p\\:w\\\\d\n\\*:2:d:u:star\n";
+        assert_eq!(find(text, "a:b", 1, "d\\b", "u").as_deref(), Some("p:w\\d"));
+        assert_eq!(find(text, "x", 2, "d", "u"), None);
+        assert_eq!(find(text, "*", 2, "d", "u").as_deref(), Some("star"));
+    }
+
+    #[test]
+    fn default_socket_directory_matches_localhost() {
+        assert_eq!(
+            find(
+                "localhost:5432:d:u:p",
+                "/var/run/postgresql",
+                5432,
+                "d",
+                "u"
+            )
+            .as_deref(),
+            Some("p")
+        );
+    }
+
+    #[test]
+    fn a_file_others_can_read_is_refused_without_its_content() {
+        let file = file(0o644, "*:*:*:*:hunter2\n");
+        let error = password_from_file(file.path(), "h", 1, "d", "u").unwrap_err();
+        assert!(error.to_string().contains("chmod 600"));
+        assert!(!format!("{error:?}{error}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_missing_file_is_no_password() {
+        let found = password_from_file(Path::new("/nonexistent/pgpass"), "h", 1, "d", "u");
+        assert_eq!(found.unwrap(), None);
+    }
+}

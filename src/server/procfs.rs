@@ -1,0 +1,294 @@
+//! Observing server processes through `/proc`: no query, no lock of the server's.
+//!
+//! Processes vanish while being read; that is never an error here, the process is just not counted.
+//! CPU times come in clock ticks of 10 ms (`USER_HZ`).
+
+use std::fs;
+use std::path::Path;
+
+use crate::server::provision::{Endpoint, EndpointHost};
+
+/// Nanoseconds per tick of `/proc/PID/stat`: `USER_HZ` is 100 on every architecture we run on,
+/// whatever the kernel's own `HZ`.
+const NS_PER_TICK: u64 = 10_000_000;
+
+/// How often a tree reading is repeated when processes were reaped during it.
+const TREE_ATTEMPTS: usize = 4;
+
+/// CPU time in user and system mode, nanoseconds, resolution 10 ms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CpuTime {
+    /// User mode.
+    pub user_ns: u64,
+    /// Kernel mode.
+    pub system_ns: u64,
+}
+
+impl CpuTime {
+    /// User plus system.
+    pub fn total_ns(self) -> u64 {
+        self.user_ns + self.system_ns
+    }
+
+    /// What was used since `earlier`; never negative.
+    pub fn since(self, earlier: CpuTime) -> CpuTime {
+        CpuTime {
+            user_ns: self.user_ns.saturating_sub(earlier.user_ns),
+            system_ns: self.system_ns.saturating_sub(earlier.system_ns),
+        }
+    }
+
+    fn plus(self, other: CpuTime) -> CpuTime {
+        CpuTime {
+            user_ns: self.user_ns + other.user_ns,
+            system_ns: self.system_ns + other.system_ns,
+        }
+    }
+}
+
+/// The whole machine's CPU time since boot, nanoseconds over all CPUs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MachineCpu {
+    /// Running something: user, nice, system, interrupts.
+    pub busy_ns: u64,
+    /// Idle or waiting for I/O.
+    pub idle_ns: u64,
+    /// Taken away by the hypervisor.
+    pub steal_ns: u64,
+}
+
+/// The fields of `/proc/PID/stat` used here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ProcessStat {
+    pub(crate) state: char,
+    pub(crate) parent: u32,
+    pub(crate) own: CpuTime,
+    pub(crate) reaped_children: CpuTime,
+    /// Start time in ticks after boot; with the PID it names one process for good.
+    pub(crate) start_ticks: u64,
+}
+
+/// Reads `/proc/PID/stat`; `None` when there is no such process.
+pub(crate) fn process_stat(pid: u32) -> Option<ProcessStat> {
+    parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+fn parse_stat(text: &str) -> Option<ProcessStat> {
+    // The name (field 2) may itself contain spaces and parentheses: cut after the last one.
+    let after_name = text.get(text.rfind(')')? + 1..)?;
+    let fields: Vec<&str> = after_name.split_ascii_whitespace().collect();
+    // fields[0] is field 3 of proc(5).
+    let ticks = |field: usize| -> Option<u64> {
+        let value: i64 = fields.get(field - 3)?.parse().ok()?;
+        Some(u64::try_from(value).unwrap_or(0) * NS_PER_TICK)
+    };
+    Some(ProcessStat {
+        state: fields.first()?.chars().next()?,
+        parent: fields.get(1)?.parse().ok()?,
+        own: CpuTime {
+            user_ns: ticks(14)?,
+            system_ns: ticks(15)?,
+        },
+        reaped_children: CpuTime {
+            user_ns: ticks(16)?,
+            system_ns: ticks(17)?,
+        },
+        start_ticks: fields.get(22 - 3)?.parse().ok()?,
+    })
+}
+
+/// Whether this very process (PID and start time) still runs; a zombie does not.
+pub(crate) fn is_running(pid: u32, start_ticks: u64) -> bool {
+    process_stat(pid)
+        .is_some_and(|s| s.start_ticks == start_ticks && !matches!(s.state, 'Z' | 'X' | 'x'))
+}
+
+/// All PIDs visible in `/proc`.
+pub(crate) fn all_pids() -> Vec<u32> {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .filter_map(|e| e.file_name().to_str()?.parse().ok())
+        .collect()
+}
+
+/// The live children of a process, exited but not yet reaped ones included.
+///
+/// Uses `/proc/PID/task/PID/children`, else a scan of all parents.
+/// `None` when the process itself is gone or not visible.
+pub(crate) fn children(pid: u32) -> Option<Vec<u32>> {
+    match fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")) {
+        Ok(text) => Some(
+            text.split_ascii_whitespace()
+                .filter_map(|p| p.parse().ok())
+                .collect(),
+        ),
+        Err(_) => {
+            process_stat(pid)?;
+            Some(
+                all_pids()
+                    .into_iter()
+                    .filter(|&p| process_stat(p).is_some_and(|s| s.parent == pid))
+                    .collect(),
+            )
+        }
+    }
+}
+
+/// How many children the postmaster has: backends, connections still being accepted, auxiliary
+/// processes, and exited ones it has not reaped. `None` when the postmaster is gone.
+///
+/// The kernel's list may miss an entry while children exit; poll until it is stable.
+pub fn child_count(postmaster_pid: u32) -> Option<usize> {
+    children(postmaster_pid).map(|c| c.len())
+}
+
+/// CPU time of one process, without its children. `None` when it is gone.
+pub fn process_cpu(pid: u32) -> Option<CpuTime> {
+    process_stat(pid).map(|s| s.own)
+}
+
+/// CPU time of a server: the postmaster, its live children, and those it has already reaped.
+///
+/// A child that exits during the reading could be counted twice or not at all; the reading is
+/// repeated when the postmaster's account of reaped children moved meanwhile, and where that does
+/// not settle (thousands of exits a second) the last reading errs by the children that left during it.
+/// `None` when the postmaster is gone.
+pub fn process_tree_cpu(postmaster_pid: u32) -> Option<CpuTime> {
+    let mut total = CpuTime::default();
+    for _ in 0..TREE_ATTEMPTS {
+        let before = process_stat(postmaster_pid)?;
+        total = before.own.plus(before.reaped_children);
+        for child in children(postmaster_pid)? {
+            if let Some(stat) = process_stat(child)
+                && stat.parent == postmaster_pid
+            {
+                total = total.plus(stat.own).plus(stat.reaped_children);
+            }
+        }
+        if process_stat(postmaster_pid)?.reaped_children == before.reaped_children {
+            break;
+        }
+    }
+    Some(total)
+}
+
+/// CPU time of the whole machine, from the first line of `/proc/stat`.
+pub fn machine_cpu() -> Option<MachineCpu> {
+    parse_machine(&fs::read_to_string("/proc/stat").ok()?)
+}
+
+fn parse_machine(text: &str) -> Option<MachineCpu> {
+    let line = text.lines().find(|l| l.starts_with("cpu "))?;
+    let ticks: Vec<u64> = line
+        .split_ascii_whitespace()
+        .skip(1)
+        .map_while(|f| f.parse().ok())
+        .collect();
+    let at = |i: usize| ticks.get(i).copied().unwrap_or(0) * NS_PER_TICK;
+    (ticks.len() >= 4).then(|| MachineCpu {
+        // guest time (fields 9 and 10) is already inside user and nice
+        busy_ns: at(0) + at(1) + at(2) + at(5) + at(6),
+        idle_ns: at(3) + at(4),
+        steal_ns: at(7),
+    })
+}
+
+/// The PID of a `docker-proxy` that stands between us and this endpoint, if one does.
+///
+/// Only a TCP endpoint has one, and only with published ports; procbench's own containers never do.
+pub fn docker_proxy_pid(endpoint: &Endpoint) -> Option<u32> {
+    let EndpointHost::Tcp(_) = endpoint.host else {
+        return None;
+    };
+    let port = endpoint.port.to_string();
+    all_pids().into_iter().find(|pid| {
+        let base = format!("/proc/{pid}");
+        let base = Path::new(&base);
+        fs::read_to_string(base.join("comm")).is_ok_and(|c| c.trim_end() == "docker-proxy")
+            && fs::read(base.join("cmdline")).is_ok_and(|raw| {
+                let words: Vec<&[u8]> = raw.split(|b| *b == 0).collect();
+                words
+                    .windows(2)
+                    .any(|w| w[0] == b"-host-port" && w[1] == port.as_bytes())
+            })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn stat_survives_a_hostile_process_name() {
+        let line = "7 (a) S 9 (b) R 3 7 7 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 991 0 0";
+        let stat = parse_stat(line).unwrap();
+        assert_eq!((stat.state, stat.parent, stat.start_ticks), ('R', 3, 991));
+        assert_eq!(stat.own.user_ns, 5 * NS_PER_TICK);
+        assert_eq!(stat.own.system_ns, 6 * NS_PER_TICK);
+        assert_eq!(stat.reaped_children.total_ns(), 15 * NS_PER_TICK);
+    }
+
+    #[test]
+    fn truncated_stat_is_none() {
+        assert_eq!(parse_stat("7 (x) R 3 7"), None);
+        assert_eq!(parse_stat(""), None);
+    }
+
+    #[test]
+    fn children_are_counted_while_they_live() {
+        let me = std::process::id();
+        let mut child = Command::new("sleep")
+            .arg("60")
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        // Spawned by this test's thread: not in the main thread's list, so look at the scan.
+        let parent = process_stat(child.id()).unwrap();
+        assert_eq!(parent.parent, me);
+        assert!(is_running(child.id(), parent.start_ticks));
+        assert!(!is_running(child.id(), parent.start_ticks + 1));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(child_count(child.id()), None);
+        assert_eq!(process_cpu(child.id()), None);
+        assert_eq!(process_tree_cpu(child.id()), None);
+    }
+
+    #[test]
+    fn a_shell_that_reaped_busy_children_shows_their_cpu_time() {
+        // The child burns one second of CPU (its own limit), exits, and is reaped by the shell.
+        let mut shell = Command::new("sh")
+            .args([
+                "-c",
+                "(ulimit -t 1; while :; do :; done) ; echo reaped; exec sleep 60",
+            ])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        std::io::BufRead::read_line(
+            &mut std::io::BufReader::new(shell.stdout.take().unwrap()),
+            &mut line,
+        )
+        .unwrap();
+        let cpu = process_tree_cpu(shell.id()).unwrap();
+        shell.kill().unwrap();
+        shell.wait().unwrap();
+        assert_eq!(line.trim(), "reaped");
+        assert!(cpu.total_ns() >= 900_000_000, "{cpu:?}");
+    }
+
+    #[test]
+    fn machine_time_counts_each_state_once() {
+        let cpu = parse_machine("cpu  1 2 3 4 5 6 7 8 9 10\ncpu0 1\n").unwrap();
+        assert_eq!(cpu.busy_ns, 19 * NS_PER_TICK);
+        assert_eq!(cpu.idle_ns, 9 * NS_PER_TICK);
+        assert_eq!(cpu.steal_ns, 8 * NS_PER_TICK);
+        assert!(machine_cpu().unwrap().busy_ns > 0);
+    }
+}

@@ -1,0 +1,152 @@
+//! First connections to a server: waiting until it answers, role and database, its version.
+
+use std::future::Future;
+use std::net::{Ipv4Addr, TcpListener};
+use std::time::{Duration, Instant};
+
+use tokio_postgres::{Client, NoTls};
+
+use super::endpoint::Endpoint;
+use super::error::{ProvisionError, describe};
+use super::{DATABASE, ROLE};
+
+/// Bound on one connection attempt.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+
+/// Runs a future to its end on a thread of its own, so that it works inside and outside of a runtime.
+pub(crate) fn block_on<T: Send>(
+    future: impl Future<Output = Result<T, ProvisionError>> + Send,
+) -> Result<T, ProvisionError> {
+    let on_thread = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(ProvisionError::io("cannot start a runtime"))?
+            .block_on(future)
+    };
+    std::thread::scope(|scope| match scope.spawn(on_thread).join() {
+        Ok(result) => result,
+        Err(panic) => std::panic::resume_unwind(panic),
+    })
+}
+
+/// A port nobody listens on now. Somebody may take it before the server does: callers try again.
+pub(crate) fn free_port() -> Result<u16, ProvisionError> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|l| l.local_addr())
+        .map(|a| a.port())
+        .map_err(ProvisionError::io("no free port on 127.0.0.1"))
+}
+
+/// Opens a connection; the returned client works on the current runtime.
+pub(crate) async fn connect(endpoint: &Endpoint) -> Result<Client, String> {
+    let attempt = async {
+        let (client, connection) = endpoint.to_config().connect(NoTls).await?;
+        tokio::spawn(connection);
+        Ok::<_, tokio_postgres::Error>(client)
+    };
+    match tokio::time::timeout(CONNECT_LIMIT, attempt).await {
+        Ok(Ok(client)) => Ok(client),
+        Ok(Err(e)) => Err(describe(&e)),
+        Err(_) => Err(format!("no answer within {} s", CONNECT_LIMIT.as_secs())),
+    }
+}
+
+/// Why waiting ended without a connection.
+#[derive(Debug)]
+pub(crate) enum NotReady {
+    /// The process is gone.
+    Exited,
+    /// It stayed, and this was the last error.
+    Timeout(String),
+}
+
+/// Polls with whole connections until one has seen ReadyForQuery.
+pub(crate) fn wait_until_ready(
+    endpoint: &Endpoint,
+    limit: Duration,
+    is_alive: &(dyn Fn() -> bool + Sync),
+) -> Result<Result<(), NotReady>, ProvisionError> {
+    block_on(async {
+        let deadline = Instant::now() + limit;
+        loop {
+            let last = match connect(endpoint).await {
+                Ok(_) => return Ok(Ok(())),
+                Err(e) => e,
+            };
+            if !is_alive() {
+                return Ok(Err(NotReady::Exited));
+            }
+            if Instant::now() > deadline {
+                return Ok(Err(NotReady::Timeout(last)));
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+}
+
+/// Creates the role and the database it owns.
+pub(crate) fn create_role_and_database(admin: &Endpoint) -> Result<(), ProvisionError> {
+    block_on(async {
+        let client = connect(admin)
+            .await
+            .map_err(|reason| ProvisionError::Connect {
+                endpoint: admin.to_string(),
+                reason,
+            })?;
+        for statement in [
+            format!("CREATE ROLE {ROLE} LOGIN"),
+            format!("CREATE DATABASE {DATABASE} OWNER {ROLE}"),
+        ] {
+            client
+                .batch_execute(&statement)
+                .await
+                .map_err(|e| ProvisionError::Sql {
+                    what: statement.clone(),
+                    reason: describe(&e),
+                })?;
+        }
+        Ok(())
+    })
+}
+
+/// Connects and asks `server_version`, package suffix included.
+pub(crate) fn server_version(endpoint: &Endpoint) -> Result<String, ProvisionError> {
+    block_on(async {
+        let client = connect(endpoint)
+            .await
+            .map_err(|reason| ProvisionError::Connect {
+                endpoint: endpoint.to_string(),
+                reason,
+            })?;
+        let row = client
+            .query_one("SHOW server_version", &[])
+            .await
+            .map_err(|e| ProvisionError::Sql {
+                what: "SHOW server_version".into(),
+                reason: describe(&e),
+            })?;
+        Ok(row.get(0))
+    })
+}
+
+/// The major version in `15.18 (Debian 15.18-0+deb12u1)`, `18beta1` and the like.
+pub(crate) fn major_of(server_version: &str) -> Option<u32> {
+    let digits: String = server_version
+        .chars()
+        .take_while(char::is_ascii_digit)
+        .collect();
+    digits.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn majors() {
+        assert_eq!(major_of("15.18 (Debian 15.18-0+deb12u1)"), Some(15));
+        assert_eq!(major_of("19devel"), Some(19));
+        assert_eq!(major_of("devel"), None);
+    }
+}

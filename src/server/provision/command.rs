@@ -1,0 +1,167 @@
+//! Running helper programs with a bound on their time.
+
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// What a helper program left.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) success: bool,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Finished {
+    /// The last lines of what it said, stderr preferred, on one line.
+    pub(crate) fn last_words(&self) -> String {
+        let text = if self.stderr.trim().is_empty() {
+            &self.stdout
+        } else {
+            &self.stderr
+        };
+        let lines = tail(text, 3);
+        let line = lines.trim().replace('\n', " / ");
+        if line.is_empty() {
+            "no output".into()
+        } else {
+            line
+        }
+    }
+}
+
+/// The last `count` lines.
+pub(crate) fn tail(text: &str, count: usize) -> String {
+    let lines: Vec<&str> = text.trim_end().lines().collect();
+    lines[lines.len().saturating_sub(count)..].join("\n")
+}
+
+/// Runs a program to its end, killing it after `limit`. It gets its own process group, so that
+/// Ctrl-C in the terminal does not end a clean-up half-way.
+pub(crate) fn run(command: &mut Command, limit: Duration) -> std::io::Result<Finished> {
+    // Files, not pipes: nothing to drain while waiting.
+    let mut stdout = tempfile::tempfile()?;
+    let mut stderr = tempfile::tempfile()?;
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(stdout.try_clone()?)
+        .stderr(stderr.try_clone()?)
+        .process_group(0)
+        .spawn()?;
+    let deadline = Instant::now() + limit;
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if Instant::now() >= deadline {
+            child.kill()?;
+            child.wait()?;
+            return Err(std::io::Error::new(
+                std::io::ErrorKind::TimedOut,
+                format!("no end after {} s", limit.as_secs()),
+            ));
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    let read = |file: &mut std::fs::File| -> std::io::Result<String> {
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(0))?;
+        file.read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    Ok(Finished {
+        success: status.success(),
+        stdout: read(&mut stdout)?,
+        stderr: read(&mut stderr)?,
+    })
+}
+
+/// Runs a long program, passing each line of its output on; the result holds the last lines.
+pub(crate) fn run_with_progress(
+    command: &mut Command,
+    progress: &dyn Fn(&str),
+) -> std::io::Result<Finished> {
+    let (reader, writer) = std::io::pipe()?;
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(writer.try_clone()?)
+        .stderr(writer)
+        .spawn()?;
+    // The command holds the write ends too; only the child's may keep the pipe open.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut kept: Vec<String> = Vec::new();
+    for line in BufReader::new(reader).split(b'\n') {
+        let line = strip_colour(&String::from_utf8_lossy(&line?));
+        if !line.trim().is_empty() {
+            progress(line.trim_end());
+            kept.push(line);
+        }
+        if kept.len() > 200 {
+            kept.drain(..100);
+        }
+    }
+    let status = child.wait()?;
+    Ok(Finished {
+        success: status.success(),
+        stdout: kept.join("\n"),
+        stderr: String::new(),
+    })
+}
+
+/// Docker's classic builder colours what came from stderr.
+fn strip_colour(line: &str) -> String {
+    let mut plain = String::with_capacity(line.len());
+    let mut chars = line.chars();
+    while let Some(c) = chars.next() {
+        if c == '\u{1b}' {
+            for end in chars.by_ref() {
+                if end.is_ascii_alphabetic() {
+                    break;
+                }
+            }
+        } else {
+            plain.push(c);
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_does_not_end_is_killed_and_named() {
+        let error = run(Command::new("sleep").arg("60"), Duration::from_millis(50)).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn both_streams_are_kept_apart_and_progress_sees_every_line() {
+        let script = "echo out; echo err >&2; exit 3";
+        let done = run(
+            Command::new("sh").args(["-c", script]),
+            Duration::from_secs(30),
+        )
+        .unwrap();
+        assert_eq!(
+            (
+                done.success,
+                done.stdout.as_str(),
+                done.last_words().as_str()
+            ),
+            (false, "out\n", "err")
+        );
+        let seen = std::cell::RefCell::new(Vec::new());
+        let done = run_with_progress(
+            Command::new("sh").args(["-c", "printf '\\033[91mred\\033[0m\\n'; echo b >&2"]),
+            &|l| {
+                seen.borrow_mut().push(l.to_owned());
+            },
+        )
+        .unwrap();
+        assert!(done.success);
+        assert_eq!(seen.into_inner(), ["red", "b"]);
+    }
+}

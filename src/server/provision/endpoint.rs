@@ -1,0 +1,155 @@
+//! An address with a role: everything needed to open a connection.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use crate::secret::Secret;
+
+/// How clients reach the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Transport {
+    /// TCP over loopback.
+    #[default]
+    Tcp,
+    /// A Unix socket (bind-mounted out of the container with Docker).
+    Unix,
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Transport::Tcp => "tcp",
+            Transport::Unix => "unix",
+        })
+    }
+}
+
+impl FromStr for Transport {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "tcp" => Ok(Transport::Tcp),
+            "unix" => Ok(Transport::Unix),
+            other => Err(format!("unknown transport \"{other}\": use tcp or unix")),
+        }
+    }
+}
+
+/// Where an endpoint is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EndpointHost {
+    /// Address or host name.
+    Tcp(String),
+    /// Directory of the Unix socket `.s.PGSQL.<port>`.
+    Unix(PathBuf),
+}
+
+/// Address, role and database of a server or pooler.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Where it listens.
+    pub host: EndpointHost,
+    /// Port; names the socket file too.
+    pub port: u16,
+    /// Role.
+    pub user: String,
+    /// Database.
+    pub dbname: String,
+    /// Password, for servers given by URL.
+    pub password: Option<Secret>,
+}
+
+impl Endpoint {
+    /// A client configuration for this endpoint, application name `procbench`.
+    pub fn to_config(&self) -> tokio_postgres::Config {
+        let mut config = tokio_postgres::Config::new();
+        match &self.host {
+            EndpointHost::Tcp(host) => config.host(host),
+            EndpointHost::Unix(dir) => config.host_path(dir),
+        };
+        config
+            .port(self.port)
+            .user(&self.user)
+            .dbname(&self.dbname)
+            .application_name("procbench")
+            .ssl_mode(tokio_postgres::config::SslMode::Disable);
+        if let Some(password) = &self.password {
+            config.password(password.expose());
+        }
+        config
+    }
+
+    /// TCP or Unix.
+    pub fn transport(&self) -> Transport {
+        match self.host {
+            EndpointHost::Tcp(_) => Transport::Tcp,
+            EndpointHost::Unix(_) => Transport::Unix,
+        }
+    }
+
+    /// The socket file, for a Unix endpoint.
+    pub fn socket_file(&self) -> Option<PathBuf> {
+        match &self.host {
+            EndpointHost::Tcp(_) => None,
+            EndpointHost::Unix(dir) => Some(socket_file(dir, self.port)),
+        }
+    }
+}
+
+/// PostgreSQL's name for a socket in a directory (`UNIXSOCK_PATH`, pqcomm.h).
+pub(crate) fn socket_file(dir: &Path, port: u16) -> PathBuf {
+    dir.join(format!(".s.PGSQL.{port}"))
+}
+
+/// `user@host:port/dbname`, never the password.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.host {
+            EndpointHost::Tcp(host) => {
+                write!(f, "{}@{host}:{}/{}", self.user, self.port, self.dbname)
+            }
+            EndpointHost::Unix(dir) => write!(
+                f,
+                "{}@{}/{}",
+                self.user,
+                socket_file(dir, self.port).display(),
+                self.dbname
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn password_reaches_the_connection_and_nothing_printed() {
+        let endpoint = Endpoint {
+            host: EndpointHost::Tcp("db".into()),
+            port: 5433,
+            user: "me".into(),
+            dbname: "d".into(),
+            password: Some(Secret::new("hunter2")),
+        };
+        assert_eq!(
+            endpoint.to_config().get_password(),
+            Some(b"hunter2".as_slice())
+        );
+        assert_eq!(endpoint.to_string(), "me@db:5433/d");
+        assert!(!format!("{endpoint:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn transports_parse() {
+        assert_eq!("unix".parse(), Ok(Transport::Unix));
+        assert!(
+            "udp"
+                .parse::<Transport>()
+                .unwrap_err()
+                .contains("tcp or unix")
+        );
+    }
+}

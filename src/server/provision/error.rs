@@ -1,0 +1,135 @@
+//! What can go wrong while a server is provisioned.
+
+use std::error::Error;
+
+use crate::secret::PasswordFileError;
+
+/// Why there is no server.
+#[derive(Debug, thiserror::Error)]
+pub enum ProvisionError {
+    /// `--server auto` found neither way.
+    #[error(
+        "no PostgreSQL to measure. Docker: {docker}. Local: {local}. Run `procbench doctor --install`, or name a server with --server postgres://user@host:port/dbname"
+    )]
+    NothingAvailable {
+        /// Why not Docker.
+        docker: String,
+        /// Why not local binaries.
+        local: String,
+    },
+    /// No Docker engine answers.
+    #[error(
+        "Docker cannot be used: {0}. Start the engine (package docker.io), or use --server local"
+    )]
+    DockerUnavailable(String),
+    /// An image is missing and could not be made.
+    #[error("cannot make the image {image}: {reason}")]
+    Image {
+        /// Its tag.
+        image: String,
+        /// The last lines of the build.
+        reason: String,
+    },
+    /// No distribution suite is known for this major version.
+    #[error(
+        "no Debian suite is known to carry PostgreSQL {0} for Docker: use 13, 15, 17 or 18, or --server local with your own binaries"
+    )]
+    UnknownMajor(u32),
+    /// No local server binaries.
+    #[error("no local PostgreSQL server binaries{}: apt-get install postgresql", .major.map(|m| format!(" of version {m}")).unwrap_or_default())]
+    NoLocalBinaries {
+        /// The version asked for.
+        major: Option<u32>,
+    },
+    /// Running as root and there is no user to drop to.
+    #[error(
+        "PostgreSQL refuses to run as root and there is neither a user postgres nor nobody to run it as: run procbench as an ordinary user"
+    )]
+    NoUnprivilegedUser,
+    /// The path of a Unix socket does not fit into `sockaddr_un`.
+    #[error("the socket path {0} is longer than 107 bytes: set TMPDIR to a shorter directory")]
+    SocketPath(String),
+    /// A helper program failed.
+    #[error("{what} failed: {detail}")]
+    Command {
+        /// Which.
+        what: String,
+        /// Its last words.
+        detail: String,
+    },
+    /// The server exited while starting.
+    #[error("{what} exited while starting; the end of its log:\n{log}")]
+    EarlyExit {
+        /// Which server.
+        what: String,
+        /// Tail of its log.
+        log: String,
+    },
+    /// It runs and does not answer.
+    #[error(
+        "{what} did not accept a connection within {seconds} s ({last}); the end of its log:\n{log}"
+    )]
+    NotReady {
+        /// Which server.
+        what: String,
+        /// How long was waited.
+        seconds: u64,
+        /// The last connection error.
+        last: String,
+        /// Tail of its log.
+        log: String,
+    },
+    /// A server given by URL cannot be reached.
+    #[error("cannot connect to {endpoint}: {reason}")]
+    Connect {
+        /// Without password.
+        endpoint: String,
+        /// The server's or the system's words.
+        reason: String,
+    },
+    /// A statement failed.
+    #[error("{what}: {reason}")]
+    Sql {
+        /// What was being done.
+        what: String,
+        /// The server's words.
+        reason: String,
+    },
+    /// The action would change a server that is not ours.
+    #[error("{0} is only done on a server procbench started itself, not on one given by URL")]
+    NotOurs(&'static str),
+    /// The password file may not or cannot be read.
+    #[error(transparent)]
+    PasswordFile(#[from] PasswordFileError),
+    /// The operating system refused something.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was being done.
+        what: String,
+        /// The cause.
+        source: std::io::Error,
+    },
+}
+
+impl ProvisionError {
+    /// For `map_err` on I/O.
+    pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        let what = what.into();
+        move |source| Self::Io { what, source }
+    }
+}
+
+/// An error with all its causes on one line: tokio-postgres keeps the server's words in the cause.
+pub(crate) fn describe(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let words = inner.to_string();
+        if !text.contains(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        cause = inner.source();
+    }
+    text.replace('\n', " ")
+}

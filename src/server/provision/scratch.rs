@@ -1,0 +1,304 @@
+//! Throw-away directories and everything that may hang on one: processes, shared memory.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Gid, Pid, Uid, User, chown};
+
+use super::command;
+use super::error::ProvisionError;
+use super::owner::{Owner, pid_space};
+use crate::server::procfs;
+
+/// Start of every scratch directory's name; then PID, start time and a random part follow.
+pub(crate) const PREFIX: &str = "procbench-";
+
+/// File in a scratch directory naming the owner's boot and PID namespace.
+const PID_SPACE_FILE: &str = "pidspace";
+
+/// File in a scratch directory naming its server's files in `/dev/shm`.
+const SHM_FILE: &str = "shm";
+
+/// `sun_path` holds 108 bytes with the final NUL.
+const SOCKET_PATH_MAX: usize = 107;
+
+/// A directory `procbench-PID-STARTTIME-random` under the temp dir, removed with all it holds.
+#[derive(Debug)]
+pub(crate) struct Scratch {
+    path: PathBuf,
+}
+
+impl Scratch {
+    /// Makes one. `shared`: another user (the one dropped to) must be able to pass through it.
+    pub(crate) fn new(shared: bool) -> Result<Self, ProvisionError> {
+        let owner = Owner::me();
+        let base = std::env::temp_dir();
+        let cannot = |what: &str| ProvisionError::io(format!("{what} in {}", base.display()));
+        let path = tempfile::Builder::new()
+            .prefix(&format!("{PREFIX}{}-{}-", owner.pid, owner.start_ticks))
+            .tempdir()
+            .map_err(cannot("cannot make a directory"))?
+            .keep();
+        // From here on Drop removes it.
+        let scratch = Self { path };
+        set_mode(&scratch.path, if shared { 0o711 } else { 0o700 })?;
+        fs::write(scratch.path.join(PID_SPACE_FILE), pid_space())
+            .map_err(cannot("cannot write"))?;
+        Ok(scratch)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes a directory inside, with this mode and, when dropping privileges, this owner.
+    pub(crate) fn subdir(
+        &self,
+        name: &str,
+        mode: u32,
+        user: Option<&ServerUser>,
+    ) -> Result<PathBuf, ProvisionError> {
+        let dir = self.path.join(name);
+        fs::create_dir(&dir)
+            .map_err(ProvisionError::io(format!("cannot make {}", dir.display())))?;
+        set_mode(&dir, mode)?;
+        if let Some(user) = user {
+            user.give(&dir)?;
+        }
+        Ok(dir)
+    }
+
+    /// Notes the server's shared memory, for the case that nobody can ask it later.
+    pub(crate) fn note_shared_memory(&self, postmaster_pid: u32) {
+        let names = mapped_shared_memory(postmaster_pid);
+        // Best effort: without the note a SIGKILLed server leaks a few kB in /dev/shm, nothing else.
+        let _ = fs::write(self.path.join(SHM_FILE), names.join("\n"));
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(error) = dismantle(&self.path) {
+            eprintln!(
+                "procbench: {} was not removed: {error}",
+                self.path.display()
+            );
+        }
+    }
+}
+
+fn set_mode(path: &Path, mode: u32) -> Result<(), ProvisionError> {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(ProvisionError::io(
+        format!("cannot set the mode of {}", path.display()),
+    ))
+}
+
+/// Fails when a socket in `dir` would not fit into `sockaddr_un`.
+pub(crate) fn check_socket_path(path: &Path) -> Result<(), ProvisionError> {
+    if path.as_os_str().len() > SOCKET_PATH_MAX {
+        return Err(ProvisionError::SocketPath(path.display().to_string()));
+    }
+    Ok(())
+}
+
+/// The user a server runs as when we are root; `initdb` and `postgres` refuse root, PgBouncer too.
+#[derive(Debug, Clone)]
+pub(crate) struct ServerUser {
+    pub(crate) name: String,
+    pub(crate) uid: Uid,
+    pub(crate) gid: Gid,
+}
+
+impl ServerUser {
+    /// `None` when we are not root and stay who we are.
+    pub(crate) fn to_drop_to() -> Result<Option<Self>, ProvisionError> {
+        if !Uid::effective().is_root() {
+            return Ok(None);
+        }
+        ["postgres", "nobody"]
+            .iter()
+            .find_map(|name| User::from_name(name).ok().flatten())
+            .map(|u| {
+                Some(Self {
+                    name: u.name,
+                    uid: u.uid,
+                    gid: u.gid,
+                })
+            })
+            .ok_or(ProvisionError::NoUnprivilegedUser)
+    }
+
+    /// Makes a file or directory theirs.
+    pub(crate) fn give(&self, path: &Path) -> Result<(), ProvisionError> {
+        chown(path, Some(self.uid), Some(self.gid)).map_err(|e| ProvisionError::Io {
+            what: format!("cannot give {} to {}", path.display(), self.name),
+            source: e.into(),
+        })
+    }
+}
+
+/// The `/dev/shm/PostgreSQL.*` files a process has mapped (`dsm_impl_posix`).
+fn mapped_shared_memory(pid: u32) -> Vec<String> {
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
+    let mut names: Vec<String> = maps
+        .lines()
+        .filter_map(|l| l.split_once("/dev/shm/").map(|(_, name)| name))
+        .filter(|name| name.starts_with("PostgreSQL.") && !name.contains(['/', ' ']))
+        .map(str::to_owned)
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// Programs this tool starts in scratch directories.
+const PROGRAMS: [&str; 3] = ["postgres", "initdb", "pgbouncer"];
+
+/// Servers that live in a directory: a postmaster and its children have the data directory as
+/// working directory, and keep it when the postmaster is killed and they are orphaned. By name too:
+/// somebody's shell that looks around in there is not ours to end.
+pub(crate) fn processes_in(dir: &Path) -> Vec<u32> {
+    let Ok(dir) = dir.canonicalize() else {
+        return Vec::new();
+    };
+    procfs::all_pids()
+        .into_iter()
+        .filter(|pid| {
+            fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(&dir))
+                && fs::read_to_string(format!("/proc/{pid}/comm"))
+                    .is_ok_and(|name| PROGRAMS.contains(&name.trim_end()))
+                && procfs::process_stat(*pid).is_some_and(|s| s.state != 'Z')
+        })
+        .collect()
+}
+
+/// Ends every process in a scratch directory, frees its server's shared memory and removes it.
+pub(crate) fn dismantle(path: &Path) -> std::io::Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let mut shared: Vec<String> = fs::read_to_string(path.join(SHM_FILE))
+        .unwrap_or_default()
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    loop {
+        let left = processes_in(path);
+        if left.is_empty() || Instant::now() > deadline {
+            break;
+        }
+        for pid in left {
+            shared.extend(mapped_shared_memory(pid));
+            if let Ok(raw) = i32::try_from(pid) {
+                // It may have gone meanwhile; the next round tells.
+                let _ = kill(Pid::from_raw(raw), Signal::SIGKILL);
+            }
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    for name in shared {
+        if name.starts_with("PostgreSQL.") && !name.contains('/') {
+            let _ = fs::remove_file(Path::new("/dev/shm").join(name));
+        }
+    }
+    free_sysv_segment(path);
+    match fs::remove_dir_all(path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Frees the SysV segment of a postmaster that could not do so itself (`sysv_shmem.c`): its key and
+/// id are in line 7 of `postmaster.pid`. Only while nobody is attached and the creator matches.
+fn free_sysv_segment(path: &Path) {
+    let Ok(text) = fs::read_to_string(path.join("pgdata/postmaster.pid")) else {
+        return;
+    };
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let (Some(pid), Some(segment)) = (lines.first(), lines.get(6)) else {
+        return;
+    };
+    let Some((key, id)) = segment
+        .split_once(char::is_whitespace)
+        .map(|(k, i)| (k.trim(), i.trim()))
+    else {
+        return;
+    };
+    let table = fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
+    // key shmid perms size cpid lpid nattch ...
+    let ours = table.lines().skip(1).any(|line| {
+        let f: Vec<&str> = line.split_ascii_whitespace().collect();
+        f.len() > 6 && f[0] == key && f[1] == id && f[4] == *pid && f[6] == "0"
+    });
+    if ours {
+        // No safe call for shmctl(2) in our libraries; ipcrm is part of util-linux.
+        let _ = command::run(
+            Command::new("ipcrm").args(["-m", id]),
+            Duration::from_secs(5),
+        );
+    }
+}
+
+/// The owner in a scratch directory's name, and the PID space it noted.
+pub(crate) fn owner_of(path: &Path) -> Option<(Owner, String)> {
+    let name = path.file_name()?.to_str()?.strip_prefix(PREFIX)?;
+    let mut parts = name.splitn(3, '-');
+    let (pid, start) = (parts.next()?, parts.next()?);
+    parts.next()?;
+    let owner = format!("{pid}:{start}").parse().ok()?;
+    // Without the file the directory was abandoned within its first milliseconds, or is no longer whole:
+    // then the name decides, in this PID space.
+    let space = fs::read_to_string(path.join(PID_SPACE_FILE)).unwrap_or_else(|_| pid_space());
+    Some((owner, space))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scratch_directory_names_its_owner_and_goes_with_its_processes() {
+        let scratch = Scratch::new(false).unwrap();
+        let path = scratch.path().to_owned();
+        assert_eq!(owner_of(&path).unwrap(), (Owner::me(), pid_space()));
+        let inner = scratch.subdir("pgdata", 0o700, None).unwrap();
+        // A stand-in for a postmaster, and a visitor.
+        let stand_in = inner.join("postgres");
+        fs::copy("/bin/sleep", &stand_in).unwrap();
+        let start = |program: &Path| {
+            let mut command = Command::new(program);
+            command.arg("60").current_dir(&inner).spawn().unwrap()
+        };
+        let mut postmaster = start(&stand_in);
+        let mut visitor = start(Path::new("sleep"));
+        assert_eq!(processes_in(&path), [postmaster.id()]);
+        drop(scratch);
+        assert!(!path.exists());
+        assert!(!postmaster.wait().unwrap().success(), "killed");
+        assert!(visitor.try_wait().unwrap().is_none(), "left alone");
+        visitor.kill().unwrap();
+        visitor.wait().unwrap();
+    }
+
+    #[test]
+    fn other_names_have_no_owner() {
+        for name in [
+            "procbench-base.Xa",
+            "procbench-1",
+            "procbench-1-2",
+            "procbench-x-2-a",
+            "tmp",
+        ] {
+            assert!(owner_of(&Path::new("/tmp").join(name)).is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn long_socket_paths_are_refused_with_a_remedy() {
+        let error = check_socket_path(&PathBuf::from("/".repeat(108))).unwrap_err();
+        assert!(error.to_string().contains("TMPDIR"));
+        assert!(check_socket_path(&PathBuf::from("/".repeat(107))).is_ok());
+    }
+}
