@@ -16,7 +16,16 @@ fn main() {
     // Stored results and figures do not change what is measured.
     let dirty = run(
         "git",
-        &["status", "--porcelain", "--untracked-files=no", "--", "src", "Cargo.toml", "Cargo.lock", "docker"],
+        &[
+            "status",
+            "--porcelain",
+            "--untracked-files=no",
+            "--",
+            "src",
+            "Cargo.toml",
+            "Cargo.lock",
+            "docker",
+        ],
     )
     .is_some_and(|s| !s.is_empty());
     let rustc = run(

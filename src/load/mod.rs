@@ -1,2 +1,1 @@
 //! Pacing, schedules, block order and CPU accounting, shared by both modes.
-
