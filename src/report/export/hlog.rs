@@ -1,0 +1,184 @@
+//! HdrHistogram's interval log (V2, deflated).
+
+use std::time::{Duration, SystemTime};
+
+use hdrhistogram::serialization::V2DeflateSerializer;
+use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
+use hdrhistogram::{Counter, Histogram};
+
+/// ns per unit of the log's printed maximum: it is in ms, as in Java's logs.
+/// The histograms themselves stay in ns.
+const MAX_VALUE_DIVISOR: f64 = 1e6;
+
+/// One histogram of one stretch of time.
+#[derive(Debug, Clone, Copy)]
+pub struct LogInterval<'a, C: Counter> {
+    /// Names the series, for instance `unpooled/reader.select.response`; no
+    /// blank, comma or line end.
+    pub tag: &'a str,
+    /// Start, counted from the log's start time; kept to the ms.
+    pub start: Duration,
+    /// Length of the stretch; kept to the ms.
+    pub length: Duration,
+    /// Its samples in ns.
+    pub histogram: &'a Histogram<C>,
+}
+
+/// Failure to write an interval log.
+#[derive(Debug, thiserror::Error)]
+pub enum HlogError {
+    /// The tag would break the log's fields.
+    #[error("the tag `{0}` cannot stand in an interval log: use no blank, comma or line end")]
+    Tag(String),
+    /// The log writer failed.
+    #[error("cannot write the interval log: {0}")]
+    Write(String),
+}
+
+/// The interval log of a run: HdrHistogram's `HistogramLogWriter` format with
+/// StartTime and BaseTime, one tagged line per interval in order of start.
+///
+/// `comments` are put first, one `#` line each.
+///
+/// # Errors
+/// [`HlogError::Tag`] for a tag that the format cannot hold.
+pub fn hlog<C: Counter>(
+    start_time: SystemTime,
+    comments: &[String],
+    intervals: &[LogInterval<'_, C>],
+) -> Result<Vec<u8>, HlogError> {
+    let failed = |e: &dyn std::fmt::Display| HlogError::Write(e.to_string());
+    let mut ordered: Vec<&LogInterval<'_, C>> = intervals.iter().collect();
+    // Java's reader stops at the first interval past its range.
+    ordered.sort_by_key(|interval| interval.start);
+
+    let mut log = Vec::new();
+    let mut serializer = V2DeflateSerializer::new();
+    let mut builder = IntervalLogWriterBuilder::new();
+    for comment in comments {
+        builder.add_comment(comment);
+    }
+    let mut writer = builder
+        .with_start_time(start_time)
+        .with_base_time(start_time)
+        .with_max_value_divisor(MAX_VALUE_DIVISOR)
+        .begin_log_with(&mut log, &mut serializer)
+        .map_err(|e| failed(&e))?;
+    for interval in ordered {
+        let tag = Tag::new(interval.tag)
+            .filter(|tag| !tag.is_empty())
+            .ok_or_else(|| HlogError::Tag(interval.tag.to_owned()))?;
+        writer
+            .write_histogram(
+                interval.histogram,
+                interval.start,
+                interval.length,
+                Some(tag),
+            )
+            .map_err(|e| failed(&e))?;
+    }
+    Ok(log)
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use hdrhistogram::serialization::Deserializer;
+    use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+
+    use super::*;
+
+    fn histogram(seed: u64) -> Histogram<u64> {
+        let mut histogram = Histogram::new_with_bounds(1, 3_600_000_000_000, 3).unwrap();
+        for i in 0..2_000u64 {
+            histogram
+                .record(1 + (i * i * seed) % 50_000_000_000)
+                .unwrap();
+        }
+        histogram
+    }
+
+    fn counts(histogram: &Histogram<u64>) -> Vec<(u64, u64)> {
+        histogram
+            .iter_recorded()
+            .map(|s| (s.value_iterated_to(), s.count_at_value()))
+            .collect()
+    }
+
+    #[test]
+    fn a_log_read_back_is_the_log_written() {
+        let histograms = [
+            histogram(7),
+            histogram(1_000_003),
+            Histogram::new(3).unwrap(),
+        ];
+        let tags = [
+            "unpooled/reader.select.response",
+            "quiet/reader.select.response",
+            "pool/empty",
+        ];
+        let starts = [5_500, 0, 61_250].map(Duration::from_millis);
+        let intervals: Vec<LogInterval<'_, u64>> = (0..3)
+            .map(|i| LogInterval {
+                tag: tags[i],
+                start: starts[i],
+                length: Duration::from_millis(2_500),
+                histogram: &histograms[i],
+            })
+            .collect();
+        let start_time = SystemTime::UNIX_EPOCH + Duration::from_millis(1_790_000_000_125);
+        let log = hlog(start_time, &["run 42".to_owned()], &intervals).unwrap();
+        assert!(log.starts_with(b"#run 42\n#[StartTime: 1790000000.125 (seconds since epoch)]\n"));
+
+        let mut read = Vec::new();
+        let mut headers = Vec::new();
+        for entry in IntervalLogIterator::new(&log) {
+            match entry.unwrap() {
+                LogEntry::StartTime(at) | LogEntry::BaseTime(at) => headers.push(at),
+                LogEntry::Interval(interval) => {
+                    let bytes = base64::engine::general_purpose::STANDARD
+                        .decode(interval.encoded_histogram())
+                        .unwrap();
+                    let histogram: Histogram<u64> =
+                        Deserializer::new().deserialize(&mut &bytes[..]).unwrap();
+                    let tag = interval.tag().unwrap().as_str().to_owned();
+                    read.push((
+                        tag,
+                        interval.start_timestamp(),
+                        interval.duration(),
+                        interval.max(),
+                        histogram,
+                    ));
+                }
+            }
+        }
+        assert_eq!(headers.len(), 2);
+        for at in headers {
+            assert_eq!((at.as_secs_f64() * 1e3).round(), 1_790_000_000_125.0);
+        }
+        // In order of start: quiet, unpooled, pool.
+        for (entry, i) in read.iter().zip([1, 0, 2]) {
+            assert_eq!(entry.0, tags[i]);
+            assert_eq!(entry.1.as_millis(), starts[i].as_millis());
+            assert_eq!(entry.2.as_millis(), 2_500);
+            assert!((entry.3 - histograms[i].max() as f64 / 1e6).abs() < 1e-3);
+            assert_eq!(counts(&entry.4), counts(&histograms[i]));
+        }
+        assert_eq!(read.len(), 3);
+    }
+
+    #[test]
+    fn a_tag_that_breaks_the_line_is_refused() {
+        let histogram = histogram(1);
+        for tag in ["a,b", "a b", "a\nb", ""] {
+            let interval = LogInterval {
+                tag,
+                start: Duration::ZERO,
+                length: Duration::ZERO,
+                histogram: &histogram,
+            };
+            let refused = hlog(SystemTime::UNIX_EPOCH, &[], &[interval]);
+            assert!(matches!(refused, Err(HlogError::Tag(t)) if t == tag));
+        }
+    }
+}

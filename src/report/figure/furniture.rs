@@ -1,0 +1,312 @@
+//! What surrounds the plots: title above; key, notes and footer below.
+
+use super::canvas::Frame;
+use super::ink::{Anchor, Ink};
+use super::style::{AXIS, Colour, NOISE, SOFT_TEXT, SeriesLook, Shape, Stroke, TEXT};
+use super::text;
+
+/// Width of every figure in pixels.
+pub(super) const WIDTH: f64 = 760.0;
+/// Blank border.
+pub(super) const MARGIN: f64 = 14.0;
+/// Sizes of type in pixels.
+pub(super) const TITLE_SIZE: f64 = 16.0;
+pub(super) const LABEL_SIZE: f64 = 11.5;
+pub(super) const TICK_SIZE: f64 = 11.0;
+pub(super) const NOTE_SIZE: f64 = 9.5;
+const TITLE_LINE: f64 = 20.0;
+const SUBTITLE_LINE: f64 = 15.0;
+const NOTE_LINE: f64 = 13.0;
+const KEY_LINE: f64 = 17.0;
+const SWATCH: f64 = 22.0;
+
+/// Sign of a curve or mark that must not be quoted.
+pub(super) const STRUCK_SIGN: &str = "○";
+/// Sign of a curve or mark with a caution.
+pub(super) const CAUTION_SIGN: &str = "†";
+
+/// A label with its signs: `fork-only ○`, `unpooled †`.
+pub(super) fn signed_label(label: &str, struck: bool, caution: bool) -> String {
+    let mut signed = label.to_owned();
+    if struck {
+        signed = format!("{signed} {STRUCK_SIGN}");
+    }
+    if caution {
+        signed = format!("{signed} {CAUTION_SIGN}");
+    }
+    signed
+}
+
+/// The notes that explain one label's signs.
+pub(super) fn sign_notes(
+    place: &str,
+    label: &str,
+    struck: Option<&str>,
+    caution: Option<&str>,
+) -> Vec<String> {
+    let place = if place.is_empty() {
+        String::new()
+    } else {
+        format!(" ({place})")
+    };
+    let note = |sign: &str, reason: &str| format!("{sign} {label}{place}: {reason}");
+    struck
+        .map(|reason| note(STRUCK_SIGN, reason))
+        .into_iter()
+        .chain(caution.map(|reason| note(CAUTION_SIGN, reason)))
+        .collect()
+}
+
+/// Title and subtitle.
+#[derive(Debug)]
+pub(super) struct Header {
+    title: Vec<String>,
+    subtitle: Vec<String>,
+}
+
+impl Header {
+    pub(super) fn new(title: &str, subtitle: &str) -> Self {
+        let limit = WIDTH - 2.0 * MARGIN;
+        Self {
+            title: text::wrap(title, TITLE_SIZE, limit),
+            subtitle: text::wrap(subtitle, LABEL_SIZE, limit),
+        }
+    }
+
+    /// Height including the border above it.
+    pub(super) fn height(&self) -> f64 {
+        MARGIN
+            + self.title.len() as f64 * TITLE_LINE
+            + self.subtitle.len() as f64 * SUBTITLE_LINE
+            + 4.0
+    }
+
+    pub(super) fn draw(&self, ink: &mut Ink) {
+        let mut y = MARGIN;
+        for line in &self.title {
+            ink.text(
+                (MARGIN, y + TITLE_SIZE * 0.85),
+                TITLE_SIZE,
+                Anchor::Start,
+                TEXT,
+                line,
+            );
+            y += TITLE_LINE;
+        }
+        for line in &self.subtitle {
+            ink.text(
+                (MARGIN, y + LABEL_SIZE),
+                LABEL_SIZE,
+                Anchor::Start,
+                SOFT_TEXT,
+                line,
+            );
+            y += SUBTITLE_LINE;
+        }
+    }
+}
+
+/// A sample of what a key entry explains.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Swatch {
+    /// A bootstrap interval around a curve.
+    Band,
+    /// The noise floor.
+    Noise,
+    /// A hollow curve.
+    StruckCurve,
+    /// A hollow mark.
+    StruckMark,
+    /// The dagger.
+    Caution,
+    /// A mark of a series with its interval.
+    Mark(SeriesLook),
+    /// A bar segment of a series.
+    Fill(Colour),
+}
+
+/// Key, notes and footer under the plots.
+#[derive(Debug)]
+pub(super) struct Foot {
+    key: Vec<(Swatch, String, f64, usize)>,
+    key_lines: usize,
+    notes: Vec<String>,
+    footer: Vec<String>,
+}
+
+impl Foot {
+    /// Lays out `key` in rows; `notes` and `footer` are broken into lines.
+    pub(super) fn new(key: Vec<(Swatch, String)>, notes: &[String], footer: &[String]) -> Self {
+        let limit = WIDTH - 2.0 * MARGIN;
+        let (mut x, mut row) = (0.0, 0);
+        let mut placed = Vec::new();
+        for (swatch, label) in key {
+            let label = text::fit(&label, NOTE_SIZE, limit - SWATCH - 5.0);
+            let wide = SWATCH + 5.0 + text::width(&label, NOTE_SIZE);
+            if x > 0.0 && x + wide > limit {
+                x = 0.0;
+                row += 1;
+            }
+            placed.push((swatch, label, x, row));
+            x += wide + 18.0;
+        }
+        let wrapped = |lines: &[String]| {
+            lines
+                .iter()
+                .flat_map(|line| text::wrap(line, NOTE_SIZE, limit))
+                .collect::<Vec<_>>()
+        };
+        Self {
+            key_lines: if placed.is_empty() { 0 } else { row + 1 },
+            key: placed,
+            notes: wrapped(notes),
+            footer: wrapped(footer),
+        }
+    }
+
+    /// Height including the border below it.
+    pub(super) fn height(&self) -> f64 {
+        let lines = (self.notes.len() + self.footer.len()) as f64 * NOTE_LINE;
+        10.0 + self.key_lines as f64 * KEY_LINE + lines + 8.0 + MARGIN
+    }
+
+    pub(super) fn draw(&self, ink: &mut Ink, top: f64) {
+        let mut y = top + 10.0;
+        for (swatch, label, x, row) in &self.key {
+            let middle = y + (*row as f64 + 0.5) * KEY_LINE - 2.0;
+            swatch.draw(ink, MARGIN + x, middle);
+            let at = (MARGIN + x + SWATCH + 5.0, middle + NOTE_SIZE * 0.36);
+            ink.text(at, NOTE_SIZE, Anchor::Start, TEXT, label);
+        }
+        y += self.key_lines as f64 * KEY_LINE;
+        for line in &self.notes {
+            ink.text(
+                (MARGIN, y + NOTE_SIZE),
+                NOTE_SIZE,
+                Anchor::Start,
+                TEXT,
+                line,
+            );
+            y += NOTE_LINE;
+        }
+        if !self.footer.is_empty() {
+            ink.line(
+                (MARGIN, y + 3.0),
+                (WIDTH - MARGIN, y + 3.0),
+                Colour(0xbb, 0xbb, 0xbb),
+                0.6,
+            );
+        }
+        y += 8.0;
+        for line in &self.footer {
+            ink.text(
+                (MARGIN, y + NOTE_SIZE),
+                NOTE_SIZE,
+                Anchor::Start,
+                SOFT_TEXT,
+                line,
+            );
+            y += NOTE_LINE;
+        }
+    }
+}
+
+impl Swatch {
+    fn draw(self, ink: &mut Ink, x: f64, y: f64) {
+        let middle = x + SWATCH / 2.0;
+        match self {
+            Self::Band => {
+                ink.rect((x, y - 5.0), (SWATCH, 10.0), TEXT, 0.16);
+                ink.line((x, y), (x + SWATCH, y), TEXT, 1.8);
+            }
+            Self::Noise => {
+                ink.rect((x, y - 5.0), (SWATCH, 10.0), NOISE, 0.22);
+                for edge in [y - 5.0, y + 5.0] {
+                    ink.curve(&[(x, edge), (x + SWATCH, edge)], NOISE_EDGE, 1.0);
+                }
+            }
+            Self::StruckCurve => {
+                let stroke = Stroke {
+                    colour: TEXT,
+                    weight: 1.3,
+                    dash: "",
+                };
+                ink.curve(&[(x, y), (x + SWATCH, y)], stroke, STRUCK_OPACITY);
+                ink.mark((middle, y), 3.0, Shape::Disc, SOFT_TEXT, true);
+            }
+            Self::StruckMark => ink.mark((middle, y), 3.6, Shape::Disc, SOFT_TEXT, true),
+            Self::Caution => {
+                ink.text(
+                    (x + SWATCH, y + 4.0),
+                    LABEL_SIZE,
+                    Anchor::End,
+                    TEXT,
+                    CAUTION_SIGN,
+                );
+            }
+            Self::Mark(look) => {
+                ink.line((x, y), (x + SWATCH, y), look.colour, 1.5);
+                ink.mark((middle, y), 3.6, look.shape, look.colour, false);
+            }
+            Self::Fill(colour) => ink.rect((x, y - 5.0), (SWATCH, 10.0), colour, 1.0),
+        }
+    }
+}
+
+/// Outline of a noise floor.
+pub(super) const NOISE_EDGE: Stroke = Stroke {
+    colour: NOISE,
+    weight: 0.7,
+    dash: "2 2",
+};
+/// How faint a struck curve is.
+pub(super) const STRUCK_OPACITY: f64 = 0.45;
+
+/// The two axis lines of a plot.
+pub(super) fn draw_axis_lines(ink: &mut Ink, plot: &Frame) {
+    ink.line((plot.left, plot.top), (plot.left, plot.bottom()), AXIS, 0.9);
+    ink.line(
+        (plot.left, plot.bottom()),
+        (plot.right(), plot.bottom()),
+        AXIS,
+        0.9,
+    );
+}
+
+/// Tick labels under a horizontal axis: as many as fit, in the order given.
+/// `pixel` gives each tick's x.
+pub(super) fn draw_bottom_ticks(ink: &mut Ink, plot: &Frame, ticks: &[(f64, String)]) {
+    let boxes: Vec<(f64, f64)> = ticks
+        .iter()
+        .map(|(x, label)| {
+            let half = text::width(label, TICK_SIZE) / 2.0;
+            // The tick at the axis itself may hang out to the left.
+            let left = if *x <= plot.left + 0.5 {
+                plot.left + 4.0 - 2.0 * half
+            } else {
+                x - half
+            };
+            (left, left + 2.0 * half)
+        })
+        .collect();
+    for (shown, ((x, label), (left, _))) in super::labels::choose(&boxes, 4.0)
+        .into_iter()
+        .zip(ticks.iter().zip(&boxes))
+    {
+        ink.line(
+            (*x, plot.bottom()),
+            (*x, plot.bottom() + if shown { 5.0 } else { 3.0 }),
+            AXIS,
+            0.9,
+        );
+        if shown {
+            ink.text(
+                (*left, plot.bottom() + 16.0),
+                TICK_SIZE,
+                Anchor::Start,
+                TEXT,
+                label,
+            );
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The bundled font: widths of strings and line breaking.
+//!
+//! Widths come from the same shaper (usvg) and the same font that make the
+//! PNG, so a label measured to fit does fit.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use resvg::usvg;
+use resvg::usvg::fontdb;
+
+/// The font shipped with the crate; figures never use system fonts.
+static DEJAVU_SANS: &[u8] = include_bytes!("../../../assets/fonts/DejaVuSans.ttf");
+
+/// `font-family` of every text in a figure.
+pub(super) const FONT_FAMILY: &str = "DejaVu Sans, sans-serif";
+
+/// Size at which strings are measured; large, so that rounding does not show.
+const MEASURED_AT: f64 = 100.0;
+
+/// Options for usvg with the bundled font and no other.
+pub(super) fn usvg_options() -> usvg::Options<'static> {
+    static FONTS: OnceLock<Arc<fontdb::Database>> = OnceLock::new();
+    let fontdb = FONTS.get_or_init(|| {
+        let mut fonts = fontdb::Database::new();
+        fonts.load_font_data(DEJAVU_SANS.to_vec());
+        // `sans-serif` resolves to the bundled font as well.
+        fonts.set_sans_serif_family("DejaVu Sans");
+        Arc::new(fonts)
+    });
+    usvg::Options {
+        fontdb: Arc::clone(fontdb),
+        font_family: "DejaVu Sans".to_owned(),
+        ..usvg::Options::default()
+    }
+}
+
+/// Text made safe for SVG content and attributes.
+pub(super) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            // Control characters are not XML; a label with one is drawn with a blank.
+            c if c.is_control() => escaped.push(' '),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// Width of `text` in pixels when set at `size` pixels.
+pub(super) fn width(text: &str, size: f64) -> f64 {
+    static WIDTHS: OnceLock<Mutex<HashMap<String, f64>>> = OnceLock::new();
+    let widths = WIDTHS.get_or_init(Mutex::default);
+    // A panic elsewhere cannot leave a half-written width behind.
+    let mut widths = widths.lock().unwrap_or_else(PoisonError::into_inner);
+    let at_measured = match widths.get(text) {
+        Some(known) => *known,
+        None => {
+            let measured = shaped_width(text);
+            widths.insert(text.to_owned(), measured);
+            measured
+        }
+    };
+    at_measured * size / MEASURED_AT
+}
+
+fn shaped_width(text: &str) -> f64 {
+    let svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"10\" height=\"10\">\
+         <text xml:space=\"preserve\" font-family=\"{FONT_FAMILY}\" font-size=\"{MEASURED_AT}\">{}</text></svg>",
+        escape(text)
+    );
+    let shaped = usvg::Tree::from_str(&svg, &usvg_options())
+        .ok()
+        .and_then(|tree| {
+            tree.root()
+                .children()
+                .first()
+                .map(|node| f64::from(node.bounding_box().width()))
+        });
+    // An empty or blank string has no node; estimate blanks by the em.
+    shaped.unwrap_or_else(|| text.chars().count() as f64 * 0.318 * MEASURED_AT)
+}
+
+/// `text` broken at blanks into lines no wider than `limit`; a single word
+/// wider than that is broken between characters (paths, digests).
+pub(super) fn wrap(text: &str, size: f64, limit: f64) -> Vec<String> {
+    let blank = 0.318 * size;
+    let mut lines: Vec<String> = Vec::new();
+    let mut line = String::new();
+    let mut used = 0.0;
+    for word in text.split_whitespace() {
+        let wide = width(word, size);
+        if !line.is_empty() && used + blank + wide > limit {
+            lines.push(std::mem::take(&mut line));
+            used = 0.0;
+        }
+        if wide > limit {
+            for c in word.chars() {
+                let step = width(&c.to_string(), size);
+                if used + step > limit {
+                    lines.push(std::mem::take(&mut line));
+                    used = 0.0;
+                }
+                line.push(c);
+                used += step;
+            }
+            continue;
+        }
+        if !line.is_empty() {
+            line.push(' ');
+            used += blank;
+        }
+        line.push_str(word);
+        used += wide;
+    }
+    if !line.is_empty() {
+        lines.push(line);
+    }
+    lines
+}
+
+/// `text`, cut with an ellipsis when wider than `limit`.
+pub(super) fn fit(text: &str, size: f64, limit: f64) -> String {
+    if width(text, size) <= limit {
+        return text.to_owned();
+    }
+    let mut kept: Vec<char> = text.chars().collect();
+    while kept.pop().is_some() {
+        let candidate: String = kept.iter().collect::<String>().trim_end().to_owned() + "…";
+        if width(&candidate, size) <= limit {
+            return candidate;
+        }
+    }
+    String::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn widths_come_from_the_bundled_font() {
+        // hmtx of DejaVu Sans: 'm' is 1995 of 2048 units, 'i' 569.
+        assert!(
+            (width("m", 2048.0) - 1995.0).abs() < 3.0,
+            "{}",
+            width("m", 2048.0)
+        );
+        assert!((width("iiii", 2048.0) - 4.0 * 569.0).abs() < 6.0);
+    }
+
+    #[test]
+    fn wrapped_lines_fit_and_keep_every_word() {
+        let text = "server PostgreSQL 15.18 on x86_64 with a /very/long/path/without/any/blank/in/it/that/must/be/broken/somewhere end";
+        let lines = wrap(text, 10.0, 150.0);
+        assert!(lines.len() > 2);
+        for line in &lines {
+            assert!(width(line, 10.0) <= 152.0, "{line}");
+        }
+        let strip = |s: &str| s.split_whitespace().collect::<String>();
+        assert_eq!(strip(&lines.concat()), strip(text));
+    }
+
+    #[test]
+    fn a_cut_label_fits_and_says_so() {
+        let cut = fit("a label that is far too long for its column", 10.0, 80.0);
+        assert!(cut.ends_with('…') && width(&cut, 10.0) <= 80.0);
+        assert_eq!(fit("short", 10.0, 80.0), "short");
+    }
+
+    #[test]
+    fn escaping_leaves_nothing_that_ends_a_tag() {
+        assert_eq!(
+            escape("a<b> & \"c\"\u{7}"),
+            "a&lt;b&gt; &amp; &quot;c&quot; "
+        );
+    }
+}

@@ -1,0 +1,471 @@
+//! Figures drawn from fixtures: nothing clipped, nothing overlapping, the same
+//! bytes every time.
+//!
+//! `PROCBENCH_FIGURE_DIR=DIR` keeps the drawn files there for a human to look
+//! at; `PROCBENCH_BLESS=1` rewrites the golden SVGs.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use procbench::report::figure::{
+    ARM_ORDER, Bar, BarGroup, BarSegment, ContrastFigure, ContrastGroup, ContrastMark, ContrastRow,
+    CurvePoint, Figure, FigureError, NoiseFloor, PercentileCurve, PercentileFigure,
+    PercentilePanel, StackedBarFigure, write_figure,
+};
+use resvg::usvg;
+
+const ARMS: [(&str, f64, f64); 7] = [
+    ("quiet", 62e3, 1.0),
+    ("kept-open", 70e3, 1.15),
+    ("unpooled", 95e3, 2.0),
+    ("pool", 71e3, 1.2),
+    ("pgbouncer", 88e3, 1.45),
+    ("pgbouncer-kept", 82e3, 1.4),
+    ("fork-only", 90e3, 1.8),
+];
+
+fn curve(label: &str, median_ns: f64, tail: f64, last_nines: i32) -> PercentileCurve {
+    let mut percentiles = vec![0.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 98.0, 99.0];
+    for nines in 3..=last_nines {
+        percentiles.push(100.0 - 5.0 * 10f64.powi(2 - nines));
+        percentiles.push(100.0 - 10f64.powi(2 - nines));
+    }
+    let points = percentiles
+        .into_iter()
+        .map(|percentile| {
+            let nines = -(1.0 - percentile / 100.0f64).log10();
+            let value_ns = median_ns * (0.85 + 0.5 * nines.powf(1.6) * tail);
+            let slack = 0.02 + 0.05 * nines;
+            CurvePoint {
+                percentile,
+                value_ns,
+                low_ns: value_ns * (1.0 - slack),
+                high_ns: value_ns * (1.0 + slack),
+            }
+        })
+        .collect();
+    PercentileCurve {
+        label: label.to_owned(),
+        arm_index: ARM_ORDER.iter().position(|arm| *arm == label).unwrap_or(0),
+        marked: false,
+        points,
+        sample_count: 48_000 + label.len() as u64,
+        struck: None,
+        caution: None,
+    }
+}
+
+fn panel(title: &str, factor: f64, last_nines: i32) -> PercentilePanel {
+    let curves: Vec<PercentileCurve> = ARMS
+        .iter()
+        .map(|(arm, median, tail)| curve(arm, median * factor, tail * factor, last_nines))
+        .collect();
+    let floor: Vec<(f64, f64)> = curves[1]
+        .points
+        .iter()
+        .map(|p| (p.percentile, p.value_ns * (0.02 + p.percentile / 900.0)))
+        .collect();
+    let noise_floor = Some(NoiseFloor::around(
+        "noise floor (A/A) around kept-open",
+        &curves[1],
+        &floor,
+    ));
+    PercentilePanel {
+        title: title.to_owned(),
+        curves,
+        noise_floor,
+    }
+}
+
+fn footer() -> Vec<String> {
+    vec![
+        "PostgreSQL 15.18 (Debian 15.18-0+deb12u1), PgBouncer 1.18.0; shared_buffers 128MB, max_connections 700, huge_pages off, autovacuum off, jit off; local cluster, TCP loopback, auth trust".to_owned(),
+        "Intel Xeon 2.30 GHz, 2 cores, KVM, Linux 6.18.0, clock source tsc; reader rate 1 000/s, client rate 100/s, 10 blocks per arm, seed 42, slot order front (verified), keep-awake on".to_owned(),
+        "run 20261123T061200Z-churn-tail-3f9c2a, procbench 27d06df9c1ab; redraw: procbench figures results/20261123T061200Z-churn-tail-3f9c2a".to_owned(),
+    ]
+}
+
+fn percentile_figure(panels: Vec<PercentilePanel>) -> PercentileFigure {
+    PercentileFigure {
+        title: "What connection churn does to running queries".to_owned(),
+        subtitle: "Response time of paced SELECT 1 on persistent connections, while clients work in the way their label says. Compare unpooled with kept-open.".to_owned(),
+        quantity: "response time".to_owned(),
+        interval: "95 % bootstrap interval over 10 blocks".to_owned(),
+        panels,
+        footer: footer(),
+    }
+}
+
+fn two_panels() -> PercentileFigure {
+    let mut figure = percentile_figure(vec![
+        panel("0 standing connections", 1.0, 3),
+        panel("500 standing connections", 1.3, 3),
+    ]);
+    figure.panels[1].curves[6].struck =
+        Some("achieved rate 83 % of the offered rate, under 99 %".to_owned());
+    figure.panels[1].curves[2].caution = Some("server CPU saturated (97 % of 2 cores)".to_owned());
+    figure.panels[0].curves[4].caution = Some("client CPU saturated (95 %)".to_owned());
+    figure
+}
+
+fn mark(series: &str, value_ns: f64, low_ns: f64, high_ns: f64) -> ContrastMark {
+    ContrastMark {
+        series: series.to_owned(),
+        value_ns,
+        low_ns,
+        high_ns,
+        struck: None,
+        caution: None,
+    }
+}
+
+fn contrast_figure() -> ContrastFigure {
+    let group = |title: &str, factor: f64| ContrastGroup {
+        title: title.to_owned(),
+        rows: [
+            ("quiet", -9e3, -40.0),
+            ("unpooled", 512e3, 95.0),
+            ("pool", 3e3, 12.0),
+            ("pgbouncer", 61e3, f64::NAN),
+            ("pgbouncer-kept", 44e3, f64::NAN),
+            ("fork-only", 301e3, 21.0),
+        ]
+        .iter()
+        .map(|(label, server, model)| ContrastRow {
+            label: (*label).to_owned(),
+            marks: [
+                ("server", server * factor, 6e3),
+                ("model", model * factor, 18.0),
+            ]
+            .iter()
+            .filter(|(_, value, _)| value.is_finite())
+            .map(|(series, value, slack)| {
+                let slack = slack + value.abs() * 0.1;
+                mark(series, *value, value - slack, value + slack)
+            })
+            .collect(),
+        })
+        .collect(),
+        noise_floor_ns: vec![("server".to_owned(), 8e3), ("model".to_owned(), 15.0)],
+    };
+    let mut figure = ContrastFigure {
+        title: "Excess over kept-open, model and server".to_owned(),
+        subtitle: "Difference of p99 response time to the same transactions on kept-open connections of the same mode. The modes have no common absolute scale.".to_owned(),
+        quantity: "excess over kept-open at p99".to_owned(),
+        interval: "95 % bootstrap interval over 10 blocks".to_owned(),
+        groups: vec![group("0 standing connections", 1.0), group("500 standing connections", 1.6)],
+        footer: footer(),
+    };
+    figure.groups[1].rows[5].marks[0].struck = Some("achieved rate 83 %, under 99 %".to_owned());
+    figure.groups[1].rows[1].marks[0].caution = Some("server CPU saturated".to_owned());
+    figure
+}
+
+fn bar_figure() -> StackedBarFigure {
+    let bars = |factor: f64| {
+        ARMS.iter()
+            .skip(1)
+            .map(|(arm, _, tail)| Bar {
+                label: (*arm).to_owned(),
+                segments: [
+                    ("client", 60e3),
+                    ("server", 1_400e3 * (tail - 1.0)),
+                    ("pooler", if arm.starts_with("pgb") { 35e3 } else { 0.0 }),
+                ]
+                .iter()
+                .map(|(series, ns)| BarSegment {
+                    series: (*series).to_owned(),
+                    value_ns: ns * factor,
+                })
+                .collect(),
+                struck: (*arm == "fork-only").then(|| "achieved rate 83 %".to_owned()),
+                caution: None,
+            })
+            .collect()
+    };
+    StackedBarFigure {
+        title: "What one transaction costs in CPU time".to_owned(),
+        subtitle: "Client, server with all its children, and pooler, divided by the transactions of the block.".to_owned(),
+        quantity: "CPU time per transaction".to_owned(),
+        groups: vec![
+            BarGroup { title: "0 standing connections".to_owned(), bars: bars(1.0) },
+            BarGroup { title: "500 standing connections".to_owned(), bars: bars(1.35) },
+        ],
+        footer: footer(),
+    }
+}
+
+/// Every figure the layout is checked on.
+fn gallery() -> Vec<(&'static str, Box<dyn Figure>)> {
+    let mut one_curve = percentile_figure(vec![PercentilePanel {
+        title: "500 standing connections".to_owned(),
+        curves: vec![curve("unpooled", 95e3, 2.0, 5)],
+        noise_floor: None,
+    }]);
+    one_curve.footer.clear();
+    let four = percentile_figure(vec![
+        panel("PostgreSQL 13, 0 standing connections", 1.0, 4),
+        panel("PostgreSQL 13, 500 standing connections", 1.8, 4),
+        panel("PostgreSQL 18, 0 standing connections", 0.9, 4),
+        panel("PostgreSQL 18, 500 standing connections", 1.2, 4),
+    ]);
+    // All curves end together; labels long; every curve has signs; a long footer.
+    let mut crowded = percentile_figure(vec![
+        panel(
+            "a very long panel title that does not fit over its half of the figure at all",
+            1.0,
+            3
+        );
+        2
+    ]);
+    for (i, c) in crowded
+        .panels
+        .iter_mut()
+        .flat_map(|p| &mut p.curves)
+        .enumerate()
+    {
+        *c = curve(ARM_ORDER[i % 7], 80e3, 1.0, 3);
+        c.label = format!("{} on patched build {i} <&> --enable-something", c.label);
+        c.struck = Some("fewer than 10 samples above the percentile".to_owned());
+        c.caution = Some(
+            "slot order not verified, docker-proxy in the path, threads over cores".to_owned(),
+        );
+    }
+    crowded.footer = (0..9).flat_map(|_| footer()).collect();
+    let all_arms = percentile_figure(vec![PercentilePanel {
+        title: "all arms, two modes".to_owned(),
+        curves: ARM_ORDER
+            .iter()
+            .enumerate()
+            .flat_map(|(i, arm)| {
+                let plain = curve(arm, 60e3 + 3e3 * i as f64, 1.0 + 0.1 * i as f64, 4);
+                let mut marked = curve(arm, 600.0 + 30.0 * i as f64, 1.0 + 0.1 * i as f64, 4);
+                marked.marked = true;
+                marked.label = format!("{arm}, model");
+                [plain, marked]
+            })
+            .collect(),
+        noise_floor: None,
+    }]);
+    let mut server_only = contrast_figure();
+    for row in server_only.groups.iter_mut().flat_map(|g| &mut g.rows) {
+        row.marks.retain(|m| m.series == "server");
+    }
+    let mut one_mark = server_only.clone();
+    one_mark.groups.truncate(1);
+    one_mark.groups[0].rows.truncate(1);
+    vec![
+        ("percentile-two", Box::new(two_panels())),
+        ("percentile-one-curve", Box::new(one_curve)),
+        ("percentile-four", Box::new(four)),
+        ("percentile-crowded", Box::new(crowded)),
+        ("percentile-all-arms", Box::new(all_arms)),
+        ("contrast", Box::new(contrast_figure())),
+        ("contrast-server", Box::new(server_only)),
+        ("contrast-one", Box::new(one_mark)),
+        ("bars", Box::new(bar_figure())),
+    ]
+}
+
+fn options() -> usvg::Options<'static> {
+    let mut options = usvg::Options::default();
+    let font = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/fonts/DejaVuSans.ttf");
+    options.fontdb_mut().load_font_file(font).unwrap();
+    options
+}
+
+/// Text and bounding box (left, top, right, bottom) of every text in pixels.
+fn texts(group: &usvg::Group, found: &mut Vec<(String, [f32; 4])>) {
+    for node in group.children() {
+        match node {
+            usvg::Node::Group(inner) => texts(inner, found),
+            usvg::Node::Text(text) => {
+                let b = text.abs_bounding_box();
+                let words = text.chunks().iter().map(|c| c.text()).collect();
+                // A line box is taller than its letters; lines may touch, letters may not.
+                let trim = b.height() * 0.14;
+                found.push((
+                    words,
+                    [b.left(), b.top() + trim, b.right(), b.bottom() - trim],
+                ));
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn no_text_is_clipped_or_covers_another() {
+    for (name, figure) in gallery() {
+        let tree = usvg::Tree::from_str(&figure.svg().unwrap(), &options()).unwrap();
+        let (width, height) = (tree.size().width(), tree.size().height());
+        let mut found = Vec::new();
+        texts(tree.root(), &mut found);
+        assert!(found.len() > 8, "{name} has hardly any text");
+        for (i, (text, [left, top, right, bottom])) in found.iter().enumerate() {
+            assert!(
+                *left >= 4.0 && *top >= 4.0 && *right <= width - 4.0 && *bottom <= height - 4.0,
+                "{name}: `{text}` is clipped or at the border: {left} {top} {right} {bottom} of {width} x {height}"
+            );
+            for (other, [l, t, r, b]) in &found[i + 1..] {
+                let apart = right <= l || r <= left || bottom <= t || b <= top;
+                assert!(apart, "{name}: `{text}` covers `{other}`");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_figure_becomes_its_four_files() {
+    let scratch = tempfile::tempdir().unwrap();
+    let dir =
+        std::env::var_os("PROCBENCH_FIGURE_DIR").map_or(scratch.path().to_owned(), PathBuf::from);
+    struct Boxed(Box<dyn Figure>);
+    impl Figure for Boxed {
+        fn svg(&self) -> Result<String, FigureError> {
+            self.0.svg()
+        }
+        fn csv(&self) -> String {
+            self.0.csv()
+        }
+    }
+    for (name, figure) in gallery() {
+        let figure = Boxed(figure);
+        let written = write_figure(&figure, &dir, name).unwrap();
+        let names: Vec<_> = written
+            .iter()
+            .map(|p| p.file_name().unwrap().to_string_lossy().into_owned())
+            .collect();
+        let expected = [".svg", "-outlined.svg", ".png", ".csv"].map(|end| format!("{name}{end}"));
+        assert_eq!(names, expected);
+        let svg = fs::read_to_string(&written[0]).unwrap();
+        assert!(svg.contains("<text") && svg.contains("DejaVu Sans"));
+        let outlined = fs::read_to_string(&written[1]).unwrap();
+        assert!(
+            !outlined.contains("<text"),
+            "{name}: outlined text is not text"
+        );
+        let tree = usvg::Tree::from_str(&svg, &options()).unwrap();
+        // IHDR: width and height, big-endian, at bytes 16 and 20.
+        let png = fs::read(&written[2]).unwrap();
+        let dimension = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().unwrap());
+        assert_eq!(&png[1..4], b"PNG");
+        let twice = |px: f32| (px * 2.0).round() as u32;
+        assert_eq!(
+            (dimension(16), dimension(20)),
+            (twice(tree.size().width()), twice(tree.size().height()))
+        );
+        assert_eq!(fs::read_to_string(&written[3]).unwrap(), figure.csv());
+    }
+    let stray = fs::read_dir(&dir).unwrap().filter(|e| {
+        e.as_ref()
+            .unwrap()
+            .file_name()
+            .to_string_lossy()
+            .starts_with(".figure-")
+    });
+    assert_eq!(stray.count(), 0, "temporary files are left behind");
+}
+
+#[test]
+fn golden_svgs_are_unchanged() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let figures: [(&str, Box<dyn Figure>); 3] = [
+        ("percentile", Box::new(two_panels())),
+        ("contrast", Box::new(contrast_figure())),
+        ("bars", Box::new(bar_figure())),
+    ];
+    for (name, figure) in figures {
+        let path = golden.join(format!("{name}.svg"));
+        let drawn = figure.svg().unwrap();
+        if std::env::var_os("PROCBENCH_BLESS").is_some() {
+            fs::write(&path, &drawn).unwrap();
+        }
+        let stored = fs::read_to_string(&path).unwrap();
+        let difference = stored.lines().zip(drawn.lines()).position(|(a, b)| a != b);
+        assert!(
+            stored == drawn,
+            "{} differs from line {difference:?}; look at the figure, then PROCBENCH_BLESS=1 cargo test --test figures",
+            path.display()
+        );
+    }
+}
+
+/// Attribute values of all elements drawn by `svg` that contain `part`.
+fn dashes(svg: &str) -> BTreeSet<&str> {
+    svg.split("stroke-dasharray=\"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .collect()
+}
+
+#[test]
+fn an_arm_looks_the_same_wherever_it_stands() {
+    let both = percentile_figure(vec![panel("a", 1.0, 3)]).svg().unwrap();
+    let mut alone = percentile_figure(vec![panel("a", 1.0, 3)]);
+    alone.panels[0].curves.retain(|c| c.label == "pgbouncer");
+    let alone = alone.svg().unwrap();
+    assert!(dashes(&alone).is_subset(&dashes(&both)));
+    assert!(
+        alone.contains("stroke-dasharray=\"6 2.5\""),
+        "pgbouncer keeps its dash"
+    );
+}
+
+#[test]
+fn signs_reach_label_note_and_csv() {
+    let figure = two_panels();
+    let svg = figure.svg().unwrap();
+    assert!(svg.contains(">fork-only ○<") && svg.contains(">unpooled †<"));
+    assert!(svg.contains("○ fork-only (500 standing connections): achieved rate 83 %"));
+    assert!(
+        figure
+            .csv()
+            .contains("\"achieved rate 83 % of the offered rate, under 99 %\"")
+    );
+    let rows: usize = figure
+        .panels
+        .iter()
+        .flat_map(|p| &p.curves)
+        .map(|c| c.points.len())
+        .sum();
+    let floors: usize = figure
+        .panels
+        .iter()
+        .filter_map(|p| p.noise_floor.as_ref())
+        .map(|f| f.points.len())
+        .sum();
+    assert_eq!(figure.csv().lines().count(), 1 + rows + floors);
+}
+
+#[test]
+fn what_cannot_be_drawn_is_refused_with_its_name() {
+    let refused = |change: fn(&mut PercentileFigure)| {
+        let mut figure = two_panels();
+        change(&mut figure);
+        match figure.svg() {
+            Err(FigureError::Unfit { reason, .. }) => reason,
+            other => panic!("drawn or failed otherwise: {}", other.is_ok()),
+        }
+    };
+    assert!(refused(|f| f.panels.clear()).contains("0 panels"));
+    assert!(refused(|f| f.panels[1].curves.clear()).contains("500 standing connections"));
+    assert!(refused(|f| f.panels[0].curves[2].points[3].value_ns = 0.0).contains("unpooled"));
+    assert!(refused(|f| f.panels[0].curves[2].points[3].high_ns = f64::NAN).contains("unpooled"));
+    assert!(refused(|f| f.panels[0].curves[2].points[3].percentile = 100.0).contains("100"));
+    assert!(refused(|f| f.panels[0].curves[2].points.swap(1, 2)).contains("order"));
+    let mut contrast = contrast_figure();
+    contrast.groups[0].rows[1].marks[0].low_ns = f64::INFINITY;
+    assert!(contrast.svg().unwrap_err().to_string().contains("unpooled"));
+    contrast.groups.clear();
+    assert!(contrast.svg().unwrap_err().to_string().contains("no mark"));
+    let mut bars = bar_figure();
+    bars.groups[0].bars[0].segments[0].value_ns = -1.0;
+    assert!(bars.svg().unwrap_err().to_string().contains("kept-open"));
+    let missing = write_figure(&two_panels(), Path::new("/nonexistent/dir"), "x").unwrap_err();
+    assert!(
+        missing.to_string().contains("/nonexistent/dir"),
+        "{missing}"
+    );
+}
