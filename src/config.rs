@@ -8,31 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::arm::Arm;
 use crate::load::{Arrivals, OfferedRate};
+use crate::procarray::SlotOrder;
 use crate::procarray::locks::LockKind;
 use crate::record::Mode;
-
-/// Where churn finds its slots, relative to the standing connections.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum SlotOrder {
-    /// Before all standing connections: every one of them moves at each connect.
-    Front,
-    /// After all standing connections: none moves.
-    Behind,
-    /// Alternating with them.
-    Spread,
-}
-
-impl SlotOrder {
-    /// The name used on the command line and in files.
-    pub fn name(self) -> &'static str {
-        match self {
-            SlotOrder::Front => "front",
-            SlotOrder::Behind => "behind",
-            SlotOrder::Spread => "spread",
-        }
-    }
-}
 
 /// When a disconnect counts as done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]

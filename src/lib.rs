@@ -4,8 +4,12 @@
 //! Both modes ([`model`] and [`server`]) share [`load`], [`record`], [`stats`]
 //! and [`report`]; a mode only supplies operations.
 
+pub mod arm;
+pub mod config;
 pub mod doctor;
+pub mod execute;
 pub mod load;
+pub mod model;
 pub mod procarray;
 pub mod record;
 pub mod report;

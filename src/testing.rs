@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::arm::Arm;
-use crate::config::{ClientRate, Config, SlotOrder};
+use crate::config::{ClientRate, Config};
+use crate::procarray::SlotOrder;
 use crate::load::plan::{BlockSpec, Plan, PlanShape};
 use crate::load::{Arrivals, ClockQuality, OfferedRate};
 use crate::record::{

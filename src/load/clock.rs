@@ -1,7 +1,5 @@
 //! The clock: CLOCK_MONOTONIC in nanoseconds, with its own cost and step measured.
 
-use std::time::Duration;
-
 use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
@@ -39,13 +37,14 @@ fn read(id: ClockId) -> u64 {
     })
 }
 
-/// Burns CPU for at least `duration` (a known cost, not a sleep).
-pub fn burn_cpu(duration: Duration) {
-    if duration.is_zero() {
+/// Uses `cpu_ns` of the calling thread's CPU time: a known cost, however often
+/// the thread is pre-empted meanwhile.
+pub fn burn_cpu(cpu_ns: u64) {
+    if cpu_ns == 0 {
         return;
     }
-    let until = MonotonicClock.now_ns() + duration.as_nanos() as u64;
-    while MonotonicClock.now_ns() < until {
+    let until = thread_cpu_ns() + cpu_ns;
+    while thread_cpu_ns() < until {
         std::hint::spin_loop();
     }
 }
@@ -129,7 +128,7 @@ mod tests {
     #[test]
     fn the_clock_moves_forward_and_its_quality_is_finite() {
         let a = MonotonicClock.now_ns();
-        burn_cpu(Duration::from_micros(50));
+        burn_cpu(50_000);
         let b = MonotonicClock.now_ns();
         assert!(b >= a + 50_000);
         let quality = ClockQuality::measure();

@@ -1,1 +1,18 @@
-//! Pacing, schedules, block order and CPU accounting, shared by both modes.
+//! Pacing, schedules, block order and the run's driver, shared by both modes.
+
+pub mod cancel;
+pub mod clock;
+pub mod cpu;
+pub mod driver;
+pub mod keep_awake;
+pub mod plan;
+pub mod progress;
+pub mod schedule;
+pub mod thread_loop;
+pub mod timer;
+pub mod worker;
+
+pub use cancel::Cancel;
+pub use clock::{Clock, ClockQuality, MonotonicClock};
+pub use schedule::{Arrivals, OfferedRate, Schedule, derive_seed};
+pub use worker::{Begun, Due, Next, Window, Worker};

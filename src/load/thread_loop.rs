@@ -14,12 +14,21 @@ const SPIN_NS: u64 = 100_000;
 /// Longest single sleep, so that a stop request is noticed.
 const SLICE_NS: u64 = 50_000_000;
 
-/// Drives `worker` until its block is over or `cancel` is set. `operation` gets
-/// the worker (for its recorder) and whether its phases are to be recorded.
-pub fn drive<F>(worker: &mut Worker, cancel: &Cancel, mut operation: F)
-where
-    F: FnMut(&mut Worker, bool) -> Result<(), ErrorClass>,
-{
+/// What a role does, again and again.
+pub trait ThreadOperation {
+    /// One operation; `measured` says whether its phases are to be recorded.
+    ///
+    /// # Errors
+    /// The class of the failure.
+    fn operate(&mut self, worker: &mut Worker, measured: bool) -> Result<(), ErrorClass>;
+
+    /// Called after each timed operation, outside its time: the place to
+    /// look closer without lengthening what is quoted.
+    fn afterwards(&mut self, _worker: &mut Worker, _measured: bool) {}
+}
+
+/// Drives `worker` until its block is over or `cancel` is set.
+pub fn drive(worker: &mut Worker, cancel: &Cancel, operation: &mut impl ThreadOperation) {
     let clock = MonotonicClock;
     let mut now = clock.now_ns();
     while let Next::Operation(due) = worker.next(now) {
@@ -38,16 +47,15 @@ where
         }
         let begun = worker.begin(due, now, slept);
         let measured = begun.measured();
-        let outcome = operation(worker, measured);
+        let outcome = operation.operate(worker, measured);
         now = clock.now_ns();
         worker.end(begun, now, outcome);
+        operation.afterwards(worker, measured);
         for _ in 0..worker.untimed_between() {
-            let outcome = operation(worker, false);
+            let outcome = operation.operate(worker, false);
             worker.count_untimed(measured, outcome);
         }
-        if worker.untimed_between() > 0 {
-            now = clock.now_ns();
-        }
+        now = clock.now_ns();
     }
 }
 

@@ -1,4 +1,11 @@
-//! Renderers over run files: tables, figures, exports.
+//! Renderers over run files: tables, figures, exports. Nothing here measures.
 
+pub mod comparable;
+pub mod drawings;
 pub mod export;
 pub mod figure;
+pub mod format;
+pub mod rows;
+pub mod run_export;
+pub mod summary_text;
+pub mod table;

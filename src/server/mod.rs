@@ -1,5 +1,14 @@
 //! Server mode: the arms on real PostgreSQL connections.
 
+mod bench;
+mod connect;
+mod crew;
+mod operations;
+mod phase_stream;
+mod session;
+mod standing;
+mod task_loop;
+
 pub mod procfs;
 pub mod provision;
 

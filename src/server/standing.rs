@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::connect::Target;
 use super::provision::Endpoint;
 use super::session::{ConnectError, Session};
-use crate::config::SlotOrder;
+use crate::procarray::SlotOrder;
 use crate::load::Cancel;
 
 /// How many connections are opened at a time.

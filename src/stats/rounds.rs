@@ -28,81 +28,103 @@ impl std::fmt::Display for Statistic {
 #[derive(Debug, Clone)]
 pub struct Rounds {
     values: Vec<u64>,
-    /// Counts, bucket after bucket, one for each block.
-    counts: Vec<u64>,
-    blocks: usize,
+    /// For each value in turn and each block: samples not above the value.
+    cumulated: Vec<u64>,
+    totals: Vec<u64>,
+    sums_ns: Vec<f64>,
 }
 
 impl Rounds {
     /// Lays the blocks' histograms side by side.
     pub fn new(series: &[&SeriesHistogram]) -> Self {
+        let blocks = series.len();
         let mut by_value: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+        let mut sums_ns = vec![0.0; blocks];
         for (block, histogram) in series.iter().enumerate() {
             for (value, count) in histogram.buckets() {
-                by_value
-                    .entry(value)
-                    .or_insert_with(|| vec![0; series.len()])[block] += count;
+                by_value.entry(value).or_insert_with(|| vec![0; blocks])[block] += count;
+                sums_ns[block] += value as f64 * count as f64;
             }
         }
+        let mut totals = vec![0; blocks];
+        let mut cumulated = Vec::with_capacity(by_value.len() * blocks);
+        for counts in by_value.values() {
+            for (total, count) in totals.iter_mut().zip(counts) {
+                *total += count;
+            }
+            cumulated.extend_from_slice(&totals);
+        }
         Rounds {
-            values: by_value.keys().copied().collect(),
-            counts: by_value.into_values().flatten().collect(),
-            blocks: series.len(),
+            values: by_value.into_keys().collect(),
+            cumulated,
+            totals,
+            sums_ns,
         }
     }
 
     /// Number of blocks.
     pub fn block_count(&self) -> usize {
-        self.blocks
+        self.totals.len()
     }
 
     /// Number of samples in all blocks.
     pub fn sample_count(&self) -> u64 {
-        self.counts.iter().sum()
+        self.totals.iter().sum()
     }
 
     /// Every block once.
     pub fn all_once(&self) -> Vec<u32> {
-        vec![1; self.blocks]
+        vec![1; self.block_count()]
     }
 
     /// The statistics, in ns, of the blocks merged with these multiplicities.
-    /// `None` where there is no sample. Percentiles must be ascending.
+    /// `None` where there is no sample.
     pub fn statistics(&self, weights: &[u32], wanted: &[Statistic]) -> Vec<Option<f64>> {
-        debug_assert_eq!(weights.len(), self.blocks);
-        let mut cumulated = Vec::with_capacity(self.values.len());
-        let (mut total, mut sum) = (0u64, 0.0f64);
-        for (&value, counts) in self
-            .values
-            .iter()
-            .zip(self.counts.chunks_exact(self.blocks.max(1)))
-        {
-            let here: u64 = counts
-                .iter()
-                .zip(weights)
-                .map(|(&count, &weight)| count * u64::from(weight))
-                .sum();
-            total += here;
-            sum += value as f64 * here as f64;
-            cumulated.push(total);
+        debug_assert_eq!(weights.len(), self.block_count());
+        let total = weighted(&self.totals, weights);
+        if total == 0 {
+            return vec![None; wanted.len()];
         }
         wanted
             .iter()
-            .map(|statistic| {
-                if total == 0 {
-                    return None;
+            .map(|statistic| match *statistic {
+                Statistic::Mean => {
+                    let sum: f64 = self
+                        .sums_ns
+                        .iter()
+                        .zip(weights)
+                        .map(|(sum, &weight)| sum * f64::from(weight))
+                        .sum();
+                    Some(sum / total as f64)
                 }
-                match *statistic {
-                    Statistic::Mean => Some(sum / total as f64),
-                    Statistic::Percentile(p) => {
-                        let rank = rank_of(p, total);
-                        let at = cumulated.partition_point(|&seen| seen < rank);
-                        self.values.get(at).map(|&v| v as f64)
-                    }
-                }
+                Statistic::Percentile(p) => Some(self.value_at_rank(weights, rank_of(p, total))),
             })
             .collect()
     }
+
+    /// Least value with at least `rank` samples not above it, by bisection.
+    fn value_at_rank(&self, weights: &[u32], rank: u64) -> f64 {
+        let blocks = self.block_count();
+        let (mut low, mut high) = (0, self.values.len() - 1);
+        while low < high {
+            let middle = (low + high) / 2;
+            let row = &self.cumulated[middle * blocks..(middle + 1) * blocks];
+            if weighted(row, weights) < rank {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        self.values[low] as f64
+    }
+}
+
+fn weighted(counts: &[u64], weights: &[u32]) -> u64 {
+    counts
+        .iter()
+        .zip(weights)
+        .map(|(&count, &weight)| count * u64::from(weight))
+        .sum()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use nix::sys::resource::{UsageWho, getrusage};
 
-use super::procfs;
+use crate::server::procfs;
 use crate::load::{Clock, MonotonicClock};
 use crate::record::{BlockCpu, BlockRecord};
 

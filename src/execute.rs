@@ -1,0 +1,243 @@
+//! One execution: prepare, calibrate, plan, drive, assemble the run.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::arm::Arm;
+use crate::config::{ClientRate, Config};
+use crate::load::driver::{Bench, Failure, drive};
+use crate::load::keep_awake::KeepAwake;
+use crate::load::plan::{Plan, PlanShape, Visit};
+use crate::load::progress::Progress;
+use crate::load::{Cancel, Clock, ClockQuality, MonotonicClock, OfferedRate};
+use crate::record::{
+    AbsentArm, Block, Calibration, Provenance, Run, RunStatus, SCHEMA_VERSION,
+};
+
+/// A finished execution: the run is valid even if it is partial.
+#[derive(Debug)]
+pub struct Executed {
+    /// What was measured.
+    pub run: Run,
+    /// Whether the user stopped it.
+    pub interrupted: bool,
+}
+
+/// Rate offered to a server that is not ours when none is given, per second.
+const GENTLE_RATE: f64 = 20.0;
+
+/// A short random name for a run, from the clock and the process id.
+pub fn run_id() -> String {
+    let mix = crate::load::derive_seed(MonotonicClock.now_ns(), &[u64::from(std::process::id())]);
+    format!("{:06x}", mix & 0xff_ffff)
+}
+
+/// Carries out `config` on `bench`. Never loses what was measured: a failure
+/// ends up in the run's status.
+pub fn execute(
+    experiment: &str,
+    config: &Config,
+    bench: &mut dyn Bench,
+    cancel: &Cancel,
+    progress: &mut Progress,
+) -> Executed {
+    let started = MonotonicClock.now_ns();
+    let mut run = Run {
+        schema_version: SCHEMA_VERSION,
+        run_id: run_id(),
+        experiment: experiment.to_owned(),
+        mode: config.mode,
+        status: RunStatus::Complete,
+        started_at: jiff::Timestamp::now().round(jiff::Unit::Second).map_or_else(|_| String::new(), |t| t.to_string()),
+        elapsed_ns: 0,
+        config: config.clone(),
+        client_rate_per_second: None,
+        calibration: None,
+        clock: ClockQuality::measure(),
+        provenance: Provenance::collect(),
+        absent_arms: Vec::new(),
+        remarks: Vec::new(),
+        blocks: Vec::new(),
+    };
+    let interrupted = match carry_out(&mut run, bench, cancel, progress) {
+        Ok(interrupted) => interrupted,
+        Err(failure) => {
+            run.status = RunStatus::Partial { reason: failure.to_string() };
+            failure == Failure::Interrupted
+        }
+    };
+    progress.finish();
+    let (server, remarks) = bench.describe();
+    run.provenance.server = server;
+    run.remarks.extend(remarks);
+    if let Some(block) = run.blocks.iter().find(|b| !conserved(b)) {
+        run.status = RunStatus::Partial {
+            reason: format!("counts of block {} do not add up: a bug in procbench", block.index),
+        };
+    }
+    run.elapsed_ns = MonotonicClock.now_ns() - started;
+    Executed { run, interrupted }
+}
+
+fn conserved(block: &Block) -> bool {
+    block.tallies.values().all(|t| t.is_conserved())
+}
+
+fn carry_out(
+    run: &mut Run,
+    bench: &mut dyn Bench,
+    cancel: &Cancel,
+    progress: &mut Progress,
+) -> Result<bool, Failure> {
+    let config = run.config.clone();
+    let _awake = if config.keep_awake {
+        Some(KeepAwake::start().map_err(|e| Failure::Fatal(e.to_string()))?)
+    } else {
+        None
+    };
+    run.absent_arms = bench.prepare()?;
+    for absent in &run.absent_arms {
+        progress.say(&format!("procbench: arm {} is absent: {}", absent.arm, absent.reason));
+    }
+    let arms: Vec<Arm> = config
+        .arms
+        .iter()
+        .copied()
+        .filter(|arm| !run.absent_arms.iter().any(|a| a.arm == *arm))
+        .collect();
+    if arms.is_empty() {
+        return Err(Failure::Fatal("no arm is left to run".to_owned()));
+    }
+    let rate = settle_rate(run, &arms, bench, cancel, progress)?;
+    run.client_rate_per_second = rate.per_second();
+    bench.set_client_rate(rate);
+    let plan = Plan::new(&PlanShape {
+        arms: &arms,
+        standing: &config.standing,
+        blocks: config.blocks,
+        visits: config.visits,
+        seed: config.seed,
+    });
+    let planned = planned_time(&config, &plan, bench);
+    progress.say(&format!(
+        "procbench: {} {}: {} blocks of {} ms, clients at {rate}: about {} s",
+        run.experiment,
+        run.mode,
+        plan.block_count(),
+        config.block_ns() / 1_000_000,
+        planned.as_secs().max(1)
+    ));
+    let title = format!("{} {}", run.experiment, run.mode);
+    let driven = drive(&plan, bench, cancel, progress, &title);
+    run.blocks = driven.blocks;
+    run.status = driven.status;
+    run.absent_arms.extend(driven.lost);
+    if run.status == RunStatus::Complete
+        && let Some(arm) = arm_without_success(&run.blocks)
+    {
+        run.status = RunStatus::Partial {
+            reason: format!("arm {arm} has no success"),
+        };
+    }
+    Ok(driven.interrupted)
+}
+
+/// An arm whose clients never succeeded: an error, not a slow arm.
+fn arm_without_success(blocks: &[Block]) -> Option<Arm> {
+    let mut by_arm: BTreeMap<Arm, (u64, u64)> = BTreeMap::new();
+    for block in blocks {
+        if let Some(tally) = block.tallies.get(&crate::record::Role::Client) {
+            let sums = by_arm.entry(block.arm).or_default();
+            sums.0 += tally.scheduled;
+            sums.1 += tally.succeeded();
+        }
+    }
+    by_arm
+        .into_iter()
+        .find(|(_, (scheduled, succeeded))| *scheduled > 0 && *succeeded == 0)
+        .map(|(arm, _)| arm)
+}
+
+/// Time that a plan takes, roughly.
+pub fn planned_time(config: &Config, plan: &Plan, bench: &dyn Bench) -> Duration {
+    let block = Duration::from_nanos(config.block_ns() + config.warmup_ns) + bench.block_overhead();
+    let visits: Duration = plan.visits.iter().map(|v| bench.visit_overhead(v.standing)).sum();
+    visits + block * plan.block_count() as u32
+}
+
+fn settle_rate(
+    run: &mut Run,
+    arms: &[Arm],
+    bench: &mut dyn Bench,
+    cancel: &Cancel,
+    progress: &Progress,
+) -> Result<OfferedRate, Failure> {
+    let config = &run.config;
+    if let ClientRate::Given(rate) = config.client_rate {
+        return Ok(rate);
+    }
+    if config.server.as_ref().is_some_and(|s| s.server.contains("://")) {
+        run.remarks.push(format!(
+            "the server is not ours: clients at a gentle {GENTLE_RATE}/s, not calibrated"
+        ));
+        return Ok(OfferedRate::PerSecond(GENTLE_RATE));
+    }
+    let candidates: Vec<Arm> = arms.iter().copied().filter(|a| *a != Arm::Quiet).collect();
+    if candidates.is_empty() {
+        return Ok(OfferedRate::PerSecond(GENTLE_RATE));
+    }
+    let standing = config.largest_standing();
+    progress.say(&format!(
+        "procbench: calibrating the clients' rate at {standing} standing connections"
+    ));
+    bench.open_visit(&Visit { index: 0, standing, blocks: Vec::new() })?;
+    let mut sustained = BTreeMap::new();
+    let mut outcome = Ok(());
+    for arm in candidates {
+        if cancel.is_cancelled() {
+            outcome = Err(Failure::Interrupted);
+            break;
+        }
+        match bench.sustained_per_second(arm) {
+            Ok(rate) => {
+                sustained.insert(arm, rate);
+            }
+            // An arm that cannot be had shows up again, and is named, in the run.
+            Err(Failure::ArmLost(_)) => {}
+            Err(failure) => {
+                outcome = Err(failure);
+                break;
+            }
+        }
+    }
+    bench.close_visit();
+    outcome?;
+    let weakest = sustained
+        .iter()
+        .filter(|(_, rate)| **rate > 0.0)
+        .min_by(|a, b| a.1.total_cmp(b.1))
+        .map(|(arm, rate)| (*arm, *rate));
+    let Some((weakest, least)) = weakest else {
+        return Err(Failure::Fatal("calibration: no arm did a single transaction".to_owned()));
+    };
+    // Whole operations per second read better and can be typed again.
+    let rate = (least / 2.0).round().max(1.0);
+    progress.say(&format!(
+        "procbench: {weakest} sustains {least:.0}/s, the least: clients run at half of it, {rate}/s"
+    ));
+    run.calibration = Some(Calibration {
+        standing,
+        sustained_per_second: sustained,
+        weakest,
+        client_rate_per_second: rate,
+    });
+    Ok(OfferedRate::PerSecond(rate))
+}
+
+/// Arms that are absent or lost, for messages.
+pub fn absent_lines(absent: &[AbsentArm]) -> Vec<String> {
+    absent
+        .iter()
+        .map(|a| format!("{} is {}: {}", a.arm, if a.lost { "lost" } else { "absent" }, a.reason))
+        .collect()
+}

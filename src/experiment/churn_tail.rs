@@ -1,0 +1,74 @@
+//! `churn-tail`: what churn does to the response time of running queries.
+
+use super::{Experiment, Scale};
+use crate::arm::Arm;
+use crate::config::{ClientRate, Config, Disconnect, ModelConfig, ServerConfig, Statement};
+use crate::load::{Arrivals, OfferedRate};
+use crate::procarray::SlotOrder;
+use crate::procarray::locks::LockKind;
+use crate::record::Mode;
+
+pub(super) const EXPERIMENT: Experiment = Experiment {
+    name: "churn-tail",
+    question: "What does connection churn do to the response time of queries that are already running, against each control?",
+    prediction: "Reconnecting for each transaction raises the readers' p99 against kept-open connections doing the same transactions. Most of the rise is CPU, which fork-only shows too; what unpooled adds to fork-only grows with the number of standing connections (PostgreSQL 14 and later, slots in front, 4 kB pages).",
+    refuted_by: "No rise of p99 from kept-open to unpooled at the largest number of standing connections; or unpooled no higher than fork-only there.",
+    primary_outcome: "p99 response time of running statements, unpooled against kept-open, at the largest number of standing connections.",
+    modes: &[Mode::Server, Mode::Model],
+    config,
+};
+
+fn config(mode: Mode, scale: Scale) -> Config {
+    let (blocks, visits, block_ms, warmup_ms) = match (scale, mode) {
+        (Scale::Quick, Mode::Server) => (9, 3, 500, 100),
+        (Scale::Quick, Mode::Model) => (9, 3, 300, 50),
+        (Scale::Full, Mode::Server) => (20, 5, 1_000, 250),
+        (Scale::Full, Mode::Model) => (20, 5, 600, 100),
+    };
+    Config {
+        mode,
+        arms: Arm::all_in(mode),
+        readers: 2,
+        reader_rate: OfferedRate::PerSecond(1000.0),
+        clients: 8,
+        client_rate: ClientRate::Auto,
+        pool_size: 4,
+        standing: vec![0, 500],
+        slot_order: SlotOrder::Front,
+        duration_ns: u64::from(blocks) * block_ms * 1_000_000,
+        warmup_ns: warmup_ms * 1_000_000,
+        blocks,
+        visits,
+        seed: 74,
+        arrivals: Arrivals::Poisson,
+        keep_awake: true,
+        quoted_percentile: 99.0,
+        model: (mode == Mode::Model).then(default_model),
+        server: (mode == Mode::Server).then(default_server),
+    }
+}
+
+/// The model's settings where nothing else is asked for.
+pub(crate) fn default_model() -> ModelConfig {
+    ModelConfig {
+        lock: LockKind::default(),
+        snapshots_per_statement: 2,
+        snapshots_per_connect: 4,
+        fork_cpu_ns: 500_000,
+        session_cpu_ns: 1_500_000,
+        cpu_cost_source: "assumed, not measured: give --fork-cpu and --session-cpu, or run the chapter, which takes them from its server run".to_owned(),
+        inject_hold_ns: 0,
+    }
+}
+
+/// The server's settings where nothing else is asked for.
+pub(crate) fn default_server() -> ServerConfig {
+    ServerConfig {
+        server: "auto".to_owned(),
+        pg: None,
+        transport: "tcp".to_owned(),
+        query: Statement::Sql("SELECT 1".to_owned()),
+        disconnect: Disconnect::Wait,
+        pgbouncer: None,
+    }
+}

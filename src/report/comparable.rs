@@ -1,0 +1,167 @@
+//! Which runs may be laid side by side, and why others may not.
+
+use crate::record::{Mode, Run};
+use crate::stats::quoted_series;
+
+/// Why runs are not compared.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the runs are not comparable: {0}")]
+pub struct Incomparable(String);
+
+/// Checks every run against the first.
+///
+/// # Errors
+/// The first reason found, in one line.
+pub fn check(runs: &[&Run]) -> Result<(), Incomparable> {
+    let Some((first, others)) = runs.split_first() else {
+        return Ok(());
+    };
+    for run in runs {
+        if run.blocks.is_empty() {
+            return Err(Incomparable(format!("run {} has no measured block", run.run_id)));
+        }
+    }
+    others.iter().try_for_each(|other| pair(first, other))
+}
+
+fn pair(a: &Run, b: &Run) -> Result<(), Incomparable> {
+    let differ = |what: &str, x: String, y: String| {
+        Err(Incomparable(format!("{what}: {x} in {}, {y} in {}", a.run_id, b.run_id)))
+    };
+    if a.run_id == b.run_id {
+        return Err(Incomparable(format!("both are run {}", a.run_id)));
+    }
+    if a.experiment != b.experiment {
+        return differ("different experiments", a.experiment.clone(), b.experiment.clone());
+    }
+    let clock = |run: &Run| quoted_series(&run.blocks.iter().collect::<Vec<_>>()).clock;
+    if clock(a) != clock(b) {
+        return differ("different clocks", clock(a).to_string(), clock(b).to_string());
+    }
+    if a.config.reader_rate != b.config.reader_rate {
+        return differ(
+            "different reader rates",
+            a.config.reader_rate.to_string(),
+            b.config.reader_rate.to_string(),
+        );
+    }
+    match (a.client_rate_per_second, b.client_rate_per_second) {
+        (Some(x), Some(y)) if (x - y).abs() <= 0.01 * x.max(y) => {}
+        (None, None) => {}
+        (x, y) => {
+            let text = |rate: Option<f64>| rate.map_or("closed loop".to_owned(), |r| format!("{r}/s"));
+            return differ(
+                "different client rates (give both runs the same --client-rate)",
+                text(x),
+                text(y),
+            );
+        }
+    }
+    if a.config.keep_awake != b.config.keep_awake {
+        return differ(
+            "different --keep-awake",
+            a.config.keep_awake.to_string(),
+            b.config.keep_awake.to_string(),
+        );
+    }
+    let levels = b.standing_levels();
+    if !a.standing_levels().iter().any(|n| levels.contains(n)) {
+        return differ(
+            "no common number of standing connections",
+            format!("{:?}", a.standing_levels()),
+            format!("{levels:?}"),
+        );
+    }
+    let arms = b.contenders();
+    if !a.contenders().iter().any(|c| arms.contains(c)) {
+        return Err(Incomparable("they have no arm in common".to_owned()));
+    }
+    if a.mode == b.mode {
+        same_mode(a, b)?;
+    }
+    Ok(())
+}
+
+/// Two runs in one mode may differ in declared factors only.
+fn same_mode(a: &Run, b: &Run) -> Result<(), Incomparable> {
+    let differ = |what: &str, x: String, y: String| {
+        Err(Incomparable(format!("{what}: {x} in {}, {y} in {}", a.run_id, b.run_id)))
+    };
+    let (x, y) = (&a.config, &b.config);
+    for (what, p, q) in [
+        ("different numbers of readers", x.readers, y.readers),
+        ("different numbers of clients", x.clients, y.clients),
+        ("different pool sizes", x.pool_size, y.pool_size),
+    ] {
+        if p != q {
+            return differ(what, p.to_string(), q.to_string());
+        }
+    }
+    if x.arrivals != y.arrivals {
+        return differ("different arrivals", format!("{:?}", x.arrivals), format!("{:?}", y.arrivals));
+    }
+    if a.mode == Mode::Server
+        && let (Some(p), Some(q)) = (&x.server, &y.server)
+    {
+        if p.query != q.query {
+            return differ("different queries", p.query.to_string(), q.query.to_string());
+        }
+        if p.disconnect != q.disconnect {
+            return differ(
+                "different --disconnect",
+                format!("{:?}", p.disconnect),
+                format!("{:?}", q.disconnect),
+            );
+        }
+    }
+    if let (Some(p), Some(q)) = (&x.model, &y.model)
+        && (p.fork_cpu_ns, p.session_cpu_ns) != (q.fork_cpu_ns, q.session_cpu_ns)
+    {
+        return Err(Incomparable("the models burn different CPU for a connection".to_owned()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::OfferedRate;
+    use crate::record::SeriesKey;
+    use crate::testing::sample_run;
+
+    fn other() -> Run {
+        Run { run_id: "other".into(), ..sample_run(8) }
+    }
+
+    fn reason(change: impl Fn(&mut Run)) -> String {
+        let (a, mut b) = (sample_run(8), other());
+        change(&mut b);
+        check(&[&a, &b]).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn like_runs_are_comparable() {
+        assert_eq!(check(&[&sample_run(8), &other()]), Ok(()));
+        let server = Run { mode: Mode::Server, ..other() };
+        assert_eq!(check(&[&sample_run(8), &server]), Ok(()));
+    }
+
+    #[test]
+    fn each_difference_is_named() {
+        assert!(reason(|b| b.experiment = "locks".into()).contains("different experiments"));
+        assert!(reason(|b| b.client_rate_per_second = Some(200.0)).contains("100/s in abc123, 200/s in other"));
+        assert!(reason(|b| b.client_rate_per_second = None).contains("closed loop"));
+        assert!(reason(|b| b.config.reader_rate = OfferedRate::Max).contains("reader rates"));
+        assert!(reason(|b| b.blocks.clear()).contains("no measured block"));
+        assert!(reason(|b| b.config.clients = 99).contains("numbers of clients"));
+        assert!(reason(|b| b.run_id = "abc123".into()).contains("both are run"));
+        let clocks = reason(|b| {
+            for block in &mut b.blocks {
+                block.series.remove(&SeriesKey::READER_RESPONSE);
+            }
+        });
+        assert!(clocks.contains("different clocks: response in abc123, service in other"), "{clocks}");
+        let levels = reason(|b| b.blocks.iter_mut().for_each(|x| x.factors.standing += 1));
+        assert!(levels.contains("no common number"), "{levels}");
+    }
+}

@@ -1,0 +1,335 @@
+//! From runs to figures: which series go where, and what stands under them.
+
+use std::path::{Path, PathBuf};
+
+use super::figure::{
+    Bar, BarGroup, BarSegment, ContrastFigure, ContrastGroup, ContrastMark, ContrastRow,
+    CurvePoint, FigureError, NoiseFloor, PercentileCurve, PercentileFigure, PercentilePanel,
+    StackedBarFigure, write_figure,
+};
+use super::format;
+use crate::arm::Arm;
+use crate::load::plan::baseline;
+use crate::record::{Block, Mode, Role, Run, SeriesHistogram};
+use crate::stats::{
+    ContenderSummary, LevelSummary, RunSummary, Severity, Statistic, estimates, percentile_name,
+    quoted_series, samples_above,
+};
+
+/// A run with its summary.
+pub type Summarized<'a> = (&'a Run, &'a RunSummary);
+
+/// Draws everything one run has to show, into `dir`.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn draw_run(item: Summarized<'_>, dir: &Path, redraw: &str) -> Result<Vec<PathBuf>, FigureError> {
+    let (run, summary) = item;
+    let mut written = Vec::new();
+    if let Some(figure) = response_times(&[item], redraw) {
+        written.extend(write_figure(&figure, dir, "response-time")?);
+    }
+    if let Some(figure) = excess(&[item], redraw) {
+        written.extend(write_figure(&figure, dir, "excess")?);
+    }
+    if run.mode == Mode::Server
+        && let Some(figure) = cpu(run, summary, redraw)
+    {
+        written.extend(write_figure(&figure, dir, "cpu")?);
+    }
+    Ok(written)
+}
+
+/// Draws several runs onto common axes, into `dir`.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn draw_comparison(
+    items: &[Summarized<'_>],
+    dir: &Path,
+    redraw: &str,
+) -> Result<Vec<PathBuf>, FigureError> {
+    let mut written = Vec::new();
+    if let Some(figure) = excess(items, redraw) {
+        written.extend(write_figure(&figure, dir, "compare-excess")?);
+    }
+    if let Some(figure) = response_times(items, redraw) {
+        written.extend(write_figure(&figure, dir, "compare-response-time")?);
+    }
+    Ok(written)
+}
+
+fn series_name(run: &Run, all: &[Summarized<'_>]) -> String {
+    let same_mode = all.iter().filter(|(r, _)| r.mode == run.mode).count();
+    if same_mode > 1 { format!("{} {}", run.mode, run.run_id) } else { run.mode.to_string() }
+}
+
+fn caution(contender: &ContenderSummary) -> Option<String> {
+    let cautions: Vec<String> = contender
+        .guards
+        .iter()
+        .filter(|g| g.severity() == Severity::Caution)
+        .map(ToString::to_string)
+        .collect();
+    (!cautions.is_empty()).then(|| cautions.join("; "))
+}
+
+fn footer(items: &[Summarized<'_>], redraw: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (run, _) in items {
+        let p = &run.provenance;
+        let what = match &p.server {
+            Some(server) => format!(
+                "PostgreSQL {}, {}, {}, auth {}",
+                server.version, server.kind, server.transport, server.auth
+            ),
+            None => {
+                let lock = run.config.model.as_ref().map_or(String::new(), |m| m.lock.to_string());
+                format!("in-process ProcArray as in PostgreSQL 15, lock {lock}")
+            }
+        };
+        let rate = run
+            .client_rate_per_second
+            .map_or("closed loop".to_owned(), |r| format!("{r}/s"));
+        lines.push(format!(
+            "{} run {} ({}): {what}; {} readers at {}, {} clients at {rate}; slots {}; {} blocks of {} ms an arm and level",
+            run.mode,
+            run.run_id,
+            run.started_at,
+            run.config.readers,
+            run.config.reader_rate,
+            run.config.clients,
+            run.config.slot_order,
+            run.config.blocks,
+            run.config.block_ns() / 1_000_000,
+        ));
+        if let Some(reason) = run.partial_reason() {
+            lines.push(format!("PARTIAL: {reason}"));
+        }
+    }
+    if let Some((run, _)) = items.first() {
+        let p = &run.provenance;
+        lines.push(format!(
+            "{}, {} cores, Linux {}; procbench {} ({}); clock {} {:.0} ns a read",
+            p.cpu_model, p.cores, p.kernel, p.tool_version, p.tool_revision, run.clock.source,
+            run.clock.read_cost_ns
+        ));
+    }
+    lines.push(format!("redraw: {redraw}"));
+    lines
+}
+
+/// Percentiles at which a curve is drawn: even steps on the 1/(1-p) axis, as
+/// far as ten samples lie above, and the ones that tables quote.
+fn curve_percentiles(samples: u64) -> Vec<f64> {
+    let mut all: Vec<f64> = (0..)
+        .map(|step| 100.0 * (1.0 - 10f64.powf(-f64::from(step) / 12.0)))
+        .take_while(|&p| samples_above(p, samples) >= 10)
+        .collect();
+    all.extend([50.0, 90.0, 99.0, 99.9].into_iter().filter(|&p| samples_above(p, samples) >= 10));
+    all.sort_by(f64::total_cmp);
+    all.dedup_by(|a, b| (*a - *b).abs() < 1e-6);
+    all
+}
+
+fn curve(run: &Run, contender: &ContenderSummary, blocks: &[&Block]) -> Option<PercentileCurve> {
+    let key = quoted_series(blocks);
+    let series: Vec<&SeriesHistogram> = blocks.iter().filter_map(|b| b.series.get(&key)).collect();
+    let percentiles = curve_percentiles(contender.samples);
+    let wanted: Vec<Statistic> = percentiles.iter().map(|&p| Statistic::Percentile(p)).collect();
+    let points: Vec<CurvePoint> = percentiles
+        .iter()
+        .zip(estimates(&series, &wanted, run.config.seed))
+        .filter_map(|(&percentile, estimate)| {
+            let e = estimate?;
+            Some(CurvePoint { percentile, value_ns: e.value_ns, low_ns: e.low_ns, high_ns: e.high_ns })
+        })
+        .collect();
+    (!points.is_empty()).then(|| PercentileCurve {
+        label: contender.label(),
+        arm_index: contender.arm.index(),
+        marked: false,
+        points,
+        sample_count: contender.samples,
+        struck: contender.struck().map(ToString::to_string),
+        caution: caution(contender),
+    })
+}
+
+fn panel(run: &Run, level: &LevelSummary, title: String) -> Option<PercentilePanel> {
+    let curves: Vec<PercentileCurve> = level
+        .contenders
+        .iter()
+        .filter(|c| !c.twin)
+        .filter_map(|c| curve(run, c, &run.blocks_of(c.arm, false, level.standing)))
+        .collect();
+    let base = baseline(&run.config.arms)?;
+    let reference = curves.iter().find(|c| c.arm_index == base.index());
+    let floors: Vec<(f64, f64)> = level
+        .noise
+        .iter()
+        .filter_map(|c| match c.statistic {
+            Statistic::Percentile(p) => Some((p, c.magnitude_95_ns)),
+            Statistic::Mean => None,
+        })
+        .collect();
+    let noise_floor = reference
+        .map(|r| NoiseFloor::around(format!("noise floor (A/A) around {base}"), r, &floors))
+        .filter(|n| !n.points.is_empty());
+    (!curves.is_empty()).then_some(PercentilePanel { title, curves, noise_floor })
+}
+
+/// Percentile curves of every arm, a panel for each run and number of standing
+/// connections (the smallest and the largest where there are more than fit).
+pub fn response_times(items: &[Summarized<'_>], redraw: &str) -> Option<PercentileFigure> {
+    let each = if items.len() > 1 { 4 / items.len().min(4) } else { 4 };
+    let mut panels = Vec::new();
+    for (run, summary) in items.iter().take(4) {
+        let levels = &summary.levels;
+        let kept: Vec<&LevelSummary> = levels
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| levels.len() <= each || *i == levels.len() - 1 || *i + 1 < each)
+            .map(|(_, l)| l)
+            .collect();
+        for level in kept {
+            let name = series_name(run, items);
+            let title = format!("{name}: {} standing connections", format::count(u64::from(level.standing)));
+            panels.extend(panel(run, level, title));
+        }
+    }
+    let (run, summary) = items.first()?;
+    let open = summary.levels.first()?.contenders.first()?.quoted.clock;
+    (!panels.is_empty()).then(|| PercentileFigure {
+        title: "Running statements while others connect and disconnect".to_owned(),
+        subtitle: "Look at the right-hand ends: where unpooled leaves the band around kept-open, churn hurts running queries".to_owned(),
+        quantity: format!("{open} time of a running statement"),
+        interval: format!("95 % bootstrap interval over {} blocks", run.config.blocks),
+        panels,
+        footer: footer(items, redraw),
+    })
+}
+
+/// Every arm's excess over the run's own kept-open, at the quoted percentile.
+pub fn excess(items: &[Summarized<'_>], redraw: &str) -> Option<ContrastFigure> {
+    let (first, _) = items.first()?;
+    let base = baseline(&first.config.arms)?;
+    let statistic = Statistic::Percentile(first.config.quoted_percentile);
+    let mut levels: Vec<u32> = items.iter().flat_map(|(r, _)| r.standing_levels()).collect();
+    levels.sort_unstable();
+    levels.dedup();
+    let groups: Vec<ContrastGroup> = levels
+        .into_iter()
+        .map(|standing| excess_group(items, standing, base, statistic))
+        .filter(|g| !g.rows.is_empty())
+        .collect();
+    let name = percentile_name(first.config.quoted_percentile);
+    (!groups.is_empty()).then(|| ContrastFigure {
+        title: format!("What each way of connecting adds to the {name} of running statements"),
+        subtitle: format!(
+            "Excess over the same run's own {base}; the scales of a snapshot and of a query have nothing in common, their excesses do"
+        ),
+        quantity: format!("excess over {base} at {name}"),
+        interval: "95 % bootstrap interval over rounds".to_owned(),
+        groups,
+        footer: footer(items, redraw),
+    })
+}
+
+fn excess_group(
+    items: &[Summarized<'_>],
+    standing: u32,
+    base: Arm,
+    statistic: Statistic,
+) -> ContrastGroup {
+    let levels: Vec<(String, &LevelSummary)> = items
+        .iter()
+        .filter_map(|(run, summary)| {
+            let level = summary.levels.iter().find(|l| l.standing == standing)?;
+            Some((series_name(run, items), level))
+        })
+        .collect();
+    let mark = |name: &String, level: &LevelSummary, arm: Arm| -> Option<ContrastMark> {
+        let (contrast, _) = level.effect(arm, base)?.at(statistic)?;
+        let contender = level.contender(arm, false)?;
+        let d = contrast.difference;
+        Some(ContrastMark {
+            series: name.clone(),
+            value_ns: d.value_ns,
+            low_ns: d.low_ns,
+            high_ns: d.high_ns,
+            struck: contender
+                .struck()
+                .or_else(|| level.contender(base, false).and_then(ContenderSummary::struck))
+                .map(ToString::to_string),
+            caution: caution(contender),
+        })
+    };
+    let rows = Arm::ALL
+        .into_iter()
+        .filter_map(|arm| {
+            let marks: Vec<ContrastMark> =
+                levels.iter().filter_map(|(name, level)| mark(name, level, arm)).collect();
+            (!marks.is_empty()).then(|| ContrastRow { label: arm.to_string(), marks })
+        })
+        .collect();
+    ContrastGroup {
+        title: format!("{} standing connections", format::count(u64::from(standing))),
+        rows,
+        noise_floor_ns: levels
+            .iter()
+            .filter_map(|(name, level)| Some((name.clone(), level.noise_floor_ns(statistic)?)))
+            .collect(),
+    }
+}
+
+/// CPU that a client transaction costs, by whom: the arm's CPU minus that of
+/// `quiet`, over the transactions offered.
+pub fn cpu(run: &Run, summary: &RunSummary, redraw: &str) -> Option<StackedBarFigure> {
+    let rate = run.client_rate_per_second?;
+    let groups: Vec<BarGroup> = summary
+        .levels
+        .iter()
+        .filter_map(|level| {
+            let quiet = level.contender(Arm::Quiet, false)?;
+            let bars: Vec<Bar> = level
+                .contenders
+                .iter()
+                .filter(|c| !c.twin && c.arm != Arm::Quiet)
+                .map(|c| Bar {
+                    label: c.label(),
+                    segments: ["client", "server", "pgbouncer"]
+                        .into_iter()
+                        .filter_map(|group| {
+                            let used = c.cpu_cores.get(group)?;
+                            let before = quiet.cpu_cores.get(group).copied().unwrap_or(0.0);
+                            Some(BarSegment {
+                                series: group.to_owned(),
+                                value_ns: ((used - before) / rate * 1e9).max(0.0),
+                            })
+                        })
+                        .collect(),
+                    struck: c.struck().map(ToString::to_string),
+                    caution: None,
+                })
+                .filter(|b| !b.segments.is_empty())
+                .collect();
+            (!bars.is_empty()).then(|| BarGroup {
+                title: format!("{} standing connections", format::count(u64::from(level.standing))),
+                bars,
+            })
+        })
+        .collect();
+    (!groups.is_empty()).then(|| StackedBarFigure {
+        title: "CPU of one client transaction".to_owned(),
+        subtitle: "Look at fork-only and unpooled: most of what a connection costs is CPU before and after the ProcArray".to_owned(),
+        quantity: "CPU time per transaction (arm minus quiet)".to_owned(),
+        groups,
+        footer: footer(&[(run, summary)], redraw),
+    })
+}
+
+/// Transactions of a contender, for captions.
+pub fn client_transactions(contender: &ContenderSummary) -> u64 {
+    contender.tallies.get(&Role::Client).map_or(0, |t| t.succeeded())
+}

@@ -1,0 +1,161 @@
+//! The summary as rows: for CSV, JSON and spreadsheets. Units are in the names.
+
+use serde::Serialize;
+
+use crate::record::{Role, Run};
+use crate::stats::RunSummary;
+
+use super::export::csv_line;
+
+/// One statistic of one arm at one number of standing connections.
+#[derive(Debug, Clone, Serialize)]
+pub struct SummaryRow {
+    /// Run id.
+    pub run_id: String,
+    /// `model` or `server`.
+    pub mode: String,
+    /// Standing connections.
+    pub standing: u32,
+    /// The arm; the A/A twin is marked.
+    pub arm: String,
+    /// The series, such as `reader.statement.total.response`.
+    pub series: String,
+    /// `mean`, `p50`, ...
+    pub statistic: String,
+    /// The value.
+    pub value_ns: Option<f64>,
+    /// Lower end of the 95 % interval.
+    pub low_ns: Option<f64>,
+    /// Upper end.
+    pub high_ns: Option<f64>,
+    /// Difference to the baseline arm.
+    pub excess_ns: Option<f64>,
+    /// Lower end of its 95 % interval.
+    pub excess_low_ns: Option<f64>,
+    /// Upper end.
+    pub excess_high_ns: Option<f64>,
+    /// p-value of the swapping test.
+    pub p_value: Option<f64>,
+    /// Verdict on the difference.
+    pub verdict: Option<String>,
+    /// Noise floor of this statistic.
+    pub noise_floor_ns: Option<f64>,
+    /// Reader samples.
+    pub samples: u64,
+    /// Blocks.
+    pub blocks: usize,
+    /// Client operations scheduled.
+    pub client_scheduled: u64,
+    /// Client operations that ended well.
+    pub client_succeeded: u64,
+    /// Client operations that failed.
+    pub client_errors: u64,
+    /// Client operations cut off.
+    pub client_cut_off: u64,
+    /// Why it is struck out.
+    pub struck: Option<String>,
+    /// Cautions, `; ` between them.
+    pub cautions: String,
+}
+
+/// Every statistic of a run.
+pub fn summary_rows(run: &Run, summary: &RunSummary) -> Vec<SummaryRow> {
+    let mut rows = Vec::new();
+    for level in &summary.levels {
+        for contender in &level.contenders {
+            let client = contender.tallies.get(&Role::Client).cloned().unwrap_or_default();
+            let effect = level
+                .effects
+                .iter()
+                .find(|e| e.first == contender.arm && !contender.twin);
+            let cautions: Vec<String> = contender
+                .guards
+                .iter()
+                .filter(|g| g.severity() == crate::stats::Severity::Caution)
+                .map(ToString::to_string)
+                .collect();
+            for (statistic, estimate) in &contender.reader {
+                let contrast = effect.and_then(|e| e.at(*statistic));
+                rows.push(SummaryRow {
+                    run_id: run.run_id.clone(),
+                    mode: run.mode.to_string(),
+                    standing: level.standing,
+                    arm: contender.label(),
+                    series: contender.quoted.to_string(),
+                    statistic: statistic.to_string(),
+                    value_ns: estimate.map(|e| e.value_ns),
+                    low_ns: estimate.map(|e| e.low_ns),
+                    high_ns: estimate.map(|e| e.high_ns),
+                    excess_ns: contrast.map(|c| c.0.difference.value_ns),
+                    excess_low_ns: contrast.map(|c| c.0.difference.low_ns),
+                    excess_high_ns: contrast.map(|c| c.0.difference.high_ns),
+                    p_value: contrast.and_then(|c| c.0.p_value),
+                    verdict: contrast.map(|c| c.1.words().to_owned()),
+                    noise_floor_ns: level.noise_floor_ns(*statistic),
+                    samples: contender.samples,
+                    blocks: contender.blocks,
+                    client_scheduled: client.scheduled,
+                    client_succeeded: client.succeeded(),
+                    client_errors: client.error_count(),
+                    client_cut_off: client.cut_off,
+                    struck: contender.struck().map(ToString::to_string),
+                    cautions: cautions.join("; "),
+                });
+            }
+        }
+    }
+    rows
+}
+
+/// The rows as CSV with a header.
+pub fn summary_csv(rows: &[SummaryRow]) -> String {
+    let mut out = String::new();
+    for (i, row) in rows.iter().enumerate() {
+        let value = serde_json::to_value(row).unwrap_or_default();
+        let Some(object) = value.as_object() else { continue };
+        if i == 0 {
+            out += &csv_line(&HEADER);
+        }
+        let fields: Vec<String> = HEADER
+            .iter()
+            .map(|name| match object.get(*name) {
+                Some(serde_json::Value::String(text)) => text.clone(),
+                None | Some(serde_json::Value::Null) => String::new(),
+                Some(other) => other.to_string(),
+            })
+            .collect();
+        let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+        out += &csv_line(&fields);
+    }
+    out
+}
+
+const HEADER: [&str; 23] = [
+    "run_id", "mode", "standing", "arm", "series", "statistic", "value_ns", "low_ns", "high_ns",
+    "excess_ns", "excess_low_ns", "excess_high_ns", "p_value", "verdict", "noise_floor_ns",
+    "samples", "blocks", "client_scheduled", "client_succeeded", "client_errors",
+    "client_cut_off", "struck", "cautions",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::summarize;
+    use crate::testing::sample_run;
+
+    #[test]
+    fn every_field_has_its_column() {
+        let run = sample_run(8);
+        let rows = summary_rows(&run, &summarize(&run));
+        // 2 levels, 4 contenders, mean and 4 percentiles.
+        assert_eq!(rows.len(), 2 * 4 * 5);
+        let value = serde_json::to_value(&rows[0]).unwrap();
+        let mut fields: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
+        let mut header: Vec<&str> = HEADER.iter().copied().collect();
+        fields.sort_unstable();
+        header.sort_unstable();
+        assert_eq!(fields, header);
+        let csv = summary_csv(&rows);
+        assert_eq!(csv.lines().count(), 41);
+    }
+}

@@ -1,0 +1,227 @@
+//! Tables for the terminal and for Markdown.
+
+use comfy_table::{Cell, CellAlignment, Row, Table};
+
+use super::format;
+use crate::load::plan::baseline;
+use crate::record::{ClockKind, Operation, Phase, Role, Run, SeriesKey};
+use crate::stats::{ContenderSummary, LevelSummary, RunSummary, Severity, Statistic};
+
+/// A table of one run: every arm at every number of standing connections.
+pub fn run_table(run: &Run, summary: &RunSummary) -> String {
+    let mut out = String::new();
+    for level in &summary.levels {
+        out += &format!(
+            "{}, {} standing connections: {} time of a running statement\n",
+            run.mode,
+            format::count(u64::from(level.standing)),
+            level.contenders.first().map_or(ClockKind::Response, |c| c.quoted.clock)
+        );
+        out += &level_table(run, level).to_string();
+        out += "\n";
+        out += &notes(level);
+        out += "\n";
+    }
+    out += &pacing_line(summary);
+    out
+}
+
+fn level_table(run: &Run, level: &LevelSummary) -> Table {
+    let base = baseline(&run.config.arms);
+    let quoted = Statistic::Percentile(run.config.quoted_percentile);
+    let mut table = Table::new();
+    let mut header = vec!["arm".to_owned(), "samples".into(), "mean".into(), "p50".into(), "p90".into(), "p99".into(), "p99.9".into()];
+    header.push(format!("excess at {quoted} (95 % interval)"));
+    header.push("verdict".into());
+    header.push("clients/s".into());
+    header.push("errors".into());
+    table.set_header(header);
+    for contender in &level.contenders {
+        let mut row = Row::new();
+        let mark = match (contender.struck(), has_caution(contender)) {
+            (Some(_), _) => " [x]",
+            (None, true) => " †",
+            (None, false) => "",
+        };
+        row.add_cell(Cell::new(format!("{}{mark}", contender.label())));
+        row.add_cell(right(format::count(contender.samples)));
+        for (statistic, estimate) in &contender.reader {
+            let shown = matches!(statistic, Statistic::Mean)
+                || crate::stats::TABLE_PERCENTILES.iter().any(|p| *statistic == Statistic::Percentile(*p));
+            if shown {
+                row.add_cell(right(estimate.map_or("-".to_owned(), |e| format::duration(e.value_ns))));
+            }
+        }
+        let contrast = base
+            .filter(|_| !contender.twin)
+            .and_then(|b| level.effect(contender.arm, b))
+            .and_then(|e| e.at(quoted));
+        row.add_cell(right(contrast.map_or(String::new(), |(c, _)| {
+            format!(
+                "{} ({} .. {})",
+                format::difference(c.difference.value_ns),
+                format::difference(c.difference.low_ns),
+                format::difference(c.difference.high_ns)
+            )
+        })));
+        row.add_cell(Cell::new(contrast.map_or("", |(_, v)| v.words())));
+        row.add_cell(right(format!("{:.0}", contender.client_per_second)));
+        let errors: u64 = contender.tallies.values().map(|t| t.error_count() + t.cut_off).sum();
+        row.add_cell(right(format::count(errors)));
+        table.add_row(row);
+    }
+    table
+}
+
+fn right(text: String) -> Cell {
+    Cell::new(text).set_alignment(CellAlignment::Right)
+}
+
+fn has_caution(contender: &ContenderSummary) -> bool {
+    contender.guards.iter().any(|g| g.severity() == Severity::Caution)
+}
+
+/// Noise floor, strikes, cautions and errors of a level, one line each.
+fn notes(level: &LevelSummary) -> String {
+    let mut lines = Vec::new();
+    let floors: Vec<String> = level
+        .noise
+        .iter()
+        .map(|c| format!("{} {}", c.statistic, format::duration(c.magnitude_95_ns)))
+        .collect();
+    if !floors.is_empty() {
+        lines.push(format!("noise floor (A/A, 95 %): {}", floors.join(", ")));
+    }
+    let mut said: Vec<(String, Vec<String>)> = Vec::new();
+    for contender in &level.contenders {
+        for guard in &contender.guards {
+            let sign = if guard.severity() == Severity::Strike { "[x]" } else { "†" };
+            let text = format!("{sign} {guard}");
+            match said.iter_mut().find(|s| s.0 == text) {
+                Some(found) => found.1.push(contender.label()),
+                None => said.push((text, vec![contender.label()])),
+            }
+        }
+        for (role, tally) in &contender.tallies {
+            if !tally.errors.is_empty() || tally.cut_off > 0 {
+                let mut classes: Vec<String> =
+                    tally.errors.iter().map(|(c, n)| format!("{n} {}", c.0)).collect();
+                if tally.cut_off > 0 {
+                    classes.push(format!("{} cut off", tally.cut_off));
+                }
+                lines.push(format!(
+                    "errors of {} {role}: {} of {} scheduled",
+                    contender.label(),
+                    classes.join(", "),
+                    tally.scheduled
+                ));
+            }
+        }
+    }
+    for (text, labels) in said {
+        let who = if labels.len() == level.contenders.len() { "all arms".to_owned() } else { labels.join(", ") };
+        lines.push(format!("{text} ({who})"));
+    }
+    lines.iter().map(|l| format!("{l}\n")).collect()
+}
+
+/// How late an idle worker began: the harness's own error.
+pub fn pacing_line(summary: &RunSummary) -> String {
+    let key = |role, operation| SeriesKey::new(role, operation, Phase::Total, ClockKind::Pacing);
+    let mut parts = Vec::new();
+    for (name, key) in [
+        ("readers", key(Role::Reader, Operation::Statement)),
+        ("clients", key(Role::Client, Operation::Transaction)),
+    ] {
+        let quiet_first = summary
+            .levels
+            .iter()
+            .flat_map(|l| &l.contenders)
+            .filter_map(|c| Some((c, c.merged.get(&key)?)));
+        for (contender, histogram) in quiet_first.take(1) {
+            if let (Some(p50), Some(p99)) = (histogram.percentile_ns(50.0), histogram.percentile_ns(99.0)) {
+                parts.push(format!(
+                    "{name} in {}: p50 {}, p99 {}",
+                    contender.label(),
+                    format::duration(p50 as f64),
+                    format::duration(p99 as f64)
+                ));
+            }
+        }
+    }
+    if parts.is_empty() {
+        "pacing error: none measured (closed loop)\n".to_owned()
+    } else {
+        format!("pacing error: {}\n", parts.join("; "))
+    }
+}
+
+/// A comparison of runs in different modes, or of several runs: excess over
+/// each one's own baseline, side by side.
+pub fn comparison_table(items: &[(&Run, &RunSummary)]) -> String {
+    let mut table = Table::new();
+    let mut header = vec!["standing".to_owned(), "arm".to_owned(), "statistic".to_owned()];
+    for (run, _) in items {
+        header.push(format!("{} {}", run.mode, run.run_id));
+        header.push("excess over its kept-open".to_owned());
+        header.push("verdict".to_owned());
+    }
+    table.set_header(header);
+    let mut levels: Vec<u32> = items.iter().flat_map(|(r, _)| r.standing_levels()).collect();
+    levels.sort_unstable();
+    levels.dedup();
+    let statistics = [Statistic::Percentile(50.0), Statistic::Percentile(99.0)];
+    for standing in levels {
+        for arm in crate::arm::Arm::ALL {
+            for statistic in statistics {
+                let cells: Vec<Option<[String; 3]>> = items
+                    .iter()
+                    .map(|(run, summary)| comparison_cells(run, summary, standing, arm, statistic))
+                    .collect();
+                if cells.iter().all(Option::is_none) {
+                    continue;
+                }
+                let mut row = Row::new();
+                row.add_cell(right(standing.to_string()));
+                row.add_cell(Cell::new(arm.name()));
+                row.add_cell(Cell::new(statistic.to_string()));
+                for cell in cells {
+                    let [value, excess, verdict] =
+                        cell.unwrap_or_else(|| ["absent".to_owned(), String::new(), String::new()]);
+                    row.add_cell(right(value));
+                    row.add_cell(right(excess));
+                    row.add_cell(Cell::new(verdict));
+                }
+                table.add_row(row);
+            }
+        }
+    }
+    format!("{table}\n")
+}
+
+fn comparison_cells(
+    run: &Run,
+    summary: &RunSummary,
+    standing: u32,
+    arm: crate::arm::Arm,
+    statistic: Statistic,
+) -> Option<[String; 3]> {
+    let level = summary.levels.iter().find(|l| l.standing == standing)?;
+    let contender = level.contender(arm, false)?;
+    let mark = if contender.struck().is_some() { " [x]" } else { "" };
+    let value = contender
+        .estimate(statistic)
+        .map_or("-".to_owned(), |e| format!("{}{mark}", format::duration(e.value_ns)));
+    let contrast = baseline(&run.config.arms)
+        .and_then(|b| level.effect(arm, b))
+        .and_then(|e| e.at(statistic));
+    let excess = contrast.map_or(String::new(), |(c, _)| {
+        format!(
+            "{} ({} .. {})",
+            format::difference(c.difference.value_ns),
+            format::difference(c.difference.low_ns),
+            format::difference(c.difference.high_ns)
+        )
+    });
+    Some([value, excess, contrast.map_or(String::new(), |(_, v)| v.words().to_owned())])
+}
