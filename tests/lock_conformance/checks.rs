@@ -1,9 +1,4 @@
-//! What every adapter of `SharedExclusiveLock` must do, checked on every lock, and each
-//! check shown to catch adapters that call the wrong method.
-//!
-//! A check returns what it found instead of panicking, and waits for other
-//! threads with a bound: a wrong adapter may block for ever, the suite does not
-//! (its stuck threads end with the process).
+//! The checks, generic over the lock.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -12,20 +7,18 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
-use procbench::procarray::locks::{CountedLock, LockKind, LockVisitor, SharedExclusiveLock};
+use procbench::procarray::locks::SharedExclusiveLock;
 
-/// For what must happen: ends a hang, never a slow machine.
-const MUST_HAPPEN: Duration = Duration::from_secs(20);
-/// For what must hang in a wrong adapter.
-const WOULD_HANG: Duration = Duration::from_secs(2);
 /// For what must not happen while a lock is held. Only a correct lock waits so long.
 const MUST_NOT_HAPPEN: Duration = Duration::from_millis(500);
 
-type Verdict = Result<(), String>;
-type Check = (&'static str, fn(Duration) -> Verdict);
+/// What was found wrong, if anything.
+pub type Verdict = Result<(), String>;
+/// A check's name, and the check.
+pub type Check = (&'static str, fn(Duration) -> Verdict);
 
 /// Every check, for one lock. The argument bounds the wait for what must happen.
-fn checks<L: SharedExclusiveLock>() -> [Check; 9] {
+pub fn checks<L: SharedExclusiveLock>() -> [Check; 9] {
     [
         ("readers overlap", readers_overlap::<L>),
         ("writer excludes reader", writer_excludes_reader::<L>),
@@ -66,6 +59,9 @@ fn shared<L: SharedExclusiveLock>(lock: &L) {
 fn exclusive<L: SharedExclusiveLock>(lock: &L) {
     drop(lock.acquire_exclusive());
 }
+
+/// Takes the lock, calls back while it is held, releases it.
+type Hold<L> = fn(&L, &dyn Fn());
 
 fn readers_overlap<L: SharedExclusiveLock>(bound: Duration) -> Verdict {
     let lock = Arc::new(L::new());
@@ -157,7 +153,7 @@ fn guards_release_on_drop<L: SharedExclusiveLock>(bound: Duration) -> Verdict {
 }
 
 fn guards_release_on_unwind<L: SharedExclusiveLock>(bound: Duration) -> Verdict {
-    let holds: [fn(&L, &dyn Fn()); 2] = [hold_shared, hold_exclusive];
+    let holds: [Hold<L>; 2] = [hold_shared, hold_exclusive];
     for hold in holds {
         let lock = Arc::new(L::new());
         let usable = bounded(bound, "lock after a panic under it", move || {
@@ -293,276 +289,4 @@ fn no_update_lost_or_torn<L: SharedExclusiveLock>(bound: Duration) -> Verdict {
         return Err(format!("{torn} torn reads, totals {total:?}"));
     }
     Ok(())
-}
-
-struct Conforms(&'static str);
-impl LockVisitor for Conforms {
-    type Output = ();
-    fn visit<L: SharedExclusiveLock>(self) {
-        let raw = checks::<L>();
-        let counted = checks::<CountedLock<L>>();
-        for (wrapped, (name, check)) in raw
-            .map(|c| ("", c))
-            .into_iter()
-            .chain(counted.map(|c| ("counted ", c)))
-        {
-            if let Err(found) = check(MUST_HAPPEN) {
-                panic!("{wrapped}{}: {name}: {found}", self.0);
-            }
-        }
-    }
-}
-
-#[test]
-fn every_lock_conforms_bare_and_counted() {
-    thread::scope(|scope| {
-        for kind in LockKind::ALL {
-            scope.spawn(|| kind.visit(Conforms(kind.name())));
-        }
-    });
-}
-
-/// Ways to get an adapter wrong.
-mod fault {
-    pub const NONE: u8 = 0;
-    pub const SHARED_TAKES_EXCLUSIVE: u8 = 1;
-    pub const EXCLUSIVE_TAKES_SHARED: u8 = 2;
-    pub const TRY_EXCLUSIVE_TAKES_SHARED: u8 = 3;
-    pub const TRY_SHARED_TAKES_EXCLUSIVE: u8 = 4;
-    pub const SHARED_GUARD_LEAKS: u8 = 5;
-    pub const EXCLUSIVE_GUARD_LEAKS: u8 = 6;
-    pub const TRY_SHARED_BLOCKS: u8 = 7;
-    pub const TRY_EXCLUSIVE_BLOCKS: u8 = 8;
-    pub const SHARED_TAKES_NOTHING: u8 = 9;
-    pub const EXCLUSIVE_TAKES_NOTHING: u8 = 10;
-    pub const TRY_ALWAYS_FAILS: u8 = 11;
-    pub const TRY_GUARD_IS_DROPPED: u8 = 12;
-    pub const LEAKS_WHEN_PANICKING: u8 = 13;
-    pub const TRY_EXCLUSIVE_GUARD_LEAKS: u8 = 14;
-}
-
-/// A lock over parking_lot's with one fault.
-struct Wrong<const FAULT: u8>(parking_lot::RwLock<()>);
-
-/// A guard in whichever mode the adapter really took.
-struct WrongGuard<'a> {
-    shared: Option<parking_lot::RwLockReadGuard<'a, ()>>,
-    exclusive: Option<parking_lot::RwLockWriteGuard<'a, ()>>,
-    leaks: bool,
-    leaks_when_panicking: bool,
-}
-
-impl Drop for WrongGuard<'_> {
-    fn drop(&mut self) {
-        if self.leaks || (self.leaks_when_panicking && thread::panicking()) {
-            std::mem::forget(self.shared.take());
-            std::mem::forget(self.exclusive.take());
-        }
-    }
-}
-
-impl<const FAULT: u8> Wrong<FAULT> {
-    fn guard<'a>(
-        shared: Option<parking_lot::RwLockReadGuard<'a, ()>>,
-        exclusive: Option<parking_lot::RwLockWriteGuard<'a, ()>>,
-        leaks: bool,
-    ) -> WrongGuard<'a> {
-        WrongGuard {
-            shared,
-            exclusive,
-            leaks,
-            leaks_when_panicking: FAULT == fault::LEAKS_WHEN_PANICKING,
-        }
-    }
-}
-
-impl<const FAULT: u8> SharedExclusiveLock for Wrong<FAULT> {
-    type Shared<'a> = WrongGuard<'a>;
-    type Exclusive<'a> = WrongGuard<'a>;
-
-    fn new() -> Self {
-        Self(parking_lot::RwLock::new(()))
-    }
-
-    fn acquire_shared(&self) -> WrongGuard<'_> {
-        match FAULT {
-            fault::SHARED_TAKES_EXCLUSIVE => Self::guard(None, Some(self.0.write()), false),
-            fault::SHARED_TAKES_NOTHING => Self::guard(None, None, false),
-            _ => Self::guard(
-                Some(self.0.read()),
-                None,
-                FAULT == fault::SHARED_GUARD_LEAKS,
-            ),
-        }
-    }
-
-    fn acquire_exclusive(&self) -> WrongGuard<'_> {
-        match FAULT {
-            fault::EXCLUSIVE_TAKES_SHARED => Self::guard(Some(self.0.read()), None, false),
-            fault::EXCLUSIVE_TAKES_NOTHING => Self::guard(None, None, false),
-            _ => Self::guard(
-                None,
-                Some(self.0.write()),
-                FAULT == fault::EXCLUSIVE_GUARD_LEAKS,
-            ),
-        }
-    }
-
-    fn try_acquire_shared(&self) -> Option<WrongGuard<'_>> {
-        match FAULT {
-            fault::TRY_SHARED_TAKES_EXCLUSIVE => self
-                .0
-                .try_write()
-                .map(|guard| Self::guard(None, Some(guard), false)),
-            fault::TRY_SHARED_BLOCKS => Some(self.acquire_shared()),
-            fault::TRY_ALWAYS_FAILS => None,
-            fault::TRY_GUARD_IS_DROPPED => self
-                .0
-                .try_read()
-                .map(|_dropped| Self::guard(None, None, false)),
-            _ => self
-                .0
-                .try_read()
-                .map(|guard| Self::guard(Some(guard), None, false)),
-        }
-    }
-
-    fn try_acquire_exclusive(&self) -> Option<WrongGuard<'_>> {
-        match FAULT {
-            fault::TRY_EXCLUSIVE_TAKES_SHARED => self
-                .0
-                .try_read()
-                .map(|guard| Self::guard(Some(guard), None, false)),
-            fault::TRY_EXCLUSIVE_BLOCKS => Some(self.acquire_exclusive()),
-            fault::TRY_ALWAYS_FAILS => None,
-            fault::TRY_GUARD_IS_DROPPED => self
-                .0
-                .try_write()
-                .map(|_dropped| Self::guard(None, None, false)),
-            _ => self.0.try_write().map(|guard| {
-                Self::guard(None, Some(guard), FAULT == fault::TRY_EXCLUSIVE_GUARD_LEAKS)
-            }),
-        }
-    }
-}
-
-/// Names of the checks that fail on an adapter.
-fn failing<L: SharedExclusiveLock>() -> Vec<&'static str> {
-    let failed = |(name, check): Check| check(WOULD_HANG).is_err().then_some(name);
-    checks::<L>().into_iter().filter_map(failed).collect()
-}
-
-#[test]
-fn every_check_catches_the_adapters_it_should() {
-    use fault::*;
-    // The checks that must fail; others may, since some faults break much.
-    let cases: [(&str, fn() -> Vec<&'static str>, &[&str]); 14] = [
-        (
-            "shared takes exclusive",
-            failing::<Wrong<SHARED_TAKES_EXCLUSIVE>>,
-            &["readers overlap", "try in every state"],
-        ),
-        (
-            "exclusive takes shared",
-            failing::<Wrong<EXCLUSIVE_TAKES_SHARED>>,
-            &[
-                "writer excludes reader",
-                "writer excludes writer",
-                "no update lost or torn",
-            ],
-        ),
-        (
-            "try exclusive takes shared",
-            failing::<Wrong<TRY_EXCLUSIVE_TAKES_SHARED>>,
-            &["try in every state", "try guards hold"],
-        ),
-        (
-            "try shared takes exclusive",
-            failing::<Wrong<TRY_SHARED_TAKES_EXCLUSIVE>>,
-            &["try in every state", "try guards hold"],
-        ),
-        (
-            "shared guard leaks",
-            failing::<Wrong<SHARED_GUARD_LEAKS>>,
-            &["guards release on drop", "reader excludes writer"],
-        ),
-        (
-            "exclusive guard leaks",
-            failing::<Wrong<EXCLUSIVE_GUARD_LEAKS>>,
-            &[
-                "guards release on drop",
-                "writer excludes reader",
-                "no update lost or torn",
-            ],
-        ),
-        (
-            "try shared blocks",
-            failing::<Wrong<TRY_SHARED_BLOCKS>>,
-            &["try in every state"],
-        ),
-        (
-            "try exclusive blocks",
-            failing::<Wrong<TRY_EXCLUSIVE_BLOCKS>>,
-            &["try in every state"],
-        ),
-        (
-            "shared takes nothing",
-            failing::<Wrong<SHARED_TAKES_NOTHING>>,
-            &[
-                "writer excludes reader",
-                "reader excludes writer",
-                "no update lost or torn",
-            ],
-        ),
-        (
-            "exclusive takes nothing",
-            failing::<Wrong<EXCLUSIVE_TAKES_NOTHING>>,
-            &[
-                "writer excludes reader",
-                "writer excludes writer",
-                "reader excludes writer",
-            ],
-        ),
-        (
-            "try always fails",
-            failing::<Wrong<TRY_ALWAYS_FAILS>>,
-            &["try in every state"],
-        ),
-        (
-            "try guard is dropped",
-            failing::<Wrong<TRY_GUARD_IS_DROPPED>>,
-            &["try guards hold"],
-        ),
-        (
-            "leaks when panicking",
-            failing::<Wrong<LEAKS_WHEN_PANICKING>>,
-            &["guards release on unwind"],
-        ),
-        (
-            "try exclusive guard leaks",
-            failing::<Wrong<TRY_EXCLUSIVE_GUARD_LEAKS>>,
-            &["guards release on drop"],
-        ),
-    ];
-    // At once, as most of the time is spent waiting for threads that are stuck.
-    thread::scope(|scope| {
-        for (wrong, failing, expected) in &cases {
-            scope.spawn(move || {
-                let failed = failing();
-                for check in *expected {
-                    assert!(failed.contains(check), "\"{check}\" passes on: {wrong}");
-                }
-            });
-        }
-    });
-    for (check, _) in checks::<Wrong<NONE>>() {
-        let caught = cases
-            .iter()
-            .any(|(_, _, expected)| expected.contains(&check));
-        assert!(caught, "no wrong adapter shows that \"{check}\" can fail");
-    }
-    // The same construction without a fault passes, so it is the fault that is caught.
-    for (name, check) in checks::<Wrong<NONE>>() {
-        assert_eq!(check(MUST_HAPPEN), Ok(()), "{name}");
-    }
 }
