@@ -49,9 +49,9 @@ pub enum ConfigError {
     NextXid(u64),
 }
 
-/// `TransamVariables` (`ShmemVariableCache` before 17): 72 bytes. The fields used here
-/// have PostgreSQL's offsets, so the completion counter that every snapshot reads shares
-/// its 64-byte line with `latestCompletedXid` but `nextXid` (offset 8) is on that line too.
+/// `TransamVariables` (`ShmemVariableCache` before 17): 72 bytes, with the fields used here
+/// at PostgreSQL's offsets. So `nextXid`, which XidGenLock protects, is on the same 64-byte
+/// line as the two that every snapshot reads under ProcArrayLock.
 #[repr(C)]
 pub(super) struct TransamVariables {
     oid_counters: AtomicU64,

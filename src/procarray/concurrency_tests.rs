@@ -1,1 +1,233 @@
+//! Threads that join, leave, commit and take snapshots at once, on every lock; and
+//! what does and does not invalidate a cached snapshot.
 
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
+use std::thread;
+
+use super::locks::{LockKind, LockVisitor, SharedExclusiveLock};
+use super::{NoProbe, ProcArray, ProcArrayConfig, SnapshotSource, TransactionId};
+
+const COMMITTERS: usize = 2;
+const READERS: usize = 2;
+const CONNECTS: u64 = 1500;
+const COMMITS: u64 = 1500;
+
+/// What a committer lets others know: an xid while it surely runs, and the last one that surely ended.
+#[derive(Default)]
+struct Published {
+    running: AtomicU32,
+    ended: AtomicU32,
+}
+
+struct Stress;
+impl LockVisitor for Stress {
+    type Output = ();
+
+    fn visit<L: SharedExclusiveLock>(self) {
+        let array = &ProcArray::<L>::new(ProcArrayConfig {
+            max_backends: 64,
+            ..ProcArrayConfig::default()
+        })
+        .unwrap();
+        let standing = array.open_standing(20, 8, Default::default()).unwrap();
+        let at_start = array.lock_counts();
+        let published: [Published; COMMITTERS] = Default::default();
+        let (published, writing) = (&published, &AtomicBool::new(true));
+        let snapshots_taken = &AtomicU64::new(0);
+
+        thread::scope(|scope| {
+            let churner = || {
+                for _ in 0..CONNECTS {
+                    let slot = array.init_process().unwrap();
+                    array.add(slot, &mut NoProbe);
+                    array.end_transaction(slot, &mut NoProbe);
+                    array.remove(slot, None, &mut NoProbe);
+                    array.proc_kill(slot);
+                }
+            };
+            let mut writers = vec![scope.spawn(churner), scope.spawn(churner)];
+            for (slot, published) in standing.iter().zip(published) {
+                writers.push(scope.spawn(|| {
+                    for i in 0..COMMITS {
+                        let xid = array.get_new_transaction_id(*slot, &mut NoProbe);
+                        if i % 3 == 0 {
+                            array.get_new_subtransaction_id(*slot, &mut NoProbe);
+                        }
+                        published.running.store(xid.0, SeqCst);
+                        thread::yield_now();
+                        published.running.store(0, SeqCst);
+                        assert_eq!(array.end_transaction(*slot, &mut NoProbe), Some(xid));
+                        published.ended.store(xid.0, SeqCst);
+                    }
+                }));
+            }
+            for slot in &standing[COMMITTERS..COMMITTERS + READERS] {
+                scope.spawn(|| {
+                    let mut snapshot = array.new_snapshot();
+                    let mut last_xmax = 0;
+                    let mut taken = 0;
+                    while writing.load(SeqCst) || taken < 100 {
+                        let running = published.each_ref().map(|p| p.running.load(SeqCst));
+                        let ended = published.each_ref().map(|p| p.ended.load(SeqCst));
+                        array.get_snapshot_data(*slot, &mut snapshot, &mut NoProbe);
+                        taken += 1;
+                        assert!(snapshot.xmax.0 >= last_xmax, "xmax goes back");
+                        last_xmax = snapshot.xmax.0;
+                        let seen: HashSet<_> = snapshot.xip.iter().copied().collect();
+                        assert_eq!(seen.len(), snapshot.xip.len(), "an xid runs twice");
+                        for xid in &snapshot.xip {
+                            assert!(xid.0 >= snapshot.xmin.0 && xid.0 < snapshot.xmax.0);
+                        }
+                        for xid in &snapshot.subxip {
+                            assert!(xid.is_valid(), "a subxid counted before it was stored");
+                        }
+                        // Ended before the snapshot: it must count as ended.
+                        for xid in ended {
+                            assert!(xid < snapshot.xmax.0 && !seen.contains(&TransactionId(xid)));
+                        }
+                        // Running before and after the snapshot: it must count as running.
+                        let still = published.each_ref().map(|p| p.running.load(SeqCst));
+                        for (xid, still) in running.into_iter().zip(still) {
+                            if xid != 0 && xid == still {
+                                assert!(
+                                    xid >= snapshot.xmax.0 || seen.contains(&TransactionId(xid))
+                                );
+                            }
+                        }
+                        array.snapshot_reset_xmin(*slot);
+                        if taken % 64 == 0 {
+                            array.check_invariants().unwrap();
+                        }
+                    }
+                    snapshots_taken.fetch_add(taken, SeqCst);
+                });
+            }
+            let ended: Vec<_> = writers.into_iter().map(|writer| writer.join()).collect();
+            writing.store(false, SeqCst);
+            assert!(ended.iter().all(Result::is_ok));
+        });
+
+        array.check_invariants().unwrap();
+        assert_eq!(array.num_procs(), standing.len());
+        assert_eq!(array.free_procs.len(), 64 - standing.len());
+        let counts = array.lock_counts() - at_start;
+        let (connects, commits) = (2 * CONNECTS, COMMITTERS as u64 * COMMITS);
+        assert_eq!(counts.proc_array.exclusive, 2 * connects + commits);
+        assert_eq!(counts.proc_array.shared, snapshots_taken.load(SeqCst));
+        let subtransactions = COMMITTERS as u64 * COMMITS.div_ceil(3);
+        assert_eq!(
+            counts.xid_gen.exclusive,
+            2 * connects + commits + subtransactions
+        );
+        assert_eq!(array.xact_completion_count(), 1 + commits);
+    }
+}
+
+#[test]
+fn snapshots_are_consistent_and_counts_conserved_under_churn() {
+    for kind in LockKind::ALL {
+        kind.visit(Stress);
+    }
+}
+
+struct Invalidation;
+impl LockVisitor for Invalidation {
+    type Output = ();
+
+    fn visit<L: SharedExclusiveLock>(self) {
+        let array = ProcArray::<L>::new(ProcArrayConfig::default()).unwrap();
+        let standing = array.open_standing(10, 1, Default::default()).unwrap();
+        let mut caches: Vec<_> = standing.iter().map(|_| array.new_snapshot()).collect();
+        let mut sources = || -> HashSet<SnapshotSource> {
+            let each = standing.iter().zip(&mut caches);
+            each.map(|(slot, cache)| array.get_snapshot_data(*slot, cache, &mut NoProbe))
+                .collect()
+        };
+        let scanned = HashSet::from([SnapshotSource::Scanned]);
+        let reused = HashSet::from([SnapshotSource::Reused]);
+        assert_eq!(sources(), scanned);
+        assert_eq!(sources(), reused);
+
+        let newcomer = array.init_process().unwrap();
+        array.add(newcomer, &mut NoProbe);
+        assert_eq!(sources(), reused, "a connect invalidates nothing");
+        array.end_transaction(newcomer, &mut NoProbe);
+        assert_eq!(
+            sources(),
+            reused,
+            "the end of a transaction without xid invalidates nothing"
+        );
+        array.get_new_transaction_id(newcomer, &mut NoProbe);
+        assert_eq!(sources(), reused, "getting an xid invalidates nothing");
+        array.end_transaction(newcomer, &mut NoProbe);
+        assert_eq!(sources(), scanned, "one completed xid invalidates all");
+        array.remove(newcomer, None, &mut NoProbe);
+        array.proc_kill(newcomer);
+        assert_eq!(sources(), reused, "a disconnect invalidates nothing");
+    }
+}
+
+#[test]
+fn only_a_completing_xid_invalidates_cached_snapshots() {
+    for kind in LockKind::ALL {
+        kind.visit(Invalidation);
+    }
+}
+
+struct LocksPerOperation;
+impl LockVisitor for LocksPerOperation {
+    type Output = ();
+
+    /// (ProcArrayLock exclusive, shared, XidGenLock exclusive) of each operation.
+    fn visit<L: SharedExclusiveLock>(self) {
+        let array = ProcArray::<L>::new(ProcArrayConfig::default()).unwrap();
+        let taken_by = |operation: &mut dyn FnMut()| {
+            let before = array.lock_counts();
+            operation();
+            let counts = array.lock_counts() - before;
+            (
+                counts.proc_array.exclusive,
+                counts.proc_array.shared,
+                counts.xid_gen.exclusive,
+            )
+        };
+        let slot = array.init_process().unwrap();
+        let mut cache = array.new_snapshot();
+        let mut snapshot = || {
+            array.get_snapshot_data(slot, &mut cache, &mut NoProbe);
+        };
+        assert_eq!(taken_by(&mut || array.add(slot, &mut NoProbe)), (1, 0, 1));
+        assert_eq!(taken_by(&mut snapshot), (0, 1, 0));
+        assert_eq!(
+            taken_by(&mut snapshot),
+            (0, 1, 0),
+            "a reused snapshot takes the lock too"
+        );
+        let mut end = || {
+            array.end_transaction(slot, &mut NoProbe);
+        };
+        assert_eq!(taken_by(&mut end), (0, 0, 0), "no xid, no lock");
+        let mut get_xid = || {
+            array.get_new_transaction_id(slot, &mut NoProbe);
+        };
+        assert_eq!(taken_by(&mut get_xid), (0, 0, 1));
+        assert_eq!(taken_by(&mut get_xid), (0, 0, 0), "it has one already");
+        assert_eq!(taken_by(&mut end), (1, 0, 0));
+        let mut vacuum = || {
+            array.set_in_vacuum(slot, &mut NoProbe);
+            array.end_transaction(slot, &mut NoProbe);
+        };
+        assert_eq!(taken_by(&mut vacuum), (2, 0, 0));
+        assert_eq!(
+            taken_by(&mut || array.remove(slot, None, &mut NoProbe)),
+            (1, 0, 1)
+        );
+        assert_eq!(taken_by(&mut || array.proc_kill(slot)), (0, 0, 0));
+    }
+}
+
+#[test]
+fn each_operation_takes_the_locks_that_postgres_takes() {
+    LockKind::default().visit(LocksPerOperation);
+}
