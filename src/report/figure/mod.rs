@@ -14,6 +14,7 @@ mod axis;
 mod bars;
 mod canvas;
 mod contrast;
+mod contrast_frame;
 mod error;
 mod furniture;
 mod ink;

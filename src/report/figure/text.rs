@@ -94,7 +94,11 @@ pub(super) fn wrap(text: &str, size: f64, limit: f64) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut line = String::new();
     let mut used = 0.0;
-    for word in text.split_whitespace() {
+    // Not `split_whitespace`: a no-break space holds a number and its unit together.
+    for word in text
+        .split([' ', '\t', '\n'])
+        .filter(|word| !word.is_empty())
+    {
         let wide = width(word, size);
         if !line.is_empty() && used + blank + wide > limit {
             lines.push(std::mem::take(&mut line));
@@ -165,6 +169,16 @@ mod tests {
         }
         let strip = |s: &str| s.split_whitespace().collect::<String>();
         assert_eq!(strip(&lines.concat()), strip(text));
+    }
+
+    #[test]
+    fn numbers_are_not_torn_apart() {
+        let lines = wrap(
+            "aaaa bbbb 48\u{202f}014\u{a0}x",
+            10.0,
+            width("aaaa bbbb 48", 10.0) + 1.0,
+        );
+        assert_eq!(lines, ["aaaa bbbb", "48\u{202f}014\u{a0}x"]);
     }
 
     #[test]
