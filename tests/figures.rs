@@ -271,7 +271,9 @@ fn gallery() -> Vec<(&'static str, Box<dyn Figure>)> {
 fn options() -> usvg::Options<'static> {
     let mut options = usvg::Options::default();
     let font = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/fonts/DejaVuSans.ttf");
-    options.fontdb_mut().load_font_data(fs::read(font).unwrap());
+    options
+        .fontdb_mut()
+        .load_font_data(fs::read(font).expect("the bundled font is in the checkout"));
     options
 }
 

@@ -18,6 +18,9 @@ pub(super) const FONT_FAMILY: &str = "DejaVu Sans, sans-serif";
 /// Size at which strings are measured; large, so that rounding does not show.
 const MEASURED_AT: f64 = 100.0;
 
+/// Width of a blank in the bundled font, in em (651 of 2048 units).
+const BLANK: f64 = 651.0 / 2048.0;
+
 /// Options for usvg with the bundled font and no other.
 pub(super) fn usvg_options() -> usvg::Options<'static> {
     static FONTS: OnceLock<Arc<fontdb::Database>> = OnceLock::new();
@@ -84,13 +87,13 @@ fn shaped_width(text: &str) -> f64 {
                 .map(|node| f64::from(node.bounding_box().width()))
         });
     // An empty or blank string has no node; estimate blanks by the em.
-    shaped.unwrap_or_else(|| text.chars().count() as f64 * 0.318 * MEASURED_AT)
+    shaped.unwrap_or_else(|| text.chars().count() as f64 * BLANK * MEASURED_AT)
 }
 
 /// `text` broken at blanks into lines no wider than `limit`; a single word
 /// wider than that is broken between characters (paths, digests).
 pub(super) fn wrap(text: &str, size: f64, limit: f64) -> Vec<String> {
-    let blank = 0.318 * size;
+    let blank = BLANK * size;
     let mut lines: Vec<String> = Vec::new();
     let mut line = String::new();
     let mut used = 0.0;
