@@ -43,7 +43,9 @@ pub fn percentile_csv<'a, C: Counter + 'a>(
             continue;
         }
         for percentile in PERCENTILES {
-            let value = histogram.value_at_percentile(percentile);
+            // 99.9 / 100 is a little above 0.999 and would pick the rank after.
+            let quantile = (percentile / 100.0 * 1e9).round() / 1e9;
+            let value = histogram.value_at_quantile(quantile);
             let above: u64 = histogram
                 .iter_recorded()
                 .filter(|step| step.value_iterated_to() > value)

@@ -19,7 +19,7 @@ pub(super) fn percentile_position(percentile: f64) -> f64 {
 
 /// Ticks 0, 50, 90, 99, 99.9 ... up to the position `end`, most important first.
 pub(super) fn percentile_ticks(end: f64) -> Vec<Tick> {
-    let mut percentiles = vec![90.0, 99.0, 50.0];
+    let mut percentiles = vec![50.0, 99.0, 90.0];
     // Nine nines is beyond any sample this tool can hold.
     for nines in 3..=9 {
         percentiles.push(100.0 - 10f64.powi(2 - nines));
@@ -122,14 +122,14 @@ pub(super) struct SignedTimeAxis {
 }
 
 impl SignedTimeAxis {
-    /// Covers all `extents_ns` and zero; the linear part ends at the power of
+    /// Covers all `extents_ns` and the linear part; the linear part ends at the power of
     /// ten below `smallest_ns`, so that the smallest series still has a shape.
     pub(super) fn covering(extents_ns: &[f64], smallest_ns: f64) -> Self {
         let threshold_ns = 10f64.powf(smallest_ns.max(1.0).log10().floor());
         let mut axis = Self {
             threshold_ns,
-            low: 0.0,
-            high: 0.0,
+            low: -1.0,
+            high: 1.0,
         };
         for extent in extents_ns {
             let at = axis.position(*extent);
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn percentile_ticks_end_with_the_curves() {
         let shown = labels(&percentile_ticks(percentile_position(99.95)));
-        assert_eq!(shown, ["90 %", "99 %", "50 %", "99.9 %", "0 %"]);
+        assert_eq!(shown, ["50 %", "99 %", "90 %", "99.9 %", "0 %"]);
         let shown = labels(&percentile_ticks(percentile_position(99.99)));
         assert!(
             shown.contains(&"99.99 %".to_owned()),
@@ -239,7 +239,9 @@ mod tests {
         let shown = labels(&axis.ticks(300.0, 20.0));
         assert_eq!(
             shown,
-            ["100 µs", "200 µs", "500 µs", "1 ms", "2 ms", "5 ms"]
+            [
+                "50 µs", "100 µs", "200 µs", "500 µs", "1 ms", "2 ms", "5 ms"
+            ]
         );
         let wide = LogTimeAxis::covering(10.0, 1e10);
         assert_eq!(labels(&wide.ticks(100.0, 20.0)).len(), 5);

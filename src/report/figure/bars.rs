@@ -9,7 +9,7 @@ use super::furniture::{
     draw_bottom_ticks, sign_notes, signed_label,
 };
 use super::ink::Anchor;
-use super::style::{GRID, SOFT_TEXT, SeriesLook, TEXT, series_look};
+use super::style::{GRID, PAPER, SOFT_TEXT, SeriesLook, TEXT, series_look};
 use super::{Figure, FigureError, text, time_label};
 use crate::report::export::csv_line;
 
@@ -109,10 +109,19 @@ impl StackedBarFigure {
     }
 
     fn foot(&self) -> Foot {
-        let key = self
-            .series()
-            .into_iter()
-            .map(|(name, look)| (Swatch::Fill(look.colour), name.to_owned()));
+        let series = self.series().into_iter();
+        let mut key: Vec<_> = series
+            .map(|(name, look)| (Swatch::Fill(look.colour), name.to_owned()))
+            .collect();
+        if self.bars().any(|(_, bar)| bar.struck.is_some()) {
+            key.push((
+                Swatch::StruckMark,
+                "faint: struck out, not to be quoted".to_owned(),
+            ));
+        }
+        if self.bars().any(|(_, bar)| bar.caution.is_some()) {
+            key.push((Swatch::Caution, "read with care".to_owned()));
+        }
         let notes: Vec<String> = self
             .bars()
             .flat_map(|(group, bar)| {
@@ -129,7 +138,7 @@ impl StackedBarFigure {
                 )
             })
             .collect();
-        Foot::new(key.collect(), &notes, &self.footer)
+        Foot::new(key, &notes, &self.footer)
     }
 }
 
@@ -184,8 +193,8 @@ impl Figure for StackedBarFigure {
                     text::width(&heading, TICK_SIZE),
                     (plot.left + 6.0, plot.top + y + 15.5),
                 );
-                let white = super::style::Colour(0xff, 0xff, 0xff);
-                ink.rect((at.0 - 3.0, at.1 - 11.5), (wide + 6.0, 15.0), white, 1.0);
+
+                ink.rect((at.0 - 3.0, at.1 - 11.5), (wide + 6.0, 15.0), PAPER, 1.0);
                 ink.text(at, TICK_SIZE, Anchor::Start, SOFT_TEXT, &heading);
                 y += HEADING;
                 for bar in &group.bars {
@@ -217,8 +226,8 @@ impl Figure for StackedBarFigure {
                     let end = (pixel_x(bar.total_ns()) + 5.0, middle - 0.5);
                     let total = time_label::measured(bar.total_ns());
                     let wide = text::width(&total, NOTE_SIZE);
-                    let white = super::style::Colour(0xff, 0xff, 0xff);
-                    ink.rect((end.0 - 2.0, end.1 - 9.0), (wide + 4.0, 12.0), white, 1.0);
+
+                    ink.rect((end.0 - 2.0, end.1 - 9.0), (wide + 4.0, 12.0), PAPER, 1.0);
                     ink.text(end, NOTE_SIZE, Anchor::Start, TEXT, &total);
                     y += LANE;
                 }

@@ -4,12 +4,13 @@ use plotters::prelude::*;
 
 use super::axis::SignedTimeAxis;
 use super::canvas::{self, Frame, Rule, SCALE, chart_error};
+use super::contrast_frame::{draw_frame, value_text};
 use super::furniture::{
-    CAUTION_SIGN, Foot, Header, LABEL_SIZE, MARGIN, NOTE_SIZE, STRUCK_SIGN, Swatch, TICK_SIZE,
-    WIDTH, draw_bottom_ticks, sign_notes,
+    FLOOR_OPACITY, Foot, Header, LABEL_SIZE, MARGIN, NOTE_SIZE, Swatch, WIDTH, draw_bottom_ticks,
+    sign_notes,
 };
-use super::ink::{Anchor, Ink};
-use super::style::{AXIS, GRID, LIGHT_GRID, SOFT_TEXT, SeriesLook, Stroke, TEXT, series_look};
+use super::ink::Anchor;
+use super::style::{GRID, LIGHT_GRID, SOFT_TEXT, SeriesLook, TEXT, series_look};
 use super::{Figure, FigureError, text, time_label};
 use crate::report::export::csv_line;
 
@@ -189,8 +190,11 @@ impl ContrastFigure {
             .iter()
             .map(|(name, look)| (Swatch::Mark(*look), format!("{name}, {}", self.interval)))
             .collect();
-        if self.groups.iter().any(|g| !g.noise_floor_ns.is_empty()) {
-            key.push((Swatch::Noise, "noise floor of the series".to_owned()));
+        for (name, look) in &series {
+            let mut floors = self.groups.iter().flat_map(|g| &g.noise_floor_ns);
+            if floors.any(|(floor_of, _)| floor_of == name) {
+                key.push((Swatch::Lane(look.colour), format!("noise floor, {name}")));
+            }
         }
         if self.marks().any(|(_, _, m)| m.struck.is_some()) {
             key.push((
@@ -220,25 +224,6 @@ impl ContrastFigure {
             .collect();
         Foot::new(key, &notes, &self.footer)
     }
-}
-
-/// The mark in figures: `+512 µs (+480 µs … +560 µs) †`.
-fn value_text(mark: &ContrastMark) -> String {
-    let mut words = format!(
-        "{} ({} … {})",
-        time_label::signed(mark.value_ns),
-        time_label::signed(mark.low_ns),
-        time_label::signed(mark.high_ns)
-    );
-    for (present, sign) in [
-        (mark.struck.is_some(), STRUCK_SIGN),
-        (mark.caution.is_some(), CAUTION_SIGN),
-    ] {
-        if present {
-            words = format!("{words} {sign}");
-        }
-    }
-    words
 }
 
 impl Figure for ContrastFigure {
@@ -300,7 +285,11 @@ impl Figure for ContrastFigure {
                         .iter()
                         .find(|(s, _)| *s == lane.mark.series)?;
                     let (low, high) = (axis.position(-floor), axis.position(*floor));
-                    let fill = look(&lane.mark.series).colour.rgb().mix(0.16).filled();
+                    let fill = look(&lane.mark.series)
+                        .colour
+                        .rgb()
+                        .mix(FLOOR_OPACITY)
+                        .filled();
                     Some(Rectangle::new(
                         [(low, lane.y - LANE / 2.0), (high, lane.y + LANE / 2.0)],
                         fill,
@@ -390,60 +379,5 @@ impl Figure for ContrastFigure {
             ]);
         }
         csv
-    }
-}
-
-/// Zero line, the edges of the linear part, axis line and headings.
-fn draw_frame(
-    ink: &mut Ink,
-    plot: &Frame,
-    axis: &SignedTimeAxis,
-    zero: f64,
-    headings: &[(&str, f64)],
-) {
-    let per_unit = plot.width / (axis.high - axis.low);
-    for edge in [zero - per_unit, zero + per_unit] {
-        if edge > plot.left && edge < plot.right() {
-            let stroke = Stroke {
-                colour: AXIS,
-                weight: 0.6,
-                dash: "1.5 2.5",
-            };
-            ink.curve(&[(edge, plot.top), (edge, plot.bottom())], stroke, 1.0);
-        }
-    }
-    ink.line((zero, plot.top), (zero, plot.bottom()), AXIS, 1.2);
-    ink.line(
-        (plot.left, plot.bottom()),
-        (plot.right(), plot.bottom()),
-        AXIS,
-        0.9,
-    );
-    for (heading, top) in headings {
-        if *top > 0.0 {
-            ink.line(
-                (MARGIN, plot.top + top + 2.0),
-                (WIDTH - MARGIN, plot.top + top + 2.0),
-                GRID,
-                0.7,
-            );
-        }
-        // A heading crosses the plot: white behind it keeps the grid out of the words.
-        let shown = text::fit(heading, TICK_SIZE, WIDTH - 2.0 * MARGIN);
-        let wide = text::width(&shown, TICK_SIZE);
-        let white = super::style::Colour(0xff, 0xff, 0xff);
-        ink.rect(
-            (MARGIN, plot.top + top + 4.0),
-            (wide + 6.0, 15.0),
-            white,
-            1.0,
-        );
-        ink.text(
-            (MARGIN, plot.top + top + 15.5),
-            TICK_SIZE,
-            Anchor::Start,
-            SOFT_TEXT,
-            &shown,
-        );
     }
 }

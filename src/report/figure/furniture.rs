@@ -19,6 +19,8 @@ const SUBTITLE_LINE: f64 = 15.0;
 const NOTE_LINE: f64 = 13.0;
 const KEY_LINE: f64 = 17.0;
 const SWATCH: f64 = 22.0;
+/// Least room between two tick labels on one line.
+const TICK_GAP: f64 = 4.0;
 
 /// Sign of a curve or mark that must not be quoted.
 pub(super) const STRUCK_SIGN: &str = "○";
@@ -113,6 +115,8 @@ pub(super) enum Swatch {
     Band,
     /// The noise floor.
     Noise,
+    /// The noise floor of one series.
+    Lane(Colour),
     /// A hollow curve.
     StruckCurve,
     /// A hollow mark.
@@ -225,6 +229,7 @@ impl Swatch {
                     ink.curve(&[(x, edge), (x + SWATCH, edge)], NOISE_EDGE, 1.0);
                 }
             }
+            Self::Lane(colour) => ink.rect((x, y - 5.0), (SWATCH, 10.0), colour, FLOOR_OPACITY),
             Self::StruckCurve => {
                 let stroke = Stroke {
                     colour: TEXT,
@@ -259,6 +264,8 @@ pub(super) const NOISE_EDGE: Stroke = Stroke {
     weight: 0.7,
     dash: "2 2",
 };
+/// How faint the noise floor of a series is.
+pub(super) const FLOOR_OPACITY: f64 = 0.16;
 /// How faint a struck curve is.
 pub(super) const STRUCK_OPACITY: f64 = 0.45;
 
@@ -276,20 +283,27 @@ pub(super) fn draw_axis_lines(ink: &mut Ink, plot: &Frame) {
 /// Tick labels under a horizontal axis: as many as fit, in the order given.
 /// `pixel` gives each tick's x.
 pub(super) fn draw_bottom_ticks(ink: &mut Ink, plot: &Frame, ticks: &[(f64, String)]) {
-    let boxes: Vec<(f64, f64)> = ticks
+    let mut boxes: Vec<(f64, f64)> = ticks
         .iter()
         .map(|(x, label)| {
             let half = text::width(label, TICK_SIZE) / 2.0;
-            // The tick at the axis itself may hang out to the left.
-            let left = if *x <= plot.left + 0.5 {
-                plot.left + 4.0 - 2.0 * half
-            } else {
-                x - half
-            };
-            (left, left + 2.0 * half)
+            (x - half, x + half)
         })
         .collect();
-    for (shown, ((x, label), (left, _))) in super::labels::choose(&boxes, 4.0)
+    // The label at the axis itself gives way to the left, where nothing is.
+    if let Some(first) = ticks.iter().position(|(x, _)| *x <= plot.left + 0.5) {
+        let others = boxes
+            .iter()
+            .enumerate()
+            .filter(|(i, (_, right))| *i != first && *right > plot.left);
+        let room = others
+            .map(|(_, (left, _))| left - TICK_GAP)
+            .fold(f64::MAX, f64::min);
+        let (left, right) = boxes[first];
+        let shift = (right - room).clamp(0.0, right - plot.left + 4.0);
+        boxes[first] = (left - shift, right - shift);
+    }
+    for (shown, ((x, label), (left, _))) in super::labels::choose(&boxes, TICK_GAP - 1e-6)
         .into_iter()
         .zip(ticks.iter().zip(&boxes))
     {

@@ -7,13 +7,14 @@
 //! value always gives the same bytes.
 //!
 //! plotters draws the axes' grid, bands and bars. What it cannot draw is drawn
-//! by [`ink`]: dash-dot strokes, text at an exact size, and curves finer than
+//! by the `ink` layer: dash-dot strokes, text at an exact size, and curves finer than
 //! its whole pixels.
 
 mod axis;
 mod bars;
 mod canvas;
 mod contrast;
+mod contrast_frame;
 mod error;
 mod furniture;
 mod ink;

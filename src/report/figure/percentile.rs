@@ -267,24 +267,18 @@ impl PercentileFigure {
                 sign_notes(place, &c.label, c.struck.as_deref(), c.caution.as_deref())
             })
             .collect();
-        for panel in &self.panels {
-            let counts: Vec<String> = panel
-                .curves
-                .iter()
-                .map(|c| {
-                    format!(
-                        "{}\u{a0}{}",
-                        c.label.replace(' ', "\u{a0}"),
-                        time_label::grouped(c.sample_count)
-                    )
-                })
-                .collect();
+        let counts: Vec<String> = self.panels.iter().map(sample_counts).collect();
+        if many && counts.iter().all(|c| *c == counts[0]) {
+            notes.push(format!("Samples, each panel: {}", counts[0]));
+            return notes;
+        }
+        for (panel, counts) in self.panels.iter().zip(&counts) {
             let place = if many {
                 format!(", {}", panel.title)
             } else {
                 String::new()
             };
-            notes.push(format!("Samples{place}: {}", counts.join(", ")));
+            notes.push(format!("Samples{place}: {counts}"));
         }
         notes
     }
@@ -309,6 +303,22 @@ impl PercentileFigure {
         }
         key
     }
+}
+
+/// The sample count of every curve of a panel.
+fn sample_counts(panel: &PercentilePanel) -> String {
+    let counts: Vec<String> = panel
+        .curves
+        .iter()
+        .map(|c| {
+            format!(
+                "{}\u{a0}{}",
+                c.label.replace(' ', "\u{a0}"),
+                time_label::grouped(c.sample_count)
+            )
+        })
+        .collect();
+    counts.join("; ")
 }
 
 /// Label at a curve's end, with its signs.
@@ -339,7 +349,7 @@ impl Figure for PercentileFigure {
                     width: cell_width - layout.y_label_width - layout.end_label_width,
                     height: layout.plot_height,
                 };
-                let titled = text::fit(&panel.title, LABEL_SIZE + 0.5, cell_width - 8.0);
+                let titled = text::fit(&panel.title, LABEL_SIZE + 0.5, cell_width - 20.0);
                 ink.text(
                     (left, top + 13.0),
                     LABEL_SIZE + 0.5,

@@ -49,7 +49,8 @@ pub(super) const SOFT_TEXT: Colour = Colour(0x55, 0x55, 0x55);
 pub(super) const AXIS: Colour = Colour(0x44, 0x44, 0x44);
 pub(super) const GRID: Colour = Colour(0xd2, 0xd2, 0xd2);
 pub(super) const LIGHT_GRID: Colour = Colour(0xec, 0xec, 0xec);
-pub(super) const NOISE: Colour = Colour(0x80, 0x80, 0x80);
+pub(super) const PAPER: Colour = Colour(0xff, 0xff, 0xff);
+pub(super) const NOISE: Colour = Colour(0x94, 0x84, 0x50);
 
 /// How a curve is stroked.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -18,6 +18,9 @@ pub(super) const FONT_FAMILY: &str = "DejaVu Sans, sans-serif";
 /// Size at which strings are measured; large, so that rounding does not show.
 const MEASURED_AT: f64 = 100.0;
 
+/// Width of a blank in the bundled font, in em (651 of 2048 units).
+const BLANK: f64 = 651.0 / 2048.0;
+
 /// Options for usvg with the bundled font and no other.
 pub(super) fn usvg_options() -> usvg::Options<'static> {
     static FONTS: OnceLock<Arc<fontdb::Database>> = OnceLock::new();
@@ -84,17 +87,21 @@ fn shaped_width(text: &str) -> f64 {
                 .map(|node| f64::from(node.bounding_box().width()))
         });
     // An empty or blank string has no node; estimate blanks by the em.
-    shaped.unwrap_or_else(|| text.chars().count() as f64 * 0.318 * MEASURED_AT)
+    shaped.unwrap_or_else(|| text.chars().count() as f64 * BLANK * MEASURED_AT)
 }
 
 /// `text` broken at blanks into lines no wider than `limit`; a single word
 /// wider than that is broken between characters (paths, digests).
 pub(super) fn wrap(text: &str, size: f64, limit: f64) -> Vec<String> {
-    let blank = 0.318 * size;
+    let blank = BLANK * size;
     let mut lines: Vec<String> = Vec::new();
     let mut line = String::new();
     let mut used = 0.0;
-    for word in text.split_whitespace() {
+    // Not `split_whitespace`: a no-break space holds a number and its unit together.
+    for word in text
+        .split([' ', '\t', '\n'])
+        .filter(|word| !word.is_empty())
+    {
         let wide = width(word, size);
         if !line.is_empty() && used + blank + wide > limit {
             lines.push(std::mem::take(&mut line));
@@ -165,6 +172,16 @@ mod tests {
         }
         let strip = |s: &str| s.split_whitespace().collect::<String>();
         assert_eq!(strip(&lines.concat()), strip(text));
+    }
+
+    #[test]
+    fn numbers_are_not_torn_apart() {
+        let lines = wrap(
+            "aaaa bbbb 48\u{202f}014\u{a0}x",
+            10.0,
+            width("aaaa bbbb 48", 10.0) + 1.0,
+        );
+        assert_eq!(lines, ["aaaa bbbb", "48\u{202f}014\u{a0}x"]);
     }
 
     #[test]
