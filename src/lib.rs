@@ -5,9 +5,11 @@
 //! and [`report`]; a mode only supplies operations.
 
 pub mod arm;
+pub mod cli;
 pub mod config;
 pub mod doctor;
 pub mod execute;
+pub mod experiment;
 pub mod load;
 pub mod model;
 pub mod procarray;

@@ -3,6 +3,8 @@
 
 mod churn_tail;
 
+pub(crate) use churn_tail::{default_model, default_server};
+
 use crate::config::Config;
 use crate::record::Mode;
 

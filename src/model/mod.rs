@@ -1,6 +1,8 @@
 //! Model mode: PostgreSQL's ProcArray in this process, roles on OS threads.
 
 mod bench;
+mod cost;
 mod roles;
 
 pub use bench::ModelBench;
+pub use cost::{ConnectionCpu, connection_cpu};

@@ -225,3 +225,51 @@ fn comparison_cells(
     });
     Some([value, excess, contrast.map_or(String::new(), |(_, v)| v.words().to_owned())])
 }
+
+/// The second run minus the first, arm by arm, for two runs in one mode. Other
+/// server starts lie between them: a difference includes theirs.
+pub fn between_runs(items: &[(&Run, &RunSummary)]) -> String {
+    let [(first, a), (second, b)] = items else {
+        return String::new();
+    };
+    if first.mode != second.mode {
+        return String::new();
+    }
+    let mut table = Table::new();
+    table.set_header(["standing", "arm", "statistic", "second minus first (95 % interval)", "p"]);
+    for level in &a.levels {
+        for contender in level.contenders.iter().filter(|c| !c.twin) {
+            let Some(other) = b.levels.iter().find(|l| l.standing == level.standing) else {
+                continue;
+            };
+            if other.contender(contender.arm, false).is_none() {
+                continue;
+            }
+            let key = contender.quoted;
+            let side = |run: &Run| -> Vec<crate::record::SeriesHistogram> {
+                run.blocks_of(contender.arm, false, level.standing)
+                    .iter()
+                    .filter_map(|block| block.series.get(&key).cloned())
+                    .collect()
+            };
+            let (x, y) = (side(first), side(second));
+            let (x, y): (Vec<_>, Vec<_>) = (x.iter().collect(), y.iter().collect());
+            let wanted = [Statistic::Percentile(50.0), Statistic::Percentile(first.config.quoted_percentile)];
+            for c in crate::stats::contrasts(&y, &x, &wanted, first.config.seed) {
+                table.add_row([
+                    level.standing.to_string(),
+                    contender.label(),
+                    c.statistic.to_string(),
+                    format!(
+                        "{} ({} .. {})",
+                        format::difference(c.difference.value_ns),
+                        format::difference(c.difference.low_ns),
+                        format::difference(c.difference.high_ns)
+                    ),
+                    c.p_value.map_or("-".to_owned(), |p| format!("{p:.3}")),
+                ]);
+            }
+        }
+    }
+    format!("{table}\n")
+}

@@ -1,0 +1,71 @@
+//! `compare`: stored runs side by side.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+
+use super::options::StdoutFormat;
+use super::outcome::{CommandError, Outcome};
+use super::print;
+use crate::record::{Run, read_run};
+use crate::report::{comparable, drawings, rows, table};
+use crate::stats::{RunSummary, summarize};
+
+/// `procbench compare`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  procbench compare results/A/server results/A/model
+  procbench compare one/run.json two/run.json --out comparison --format csv")]
+pub struct CompareCommand {
+    /// Run files, or the directories that hold them; two or more
+    #[arg(required = true, num_args = 2.., value_name = "RUN")]
+    runs: Vec<PathBuf>,
+    /// Directory for the figures
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    out: PathBuf,
+    /// What to print on stdout: text, json or csv
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: StdoutFormat,
+}
+
+impl CompareCommand {
+    /// Carries out the command.
+    ///
+    /// # Errors
+    /// Unreadable or incomparable runs are a wrong request.
+    pub fn run(self) -> Result<Outcome, CommandError> {
+        let runs: Vec<Run> = self
+            .runs
+            .iter()
+            .map(|path| read_run(path).map_err(CommandError::request))
+            .collect::<Result<_, _>>()?;
+        let all: Vec<&Run> = runs.iter().collect();
+        comparable::check(&all).map_err(CommandError::request)?;
+        let summaries: Vec<RunSummary> = runs.iter().map(summarize).collect();
+        let items: Vec<drawings::Summarized<'_>> = runs.iter().zip(&summaries).collect();
+        std::fs::create_dir_all(&self.out)
+            .map_err(|e| CommandError::Request(format!("cannot write to {}: {e}", self.out.display())))?;
+        let names: Vec<String> = self.runs.iter().map(|p| p.display().to_string()).collect();
+        let redraw = format!("procbench compare {}", names.join(" "));
+        let written = drawings::draw_comparison(&items, &self.out, &redraw).context("drawing")?;
+        let all_rows: Vec<_> = items.iter().flat_map(|(run, s)| rows::summary_rows(run, s)).collect();
+        match self.format {
+            StdoutFormat::Text => {
+                print(&table::comparison_table(&items));
+                print(&table::between_runs(&items));
+                print("Excess is over each run's own kept-open: a snapshot and a query have no common absolute scale.\n");
+                for path in written.iter().filter(|p| p.extension().is_some_and(|e| e == "png")) {
+                    print(&format!("figure: {}\n", path.display()));
+                }
+            }
+            StdoutFormat::Json => {
+                let json = serde_json::to_string_pretty(&all_rows).context("cannot write JSON")?;
+                print(&format!("{json}\n"));
+            }
+            StdoutFormat::Csv => print(&rows::summary_csv(&all_rows)),
+        }
+        Ok(Outcome::Done)
+    }
+}

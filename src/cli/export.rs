@@ -1,0 +1,45 @@
+//! `export`: a stored run for other tools.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+
+use super::outcome::{CommandError, Outcome};
+use crate::record::{read_run, write_atomically};
+use crate::report::run_export::{ExportFormat, export};
+
+/// `procbench export`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  procbench export results/A/server --format csv > server.csv
+  procbench export results/A/server --format hlog --out server.hlog")]
+pub struct ExportCommand {
+    /// Run file, or the directory that holds it
+    run: PathBuf,
+    /// json, csv, hgrm or hlog
+    #[arg(long, value_name = "FORMAT")]
+    format: ExportFormat,
+    /// File to write instead of stdout
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+impl ExportCommand {
+    /// Carries out the command.
+    ///
+    /// # Errors
+    /// An unreadable run is a wrong request.
+    pub fn run(self) -> Result<Outcome, CommandError> {
+        let run = read_run(&self.run).map_err(CommandError::request)?;
+        let bytes = export(&run, self.format).context("export")?;
+        match &self.out {
+            Some(path) => write_atomically(path, &bytes).map_err(CommandError::request)?,
+            // A reader that has gone away is no error.
+            None => drop(std::io::stdout().lock().write_all(&bytes)),
+        }
+        Ok(Outcome::Done)
+    }
+}

@@ -1,0 +1,80 @@
+//! `figures`: redraws everything from stored runs; no server, no clock.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+
+use super::chapter::draw_all;
+use super::outcome::{CommandError, Outcome};
+use super::print;
+use crate::experiment;
+use crate::record::{Run, find_runs, read_run, write_atomically};
+use crate::report::{drawings, summary_text};
+use crate::stats::{RunSummary, summarize};
+
+/// `procbench figures`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  procbench figures results/20261123T101500Z-chapter-1a2b3c")]
+pub struct FiguresCommand {
+    /// Directory below which run files are looked for
+    dir: PathBuf,
+}
+
+impl FiguresCommand {
+    /// Carries out the command.
+    ///
+    /// # Errors
+    /// Unreadable run files are a wrong request.
+    pub fn run(self) -> Result<Outcome, CommandError> {
+        // Runs of one experiment lie in `<dir>/<mode>/run.json`; a single run in `<dir>/run.json`.
+        let mut groups: BTreeMap<PathBuf, Vec<(PathBuf, Run)>> = BTreeMap::new();
+        for path in find_runs(&self.dir).map_err(CommandError::request)? {
+            let run = read_run(&path).map_err(CommandError::request)?;
+            let dir = path.parent().map(PathBuf::from).unwrap_or_default();
+            let is_mode_dir = dir.file_name().is_some_and(|n| n == run.mode.name());
+            let group = match dir.parent() {
+                Some(parent) if is_mode_dir => parent.to_owned(),
+                _ => dir.clone(),
+            };
+            groups.entry(group).or_default().push((dir, run));
+        }
+        for (group, mut runs) in groups {
+            // The server first, as when they were measured.
+            runs.sort_by_key(|(_, run)| std::cmp::Reverse(run.mode));
+            let summaries: Vec<RunSummary> = runs.iter().map(|(_, run)| summarize(run)).collect();
+            let items: Vec<drawings::Summarized<'_>> =
+                runs.iter().map(|(_, run)| run).zip(&summaries).collect();
+            let in_mode_dirs = runs.iter().all(|(dir, _)| *dir != group);
+            let stems = if in_mode_dirs {
+                let stems = draw_all(&items, &group)?;
+                if let Ok(experiment) = experiment::find(&runs[0].1.experiment) {
+                    let text = summary_text::markdown(experiment, &items, &stems);
+                    write_atomically(&group.join("SUMMARY.md"), text.as_bytes())
+                        .context("the summary could not be saved")?;
+                }
+                stems
+            } else {
+                let redraw = format!("procbench figures {}", group.display());
+                let mut stems = Vec::new();
+                for item in &items {
+                    let written = drawings::draw_run(*item, &group, &redraw).context("drawing")?;
+                    stems.extend(
+                        written
+                            .iter()
+                            .filter(|p| p.extension().is_some_and(|e| e == "png"))
+                            .filter_map(|p| Some(p.file_stem()?.to_string_lossy().into_owned())),
+                    );
+                }
+                stems
+            };
+            for stem in stems {
+                print(&format!("{}\n", group.join(format!("{stem}.png")).display()));
+            }
+        }
+        Ok(Outcome::Done)
+    }
+}

@@ -1,0 +1,202 @@
+//! `model` and `server`: one mode with free parameters; and the steps that
+//! every measuring command shares.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+
+use super::options::{LoadOptions, ModelOptions, OutputOptions, ServerOptions, StdoutFormat};
+use super::outcome::{CommandError, Outcome};
+use super::print;
+use crate::config::Config;
+use crate::execute::{Executed, execute, run_id};
+use crate::experiment::{self, Scale};
+use crate::load::driver::Bench;
+use crate::load::progress::Progress;
+use crate::load::Cancel;
+use crate::model::ModelBench;
+use crate::record::{Mode, Run, write_run};
+use crate::report::{drawings, rows, table};
+use crate::server::{ServerBench, ServerRequest};
+use crate::stats::{RunSummary, summarize};
+
+/// `procbench model`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  procbench model --quick
+  procbench model --lock std --standing 0,2000 --client-rate 200
+  procbench model --arms kept-open,unpooled --reader-rate max --duration 10s")]
+pub struct ModelCommand {
+    #[command(flatten)]
+    load: LoadOptions,
+    #[command(flatten)]
+    model: ModelOptions,
+    #[command(flatten)]
+    output: OutputOptions,
+}
+
+/// `procbench server`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  procbench server --quick
+  procbench server --server local --standing 0,200,500 --query select-only
+  PGPASSWORD=... procbench server --server postgres://me@db.example:5432/app --client-rate 20
+  procbench server --transport unix --arms quiet,kept-open,unpooled")]
+pub struct ServerCommand {
+    #[command(flatten)]
+    load: LoadOptions,
+    #[command(flatten)]
+    server: ServerOptions,
+    #[command(flatten)]
+    output: OutputOptions,
+}
+
+fn scale(load: &LoadOptions) -> Scale {
+    if load.quick { Scale::Quick } else { Scale::Full }
+}
+
+impl ModelCommand {
+    /// Carries out the command.
+    ///
+    /// # Errors
+    /// A wrong request, or a run that could not be written.
+    pub fn run(self) -> Result<Outcome, CommandError> {
+        let mut config = (experiment::find("churn-tail").map_err(CommandError::request)?.config)(
+            Mode::Model,
+            scale(&self.load),
+        );
+        self.load.apply(&mut config);
+        if let Some(model) = &mut config.model {
+            self.model.apply(model);
+        }
+        one_run("model", &config, None, &self.output)
+    }
+}
+
+impl ServerCommand {
+    /// Carries out the command.
+    ///
+    /// # Errors
+    /// A wrong request, or a run that could not be written.
+    pub fn run(self) -> Result<Outcome, CommandError> {
+        let mut config = (experiment::find("churn-tail").map_err(CommandError::request)?.config)(
+            Mode::Server,
+            scale(&self.load),
+        );
+        self.load.apply(&mut config);
+        let defaults = config.server.clone().unwrap_or_else(experiment::default_server);
+        let (request, recorded) = self.server.request(&defaults);
+        config.server = Some(recorded);
+        one_run("server", &config, Some(&request), &self.output)
+    }
+}
+
+fn one_run(
+    name: &str,
+    config: &Config,
+    request: Option<&ServerRequest>,
+    output: &OutputOptions,
+) -> Result<Outcome, CommandError> {
+    config.validate().map_err(CommandError::request)?;
+    let dir = output_dir(output, name)?;
+    let cancel = Cancel::on_signals().context("cannot handle signals")?;
+    let measured = measure(name, config, request, &cancel, &dir)?;
+    let redraw = format!("procbench figures {}", dir.display());
+    drawings::draw_run((&measured.run, &measured.summary), &dir, &redraw).context("drawing")?;
+    print_run(&measured, output.format)?;
+    eprintln!("procbench: run file and figures are in {}", dir.display());
+    Ok(measured.outcome())
+}
+
+/// The directory of a new run.
+pub fn output_dir(output: &OutputOptions, name: &str) -> Result<PathBuf, CommandError> {
+    let dir = output.out.clone().unwrap_or_else(|| {
+        let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
+        PathBuf::from(format!("results/{now}-{name}-{}", run_id()))
+    });
+    // Found out before hours of measuring, not after.
+    std::fs::create_dir_all(&dir)
+        .and_then(|()| tempfile::tempfile_in(&dir).map(drop))
+        .map_err(|e| CommandError::Request(format!("cannot write to {}: {e}", dir.display())))?;
+    Ok(dir)
+}
+
+/// A run that was measured and written.
+pub struct Measured {
+    /// The run.
+    pub run: Run,
+    /// Its numbers.
+    pub summary: RunSummary,
+    /// Whether the user stopped it.
+    pub interrupted: bool,
+}
+
+impl Measured {
+    /// Done, or partial.
+    pub fn outcome(&self) -> Outcome {
+        if self.run.partial_reason().is_some() { Outcome::Partial } else { Outcome::Done }
+    }
+}
+
+/// Measures `config`, writes the run file into `dir`, says on stderr if it is partial.
+pub fn measure(
+    name: &str,
+    config: &Config,
+    request: Option<&ServerRequest>,
+    cancel: &Cancel,
+    dir: &Path,
+) -> Result<Measured, CommandError> {
+    let mut progress = Progress::stderr();
+    let say = |line: &str| eprintln!("{line}");
+    let mut bench: Box<dyn Bench + '_> = match (config.mode, request) {
+        (Mode::Model, _) => Box::new(
+            ModelBench::new(config, cancel.clone()).map_err(|e| CommandError::Request(e.to_string()))?,
+        ),
+        (Mode::Server, Some(request)) => {
+            sweep();
+            Box::new(ServerBench::new(config, request, cancel.clone(), &say))
+        }
+        (Mode::Server, None) => {
+            return Err(CommandError::Request("server mode needs a server".to_owned()));
+        }
+    };
+    let Executed { run, interrupted } = execute(name, config, bench.as_mut(), cancel, &mut progress);
+    drop(bench);
+    let path = write_run(dir, &run).context("the run could not be saved")?;
+    if let Some(reason) = run.partial_reason() {
+        eprintln!("procbench: PARTIAL RUN: {reason}; what was measured is in {}", path.display());
+    }
+    let summary = summarize(&run);
+    Ok(Measured { run, summary, interrupted })
+}
+
+/// Removes what killed runs left behind.
+fn sweep() {
+    let swept = crate::server::provision::sweep_stale();
+    if !swept.is_empty() {
+        eprintln!("procbench: removed what an earlier run left: {swept:?}");
+    }
+}
+
+/// Prints a run on stdout.
+pub fn print_run(measured: &Measured, format: StdoutFormat) -> Result<(), CommandError> {
+    let (run, summary) = (&measured.run, &measured.summary);
+    match format {
+        StdoutFormat::Text => {
+            print(&table::run_table(run, summary));
+            for line in crate::report::summary_text::findings(&(run, summary)) {
+                print(&format!("{}\n", line.replace("**", "")));
+            }
+        }
+        StdoutFormat::Json => {
+            let json = serde_json::to_string_pretty(&rows::summary_rows(run, summary))
+                .context("cannot write JSON")?;
+            print(&format!("{json}\n"));
+        }
+        StdoutFormat::Csv => print(&rows::summary_csv(&rows::summary_rows(run, summary))),
+    }
+    Ok(())
+}
