@@ -3,6 +3,9 @@
 //! They need a Docker engine (or `PROCBENCH_TESTS_NO_DOCKER=1`) and local PostgreSQL and PgBouncer
 //! (or `PROCBENCH_TESTS_NO_SERVER=1`, which deselects every test that starts a server).
 
+// clippy.toml's allow-unwrap-in-tests covers #[test] functions only, not their helpers.
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};

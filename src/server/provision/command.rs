@@ -77,6 +77,14 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> std::io::Result<Fin
     })
 }
 
+/// Stdout of a program that succeeded within the limit.
+pub(crate) fn run_bounded(command: &mut Command, limit: Duration) -> Option<String> {
+    run(command, limit)
+        .ok()
+        .filter(|f| f.success)
+        .map(|f| f.stdout)
+}
+
 /// Runs a long program, passing each line of its output on; the result holds the last lines.
 pub(crate) fn run_with_progress(
     command: &mut Command,

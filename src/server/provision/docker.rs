@@ -93,10 +93,10 @@ impl Container {
             &format!("procbench.owner={owner}"),
             "--label",
             &format!("procbench.pidspace={}", pid_space()),
-            "--ulimit",
-            "nofile=65536:65536",
         ];
+        let files = nofile_option();
         let mut args: Vec<&str> = fixed.to_vec();
+        args.extend(files.iter().map(String::as_str));
         args.extend(options.iter().map(String::as_str));
         args.push(image);
         args.extend(arguments.iter().map(String::as_str));
@@ -188,9 +188,44 @@ pub(crate) fn remove_container(name: &str) -> Result<(), ProvisionError> {
     })
 }
 
+/// `--ulimit nofile` as high as the engine may grant: an engine inside a container has a hard limit of its
+/// own, and asking for more than it has makes `docker run` fail. Unset where the engine is not visible.
+fn nofile_option() -> Option<String> {
+    let engine = procfs::all_pids().into_iter().find(|pid| {
+        std::fs::read_to_string(format!("/proc/{pid}/comm"))
+            .is_ok_and(|c| c.trim_end() == "dockerd")
+    })?;
+    let limits = std::fs::read_to_string(format!("/proc/{engine}/limits")).ok()?;
+    let hard = hard_nofile(&limits)?.min(65_536);
+    Some(format!("--ulimit=nofile={hard}:{hard}"))
+}
+
+/// The hard limit in the line `Max open files  SOFT  HARD  files` of `/proc/PID/limits`.
+fn hard_nofile(limits: &str) -> Option<u64> {
+    let line = limits
+        .lines()
+        .find_map(|l| l.strip_prefix("Max open files"))?;
+    match line.split_ascii_whitespace().nth(1)? {
+        "unlimited" => Some(u64::MAX),
+        number => number.parse().ok(),
+    }
+}
+
 /// Enough to tell names of one process apart.
 fn random() -> u32 {
     use std::hash::{BuildHasher, Hasher, RandomState};
     let mixed = RandomState::new().build_hasher().finish();
     u32::try_from(mixed & 0xffff_ffff).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hard_nofile;
+
+    #[test]
+    fn the_engines_hard_limit_is_read() {
+        let line = "Limit  Soft Limit  Hard Limit  Units\nMax open files            1024                 4096                 files     \n";
+        assert_eq!(hard_nofile(line), Some(4096));
+        assert_eq!(hard_nofile("Max processes 1 2"), None);
+    }
 }

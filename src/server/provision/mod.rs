@@ -24,10 +24,12 @@ mod sweep;
 
 pub use accounts::init_pgbench_accounts;
 pub use choice::{ServerChoice, ServerUrl, ServerUrlError};
+pub(crate) use command::run_bounded;
 pub use docker::{engine_version, image_id};
 pub use endpoint::{Endpoint, EndpointHost, Transport};
 pub use error::ProvisionError;
 pub use image::{PGBOUNCER_IMAGE, image_available_or_buildable, postgres_image, suite_of};
+pub(crate) use local::find_on_path;
 pub use local::{LocalBinaries, find_local_binaries};
 pub use pgbouncer::{
     PgBouncerAbsent, PgBouncerSpec, RunningPgBouncer, find_pgbouncer_binary, start_pgbouncer,

@@ -339,7 +339,8 @@ fn write_config(
     Ok(files)
 }
 
-/// The shipped file, then what varies: for PgBouncer the later line holds.
+/// The shipped file with the lines that vary replaced. Not appended: a second `[pgbouncer]` section
+/// makes PgBouncer start again from its defaults.
 fn config_text(
     spec: &PgBouncerSpec,
     port: u16,
@@ -353,14 +354,30 @@ fn config_text(
     } else {
         (String::new(), "127.0.0.1".to_owned())
     };
-    format!(
-        "{PGBOUNCER_INI}\n; --- this run ---\n[pgbouncer]\nlisten_port = {port}\nunix_socket_dir = {own_dir}\n\
-         auth_file = {users}\ndefault_pool_size = {size}\nmin_pool_size = {size}\nmax_client_conn = {clients}\n\
-         [databases]\n{DATABASE} = host={server_host} port={server_port} dbname={DATABASE} user={ROLE}\n",
-        users = own.join("userlist.txt").display(),
-        size = spec.pool_size,
-        clients = spec.max_client_conn,
-    )
+    let varying = [
+        ("listen_port", port.to_string()),
+        ("unix_socket_dir", own_dir),
+        ("auth_file", own.join("userlist.txt").display().to_string()),
+        ("default_pool_size", spec.pool_size.to_string()),
+        ("min_pool_size", spec.pool_size.to_string()),
+        ("max_client_conn", spec.max_client_conn.to_string()),
+        (
+            DATABASE,
+            format!("host={server_host} port={server_port} dbname={DATABASE} user={ROLE}"),
+        ),
+    ];
+    let mut text = String::new();
+    for line in PGBOUNCER_INI.lines() {
+        let key = line.split_once('=').map_or("", |(key, _)| key.trim());
+        match varying.iter().find(|(name, _)| *name == key) {
+            Some((name, value)) => text.push_str(&format!("{name} = {value}\n")),
+            None => {
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+    }
+    text
 }
 
 #[cfg(test)]
@@ -368,7 +385,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_varies_comes_after_the_shipped_lines() {
+    fn every_line_that_varies_is_in_the_shipped_file_and_replaced() {
         let spec = PgBouncerSpec {
             pool_size: 3,
             ..PgBouncerSpec::default()
@@ -381,6 +398,9 @@ mod tests {
             Path::new("/own"),
             Path::new("/srv"),
         );
+        assert_eq!(text.lines().count(), PGBOUNCER_INI.lines().count());
+        assert!(text.contains("auth_file = /own/userlist.txt"));
+        assert_eq!(text.matches("[pgbouncer]").count(), 1);
         let last = |key: &str| {
             text.lines()
                 .rfind(|l| l.starts_with(key))
