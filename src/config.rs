@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::arm::Arm;
+use crate::load::keep_awake::KeepAwakeChoice;
 use crate::load::{Arrivals, OfferedRate};
 use crate::procarray::SlotOrder;
 use crate::procarray::locks::LockKind;
@@ -159,8 +160,8 @@ pub struct Config {
     pub seed: u64,
     /// Spacing of paced arrivals.
     pub arrivals: Arrivals,
-    /// Whether SCHED_IDLE spinners keep the cores awake.
-    pub keep_awake: bool,
+    /// How cores are kept awake.
+    pub keep_awake: KeepAwakeChoice,
     /// The percentile quoted in headlines (99 = p99).
     pub quoted_percentile: f64,
     /// Model settings.

@@ -10,9 +10,7 @@ use crate::load::keep_awake::KeepAwake;
 use crate::load::plan::{Plan, PlanShape, Visit};
 use crate::load::progress::Progress;
 use crate::load::{Cancel, Clock, ClockQuality, MonotonicClock, OfferedRate};
-use crate::record::{
-    AbsentArm, Block, Calibration, Provenance, Run, RunStatus, SCHEMA_VERSION,
-};
+use crate::record::{AbsentArm, Block, Calibration, Provenance, Run, RunStatus, SCHEMA_VERSION};
 
 /// A finished execution: the run is valid even if it is partial.
 #[derive(Debug)]
@@ -48,7 +46,9 @@ pub fn execute(
         experiment: experiment.to_owned(),
         mode: config.mode,
         status: RunStatus::Complete,
-        started_at: jiff::Timestamp::now().round(jiff::Unit::Second).map_or_else(|_| String::new(), |t| t.to_string()),
+        started_at: jiff::Timestamp::now()
+            .round(jiff::Unit::Second)
+            .map_or_else(|_| String::new(), |t| t.to_string()),
         elapsed_ns: 0,
         config: config.clone(),
         client_rate_per_second: None,
@@ -62,7 +62,9 @@ pub fn execute(
     let interrupted = match carry_out(&mut run, bench, cancel, progress) {
         Ok(interrupted) => interrupted,
         Err(failure) => {
-            run.status = RunStatus::Partial { reason: failure.to_string() };
+            run.status = RunStatus::Partial {
+                reason: failure.to_string(),
+            };
             failure == Failure::Interrupted
         }
     };
@@ -72,7 +74,10 @@ pub fn execute(
     run.remarks.extend(remarks);
     if let Some(block) = run.blocks.iter().find(|b| !conserved(b)) {
         run.status = RunStatus::Partial {
-            reason: format!("counts of block {} do not add up: a bug in procbench", block.index),
+            reason: format!(
+                "counts of block {} do not add up: a bug in procbench",
+                block.index
+            ),
         };
     }
     run.elapsed_ns = MonotonicClock.now_ns() - started;
@@ -90,14 +95,15 @@ fn carry_out(
     progress: &mut Progress,
 ) -> Result<bool, Failure> {
     let config = run.config.clone();
-    let _awake = if config.keep_awake {
-        Some(KeepAwake::start().map_err(|e| Failure::Fatal(e.to_string()))?)
-    } else {
-        None
-    };
+    let awake = KeepAwake::start(config.keep_awake, config.mode)
+        .map_err(|e| Failure::Fatal(e.to_string()))?;
+    run.provenance.keep_awake = awake.describe();
     run.absent_arms = bench.prepare()?;
     for absent in &run.absent_arms {
-        progress.say(&format!("procbench: arm {} is absent: {}", absent.arm, absent.reason));
+        progress.say(&format!(
+            "procbench: arm {} is absent: {}",
+            absent.arm, absent.reason
+        ));
     }
     let arms: Vec<Arm> = config
         .arms
@@ -161,7 +167,11 @@ fn arm_without_success(blocks: &[Block]) -> Option<Arm> {
 /// Time that a plan takes, roughly.
 pub fn planned_time(config: &Config, plan: &Plan, bench: &dyn Bench) -> Duration {
     let block = Duration::from_nanos(config.block_ns() + config.warmup_ns) + bench.block_overhead();
-    let visits: Duration = plan.visits.iter().map(|v| bench.visit_overhead(v.standing)).sum();
+    let visits: Duration = plan
+        .visits
+        .iter()
+        .map(|v| bench.visit_overhead(v.standing))
+        .sum();
     visits + block * plan.block_count() as u32
 }
 
@@ -176,7 +186,11 @@ fn settle_rate(
     if let ClientRate::Given(rate) = config.client_rate {
         return Ok(rate);
     }
-    if config.server.as_ref().is_some_and(|s| s.server.contains("://")) {
+    if config
+        .server
+        .as_ref()
+        .is_some_and(|s| s.server.contains("://"))
+    {
         run.remarks.push(format!(
             "the server is not ours: clients at a gentle {GENTLE_RATE}/s, not calibrated"
         ));
@@ -190,7 +204,11 @@ fn settle_rate(
     progress.say(&format!(
         "procbench: calibrating the clients' rate at {standing} standing connections"
     ));
-    bench.open_visit(&Visit { index: 0, standing, blocks: Vec::new() })?;
+    bench.open_visit(&Visit {
+        index: 0,
+        standing,
+        blocks: Vec::new(),
+    })?;
     let mut sustained = BTreeMap::new();
     let mut outcome = Ok(());
     for arm in candidates {
@@ -218,7 +236,9 @@ fn settle_rate(
         .min_by(|a, b| a.1.total_cmp(b.1))
         .map(|(arm, rate)| (*arm, *rate));
     let Some((weakest, least)) = weakest else {
-        return Err(Failure::Fatal("calibration: no arm did a single transaction".to_owned()));
+        return Err(Failure::Fatal(
+            "calibration: no arm did a single transaction".to_owned(),
+        ));
     };
     // Whole operations per second read better and can be typed again.
     let rate = (least / 2.0).round().max(1.0);
@@ -238,6 +258,13 @@ fn settle_rate(
 pub fn absent_lines(absent: &[AbsentArm]) -> Vec<String> {
     absent
         .iter()
-        .map(|a| format!("{} is {}: {}", a.arm, if a.lost { "lost" } else { "absent" }, a.reason))
+        .map(|a| {
+            format!(
+                "{} is {}: {}",
+                a.arm,
+                if a.lost { "lost" } else { "absent" },
+                a.reason
+            )
+        })
         .collect()
 }

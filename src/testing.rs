@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::arm::Arm;
 use crate::config::{ClientRate, Config};
-use crate::procarray::SlotOrder;
+use crate::load::keep_awake::KeepAwakeChoice;
 use crate::load::plan::{BlockSpec, Plan, PlanShape};
 use crate::load::{Arrivals, ClockQuality, OfferedRate};
+use crate::procarray::SlotOrder;
 use crate::record::{
     Block, BlockCpu, Factors, Mode, Provenance, Role, RoleTally, Run, RunStatus, SCHEMA_VERSION,
     SeriesHistogram, SeriesKey,
@@ -26,7 +27,7 @@ pub fn block_with(spec: &BlockSpec, response: SeriesHistogram) -> Block {
     let count = response.len();
     let tally = RoleTally {
         scheduled: count,
-        begun_in_time: count,
+        begun_in_window: count,
         recorded: count,
         ..RoleTally::default()
     };
@@ -34,7 +35,7 @@ pub fn block_with(spec: &BlockSpec, response: SeriesHistogram) -> Block {
     if spec.arm != Arm::Quiet {
         client = RoleTally {
             scheduled: 50,
-            begun_in_time: 50,
+            begun_in_window: 50,
             recorded: 50,
             ..RoleTally::default()
         };
@@ -84,7 +85,7 @@ pub fn sample_config() -> Config {
         visits: 1,
         seed: 1,
         arrivals: Arrivals::Poisson,
-        keep_awake: false,
+        keep_awake: KeepAwakeChoice::Off,
         quoted_percentile: 99.0,
         model: None,
         server: None,

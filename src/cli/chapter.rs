@@ -78,7 +78,11 @@ impl RunCommand {
     /// A wrong request, or results that could not be written.
     pub fn run(self) -> Result<Outcome, CommandError> {
         let experiment = experiment::find(&self.experiment).map_err(CommandError::request)?;
-        let given = Given { load: self.load, server: self.server, model: self.model };
+        let given = Given {
+            load: self.load,
+            server: self.server,
+            model: self.model,
+        };
         let dir_name = experiment.name;
         carry_out(&[experiment], self.mode, &given, &self.output, dir_name)
     }
@@ -90,17 +94,30 @@ impl ChapterCommand {
     /// # Errors
     /// A wrong request, or results that could not be written.
     pub fn run(self) -> Result<Outcome, CommandError> {
-        let given = Given { load: self.load, server: self.server, model: self.model };
+        let given = Given {
+            load: self.load,
+            server: self.server,
+            model: self.model,
+        };
         let experiments: Vec<&Experiment> = experiment::registry().iter().collect();
         for experiment in &experiments {
             for &mode in experiment.modes {
-                given.config(experiment, mode).validate().map_err(CommandError::request)?;
+                given
+                    .config(experiment, mode)
+                    .validate()
+                    .map_err(CommandError::request)?;
             }
         }
         if self.install {
             super::doctor::install_missing()?;
         }
-        carry_out(&experiments, ModeChoice::Both, &given, &self.output, "chapter")
+        carry_out(
+            &experiments,
+            ModeChoice::Both,
+            &given,
+            &self.output,
+            "chapter",
+        )
     }
 }
 
@@ -113,7 +130,11 @@ struct Given {
 
 impl Given {
     fn config(&self, experiment: &Experiment, mode: Mode) -> Config {
-        let scale = if self.load.quick { Scale::Quick } else { Scale::Full };
+        let scale = if self.load.quick {
+            Scale::Quick
+        } else {
+            Scale::Full
+        };
         let mut config = (experiment.config)(mode, scale);
         self.load.apply(&mut config);
         // One list of arms for both modes: each runs those it has.
@@ -142,14 +163,21 @@ fn carry_out(
     };
     for experiment in experiments {
         for &mode in experiment.modes.iter().filter(|m| wanted(**m)) {
-            given.config(experiment, mode).validate().map_err(CommandError::request)?;
+            given
+                .config(experiment, mode)
+                .validate()
+                .map_err(CommandError::request)?;
         }
     }
     let dir = output_dir(output, name)?;
     let cancel = Cancel::on_signals().context("cannot handle signals")?;
     let mut outcome = Outcome::Done;
     for experiment in experiments {
-        let place = if experiments.len() > 1 { dir.join(experiment.name) } else { dir.clone() };
+        let place = if experiments.len() > 1 {
+            dir.join(experiment.name)
+        } else {
+            dir.clone()
+        };
         let mut all: Vec<Measured> = Vec::new();
         for &mode in experiment.modes.iter().filter(|m| wanted(**m)) {
             if cancel.is_cancelled() {
@@ -161,7 +189,13 @@ fn carry_out(
             }
             let request = config.server.as_ref().map(|s| given.server.request(s).0);
             let mode_dir = place.join(mode.name());
-            let measured = measure(experiment.name, &config, request.as_ref(), &cancel, &mode_dir)?;
+            let measured = measure(
+                experiment.name,
+                &config,
+                request.as_ref(),
+                &cancel,
+                &mode_dir,
+            )?;
             if measured.outcome() == Outcome::Partial {
                 outcome = Outcome::Partial;
             }
@@ -205,7 +239,8 @@ fn conclude(
     let items: Vec<drawings::Summarized<'_>> = all.iter().map(|m| (&m.run, &m.summary)).collect();
     let figures = draw_all(&items, dir)?;
     let text = summary_text::markdown(experiment, &items, &figures);
-    write_atomically(&dir.join("SUMMARY.md"), text.as_bytes()).context("the summary could not be saved")?;
+    write_atomically(&dir.join("SUMMARY.md"), text.as_bytes())
+        .context("the summary could not be saved")?;
     if format != StdoutFormat::Text {
         return all.iter().try_for_each(|m| print_run(m, format));
     }
@@ -220,22 +255,33 @@ fn conclude(
             print(&format!("{}\n", line.replace("**", "")));
         }
     }
-    print(&format!("\nsummary: {}\n", dir.join("SUMMARY.md").display()));
+    print(&format!(
+        "\nsummary: {}\n",
+        dir.join("SUMMARY.md").display()
+    ));
     for figure in figures {
-        print(&format!("figure:  {}\n", dir.join(format!("{figure}.png")).display()));
+        print(&format!(
+            "figure:  {}\n",
+            dir.join(format!("{figure}.png")).display()
+        ));
     }
     Ok(())
 }
 
 /// Draws each run beside its run file and, if they may be compared, all of them
 /// together; returns the stems relative to `dir`.
-pub fn draw_all(items: &[drawings::Summarized<'_>], dir: &Path) -> Result<Vec<String>, CommandError> {
+pub fn draw_all(
+    items: &[drawings::Summarized<'_>],
+    dir: &Path,
+) -> Result<Vec<String>, CommandError> {
     let redraw = format!("procbench figures {}", dir.display());
     let runs: Vec<_> = items.iter().map(|i| i.0).collect();
     let mut written = Vec::new();
     if items.len() > 1 {
         match comparable::check(&runs) {
-            Ok(()) => written.extend(drawings::draw_comparison(items, dir, &redraw).context("drawing")?),
+            Ok(()) => {
+                written.extend(drawings::draw_comparison(items, dir, &redraw).context("drawing")?)
+            }
             Err(reason) => eprintln!("procbench: no comparison: {reason}"),
         }
     }

@@ -45,18 +45,27 @@ impl CompareCommand {
         comparable::check(&all).map_err(CommandError::request)?;
         let summaries: Vec<RunSummary> = runs.iter().map(summarize).collect();
         let items: Vec<drawings::Summarized<'_>> = runs.iter().zip(&summaries).collect();
-        std::fs::create_dir_all(&self.out)
-            .map_err(|e| CommandError::Request(format!("cannot write to {}: {e}", self.out.display())))?;
+        std::fs::create_dir_all(&self.out).map_err(|e| {
+            CommandError::Request(format!("cannot write to {}: {e}", self.out.display()))
+        })?;
         let names: Vec<String> = self.runs.iter().map(|p| p.display().to_string()).collect();
         let redraw = format!("procbench compare {}", names.join(" "));
         let written = drawings::draw_comparison(&items, &self.out, &redraw).context("drawing")?;
-        let all_rows: Vec<_> = items.iter().flat_map(|(run, s)| rows::summary_rows(run, s)).collect();
+        let all_rows: Vec<_> = items
+            .iter()
+            .flat_map(|(run, s)| rows::summary_rows(run, s))
+            .collect();
         match self.format {
             StdoutFormat::Text => {
                 print(&table::comparison_table(&items));
                 print(&table::between_runs(&items));
-                print("Excess is over each run's own kept-open: a snapshot and a query have no common absolute scale.\n");
-                for path in written.iter().filter(|p| p.extension().is_some_and(|e| e == "png")) {
+                print(
+                    "Excess is over each run's own kept-open: a snapshot and a query have no common absolute scale.\n",
+                );
+                for path in written
+                    .iter()
+                    .filter(|p| p.extension().is_some_and(|e| e == "png"))
+                {
                     print(&format!("figure: {}\n", path.display()));
                 }
             }

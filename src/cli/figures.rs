@@ -72,7 +72,10 @@ impl FiguresCommand {
                 stems
             };
             for stem in stems {
-                print(&format!("{}\n", group.join(format!("{stem}.png")).display()));
+                print(&format!(
+                    "{}\n",
+                    group.join(format!("{stem}.png")).display()
+                ));
             }
         }
         Ok(Outcome::Done)

@@ -12,9 +12,9 @@ use super::print;
 use crate::config::Config;
 use crate::execute::{Executed, execute, run_id};
 use crate::experiment::{self, Scale};
+use crate::load::Cancel;
 use crate::load::driver::Bench;
 use crate::load::progress::Progress;
-use crate::load::Cancel;
 use crate::model::ModelBench;
 use crate::record::{Mode, Run, write_run};
 use crate::report::{drawings, rows, table};
@@ -55,7 +55,11 @@ pub struct ServerCommand {
 }
 
 fn scale(load: &LoadOptions) -> Scale {
-    if load.quick { Scale::Quick } else { Scale::Full }
+    if load.quick {
+        Scale::Quick
+    } else {
+        Scale::Full
+    }
 }
 
 impl ModelCommand {
@@ -64,10 +68,9 @@ impl ModelCommand {
     /// # Errors
     /// A wrong request, or a run that could not be written.
     pub fn run(self) -> Result<Outcome, CommandError> {
-        let mut config = (experiment::find("churn-tail").map_err(CommandError::request)?.config)(
-            Mode::Model,
-            scale(&self.load),
-        );
+        let mut config = (experiment::find("churn-tail")
+            .map_err(CommandError::request)?
+            .config)(Mode::Model, scale(&self.load));
         self.load.apply(&mut config);
         if let Some(model) = &mut config.model {
             self.model.apply(model);
@@ -82,12 +85,14 @@ impl ServerCommand {
     /// # Errors
     /// A wrong request, or a run that could not be written.
     pub fn run(self) -> Result<Outcome, CommandError> {
-        let mut config = (experiment::find("churn-tail").map_err(CommandError::request)?.config)(
-            Mode::Server,
-            scale(&self.load),
-        );
+        let mut config = (experiment::find("churn-tail")
+            .map_err(CommandError::request)?
+            .config)(Mode::Server, scale(&self.load));
         self.load.apply(&mut config);
-        let defaults = config.server.clone().unwrap_or_else(experiment::default_server);
+        let defaults = config
+            .server
+            .clone()
+            .unwrap_or_else(experiment::default_server);
         let (request, recorded) = self.server.request(&defaults);
         config.server = Some(recorded);
         one_run("server", &config, Some(&request), &self.output)
@@ -130,14 +135,16 @@ pub struct Measured {
     pub run: Run,
     /// Its numbers.
     pub summary: RunSummary,
-    /// Whether the user stopped it.
-    pub interrupted: bool,
 }
 
 impl Measured {
     /// Done, or partial.
     pub fn outcome(&self) -> Outcome {
-        if self.run.partial_reason().is_some() { Outcome::Partial } else { Outcome::Done }
+        if self.run.partial_reason().is_some() {
+            Outcome::Partial
+        } else {
+            Outcome::Done
+        }
     }
 }
 
@@ -153,24 +160,30 @@ pub fn measure(
     let say = |line: &str| eprintln!("{line}");
     let mut bench: Box<dyn Bench + '_> = match (config.mode, request) {
         (Mode::Model, _) => Box::new(
-            ModelBench::new(config, cancel.clone()).map_err(|e| CommandError::Request(e.to_string()))?,
+            ModelBench::new(config, cancel.clone())
+                .map_err(|e| CommandError::Request(e.to_string()))?,
         ),
         (Mode::Server, Some(request)) => {
             sweep();
             Box::new(ServerBench::new(config, request, cancel.clone(), &say))
         }
         (Mode::Server, None) => {
-            return Err(CommandError::Request("server mode needs a server".to_owned()));
+            return Err(CommandError::Request(
+                "server mode needs a server".to_owned(),
+            ));
         }
     };
-    let Executed { run, interrupted } = execute(name, config, bench.as_mut(), cancel, &mut progress);
+    let Executed { run, .. } = execute(name, config, bench.as_mut(), cancel, &mut progress);
     drop(bench);
     let path = write_run(dir, &run).context("the run could not be saved")?;
     if let Some(reason) = run.partial_reason() {
-        eprintln!("procbench: PARTIAL RUN: {reason}; what was measured is in {}", path.display());
+        eprintln!(
+            "procbench: PARTIAL RUN: {reason}; what was measured is in {}",
+            path.display()
+        );
     }
     let summary = summarize(&run);
-    Ok(Measured { run, summary, interrupted })
+    Ok(Measured { run, summary })
 }
 
 /// Removes what killed runs left behind.

@@ -148,7 +148,10 @@ mod tests {
             let error = Cli::try_parse_from(std::iter::once("procbench").chain(arguments.clone()))
                 .unwrap_err();
             let line = one_line(&error.to_string());
-            assert!(!line.contains('\n') && line.len() > 20, "{arguments:?}: {line}");
+            assert!(
+                !line.contains('\n') && line.len() > 20,
+                "{arguments:?}: {line}"
+            );
         }
     }
 }

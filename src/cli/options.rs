@@ -8,6 +8,7 @@ use clap::Args;
 use super::values;
 use crate::arm::Arm;
 use crate::config::{ClientRate, Config, Disconnect, ModelConfig, ServerConfig, Statement};
+use crate::load::keep_awake::KeepAwakeChoice;
 use crate::load::{Arrivals, OfferedRate};
 use crate::procarray::SlotOrder;
 use crate::procarray::locks::LockKind;
@@ -68,9 +69,9 @@ pub struct LoadOptions {
     /// Spacing of paced arrivals
     #[arg(long, value_enum)]
     pub arrivals: Option<Arrivals>,
-    /// Keep the cores awake with SCHED_IDLE spinners: on or off
-    #[arg(long, value_name = "on|off", value_parser = values::on_off)]
-    pub keep_awake: Option<bool>,
+    /// Keep idle cores awake: auto, pm (power management), spin (SCHED_IDLE spinners) or off
+    #[arg(long, value_name = "HOW")]
+    pub keep_awake: Option<KeepAwakeChoice>,
     /// Percentile to quote in headlines and verdicts
     #[arg(long, value_name = "P", value_parser = values::percentile)]
     pub quote: Option<f64>,
@@ -179,11 +180,14 @@ impl LoadOptions {
             }
         }
         let blocks_before = config.blocks;
-        set(&mut config.arms, &self.arms.clone().map(|mut arms| {
-            arms.sort();
-            arms.dedup();
-            arms
-        }));
+        set(
+            &mut config.arms,
+            &self.arms.clone().map(|mut arms| {
+                arms.sort();
+                arms.dedup();
+                arms
+            }),
+        );
         set(&mut config.readers, &self.readers);
         set(&mut config.reader_rate, &self.reader_rate);
         set(&mut config.clients, &self.clients);
@@ -195,9 +199,15 @@ impl LoadOptions {
         match self.duration {
             Some(duration) => config.duration_ns = duration.as_nanos() as u64,
             // Other numbers of blocks keep the length of a block.
-            None => config.duration_ns = config.duration_ns / u64::from(blocks_before.max(1)) * u64::from(config.blocks),
+            None => {
+                config.duration_ns =
+                    config.duration_ns / u64::from(blocks_before.max(1)) * u64::from(config.blocks)
+            }
         }
-        set(&mut config.warmup_ns, &self.warmup.map(|d| d.as_nanos() as u64));
+        set(
+            &mut config.warmup_ns,
+            &self.warmup.map(|d| d.as_nanos() as u64),
+        );
         set(&mut config.visits, &self.starts);
         if self.starts.is_none() {
             config.visits = config.visits.min(config.blocks.max(1));

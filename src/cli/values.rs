@@ -92,18 +92,6 @@ fn part_numbers(part: &str) -> Result<Vec<u32>, String> {
         .collect())
 }
 
-/// `on` or `off`.
-///
-/// # Errors
-/// For anything else.
-pub fn on_off(text: &str) -> Result<bool, String> {
-    match text {
-        "on" | "true" | "yes" => Ok(true),
-        "off" | "false" | "no" => Ok(false),
-        _ => Err(format!("'{text}' is neither on nor off")),
-    }
-}
-
 /// A percentile to quote, such as `99` or `99.9`.
 ///
 /// # Errors
@@ -126,7 +114,17 @@ mod tests {
         assert_eq!(duration("500us"), Ok(Duration::from_micros(500)));
         assert_eq!(duration("1.5ms"), Ok(Duration::from_micros(1500)));
         assert_eq!(duration("30us"), Ok(Duration::from_nanos(30_000)));
-        for bad in ["", "5", "s", "-3s", "1 fortnight", "nans", "infs", "1e300h", "8000h"] {
+        for bad in [
+            "",
+            "5",
+            "s",
+            "-3s",
+            "1 fortnight",
+            "nans",
+            "infs",
+            "1e300h",
+            "8000h",
+        ] {
             assert!(duration(bad).is_err(), "{bad}");
         }
         assert!(positive_duration("0s").is_err());
@@ -137,7 +135,16 @@ mod tests {
         assert_eq!(numbers("0,100,1000"), Ok(vec![0, 100, 1000]));
         assert_eq!(numbers("0..500:3"), Ok(vec![0, 250, 500]));
         assert_eq!(numbers("50..5000:log3,7,50"), Ok(vec![50, 500, 5000, 7]));
-        for bad in ["", "a", "-1", "5..1:3", "0..10:log3", "1..10", "1..10:1", "1,,2"] {
+        for bad in [
+            "",
+            "a",
+            "-1",
+            "5..1:3",
+            "0..10:log3",
+            "1..10",
+            "1..10:1",
+            "1,,2",
+        ] {
             assert!(numbers(bad).is_err(), "{bad}");
         }
     }

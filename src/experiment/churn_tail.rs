@@ -3,6 +3,7 @@
 use super::{Experiment, Scale};
 use crate::arm::Arm;
 use crate::config::{ClientRate, Config, Disconnect, ModelConfig, ServerConfig, Statement};
+use crate::load::keep_awake::KeepAwakeChoice;
 use crate::load::{Arrivals, OfferedRate};
 use crate::procarray::SlotOrder;
 use crate::procarray::locks::LockKind;
@@ -41,7 +42,7 @@ fn config(mode: Mode, scale: Scale) -> Config {
         visits,
         seed: 74,
         arrivals: Arrivals::Poisson,
-        keep_awake: true,
+        keep_awake: KeepAwakeChoice::Auto,
         quoted_percentile: 99.0,
         model: (mode == Mode::Model).then(default_model),
         server: (mode == Mode::Server).then(default_server),
@@ -49,7 +50,7 @@ fn config(mode: Mode, scale: Scale) -> Config {
 }
 
 /// The model's settings where nothing else is asked for.
-pub(crate) fn default_model() -> ModelConfig {
+fn default_model() -> ModelConfig {
     ModelConfig {
         lock: LockKind::default(),
         snapshots_per_statement: 2,

@@ -3,7 +3,7 @@
 
 mod churn_tail;
 
-pub(crate) use churn_tail::{default_model, default_server};
+pub(crate) use churn_tail::default_server;
 
 use crate::config::Config;
 use crate::record::Mode;
@@ -18,6 +18,7 @@ pub enum Scale {
 }
 
 /// A canned experiment.
+#[derive(Debug)]
 pub struct Experiment {
     /// Name on the command line.
     pub name: &'static str,
@@ -62,7 +63,9 @@ pub fn find(name: &str) -> Result<&'static Experiment, UnknownExperiment> {
     REGISTRY
         .iter()
         .find(|e| e.name == name)
-        .ok_or_else(|| UnknownExperiment { given: name.to_owned() })
+        .ok_or_else(|| UnknownExperiment {
+            given: name.to_owned(),
+        })
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use nix::sys::resource::{UsageWho, getrusage};
 
-use crate::server::procfs;
 use crate::load::{Clock, MonotonicClock};
 use crate::record::{BlockCpu, BlockRecord};
+use crate::server::procfs;
 
 /// Whose CPU is read.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,8 +33,14 @@ impl CpuReading {
     pub fn take(watched: Watched) -> Self {
         CpuReading {
             at_ns: MonotonicClock.now_ns(),
-            server_ns: watched.postmaster.and_then(procfs::process_tree_cpu).map(|c| c.total_ns()),
-            pgbouncer_ns: watched.pgbouncer.and_then(procfs::process_cpu).map(|c| c.total_ns()),
+            server_ns: watched
+                .postmaster
+                .and_then(procfs::process_tree_cpu)
+                .map(|c| c.total_ns()),
+            pgbouncer_ns: watched
+                .pgbouncer
+                .and_then(procfs::process_cpu)
+                .map(|c| c.total_ns()),
             machine: procfs::machine_cpu(),
             own_ns: own_cpu_ns(),
         }
@@ -59,20 +65,22 @@ impl CpuReading {
         let load_ns: u64 = record.cpu_ns.values().sum();
         // The keep-awake spinners are ours, too, but nobody has to wait for them.
         let spinners_ns = (now.own_ns - self.own_ns).saturating_sub(load_ns);
-        let machine_busy = now.machine.zip(self.machine).map(|(now, before)| {
-            let busy = (now.busy_ns - before.busy_ns).saturating_sub(spinners_ns);
-            let all = now.busy_ns + now.idle_ns + now.steal_ns
-                - before.busy_ns
-                - before.idle_ns
-                - before.steal_ns;
-            busy as f64 / all.max(1) as f64
+        let machine = now.machine.zip(self.machine).map(|(now, before)| {
+            let (busy, idle, stolen) = (
+                (now.busy_ns - before.busy_ns).saturating_sub(spinners_ns) as f64,
+                (now.idle_ns - before.idle_ns) as f64,
+                (now.steal_ns - before.steal_ns) as f64,
+            );
+            let all = (busy + idle + stolen + spinners_ns as f64).max(1.0);
+            (busy / all, stolen / all)
         });
-        let busiest = record.cpu_ns.values().max().copied().unwrap_or(0);
+        let busiest = record.busiest_thread_ns;
         BlockCpu {
             over_ns,
             used_ns,
             busiest_load_thread: busiest as f64 / over_ns.max(1) as f64,
-            machine_busy,
+            machine_busy: machine.map(|m| m.0),
+            machine_stolen: machine.map(|m| m.1),
         }
     }
 }

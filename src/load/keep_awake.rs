@@ -1,45 +1,163 @@
 //! Keeping idle cores awake.
 //!
-//! A halted virtual CPU wakes slowly, so a quiet arm can look slower than a
-//! busy one. One SCHED_IDLE spinner a core keeps them from halting; anything
-//! else that wants the core pre-empts it at once.
+//! A halted virtual CPU wakes slowly, so a quiet arm can look slower than a busy
+//! one. Two ways against it:
+//!
+//! - a request for zero wake-up time to the kernel's power management
+//!   (`/dev/cpu_dma_latency`): idle cores poll in the idle loop. The scheduler
+//!   still knows that they are idle, so nothing competes with what is measured;
+//! - one SCHED_IDLE spinner a core, where that file cannot be written. A spinner
+//!   gives way at once only to tasks of its own scheduling group. Containers,
+//!   and with autogroup every PostgreSQL backend (each calls setsid), are groups
+//!   of their own and must share the core with the spinner's group: forked
+//!   children then wait for whole ticks. So spinners are not used beside a server
+//!   unless asked for by name (METHODOLOGY.md has the measurement).
 
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
+use serde::{Deserialize, Serialize};
 use thread_priority::ThreadPriority;
 use thread_priority::unix::{
     NormalThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy,
     thread_native_id,
 };
 
-/// Spinners that run until this value is dropped.
-#[derive(Debug)]
-pub struct KeepAwake {
-    stop: Arc<AtomicBool>,
-    spinners: Vec<JoinHandle<()>>,
+use crate::record::Mode;
+
+/// The kernel's wake-up time request: 4 bytes, microseconds, held while open.
+const CPU_DMA_LATENCY: &str = "/dev/cpu_dma_latency";
+
+/// Whether and how cores are kept awake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeepAwakeChoice {
+    /// By power management where allowed; else by spinners in the model and not
+    /// at all beside a server.
+    Auto,
+    /// By power management.
+    PowerManagement,
+    /// By SCHED_IDLE spinners.
+    Spinners,
+    /// Not at all.
+    Off,
 }
 
-/// The kernel would not make the spinners SCHED_IDLE.
+impl KeepAwakeChoice {
+    /// The name used on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            KeepAwakeChoice::Auto => "auto",
+            KeepAwakeChoice::PowerManagement => "pm",
+            KeepAwakeChoice::Spinners => "spin",
+            KeepAwakeChoice::Off => "off",
+        }
+    }
+}
+
+impl fmt::Display for KeepAwakeChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for KeepAwakeChoice {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        match s {
+            "auto" | "on" => Ok(KeepAwakeChoice::Auto),
+            "pm" => Ok(KeepAwakeChoice::PowerManagement),
+            "spin" => Ok(KeepAwakeChoice::Spinners),
+            "off" => Ok(KeepAwakeChoice::Off),
+            _ => Err(format!(
+                "'{s}' is not a way to keep cores awake: choose from auto, pm, spin, off"
+            )),
+        }
+    }
+}
+
+/// Keeps the cores awake until it is dropped.
+#[derive(Debug)]
+pub enum KeepAwake {
+    /// By power management: the open request.
+    PowerManagement(File),
+    /// By spinners.
+    Spinners(Spinners),
+    /// Not at all, and why.
+    Off(&'static str),
+}
+
+/// The cores cannot be kept awake in the way that was asked for.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot start a SCHED_IDLE spinner ({0}): pass --keep-awake off")]
-pub struct KeepAwakeError(String);
+pub enum KeepAwakeError {
+    /// The power management file cannot be written.
+    #[error("cannot write {CPU_DMA_LATENCY} ({0}): run as root, or pass --keep-awake off")]
+    PowerManagement(std::io::Error),
+    /// The kernel would not make the spinners SCHED_IDLE.
+    #[error("cannot start a SCHED_IDLE spinner ({0}): pass --keep-awake off")]
+    Spinner(String),
+}
 
 impl KeepAwake {
-    /// Starts one spinner a core.
+    /// Starts keeping the cores awake for a run in `mode`.
     ///
     /// # Errors
-    /// When a thread cannot be started or cannot become SCHED_IDLE; a spinner
-    /// of ordinary priority would take the CPU away from what is measured.
-    pub fn start() -> Result<Self, KeepAwakeError> {
+    /// When the way asked for by name is not allowed here.
+    pub fn start(choice: KeepAwakeChoice, mode: Mode) -> Result<Self, KeepAwakeError> {
+        match choice {
+            KeepAwakeChoice::Off => Ok(KeepAwake::Off("not asked for")),
+            KeepAwakeChoice::PowerManagement => power_management()
+                .map(KeepAwake::PowerManagement)
+                .map_err(KeepAwakeError::PowerManagement),
+            KeepAwakeChoice::Spinners => Spinners::start().map(KeepAwake::Spinners),
+            KeepAwakeChoice::Auto => match (power_management(), mode) {
+                (Ok(request), _) => Ok(KeepAwake::PowerManagement(request)),
+                (Err(_), Mode::Model) => Spinners::start().map(KeepAwake::Spinners),
+                (Err(_), Mode::Server) => Ok(KeepAwake::Off(
+                    "power management needs root, and spinners would compete with the server",
+                )),
+            },
+        }
+    }
+
+    /// What is done, in words, for the run file.
+    pub fn describe(&self) -> String {
+        match self {
+            KeepAwake::PowerManagement(_) => "by power management (idle cores poll)".to_owned(),
+            KeepAwake::Spinners(s) => format!("by {} SCHED_IDLE spinners", s.threads.len()),
+            KeepAwake::Off(why) => format!("off: {why}"),
+        }
+    }
+}
+
+fn power_management() -> std::io::Result<File> {
+    let mut request = OpenOptions::new().write(true).open(CPU_DMA_LATENCY)?;
+    request.write_all(&0i32.to_ne_bytes())?;
+    Ok(request)
+}
+
+/// SCHED_IDLE threads, one pinned to each core.
+#[derive(Debug)]
+pub struct Spinners {
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Spinners {
+    fn start() -> Result<Self, KeepAwakeError> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let mut awake = KeepAwake {
+        let mut spinners = Spinners {
             stop: Arc::new(AtomicBool::new(false)),
-            spinners: Vec::new(),
+            threads: Vec::new(),
         };
         for core in 0..cores {
-            let stop = Arc::clone(&awake.stop);
+            let stop = Arc::clone(&spinners.stop);
             let (report, answer) = std::sync::mpsc::channel();
             let spinner = std::thread::Builder::new()
                 .name(format!("keep-awake-{core}"))
@@ -51,11 +169,11 @@ impl KeepAwake {
                     );
                     let failed = idle.is_err();
                     let _ = report.send(idle);
+                    // At ordinary priority it would take the CPU away from what is measured.
                     if failed {
                         return;
                     }
-                    // One on each core; where pinning is not allowed the
-                    // scheduler spreads them by itself.
+                    // Where pinning is not allowed the scheduler spreads them by itself.
                     let mut cpus = nix::sched::CpuSet::new();
                     if cpus.set(core).is_ok() {
                         let _ = nix::sched::sched_setaffinity(nix::unistd::Pid::from_raw(0), &cpus);
@@ -64,22 +182,22 @@ impl KeepAwake {
                         std::hint::spin_loop();
                     }
                 })
-                .map_err(|e| KeepAwakeError(e.to_string()))?;
-            awake.spinners.push(spinner);
+                .map_err(|e| KeepAwakeError::Spinner(e.to_string()))?;
+            spinners.threads.push(spinner);
             match answer.recv() {
                 Ok(Ok(())) => {}
-                Ok(Err(e)) => return Err(KeepAwakeError(format!("{e:?}"))),
-                Err(e) => return Err(KeepAwakeError(e.to_string())),
+                Ok(Err(e)) => return Err(KeepAwakeError::Spinner(format!("{e:?}"))),
+                Err(e) => return Err(KeepAwakeError::Spinner(e.to_string())),
             }
         }
-        Ok(awake)
+        Ok(spinners)
     }
 }
 
-impl Drop for KeepAwake {
+impl Drop for Spinners {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        for spinner in self.spinners.drain(..) {
+        for spinner in self.threads.drain(..) {
             let _ = spinner.join();
         }
     }
@@ -91,7 +209,7 @@ mod tests {
 
     #[test]
     fn spinners_are_sched_idle_and_stop() {
-        let awake = KeepAwake::start().unwrap();
+        let awake = KeepAwake::start(KeepAwakeChoice::Spinners, Mode::Server).unwrap();
         let mut idle = 0;
         for task in std::fs::read_dir("/proc/self/task").unwrap() {
             let stat =
@@ -111,5 +229,18 @@ mod tests {
         }
         assert!(idle >= 1);
         drop(awake);
+    }
+
+    #[test]
+    fn auto_never_spins_beside_a_server() {
+        let awake = KeepAwake::start(KeepAwakeChoice::Auto, Mode::Server).unwrap();
+        assert!(
+            !matches!(awake, KeepAwake::Spinners(_)),
+            "{}",
+            awake.describe()
+        );
+        for choice in ["auto", "pm", "spin", "off"] {
+            assert_eq!(choice.parse::<KeepAwakeChoice>().unwrap().name(), choice);
+        }
     }
 }

@@ -37,6 +37,16 @@ impl OfferedRate {
     }
 }
 
+impl OfferedRate {
+    /// A share (0 to 1) of this rate.
+    pub fn share(self, share: f64) -> Self {
+        match self {
+            OfferedRate::Max => OfferedRate::Max,
+            OfferedRate::PerSecond(rate) => OfferedRate::PerSecond(rate * share),
+        }
+    }
+}
+
 impl fmt::Display for OfferedRate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

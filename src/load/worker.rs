@@ -168,12 +168,13 @@ impl Worker {
             self.schedule.advance();
         }
         let counted_at = due.at_ns.unwrap_or(now_ns);
-        let measured = counted_at >= self.window.measure_from_ns && counted_at < self.window.end_ns;
+        let inside = |ns| ns >= self.window.measure_from_ns && ns < self.window.end_ns;
+        let measured = inside(counted_at);
+        if inside(now_ns) {
+            self.tally.begun_in_window += 1;
+        }
         if measured {
             self.tally.scheduled += 1;
-            if now_ns < self.window.end_ns {
-                self.tally.begun_in_time += 1;
-            }
             if slept && let Some(at_ns) = due.at_ns {
                 self.recorder
                     .record(self.pacing, now_ns.saturating_sub(at_ns));
@@ -233,7 +234,7 @@ impl Worker {
             return;
         }
         self.tally.scheduled += 1;
-        self.tally.begun_in_time += 1;
+        self.tally.begun_in_window += 1;
         match outcome {
             Ok(()) => self.tally.untimed += 1,
             Err(class) => *self.tally.errors.entry(class).or_default() += 1,

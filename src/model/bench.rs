@@ -109,16 +109,31 @@ impl LockVisitor for Opener<'_> {
                 .map(|_| {
                     let slot = array.init_process().ok_or_else(too_small)?;
                     array.add(slot, &mut NoProbe);
-                    Ok(Backend { slot, snapshot: array.new_snapshot() })
+                    Ok(Backend {
+                        slot,
+                        snapshot: array.new_snapshot(),
+                    })
                 })
                 .collect()
         };
-        let (readers, kept_open, pooled) =
-            (open(config.readers)?, open(config.clients)?, open(config.pool_size)?);
+        let (readers, kept_open, pooled) = (
+            open(config.readers)?,
+            open(config.clients)?,
+            open(config.pool_size)?,
+        );
         array
-            .open_standing(self.standing as usize, config.clients as usize, config.slot_order)
+            .open_standing(
+                self.standing as usize,
+                config.clients as usize,
+                config.slot_order,
+            )
             .ok_or_else(too_small)?;
-        Ok(Box::new(VisitOn { array, readers, kept_open, pooled }))
+        Ok(Box::new(VisitOn {
+            array,
+            readers,
+            kept_open,
+            pooled,
+        }))
     }
 }
 
@@ -143,16 +158,17 @@ fn carry_out<O: ThreadOperation>(
     let cpu_ns = thread_cpu_ns() - cpu_before;
     let counts = counts(&operation);
     let (role, recorder, tally) = worker.finish();
-    Finished { role, recorder, tally, cpu_ns, counts }
+    Finished {
+        role,
+        recorder,
+        tally,
+        cpu_ns,
+        counts,
+    }
 }
 
 impl<L: SharedExclusiveLock> VisitOn<L> {
-    fn worker(
-        order: &BlockOrder<'_>,
-        window: Window,
-        role: Role,
-        index: usize,
-    ) -> Worker {
+    fn worker(order: &BlockOrder<'_>, window: Window, role: Role, index: usize) -> Worker {
         let (rate, count, operation) = match role {
             Role::Reader => (order.rates.0, order.config.readers, Operation::Statement),
             Role::Client => (order.rates.1, order.config.clients, Operation::Transaction),
@@ -224,11 +240,17 @@ impl<L: SharedExclusiveLock> AnyVisit for VisitOn<L> {
             // A panicking role is a bug; it must not look like a quiet one.
             let done = thread.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             record.merge_worker(done.role, &done.recorder, &done.tally, done.cpu_ns);
+            record.busiest_thread_ns = record.busiest_thread_ns.max(done.cpu_ns);
             counts += done.counts;
         }
         self.pooled.extend(free.try_iter());
         let locks = self.array.lock_counts() - locks_before;
-        Measured { window, record, counts, locks }
+        Measured {
+            window,
+            record,
+            counts,
+            locks,
+        }
     }
 
     fn statement_ns(&mut self, snapshots: u32) -> f64 {
@@ -241,7 +263,8 @@ impl<L: SharedExclusiveLock> AnyVisit for VisitOn<L> {
             let began = MonotonicClock.now_ns();
             for _ in 0..BATCH {
                 for _ in 0..snapshots {
-                    self.array.get_snapshot_data(backend.slot, &mut backend.snapshot, &mut NoProbe);
+                    self.array
+                        .get_snapshot_data(backend.slot, &mut backend.snapshot, &mut NoProbe);
                 }
                 self.array.snapshot_reset_xmin(backend.slot);
             }
@@ -258,7 +281,9 @@ fn await_start(window: &Window, cancel: &Cancel) {
         if now >= window.start_ns {
             return;
         }
-        std::thread::sleep(Duration::from_nanos((window.start_ns - now).min(10_000_000)));
+        std::thread::sleep(Duration::from_nanos(
+            (window.start_ns - now).min(10_000_000),
+        ));
     }
 }
 
@@ -286,7 +311,10 @@ impl<'a> ModelBench<'a> {
 
     fn sampling(&mut self) -> Sampling {
         let snapshots = self.model.snapshots_per_statement;
-        let cost = self.visit.as_mut().map_or(0.0, |v| v.statement_ns(snapshots));
+        let cost = self
+            .visit
+            .as_mut()
+            .map_or(0.0, |v| v.statement_ns(snapshots));
         let short = cost < 10.0 * self.clock.read_cost_ns;
         let one_in = if short { LOOK_ONE_IN } else { 1 };
         let remark = format!(
@@ -296,7 +324,10 @@ impl<'a> ModelBench<'a> {
         if !self.remarks.contains(&remark) {
             self.remarks.push(remark);
         }
-        Sampling { look_one_in: one_in, closed_loop_one_in: one_in }
+        Sampling {
+            look_one_in: one_in,
+            closed_loop_one_in: one_in,
+        }
     }
 
     fn measure(
@@ -338,7 +369,11 @@ impl Bench for ModelBench<'_> {
 
     fn open_visit(&mut self, visit: &Visit) -> Result<(), Failure> {
         self.visit = None;
-        let opener = Opener { config: self.config, model: &self.model, standing: visit.standing };
+        let opener = Opener {
+            config: self.config,
+            model: &self.model,
+            standing: visit.standing,
+        };
         self.visit = Some(self.model.lock.visit(opener)?);
         Ok(())
     }
@@ -350,15 +385,29 @@ impl Bench for ModelBench<'_> {
             (self.config.warmup_ns, self.config.block_ns()),
             derive_seed(self.config.seed, &[u64::from(spec.index) + 1]),
         )?;
-        let Measured { window, record, counts, locks } = measured;
+        let Measured {
+            window,
+            record,
+            counts,
+            locks,
+        } = measured;
         let counters = BTreeMap::from([
             ("operations.snapshot".to_owned(), counts.snapshots),
             ("operations.procarray-add".to_owned(), counts.adds),
             ("operations.procarray-remove".to_owned(), counts.removes),
             ("procarraylock.shared".to_owned(), locks.proc_array.shared),
-            ("procarraylock.exclusive".to_owned(), locks.proc_array.exclusive),
-            ("procarraylock.shared-waits".to_owned(), locks.proc_array.shared_waits),
-            ("procarraylock.exclusive-waits".to_owned(), locks.proc_array.exclusive_waits),
+            (
+                "procarraylock.exclusive".to_owned(),
+                locks.proc_array.exclusive,
+            ),
+            (
+                "procarraylock.shared-waits".to_owned(),
+                locks.proc_array.shared_waits,
+            ),
+            (
+                "procarraylock.exclusive-waits".to_owned(),
+                locks.proc_array.exclusive_waits,
+            ),
             ("xidgenlock.exclusive".to_owned(), locks.xid_gen.exclusive),
         ]);
         if locks.proc_array.shared != counts.snapshots
@@ -400,7 +449,11 @@ impl Bench for ModelBench<'_> {
             CALIBRATION_NS,
             derive_seed(0, &[arm.index() as u64]),
         )?;
-        let done = measured.record.tallies.get(&Role::Client).map_or(0, RoleTally::succeeded);
+        let done = measured
+            .record
+            .tallies
+            .get(&Role::Client)
+            .map_or(0, RoleTally::succeeded);
         Ok(done as f64 * 1e9 / measured.window.measured_ns() as f64)
     }
 

@@ -20,7 +20,13 @@ pub struct ConnectionCpu {
 pub fn connection_cpu(run: &Run, summary: &RunSummary) -> Option<ConnectionCpu> {
     let rate = run.client_rate_per_second?;
     let level = summary.levels.first()?;
-    let cores = |arm| level.contender(arm, false)?.cpu_cores.get("server").copied();
+    let cores = |arm| {
+        level
+            .contender(arm, false)?
+            .cpu_cores
+            .get("server")
+            .copied()
+    };
     let fork = (cores(Arm::ForkOnly)? - cores(Arm::Quiet)?) / rate * 1e9;
     let session = (cores(Arm::Unpooled)? - cores(Arm::ForkOnly)?) / rate * 1e9;
     (fork > 0.0 && session > 0.0).then_some(ConnectionCpu {

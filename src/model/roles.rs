@@ -75,7 +75,11 @@ struct LockTimes {
 
 impl LockTimes {
     fn declare(worker: &mut Worker, role: Role, operation: Operation) -> Self {
-        let mut id = |phase| worker.recorder().declare(SeriesKey::service(role, operation, phase));
+        let mut id = |phase| {
+            worker
+                .recorder()
+                .declare(SeriesKey::service(role, operation, phase))
+        };
         LockTimes {
             wait: id(Phase::Wait),
             hold: id(Phase::Hold),
@@ -245,9 +249,19 @@ impl<'a, L: SharedExclusiveLock> ClientRole<'a, L> {
             self.add.record(worker, &watch);
         }
         burn_cpu(self.config.session_cpu_ns);
-        statement(self.array, &mut backend, self.config.snapshots_per_connect, &mut self.counts);
+        statement(
+            self.array,
+            &mut backend,
+            self.config.snapshots_per_connect,
+            &mut self.counts,
+        );
         let connected = clock.now_ns();
-        statement(self.array, &mut backend, self.config.snapshots_per_statement, &mut self.counts);
+        statement(
+            self.array,
+            &mut backend,
+            self.config.snapshots_per_statement,
+            &mut self.counts,
+        );
         let queried = clock.now_ns();
         self.array.remove(slot, None, &mut watch);
         if measured {
@@ -280,7 +294,9 @@ impl<L: SharedExclusiveLock> ThreadOperation for ClientRole<'_, L> {
                 let mut backend = free.recv().map_err(|_| ErrorClass::new("pool"))?;
                 let checked_out = MonotonicClock.now_ns();
                 statement(self.array, &mut backend, snapshots, &mut self.counts);
-                give_back.send(backend).map_err(|_| ErrorClass::new("pool"))?;
+                give_back
+                    .send(backend)
+                    .map_err(|_| ErrorClass::new("pool"))?;
                 if measured {
                     worker.recorder().record(self.checkout, checked_out - began);
                 }

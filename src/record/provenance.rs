@@ -31,6 +31,9 @@ pub struct Provenance {
     pub open_files_limit: u64,
     /// `none`, or which CPUs load and server were pinned to.
     pub pinning: String,
+    /// How cores were kept awake.
+    #[serde(default)]
+    pub keep_awake: String,
     /// CPU frequency governor, where the kernel tells.
     pub governor: String,
     /// Load average of the last minute when the run began.
@@ -86,6 +89,7 @@ impl Provenance {
             memory_kb: memory.trim_end_matches(" kB").parse().unwrap_or(0),
             open_files_limit: getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |l| l.0),
             pinning: "none".to_owned(),
+            keep_awake: String::new(),
             governor: match proc("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").trim() {
                 "" => "not visible".to_owned(),
                 governor => governor.to_owned(),

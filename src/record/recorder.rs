@@ -51,6 +51,8 @@ pub struct BlockRecord {
     pub tallies: BTreeMap<super::Role, RoleTally>,
     /// CPU used by the workers of a role, in ns.
     pub cpu_ns: BTreeMap<super::Role, u64>,
+    /// CPU used by the busiest load thread, in ns.
+    pub busiest_thread_ns: u64,
 }
 
 impl BlockRecord {
@@ -77,6 +79,7 @@ impl BlockRecord {
         for (role, tally) in &other.tallies {
             self.tallies.entry(*role).or_default().merge(tally);
         }
+        self.busiest_thread_ns = self.busiest_thread_ns.max(other.busiest_thread_ns);
         for (role, cpu) in &other.cpu_ns {
             *self.cpu_ns.entry(*role).or_default() += cpu;
         }

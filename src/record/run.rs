@@ -88,6 +88,9 @@ pub struct BlockCpu {
     /// not counted; `None` where it cannot be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine_busy: Option<f64>,
+    /// Share of all CPU time that the hypervisor gave to others, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine_stolen: Option<f64>,
 }
 
 /// One timed stretch of one arm.

@@ -21,8 +21,10 @@ impl ErrorClass {
 pub struct RoleTally {
     /// Operations due inside the measured window (closed loop: begun inside it).
     pub scheduled: u64,
-    /// Of those, the ones that were begun before the window ended.
-    pub begun_in_time: u64,
+    /// Operations begun inside the measured window, whenever they were due: a
+    /// backlog from the warm-up counts, one left at the end does not. Under a
+    /// steady load it equals `scheduled` on average; under overload it is less.
+    pub begun_in_window: u64,
     /// Operations that ended well and were recorded.
     pub recorded: u64,
     /// Operations that ended well but were not timed (the stated 1-in-k sample
@@ -55,7 +57,7 @@ impl RoleTally {
     /// Adds another worker's or block's counts.
     pub fn merge(&mut self, other: &RoleTally) {
         self.scheduled += other.scheduled;
-        self.begun_in_time += other.begun_in_time;
+        self.begun_in_window += other.begun_in_window;
         self.recorded += other.recorded;
         self.untimed += other.untimed;
         self.cut_off += other.cut_off;
@@ -64,20 +66,24 @@ impl RoleTally {
         }
     }
 
-    /// Share of the scheduled operations that were begun in time and not cut
-    /// off; 1 when nothing was scheduled.
+    /// Achieved over offered rate inside the window; 1 when nothing was offered.
     pub fn achieved_share(&self) -> f64 {
         if self.scheduled == 0 {
             return 1.0;
         }
-        self.begun_in_time.min(self.scheduled - self.cut_off) as f64 / self.scheduled as f64
+        self.begun_in_window as f64 / self.scheduled as f64
     }
 
-    /// Share of the scheduled operations that failed.
+    /// How many operations fewer were begun than offered.
+    pub fn shortfall(&self) -> u64 {
+        self.scheduled.saturating_sub(self.begun_in_window)
+    }
+
+    /// Share of the scheduled operations that failed or were cut off.
     pub fn error_share(&self) -> f64 {
         if self.scheduled == 0 {
             return 0.0;
         }
-        self.error_count() as f64 / self.scheduled as f64
+        (self.error_count() + self.cut_off) as f64 / self.scheduled as f64
     }
 }

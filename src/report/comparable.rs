@@ -18,7 +18,10 @@ pub fn check(runs: &[&Run]) -> Result<(), Incomparable> {
     };
     for run in runs {
         if run.blocks.is_empty() {
-            return Err(Incomparable(format!("run {} has no measured block", run.run_id)));
+            return Err(Incomparable(format!(
+                "run {} has no measured block",
+                run.run_id
+            )));
         }
     }
     others.iter().try_for_each(|other| pair(first, other))
@@ -26,17 +29,28 @@ pub fn check(runs: &[&Run]) -> Result<(), Incomparable> {
 
 fn pair(a: &Run, b: &Run) -> Result<(), Incomparable> {
     let differ = |what: &str, x: String, y: String| {
-        Err(Incomparable(format!("{what}: {x} in {}, {y} in {}", a.run_id, b.run_id)))
+        Err(Incomparable(format!(
+            "{what}: {x} in {}, {y} in {}",
+            a.run_id, b.run_id
+        )))
     };
     if a.run_id == b.run_id {
         return Err(Incomparable(format!("both are run {}", a.run_id)));
     }
     if a.experiment != b.experiment {
-        return differ("different experiments", a.experiment.clone(), b.experiment.clone());
+        return differ(
+            "different experiments",
+            a.experiment.clone(),
+            b.experiment.clone(),
+        );
     }
     let clock = |run: &Run| quoted_series(&run.blocks.iter().collect::<Vec<_>>()).clock;
     if clock(a) != clock(b) {
-        return differ("different clocks", clock(a).to_string(), clock(b).to_string());
+        return differ(
+            "different clocks",
+            clock(a).to_string(),
+            clock(b).to_string(),
+        );
     }
     if a.config.reader_rate != b.config.reader_rate {
         return differ(
@@ -49,7 +63,8 @@ fn pair(a: &Run, b: &Run) -> Result<(), Incomparable> {
         (Some(x), Some(y)) if (x - y).abs() <= 0.01 * x.max(y) => {}
         (None, None) => {}
         (x, y) => {
-            let text = |rate: Option<f64>| rate.map_or("closed loop".to_owned(), |r| format!("{r}/s"));
+            let text =
+                |rate: Option<f64>| rate.map_or("closed loop".to_owned(), |r| format!("{r}/s"));
             return differ(
                 "different client rates (give both runs the same --client-rate)",
                 text(x),
@@ -85,7 +100,10 @@ fn pair(a: &Run, b: &Run) -> Result<(), Incomparable> {
 /// Two runs in one mode may differ in declared factors only.
 fn same_mode(a: &Run, b: &Run) -> Result<(), Incomparable> {
     let differ = |what: &str, x: String, y: String| {
-        Err(Incomparable(format!("{what}: {x} in {}, {y} in {}", a.run_id, b.run_id)))
+        Err(Incomparable(format!(
+            "{what}: {x} in {}, {y} in {}",
+            a.run_id, b.run_id
+        )))
     };
     let (x, y) = (&a.config, &b.config);
     for (what, p, q) in [
@@ -98,13 +116,21 @@ fn same_mode(a: &Run, b: &Run) -> Result<(), Incomparable> {
         }
     }
     if x.arrivals != y.arrivals {
-        return differ("different arrivals", format!("{:?}", x.arrivals), format!("{:?}", y.arrivals));
+        return differ(
+            "different arrivals",
+            format!("{:?}", x.arrivals),
+            format!("{:?}", y.arrivals),
+        );
     }
     if a.mode == Mode::Server
         && let (Some(p), Some(q)) = (&x.server, &y.server)
     {
         if p.query != q.query {
-            return differ("different queries", p.query.to_string(), q.query.to_string());
+            return differ(
+                "different queries",
+                p.query.to_string(),
+                q.query.to_string(),
+            );
         }
         if p.disconnect != q.disconnect {
             return differ(
@@ -117,7 +143,9 @@ fn same_mode(a: &Run, b: &Run) -> Result<(), Incomparable> {
     if let (Some(p), Some(q)) = (&x.model, &y.model)
         && (p.fork_cpu_ns, p.session_cpu_ns) != (q.fork_cpu_ns, q.session_cpu_ns)
     {
-        return Err(Incomparable("the models burn different CPU for a connection".to_owned()));
+        return Err(Incomparable(
+            "the models burn different CPU for a connection".to_owned(),
+        ));
     }
     Ok(())
 }
@@ -130,7 +158,10 @@ mod tests {
     use crate::testing::sample_run;
 
     fn other() -> Run {
-        Run { run_id: "other".into(), ..sample_run(8) }
+        Run {
+            run_id: "other".into(),
+            ..sample_run(8)
+        }
     }
 
     fn reason(change: impl Fn(&mut Run)) -> String {
@@ -142,14 +173,20 @@ mod tests {
     #[test]
     fn like_runs_are_comparable() {
         assert_eq!(check(&[&sample_run(8), &other()]), Ok(()));
-        let server = Run { mode: Mode::Server, ..other() };
+        let server = Run {
+            mode: Mode::Server,
+            ..other()
+        };
         assert_eq!(check(&[&sample_run(8), &server]), Ok(()));
     }
 
     #[test]
     fn each_difference_is_named() {
         assert!(reason(|b| b.experiment = "locks".into()).contains("different experiments"));
-        assert!(reason(|b| b.client_rate_per_second = Some(200.0)).contains("100/s in abc123, 200/s in other"));
+        assert!(
+            reason(|b| b.client_rate_per_second = Some(200.0))
+                .contains("100/s in abc123, 200/s in other")
+        );
         assert!(reason(|b| b.client_rate_per_second = None).contains("closed loop"));
         assert!(reason(|b| b.config.reader_rate = OfferedRate::Max).contains("reader rates"));
         assert!(reason(|b| b.blocks.clear()).contains("no measured block"));
@@ -160,7 +197,10 @@ mod tests {
                 block.series.remove(&SeriesKey::READER_RESPONSE);
             }
         });
-        assert!(clocks.contains("different clocks: response in abc123, service in other"), "{clocks}");
+        assert!(
+            clocks.contains("different clocks: response in abc123, service in other"),
+            "{clocks}"
+        );
         let levels = reason(|b| b.blocks.iter_mut().for_each(|x| x.factors.standing += 1));
         assert!(levels.contains("no common number"), "{levels}");
     }

@@ -23,7 +23,11 @@ pub type Summarized<'a> = (&'a Run, &'a RunSummary);
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn draw_run(item: Summarized<'_>, dir: &Path, redraw: &str) -> Result<Vec<PathBuf>, FigureError> {
+pub fn draw_run(
+    item: Summarized<'_>,
+    dir: &Path,
+    redraw: &str,
+) -> Result<Vec<PathBuf>, FigureError> {
     let (run, summary) = item;
     let mut written = Vec::new();
     if let Some(figure) = response_times(&[item], redraw) {
@@ -61,7 +65,11 @@ pub fn draw_comparison(
 
 fn series_name(run: &Run, all: &[Summarized<'_>]) -> String {
     let same_mode = all.iter().filter(|(r, _)| r.mode == run.mode).count();
-    if same_mode > 1 { format!("{} {}", run.mode, run.run_id) } else { run.mode.to_string() }
+    if same_mode > 1 {
+        format!("{} {}", run.mode, run.run_id)
+    } else {
+        run.mode.to_string()
+    }
 }
 
 fn caution(contender: &ContenderSummary) -> Option<String> {
@@ -84,7 +92,11 @@ fn footer(items: &[Summarized<'_>], redraw: &str) -> Vec<String> {
                 server.version, server.kind, server.transport, server.auth
             ),
             None => {
-                let lock = run.config.model.as_ref().map_or(String::new(), |m| m.lock.to_string());
+                let lock = run
+                    .config
+                    .model
+                    .as_ref()
+                    .map_or(String::new(), |m| m.lock.to_string());
                 format!("in-process ProcArray as in PostgreSQL 15, lock {lock}")
             }
         };
@@ -111,7 +123,12 @@ fn footer(items: &[Summarized<'_>], redraw: &str) -> Vec<String> {
         let p = &run.provenance;
         lines.push(format!(
             "{}, {} cores, Linux {}; procbench {} ({}); clock {} {:.0} ns a read",
-            p.cpu_model, p.cores, p.kernel, p.tool_version, p.tool_revision, run.clock.source,
+            p.cpu_model,
+            p.cores,
+            p.kernel,
+            p.tool_version,
+            p.tool_revision,
+            run.clock.source,
             run.clock.read_cost_ns
         ));
     }
@@ -126,7 +143,11 @@ fn curve_percentiles(samples: u64) -> Vec<f64> {
         .map(|step| 100.0 * (1.0 - 10f64.powf(-f64::from(step) / 12.0)))
         .take_while(|&p| samples_above(p, samples) >= 10)
         .collect();
-    all.extend([50.0, 90.0, 99.0, 99.9].into_iter().filter(|&p| samples_above(p, samples) >= 10));
+    all.extend(
+        [50.0, 90.0, 99.0, 99.9]
+            .into_iter()
+            .filter(|&p| samples_above(p, samples) >= 10),
+    );
     all.sort_by(f64::total_cmp);
     all.dedup_by(|a, b| (*a - *b).abs() < 1e-6);
     all
@@ -136,13 +157,21 @@ fn curve(run: &Run, contender: &ContenderSummary, blocks: &[&Block]) -> Option<P
     let key = quoted_series(blocks);
     let series: Vec<&SeriesHistogram> = blocks.iter().filter_map(|b| b.series.get(&key)).collect();
     let percentiles = curve_percentiles(contender.samples);
-    let wanted: Vec<Statistic> = percentiles.iter().map(|&p| Statistic::Percentile(p)).collect();
+    let wanted: Vec<Statistic> = percentiles
+        .iter()
+        .map(|&p| Statistic::Percentile(p))
+        .collect();
     let points: Vec<CurvePoint> = percentiles
         .iter()
         .zip(estimates(&series, &wanted, run.config.seed))
         .filter_map(|(&percentile, estimate)| {
             let e = estimate?;
-            Some(CurvePoint { percentile, value_ns: e.value_ns, low_ns: e.low_ns, high_ns: e.high_ns })
+            Some(CurvePoint {
+                percentile,
+                value_ns: e.value_ns,
+                low_ns: e.low_ns,
+                high_ns: e.high_ns,
+            })
         })
         .collect();
     (!points.is_empty()).then(|| PercentileCurve {
@@ -176,13 +205,21 @@ fn panel(run: &Run, level: &LevelSummary, title: String) -> Option<PercentilePan
     let noise_floor = reference
         .map(|r| NoiseFloor::around(format!("noise floor (A/A) around {base}"), r, &floors))
         .filter(|n| !n.points.is_empty());
-    (!curves.is_empty()).then_some(PercentilePanel { title, curves, noise_floor })
+    (!curves.is_empty()).then_some(PercentilePanel {
+        title,
+        curves,
+        noise_floor,
+    })
 }
 
 /// Percentile curves of every arm, a panel for each run and number of standing
 /// connections (the smallest and the largest where there are more than fit).
 pub fn response_times(items: &[Summarized<'_>], redraw: &str) -> Option<PercentileFigure> {
-    let each = if items.len() > 1 { 4 / items.len().min(4) } else { 4 };
+    let each = if items.len() > 1 {
+        4 / items.len().min(4)
+    } else {
+        4
+    };
     let mut panels = Vec::new();
     for (run, summary) in items.iter().take(4) {
         let levels = &summary.levels;
@@ -194,7 +231,10 @@ pub fn response_times(items: &[Summarized<'_>], redraw: &str) -> Option<Percenti
             .collect();
         for level in kept {
             let name = series_name(run, items);
-            let title = format!("{name}: {} standing connections", format::count(u64::from(level.standing)));
+            let title = format!(
+                "{name}: {} standing connections",
+                format::count(u64::from(level.standing))
+            );
             panels.extend(panel(run, level, title));
         }
     }
@@ -215,7 +255,10 @@ pub fn excess(items: &[Summarized<'_>], redraw: &str) -> Option<ContrastFigure> 
     let (first, _) = items.first()?;
     let base = baseline(&first.config.arms)?;
     let statistic = Statistic::Percentile(first.config.quoted_percentile);
-    let mut levels: Vec<u32> = items.iter().flat_map(|(r, _)| r.standing_levels()).collect();
+    let mut levels: Vec<u32> = items
+        .iter()
+        .flat_map(|(r, _)| r.standing_levels())
+        .collect();
     levels.sort_unstable();
     levels.dedup();
     let groups: Vec<ContrastGroup> = levels
@@ -260,7 +303,11 @@ fn excess_group(
             high_ns: d.high_ns,
             struck: contender
                 .struck()
-                .or_else(|| level.contender(base, false).and_then(ContenderSummary::struck))
+                .or_else(|| {
+                    level
+                        .contender(base, false)
+                        .and_then(ContenderSummary::struck)
+                })
                 .map(ToString::to_string),
             caution: caution(contender),
         })
@@ -268,13 +315,21 @@ fn excess_group(
     let rows = Arm::ALL
         .into_iter()
         .filter_map(|arm| {
-            let marks: Vec<ContrastMark> =
-                levels.iter().filter_map(|(name, level)| mark(name, level, arm)).collect();
-            (!marks.is_empty()).then(|| ContrastRow { label: arm.to_string(), marks })
+            let marks: Vec<ContrastMark> = levels
+                .iter()
+                .filter_map(|(name, level)| mark(name, level, arm))
+                .collect();
+            (!marks.is_empty()).then(|| ContrastRow {
+                label: arm.to_string(),
+                marks,
+            })
         })
         .collect();
     ContrastGroup {
-        title: format!("{} standing connections", format::count(u64::from(standing))),
+        title: format!(
+            "{} standing connections",
+            format::count(u64::from(standing))
+        ),
         rows,
         noise_floor_ns: levels
             .iter()
@@ -315,7 +370,10 @@ pub fn cpu(run: &Run, summary: &RunSummary, redraw: &str) -> Option<StackedBarFi
                 .filter(|b| !b.segments.is_empty())
                 .collect();
             (!bars.is_empty()).then(|| BarGroup {
-                title: format!("{} standing connections", format::count(u64::from(level.standing))),
+                title: format!(
+                    "{} standing connections",
+                    format::count(u64::from(level.standing))
+                ),
                 bars,
             })
         })
@@ -331,5 +389,8 @@ pub fn cpu(run: &Run, summary: &RunSummary, redraw: &str) -> Option<StackedBarFi
 
 /// Transactions of a contender, for captions.
 pub fn client_transactions(contender: &ContenderSummary) -> u64 {
-    contender.tallies.get(&Role::Client).map_or(0, |t| t.succeeded())
+    contender
+        .tallies
+        .get(&Role::Client)
+        .map_or(0, |t| t.succeeded())
 }

@@ -18,7 +18,11 @@ pub fn duration(ns: f64) -> String {
 
 /// A difference, always with its sign: `+120 us`, `-3.00 us`, `0 ns`.
 pub fn difference(ns: f64) -> String {
-    if ns > 0.0 { format!("+{}", duration(ns)) } else { duration(ns) }
+    if ns > 0.0 {
+        format!("+{}", duration(ns))
+    } else {
+        duration(ns)
+    }
 }
 
 /// A count with thin grouping: `12,345`.
@@ -41,8 +45,14 @@ mod tests {
     #[test]
     fn three_significant_digits_with_a_unit() {
         let cases = [
-            (0.0, "0 ns"), (850.4, "850 ns"), (72_440.0, "72.4 us"), (1_234_000.0, "1.23 ms"),
-            (2e9, "2.00 s"), (999_400.0, "999 us"), (-3_000.0, "-3.00 us"), (123_456.0, "123 us"),
+            (0.0, "0 ns"),
+            (850.4, "850 ns"),
+            (72_440.0, "72.4 us"),
+            (1_234_000.0, "1.23 ms"),
+            (2e9, "2.00 s"),
+            (999_400.0, "999 us"),
+            (-3_000.0, "-3.00 us"),
+            (123_456.0, "123 us"),
         ];
         for (ns, text) in cases {
             assert_eq!(duration(ns), text);

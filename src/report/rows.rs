@@ -63,7 +63,11 @@ pub fn summary_rows(run: &Run, summary: &RunSummary) -> Vec<SummaryRow> {
     let mut rows = Vec::new();
     for level in &summary.levels {
         for contender in &level.contenders {
-            let client = contender.tallies.get(&Role::Client).cloned().unwrap_or_default();
+            let client = contender
+                .tallies
+                .get(&Role::Client)
+                .cloned()
+                .unwrap_or_default();
             let effect = level
                 .effects
                 .iter()
@@ -112,7 +116,9 @@ pub fn summary_csv(rows: &[SummaryRow]) -> String {
     let mut out = String::new();
     for (i, row) in rows.iter().enumerate() {
         let value = serde_json::to_value(row).unwrap_or_default();
-        let Some(object) = value.as_object() else { continue };
+        let Some(object) = value.as_object() else {
+            continue;
+        };
         if i == 0 {
             out += &csv_line(&HEADER);
         }
@@ -131,10 +137,29 @@ pub fn summary_csv(rows: &[SummaryRow]) -> String {
 }
 
 const HEADER: [&str; 23] = [
-    "run_id", "mode", "standing", "arm", "series", "statistic", "value_ns", "low_ns", "high_ns",
-    "excess_ns", "excess_low_ns", "excess_high_ns", "p_value", "verdict", "noise_floor_ns",
-    "samples", "blocks", "client_scheduled", "client_succeeded", "client_errors",
-    "client_cut_off", "struck", "cautions",
+    "run_id",
+    "mode",
+    "standing",
+    "arm",
+    "series",
+    "statistic",
+    "value_ns",
+    "low_ns",
+    "high_ns",
+    "excess_ns",
+    "excess_low_ns",
+    "excess_high_ns",
+    "p_value",
+    "verdict",
+    "noise_floor_ns",
+    "samples",
+    "blocks",
+    "client_scheduled",
+    "client_succeeded",
+    "client_errors",
+    "client_cut_off",
+    "struck",
+    "cautions",
 ];
 
 #[cfg(test)]
@@ -150,7 +175,12 @@ mod tests {
         // 2 levels, 4 contenders, mean and 4 percentiles.
         assert_eq!(rows.len(), 2 * 4 * 5);
         let value = serde_json::to_value(&rows[0]).unwrap();
-        let mut fields: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
+        let mut fields: Vec<&str> = value
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
         let mut header: Vec<&str> = HEADER.iter().copied().collect();
         fields.sort_unstable();
         header.sort_unstable();

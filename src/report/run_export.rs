@@ -23,8 +23,12 @@ pub enum ExportFormat {
 }
 
 impl ExportFormat {
-    const ALL: [ExportFormat; 4] =
-        [ExportFormat::Json, ExportFormat::Csv, ExportFormat::Hgrm, ExportFormat::Hlog];
+    const ALL: [ExportFormat; 4] = [
+        ExportFormat::Json,
+        ExportFormat::Csv,
+        ExportFormat::Hgrm,
+        ExportFormat::Hlog,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -66,7 +70,8 @@ pub fn export(run: &Run, format: ExportFormat) -> Result<Vec<u8>, ExportError> {
     match format {
         ExportFormat::Json => {
             let rows = summary_rows(run, &summarize(run));
-            let mut json = serde_json::to_vec_pretty(&rows).map_err(|e| ExportError(e.to_string()))?;
+            let mut json =
+                serde_json::to_vec_pretty(&rows).map_err(|e| ExportError(e.to_string()))?;
             json.push(b'\n');
             Ok(json)
         }
@@ -82,7 +87,10 @@ pub fn series_csv(summary: &RunSummary) -> String {
     for level in &summary.levels {
         for contender in &level.contenders {
             for (key, histogram) in &contender.merged {
-                named.push((format!("{}/{}/{key}", level.standing, contender.label()), histogram));
+                named.push((
+                    format!("{}/{}/{key}", level.standing, contender.label()),
+                    histogram,
+                ));
             }
         }
     }
@@ -103,7 +111,10 @@ fn all_hgrm(run: &Run) -> String {
                     histogram.len()
                 );
                 if !histogram.overflow_ns().is_empty() {
-                    out += &format!("# and {} longer than an hour\n", histogram.overflow_ns().len());
+                    out += &format!(
+                        "# and {} longer than an hour\n",
+                        histogram.overflow_ns().len()
+                    );
                 }
                 out += &hgrm(histogram.hdr(), 1000.0);
                 out.push('\n');
@@ -141,7 +152,10 @@ fn interval_log(run: &Run) -> Result<Vec<u8>, ExportError> {
         }
     }
     let comments = [
-        format!("procbench run {} {} {}", run.run_id, run.experiment, run.mode),
+        format!(
+            "procbench run {} {} {}",
+            run.run_id, run.experiment, run.mode
+        ),
         "values in ns; tag = standing/arm/role.operation.phase.clock".to_owned(),
     ];
     hlog(started, &comments, &intervals).map_err(|e| ExportError(e.to_string()))
@@ -172,10 +186,21 @@ mod tests {
                     deserializer.deserialize(&mut bytes.as_slice()).unwrap();
                 samples += histogram.len();
                 intervals += 1;
-                assert!(interval.tag().unwrap().as_str().contains("/reader.statement.total."));
+                assert!(
+                    interval
+                        .tag()
+                        .unwrap()
+                        .as_str()
+                        .contains("/reader.statement.total.")
+                );
             }
         }
-        let expected: u64 = run.blocks.iter().flat_map(|b| b.series.values()).map(|h| h.len()).sum();
+        let expected: u64 = run
+            .blocks
+            .iter()
+            .flat_map(|b| b.series.values())
+            .map(|h| h.len())
+            .sum();
         assert_eq!((intervals, samples), (run.blocks.len() * 2, expected));
     }
 
@@ -186,7 +211,16 @@ mod tests {
             serde_json::from_slice(&export(&run, ExportFormat::Json).unwrap()).unwrap();
         let csv = String::from_utf8(export(&run, ExportFormat::Csv).unwrap()).unwrap();
         assert_eq!(csv.lines().count(), json.len() + 1);
-        assert!(String::from_utf8(export(&run, ExportFormat::Hgrm).unwrap()).unwrap().contains("#[Mean"));
-        assert!("xml".parse::<ExportFormat>().unwrap_err().contains("json, csv, hgrm, hlog"));
+        assert!(
+            String::from_utf8(export(&run, ExportFormat::Hgrm).unwrap())
+                .unwrap()
+                .contains("#[Mean")
+        );
+        assert!(
+            "xml"
+                .parse::<ExportFormat>()
+                .unwrap_err()
+                .contains("json, csv, hgrm, hlog")
+        );
     }
 }

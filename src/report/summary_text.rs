@@ -10,10 +10,16 @@ use crate::stats::{Contrast, LevelSummary, RunSummary, Severity, Statistic, Verd
 
 /// The Markdown summary of an experiment's runs.
 pub fn markdown(experiment: &Experiment, items: &[Summarized<'_>], figures: &[String]) -> String {
-    let mut out = format!("# {}\n\n**Question.** {}\n\n", experiment.name, experiment.question);
+    let mut out = format!(
+        "# {}\n\n**Question.** {}\n\n",
+        experiment.name, experiment.question
+    );
     out += &format!("**Prediction.** {}\n\n", experiment.prediction);
     out += &format!("**What would refute it.** {}\n\n", experiment.refuted_by);
-    out += &format!("**Primary outcome, declared beforehand.** {}\n\n", experiment.primary_outcome);
+    out += &format!(
+        "**Primary outcome, declared beforehand.** {}\n\n",
+        experiment.primary_outcome
+    );
     out += "## What was found\n\n";
     for item in items {
         for line in findings(item) {
@@ -73,7 +79,11 @@ fn place(run: &Run) -> String {
             format!("PostgreSQL {version}")
         }
         Mode::Model => {
-            let lock = run.config.model.as_ref().map_or(String::new(), |m| m.lock.to_string());
+            let lock = run
+                .config
+                .model
+                .as_ref()
+                .map_or(String::new(), |m| m.lock.to_string());
             format!("Model ({lock})")
         }
     }
@@ -94,13 +104,22 @@ fn judgement(c: &Contrast, verdict: Verdict, floor: Option<f64>) -> String {
     let p = c.p_value.map_or(String::new(), |p| format!(", p = {p:.3}"));
     match verdict {
         Verdict::Higher | Verdict::Lower => {
-            format!("{}, above the run's own noise floor of {floor}{p}", interval(c))
+            format!(
+                "{}, above the run's own noise floor of {floor}{p}",
+                interval(c)
+            )
         }
         Verdict::WithinNoiseFloor => {
-            format!("{}, but two sets of blocks of the same arm differ by up to {floor}, too: not to be relied on{p}", interval(c))
+            format!(
+                "{}, but two sets of blocks of the same arm differ by up to {floor}, too: not to be relied on{p}",
+                interval(c)
+            )
         }
         Verdict::NoDifferenceShown => {
-            format!("{}: no difference shown{p}; noise floor {floor}", interval(c))
+            format!(
+                "{}: no difference shown{p}; noise floor {floor}",
+                interval(c)
+            )
         }
         Verdict::TooFewRounds => format!("{}, from too few rounds to say", interval(c)),
         Verdict::StruckOut => format!("{}, struck out by a guard: not to be quoted", interval(c)),
@@ -113,7 +132,9 @@ fn primary(run: &Run, summary: &RunSummary) -> String {
     };
     let what = match p.verdict {
         Verdict::Higher => "**Churn made running queries slower.**",
-        Verdict::Lower => "**Running queries were faster under churn** (look for a cause before believing it).",
+        Verdict::Lower => {
+            "**Running queries were faster under churn** (look for a cause before believing it)."
+        }
         Verdict::WithinNoiseFloor | Verdict::NoDifferenceShown => {
             "**No effect of churn beyond the noise was shown.**"
         }
@@ -130,16 +151,26 @@ fn primary(run: &Run, summary: &RunSummary) -> String {
 
 fn level_findings(run: &Run, level: &LevelSummary, quoted: Statistic) -> Vec<String> {
     let mut lines = Vec::new();
-    let at = format!("{}, {} standing (exploratory)", place(run), count(u64::from(level.standing)));
+    let at = format!(
+        "{}, {} standing (exploratory)",
+        place(run),
+        count(u64::from(level.standing))
+    );
     for statistic in [Statistic::Percentile(50.0), quoted] {
-        if let Some((c, v)) = level.effect(Arm::Unpooled, Arm::KeptOpen).and_then(|e| e.at(statistic)) {
+        if let Some((c, v)) = level
+            .effect(Arm::Unpooled, Arm::KeptOpen)
+            .and_then(|e| e.at(statistic))
+        {
             lines.push(format!(
                 "{at}: unpooled minus kept-open at {statistic}: {}.",
                 judgement(c, *v, level.noise_floor_ns(statistic))
             ));
         }
     }
-    if let Some((c, v)) = level.effect(Arm::Unpooled, Arm::ForkOnly).and_then(|e| e.at(quoted)) {
+    if let Some((c, v)) = level
+        .effect(Arm::Unpooled, Arm::ForkOnly)
+        .and_then(|e| e.at(quoted))
+    {
         lines.push(format!(
             "{at}: unpooled minus fork-only at {quoted}, that is what logging in, the ProcArray and the catalogue add to a bare fork: {}.",
             judgement(c, *v, level.noise_floor_ns(quoted))
@@ -186,14 +217,24 @@ fn agreement(items: &[Summarized<'_>]) -> Option<String> {
     };
     let (server, server_ns) = verdict(Mode::Server)?;
     let (model, model_ns) = verdict(Mode::Model)?;
-    let both = format!("server {}, model {}", difference(server_ns), difference(model_ns));
+    let both = format!(
+        "server {}, model {}",
+        difference(server_ns),
+        difference(model_ns)
+    );
     let usable = |v| !matches!(v, Verdict::StruckOut | Verdict::TooFewRounds);
     Some(if !usable(server) || !usable(model) {
-        format!("Model against server: one of the primary outcomes cannot be used, so nothing follows ({both}).")
+        format!(
+            "Model against server: one of the primary outcomes cannot be used, so nothing follows ({both})."
+        )
     } else if server == Verdict::Higher && model != Verdict::Higher {
-        format!("Model against server: the server shows an effect that the lock model does not ({both}). The modelled lock traffic alone does not explain the server's effect; the model has no page faults under the lock, no fork and no shared CPU accounting of a real server.")
+        format!(
+            "Model against server: the server shows an effect that the lock model does not ({both}). The modelled lock traffic alone does not explain the server's effect; the model has no page faults under the lock, no fork and no shared CPU accounting of a real server."
+        )
     } else if server == model {
-        format!("Model against server: both point the same way ({both}). That is consistent with the lock as a cause, not proof of it: in both, churn also uses CPU.")
+        format!(
+            "Model against server: both point the same way ({both}). That is consistent with the lock as a cause, not proof of it: in both, churn also uses CPU."
+        )
     } else {
         format!("Model against server: they do not agree ({both}).")
     })
@@ -213,14 +254,27 @@ fn certainty(item: &Summarized<'_>) -> Vec<String> {
         lines.push(format!("{}: **the run is partial**: {reason}.", place(run)));
     }
     for absent in &run.absent_arms {
-        let how = if absent.lost { "lost in mid-run" } else { "absent" };
-        lines.push(format!("{}: arm {} was {how}: {}.", place(run), absent.arm, absent.reason));
+        let how = if absent.lost {
+            "lost in mid-run"
+        } else {
+            "absent"
+        };
+        lines.push(format!(
+            "{}: arm {} was {how}: {}.",
+            place(run),
+            absent.arm,
+            absent.reason
+        ));
     }
     let mut said: Vec<(String, Vec<String>)> = Vec::new();
     for level in &summary.levels {
         for contender in &level.contenders {
             for guard in &contender.guards {
-                let kind = if guard.severity() == Severity::Strike { "Struck out" } else { "Caution" };
+                let kind = if guard.severity() == Severity::Strike {
+                    "Struck out"
+                } else {
+                    "Caution"
+                };
                 let text = format!("{kind}: {guard}");
                 let who = format!("{} at {}", contender.label(), level.standing);
                 match said.iter_mut().find(|s| s.0 == text) {
@@ -232,10 +286,18 @@ fn certainty(item: &Summarized<'_>) -> Vec<String> {
     }
     let all: usize = summary.levels.iter().map(|l| l.contenders.len()).sum();
     for (text, who) in said {
-        let who = if who.len() == all { "every arm".to_owned() } else { who.join(", ") };
+        let who = if who.len() == all {
+            "every arm".to_owned()
+        } else {
+            who.join(", ")
+        };
         lines.push(format!("{}: {text} ({who}).", place(run)));
     }
-    lines.push(format!("{}: {}.", place(run), pacing_line(summary).trim_end()));
+    lines.push(format!(
+        "{}: {}.",
+        place(run),
+        pacing_line(summary).trim_end()
+    ));
     lines.extend(run.remarks.iter().map(|r| format!("{}: {r}.", place(run))));
     lines
 }
@@ -271,7 +333,10 @@ fn number_table(run: &Run, summary: &RunSummary) -> String {
     );
     for level in &summary.levels {
         for c in &level.contenders {
-            let value = |s| c.estimate(s).map_or("-".to_owned(), |e| duration(e.value_ns));
+            let value = |s| {
+                c.estimate(s)
+                    .map_or("-".to_owned(), |e| duration(e.value_ns))
+            };
             let effect = level
                 .effects
                 .iter()
@@ -281,7 +346,11 @@ fn number_table(run: &Run, summary: &RunSummary) -> String {
                 "| {} | {}{} | {} | {} | {} | {} | {} | {} | {} | {:.0} |\n",
                 level.standing,
                 c.label(),
-                if c.struck().is_some() { " (struck)" } else { "" },
+                if c.struck().is_some() {
+                    " (struck)"
+                } else {
+                    ""
+                },
                 count(c.samples),
                 value(Statistic::Mean),
                 value(Statistic::Percentile(50.0)),
@@ -305,14 +374,29 @@ fn provenance(run: &Run) -> String {
     let p = &run.provenance;
     let mut out = format!(
         "- {} run `{}` of {}: procbench {} (revision {}, {}), {}, {} cores, Linux {}, clock {} ({:.0} ns a read)\n",
-        run.mode, run.run_id, run.started_at, p.tool_version, p.tool_revision, p.rustc,
-        p.cpu_model, p.cores, p.kernel, run.clock.source, run.clock.read_cost_ns
+        run.mode,
+        run.run_id,
+        run.started_at,
+        p.tool_version,
+        p.tool_revision,
+        p.rustc,
+        p.cpu_model,
+        p.cores,
+        p.kernel,
+        run.clock.source,
+        run.clock.read_cost_ns
     );
     if let Some(server) = &p.server {
-        let settings: Vec<String> = ["huge_pages", "max_connections", "shared_buffers", "autovacuum", "jit"]
-            .iter()
-            .filter_map(|name| Some(format!("{name} = {}", server.settings.get(*name)?)))
-            .collect();
+        let settings: Vec<String> = [
+            "huge_pages",
+            "max_connections",
+            "shared_buffers",
+            "autovacuum",
+            "jit",
+        ]
+        .iter()
+        .filter_map(|name| Some(format!("{name} = {}", server.settings.get(*name)?)))
+        .collect();
         out += &format!(
             "- server: PostgreSQL {} ({}), {}, {}, auth {}; PgBouncer {}\n",
             server.version,
@@ -331,7 +415,10 @@ fn provenance(run: &Run) -> String {
             .collect();
         out += &format!(
             "- calibration at {} standing connections, closed loop: {}; clients ran at half of the weakest ({}), {}/s\n",
-            c.standing, rates.join(", "), c.weakest, c.client_rate_per_second
+            c.standing,
+            rates.join(", "),
+            c.weakest,
+            c.client_rate_per_second
         );
     }
     out

@@ -15,7 +15,10 @@ pub fn run_table(run: &Run, summary: &RunSummary) -> String {
             "{}, {} standing connections: {} time of a running statement\n",
             run.mode,
             format::count(u64::from(level.standing)),
-            level.contenders.first().map_or(ClockKind::Response, |c| c.quoted.clock)
+            level
+                .contenders
+                .first()
+                .map_or(ClockKind::Response, |c| c.quoted.clock)
         );
         out += &level_table(run, level).to_string();
         out += "\n";
@@ -30,7 +33,15 @@ fn level_table(run: &Run, level: &LevelSummary) -> Table {
     let base = baseline(&run.config.arms);
     let quoted = Statistic::Percentile(run.config.quoted_percentile);
     let mut table = Table::new();
-    let mut header = vec!["arm".to_owned(), "samples".into(), "mean".into(), "p50".into(), "p90".into(), "p99".into(), "p99.9".into()];
+    let mut header = vec![
+        "arm".to_owned(),
+        "samples".into(),
+        "mean".into(),
+        "p50".into(),
+        "p90".into(),
+        "p99".into(),
+        "p99.9".into(),
+    ];
     header.push(format!("excess at {quoted} (95 % interval)"));
     header.push("verdict".into());
     header.push("clients/s".into());
@@ -47,9 +58,13 @@ fn level_table(run: &Run, level: &LevelSummary) -> Table {
         row.add_cell(right(format::count(contender.samples)));
         for (statistic, estimate) in &contender.reader {
             let shown = matches!(statistic, Statistic::Mean)
-                || crate::stats::TABLE_PERCENTILES.iter().any(|p| *statistic == Statistic::Percentile(*p));
+                || crate::stats::TABLE_PERCENTILES
+                    .iter()
+                    .any(|p| *statistic == Statistic::Percentile(*p));
             if shown {
-                row.add_cell(right(estimate.map_or("-".to_owned(), |e| format::duration(e.value_ns))));
+                row.add_cell(right(
+                    estimate.map_or("-".to_owned(), |e| format::duration(e.value_ns)),
+                ));
             }
         }
         let contrast = base
@@ -66,7 +81,11 @@ fn level_table(run: &Run, level: &LevelSummary) -> Table {
         })));
         row.add_cell(Cell::new(contrast.map_or("", |(_, v)| v.words())));
         row.add_cell(right(format!("{:.0}", contender.client_per_second)));
-        let errors: u64 = contender.tallies.values().map(|t| t.error_count() + t.cut_off).sum();
+        let errors: u64 = contender
+            .tallies
+            .values()
+            .map(|t| t.error_count() + t.cut_off)
+            .sum();
         row.add_cell(right(format::count(errors)));
         table.add_row(row);
     }
@@ -78,7 +97,10 @@ fn right(text: String) -> Cell {
 }
 
 fn has_caution(contender: &ContenderSummary) -> bool {
-    contender.guards.iter().any(|g| g.severity() == Severity::Caution)
+    contender
+        .guards
+        .iter()
+        .any(|g| g.severity() == Severity::Caution)
 }
 
 /// Noise floor, strikes, cautions and errors of a level, one line each.
@@ -95,7 +117,11 @@ fn notes(level: &LevelSummary) -> String {
     let mut said: Vec<(String, Vec<String>)> = Vec::new();
     for contender in &level.contenders {
         for guard in &contender.guards {
-            let sign = if guard.severity() == Severity::Strike { "[x]" } else { "†" };
+            let sign = if guard.severity() == Severity::Strike {
+                "[x]"
+            } else {
+                "†"
+            };
             let text = format!("{sign} {guard}");
             match said.iter_mut().find(|s| s.0 == text) {
                 Some(found) => found.1.push(contender.label()),
@@ -104,8 +130,11 @@ fn notes(level: &LevelSummary) -> String {
         }
         for (role, tally) in &contender.tallies {
             if !tally.errors.is_empty() || tally.cut_off > 0 {
-                let mut classes: Vec<String> =
-                    tally.errors.iter().map(|(c, n)| format!("{n} {}", c.0)).collect();
+                let mut classes: Vec<String> = tally
+                    .errors
+                    .iter()
+                    .map(|(c, n)| format!("{n} {}", c.0))
+                    .collect();
                 if tally.cut_off > 0 {
                     classes.push(format!("{} cut off", tally.cut_off));
                 }
@@ -119,7 +148,11 @@ fn notes(level: &LevelSummary) -> String {
         }
     }
     for (text, labels) in said {
-        let who = if labels.len() == level.contenders.len() { "all arms".to_owned() } else { labels.join(", ") };
+        let who = if labels.len() == level.contenders.len() {
+            "all arms".to_owned()
+        } else {
+            labels.join(", ")
+        };
         lines.push(format!("{text} ({who})"));
     }
     lines.iter().map(|l| format!("{l}\n")).collect()
@@ -139,7 +172,9 @@ pub fn pacing_line(summary: &RunSummary) -> String {
             .flat_map(|l| &l.contenders)
             .filter_map(|c| Some((c, c.merged.get(&key)?)));
         for (contender, histogram) in quiet_first.take(1) {
-            if let (Some(p50), Some(p99)) = (histogram.percentile_ns(50.0), histogram.percentile_ns(99.0)) {
+            if let (Some(p50), Some(p99)) =
+                (histogram.percentile_ns(50.0), histogram.percentile_ns(99.0))
+            {
                 parts.push(format!(
                     "{name} in {}: p50 {}, p99 {}",
                     contender.label(),
@@ -160,14 +195,21 @@ pub fn pacing_line(summary: &RunSummary) -> String {
 /// each one's own baseline, side by side.
 pub fn comparison_table(items: &[(&Run, &RunSummary)]) -> String {
     let mut table = Table::new();
-    let mut header = vec!["standing".to_owned(), "arm".to_owned(), "statistic".to_owned()];
+    let mut header = vec![
+        "standing".to_owned(),
+        "arm".to_owned(),
+        "statistic".to_owned(),
+    ];
     for (run, _) in items {
         header.push(format!("{} {}", run.mode, run.run_id));
         header.push("excess over its kept-open".to_owned());
         header.push("verdict".to_owned());
     }
     table.set_header(header);
-    let mut levels: Vec<u32> = items.iter().flat_map(|(r, _)| r.standing_levels()).collect();
+    let mut levels: Vec<u32> = items
+        .iter()
+        .flat_map(|(r, _)| r.standing_levels())
+        .collect();
     levels.sort_unstable();
     levels.dedup();
     let statistics = [Statistic::Percentile(50.0), Statistic::Percentile(99.0)];
@@ -208,10 +250,14 @@ fn comparison_cells(
 ) -> Option<[String; 3]> {
     let level = summary.levels.iter().find(|l| l.standing == standing)?;
     let contender = level.contender(arm, false)?;
-    let mark = if contender.struck().is_some() { " [x]" } else { "" };
-    let value = contender
-        .estimate(statistic)
-        .map_or("-".to_owned(), |e| format!("{}{mark}", format::duration(e.value_ns)));
+    let mark = if contender.struck().is_some() {
+        " [x]"
+    } else {
+        ""
+    };
+    let value = contender.estimate(statistic).map_or("-".to_owned(), |e| {
+        format!("{}{mark}", format::duration(e.value_ns))
+    });
     let contrast = baseline(&run.config.arms)
         .and_then(|b| level.effect(arm, b))
         .and_then(|e| e.at(statistic));
@@ -223,7 +269,11 @@ fn comparison_cells(
             format::difference(c.difference.high_ns)
         )
     });
-    Some([value, excess, contrast.map_or(String::new(), |(_, v)| v.words().to_owned())])
+    Some([
+        value,
+        excess,
+        contrast.map_or(String::new(), |(_, v)| v.words().to_owned()),
+    ])
 }
 
 /// The second run minus the first, arm by arm, for two runs in one mode. Other
@@ -236,7 +286,13 @@ pub fn between_runs(items: &[(&Run, &RunSummary)]) -> String {
         return String::new();
     }
     let mut table = Table::new();
-    table.set_header(["standing", "arm", "statistic", "second minus first (95 % interval)", "p"]);
+    table.set_header([
+        "standing",
+        "arm",
+        "statistic",
+        "second minus first (95 % interval)",
+        "p",
+    ]);
     for level in &a.levels {
         for contender in level.contenders.iter().filter(|c| !c.twin) {
             let Some(other) = b.levels.iter().find(|l| l.standing == level.standing) else {
@@ -254,7 +310,10 @@ pub fn between_runs(items: &[(&Run, &RunSummary)]) -> String {
             };
             let (x, y) = (side(first), side(second));
             let (x, y): (Vec<_>, Vec<_>) = (x.iter().collect(), y.iter().collect());
-            let wanted = [Statistic::Percentile(50.0), Statistic::Percentile(first.config.quoted_percentile)];
+            let wanted = [
+                Statistic::Percentile(50.0),
+                Statistic::Percentile(first.config.quoted_percentile),
+            ];
             for c in crate::stats::contrasts(&y, &x, &wanted, first.config.seed) {
                 table.add_row([
                     level.standing.to_string(),

@@ -6,16 +6,16 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::crew::{BlockOrder, CrewError, CrewSpec, LoadThread};
-use crate::load::cpu::{CpuReading, Watched};
 use super::procfs;
 use super::provision::{
-    PgBouncerSpec, RunningPgBouncer, RunningServer, ServerChoice, ServerKind, ServerSpec, ServerUrl,
-    Transport, init_pgbench_accounts, provision, start_pgbouncer,
+    PgBouncerSpec, RunningPgBouncer, RunningServer, ServerChoice, ServerKind, ServerSpec,
+    ServerUrl, Transport, init_pgbench_accounts, provision, start_pgbouncer,
 };
 use super::session::Session;
 use super::standing::{Layout, Standing};
 use crate::arm::Arm;
 use crate::config::{Config, Disconnect, Statement};
+use crate::load::cpu::{CpuReading, Watched};
 use crate::load::driver::{Bench, Failure};
 use crate::load::plan::{BlockSpec, Visit};
 use crate::load::{Cancel, Clock, MonotonicClock, OfferedRate, Window, derive_seed};
@@ -67,7 +67,7 @@ pub struct ServerBench<'a> {
 
 /// Fields drop in order: load first, the server last.
 struct OpenVisit {
-    readers: LoadThread,
+    readers: Vec<(LoadThread, u32)>,
     clients: LoadThread,
     _standing: Standing,
     pgbouncer: Option<RunningPgBouncer>,
@@ -137,9 +137,19 @@ impl<'a> ServerBench<'a> {
             self.announced = true;
         }
         if self.request.query == Statement::SelectOnly && server.kind() != ServerKind::Url {
-            init_pgbench_accounts(&server, 1, &silent).map_err(|e| Failure::Fatal(e.to_string()))?;
+            init_pgbench_accounts(&server, 1, &silent)
+                .map_err(|e| Failure::Fatal(e.to_string()))?;
         }
         Ok(server)
+    }
+
+    /// Readers on each reader thread: one thread a core at most, so that a
+    /// reader seldom waits while its thread serves another.
+    fn reader_shares(&self) -> impl Iterator<Item = u32> + use<> {
+        let readers = self.config.readers;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from) as u32;
+        let threads = cores.min(readers).max(1);
+        (0..threads).map(move |t| readers / threads + u32::from(t < readers % threads))
     }
 
     fn pgbouncer_spec(&self) -> PgBouncerSpec {
@@ -165,8 +175,12 @@ impl<'a> ServerBench<'a> {
         let mut calm = 0;
         while started.elapsed() < SETTLE_LIMIT && !self.cancel.is_cancelled() {
             // The kernel's list may miss an entry while children exit: two
-            // equal readings, some milliseconds apart.
-            calm = if procfs::child_count(pid).is_some_and(|n| n <= base) { calm + 1 } else { 0 };
+            // readings, some milliseconds apart.
+            calm = if procfs::child_count(pid).is_some_and(|n| n <= base) {
+                calm + 1
+            } else {
+                0
+            };
             if calm >= 2 {
                 return (started.elapsed(), true);
             }
@@ -181,7 +195,9 @@ impl<'a> ServerBench<'a> {
         let started = Instant::now();
         let mut last = procfs::child_count(pid)?;
         let mut since = Instant::now();
-        while started.elapsed() < Duration::from_secs(5) && since.elapsed() < Duration::from_millis(250) {
+        while started.elapsed() < Duration::from_secs(5)
+            && since.elapsed() < Duration::from_millis(250)
+        {
             std::thread::sleep(Duration::from_millis(10));
             let now = procfs::child_count(pid)?;
             if now != last {
@@ -217,11 +233,26 @@ impl<'a> ServerBench<'a> {
             seed: derive_seed(self.config.seed, &[seed_path, role]),
             cancel: self.cancel.clone(),
         };
-        let readers = visit.readers.begin(order(1, rates.0));
+        let readers: Vec<_> = visit
+            .readers
+            .iter()
+            .zip(10..)
+            .map(|((thread, count), role)| {
+                let share = f64::from(*count) / f64::from(self.config.readers);
+                thread.begin(order(role, rates.0.share(share)))
+            })
+            .collect();
         let clients = visit.clients.begin(order(2, rates.1));
-        let readers = self.outcome(visit, &window, &readers);
+        // Every thread is waited for, also when another one has failed.
+        let readers: Vec<_> = readers
+            .iter()
+            .map(|r| self.outcome(visit, &window, r))
+            .collect();
         let clients = self.outcome(visit, &window, &clients);
-        let mut record = readers.map_err(|e| self.reader_failure(visit, e))?;
+        let mut record = BlockRecord::default();
+        for part in readers {
+            record.merge(&part.map_err(|e| self.reader_failure(visit, e))?);
+        }
         match clients {
             Ok(clients) => record.merge(&clients),
             Err(error) => return Err(self.client_failure(visit, arm, error)),
@@ -243,7 +274,11 @@ impl<'a> ServerBench<'a> {
             Ok(outcome) => outcome,
             Err(RecvTimeoutError::Timeout) => Err(CrewError::Harness(format!(
                 "a load thread did not end its block (server {})",
-                if visit.server.is_alive() { "alive" } else { "dead" }
+                if visit.server.is_alive() {
+                    "alive"
+                } else {
+                    "dead"
+                }
             ))),
             Err(RecvTimeoutError::Disconnected) => {
                 Err(CrewError::Harness("a load thread died".to_owned()))
@@ -264,14 +299,21 @@ impl<'a> ServerBench<'a> {
     fn client_failure(&self, visit: &OpenVisit, arm: Arm, error: CrewError) -> Failure {
         match error {
             CrewError::Harness(reason) => Failure::Fatal(reason),
-            CrewError::Lost(reason) if !visit.server.is_alive() => {
-                Failure::Fatal(format!("the server died (clients cannot reconnect: {reason})"))
+            CrewError::Lost(reason) if !visit.server.is_alive() => Failure::Fatal(format!(
+                "the server died (clients cannot reconnect: {reason})"
+            )),
+            CrewError::Lost(reason) => {
+                Failure::ArmLost(format!("{arm} cannot reconnect: {reason}"))
             }
-            CrewError::Lost(reason) => Failure::ArmLost(format!("{arm} cannot reconnect: {reason}")),
         }
     }
 
-    fn check_alive(&self, visit: &OpenVisit, arm: Arm, record: &BlockRecord) -> Result<(), Failure> {
+    fn check_alive(
+        &self,
+        visit: &OpenVisit,
+        arm: Arm,
+        record: &BlockRecord,
+    ) -> Result<(), Failure> {
         if !visit.server.is_alive() {
             return Err(Failure::Fatal("the server died in mid-run".to_owned()));
         }
@@ -284,8 +326,14 @@ impl<'a> ServerBench<'a> {
             && tally.succeeded() == 0
             && !self.cancel.is_cancelled()
         {
-            let class = tally.errors.keys().next().map_or("cut off", |c| c.0.as_str());
-            return Err(Failure::Fatal(format!("no reader statement succeeded ({class})")));
+            let class = tally
+                .errors
+                .keys()
+                .next()
+                .map_or("cut off", |c| c.0.as_str());
+            return Err(Failure::Fatal(format!(
+                "no reader statement succeeded ({class})"
+            )));
         }
         Ok(())
     }
@@ -310,7 +358,12 @@ impl<'a> ServerBench<'a> {
             chosen_because: server.chosen_because().to_owned(),
             version: server.server_version().to_owned(),
             source: server.image_id().unwrap_or_default().to_owned(),
-            auth: if self.is_ours() { "trust" } else { "as the server asks" }.to_owned(),
+            auth: if self.is_ours() {
+                "trust"
+            } else {
+                "as the server asks"
+            }
+            .to_owned(),
             transport: server.endpoint().transport().to_string(),
             pgbouncer: pgbouncer.map(|p| p.version().unwrap_or("of unknown version").to_owned()),
             settings,
@@ -321,7 +374,10 @@ impl<'a> ServerBench<'a> {
         const NAMES: &str = "'huge_pages','max_connections','shared_buffers','autovacuum','jit',\
             'synchronous_commit','fsync','ssl','listen_addresses','superuser_reserved_connections',\
             'password_encryption','data_checksums','log_connections','server_version_num'";
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .ok()?;
         runtime.block_on(async {
             let target = super::connect::Target::new(server.endpoint()).ok()?;
             let session = Session::open(&target).await.ok()?;
@@ -348,7 +404,10 @@ impl<'a> ServerBench<'a> {
 
     fn factors(&self, server: &RunningServer, standing: u32) -> Factors {
         let setting = |name: &str| {
-            self.provenance.as_ref().and_then(|p| p.settings.get(name)).cloned()
+            self.provenance
+                .as_ref()
+                .and_then(|p| p.settings.get(name))
+                .cloned()
         };
         Factors {
             standing,
@@ -383,7 +442,11 @@ impl Bench for ServerBench<'_> {
                     .arms
                     .iter()
                     .filter(|a| a.needs_pgbouncer())
-                    .map(|&arm| AbsentArm { arm, reason: reason.clone(), lost: false })
+                    .map(|&arm| AbsentArm {
+                        arm,
+                        reason: reason.clone(),
+                        lost: false,
+                    })
                     .collect();
                 self.arms.retain(|a| !a.needs_pgbouncer());
                 Ok(gone)
@@ -417,19 +480,26 @@ impl Bench for ServerBench<'_> {
         let config = self.config;
         let layout = Layout {
             standing: visit.standing,
-            placeholders: if self.is_ours() { self.churn_slots() } else { 0 },
+            placeholders: if self.is_ours() {
+                self.churn_slots()
+            } else {
+                0
+            },
             order: config.slot_order,
             descending: server.pg_major().is_none_or(|major| major <= 16),
         };
-        let readers = LoadThread::start(
-            "readers",
-            CrewSpec::Readers {
-                server: server.endpoint().clone(),
-                count: config.readers,
-                statement: self.request.query.clone(),
-            },
-        )
-        .map_err(|e| failed("the readers cannot connect", e.message))?;
+        let readers = self
+            .reader_shares()
+            .map(|count| {
+                let spec = CrewSpec::Readers {
+                    server: server.endpoint().clone(),
+                    count,
+                    statement: self.request.query.clone(),
+                };
+                LoadThread::start("readers", spec).map(|thread| (thread, count))
+            })
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|e| failed("the readers cannot connect", e.message))?;
         let clients = LoadThread::start(
             "clients",
             CrewSpec::Clients {
@@ -466,7 +536,10 @@ impl Bench for ServerBench<'_> {
     }
 
     fn run_block(&mut self, spec: &BlockSpec) -> Result<Block, Failure> {
-        let visit = self.open.as_ref().ok_or_else(|| Failure::Fatal("no visit is open".into()))?;
+        let visit = self
+            .open
+            .as_ref()
+            .ok_or_else(|| Failure::Fatal("no visit is open".into()))?;
         let (settle, settled) = self.settle(visit);
         let (window, record, cpu) = self.measure(
             visit,
@@ -494,7 +567,10 @@ impl Bench for ServerBench<'_> {
     }
 
     fn sustained_per_second(&mut self, arm: Arm) -> Result<f64, Failure> {
-        let visit = self.open.as_ref().ok_or_else(|| Failure::Fatal("no visit is open".into()))?;
+        let visit = self
+            .open
+            .as_ref()
+            .ok_or_else(|| Failure::Fatal("no visit is open".into()))?;
         self.settle(visit);
         let (window, record, _) = self.measure(
             visit,
@@ -503,7 +579,10 @@ impl Bench for ServerBench<'_> {
             CALIBRATION_NS,
             derive_seed(0, &[arm.index() as u64]),
         )?;
-        let done = record.tallies.get(&Role::Client).map_or(0, |t| t.succeeded());
+        let done = record
+            .tallies
+            .get(&Role::Client)
+            .map_or(0, |t| t.succeeded());
         Ok(done as f64 * 1e9 / window.measured_ns() as f64)
     }
 

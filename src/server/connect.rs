@@ -74,13 +74,17 @@ impl Target {
     pub async fn open_socket(&self) -> Result<Socket, ErrorClass> {
         match &self.address {
             Address::Tcp(address) => {
-                let stream = TcpStream::connect(address).await.map_err(|e| classify_io(&e))?;
+                let stream = TcpStream::connect(address)
+                    .await
+                    .map_err(|e| classify_io(&e))?;
                 // connect_raw leaves this to us.
                 stream.set_nodelay(true).map_err(|e| classify_io(&e))?;
                 Ok(Socket::Tcp(stream))
             }
             Address::Unix(path) => Ok(Socket::Unix(
-                UnixStream::connect(path).await.map_err(|e| classify_io(&e))?,
+                UnixStream::connect(path)
+                    .await
+                    .map_err(|e| classify_io(&e))?,
             )),
         }
     }

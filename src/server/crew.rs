@@ -102,7 +102,10 @@ impl LoadThread {
             .spawn(move || {
                 // Let timers fire on time; the default slack is 50 us.
                 let _ = nix::sys::prctl::set_timerslack(1);
-                let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                let runtime = match tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                {
                     Ok(runtime) => runtime,
                     Err(e) => {
                         let _ = opened.send(Err(harness(e.to_string())));
@@ -127,7 +130,10 @@ impl LoadThread {
                 });
             })
             .map_err(|e| harness(e.to_string()))?;
-        let mut load = LoadThread { orders: Some(orders), thread: Some(thread) };
+        let mut load = LoadThread {
+            orders: Some(orders),
+            thread: Some(thread),
+        };
         match answer.recv() {
             Ok(Ok(())) => Ok(load),
             Ok(Err(e)) => {
@@ -198,12 +204,18 @@ async fn persistent(
         let session = Session::open(target).await?;
         let mut texts = StatementTexts::new(statement.clone(), u64::from(worker));
         // The first statement of a session loads catalogues; not our subject.
-        session.run(&texts.next_text()).await.map_err(|class| ConnectError {
-            message: format!("the query failed ({class:?}): {statement}"),
-            class,
-        })?;
+        session
+            .run(&texts.next_text())
+            .await
+            .map_err(|class| ConnectError {
+                message: format!("the query failed ({class:?}): {statement}"),
+                class,
+            })?;
         tools.push(Worktool {
-            means: Means::Persistent { target: target.clone(), session: Some(session) },
+            means: Means::Persistent {
+                target: target.clone(),
+                session: Some(session),
+            },
             texts,
         });
     }
@@ -212,9 +224,14 @@ async fn persistent(
 
 impl Crew {
     async fn assemble(spec: CrewSpec) -> Result<Self, ConnectError> {
-        let resolve = |endpoint: &Endpoint| Target::new(endpoint).map_err(|e| harness(e.to_string()));
+        let resolve =
+            |endpoint: &Endpoint| Target::new(endpoint).map_err(|e| harness(e.to_string()));
         match spec {
-            CrewSpec::Readers { server, count, statement } => {
+            CrewSpec::Readers {
+                server,
+                count,
+                statement,
+            } => {
                 let target = resolve(&server)?;
                 let direct = persistent(&target, count, &statement).await?;
                 Ok(Crew {
@@ -230,9 +247,20 @@ impl Crew {
                     pool: None,
                 })
             }
-            CrewSpec::Clients { server, pgbouncer, count, statement, disconnect, arms, pool_size } => {
+            CrewSpec::Clients {
+                server,
+                pgbouncer,
+                count,
+                statement,
+                disconnect,
+                arms,
+                pool_size,
+            } => {
                 let target = resolve(&server)?;
                 let pgbouncer = pgbouncer.as_ref().map(resolve).transpose()?;
+                if let Some(address) = &pgbouncer {
+                    fill_pgbouncer(address, pool_size).await?;
+                }
                 let direct = if arms.contains(&Arm::KeptOpen) {
                     persistent(&target, count, &statement).await?
                 } else {
@@ -296,7 +324,9 @@ impl Crew {
                         reconnect(self.pgbouncer.as_ref().ok_or_else(|| absent("PgBouncer"))?)
                     }
                     Arm::ForkOnly => Means::ForkOnly(self.server.clone()),
-                    Arm::Pool => Means::Pooled(self.pool.clone().ok_or_else(|| absent("the pool"))?),
+                    Arm::Pool => {
+                        Means::Pooled(self.pool.clone().ok_or_else(|| absent("the pool"))?)
+                    }
                     Arm::Quiet | Arm::KeptOpen | Arm::PgbouncerKept => {
                         return Err(CrewError::Harness(format!("{arm} has no means of its own")));
                     }
@@ -340,7 +370,9 @@ impl Crew {
                 Err(e) => failed = Some(e.to_string()),
             }
         }
-        record.cpu_ns.insert(self.role, thread_cpu_ns() - cpu_before);
+        let used = thread_cpu_ns() - cpu_before;
+        record.cpu_ns.insert(self.role, used);
+        record.busiest_thread_ns = used;
         match (self.role, order.arm) {
             (Role::Reader, _) | (Role::Client, Arm::KeptOpen) => self.direct = back,
             (Role::Client, Arm::PgbouncerKept) => self.through_pgbouncer = back,
@@ -351,7 +383,11 @@ impl Crew {
 
     async fn close(self) {
         for tool in self.direct.into_iter().chain(self.through_pgbouncer) {
-            if let Means::Persistent { session: Some(session), .. } = tool.means {
+            if let Means::Persistent {
+                session: Some(session),
+                ..
+            } = tool.means
+            {
                 // A dead server never closes; its sockets go with the runtime.
                 let _ = tokio::time::timeout(Duration::from_secs(2), session.close()).await;
             }
@@ -362,12 +398,38 @@ impl Crew {
     }
 }
 
+/// Makes PgBouncer open all its server connections, so that none is opened
+/// while a block is measured.
+async fn fill_pgbouncer(address: &Target, pool_size: u32) -> Result<(), ConnectError> {
+    let tasks: Vec<_> = (0..pool_size)
+        .map(|_| {
+            let address = address.clone();
+            tokio::spawn(async move {
+                let session = Session::open(&address).await?;
+                // Long enough that every client needs a server connection of its own.
+                let ran = session.run("SELECT pg_sleep(0.2)").await;
+                session.close().await;
+                ran.map_err(|class| ConnectError {
+                    message: class.0.clone(),
+                    class,
+                })
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.map_err(|e| harness(e.to_string()))??;
+    }
+    Ok(())
+}
+
 /// An in-process pool, filled beforehand: its own warm-up is not our subject.
 async fn open_pool(server: &Endpoint, size: u32) -> Result<Pool, ConnectError> {
     let manager = Manager::from_config(
         server.to_config(),
         NoTls,
-        ManagerConfig { recycling_method: RecyclingMethod::Fast },
+        ManagerConfig {
+            recycling_method: RecyclingMethod::Fast,
+        },
     );
     let pool = Pool::builder(manager)
         .max_size(size as usize)

@@ -232,7 +232,8 @@ impl HeaderScanner {
             let take = bytes.len().min(self.left);
             if self.header[0] == b'R' {
                 let wanted = take.min(4 - self.code_have);
-                self.code[self.code_have..self.code_have + wanted].copy_from_slice(&bytes[..wanted]);
+                self.code[self.code_have..self.code_have + wanted]
+                    .copy_from_slice(&bytes[..wanted]);
                 self.code_have += wanted;
             }
             self.left -= take;
@@ -295,7 +296,10 @@ mod tests {
 
     #[test]
     fn closing_waits_for_the_servers_eof_or_does_not() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         runtime.block_on(async {
             for disconnect in [Disconnect::Wait, Disconnect::Close] {
                 let (ours, mut server) = tokio::io::duplex(1024);
@@ -310,7 +314,10 @@ mod tests {
                 let closing = tokio::spawn(async move { stream.shutdown().await });
                 tokio::task::yield_now().await;
                 // The server still holds the connection.
-                assert_eq!(times.disconnect_ns().is_some(), disconnect == Disconnect::Close);
+                assert_eq!(
+                    times.disconnect_ns().is_some(),
+                    disconnect == Disconnect::Close
+                );
                 drop(server);
                 closing.await.unwrap().unwrap();
                 assert!(times.disconnect_ns().is_some());

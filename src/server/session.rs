@@ -85,7 +85,12 @@ impl Session {
 /// What PostgreSQL said, in one line.
 pub fn describe(error: &tokio_postgres::Error) -> String {
     match error.as_db_error() {
-        Some(db) => format!("{}: {} (SQLSTATE {})", db.severity(), db.message(), db.code().code()),
+        Some(db) => format!(
+            "{}: {} (SQLSTATE {})",
+            db.severity(),
+            db.message(),
+            db.code().code()
+        ),
         None => match std::error::Error::source(error) {
             Some(source) => format!("{error}: {source}"),
             None => error.to_string(),
@@ -129,7 +134,9 @@ impl StatementTexts {
             Statement::Sql(sql) => Cow::Borrowed(sql),
             Statement::SelectOnly => {
                 let aid = self.rng.random_range(1..=ACCOUNTS);
-                Cow::Owned(format!("SELECT abalance FROM pgbench_accounts WHERE aid = {aid};"))
+                Cow::Owned(format!(
+                    "SELECT abalance FROM pgbench_accounts WHERE aid = {aid};"
+                ))
             }
         }
     }

@@ -10,8 +10,8 @@ use tokio::sync::oneshot;
 use super::connect::Target;
 use super::provision::Endpoint;
 use super::session::{ConnectError, Session};
-use crate::procarray::SlotOrder;
 use crate::load::Cancel;
+use crate::procarray::SlotOrder;
 
 /// How many connections are opened at a time.
 const AT_ONCE: usize = 8;
@@ -62,9 +62,8 @@ impl Layout {
                 let total = self.standing + self.placeholders;
                 (0..total)
                     .map(|k| {
-                        let share = |k: u32| {
-                            u64::from(k) * u64::from(self.placeholders) / u64::from(total)
-                        };
+                        let share =
+                            |k: u32| u64::from(k) * u64::from(self.placeholders) / u64::from(total);
                         if share(k + 1) > share(k) {
                             Opening::Placeholder
                         } else {
@@ -82,7 +81,11 @@ impl Standing {
     ///
     /// # Errors
     /// When a connection is refused; all of them are closed again.
-    pub fn open(endpoint: &Endpoint, layout: Layout, cancel: &Cancel) -> Result<Self, ConnectError> {
+    pub fn open(
+        endpoint: &Endpoint,
+        layout: Layout,
+        cancel: &Cancel,
+    ) -> Result<Self, ConnectError> {
         let (close, closing) = oneshot::channel();
         let (opened, answer) = sync_mpsc::channel();
         let (endpoint, cancel) = (endpoint.clone(), cancel.clone());
@@ -93,7 +96,10 @@ impl Standing {
         let thread = std::thread::Builder::new()
             .name("standing".to_owned())
             .spawn(move || {
-                let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                let runtime = match tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                {
                     Ok(runtime) => runtime,
                     Err(e) => {
                         let _ = opened.send(Err(fail(e.to_string())));
@@ -114,7 +120,10 @@ impl Standing {
                 });
             })
             .map_err(|e| fail(e.to_string()))?;
-        let standing = Standing { close: Some(close), thread: Some(thread) };
+        let standing = Standing {
+            close: Some(close),
+            thread: Some(thread),
+        };
         match answer.recv() {
             Ok(Ok(())) => Ok(standing),
             Ok(Err(e)) => Err(e),
@@ -189,11 +198,16 @@ mod tests {
     use super::*;
 
     fn text(order: SlotOrder, descending: bool) -> String {
-        Layout { standing: 4, placeholders: 2, order, descending }
-            .openings()
-            .iter()
-            .map(|o| if *o == Opening::Standing { 's' } else { 'p' })
-            .collect()
+        Layout {
+            standing: 4,
+            placeholders: 2,
+            order,
+            descending,
+        }
+        .openings()
+        .iter()
+        .map(|o| if *o == Opening::Standing { 's' } else { 'p' })
+        .collect()
     }
 
     #[test]

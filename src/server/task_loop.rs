@@ -46,7 +46,10 @@ pub async fn drive(
             }
         }
         let begun = worker.begin(due, clock.now_ns(), slept);
-        let left = worker.window().drain_until_ns.saturating_sub(begun.begun_ns());
+        let left = worker
+            .window()
+            .drain_until_ns
+            .saturating_sub(begun.begun_ns());
         let operation = means.perform(texts, ids.as_ref(), &mut phases);
         match tokio::time::timeout(Duration::from_nanos(left), operation).await {
             Err(_) => {

@@ -17,14 +17,14 @@ pub enum Severity {
 /// One finding about one contender.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Guard {
-    /// Less than 99 % of the asked operations were begun in time.
+    /// The achieved rate is under 99 % of the offered one, by more than counting noise.
     AchievedRate {
         /// Whose operations.
         role: Role,
         /// Share that was achieved, 0 to 1.
         share: f64,
     },
-    /// Over 1 % of the operations failed.
+    /// Over 1 % of the operations failed or were cut off.
     Errors {
         /// Whose operations.
         role: Role,
@@ -64,6 +64,11 @@ pub enum Guard {
     /// The machine's cores were nearly all busy.
     MachineSaturated {
         /// Busy share of all cores.
+        share: f64,
+    },
+    /// The hypervisor gave the machine's CPU to others.
+    CpuStolen {
+        /// Share of all CPU time.
         share: f64,
     },
     /// Where churn's slots lie was arranged but not verified.
@@ -140,6 +145,11 @@ impl fmt::Display for Guard {
                 "{:.0} % of the machine's CPU was busy: the tail includes plain CPU queueing",
                 share * 100.0
             ),
+            Guard::CpuStolen { share } => write!(
+                f,
+                "the hypervisor took {:.1} % of the CPU away: tails include other machines' load",
+                share * 100.0
+            ),
             Guard::SlotOrderUnverified => f.write_str("slot order was arranged but not verified"),
             Guard::FewStarts { starts } => {
                 write!(f, "{starts} fresh start(s) (3 needed for a printed claim)")
@@ -170,9 +180,14 @@ pub fn findings(run: &Run, blocks: &[&Block]) -> Vec<Guard> {
         if tally.scheduled > 0 && tally.succeeded() == 0 {
             found.push(Guard::NoSuccess);
         }
-        let share = tally.achieved_share();
-        if share < 0.99 {
-            found.push(Guard::AchievedRate { role, share });
+        // Backlogs at the two ends of a block differ by an operation or two,
+        // overload or not; over many blocks that is counting noise.
+        let noise = 3.0 * (2.0 * blocks.len() as f64).sqrt();
+        if tally.shortfall() as f64 > 0.01 * tally.scheduled as f64 + noise {
+            found.push(Guard::AchievedRate {
+                role,
+                share: tally.achieved_share(),
+            });
         }
         let share = tally.error_share();
         if share > 0.01 {
@@ -180,7 +195,7 @@ pub fn findings(run: &Run, blocks: &[&Block]) -> Vec<Guard> {
                 .errors
                 .iter()
                 .max_by_key(|e| e.1)
-                .map_or_else(String::new, |e| e.0.0.clone());
+                .map_or_else(|| "cut off".to_owned(), |e| e.0.0.clone());
             found.push(Guard::Errors { role, share, class });
         }
     }
@@ -255,6 +270,14 @@ fn load_guards(run: &Run, blocks: &[&Block]) -> Vec<Guard> {
     if share > 0.95 {
         found.push(Guard::MachineSaturated { share });
     }
+    let share = blocks
+        .iter()
+        .filter_map(|b| b.cpu.machine_stolen)
+        .sum::<f64>()
+        / count;
+    if share > 0.01 {
+        found.push(Guard::CpuStolen { share });
+    }
     let standing = blocks.iter().any(|b| b.factors.standing > 0);
     if run.mode == Mode::Server && standing {
         found.push(Guard::SlotOrderUnverified);
@@ -301,7 +324,7 @@ mod tests {
         let mut run = sample_run(8);
         for block in run.blocks.iter_mut().filter(|b| b.arm == Arm::Unpooled) {
             let tally = block.tallies.get_mut(&Role::Client).unwrap();
-            tally.begun_in_time = 49;
+            tally.begun_in_window = 45;
             tally.recorded = 49;
             tally.errors.insert(ErrorClass::new("sqlstate-53300"), 1);
         }
@@ -314,7 +337,7 @@ mod tests {
             .collect::<Vec<_>>()
             .join("; ");
         for expected in [
-            "98.0 %",
+            "90.0 %",
             "53300",
             "debug build",
             "clock steps",

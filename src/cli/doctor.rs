@@ -1,0 +1,54 @@
+//! `doctor`: looks at this machine and says what is missing.
+
+use clap::Args;
+
+use super::outcome::{CommandError, Outcome};
+use super::print;
+use crate::doctor::{Status, install, render, run_checks};
+
+/// `procbench doctor`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  procbench doctor
+  procbench doctor --install    shows and runs apt-get for what is missing (elsewhere prints the command)")]
+pub struct DoctorCommand {
+    /// Install what is missing
+    #[arg(long)]
+    install: bool,
+}
+
+impl DoctorCommand {
+    /// Carries out the command.
+    ///
+    /// # Errors
+    /// When installing fails.
+    pub fn run(self) -> Result<Outcome, CommandError> {
+        if self.install {
+            install_missing()?;
+        }
+        let checks = run_checks();
+        for line in render(&checks) {
+            print(&format!("{line}\n"));
+        }
+        if checks.iter().any(|c| c.status == Status::Missing) {
+            return Err(CommandError::Failed(anyhow::anyhow!(
+                "something is missing: see the lines above, or run procbench doctor --install"
+            )));
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+/// Installs what the checks miss; says on stderr what it does.
+///
+/// # Errors
+/// When nothing could be installed and something is missing.
+pub fn install_missing() -> Result<(), CommandError> {
+    let installed = install(&run_checks(), &|line| eprintln!("procbench: {line}"))
+        .map_err(|e| CommandError::Failed(e.into()))?;
+    if !installed.is_empty() {
+        eprintln!("procbench: installed {}", installed.join(", "));
+    }
+    Ok(())
+}
