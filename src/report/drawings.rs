@@ -270,7 +270,7 @@ pub fn excess(items: &[Summarized<'_>], redraw: &str) -> Option<ContrastFigure> 
     (!groups.is_empty()).then(|| ContrastFigure {
         title: format!("What each way of connecting adds to the {name} of running statements"),
         subtitle: format!(
-            "Excess over the same run's own {base}; the scales of a snapshot and of a query have nothing in common, their excesses do"
+            "Excess over the same run's own {base}: a snapshot and a query have no common absolute scale"
         ),
         quantity: format!("excess over {base} at {name}"),
         interval: "95 % bootstrap interval over rounds".to_owned(),
@@ -380,7 +380,7 @@ pub fn cpu(run: &Run, summary: &RunSummary, redraw: &str) -> Option<StackedBarFi
         .collect();
     (!groups.is_empty()).then(|| StackedBarFigure {
         title: "CPU of one client transaction".to_owned(),
-        subtitle: "Look at fork-only and unpooled: most of what a connection costs is CPU before and after the ProcArray".to_owned(),
+        subtitle: "Look at unpooled against fork-only: what logging in and out costs beyond a bare fork and exit".to_owned(),
         quantity: "CPU time per transaction (arm minus quiet)".to_owned(),
         groups,
         footer: footer(&[(run, summary)], redraw),
