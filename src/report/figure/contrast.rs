@@ -208,15 +208,14 @@ impl ContrastFigure {
         let notes: Vec<_> = self
             .marks()
             .flat_map(|(group, row, mark)| {
-                let label = format!("{}, {}", row.label, mark.series);
                 let place = if self.groups.len() > 1 {
-                    group.title.as_str()
+                    format!("{}, {}", mark.series, group.title)
                 } else {
-                    ""
+                    mark.series.clone()
                 };
                 sign_notes(
-                    place,
-                    &label,
+                    &place,
+                    &row.label,
                     mark.struck.as_deref(),
                     mark.caution.as_deref(),
                 )

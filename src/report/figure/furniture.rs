@@ -64,7 +64,13 @@ pub(super) fn sign_notes(
     struck
         .map(|reason| note(STRUCK_SIGN, reason))
         .into_iter()
-        .chain(caution.map(|reason| note(CAUTION_SIGN, reason)))
+        // Several cautions come in one text.
+        .chain(
+            caution
+                .into_iter()
+                .flat_map(|all| all.split("; "))
+                .map(|reason| note(CAUTION_SIGN, reason)),
+        )
         .collect()
 }
 
@@ -84,15 +90,18 @@ pub(super) fn merge_notes(notes: &[SignNote]) -> Vec<String> {
                 .iter()
                 .filter(|n| n.sign == sign && n.reason == reason)
                 .collect();
-            let places: Vec<String> = about
-                .chunk_by(|a, b| a.place == b.place)
-                .map(|same| {
-                    let labels: Vec<&str> = same.iter().map(|n| n.label.as_str()).collect();
-                    let labels = labels.join(", ");
-                    match same[0].place.as_str() {
-                        "" => labels,
-                        place => format!("{labels} ({place})"),
-                    }
+            let mut places: Vec<(&str, Vec<&str>)> = Vec::new();
+            for note in about {
+                match places.iter_mut().find(|p| p.0 == note.place) {
+                    Some(place) => place.1.push(&note.label),
+                    None => places.push((&note.place, vec![&note.label])),
+                }
+            }
+            let places: Vec<String> = places
+                .into_iter()
+                .map(|(place, labels)| match place {
+                    "" => labels.join(", "),
+                    place => format!("{} ({place})", labels.join(", ")),
                 })
                 .collect();
             format!("{sign} {reason}: {}", places.join("; "))
