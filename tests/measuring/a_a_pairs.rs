@@ -21,7 +21,7 @@ fn pairs(mode: Mode, block_ms: u64, reader_rate: f64) -> Config {
     config.duration_ns = u64::from(config.blocks) * block_ms * MS;
     config.warmup_ns = 10 * MS;
     config.reader_rate = OfferedRate::PerSecond(reader_rate);
-    config.client_rate = ClientRate::Given(OfferedRate::PerSecond(200.0));
+    config.client_rate = ClientRate::Given(OfferedRate::PerSecond(500.0));
     config.arrivals = Arrivals::Poisson;
     config
 }
@@ -66,8 +66,8 @@ fn check(run: &Run) {
 #[test]
 fn pairs_on_a_real_server_differ_no_more_often_than_stated() {
     let Some(_turn) = server_turn() else { return };
-    // 1,280 samples a side: p99 has its ten samples above.
-    let config = pairs(Mode::Server, 80, 2_000.0);
+    // 1,200 samples a side: p99 has its ten samples above.
+    let config = pairs(Mode::Server, 60, 2_500.0);
     check(&run_server(&config, &request(ServerChoice::Local)));
 }
 
