@@ -18,6 +18,7 @@ use super::task_loop;
 use crate::arm::Arm;
 use crate::config::{Disconnect, Statement};
 use crate::load::clock::thread_cpu_ns;
+use crate::load::timer::PreciseTimer;
 use crate::load::{Arrivals, Cancel, OfferedRate, Schedule, Window, Worker, derive_seed};
 use crate::record::{BlockRecord, Operation, Role};
 
@@ -192,6 +193,7 @@ struct Crew {
     direct: Vec<Worktool>,
     through_pgbouncer: Vec<Worktool>,
     pool: Option<Pool>,
+    timer_lead_ns: u64,
 }
 
 async fn persistent(
@@ -226,6 +228,9 @@ impl Crew {
     async fn assemble(spec: CrewSpec) -> Result<Self, ConnectError> {
         let resolve =
             |endpoint: &Endpoint| Target::new(endpoint).map_err(|e| harness(e.to_string()));
+        let timer_lead_ns = PreciseTimer::measure_wake_delay()
+            .await
+            .map_err(|e| harness(e.to_string()))?;
         match spec {
             CrewSpec::Readers {
                 server,
@@ -245,6 +250,7 @@ impl Crew {
                     direct,
                     through_pgbouncer: Vec::new(),
                     pool: None,
+                    timer_lead_ns,
                 })
             }
             CrewSpec::Clients {
@@ -288,6 +294,7 @@ impl Crew {
                     direct,
                     through_pgbouncer,
                     pool,
+                    timer_lead_ns,
                 })
             }
         }
@@ -351,9 +358,11 @@ impl Crew {
             let schedule = Schedule::new(order.rate, order.arrivals, workers, seed);
             let mut worker = Worker::new(self.role, self.operation, schedule, order.window);
             let cancel = order.cancel.clone();
+            let lead = self.timer_lead_ns;
             tasks.push(tokio::task::spawn_local(async move {
                 let outcome =
-                    task_loop::drive(&mut worker, &mut tool.means, &mut tool.texts, &cancel).await;
+                    task_loop::drive(&mut worker, &mut tool.means, &mut tool.texts, lead, &cancel)
+                        .await;
                 (worker, tool, outcome)
             }));
         }
