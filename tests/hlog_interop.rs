@@ -1,20 +1,95 @@
 //! The interval log as another tool reads it: HdrHistogram's Python port.
+//!
+//! Makes a Python environment of its own below the temporary directory (python3
+//! with venv, and PyPI, are needed). `PROCBENCH_TESTS_NO_PYTHON=1` deselects it.
 
+// clippy.toml's allow-unwrap-in-tests covers #[test] functions only, not their helpers.
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use hdrhistogram::Histogram;
+use procbench::record::{MERGED_MAX_NS, read_run};
 use procbench::report::export::{LogInterval, hlog};
-use serde_json::json;
+use serde_json::{Value, json};
+use tempfile::TempDir;
 
-/// Run with `PROCBENCH_PYTHON=python cargo test --test hlog_interop -- --ignored`.
+const HELP: &str = "install python3 with venv (apt-get install python3-venv) and let pip reach PyPI, or set PROCBENCH_TESTS_NO_PYTHON=1";
+
+/// A Python that has HdrHistogram's port, for as long as the directory lives;
+/// `None` when deselected.
+fn python() -> Option<(TempDir, PathBuf)> {
+    if std::env::var("PROCBENCH_TESTS_NO_PYTHON").is_ok_and(|v| v == "1") {
+        return None;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let environment = dir.path().join("venv");
+    let python = environment.join("bin/python");
+    succeed(
+        Command::new("python3")
+            .arg("-m")
+            .arg("venv")
+            .arg(&environment),
+        HELP,
+    );
+    let pip = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ];
+    succeed(
+        Command::new(&python).args(pip).arg("hdrhistogram==0.10.8"),
+        HELP,
+    );
+    Some((dir, python))
+}
+
+/// Runs a command to its end; what it said on stdout.
+fn succeed(command: &mut Command, help: &str) -> String {
+    let output = command
+        .output()
+        .unwrap_or_else(|e| panic!("cannot start {command:?}: {e}: {help}"));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{command:?} failed: {errors}{help}"
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What the port reads, or with `expected` how it compares.
+fn read_hlog(python: &Path, log: &Path, expected: Option<&Path>) -> String {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/read_hlog.py");
+    succeed(Command::new(python).arg(script).arg(log).args(expected), "")
+}
+
+fn buckets(histogram: &Histogram<u64>) -> Value {
+    let counts = histogram.iter_recorded().map(|step| {
+        (
+            step.value_iterated_to().to_string(),
+            json!(step.count_at_value()),
+        )
+    });
+    Value::Object(counts.collect())
+}
+
 #[test]
-#[ignore = "needs a Python with hdrhistogram 0.10.8, named by PROCBENCH_PYTHON"]
 fn python_reads_the_same_counts_per_bucket() {
-    let python = std::env::var("PROCBENCH_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let Some((dir, python)) = python() else {
+        return;
+    };
+    made_histograms(dir.path(), &python);
+    a_run_through_the_binary(dir.path(), &python);
+}
+
+fn made_histograms(dir: &Path, python: &Path) {
     let histograms: Vec<Histogram<u64>> = (1..=4u64)
         .map(|seed| {
-            let mut histogram = Histogram::new_with_bounds(1, 3_600_000_000_000, 3).unwrap();
+            let mut histogram = Histogram::new_with_bounds(1, MERGED_MAX_NS, 3).unwrap();
             for i in 0..50_000u64 {
                 histogram
                     .record(1 + (i * i * seed * 7_919) % 10u64.pow(6 + seed as u32))
@@ -39,53 +114,75 @@ fn python_reads_the_same_counts_per_bucket() {
         })
         .collect();
     let start_time = SystemTime::UNIX_EPOCH + Duration::from_millis(start_ms);
-    let log = hlog(
-        start_time,
-        &["interoperability test".to_owned()],
-        &intervals,
-    )
-    .unwrap();
+    let comments = ["interoperability test".to_owned()];
+    let log = hlog(start_time, &comments, &intervals).unwrap();
     let expected: Vec<_> = intervals
         .iter()
         .map(|interval| {
-            let buckets: serde_json::Map<_, _> = interval
-                .histogram
-                .iter_recorded()
-                .map(|step| {
-                    (
-                        step.value_iterated_to().to_string(),
-                        json!(step.count_at_value()),
-                    )
-                })
-                .collect();
             json!({
                 "tag": interval.tag,
                 "start_ms": start_ms + interval.start.as_millis() as u64,
                 "length_ms": interval.length.as_millis() as u64,
                 "count": interval.histogram.len(),
-                "buckets": buckets,
+                "buckets": buckets(interval.histogram),
             })
         })
         .collect();
-    let dir = tempfile::tempdir().unwrap();
-    let (log_path, expected_path) = (
-        dir.path().join("run.hlog"),
-        dir.path().join("expected.json"),
-    );
+    let (log_path, expected_path) = (dir.join("made.hlog"), dir.join("expected.json"));
     std::fs::write(&log_path, log).unwrap();
     std::fs::write(&expected_path, json!({ "intervals": expected }).to_string()).unwrap();
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/read_hlog.py");
-    let read = Command::new(&python)
-        .arg(script)
-        .arg(&log_path)
-        .arg(&expected_path)
-        .output();
-    let read = read.unwrap_or_else(|e| panic!("cannot start {python}: {e}"));
-    let said =
-        String::from_utf8_lossy(&read.stdout).into_owned() + &String::from_utf8_lossy(&read.stderr);
-    assert!(read.status.success(), "{said}");
+    let said = read_hlog(python, &log_path, Some(&expected_path));
     assert!(
         said.contains("4 intervals, 200000 samples: equal"),
         "{said}"
     );
+}
+
+/// A tiny run of the model, measured and exported by the binary.
+fn a_run_through_the_binary(dir: &Path, python: &Path) {
+    let binary = env!("CARGO_BIN_EXE_procbench");
+    let (run_dir, log) = (dir.join("run"), dir.join("run.hlog"));
+    let load = "--arms kept-open,unpooled --standing 0,20 --blocks 2 --starts 1 --duration 100ms";
+    let rates = "--reader-rate 2000 --client-rate 200 --fork-cpu 20us --session-cpu 20us";
+    succeed(
+        Command::new(binary)
+            .arg("model")
+            .args(load.split(' ').chain(rates.split(' ')))
+            .args(["--warmup", "10ms", "--keep-awake", "off", "--out"])
+            .arg(&run_dir),
+        "",
+    );
+    succeed(
+        Command::new(binary)
+            .arg("export")
+            .arg(&run_dir)
+            .args(["--format", "hlog", "--out"])
+            .arg(&log),
+        "",
+    );
+    let run = read_run(&run_dir).unwrap();
+    // Two arms and the twin, twice, at two numbers of standing connections.
+    assert_eq!(run.blocks.len(), 12);
+    let sorted = |mut found: Vec<(String, Value)>| {
+        found.sort_by_key(|(tag, buckets)| (tag.clone(), buckets.to_string()));
+        found
+    };
+    let mut expected = Vec::new();
+    for block in &run.blocks {
+        let twin = if block.twin { "-twin" } else { "" };
+        for (key, histogram) in &block.series {
+            let tag = format!("{}/{}{twin}/{key}", block.factors.standing, block.arm);
+            expected.push((tag, buckets(histogram.hdr())));
+        }
+    }
+    let read: Value = serde_json::from_str(&read_hlog(python, &log, None)).unwrap();
+    let found = read["intervals"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|interval| {
+            let tag = interval["tag"].as_str().unwrap().to_owned();
+            (tag, interval["buckets"].clone())
+        });
+    assert_eq!(sorted(found.collect()), sorted(expected));
 }

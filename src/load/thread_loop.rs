@@ -22,9 +22,16 @@ pub trait ThreadOperation {
     /// The class of the failure.
     fn operate(&mut self, worker: &mut Worker, measured: bool) -> Result<(), ErrorClass>;
 
-    /// Called after each timed operation, outside its time: the place to
-    /// look closer without lengthening what is quoted.
-    fn afterwards(&mut self, _worker: &mut Worker, _measured: bool) {}
+    /// Whether the role wants a [`look`](Self::look) after this operation.
+    fn wants_look(&mut self) -> bool {
+        false
+    }
+
+    /// Called between operations, half-way to the next one where that is not due
+    /// yet: the place to look closer without lengthening what is quoted. Right
+    /// after an operation a lock has just been passed, and would be found free
+    /// too often.
+    fn look(&mut self, _worker: &mut Worker, _measured: bool) {}
 }
 
 /// Drives `worker` until its block is over or `cancel` is set.
@@ -50,12 +57,26 @@ pub fn drive(worker: &mut Worker, cancel: &Cancel, operation: &mut impl ThreadOp
         let outcome = operation.operate(worker, measured);
         now = clock.now_ns();
         worker.end(begun, now, outcome);
-        operation.afterwards(worker, measured);
+        if operation.wants_look() {
+            sleep_half_way(worker, &clock);
+            operation.look(worker, measured);
+        }
         for _ in 0..worker.untimed_between() {
             let outcome = operation.operate(worker, false);
             worker.count_untimed(measured, outcome);
         }
         now = clock.now_ns();
+    }
+}
+
+/// Sleeps for half of the time that is left to the next due operation, if any.
+fn sleep_half_way(worker: &mut Worker, clock: &MonotonicClock) {
+    let now = clock.now_ns();
+    if let Next::Operation(due) = worker.next(now)
+        && let Some(at_ns) = due.at_ns
+    {
+        let half_ns = at_ns.saturating_sub(now) / 2;
+        std::thread::sleep(Duration::from_nanos(half_ns.min(SLICE_NS)));
     }
 }
 

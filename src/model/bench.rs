@@ -61,7 +61,7 @@ impl<'a> ModelBench<'a> {
         let short = cost < 10.0 * self.clock.read_cost_ns;
         let one_in = if short { LOOK_ONE_IN } else { 1 };
         let remark = format!(
-            "a clock read costs {:.0} ns and lengthens each timed hold by about as much; wait and hold of snapshots are timed after one statement in {one_in}, in a snapshot of its own; closed loops of statements time one in {one_in}",
+            "a clock read costs {:.0} ns and lengthens each timed hold by about as much; wait and hold of snapshots are timed after one statement in {one_in}, in a snapshot of its own half-way to the next; closed loops of statements time one in {one_in}",
             self.clock.read_cost_ns
         );
         if !self.remarks.contains(&remark) {

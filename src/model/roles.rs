@@ -111,7 +111,8 @@ fn statement<L: SharedExclusiveLock>(
 }
 
 /// A foreground reader: statements on one persistent backend. Wait and hold are
-/// timed in a further, unquoted snapshot after one statement in `look_one_in`.
+/// timed in a further, unquoted snapshot after one statement in `look_one_in`,
+/// half-way to the next one: the lock as a newcomer finds it.
 pub struct ReaderRole<'a, L> {
     /// The array.
     pub array: &'a ProcArray<L>,
@@ -154,12 +155,17 @@ impl<L: SharedExclusiveLock> ThreadOperation for ReaderRole<'_, L> {
         Ok(())
     }
 
-    fn afterwards(&mut self, worker: &mut Worker, measured: bool) {
-        if self.until_look > 0 {
-            self.until_look -= 1;
-            return;
-        }
-        self.until_look = self.look_one_in - 1;
+    fn wants_look(&mut self) -> bool {
+        let now = self.until_look == 0;
+        self.until_look = if now {
+            self.look_one_in
+        } else {
+            self.until_look
+        } - 1;
+        now
+    }
+
+    fn look(&mut self, worker: &mut Worker, measured: bool) {
         let mut watch = Stopwatch::default();
         self.array
             .get_snapshot_data(self.backend.slot, &mut self.backend.snapshot, &mut watch);

@@ -1,0 +1,85 @@
+//! The model half of `churn-tail` at its quick scale, with run file, figures and summary
+//! below `results/`: what `procbench run churn-tail --mode model --quick` does, for
+//! whoever begins with `cargo bench`.
+//!
+//! `cargo bench --bench chapter`; libtest's and criterion's flags are accepted and ignored,
+//! `--test` (as `cargo test --benches` gives) makes it very short.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, anyhow};
+use procbench::execute::{execute, run_id};
+use procbench::experiment::{self, Scale};
+use procbench::load::Cancel;
+use procbench::load::progress::Progress;
+use procbench::model::ModelBench;
+use procbench::record::{Mode, write_atomically, write_run};
+use procbench::report::{drawings, summary_text, table};
+use procbench::stats::summarize;
+
+fn main() -> ExitCode {
+    let very_short = std::env::args().any(|argument| argument == "--test");
+    match measure(very_short) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("procbench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether all of it was measured.
+fn measure(very_short: bool) -> anyhow::Result<bool> {
+    let experiment = experiment::find("churn-tail")?;
+    let mut config = (experiment.config)(Mode::Model, Scale::Quick);
+    if very_short {
+        config.blocks = 1;
+        config.visits = 1;
+        config.duration_ns = 20_000_000;
+        config.warmup_ns = 5_000_000;
+    }
+    config.validate()?;
+    let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
+    let name = format!("results/{now}-{}-bench-{}", experiment.name, run_id());
+    // cargo starts benches in the package's directory; results belong to it.
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    let model_dir = dir.join(Mode::Model.name());
+    std::fs::create_dir_all(&model_dir)
+        .with_context(|| format!("cannot write to {}", model_dir.display()))?;
+
+    let cancel = Cancel::on_signals().context("cannot handle signals")?;
+    let mut bench = ModelBench::new(&config, cancel.clone())?;
+    let mut progress = Progress::stderr();
+    let run = execute(experiment.name, &config, &mut bench, &cancel, &mut progress).run;
+    write_run(&model_dir, &run).context("the run could not be saved")?;
+    let summary = summarize(&run);
+
+    let redraw = format!("procbench figures {}", dir.display());
+    let drawn = drawings::draw_run((&run, &summary), &model_dir, &redraw).context("drawing")?;
+    let figures: Vec<String> = drawn
+        .iter()
+        .filter(|path| path.extension().is_some_and(|e| e == "png"))
+        .filter_map(|path| path.strip_prefix(&dir).ok())
+        .map(|path| path.with_extension("").display().to_string())
+        .collect();
+    let text = summary_text::markdown(experiment, &[(&run, &summary)], &figures);
+    let summary_file = dir.join("SUMMARY.md");
+    write_atomically(&summary_file, text.as_bytes())
+        .map_err(|e| anyhow!("the summary could not be saved: {e}"))?;
+
+    print!("{}", table::run_table(&run, &summary));
+    for line in summary_text::findings(&(&run, &summary)) {
+        println!("{}", line.replace("**", ""));
+    }
+    println!("\nsummary: {}", summary_file.display());
+    for figure in figures {
+        println!("figure:  {}", dir.join(format!("{figure}.png")).display());
+    }
+    if let Some(reason) = run.partial_reason() {
+        eprintln!("procbench: PARTIAL RUN: {reason}");
+        return Ok(false);
+    }
+    Ok(true)
+}

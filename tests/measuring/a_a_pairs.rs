@@ -1,0 +1,79 @@
+//! Twenty real pairs of the same against the same: how often is a difference reported?
+
+use procbench::arm::Arm;
+use procbench::config::{ClientRate, Config};
+use procbench::load::{Arrivals, OfferedRate};
+use procbench::record::{Mode, Run};
+use procbench::server::provision::ServerChoice;
+use procbench::stats::{Contrast, Statistic, Verdict, judge, paired_contrasts};
+
+use crate::support::{MS, config, request, run_model, run_server, server_turn, turn};
+
+const PAIRS: u32 = 20;
+const ROUNDS: u32 = 8;
+/// At the stated 5 %, more than this many of twenty has a probability of 0.03 %.
+const ALARMS_ALLOWED: usize = 5;
+
+/// All pairs in one run, so that they share one server: eight rounds a pair.
+fn pairs(mode: Mode, block_ms: u64, reader_rate: f64) -> Config {
+    let mut config = config(mode, &[Arm::KeptOpen]);
+    config.blocks = PAIRS * ROUNDS;
+    config.duration_ns = u64::from(config.blocks) * block_ms * MS;
+    config.warmup_ns = 10 * MS;
+    config.reader_rate = OfferedRate::PerSecond(reader_rate);
+    config.client_rate = ClientRate::Given(OfferedRate::PerSecond(500.0));
+    config.arrivals = Arrivals::Poisson;
+    config
+}
+
+/// The rounds of one pair, judged as a whole run is.
+fn contrasts_of(run: &Run, pair: u32) -> Vec<Contrast> {
+    let mut part = run.clone();
+    part.blocks.retain(|b| b.round / ROUNDS == pair);
+    assert_eq!(part.blocks.len() as u32, 2 * ROUNDS);
+    paired_contrasts(&part, 0, (Arm::KeptOpen, false), (Arm::KeptOpen, true))
+}
+
+fn check(run: &Run) {
+    let all: Vec<Vec<Contrast>> = (0..PAIRS).map(|pair| contrasts_of(run, pair)).collect();
+    for statistic in [Statistic::Percentile(50.0), Statistic::Percentile(99.0)] {
+        let of_pair = |pair: usize| {
+            let found = all[pair].iter().find(|c| c.statistic == statistic);
+            found.unwrap_or_else(|| panic!("pair {pair} does not carry {statistic}"))
+        };
+        let different = |with_floor: bool| {
+            (0..all.len())
+                .filter(|&pair| {
+                    // The pair's own A/A difference cannot be its own floor.
+                    let other = of_pair((pair + 1) % all.len());
+                    let floor = with_floor.then_some(other.magnitude_95_ns);
+                    let verdict = judge(of_pair(pair), floor, false);
+                    assert_ne!(verdict, Verdict::TooFewRounds);
+                    matches!(verdict, Verdict::Higher | Verdict::Lower)
+                })
+                .count()
+        };
+        let (by_test, above_floor) = (different(false), different(true));
+        println!(
+            "{} A/A, {statistic}: {by_test} of {PAIRS} pairs differ by the test, {above_floor} above the noise floor, too",
+            run.mode
+        );
+        assert!(by_test <= ALARMS_ALLOWED, "{by_test} of {PAIRS}");
+        assert!(above_floor <= by_test);
+    }
+}
+
+#[test]
+fn pairs_on_a_real_server_differ_no_more_often_than_stated() {
+    let Some(_turn) = server_turn() else { return };
+    // 1,200 samples a side: p99 has its ten samples above.
+    let config = pairs(Mode::Server, 60, 2_500.0);
+    check(&run_server(&config, &request(ServerChoice::Local)));
+}
+
+#[test]
+fn pairs_in_the_model_differ_no_more_often_than_stated() {
+    let _turn = turn();
+    let config = pairs(Mode::Model, 40, 4_000.0);
+    check(&run_model(&config));
+}

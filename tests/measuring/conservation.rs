@@ -1,0 +1,106 @@
+//! Every arm against a real server: phases and transactions are counted alike.
+
+use std::collections::BTreeSet;
+
+use procbench::arm::Arm;
+use procbench::config::{Disconnect, Statement};
+use procbench::record::{Block, ClockKind, Mode, Operation, Phase, Role, SeriesKey};
+use procbench::server::ServerRequest;
+use procbench::server::provision::{ServerChoice, Transport};
+
+use crate::support::{MS, config, request, run_server, series, server_turn};
+
+/// The phases that a client's transaction is made of.
+fn phases(arm: Arm) -> Vec<SeriesKey> {
+    use Operation::{Checkout, Connect, Disconnect, Query};
+    let parts: &[(Operation, Phase)] = match arm {
+        Arm::Quiet => &[],
+        Arm::KeptOpen | Arm::PgbouncerKept => &[(Query, Phase::Total)],
+        Arm::Unpooled | Arm::Pgbouncer => &[
+            (Connect, Phase::Socket),
+            (Connect, Phase::Startup),
+            (Connect, Phase::Total),
+            (Query, Phase::Total),
+            (Disconnect, Phase::Total),
+        ],
+        Arm::Pool => &[(Checkout, Phase::Total), (Query, Phase::Total)],
+        Arm::ForkOnly => &[(Connect, Phase::Socket), (Disconnect, Phase::Total)],
+    };
+    parts
+        .iter()
+        .map(|&(operation, phase)| SeriesKey::service(Role::Client, operation, phase))
+        .collect()
+}
+
+fn check(block: &Block) {
+    let what = block.label();
+    let reader = &block.tallies[&Role::Reader];
+    for key in [SeriesKey::READER_SERVICE, SeriesKey::READER_RESPONSE] {
+        assert_eq!(series(block, key).len(), reader.recorded, "{what}: {key}");
+    }
+    let Some(client) = block.tallies.get(&Role::Client) else {
+        assert_eq!(block.arm, Arm::Quiet);
+        assert!(block.series.keys().all(|k| k.role == Role::Reader));
+        return;
+    };
+    assert_ne!(block.arm, Arm::Quiet);
+    for clock in [ClockKind::Service, ClockKind::Response] {
+        let whole = SeriesKey::new(Role::Client, Operation::Transaction, Phase::Total, clock);
+        assert_eq!(
+            series(block, whole).len(),
+            client.recorded,
+            "{what}: {clock}"
+        );
+    }
+    let mut found = BTreeSet::new();
+    for (key, histogram) in &block.series {
+        if key.role != Role::Client || key.operation == Operation::Transaction {
+            continue;
+        }
+        if key.phase == Phase::Authentication {
+            // Only where the answer came in more than one piece.
+            assert!(histogram.len() <= client.recorded, "{what}: {key}");
+            continue;
+        }
+        assert_eq!(histogram.len(), client.recorded, "{what}: {key}");
+        found.insert(*key);
+    }
+    assert_eq!(found, phases(block.arm).into_iter().collect(), "{what}");
+}
+
+fn every_arm(request: &ServerRequest) {
+    let mut config = config(Mode::Server, &Arm::all_in(Mode::Server));
+    config.standing = vec![5];
+    config.duration_ns = 300 * MS;
+    let run = run_server(&config, request);
+    // Every arm and the twin.
+    assert_eq!(run.blocks.len(), Arm::all_in(Mode::Server).len() + 1);
+    for block in &run.blocks {
+        check(block);
+        assert_eq!(
+            block.factors.transport.as_deref(),
+            Some(request.transport.to_string().as_str())
+        );
+        assert!(block.cpu.used_ns.contains_key("server"));
+    }
+    let server = run.provenance.server.unwrap();
+    assert_eq!(server.transport, request.transport.to_string());
+    assert!(server.pgbouncer.is_some());
+}
+
+#[test]
+fn every_arm_adds_up_over_tcp_waiting_for_the_servers_close() {
+    let Some(_turn) = server_turn() else { return };
+    every_arm(&request(ServerChoice::Local));
+}
+
+#[test]
+fn every_arm_adds_up_over_a_unix_socket_closing_at_once_with_select_only() {
+    let Some(_turn) = server_turn() else { return };
+    every_arm(&ServerRequest {
+        transport: Transport::Unix,
+        query: Statement::SelectOnly,
+        disconnect: Disconnect::Close,
+        ..request(ServerChoice::Local)
+    });
+}

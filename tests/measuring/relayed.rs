@@ -1,0 +1,160 @@
+//! What a relay does to the path must be found again, in the right series only.
+
+use std::time::Duration;
+
+use procbench::arm::Arm;
+use procbench::config::ClientRate;
+use procbench::load::OfferedRate;
+use procbench::record::{Block, ClockKind, Mode, Operation, Phase, Role, SeriesKey};
+
+use crate::relay::{Harm, Relay};
+use crate::support::{
+    MS, by_url, config, local_server, run_server, samples_above, series, server_turn,
+};
+
+const STARTUP: SeriesKey = SeriesKey::service(Role::Client, Operation::Connect, Phase::Startup);
+const SOCKET: SeriesKey = SeriesKey::service(Role::Client, Operation::Connect, Phase::Socket);
+const CLIENT_RESPONSE: SeriesKey = SeriesKey::new(
+    Role::Client,
+    Operation::Transaction,
+    Phase::Total,
+    ClockKind::Response,
+);
+const READER_PACING: SeriesKey = SeriesKey::new(
+    Role::Reader,
+    Operation::Statement,
+    Phase::Total,
+    ClockKind::Pacing,
+);
+
+fn median(block: &Block, key: SeriesKey) -> u64 {
+    series(block, key).percentile_ns(50.0).unwrap()
+}
+
+#[test]
+fn a_delay_in_the_path_is_found_in_statements_and_startup_and_nowhere_else() {
+    let Some(_turn) = server_turn() else { return };
+    const DELAY_NS: u64 = 3 * MS;
+    let (_server, port) = local_server();
+    let config = config(Mode::Server, &[Arm::Unpooled]);
+    let direct = run_server(&config, &by_url(port));
+    let relay = Relay::start(
+        port,
+        Harm {
+            to_client_delay: Duration::from_nanos(DELAY_NS),
+            ..Harm::default()
+        },
+    );
+    let relayed = run_server(&config, &by_url(relay.port()));
+    let (direct, relayed) = (&direct.blocks[0], &relayed.blocks[0]);
+    for key in [SeriesKey::READER_SERVICE, STARTUP] {
+        let (without, with) = (median(direct, key), median(relayed, key));
+        println!("{key}: p50 {without} ns direct, {with} ns through the relay");
+        // Not one answer came before the delay was over, and the median moved by it.
+        assert!(series(relayed, key).buckets()[0].0 >= DELAY_NS, "{key}");
+        assert!(with >= without + DELAY_NS, "{key}: {without} to {with} ns");
+        assert!(
+            with < without + 3 * DELAY_NS,
+            "{key}: {without} to {with} ns"
+        );
+    }
+    // The kernel accepts at once, and the pacer knows nothing of answers.
+    for key in [SOCKET, READER_PACING] {
+        assert!(median(relayed, key) < DELAY_NS, "{key}");
+    }
+}
+
+#[test]
+fn a_stall_shows_in_response_time_and_not_in_service_time() {
+    let Some(_turn) = server_turn() else { return };
+    const RATE: f64 = 500.0;
+    const STALL: Duration = Duration::from_millis(400);
+    const LONG_NS: u64 = 100 * MS;
+    let (_server, port) = local_server();
+    let mut config = config(Mode::Server, &[Arm::Quiet]);
+    config.reader_rate = OfferedRate::PerSecond(RATE);
+    config.duration_ns = 1_500 * MS;
+    // In the middle of the first block; the second, its twin, has none.
+    let relay = Relay::start(
+        port,
+        Harm {
+            stall: Some((375, STALL)),
+            ..Harm::default()
+        },
+    );
+    let run = run_server(&config, &by_url(relay.port()));
+    assert!(relay.has_stalled());
+    let [stalled, calm] = &run.blocks[..] else {
+        panic!("an arm and its twin are two blocks");
+    };
+    let response = series(stalled, SeriesKey::READER_RESPONSE);
+    let service = series(stalled, SeriesKey::READER_SERVICE);
+    assert_eq!(response.len(), service.len());
+    let (waited, served) = (
+        samples_above(response, LONG_NS),
+        samples_above(service, LONG_NS),
+    );
+    println!(
+        "{waited} response times and {served} service times above 100 ms of {}; p99 {:?} and {:?} ns",
+        response.len(),
+        response.percentile_ns(99.0),
+        service.percentile_ns(99.0)
+    );
+    // Everything that became due in the first 300 ms waited longer than 100 ms.
+    let due_during_stall = RATE * STALL.as_secs_f64();
+    assert!(waited as f64 >= due_during_stall / 10.0, "{waited}");
+    assert!(response.percentile_ns(90.0).unwrap() > LONG_NS);
+    assert!(response.percentile_ns(99.0).unwrap() > 2 * LONG_NS);
+    // Only the statements that were under way took long by themselves.
+    assert!(
+        (1..=u64::from(config.readers)).contains(&served),
+        "{served}"
+    );
+    assert!(service.percentile_ns(99.0).unwrap() < LONG_NS);
+    // Without a stall neither clock shows one.
+    for key in [SeriesKey::READER_RESPONSE, SeriesKey::READER_SERVICE] {
+        let long = samples_above(series(calm, key), LONG_NS);
+        assert!((long as f64) < due_during_stall / 10.0, "{key}: {long}");
+    }
+}
+
+#[test]
+fn one_slow_connect_delays_no_other_client() {
+    let Some(_turn) = server_turn() else { return };
+    const CLIENTS: u32 = 8;
+    const RATE: f64 = 200.0;
+    const SLOW: Duration = Duration::from_millis(500);
+    const LONG_NS: u64 = 250 * MS;
+    let (_server, port) = local_server();
+    let mut config = config(Mode::Server, &[Arm::Unpooled]);
+    config.clients = CLIENTS;
+    config.client_rate = ClientRate::Given(OfferedRate::PerSecond(RATE));
+    config.duration_ns = 2_000 * MS;
+    // In the first half of the first block; set-up takes a dozen connections.
+    let relay = Relay::start(
+        port,
+        Harm {
+            slow_connection: Some((150, SLOW)),
+            ..Harm::default()
+        },
+    );
+    let run = run_server(&config, &by_url(relay.port()));
+    assert!(relay.connections() > 600, "{}", relay.connections());
+    let [slow, calm] = &run.blocks[..] else {
+        panic!("an arm and its twin are two blocks");
+    };
+    let long = |block, key| samples_above(series(block, key), LONG_NS);
+    // What one client had due meanwhile; eight clients would have had eight times that.
+    let due_by_one = (RATE / f64::from(CLIENTS) * SLOW.as_secs_f64()).ceil() as u64;
+    let delayed = long(slow, CLIENT_RESPONSE);
+    println!(
+        "{delayed} of {} transactions were late, one client had {due_by_one} due; {} late without",
+        series(slow, CLIENT_RESPONSE).len(),
+        long(calm, CLIENT_RESPONSE)
+    );
+    assert!((1..=due_by_one).contains(&delayed), "{delayed}");
+    assert_eq!(long(slow, STARTUP), 1, "one connect was slow");
+    assert_eq!(long(calm, STARTUP), 0);
+    // The readers are another thread's business altogether.
+    assert_eq!(long(slow, SeriesKey::READER_RESPONSE), 0);
+}

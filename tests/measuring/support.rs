@@ -1,0 +1,146 @@
+//! A local server and runs against it.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use procbench::arm::Arm;
+use procbench::config::{ClientRate, Config, Disconnect, Statement};
+use procbench::execute::execute;
+use procbench::experiment::{self, Scale};
+use procbench::load::keep_awake::KeepAwakeChoice;
+use procbench::load::progress::Progress;
+use procbench::load::{Arrivals, Cancel, OfferedRate};
+use procbench::model::ModelBench;
+use procbench::record::{Block, Mode, Run, SeriesHistogram, SeriesKey};
+use procbench::server::provision::{
+    EndpointHost, RunningServer, ServerChoice, ServerSpec, Transport, find_local_binaries,
+    find_pgbouncer_binary, provision,
+};
+use procbench::server::{ServerBench, ServerRequest};
+
+/// One ms in ns.
+pub const MS: u64 = 1_000_000;
+
+/// One measurement at a time; `None` when server tests are deselected.
+///
+/// Fails with the instruction when a server is wanted and cannot be had.
+pub fn server_turn() -> Option<MutexGuard<'static, ()>> {
+    if std::env::var("PROCBENCH_TESTS_NO_SERVER").is_ok_and(|v| v == "1") {
+        return None;
+    }
+    assert!(
+        !find_local_binaries().is_empty() && find_pgbouncer_binary().is_some(),
+        "local PostgreSQL or PgBouncer missing: procbench doctor --install, or set PROCBENCH_TESTS_NO_SERVER=1"
+    );
+    Some(turn())
+}
+
+/// One measurement at a time: two would disturb each other.
+pub fn turn() -> MutexGuard<'static, ()> {
+    static RUNNING: Mutex<()> = Mutex::new(());
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A throw-away cluster on loopback, and its port.
+pub fn local_server() -> (RunningServer, u16) {
+    let spec = ServerSpec {
+        max_connections: 100,
+        transport: Transport::Tcp,
+        ..ServerSpec::default()
+    };
+    let server = provision(&ServerChoice::Local, &spec, &|_| {}).unwrap();
+    assert!(matches!(server.endpoint().host, EndpointHost::Tcp(_)));
+    let port = server.endpoint().port;
+    (server, port)
+}
+
+/// Two readers, evenly paced, and nothing else yet: one block an arm.
+pub fn config(mode: Mode, arms: &[Arm]) -> Config {
+    let mut config = (experiment::find("churn-tail").unwrap().config)(mode, Scale::Quick);
+    config.arms = arms.to_vec();
+    config.readers = 2;
+    config.reader_rate = OfferedRate::PerSecond(200.0);
+    config.clients = 4;
+    config.client_rate = ClientRate::Given(OfferedRate::PerSecond(60.0));
+    config.pool_size = 2;
+    config.standing = vec![0];
+    config.blocks = 1;
+    config.visits = 1;
+    config.duration_ns = 1_000 * MS;
+    config.warmup_ns = 100 * MS;
+    config.arrivals = Arrivals::Even;
+    config.keep_awake = KeepAwakeChoice::Off;
+    config
+}
+
+/// `SELECT 1` over TCP against `choice`.
+pub fn request(choice: ServerChoice) -> ServerRequest {
+    ServerRequest {
+        choice,
+        pg_major: None,
+        transport: Transport::Tcp,
+        query: Statement::Sql("SELECT 1".to_owned()),
+        disconnect: Disconnect::Wait,
+        pgbouncer: None,
+    }
+}
+
+/// A server by URL, as `--server` takes it.
+pub fn by_url(port: u16) -> ServerRequest {
+    let url = format!("postgres://procbench@127.0.0.1:{port}/procbench");
+    request(url.parse().unwrap())
+}
+
+/// Measures; nothing may be missing, and every block's counts must add up.
+pub fn run_server(config: &Config, request: &ServerRequest) -> Run {
+    config.validate().unwrap();
+    let cancel = Cancel::default();
+    let mut bench = ServerBench::new(config, request, cancel.clone(), &|_| {});
+    let mut progress = Progress::silent();
+    let run = execute("server", config, &mut bench, &cancel, &mut progress).run;
+    checked(run)
+}
+
+/// As [`run_server`], in the model.
+pub fn run_model(config: &Config) -> Run {
+    config.validate().unwrap();
+    let cancel = Cancel::default();
+    let mut bench = ModelBench::new(config, cancel.clone()).unwrap();
+    let mut progress = Progress::silent();
+    checked(execute("model", config, &mut bench, &cancel, &mut progress).run)
+}
+
+fn checked(run: Run) -> Run {
+    assert_eq!(run.partial_reason(), None);
+    assert_eq!(run.absent_arms, []);
+    for block in &run.blocks {
+        for (role, tally) in &block.tallies {
+            assert!(tally.is_conserved(), "{}: {role} {tally:?}", block.label());
+            assert!(tally.recorded > 0, "{}: {role} {tally:?}", block.label());
+            assert_eq!(
+                (tally.error_count(), tally.cut_off),
+                (0, 0),
+                "{}: {role} {tally:?}",
+                block.label()
+            );
+        }
+    }
+    run
+}
+
+/// A block's series; fails if it has none.
+pub fn series(block: &Block, key: SeriesKey) -> &SeriesHistogram {
+    block
+        .series
+        .get(&key)
+        .unwrap_or_else(|| panic!("{} has no {key}", block.label()))
+}
+
+/// How many samples are longer than `ns`.
+pub fn samples_above(histogram: &SeriesHistogram, ns: u64) -> u64 {
+    histogram
+        .buckets()
+        .iter()
+        .filter(|b| b.0 > ns)
+        .map(|b| b.1)
+        .sum()
+}
