@@ -10,7 +10,9 @@ use crate::load::keep_awake::KeepAwake;
 use crate::load::plan::{Plan, PlanShape, Visit};
 use crate::load::progress::Progress;
 use crate::load::{Cancel, Clock, ClockQuality, MonotonicClock, OfferedRate};
-use crate::record::{AbsentArm, Block, Calibration, Provenance, Run, RunStatus, SCHEMA_VERSION};
+use crate::record::{
+    AbsentArm, Block, Calibration, Mode, Provenance, Run, RunStatus, SCHEMA_VERSION,
+};
 
 /// A finished execution: the run is valid even if it is partial.
 #[derive(Debug)]
@@ -124,14 +126,13 @@ fn carry_out(
         visits: config.visits,
         seed: config.seed,
     });
-    let planned = planned_time(&config, &plan, bench);
     progress.say(&format!(
         "procbench: {} {}: {} blocks of {} ms, clients at {rate}: about {} s",
         run.experiment,
         run.mode,
         plan.block_count(),
         config.block_ns() / 1_000_000,
-        planned.as_secs().max(1)
+        estimate(&config).as_secs().max(1)
     ));
     let title = format!("{} {}", run.experiment, run.mode);
     let driven = drive(&plan, bench, cancel, progress, &title);
@@ -164,15 +165,28 @@ fn arm_without_success(blocks: &[Block]) -> Option<Arm> {
         .map(|(arm, _)| arm)
 }
 
-/// Time that a plan takes, roughly.
-pub fn planned_time(config: &Config, plan: &Plan, bench: &dyn Bench) -> Duration {
-    let block = Duration::from_nanos(config.block_ns() + config.warmup_ns) + bench.block_overhead();
-    let visits: Duration = plan
-        .visits
-        .iter()
-        .map(|v| bench.visit_overhead(v.standing))
-        .sum();
-    visits + block * plan.block_count() as u32
+/// Time that a configuration takes, roughly: said before the first block.
+pub fn estimate(config: &Config) -> Duration {
+    // A fresh server: start, initdb, pools, placeholders, then some ms a connection.
+    let (start_ms, connection_ms, block_ms, calibration_ms) = match config.mode {
+        Mode::Server => (2_500, 2, 80, 750),
+        Mode::Model => (20, 0, 30, 200),
+    };
+    let start =
+        |standing: u32| Duration::from_millis(start_ms + connection_ms * u64::from(standing));
+    let starts: Duration = config.standing.iter().map(|&n| start(n)).sum();
+    let block = Duration::from_nanos(config.block_ns() + config.warmup_ns)
+        + Duration::from_millis(block_ms);
+    // Every arm, and the A/A twin.
+    let blocks = (config.arms.len() + 1) * config.standing.len() * config.blocks as usize;
+    let calibration = match config.client_rate {
+        ClientRate::Given(_) => Duration::ZERO,
+        ClientRate::Auto => {
+            start(config.largest_standing())
+                + Duration::from_millis(calibration_ms) * config.arms.len() as u32
+        }
+    };
+    starts * config.visits + block * blocks as u32 + calibration
 }
 
 fn settle_rate(

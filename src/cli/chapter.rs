@@ -10,6 +10,7 @@ use super::options::{LoadOptions, ModelOptions, OutputOptions, ServerOptions, St
 use super::outcome::{CommandError, Outcome};
 use super::print;
 use crate::config::{ClientRate, Config};
+use crate::execute::estimate;
 use crate::experiment::{self, Experiment, Scale};
 use crate::load::{Cancel, OfferedRate};
 use crate::model::connection_cpu;
@@ -171,6 +172,19 @@ fn carry_out(
     }
     let dir = output_dir(output, name)?;
     let cancel = Cancel::on_signals().context("cannot handle signals")?;
+    let planned: std::time::Duration = experiments
+        .iter()
+        .flat_map(|e| {
+            e.modes
+                .iter()
+                .filter(|m| wanted(**m))
+                .map(|&m| estimate(&given.config(e, m)))
+        })
+        .sum();
+    eprintln!(
+        "procbench: planned time: about {} s",
+        planned.as_secs().max(1)
+    );
     let mut outcome = Outcome::Done;
     for experiment in experiments {
         let place = if experiments.len() > 1 {

@@ -29,12 +29,6 @@ pub trait Bench {
     /// As [`Bench::run_block`].
     fn sustained_per_second(&mut self, arm: Arm) -> Result<f64, Failure>;
 
-    /// Time that opening a visit takes, roughly, for the planned time.
-    fn visit_overhead(&self, standing: u32) -> Duration;
-
-    /// Time a block takes beside warm-up and measured time, roughly.
-    fn block_overhead(&self) -> Duration;
-
     /// The server and remarks for the run file, as known so far.
     fn describe(&self) -> (Option<ServerProvenance>, Vec<String>);
 
@@ -191,12 +185,6 @@ mod tests {
         fn set_client_rate(&mut self, _: OfferedRate) {}
         fn sustained_per_second(&mut self, _: Arm) -> Result<f64, Failure> {
             Ok(1.0)
-        }
-        fn visit_overhead(&self, _: u32) -> Duration {
-            Duration::ZERO
-        }
-        fn block_overhead(&self) -> Duration {
-            Duration::ZERO
         }
         fn describe(&self) -> (Option<ServerProvenance>, Vec<String>) {
             (None, Vec::new())

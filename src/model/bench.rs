@@ -204,14 +204,6 @@ impl Bench for ModelBench<'_> {
         self.visit = None;
     }
 
-    fn visit_overhead(&self, _standing: u32) -> Duration {
-        Duration::from_millis(20)
-    }
-
-    fn block_overhead(&self) -> Duration {
-        Duration::from_millis(30)
-    }
-
     fn describe(&self) -> (Option<ServerProvenance>, Vec<String>) {
         (None, self.remarks.clone())
     }

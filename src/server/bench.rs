@@ -345,15 +345,6 @@ impl Bench for ServerBench<'_> {
         self.open = None;
     }
 
-    fn visit_overhead(&self, standing: u32) -> Duration {
-        // Start, initdb, placeholders, pools; then some milliseconds a connection.
-        Duration::from_millis(3_000 + 4 * u64::from(standing))
-    }
-
-    fn block_overhead(&self) -> Duration {
-        Duration::from_millis(100)
-    }
-
     fn describe(&self) -> (Option<ServerProvenance>, Vec<String>) {
         (self.provenance.clone(), self.remarks.clone())
     }
