@@ -1,7 +1,6 @@
 //! The model's bench: a fresh array for each visit, threads for each block.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use super::visit::{AnyVisit, BlockOrder, Measured, Opener, Sampling};
 use crate::arm::Arm;

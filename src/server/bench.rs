@@ -2,7 +2,6 @@
 //! connections, and one block after another on them.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use super::crew::{CrewSpec, LoadThread};
 use super::provision::{
