@@ -15,7 +15,7 @@ use procbench::load::Cancel;
 use procbench::load::progress::Progress;
 use procbench::model::ModelBench;
 use procbench::record::{Mode, write_atomically, write_run};
-use procbench::report::{drawings, summary_text, table};
+use procbench::report::{drawings, findings, summary_text, table};
 use procbench::stats::summarize;
 
 fn main() -> ExitCode {
@@ -70,7 +70,7 @@ fn measure(very_short: bool) -> anyhow::Result<bool> {
         .map_err(|e| anyhow!("the summary could not be saved: {e}"))?;
 
     print!("{}", table::run_table(&run, &summary));
-    for line in summary_text::findings(&(&run, &summary)) {
+    for line in findings::findings(&(&run, &summary)) {
         println!("{}", line.replace("**", ""));
     }
     println!("\nsummary: {}", summary_file.display());

@@ -15,7 +15,7 @@ use crate::experiment::{self, Experiment, Scale};
 use crate::load::{Cancel, OfferedRate};
 use crate::model::connection_cpu;
 use crate::record::{Mode, write_atomically};
-use crate::report::{comparable, drawings, summary_text, table};
+use crate::report::{comparable, drawings, findings, summary_text, table};
 
 /// Which modes to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -265,7 +265,7 @@ fn conclude(
         print(&table::comparison_table(&items));
     }
     for item in &items {
-        for line in summary_text::findings(item) {
+        for line in findings::findings(item) {
             print(&format!("{}\n", line.replace("**", "")));
         }
     }

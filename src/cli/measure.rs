@@ -200,7 +200,7 @@ pub fn print_run(measured: &Measured, format: StdoutFormat) -> Result<(), Comman
     match format {
         StdoutFormat::Text => {
             print(&table::run_table(run, summary));
-            for line in crate::report::summary_text::findings(&(run, summary)) {
+            for line in crate::report::findings::findings(&(run, summary)) {
                 print(&format!("{}\n", line.replace("**", "")));
             }
         }

@@ -4,6 +4,7 @@ pub mod comparable;
 pub mod drawings;
 pub mod export;
 pub mod figure;
+pub mod findings;
 pub mod format;
 pub mod rows;
 pub mod run_export;
