@@ -3,14 +3,15 @@
 //! whoever begins with `cargo bench`.
 //!
 //! `cargo bench --bench chapter`; libtest's and criterion's flags are accepted and ignored,
-//! `--test` (as `cargo test --benches` gives) makes it very short.
+//! but `--list` names it only, and `--test` makes it very short and keeps nothing.
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
+use procbench::config::Config;
 use procbench::execute::{execute, run_id};
-use procbench::experiment::{self, Scale};
+use procbench::experiment::{self, Experiment, Scale};
 use procbench::load::Cancel;
 use procbench::load::progress::Progress;
 use procbench::model::ModelBench;
@@ -18,9 +19,27 @@ use procbench::record::{Mode, write_atomically, write_run};
 use procbench::report::{drawings, findings, summary_text, table};
 use procbench::stats::summarize;
 
+/// What is measured.
+const EXPERIMENT: &str = "churn-tail";
+
 fn main() -> ExitCode {
-    let very_short = std::env::args().any(|argument| argument == "--test");
-    match measure(very_short) {
+    let given = |flag: &str| std::env::args().any(|argument| argument == flag);
+    if given("--list") {
+        println!("chapter: benchmark");
+        return ExitCode::SUCCESS;
+    }
+    let measured = if given("--test") {
+        very_short()
+    } else {
+        let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
+        let name = format!("results/{now}-{EXPERIMENT}-bench-{}", run_id());
+        // The benches' working directory is not promised; results belong to the package.
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+        experiment::find(EXPERIMENT)
+            .map_err(anyhow::Error::new)
+            .and_then(|e| measure(e, &(e.config)(Mode::Model, Scale::Quick), &dir))
+    };
+    match measured {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -30,29 +49,29 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether all of it was measured.
-fn measure(very_short: bool) -> anyhow::Result<bool> {
-    let experiment = experiment::find("churn-tail")?;
+/// One block of each arm, to see that all of it works.
+fn very_short() -> anyhow::Result<bool> {
+    let experiment = experiment::find(EXPERIMENT)?;
     let mut config = (experiment.config)(Mode::Model, Scale::Quick);
-    if very_short {
-        config.blocks = 1;
-        config.visits = 1;
-        config.duration_ns = 20_000_000;
-        config.warmup_ns = 5_000_000;
-    }
+    config.blocks = 1;
+    config.visits = 1;
+    config.duration_ns = 20_000_000;
+    config.warmup_ns = 5_000_000;
+    let dir = tempfile::tempdir().context("no temporary directory")?;
+    measure(experiment, &config, dir.path())
+}
+
+/// Measures, draws and sums up into `dir`. Whether all of it was measured.
+fn measure(experiment: &Experiment, config: &Config, dir: &Path) -> anyhow::Result<bool> {
     config.validate()?;
-    let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
-    let name = format!("results/{now}-{}-bench-{}", experiment.name, run_id());
-    // cargo starts benches in the package's directory; results belong to it.
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     let model_dir = dir.join(Mode::Model.name());
     std::fs::create_dir_all(&model_dir)
         .with_context(|| format!("cannot write to {}", model_dir.display()))?;
 
     let cancel = Cancel::on_signals().context("cannot handle signals")?;
-    let mut bench = ModelBench::new(&config, cancel.clone())?;
+    let mut bench = ModelBench::new(config, cancel.clone())?;
     let mut progress = Progress::stderr();
-    let run = execute(experiment.name, &config, &mut bench, &cancel, &mut progress).run;
+    let run = execute(experiment.name, config, &mut bench, &cancel, &mut progress).run;
     write_run(&model_dir, &run).context("the run could not be saved")?;
     let summary = summarize(&run);
 
@@ -61,7 +80,7 @@ fn measure(very_short: bool) -> anyhow::Result<bool> {
     let figures: Vec<String> = drawn
         .iter()
         .filter(|path| path.extension().is_some_and(|e| e == "png"))
-        .filter_map(|path| path.strip_prefix(&dir).ok())
+        .filter_map(|path| path.strip_prefix(dir).ok())
         .map(|path| path.with_extension("").display().to_string())
         .collect();
     let text = summary_text::markdown(experiment, &[(&run, &summary)], &figures);
