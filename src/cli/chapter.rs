@@ -137,8 +137,11 @@ impl Given {
         };
         let mut config = (experiment.config)(mode, scale);
         self.load.apply(&mut config);
-        // One list of arms for both modes: each runs those it has.
-        config.arms.retain(|a| a.exists_in(mode));
+        // One list of arms for both modes: each runs those it has. With none of them the
+        // list stays, so that validation names what is wrong.
+        if config.arms.iter().any(|a| a.exists_in(mode)) {
+            config.arms.retain(|a| a.exists_in(mode));
+        }
         if let Some(model) = &mut config.model {
             self.model.apply(model);
         }
