@@ -124,6 +124,10 @@ impl<'a> ServerBench<'a> {
     }
 
     fn start_server(&mut self, standing: u32) -> Result<RunningServer, Failure> {
+        // Seconds, with an image to be made minutes: not begun after a stop request.
+        if self.cancel.is_cancelled() {
+            return Err(Failure::Interrupted);
+        }
         let silent = |_: &str| {};
         let say: &dyn Fn(&str) = if self.announced { &silent } else { self.say };
         let server = provision(&self.request.choice, &self.spec(standing), say)
@@ -239,16 +243,16 @@ impl<'a> ServerBench<'a> {
             .zip(10..)
             .map(|((thread, count), role)| {
                 let share = f64::from(*count) / f64::from(self.config.readers);
-                thread.begin(order(role, rates.0.share(share)))
+                (thread, thread.begin(order(role, rates.0.share(share))))
             })
             .collect();
         let clients = visit.clients.begin(order(2, rates.1));
         // Every thread is waited for, also when another one has failed.
         let readers: Vec<_> = readers
             .iter()
-            .map(|r| self.outcome(visit, &window, r))
+            .map(|(thread, answer)| self.outcome(visit, &window, thread, answer))
             .collect();
-        let clients = self.outcome(visit, &window, &clients);
+        let clients = self.outcome(visit, &window, &visit.clients, &clients);
         let mut record = BlockRecord::default();
         for part in readers {
             record.merge(&part.map_err(|e| self.reader_failure(visit, e))?);
@@ -266,11 +270,12 @@ impl<'a> ServerBench<'a> {
         &self,
         visit: &OpenVisit,
         window: &Window,
+        thread: &LoadThread,
         answer: &Receiver<Result<BlockRecord, CrewError>>,
     ) -> Result<BlockRecord, CrewError> {
         let patience_ns = window.drain_until_ns + 5_000_000_000;
         let left = Duration::from_nanos(patience_ns.saturating_sub(MonotonicClock.now_ns()));
-        match answer.recv_timeout(left) {
+        match thread.wait(answer, Some(Instant::now() + left), &self.cancel) {
             Ok(outcome) => outcome,
             Err(RecvTimeoutError::Timeout) => Err(CrewError::Harness(format!(
                 "a load thread did not end its block (server {})",
@@ -496,7 +501,7 @@ impl Bench for ServerBench<'_> {
                     count,
                     statement: self.request.query.clone(),
                 };
-                LoadThread::start("readers", spec).map(|thread| (thread, count))
+                LoadThread::start("readers", spec, &self.cancel).map(|thread| (thread, count))
             })
             .collect::<Result<Vec<_>, _>>()
             .map_err(|e| failed("the readers cannot connect", e.message))?;
@@ -511,6 +516,7 @@ impl Bench for ServerBench<'_> {
                 arms: self.arms.clone(),
                 pool_size: config.pool_size,
             },
+            &self.cancel,
         )
         .map_err(|e| failed("the clients cannot connect", e.message))?;
         let standing = Standing::open(server.endpoint(), layout, &self.cancel)

@@ -1,12 +1,13 @@
 //! Load threads: one for the readers, one for the clients, each with its own
 //! single-threaded event loop and its persistent connections.
 
-use std::sync::mpsc as sync_mpsc;
+use std::sync::Arc;
+use std::sync::mpsc::{self as sync_mpsc, Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::LocalSet;
 use tokio_postgres::NoTls;
 
@@ -80,6 +81,13 @@ pub enum CrewError {
     Harness(String),
 }
 
+/// How long operations under way may take to end by themselves after a stop request.
+const STOP_GRACE: Duration = Duration::from_secs(1);
+/// How long the disconnects of a crew may take, all together.
+const CLOSE_LIMIT: Duration = Duration::from_secs(2);
+/// How often a wait looks for a stop request.
+const LOOK_FOR_STOP: Duration = Duration::from_millis(50);
+
 type Reply = sync_mpsc::Sender<Result<BlockRecord, CrewError>>;
 
 /// A thread that carries out blocks for its crew.
@@ -87,16 +95,20 @@ type Reply = sync_mpsc::Sender<Result<BlockRecord, CrewError>>;
 pub struct LoadThread {
     orders: Option<mpsc::UnboundedSender<(BlockOrder, Reply)>>,
     thread: Option<JoinHandle<()>>,
+    /// Drops what the thread is waiting for: a server may never answer.
+    abandon: Arc<Notify>,
 }
 
 impl LoadThread {
     /// Starts the thread and opens its persistent connections.
     ///
     /// # Errors
-    /// When a connection is refused.
-    pub fn start(name: &str, spec: CrewSpec) -> Result<Self, ConnectError> {
+    /// When a connection is refused, or `cancel` is set before all are open.
+    pub fn start(name: &str, spec: CrewSpec, cancel: &Cancel) -> Result<Self, ConnectError> {
         let (orders, mut inbox) = mpsc::unbounded_channel::<(BlockOrder, Reply)>();
         let (opened, answer) = sync_mpsc::channel();
+        let abandon = Arc::new(Notify::new());
+        let abandoned = Arc::clone(&abandon);
         let thread = std::thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || {
@@ -113,7 +125,11 @@ impl LoadThread {
                     }
                 };
                 LocalSet::new().block_on(&runtime, async move {
-                    let mut crew = match Crew::assemble(spec).await {
+                    let assembled = tokio::select! {
+                        assembled = Crew::assemble(spec) => assembled,
+                        () = abandoned.notified() => Err(harness(INTERRUPTED.to_owned())),
+                    };
+                    let mut crew = match assembled {
                         Ok(crew) => {
                             let _ = opened.send(Ok(()));
                             crew
@@ -124,7 +140,14 @@ impl LoadThread {
                         }
                     };
                     while let Some((order, reply)) = inbox.recv().await {
-                        let _ = reply.send(crew.run(&order).await);
+                        // Workers that are abandoned here end with the event loop.
+                        let outcome = tokio::select! {
+                            outcome = crew.run(&order) => outcome,
+                            () = abandoned.notified() => {
+                                Err(CrewError::Harness(INTERRUPTED.to_owned()))
+                            }
+                        };
+                        let _ = reply.send(outcome);
                     }
                     crew.close().await;
                 });
@@ -133,19 +156,49 @@ impl LoadThread {
         let mut load = LoadThread {
             orders: Some(orders),
             thread: Some(thread),
+            abandon,
         };
-        match answer.recv() {
+        // Bounded by the server; by the user where it does not answer.
+        match load.wait(&answer, None, cancel) {
             Ok(Ok(())) => Ok(load),
             Ok(Err(e)) => {
                 load.join();
                 Err(e)
             }
-            Err(e) => Err(harness(e.to_string())),
+            Err(_) => Err(harness("the load thread died".to_owned())),
+        }
+    }
+
+    /// Waits for an answer of this thread, until `deadline` if there is one. A stop request leaves
+    /// the operations under way some time to end; then they are abandoned.
+    ///
+    /// # Errors
+    /// When the deadline has passed, or the thread has died.
+    pub fn wait<T>(
+        &self,
+        answer: &Receiver<T>,
+        deadline: Option<Instant>,
+        cancel: &Cancel,
+    ) -> Result<T, RecvTimeoutError> {
+        let mut cancelled_at: Option<Instant> = None;
+        loop {
+            match answer.recv_timeout(LOOK_FOR_STOP) {
+                Err(RecvTimeoutError::Timeout) => {}
+                answered => return answered,
+            }
+            if deadline.is_some_and(|at| Instant::now() >= at) {
+                return Err(RecvTimeoutError::Timeout);
+            }
+            if cancel.is_cancelled()
+                && cancelled_at.get_or_insert_with(Instant::now).elapsed() >= STOP_GRACE
+            {
+                self.abandon.notify_one();
+            }
         }
     }
 
     /// Hands over a block; the answer comes through the channel.
-    pub fn begin(&self, order: BlockOrder) -> sync_mpsc::Receiver<Result<BlockRecord, CrewError>> {
+    pub fn begin(&self, order: BlockOrder) -> Receiver<Result<BlockRecord, CrewError>> {
         let (reply, answer) = sync_mpsc::channel();
         if let Some(orders) = &self.orders {
             // A dead thread shows as a closed answer channel.
@@ -156,6 +209,8 @@ impl LoadThread {
 
     fn join(&mut self) {
         self.orders = None;
+        // Whatever it still waits for: nobody wants it any more.
+        self.abandon.notify_one();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -167,6 +222,9 @@ impl Drop for LoadThread {
         self.join();
     }
 }
+
+/// What a wait ends with when the user does not want it any more.
+const INTERRUPTED: &str = "interrupted";
 
 fn harness(message: String) -> ConnectError {
     ConnectError {
@@ -382,16 +440,20 @@ impl Crew {
     }
 
     async fn close(self) {
-        for tool in self.direct.into_iter().chain(self.through_pgbouncer) {
-            if let Means::Persistent {
-                session: Some(session),
-                ..
-            } = tool.means
-            {
-                // A dead server never closes; its sockets go with the runtime.
-                let _ = tokio::time::timeout(Duration::from_secs(2), session.close()).await;
+        let tools = self.direct.into_iter().chain(self.through_pgbouncer);
+        let closing = async {
+            for tool in tools {
+                if let Means::Persistent {
+                    session: Some(session),
+                    ..
+                } = tool.means
+                {
+                    session.close().await;
+                }
             }
-        }
+        };
+        // A hung server never closes; the sockets go with the runtime.
+        let _ = tokio::time::timeout(CLOSE_LIMIT, closing).await;
         if let Some(pool) = self.pool {
             pool.close();
         }
