@@ -184,6 +184,7 @@ fn carry_out(
         let mut all: Vec<Measured> = Vec::new();
         for &mode in experiment.modes.iter().filter(|m| wanted(**m)) {
             if cancel.is_cancelled() {
+                outcome = Outcome::Partial;
                 break;
             }
             let mut config = given.config(experiment, mode);
@@ -206,7 +207,7 @@ fn carry_out(
         }
         conclude(experiment, &all, &place, output.format)?;
     }
-    eprintln!("procbench: everything is in {}", dir.display());
+    crate::console::tell(&format!("procbench: everything is in {}", dir.display()));
     Ok(outcome)
 }
 
@@ -285,7 +286,7 @@ pub fn draw_all(
             Ok(()) => {
                 written.extend(drawings::draw_comparison(items, dir, &redraw).context("drawing")?)
             }
-            Err(reason) => eprintln!("procbench: no comparison: {reason}"),
+            Err(reason) => crate::console::tell(&format!("procbench: no comparison: {reason}")),
         }
     }
     for item in items {

@@ -85,7 +85,7 @@ pub fn main() -> ExitCode {
                 CommandError::Failed(_) => error.to_string(),
             };
             // Names of files, and what a server says, may contain line breaks.
-            eprintln!("procbench: {}", joined(&message));
+            crate::console::tell(&format!("procbench: {}", joined(&message)));
             error.exit_code()
         }
     }
@@ -105,7 +105,7 @@ fn usage(error: &clap::Error) -> ExitCode {
         }
         _ => {
             let message = without_passwords(&error.to_string(), arguments());
-            eprintln!("procbench: {}", one_line(&message));
+            crate::console::tell(&format!("procbench: {}", one_line(&message)));
             ExitCode::from(2)
         }
     }
