@@ -29,6 +29,11 @@ const BLIND_PAUSE: Duration = Duration::from_millis(100);
 const LEAD_NS: u64 = 5_000_000;
 /// How long operations may take beyond the end of the window.
 const DRAIN_NS: u64 = 2_000_000_000;
+/// From the loss of connections to the end of the process that held them: the first process of a
+/// container ends only after all others in it have been reaped.
+const DEATH_THROES: Duration = Duration::from_millis(500);
+/// Why an arm is lost.
+const PGBOUNCER_DIED: &str = "PgBouncer died in mid-run";
 /// Closed-loop calibration of one arm: warm-up and measured time.
 const CALIBRATION_NS: (u64, u64) = (150_000_000, 450_000_000);
 
@@ -292,24 +297,27 @@ impl<'a> ServerBench<'a> {
     }
 
     fn reader_failure(&self, visit: &OpenVisit, error: CrewError) -> Failure {
-        Failure::Fatal(match error {
-            CrewError::Lost(reason) if !visit.server.is_alive() => {
-                format!("the server died (readers cannot reconnect: {reason})")
-            }
-            CrewError::Lost(reason) => format!("the readers cannot reconnect: {reason}"),
-            CrewError::Harness(reason) => reason,
+        let reason = match error {
+            CrewError::Harness(reason) => return Failure::Fatal(reason),
+            CrewError::Lost(reason) => reason,
+        };
+        Failure::Fatal(match who_died(visit, Arm::Quiet, DEATH_THROES) {
+            Some(_) => format!("the server died (readers cannot reconnect: {reason})"),
+            None => format!("the readers cannot reconnect: {reason}"),
         })
     }
 
     fn client_failure(&self, visit: &OpenVisit, arm: Arm, error: CrewError) -> Failure {
-        match error {
-            CrewError::Harness(reason) => Failure::Fatal(reason),
-            CrewError::Lost(reason) if !visit.server.is_alive() => Failure::Fatal(format!(
+        let reason = match error {
+            CrewError::Harness(reason) => return Failure::Fatal(reason),
+            CrewError::Lost(reason) => reason,
+        };
+        match who_died(visit, arm, DEATH_THROES) {
+            Some(Died::Server) => Failure::Fatal(format!(
                 "the server died (clients cannot reconnect: {reason})"
             )),
-            CrewError::Lost(reason) => {
-                Failure::ArmLost(format!("{arm} cannot reconnect: {reason}"))
-            }
+            Some(Died::PgBouncer) => Failure::ArmLost(PGBOUNCER_DIED.to_owned()),
+            None => Failure::ArmLost(format!("{arm} cannot reconnect: {reason}")),
         }
     }
 
@@ -319,11 +327,17 @@ impl<'a> ServerBench<'a> {
         arm: Arm,
         record: &BlockRecord,
     ) -> Result<(), Failure> {
-        if !visit.server.is_alive() {
-            return Err(Failure::Fatal("the server died in mid-run".to_owned()));
-        }
-        if arm.needs_pgbouncer() && visit.pgbouncer.as_ref().is_none_or(|p| !p.is_alive()) {
-            return Err(Failure::ArmLost("PgBouncer died in mid-run".to_owned()));
+        let patience = if lost_connections(record) {
+            DEATH_THROES
+        } else {
+            Duration::ZERO
+        };
+        match who_died(visit, arm, patience) {
+            Some(Died::Server) => {
+                return Err(Failure::Fatal("the server died in mid-run".to_owned()));
+            }
+            Some(Died::PgBouncer) => return Err(Failure::ArmLost(PGBOUNCER_DIED.to_owned())),
+            None => {}
         }
         let readers = record.tallies.get(&Role::Reader);
         if let Some(tally) = readers
@@ -427,6 +441,38 @@ impl<'a> ServerBench<'a> {
             huge_pages: setting("huge_pages"),
         }
     }
+}
+
+/// Which process that an arm needs has ended.
+enum Died {
+    Server,
+    PgBouncer,
+}
+
+/// Looks for as long as `patience` whether what the arm needs has ended.
+fn who_died(visit: &OpenVisit, arm: Arm, patience: Duration) -> Option<Died> {
+    let since = Instant::now();
+    loop {
+        if !visit.server.is_alive() {
+            return Some(Died::Server);
+        }
+        let needed = arm.needs_pgbouncer();
+        if needed && visit.pgbouncer.as_ref().is_none_or(|p| !p.is_alive()) {
+            return Some(Died::PgBouncer);
+        }
+        if since.elapsed() >= patience {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Whether connections broke in this block, as they do when a server dies. 57P01 to 57P03: it is being
+/// shut down, has crashed, or is not up.
+fn lost_connections(record: &BlockRecord) -> bool {
+    let broken = |class: &str| class.starts_with("connect") || class.starts_with("sqlstate-57P0");
+    let mut errors = record.tallies.values().flat_map(|t| t.errors.keys());
+    errors.any(|class| broken(&class.0))
 }
 
 impl Bench for ServerBench<'_> {
