@@ -14,6 +14,7 @@ pub mod experiment;
 pub mod load;
 pub mod model;
 pub mod procarray;
+pub mod procfs;
 pub mod record;
 pub mod report;
 pub mod secret;

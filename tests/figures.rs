@@ -420,7 +420,7 @@ fn signs_reach_label_note_and_csv() {
     let figure = two_panels();
     let svg = figure.svg().unwrap();
     assert!(svg.contains(">fork-only ○<") && svg.contains(">unpooled †<"));
-    assert!(svg.contains("○ fork-only (500 standing connections): achieved rate 83 %"));
+    assert!(svg.contains("○ achieved rate 83 % of the offered rate, under 99 %: fork-only (500"));
     assert!(
         figure
             .csv()

@@ -84,7 +84,7 @@ pub struct LoadOptions {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputOptions {
-    /// Directory for run file, figures and tables (default: results/<UTC time>-<experiment>-<id>)
+    /// Directory for run file, figures and tables (default: results/TIME-NAME-ID)
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// What to print on stdout: text, json or csv

@@ -75,7 +75,7 @@ fn part_numbers(part: &str) -> Result<Vec<u32>, String> {
         None => (false, steps),
     };
     let steps: u32 = steps.parse().map_err(|_| bad())?;
-    if from >= to || steps < 2 || steps > 1000 || (log && from == 0) {
+    if from >= to || !(2..=1000).contains(&steps) || (log && from == 0) {
         return Err(bad());
     }
     Ok((0..steps)

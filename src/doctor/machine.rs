@@ -5,10 +5,9 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use nix::sys::resource::{Resource, getrlimit};
-use thread_priority::unix::{
-    NormalThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy,
-    thread_native_id,
-};
+
+use crate::load::keep_awake::{KeepAwake, KeepAwakeChoice};
+use crate::record::Mode;
 
 use super::Check;
 
@@ -28,7 +27,7 @@ pub(super) fn checks() -> Vec<Check> {
         cores(),
         file_limit(),
         huge_pages(),
-        sched_idle(),
+        idle_cores(),
     ]
 }
 
@@ -146,24 +145,15 @@ fn huge_pages() -> Check {
     Check::ok(name, detail)
 }
 
-/// Whether a thread may become SCHED_IDLE, for `--keep-awake`; tried on a thread of its own.
-fn sched_idle() -> Check {
-    let name = "SCHED_IDLE";
-    let tried = std::thread::spawn(|| {
-        set_thread_priority_and_policy(
-            thread_native_id(),
-            thread_priority::ThreadPriority::Min,
-            ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle),
-        )
-    })
-    .join();
-    match tried {
-        Ok(Ok(())) => Check::ok(name, "allowed: --keep-awake works"),
-        Ok(Err(e)) => Check::caution(
+/// Whether idle cores can be kept awake without competing with the server.
+fn idle_cores() -> Check {
+    let name = "idle cores";
+    match KeepAwake::start(KeepAwakeChoice::PowerManagement, Mode::Server) {
+        Ok(_) => Check::ok(name, "can be kept awake by power management"),
+        Err(e) => Check::caution(
             name,
-            format!("refused ({e:?}): idle CPUs will wake slowly"),
-            "allow sched_setscheduler (seccomp profile), or compare arms only under load",
+            format!("halt between operations and wake slowly, in the quiet arm most of all ({e})"),
+            "run as root, or compare arms only under load",
         ),
-        Err(_) => Check::caution(name, "could not be tried", "run doctor again"),
     }
 }

@@ -1,6 +1,6 @@
 //! `procbench doctor`: is this machine able to give honest numbers, and what is missing?
 //!
-//! [`run_checks`] looks, [`render`] makes lines of it, [`install`] fetches what is missing on Debian and
+//! [`run_checks`] looks, [`render`] makes lines of it, [`install()`] fetches what is missing on Debian and
 //! Ubuntu. Nothing is started and nothing measured beyond the cost of the clock.
 
 mod install;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use nix::sys::resource::{UsageWho, getrusage};
 
 use crate::load::{Clock, MonotonicClock};
+use crate::procfs;
 use crate::record::{BlockCpu, BlockRecord};
-use crate::server::procfs;
 
 /// Whose CPU is read.
 #[derive(Debug, Clone, Copy, Default)]

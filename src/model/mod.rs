@@ -3,6 +3,7 @@
 mod bench;
 mod cost;
 mod roles;
+mod visit;
 
 pub use bench::ModelBench;
 pub use cost::{ConnectionCpu, connection_cpu};

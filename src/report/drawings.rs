@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::figure::{
     Bar, BarGroup, BarSegment, ContrastFigure, ContrastGroup, ContrastMark, ContrastRow,
-    CurvePoint, FigureError, NoiseFloor, PercentileCurve, PercentileFigure, PercentilePanel,
-    StackedBarFigure, write_figure,
+    CurvePoint, Figure, FigureError, NoiseFloor, PercentileCurve, PercentileFigure,
+    PercentilePanel, StackedBarFigure, write_figure,
 };
 use super::format;
 use crate::arm::Arm;
@@ -29,19 +29,16 @@ pub fn draw_run(
     redraw: &str,
 ) -> Result<Vec<PathBuf>, FigureError> {
     let (run, summary) = item;
-    let mut written = Vec::new();
-    if let Some(figure) = response_times(&[item], redraw) {
-        written.extend(write_figure(&figure, dir, "response-time")?);
-    }
-    if let Some(figure) = excess(&[item], redraw) {
-        written.extend(write_figure(&figure, dir, "excess")?);
-    }
-    if run.mode == Mode::Server
-        && let Some(figure) = cpu(run, summary, redraw)
-    {
-        written.extend(write_figure(&figure, dir, "cpu")?);
-    }
-    Ok(written)
+    at_once(vec![
+        Box::new(|| draw(response_times(&[item], redraw), dir, "response-time")),
+        Box::new(|| draw(excess(&[item], redraw), dir, "excess")),
+        Box::new(|| {
+            let figure = (run.mode == Mode::Server)
+                .then(|| cpu(run, summary, redraw))
+                .flatten();
+            draw(figure, dir, "cpu")
+        }),
+    ])
 }
 
 /// Draws several runs onto common axes, into `dir`.
@@ -53,14 +50,29 @@ pub fn draw_comparison(
     dir: &Path,
     redraw: &str,
 ) -> Result<Vec<PathBuf>, FigureError> {
+    at_once(vec![
+        Box::new(|| draw(excess(items, redraw), dir, "compare-excess")),
+        Box::new(|| draw(response_times(items, redraw), dir, "compare-response-time")),
+    ])
+}
+
+type Drawing<'a> = Box<dyn FnOnce() -> Result<Vec<PathBuf>, FigureError> + Send + 'a>;
+
+/// Draws on a thread each: a figure costs some 100 ms, most of it pixels.
+fn at_once(drawings: Vec<Drawing<'_>>) -> Result<Vec<PathBuf>, FigureError> {
+    let done: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = drawings.into_iter().map(|d| scope.spawn(d)).collect();
+        threads.into_iter().map(|t| t.join()).collect()
+    });
     let mut written = Vec::new();
-    if let Some(figure) = excess(items, redraw) {
-        written.extend(write_figure(&figure, dir, "compare-excess")?);
-    }
-    if let Some(figure) = response_times(items, redraw) {
-        written.extend(write_figure(&figure, dir, "compare-response-time")?);
+    for result in done {
+        written.extend(result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
     }
     Ok(written)
+}
+
+fn draw(figure: Option<impl Figure>, dir: &Path, stem: &str) -> Result<Vec<PathBuf>, FigureError> {
+    figure.map_or(Ok(Vec::new()), |f| write_figure(&f, dir, stem))
 }
 
 fn series_name(run: &Run, all: &[Summarized<'_>]) -> String {
@@ -270,7 +282,7 @@ pub fn excess(items: &[Summarized<'_>], redraw: &str) -> Option<ContrastFigure> 
     (!groups.is_empty()).then(|| ContrastFigure {
         title: format!("What each way of connecting adds to the {name} of running statements"),
         subtitle: format!(
-            "Excess over the same run's own {base}; the scales of a snapshot and of a query have nothing in common, their excesses do"
+            "Excess over the same run's own {base}: a snapshot and a query have no common absolute scale"
         ),
         quantity: format!("excess over {base} at {name}"),
         interval: "95 % bootstrap interval over rounds".to_owned(),
@@ -380,7 +392,7 @@ pub fn cpu(run: &Run, summary: &RunSummary, redraw: &str) -> Option<StackedBarFi
         .collect();
     (!groups.is_empty()).then(|| StackedBarFigure {
         title: "CPU of one client transaction".to_owned(),
-        subtitle: "Look at fork-only and unpooled: most of what a connection costs is CPU before and after the ProcArray".to_owned(),
+        subtitle: "Look at unpooled against fork-only: what logging in and out costs beyond a bare fork and exit".to_owned(),
         quantity: "CPU time per transaction (arm minus quiet)".to_owned(),
         groups,
         footer: footer(&[(run, summary)], redraw),

@@ -181,7 +181,7 @@ mod tests {
             .keys()
             .map(String::as_str)
             .collect();
-        let mut header: Vec<&str> = HEADER.iter().copied().collect();
+        let mut header = HEADER.to_vec();
         fields.sort_unstable();
         header.sort_unstable();
         assert_eq!(fields, header);

@@ -185,6 +185,14 @@ fn level_findings(run: &Run, level: &LevelSummary, quoted: Statistic) -> Vec<Str
         }
     }
     lines.extend(mean_share(level).map(|line| format!("{at}: {line}")));
+    if let Some((waits, shared)) = lock_witness(run, level.standing) {
+        lines.push(format!(
+            "{at}: under unpooled, {} of {} shared acquisitions of the modelled ProcArrayLock found it busy ({:.2} %).",
+            count(waits),
+            count(shared),
+            100.0 * waits as f64 / shared as f64
+        ));
+    }
     lines
 }
 
@@ -195,15 +203,37 @@ fn mean_share(level: &LevelSummary) -> Option<String> {
         Some((c.difference.value_ns, *v))
     };
     let (whole, verdict) = mean(Arm::Unpooled, Arm::KeptOpen)?;
-    let (fork, _) = mean(Arm::ForkOnly, Arm::KeptOpen)?;
-    (verdict == Verdict::Higher && whole > 0.0).then(|| {
+    let (fork, fork_verdict) = mean(Arm::ForkOnly, Arm::KeptOpen)?;
+    if verdict != Verdict::Higher || fork_verdict != Verdict::Higher {
+        return None;
+    }
+    let share = 100.0 * fork / whole;
+    Some(if share < 100.0 {
         format!(
-            "of the {} that churn adds to the mean response time, fork-only alone adds {} ({:.0} %).",
+            "of the {} that churn adds to the mean response time, fork-only alone adds {} ({share:.0} %).",
             duration(whole),
-            difference(fork),
-            100.0 * fork / whole
+            duration(fork)
+        )
+    } else {
+        format!(
+            "churn adds {} to the mean response time, fork-only alone {}: no more than a bare fork.",
+            duration(whole),
+            duration(fork)
         )
     })
+}
+
+/// How often readers and churn found the modelled lock busy: the witness that a
+/// server run does not have.
+fn lock_witness(run: &Run, standing: u32) -> Option<(u64, u64)> {
+    let sum = |name: &str| -> u64 {
+        run.blocks_of(Arm::Unpooled, false, standing)
+            .iter()
+            .filter_map(|b| b.counters.get(name))
+            .sum()
+    };
+    let shared = sum("procarraylock.shared");
+    (shared > 0).then(|| (sum("procarraylock.shared-waits"), shared))
 }
 
 /// Whether model and server point the same way.
@@ -231,10 +261,23 @@ fn agreement(items: &[Summarized<'_>]) -> Option<String> {
         format!(
             "Model against server: the server shows an effect that the lock model does not ({both}). The modelled lock traffic alone does not explain the server's effect; the model has no page faults under the lock, no fork and no shared CPU accounting of a real server."
         )
+    } else if server == model && server == Verdict::Higher {
+        let busy = items
+            .iter()
+            .find(|(run, _)| run.mode == Mode::Model)
+            .and_then(|(run, s)| lock_witness(run, s.primary.as_ref()?.standing))
+            .map_or(0.0, |(waits, shared)| 100.0 * waits as f64 / shared as f64);
+        if busy < 1.0 {
+            format!(
+                "Model against server: both show an effect ({both}), but in the model only {busy:.2} % of the shared acquisitions found the lock busy: its effect is CPU queueing, not the lock. The agreement says that churn costs CPU; it is no evidence for ProcArrayLock."
+            )
+        } else {
+            format!(
+                "Model against server: both show an effect ({both}), and in the model {busy:.1} % of the shared acquisitions found the lock busy. That is consistent with the lock as a part of the cause, not proof of it: in both, churn also uses CPU."
+            )
+        }
     } else if server == model {
-        format!(
-            "Model against server: both point the same way ({both}). That is consistent with the lock as a cause, not proof of it: in both, churn also uses CPU."
-        )
+        format!("Model against server: both say the same ({both}).")
     } else {
         format!("Model against server: they do not agree ({both}).")
     })

@@ -3,15 +3,20 @@
 mod bench;
 mod connect;
 mod crew;
+mod death;
+mod load_thread;
 mod operations;
 mod phase_stream;
+mod server_facts;
 mod session;
+mod settle;
 mod standing;
 mod task_loop;
+mod visit;
 
-pub mod procfs;
 pub mod provision;
 
+pub use crate::procfs;
 pub use bench::{ServerBench, ServerRequest};
 pub use connect::{Target, classify, classify_io};
 pub use phase_stream::{PhaseStream, PhaseTimes};

@@ -22,10 +22,11 @@ pub async fn drive(
     worker: &mut Worker,
     means: &mut Means,
     texts: &mut StatementTexts,
+    timer_lead_ns: u64,
     cancel: &Cancel,
 ) -> Result<(), TimerError> {
     let clock = MonotonicClock;
-    let mut timer = PreciseTimer::new()?;
+    let mut timer = PreciseTimer::new(timer_lead_ns)?;
     let mut phases = Phases::default();
     let ids = (worker.role() == Role::Client).then(|| PhaseIds::declare(worker));
     loop {

@@ -82,18 +82,17 @@ pub fn contrasts(
     let pooled: Vec<&SeriesHistogram> = first.iter().chain(second).copied().collect();
     let pooled = Rounds::new(&pooled);
     // Weights over the pooled blocks: the first n are the first contender's.
-    let difference = |side: &dyn Fn(usize) -> (u32, u32)| -> Vec<Option<f64>> {
+    let difference = |multiplicity: &[u32], swapped: &[bool]| -> Vec<Option<f64>> {
         let mut left = vec![0; 2 * n];
         let mut right = vec![0; 2 * n];
         for round in 0..n {
-            let (weight, swapped) = side(round);
-            let (a, b) = if swapped == 0 {
-                (round, n + round)
-            } else {
+            let (a, b) = if swapped[round] {
                 (n + round, round)
+            } else {
+                (round, n + round)
             };
-            left[a] = weight;
-            right[b] = weight;
+            left[a] = multiplicity[round];
+            right[b] = multiplicity[round];
         }
         let (left, right) = (
             pooled.statistics(&left, wanted),
@@ -104,20 +103,19 @@ pub fn contrasts(
             .map(|(l, r)| Some((*l)? - (*r)?))
             .collect()
     };
+    let (once, unswapped) = (vec![1; n], vec![false; n]);
 
-    let observed = difference(&|_| (1, 0));
+    let observed = difference(&once, &unswapped);
     let mut resampled = vec![Vec::with_capacity(RESAMPLES); wanted.len()];
-    for weights in resamplings(n, seed) {
-        for (i, d) in difference(&|round| (weights[round], 0))
+    for multiplicity in resamplings(n, seed) {
+        for (i, d) in difference(&multiplicity, &unswapped)
             .into_iter()
             .enumerate()
         {
             resampled[i].extend(d);
         }
     }
-    let p_values = swap_test(n, &observed, seed, &|swap: &dyn Fn(usize) -> u32| {
-        difference(&|round| (1, swap(round)))
-    });
+    let p_values = swap_test(n, &observed, seed, |swapped| difference(&once, swapped));
 
     wanted
         .iter()
@@ -143,25 +141,25 @@ fn swap_test(
     n: usize,
     observed: &[Option<f64>],
     seed: u64,
-    difference: &dyn Fn(&dyn Fn(usize) -> u32) -> Vec<Option<f64>>,
+    difference: impl Fn(&[bool]) -> Vec<Option<f64>>,
 ) -> Vec<Option<f64>> {
     if n < 6 {
         return vec![None; observed.len()];
     }
     let mut rng = Pcg64::seed_from_u64(seed ^ 0x5157_4150);
     // A swapping and its complement give the same magnitude: half suffices.
-    let patterns: Vec<Vec<u32>> = if n <= EXACT_ROUNDS {
+    let patterns: Vec<Vec<bool>> = if n <= EXACT_ROUNDS {
         (0..1u32 << (n - 1))
-            .map(|bits| (0..n).map(|r| bits >> r & 1).collect())
+            .map(|bits| (0..n).map(|r| bits >> r & 1 == 1).collect())
             .collect()
     } else {
-        std::iter::once(vec![0; n])
-            .chain((0..SAMPLED_SWAPS).map(|_| (0..n).map(|_| rng.random_range(0..2)).collect()))
+        std::iter::once(vec![false; n])
+            .chain((0..SAMPLED_SWAPS).map(|_| (0..n).map(|_| rng.random()).collect()))
             .collect()
     };
     let mut extreme = vec![0usize; observed.len()];
     for pattern in &patterns {
-        for (i, d) in difference(&|round| pattern[round]).into_iter().enumerate() {
+        for (i, d) in difference(pattern).into_iter().enumerate() {
             if let (Some(d), Some(o)) = (d, observed[i])
                 && d.abs() >= o.abs()
             {

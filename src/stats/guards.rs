@@ -140,15 +140,12 @@ impl fmt::Display for Guard {
                 "a load thread used {:.0} % of a core: the client may be the limit",
                 share * 100.0
             ),
-            Guard::MachineSaturated { share } => write!(
-                f,
-                "{:.0} % of the machine's CPU was busy: the tail includes plain CPU queueing",
-                share * 100.0
+            // Without the share, so that arms that differ in the last digit share a note.
+            Guard::MachineSaturated { .. } => f.write_str(
+                "over 95 % of the machine's CPU was busy: the tail includes plain CPU queueing",
             ),
-            Guard::CpuStolen { share } => write!(
-                f,
-                "the hypervisor took {:.1} % of the CPU away: tails include other machines' load",
-                share * 100.0
+            Guard::CpuStolen { .. } => f.write_str(
+                "the hypervisor took over 1 % of the CPU away: tails include other machines' load",
             ),
             Guard::SlotOrderUnverified => f.write_str("slot order was arranged but not verified"),
             Guard::FewStarts { starts } => {

@@ -1,16 +1,19 @@
 //! Statistics over blocks: percentiles, intervals, contrasts, guards, summaries.
 
+mod contender;
 mod contrast;
 mod guards;
+mod level;
 mod percentile;
 mod rounds;
 mod summary;
+mod verdict;
 
+pub use contender::ContenderSummary;
 pub use contrast::{Contrast, ERROR_RATE, Estimate, contrasts, estimates};
 pub use guards::{Guard, Severity, findings, quoted_series};
+pub use level::{Effect, LevelSummary, paired_contrasts};
 pub use percentile::{percentile_name, percentile_of_buckets, rank_of, samples_above};
 pub use rounds::{Rounds, Statistic};
-pub use summary::{
-    ContenderSummary, Effect, LevelSummary, Primary, RunSummary, TABLE_PERCENTILES, Verdict, judge,
-    paired_contrasts, summarize,
-};
+pub use summary::{Primary, RunSummary, TABLE_PERCENTILES, summarize};
+pub use verdict::{Verdict, judge};

@@ -6,7 +6,7 @@ use super::axis::linear_ticks;
 use super::canvas::{self, Frame, Rule, SCALE, chart_error};
 use super::furniture::{
     Foot, Header, LABEL_SIZE, MARGIN, NOTE_SIZE, Swatch, TICK_SIZE, WIDTH, draw_axis_lines,
-    draw_bottom_ticks, sign_notes, signed_label,
+    draw_bottom_ticks, merge_notes, sign_notes, signed_label,
 };
 use super::ink::Anchor;
 use super::style::{GRID, PAPER, SOFT_TEXT, SeriesLook, TEXT, series_look};
@@ -122,7 +122,7 @@ impl StackedBarFigure {
         if self.bars().any(|(_, bar)| bar.caution.is_some()) {
             key.push((Swatch::Caution, "read with care".to_owned()));
         }
-        let notes: Vec<String> = self
+        let notes: Vec<_> = self
             .bars()
             .flat_map(|(group, bar)| {
                 let place = if self.groups.len() > 1 {
@@ -138,7 +138,7 @@ impl StackedBarFigure {
                 )
             })
             .collect();
-        Foot::new(key, &notes, &self.footer)
+        Foot::new(key, &merge_notes(&notes), &self.footer)
     }
 }
 

@@ -7,7 +7,7 @@ use super::canvas::{self, Frame, Rule, SCALE, chart_error};
 use super::contrast_frame::{draw_frame, value_text};
 use super::furniture::{
     FLOOR_OPACITY, Foot, Header, LABEL_SIZE, MARGIN, NOTE_SIZE, Swatch, WIDTH, draw_bottom_ticks,
-    sign_notes,
+    merge_notes, sign_notes,
 };
 use super::ink::Anchor;
 use super::style::{GRID, LIGHT_GRID, SOFT_TEXT, SeriesLook, TEXT, series_look};
@@ -205,24 +205,23 @@ impl ContrastFigure {
         if self.marks().any(|(_, _, m)| m.caution.is_some()) {
             key.push((Swatch::Caution, "read with care".to_owned()));
         }
-        let notes: Vec<String> = self
+        let notes: Vec<_> = self
             .marks()
             .flat_map(|(group, row, mark)| {
-                let label = format!("{}, {}", row.label, mark.series);
                 let place = if self.groups.len() > 1 {
-                    group.title.as_str()
+                    format!("{}, {}", mark.series, group.title)
                 } else {
-                    ""
+                    mark.series.clone()
                 };
                 sign_notes(
-                    place,
-                    &label,
+                    &place,
+                    &row.label,
                     mark.struck.as_deref(),
                     mark.caution.as_deref(),
                 )
             })
             .collect();
-        Foot::new(key, &notes, &self.footer)
+        Foot::new(key, &merge_notes(&notes), &self.footer)
     }
 }
 

@@ -39,23 +39,73 @@ pub(super) fn signed_label(label: &str, struck: bool, caution: bool) -> String {
     signed
 }
 
-/// The notes that explain one label's signs.
+/// A reason why something is struck out or to be read with care.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct SignNote {
+    sign: &'static str,
+    reason: String,
+    place: String,
+    label: String,
+}
+
+/// The notes of one curve, mark or bar.
 pub(super) fn sign_notes(
     place: &str,
     label: &str,
     struck: Option<&str>,
     caution: Option<&str>,
-) -> Vec<String> {
-    let place = if place.is_empty() {
-        String::new()
-    } else {
-        format!(" ({place})")
+) -> Vec<SignNote> {
+    let note = |sign, reason: &str| SignNote {
+        sign,
+        reason: reason.to_owned(),
+        place: place.to_owned(),
+        label: label.to_owned(),
     };
-    let note = |sign: &str, reason: &str| format!("{sign} {label}{place}: {reason}");
     struck
         .map(|reason| note(STRUCK_SIGN, reason))
         .into_iter()
-        .chain(caution.map(|reason| note(CAUTION_SIGN, reason)))
+        // Several cautions come in one text.
+        .chain(
+            caution
+                .into_iter()
+                .flat_map(|all| all.split("; "))
+                .map(|reason| note(CAUTION_SIGN, reason)),
+        )
+        .collect()
+}
+
+/// One line a reason, with everything it is about.
+pub(super) fn merge_notes(notes: &[SignNote]) -> Vec<String> {
+    let mut reasons: Vec<(&str, &str)> = Vec::new();
+    for note in notes {
+        let key = (note.sign, note.reason.as_str());
+        if !reasons.contains(&key) {
+            reasons.push(key);
+        }
+    }
+    reasons
+        .into_iter()
+        .map(|(sign, reason)| {
+            let about: Vec<&SignNote> = notes
+                .iter()
+                .filter(|n| n.sign == sign && n.reason == reason)
+                .collect();
+            let mut places: Vec<(&str, Vec<&str>)> = Vec::new();
+            for note in about {
+                match places.iter_mut().find(|p| p.0 == note.place) {
+                    Some(place) => place.1.push(&note.label),
+                    None => places.push((&note.place, vec![&note.label])),
+                }
+            }
+            let places: Vec<String> = places
+                .into_iter()
+                .map(|(place, labels)| match place {
+                    "" => labels.join(", "),
+                    place => format!("{} ({place})", labels.join(", ")),
+                })
+                .collect();
+            format!("{sign} {reason}: {}", places.join("; "))
+        })
         .collect()
 }
 

@@ -3,7 +3,8 @@
 use super::axis::{LogTimeAxis, Tick, percentile_position};
 use super::canvas::{self, Frame};
 use super::furniture::{
-    Foot, Header, LABEL_SIZE, MARGIN, NOTE_SIZE, Swatch, TICK_SIZE, WIDTH, sign_notes, signed_label,
+    Foot, Header, LABEL_SIZE, MARGIN, NOTE_SIZE, Swatch, TICK_SIZE, WIDTH, merge_notes, sign_notes,
+    signed_label,
 };
 use super::ink::Anchor;
 use super::percentile_panel::draw_panel;
@@ -260,13 +261,14 @@ impl PercentileFigure {
 
     fn notes(&self) -> Vec<String> {
         let many = self.panels.len() > 1;
-        let mut notes: Vec<String> = self
+        let notes: Vec<_> = self
             .curves()
             .flat_map(|(panel, c)| {
                 let place = if many { panel.title.as_str() } else { "" };
                 sign_notes(place, &c.label, c.struck.as_deref(), c.caution.as_deref())
             })
             .collect();
+        let mut notes = merge_notes(&notes);
         let counts: Vec<String> = self.panels.iter().map(sample_counts).collect();
         if many && counts.iter().all(|c| *c == counts[0]) {
             notes.push(format!("Samples, each panel: {}", counts[0]));

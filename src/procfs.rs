@@ -4,9 +4,6 @@
 //! CPU times come in clock ticks of 10 ms (`USER_HZ`).
 
 use std::fs;
-use std::path::Path;
-
-use crate::server::provision::{Endpoint, EndpointHost};
 
 /// Nanoseconds per tick of `/proc/PID/stat`: `USER_HZ` is 100 on every architecture we run on,
 /// whatever the kernel's own `HZ`.
@@ -193,27 +190,6 @@ fn parse_machine(text: &str) -> Option<MachineCpu> {
         busy_ns: at(0) + at(1) + at(2) + at(5) + at(6),
         idle_ns: at(3) + at(4),
         steal_ns: at(7),
-    })
-}
-
-/// The PID of a `docker-proxy` that stands between us and this endpoint, if one does.
-///
-/// Only a TCP endpoint has one, and only with published ports; procbench's own containers never do.
-pub fn docker_proxy_pid(endpoint: &Endpoint) -> Option<u32> {
-    let EndpointHost::Tcp(_) = endpoint.host else {
-        return None;
-    };
-    let port = endpoint.port.to_string();
-    all_pids().into_iter().find(|pid| {
-        let base = format!("/proc/{pid}");
-        let base = Path::new(&base);
-        fs::read_to_string(base.join("comm")).is_ok_and(|c| c.trim_end() == "docker-proxy")
-            && fs::read(base.join("cmdline")).is_ok_and(|raw| {
-                let words: Vec<&[u8]> = raw.split(|b| *b == 0).collect();
-                words
-                    .windows(2)
-                    .any(|w| w[0] == b"-host-port" && w[1] == port.as_bytes())
-            })
     })
 }
 

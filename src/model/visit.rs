@@ -1,0 +1,265 @@
+//! One visit's array, and one block of its roles on threads; generic over the lock.
+
+use std::time::Duration;
+
+use crossbeam::channel;
+
+use super::roles::{Backend, ClientRole, Means, OperationCounts, ReaderRole};
+use crate::arm::Arm;
+use crate::config::{Config, ModelConfig};
+use crate::load::clock::thread_cpu_ns;
+use crate::load::driver::Failure;
+use crate::load::thread_loop::{ThreadOperation, drive};
+use crate::load::{
+    Cancel, Clock, MonotonicClock, OfferedRate, Schedule, Window, Worker, derive_seed,
+};
+use crate::procarray::locks::{LockVisitor, SharedExclusiveLock};
+use crate::procarray::{NoProbe, ProcArray, ProcArrayConfig, ProcArrayCounts};
+use crate::record::{BlockRecord, Operation, Recorder, Role, RoleTally};
+
+/// From the order to the start of the load: threads are started meanwhile.
+const LEAD_NS: u64 = 20_000_000;
+const DRAIN_NS: u64 = 1_000_000_000;
+
+/// What one block is to do.
+pub(super) struct BlockOrder<'a> {
+    pub(super) config: &'a Config,
+    pub(super) model: &'a ModelConfig,
+    pub(super) arm: Arm,
+    pub(super) rates: (OfferedRate, OfferedRate),
+    pub(super) lengths_ns: (u64, u64),
+    pub(super) seed: u64,
+    pub(super) sampling: Sampling,
+    pub(super) cancel: &'a Cancel,
+}
+
+/// How sparsely very short operations are timed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sampling {
+    pub(super) look_one_in: u32,
+    pub(super) closed_loop_one_in: u32,
+}
+
+pub(super) struct Measured {
+    pub(super) window: Window,
+    pub(super) record: BlockRecord,
+    pub(super) counts: OperationCounts,
+    pub(super) locks: ProcArrayCounts,
+}
+
+/// A visit whose lock type is known inside only.
+pub(super) trait AnyVisit {
+    fn measure(&mut self, order: &BlockOrder<'_>) -> Measured;
+    fn statement_ns(&mut self, snapshots: u32) -> f64;
+}
+
+struct VisitOn<L> {
+    array: ProcArray<L>,
+    readers: Vec<Backend>,
+    kept_open: Vec<Backend>,
+    pooled: Vec<Backend>,
+}
+
+pub(super) struct Opener<'a> {
+    pub(super) config: &'a Config,
+    pub(super) model: &'a ModelConfig,
+    pub(super) standing: u32,
+}
+
+impl LockVisitor for Opener<'_> {
+    type Output = Result<Box<dyn AnyVisit>, Failure>;
+
+    fn visit<L: SharedExclusiveLock>(self) -> Self::Output {
+        let config = self.config;
+        let persistent = config.readers + config.clients + config.pool_size;
+        let array = ProcArray::<L>::new(ProcArrayConfig {
+            max_backends: persistent + self.standing + config.clients,
+            inject_hold: Duration::from_nanos(self.model.inject_hold_ns),
+            ..ProcArrayConfig::default()
+        })
+        .map_err(|e| Failure::Fatal(e.to_string()))?;
+        // As in server mode, the roles' own connections come first; so every
+        // arm of the visit has the same number of connections.
+        let too_small = || Failure::Fatal("the array has too few slots".to_owned());
+        let open = |count: u32| -> Result<Vec<Backend>, Failure> {
+            (0..count)
+                .map(|_| {
+                    let slot = array.init_process().ok_or_else(too_small)?;
+                    array.add(slot, &mut NoProbe);
+                    Ok(Backend {
+                        slot,
+                        snapshot: array.new_snapshot(),
+                    })
+                })
+                .collect()
+        };
+        let (readers, kept_open, pooled) = (
+            open(config.readers)?,
+            open(config.clients)?,
+            open(config.pool_size)?,
+        );
+        array
+            .open_standing(
+                self.standing as usize,
+                config.clients as usize,
+                config.slot_order,
+            )
+            .ok_or_else(too_small)?;
+        Ok(Box::new(VisitOn {
+            array,
+            readers,
+            kept_open,
+            pooled,
+        }))
+    }
+}
+
+/// What one worker thread hands back.
+struct Finished {
+    role: Role,
+    recorder: Recorder,
+    tally: RoleTally,
+    cpu_ns: u64,
+    counts: OperationCounts,
+}
+
+fn carry_out<O: ThreadOperation>(
+    mut worker: Worker,
+    cancel: &Cancel,
+    mut operation: O,
+    counts: impl FnOnce(&O) -> OperationCounts,
+) -> Finished {
+    let _ = nix::sys::prctl::set_timerslack(1);
+    let cpu_before = thread_cpu_ns();
+    drive(&mut worker, cancel, &mut operation);
+    let cpu_ns = thread_cpu_ns() - cpu_before;
+    let counts = counts(&operation);
+    let (role, recorder, tally) = worker.finish();
+    Finished {
+        role,
+        recorder,
+        tally,
+        cpu_ns,
+        counts,
+    }
+}
+
+impl<L: SharedExclusiveLock> VisitOn<L> {
+    fn worker(order: &BlockOrder<'_>, window: Window, role: Role, index: usize) -> Worker {
+        let (rate, count, operation) = match role {
+            Role::Reader => (order.rates.0, order.config.readers, Operation::Statement),
+            Role::Client => (order.rates.1, order.config.clients, Operation::Transaction),
+        };
+        let seed = derive_seed(order.seed, &[role as u64, index as u64]);
+        let schedule = Schedule::new(rate, order.config.arrivals, count as usize, seed);
+        let mut worker = Worker::new(role, operation, schedule, window);
+        // Arms that fork are long enough to time each transaction.
+        let short = role == Role::Reader || matches!(order.arm, Arm::KeptOpen | Arm::Pool);
+        if short {
+            worker.time_one_in(order.sampling.closed_loop_one_in);
+        }
+        worker
+    }
+}
+
+impl<L: SharedExclusiveLock> AnyVisit for VisitOn<L> {
+    fn measure(&mut self, order: &BlockOrder<'_>) -> Measured {
+        let locks_before = self.array.lock_counts();
+        let start_ns = MonotonicClock.now_ns() + LEAD_NS;
+        let (warmup_ns, measured_ns) = order.lengths_ns;
+        let end_ns = start_ns + warmup_ns + measured_ns;
+        let window = Window {
+            start_ns,
+            measure_from_ns: start_ns + warmup_ns,
+            end_ns,
+            drain_until_ns: end_ns + DRAIN_NS,
+        };
+        let array = &self.array;
+        let (give_back, free) = channel::bounded(self.pooled.len().max(1));
+        for backend in self.pooled.drain(..) {
+            // The channel holds them all.
+            let _ = give_back.send(backend);
+        }
+        let mut record = BlockRecord::default();
+        let mut counts = OperationCounts::default();
+        let finished = std::thread::scope(|scope| {
+            let mut threads = Vec::new();
+            for (index, backend) in self.readers.iter_mut().enumerate() {
+                threads.push(scope.spawn(move || {
+                    let mut worker = Self::worker(order, window, Role::Reader, index);
+                    let snapshots = order.model.snapshots_per_statement;
+                    let look = order.sampling.look_one_in;
+                    let role = ReaderRole::new(array, backend, snapshots, look, &mut worker);
+                    await_start(&window, order.cancel);
+                    carry_out(worker, order.cancel, role, |r| r.counts)
+                }));
+            }
+            if order.arm != Arm::Quiet {
+                for (index, backend) in self.kept_open.iter_mut().enumerate() {
+                    let (free, give_back) = (free.clone(), give_back.clone());
+                    threads.push(scope.spawn(move || {
+                        let mut worker = Self::worker(order, window, Role::Client, index);
+                        let means = match order.arm {
+                            Arm::Unpooled => Means::Unpooled(None),
+                            Arm::Pool => Means::Pool(free, give_back),
+                            Arm::ForkOnly => Means::ForkOnly,
+                            _ => Means::KeptOpen(backend),
+                        };
+                        let role = ClientRole::new(array, means, order.model, &mut worker);
+                        await_start(&window, order.cancel);
+                        carry_out(worker, order.cancel, role, |r| r.counts)
+                    }));
+                }
+            }
+            threads.into_iter().map(|t| t.join()).collect::<Vec<_>>()
+        });
+        for thread in finished {
+            // A panicking role is a bug; it must not look like a quiet one.
+            let done = thread.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            record.merge_worker(done.role, &done.recorder, &done.tally, done.cpu_ns);
+            record.busiest_thread_ns = record.busiest_thread_ns.max(done.cpu_ns);
+            counts += done.counts;
+        }
+        self.pooled.extend(free.try_iter());
+        let locks = self.array.lock_counts() - locks_before;
+        Measured {
+            window,
+            record,
+            counts,
+            locks,
+        }
+    }
+
+    fn statement_ns(&mut self, snapshots: u32) -> f64 {
+        const BATCH: u32 = 2_000;
+        let Some(backend) = self.readers.first_mut() else {
+            return 0.0;
+        };
+        let mut best = f64::MAX;
+        for _ in 0..5 {
+            let began = MonotonicClock.now_ns();
+            for _ in 0..BATCH {
+                for _ in 0..snapshots {
+                    self.array
+                        .get_snapshot_data(backend.slot, &mut backend.snapshot, &mut NoProbe);
+                }
+                self.array.snapshot_reset_xmin(backend.slot);
+            }
+            best = best.min((MonotonicClock.now_ns() - began) as f64 / f64::from(BATCH));
+        }
+        best
+    }
+}
+
+/// Sleeps to the common start, so that all workers begin together.
+fn await_start(window: &Window, cancel: &Cancel) {
+    while !cancel.is_cancelled() {
+        let now = MonotonicClock.now_ns();
+        if now >= window.start_ns {
+            return;
+        }
+        std::thread::sleep(Duration::from_nanos(
+            (window.start_ns - now).min(10_000_000),
+        ));
+    }
+}

@@ -1,0 +1,151 @@
+//! One number of standing connections in numbers: its contenders, the noise
+//! floor, and the arms' effects.
+
+use super::contender::{ContenderSummary, summarize_contender};
+use super::contrast::{Contrast, contrasts};
+use super::guards::quoted_series;
+use super::percentile::samples_above;
+use super::rounds::Statistic;
+use super::summary::statistics;
+use super::verdict::{Verdict, judge};
+use crate::arm::Arm;
+use crate::load::plan::baseline;
+use crate::record::{Run, SeriesHistogram};
+
+/// Everything at one number of standing connections.
+#[derive(Debug, Clone)]
+pub struct LevelSummary {
+    /// Standing connections.
+    pub standing: u32,
+    /// The contenders, in order of presentation, the A/A twin last.
+    pub contenders: Vec<ContenderSummary>,
+    /// The baseline minus its own A/A twin; its magnitude is the noise floor.
+    pub noise: Vec<Contrast>,
+    /// Each arm minus the baseline, and `unpooled` minus `fork-only`.
+    pub effects: Vec<Effect>,
+}
+
+/// One contender minus another, at one number of standing connections.
+#[derive(Debug, Clone)]
+pub struct Effect {
+    /// First contender.
+    pub first: Arm,
+    /// Second contender.
+    pub second: Arm,
+    /// Contrasts with their verdicts, one a statistic.
+    pub contrasts: Vec<(Contrast, Verdict)>,
+}
+
+impl Effect {
+    /// The contrast of one statistic.
+    pub fn at(&self, statistic: Statistic) -> Option<&(Contrast, Verdict)> {
+        self.contrasts.iter().find(|c| c.0.statistic == statistic)
+    }
+}
+
+impl LevelSummary {
+    /// Noise floor of one statistic, in ns: 95 % of resampled A/A differences
+    /// are no larger.
+    pub fn noise_floor_ns(&self, statistic: Statistic) -> Option<f64> {
+        self.noise
+            .iter()
+            .find(|c| c.statistic == statistic)
+            .map(|c| c.magnitude_95_ns)
+    }
+
+    /// One contender.
+    pub fn contender(&self, arm: Arm, twin: bool) -> Option<&ContenderSummary> {
+        self.contenders
+            .iter()
+            .find(|c| c.arm == arm && c.twin == twin)
+    }
+
+    /// The effect of one arm against another.
+    pub fn effect(&self, first: Arm, second: Arm) -> Option<&Effect> {
+        self.effects
+            .iter()
+            .find(|e| e.first == first && e.second == second)
+    }
+}
+
+pub(super) fn summarize_level(run: &Run, standing: u32) -> LevelSummary {
+    let contenders: Vec<ContenderSummary> = run
+        .contenders()
+        .into_iter()
+        .map(|(arm, twin)| (arm, twin, run.blocks_of(arm, twin, standing)))
+        .filter(|(_, _, blocks)| !blocks.is_empty())
+        .map(|(arm, twin, blocks)| summarize_contender(run, arm, twin, &blocks))
+        .collect();
+    let mut level = LevelSummary {
+        standing,
+        contenders,
+        noise: Vec::new(),
+        effects: Vec::new(),
+    };
+    let Some(base) = baseline(&run.config.arms) else {
+        return level;
+    };
+    level.noise = paired_contrasts(run, standing, (base, false), (base, true));
+    let mut pairs: Vec<(Arm, Arm)> = run
+        .config
+        .arms
+        .iter()
+        .filter(|&&arm| arm != base)
+        .map(|&arm| (arm, base))
+        .collect();
+    pairs.push((Arm::Unpooled, Arm::ForkOnly));
+    for (first, second) in pairs {
+        let struck = [first, second].iter().any(|&arm| {
+            level
+                .contender(arm, false)
+                .is_some_and(|c| c.struck().is_some())
+        });
+        let contrasts: Vec<(Contrast, Verdict)> =
+            paired_contrasts(run, standing, (first, false), (second, false))
+                .into_iter()
+                .map(|c| (c, judge(&c, level.noise_floor_ns(c.statistic), struck)))
+                .collect();
+        if !contrasts.is_empty() {
+            level.effects.push(Effect {
+                first,
+                second,
+                contrasts,
+            });
+        }
+    }
+    level
+}
+
+/// Contrasts of the rounds that both contenders have, leaving out percentiles
+/// that the smaller side cannot carry.
+pub fn paired_contrasts(
+    run: &Run,
+    standing: u32,
+    first: (Arm, bool),
+    second: (Arm, bool),
+) -> Vec<Contrast> {
+    let blocks = |(arm, twin)| run.blocks_of(arm, twin, standing);
+    let (first, second) = (blocks(first), blocks(second));
+    let mut sides: (Vec<&SeriesHistogram>, Vec<&SeriesHistogram>) = Default::default();
+    for a in &first {
+        if let Some(b) = second.iter().find(|b| b.round == a.round)
+            && let (Some(x), Some(y)) = (
+                a.series.get(&quoted_series(&[a])),
+                b.series.get(&quoted_series(&[b])),
+            )
+        {
+            sides.0.push(x);
+            sides.1.push(y);
+        }
+    }
+    let samples = |side: &[&SeriesHistogram]| side.iter().map(|h| h.len()).sum::<u64>();
+    let least = samples(&sides.0).min(samples(&sides.1));
+    let carried: Vec<Statistic> = statistics(run)
+        .into_iter()
+        .filter(|s| match s {
+            Statistic::Mean => true,
+            Statistic::Percentile(p) => samples_above(*p, least) >= 10,
+        })
+        .collect();
+    contrasts(&sides.0, &sides.1, &carried, run.config.seed)
+}
