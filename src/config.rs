@@ -180,6 +180,9 @@ pub struct ConfigError(pub String);
 /// Longest warm-up and measured part of one block together.
 const LONGEST_BLOCK: Duration = Duration::from_secs(3600);
 
+/// Most blocks of an arm; every block's histograms are kept in memory and in the run file.
+const MOST_BLOCKS: u32 = 10_000;
+
 impl Config {
     /// Checks that the request makes sense.
     ///
@@ -211,6 +214,12 @@ impl Config {
         }
         if self.readers > 1000 || self.clients > 1000 || self.pool_size > 1000 {
             return fail("--readers, --clients and --pool-size can be 1000 at most".into());
+        }
+        if self.blocks > MOST_BLOCKS {
+            return fail(format!(
+                "--blocks {} is too many: at most {MOST_BLOCKS}",
+                self.blocks
+            ));
         }
         if self.standing.is_empty() {
             return fail("--standing is empty: give one or more numbers, such as 0,500".into());

@@ -64,6 +64,7 @@ pub fn execute(
     let interrupted = match carry_out(&mut run, bench, cancel, progress) {
         Ok(interrupted) => interrupted,
         Err(failure) => {
+            let failure = failure.or_interrupted(cancel);
             run.status = RunStatus::Partial {
                 reason: failure.to_string(),
             };

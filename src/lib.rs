@@ -7,6 +7,7 @@
 pub mod arm;
 pub mod cli;
 pub mod config;
+mod console;
 pub mod doctor;
 pub mod execute;
 pub mod experiment;

@@ -138,8 +138,11 @@ impl Given {
         };
         let mut config = (experiment.config)(mode, scale);
         self.load.apply(&mut config);
-        // One list of arms for both modes: each runs those it has.
-        config.arms.retain(|a| a.exists_in(mode));
+        // One list of arms for both modes: each runs those it has. With none of them the
+        // list stays, so that validation names what is wrong.
+        if config.arms.iter().any(|a| a.exists_in(mode)) {
+            config.arms.retain(|a| a.exists_in(mode));
+        }
         if let Some(model) = &mut config.model {
             self.model.apply(model);
         }
@@ -195,6 +198,7 @@ fn carry_out(
         let mut all: Vec<Measured> = Vec::new();
         for &mode in experiment.modes.iter().filter(|m| wanted(**m)) {
             if cancel.is_cancelled() {
+                outcome = Outcome::Partial;
                 break;
             }
             let mut config = given.config(experiment, mode);
@@ -217,7 +221,7 @@ fn carry_out(
         }
         conclude(experiment, &all, &place, output.format)?;
     }
-    eprintln!("procbench: everything is in {}", dir.display());
+    crate::console::tell(&format!("procbench: everything is in {}", dir.display()));
     Ok(outcome)
 }
 
@@ -296,7 +300,7 @@ pub fn draw_all(
             Ok(()) => {
                 written.extend(drawings::draw_comparison(items, dir, &redraw).context("drawing")?)
             }
-            Err(reason) => eprintln!("procbench: no comparison: {reason}"),
+            Err(reason) => crate::console::tell(&format!("procbench: no comparison: {reason}")),
         }
     }
     for item in items {

@@ -45,10 +45,12 @@ impl DoctorCommand {
 /// # Errors
 /// When nothing could be installed and something is missing.
 pub fn install_missing() -> Result<(), CommandError> {
-    let installed = install(&run_checks(), &|line| eprintln!("procbench: {line}"))
-        .map_err(|e| CommandError::Failed(e.into()))?;
+    let installed = install(&run_checks(), &|line| {
+        crate::console::tell(&format!("procbench: {line}"))
+    })
+    .map_err(|e| CommandError::Failed(e.into()))?;
     if !installed.is_empty() {
-        eprintln!("procbench: installed {}", installed.join(", "));
+        crate::console::tell(&format!("procbench: installed {}", installed.join(", ")));
     }
     Ok(())
 }

@@ -112,7 +112,10 @@ fn one_run(
     let redraw = format!("procbench figures {}", dir.display());
     drawings::draw_run((&measured.run, &measured.summary), &dir, &redraw).context("drawing")?;
     print_run(&measured, output.format)?;
-    eprintln!("procbench: run file and figures are in {}", dir.display());
+    crate::console::tell(&format!(
+        "procbench: run file and figures are in {}",
+        dir.display()
+    ));
     Ok(measured.outcome())
 }
 
@@ -157,7 +160,7 @@ pub fn measure(
     dir: &Path,
 ) -> Result<Measured, CommandError> {
     let mut progress = Progress::stderr();
-    let say = |line: &str| eprintln!("{line}");
+    let say = |line: &str| crate::console::tell(line);
     let mut bench: Box<dyn Bench + '_> = match (config.mode, request) {
         (Mode::Model, _) => Box::new(
             ModelBench::new(config, cancel.clone())
@@ -177,10 +180,10 @@ pub fn measure(
     drop(bench);
     let path = write_run(dir, &run).context("the run could not be saved")?;
     if let Some(reason) = run.partial_reason() {
-        eprintln!(
+        crate::console::tell(&format!(
             "procbench: PARTIAL RUN: {reason}; what was measured is in {}",
             path.display()
-        );
+        ));
     }
     let summary = summarize(&run);
     Ok(Measured { run, summary })
@@ -190,7 +193,9 @@ pub fn measure(
 fn sweep() {
     let swept = crate::server::provision::sweep_stale();
     if !swept.is_empty() {
-        eprintln!("procbench: removed what an earlier run left: {swept:?}");
+        crate::console::tell(&format!(
+            "procbench: removed what an earlier run left: {swept:?}"
+        ));
     }
 }
 

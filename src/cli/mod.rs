@@ -80,7 +80,12 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(outcome) => outcome.into(),
         Err(error) => {
-            eprintln!("procbench: {error}");
+            let message = match &error {
+                CommandError::Request(message) => without_passwords(message, arguments()),
+                CommandError::Failed(_) => error.to_string(),
+            };
+            // Names of files, and what a server says, may contain line breaks.
+            crate::console::tell(&format!("procbench: {}", joined(&message)));
             error.exit_code()
         }
     }
@@ -99,10 +104,50 @@ fn usage(error: &clap::Error) -> ExitCode {
             ExitCode::from(2)
         }
         _ => {
-            eprintln!("procbench: {}", one_line(&error.to_string()));
+            let message = without_passwords(&error.to_string(), arguments());
+            crate::console::tell(&format!("procbench: {}", one_line(&message)));
             ExitCode::from(2)
         }
     }
+}
+
+/// What was given on the command line.
+fn arguments() -> impl Iterator<Item = String> {
+    std::env::args_os()
+        .skip(1)
+        .map(|a| a.to_string_lossy().into_owned())
+}
+
+/// Messages repeat the argument they refuse, and this may hold a password: in a URL, or in
+/// libpq's `password=...`. Such arguments are taken out, wherever they were given.
+fn without_passwords(message: &str, arguments: impl Iterator<Item = String>) -> String {
+    let mut message = message.to_owned();
+    for argument in arguments {
+        let is_address = |text: &str| text.contains(['@', '?']);
+        let may_hold_password = argument.to_lowercase().contains("password")
+            || argument
+                .split_once(':')
+                .is_some_and(|(_, rest)| is_address(rest));
+        if !may_hold_password {
+            continue;
+        }
+        let value = match argument.split_once('=') {
+            Some((_, value)) if argument.starts_with("--") => value,
+            _ => &argument,
+        };
+        // A list of arms is refused piece by piece.
+        for part in std::iter::once(value).chain(value.split(',').filter(|p| p.len() > 2)) {
+            if !part.is_empty() {
+                message = message.replace(part, "(not repeated)");
+            }
+        }
+    }
+    message
+}
+
+/// A message on one line.
+fn joined(message: &str) -> String {
+    message.lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
 /// clap's message without its usage block, on one line.
@@ -132,6 +177,33 @@ mod tests {
     #[test]
     fn the_definitions_are_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_may_hold_a_password_is_not_repeated() {
+        let redacted = |argument: &str| {
+            let message = format!("unexpected argument '{argument}' found");
+            without_passwords(&message, [argument.to_owned()].into_iter())
+        };
+        for argument in [
+            "postgres://me:secret@h/x",
+            "postgres://me@h/x?password=secret",
+            "me:secret@h",
+            "host=h PASSWORD=secret",
+        ] {
+            assert_eq!(
+                redacted(argument),
+                "unexpected argument '(not repeated)' found"
+            );
+        }
+        for argument in ["postgres://", "postgres:/me", "0..500:3", "dockr", "me@h"] {
+            assert!(redacted(argument).contains(argument), "{argument}");
+        }
+        let piece = without_passwords(
+            "unknown arm 'postgres://me:sec'",
+            ["--arms=postgres://me:sec,ret@h".to_owned()].into_iter(),
+        );
+        assert_eq!(piece, "unknown arm '(not repeated)'");
     }
 
     #[test]

@@ -52,10 +52,10 @@ pub struct LoadOptions {
     #[arg(long, value_name = "ORDER")]
     pub slot_order: Option<SlotOrder>,
     /// Measured time an arm and number of standing connections, over all blocks (10s, 500ms)
-    #[arg(long, value_name = "TIME", value_parser = values::positive_duration, allow_negative_numbers = true)]
+    #[arg(long, value_name = "TIME", value_parser = values::positive_duration, allow_hyphen_values = true)]
     pub duration: Option<Duration>,
     /// Warm-up of each block
-    #[arg(long, value_name = "TIME", value_parser = values::duration, allow_negative_numbers = true)]
+    #[arg(long, value_name = "TIME", value_parser = values::duration, allow_hyphen_values = true)]
     pub warmup: Option<Duration>,
     /// Blocks an arm and number of standing connections
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
@@ -137,13 +137,13 @@ pub struct ModelOptions {
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub snapshots: Option<u32>,
     /// CPU burnt for the fork of each connection (500us)
-    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    #[arg(long, value_name = "TIME", value_parser = values::duration, allow_hyphen_values = true)]
     pub fork_cpu: Option<Duration>,
     /// CPU burnt for authentication, catalogue loading and exit of each connection (1500us)
-    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    #[arg(long, value_name = "TIME", value_parser = values::duration, allow_hyphen_values = true)]
     pub session_cpu: Option<Duration>,
     /// Positive control: a known delay inside ProcArrayAdd's exclusive section
-    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    #[arg(long, value_name = "TIME", value_parser = values::duration, allow_hyphen_values = true)]
     pub inject_hold: Option<Duration>,
 }
 

@@ -62,6 +62,18 @@ pub enum Failure {
     ArmLost(String),
 }
 
+impl Failure {
+    /// What a failure is once the user has asked to stop: the request is why a step under way did
+    /// not get to its end.
+    pub fn or_interrupted(self, cancel: &Cancel) -> Self {
+        if cancel.is_cancelled() {
+            Failure::Interrupted
+        } else {
+            self
+        }
+    }
+}
+
 /// What a driven plan produced.
 #[derive(Debug)]
 pub struct Driven {
@@ -97,7 +109,9 @@ pub fn drive(
         let opened = if cancel.is_cancelled() {
             Err(Failure::Interrupted)
         } else {
-            bench.open_visit(visit)
+            bench
+                .open_visit(visit)
+                .map_err(|failure| failure.or_interrupted(cancel))
         };
         let mut outcome = opened.err();
         if outcome.is_none() {
@@ -127,6 +141,7 @@ pub fn drive(
                     // A block that was stopped half-way is shorter than the others.
                     Ok(_) if cancel.is_cancelled() => outcome = Some(Failure::Interrupted),
                     Ok(block) => driven.blocks.push(block),
+                    Err(_) if cancel.is_cancelled() => outcome = Some(Failure::Interrupted),
                     Err(Failure::ArmLost(reason)) => {
                         progress.say(&format!("procbench: arm {} is lost: {reason}", spec.arm));
                         driven.lost.push(AbsentArm {

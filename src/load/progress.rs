@@ -56,7 +56,7 @@ impl Progress {
             return;
         }
         if self.bar.is_hidden() {
-            eprintln!("{line}");
+            crate::console::tell(line);
         } else {
             self.bar.println(line);
         }
@@ -84,11 +84,11 @@ impl Progress {
             && plain.last.is_none_or(|at| at.elapsed() >= plain.every)
         {
             plain.last = Some(Instant::now());
-            eprintln!(
+            crate::console::tell(&format!(
                 "{}: {done}/{of} blocks, about {} s left",
                 self.bar.prefix(),
                 left.as_secs()
-            );
+            ));
         }
     }
 

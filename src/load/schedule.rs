@@ -27,6 +27,9 @@ pub enum OfferedRate {
     PerSecond(f64),
 }
 
+/// Rates that can be offered, per second: one operation in a quarter of an hour to one in 100 ns.
+const RATES: std::ops::RangeInclusive<f64> = 0.001..=10_000_000.0;
+
 impl OfferedRate {
     /// The rate in operations per second; `None` for a closed loop.
     pub fn per_second(self) -> Option<f64> {
@@ -68,6 +71,14 @@ impl FromStr for OfferedRate {
         })?;
         if !(rate.is_finite() && rate > 0.0) {
             return Err(format!("a rate must be greater than zero, not {s}"));
+        }
+        // Outside of this the gaps between arrivals over- or underflow.
+        if !RATES.contains(&rate) {
+            return Err(format!(
+                "a rate must lie between {} and {} per second, not {s}: 'max' is as fast as possible",
+                RATES.start(),
+                RATES.end()
+            ));
         }
         Ok(OfferedRate::PerSecond(rate))
     }

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::crew::{CrewSpec, LoadThread};
+use super::crew::CrewSpec;
+use super::load_thread::LoadThread;
 use super::provision::{
     PgBouncerSpec, RunningPgBouncer, RunningServer, ServerChoice, ServerKind, ServerSpec,
     ServerUrl, Transport, init_pgbench_accounts, provision, start_pgbouncer,
@@ -103,6 +104,10 @@ impl<'a> ServerBench<'a> {
     }
 
     fn start_server(&mut self, standing: u32) -> Result<RunningServer, Failure> {
+        // Seconds, with an image to be made minutes: not begun after a stop request.
+        if self.cancel.is_cancelled() {
+            return Err(Failure::Interrupted);
+        }
         let silent = |_: &str| {};
         let say: &dyn Fn(&str) = if self.announced { &silent } else { self.say };
         let server = provision(&self.request.choice, &self.spec(standing), say)
@@ -250,7 +255,7 @@ impl Bench for ServerBench<'_> {
                     count,
                     statement: self.request.query.clone(),
                 };
-                LoadThread::start("readers", spec).map(|thread| (thread, count))
+                LoadThread::start("readers", spec, &self.cancel).map(|thread| (thread, count))
             })
             .collect::<Result<Vec<_>, _>>()
             .map_err(|e| failed("the readers cannot connect", e.message))?;
@@ -265,6 +270,7 @@ impl Bench for ServerBench<'_> {
                 arms: self.arms.clone(),
                 pool_size: config.pool_size,
             },
+            &self.cancel,
         )
         .map_err(|e| failed("the clients cannot connect", e.message))?;
         let standing = Standing::open(server.endpoint(), layout, &self.cancel)

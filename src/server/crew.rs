@@ -1,13 +1,9 @@
-//! Load threads: one for the readers, one for the clients, each with its own
-//! single-threaded event loop and its persistent connections.
+//! Crews: the readers, and the clients, each with their persistent connections;
+//! what a crew does in a block.
 
-use std::sync::mpsc as sync_mpsc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
-use tokio::sync::mpsc;
-use tokio::task::LocalSet;
 use tokio_postgres::NoTls;
 
 use super::connect::Target;
@@ -81,95 +77,11 @@ pub enum CrewError {
     Harness(String),
 }
 
-type Reply = sync_mpsc::Sender<Result<BlockRecord, CrewError>>;
+/// How long the disconnects of a crew may take, all together.
+const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
-/// A thread that carries out blocks for its crew.
-#[derive(Debug)]
-pub struct LoadThread {
-    orders: Option<mpsc::UnboundedSender<(BlockOrder, Reply)>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl LoadThread {
-    /// Starts the thread and opens its persistent connections.
-    ///
-    /// # Errors
-    /// When a connection is refused.
-    pub fn start(name: &str, spec: CrewSpec) -> Result<Self, ConnectError> {
-        let (orders, mut inbox) = mpsc::unbounded_channel::<(BlockOrder, Reply)>();
-        let (opened, answer) = sync_mpsc::channel();
-        let thread = std::thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(move || {
-                // Let timers fire on time; the default slack is 50 us.
-                let _ = nix::sys::prctl::set_timerslack(1);
-                let runtime = match tokio::runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .build()
-                {
-                    Ok(runtime) => runtime,
-                    Err(e) => {
-                        let _ = opened.send(Err(harness(e.to_string())));
-                        return;
-                    }
-                };
-                LocalSet::new().block_on(&runtime, async move {
-                    let mut crew = match Crew::assemble(spec).await {
-                        Ok(crew) => {
-                            let _ = opened.send(Ok(()));
-                            crew
-                        }
-                        Err(e) => {
-                            let _ = opened.send(Err(e));
-                            return;
-                        }
-                    };
-                    while let Some((order, reply)) = inbox.recv().await {
-                        let _ = reply.send(crew.run(&order).await);
-                    }
-                    crew.close().await;
-                });
-            })
-            .map_err(|e| harness(e.to_string()))?;
-        let mut load = LoadThread {
-            orders: Some(orders),
-            thread: Some(thread),
-        };
-        match answer.recv() {
-            Ok(Ok(())) => Ok(load),
-            Ok(Err(e)) => {
-                load.join();
-                Err(e)
-            }
-            Err(e) => Err(harness(e.to_string())),
-        }
-    }
-
-    /// Hands over a block; the answer comes through the channel.
-    pub fn begin(&self, order: BlockOrder) -> sync_mpsc::Receiver<Result<BlockRecord, CrewError>> {
-        let (reply, answer) = sync_mpsc::channel();
-        if let Some(orders) = &self.orders {
-            // A dead thread shows as a closed answer channel.
-            let _ = orders.send((order, reply));
-        }
-        answer
-    }
-
-    fn join(&mut self) {
-        self.orders = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-impl Drop for LoadThread {
-    fn drop(&mut self) {
-        self.join();
-    }
-}
-
-fn harness(message: String) -> ConnectError {
+/// A failure of our own while connections are opened.
+pub(super) fn harness(message: String) -> ConnectError {
     ConnectError {
         class: crate::record::ErrorClass::new("harness"),
         message,
@@ -181,7 +93,8 @@ struct Worktool {
     texts: StatementTexts,
 }
 
-struct Crew {
+/// The workers of one load thread, with their connections.
+pub(super) struct Crew {
     role: Role,
     operation: Operation,
     statement: Statement,
@@ -225,7 +138,8 @@ async fn persistent(
 }
 
 impl Crew {
-    async fn assemble(spec: CrewSpec) -> Result<Self, ConnectError> {
+    /// Opens the persistent connections.
+    pub(super) async fn assemble(spec: CrewSpec) -> Result<Self, ConnectError> {
         let resolve =
             |endpoint: &Endpoint| Target::new(endpoint).map_err(|e| harness(e.to_string()));
         let timer_lead_ns = PreciseTimer::measure_wake_delay()
@@ -344,7 +258,8 @@ impl Crew {
             .collect()
     }
 
-    async fn run(&mut self, order: &BlockOrder) -> Result<BlockRecord, CrewError> {
+    /// Carries out one block.
+    pub(super) async fn run(&mut self, order: &BlockOrder) -> Result<BlockRecord, CrewError> {
         let mut record = BlockRecord::default();
         if self.role == Role::Client && order.arm == Arm::Quiet {
             return Ok(record);
@@ -390,17 +305,22 @@ impl Crew {
         failed.map_or(Ok(record), |message| Err(CrewError::Harness(message)))
     }
 
-    async fn close(self) {
-        for tool in self.direct.into_iter().chain(self.through_pgbouncer) {
-            if let Means::Persistent {
-                session: Some(session),
-                ..
-            } = tool.means
-            {
-                // A dead server never closes; its sockets go with the runtime.
-                let _ = tokio::time::timeout(Duration::from_secs(2), session.close()).await;
+    /// Disconnects.
+    pub(super) async fn close(self) {
+        let tools = self.direct.into_iter().chain(self.through_pgbouncer);
+        let closing = async {
+            for tool in tools {
+                if let Means::Persistent {
+                    session: Some(session),
+                    ..
+                } = tool.means
+                {
+                    session.close().await;
+                }
             }
-        }
+        };
+        // A hung server never closes; the sockets go with the runtime.
+        let _ = tokio::time::timeout(CLOSE_LIMIT, closing).await;
         if let Some(pool) = self.pool {
             pool.close();
         }

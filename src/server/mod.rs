@@ -3,6 +3,8 @@
 mod bench;
 mod connect;
 mod crew;
+mod death;
+mod load_thread;
 mod operations;
 mod phase_stream;
 mod server_facts;

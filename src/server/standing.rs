@@ -159,10 +159,7 @@ async fn open_all(
     for run in openings.chunk_by(|a, b| a == b) {
         for batch in run.chunks(AT_ONCE) {
             if cancel.is_cancelled() {
-                return Err(ConnectError {
-                    class: crate::record::ErrorClass::new("interrupted"),
-                    message: "interrupted".to_owned(),
-                });
+                return Err(interrupted());
             }
             let tasks: Vec<_> = batch
                 .iter()
@@ -172,7 +169,12 @@ async fn open_all(
                 })
                 .collect();
             for task in tasks {
-                let session = task.await.map_err(|e| ConnectError {
+                let opened = tokio::select! {
+                    opened = task => opened,
+                    // A server may never answer.
+                    () = stop_requested(cancel) => return Err(interrupted()),
+                };
+                let session = opened.map_err(|e| ConnectError {
                     class: crate::record::ErrorClass::new("harness"),
                     message: e.to_string(),
                 })??;
@@ -185,6 +187,19 @@ async fn open_all(
     }
     close_all(placeholders).await;
     Ok(standing)
+}
+
+fn interrupted() -> ConnectError {
+    ConnectError {
+        class: crate::record::ErrorClass::new("interrupted"),
+        message: "interrupted".to_owned(),
+    }
+}
+
+async fn stop_requested(cancel: &Cancel) {
+    while !cancel.is_cancelled() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 async fn close_all(sessions: Vec<Session>) {

@@ -2,9 +2,11 @@
 //! block on them.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::crew::{BlockOrder, CrewError, LoadThread};
+use super::crew::{BlockOrder, CrewError};
+use super::death::{self, Died};
+use super::load_thread::LoadThread;
 use super::provision::{RunningPgBouncer, RunningServer};
 use super::settle;
 use super::standing::Standing;
@@ -67,6 +69,9 @@ pub struct OpenVisit {
     pub factors: Factors,
 }
 
+/// A block that a thread is carrying out.
+type Pending<'a> = (&'a LoadThread, Receiver<Result<BlockRecord, CrewError>>);
+
 impl OpenVisit {
     /// Waits until the last block's processes are gone. Returns how long it
     /// took, and whether they went.
@@ -103,13 +108,17 @@ impl OpenVisit {
             .zip(10..)
             .map(|((thread, count), role)| {
                 let share = f64::from(*count) / f64::from(config.readers);
-                thread.begin(order(role, stretch.rates.0.share(share)))
+                (
+                    thread,
+                    thread.begin(order(role, stretch.rates.0.share(share))),
+                )
             })
             .collect();
-        let clients = self.clients.begin(order(2, stretch.rates.1));
+        let clients = (&self.clients, self.clients.begin(order(2, stretch.rates.1)));
         // Every thread is waited for, also when another one has failed.
-        let readers: Vec<_> = readers.iter().map(|r| self.outcome(&window, r)).collect();
-        let clients = self.outcome(&window, &clients);
+        let outcome = |pending: &Pending<'_>| self.outcome(&window, stretch.cancel, pending);
+        let readers: Vec<_> = readers.iter().map(outcome).collect();
+        let clients = outcome(&clients);
         let mut record = BlockRecord::default();
         for part in readers {
             record.merge(&part.map_err(|e| self.reader_failure(e))?);
@@ -130,11 +139,12 @@ impl OpenVisit {
     fn outcome(
         &self,
         window: &Window,
-        answer: &Receiver<Result<BlockRecord, CrewError>>,
+        cancel: &Cancel,
+        (thread, answer): &Pending<'_>,
     ) -> Result<BlockRecord, CrewError> {
         let patience_ns = window.drain_until_ns + 5_000_000_000;
         let left = Duration::from_nanos(patience_ns.saturating_sub(MonotonicClock.now_ns()));
-        match answer.recv_timeout(left) {
+        match thread.wait(answer, Some(Instant::now() + left), cancel) {
             Ok(outcome) => outcome,
             Err(RecvTimeoutError::Timeout) => Err(CrewError::Harness(format!(
                 "a load thread did not end its block (server {})",
@@ -150,34 +160,50 @@ impl OpenVisit {
         }
     }
 
+    /// What an arm needs that has died; looked for as long as it may take to show.
+    fn who_died(&self, arm: Arm, patience: Duration) -> Option<Died> {
+        death::who_died(&self.server, self.pgbouncer.as_ref(), arm, patience)
+    }
+
     fn reader_failure(&self, error: CrewError) -> Failure {
-        Failure::Fatal(match error {
-            CrewError::Lost(reason) if !self.server.is_alive() => {
-                format!("the server died (readers cannot reconnect: {reason})")
-            }
-            CrewError::Lost(reason) => format!("the readers cannot reconnect: {reason}"),
-            CrewError::Harness(reason) => reason,
+        let reason = match error {
+            CrewError::Harness(reason) => return Failure::Fatal(reason),
+            CrewError::Lost(reason) => reason,
+        };
+        Failure::Fatal(match self.who_died(Arm::Quiet, death::THROES) {
+            Some(_) => format!("the server died (readers cannot reconnect: {reason})"),
+            None => format!("the readers cannot reconnect: {reason}"),
         })
     }
 
     fn client_failure(&self, arm: Arm, error: CrewError) -> Failure {
-        match error {
-            CrewError::Harness(reason) => Failure::Fatal(reason),
-            CrewError::Lost(reason) if !self.server.is_alive() => Failure::Fatal(format!(
+        let reason = match error {
+            CrewError::Harness(reason) => return Failure::Fatal(reason),
+            CrewError::Lost(reason) => reason,
+        };
+        match self.who_died(arm, death::THROES) {
+            Some(Died::Server) => Failure::Fatal(format!(
                 "the server died (clients cannot reconnect: {reason})"
             )),
-            CrewError::Lost(reason) => {
-                Failure::ArmLost(format!("{arm} cannot reconnect: {reason}"))
-            }
+            Some(Died::PgBouncer) => Failure::ArmLost(death::OF_PGBOUNCER.to_owned()),
+            None => Failure::ArmLost(format!("{arm} cannot reconnect: {reason}")),
         }
     }
 
     fn check_alive(&self, stretch: &Stretch<'_>, record: &BlockRecord) -> Result<(), Failure> {
-        if !self.server.is_alive() {
-            return Err(Failure::Fatal("the server died in mid-run".to_owned()));
-        }
-        if stretch.arm.needs_pgbouncer() && self.pgbouncer.as_ref().is_none_or(|p| !p.is_alive()) {
-            return Err(Failure::ArmLost("PgBouncer died in mid-run".to_owned()));
+        let patience = if death::broke_connections(record) {
+            death::THROES
+        } else {
+            Duration::ZERO
+        };
+        match self.who_died(stretch.arm, patience) {
+            Some(Died::Server) => {
+                return Err(Failure::Fatal("the server died in mid-run".to_owned()));
+            }
+            Some(Died::PgBouncer) => {
+                return Err(Failure::ArmLost(death::OF_PGBOUNCER.to_owned()));
+            }
+            None => {}
         }
         let readers = record.tallies.get(&Role::Reader);
         if let Some(tally) = readers

@@ -38,12 +38,13 @@ pub(crate) fn tail(text: &str, count: usize) -> String {
 }
 
 /// Runs a program to its end, killing it after `limit`. It gets its own process group, so that
-/// Ctrl-C in the terminal does not end a clean-up half-way.
+/// Ctrl-C in the terminal does not end a clean-up half-way. Our password stays out of its environment.
 pub(crate) fn run(command: &mut Command, limit: Duration) -> std::io::Result<Finished> {
     // Files, not pipes: nothing to drain while waiting.
     let mut stdout = tempfile::tempfile()?;
     let mut stderr = tempfile::tempfile()?;
     let mut child = command
+        .env_remove("PGPASSWORD")
         .stdin(Stdio::null())
         .stdout(stdout.try_clone()?)
         .stderr(stderr.try_clone()?)
@@ -85,13 +86,15 @@ pub(crate) fn run_bounded(command: &mut Command, limit: Duration) -> Option<Stri
         .map(|f| f.stdout)
 }
 
-/// Runs a long program, passing each line of its output on; the result holds the last lines.
+/// Runs a long program, passing each line of its output on; the result holds the last lines. Our
+/// password stays out of its environment.
 pub(crate) fn run_with_progress(
     command: &mut Command,
     progress: &dyn Fn(&str),
 ) -> std::io::Result<Finished> {
     let (reader, writer) = std::io::pipe()?;
     let mut child = command
+        .env_remove("PGPASSWORD")
         .stdin(Stdio::null())
         .stdout(writer.try_clone()?)
         .stderr(writer)

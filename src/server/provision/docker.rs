@@ -158,10 +158,10 @@ impl Container {
 impl Drop for Container {
     fn drop(&mut self) {
         if let Err(error) = self.remove() {
-            eprintln!(
+            crate::console::tell(&format!(
                 "procbench: container {} was not removed: {error}",
                 self.name
-            );
+            ));
         }
     }
 }

@@ -58,7 +58,10 @@ pub enum ProvisionError {
         detail: String,
     },
     /// The server exited while starting.
-    #[error("{what} exited while starting; the end of its log:\n{log}")]
+    #[error(
+        "{what} exited while starting; the end of its log: {}",
+        on_one_line(log)
+    )]
     EarlyExit {
         /// Which server.
         what: String,
@@ -67,7 +70,8 @@ pub enum ProvisionError {
     },
     /// It runs and does not answer.
     #[error(
-        "{what} did not accept a connection within {seconds} s ({last}); the end of its log:\n{log}"
+        "{what} did not accept a connection within {seconds} s ({last}); the end of its log: {}",
+        on_one_line(log)
     )]
     NotReady {
         /// Which server.
@@ -117,6 +121,12 @@ impl ProvisionError {
         let what = what.into();
         move |source| Self::Io { what, source }
     }
+}
+
+/// The last lines of a log for a message, which is one line everywhere (stderr, run file, tables).
+fn on_one_line(log: &str) -> String {
+    let lines = super::command::tail(log, 6);
+    lines.lines().map(str::trim).collect::<Vec<_>>().join(" / ")
 }
 
 /// An error with all its causes on one line: tokio-postgres keeps the server's words in the cause.

@@ -83,10 +83,10 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         if let Err(error) = dismantle(&self.path) {
-            eprintln!(
+            crate::console::tell(&format!(
                 "procbench: {} was not removed: {error}",
                 self.path.display()
-            );
+            ));
         }
     }
 }

@@ -1,0 +1,192 @@
+//! Passwords: wrong, right, and nowhere to be seen.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use procbench::server::provision::{
+    Endpoint, EndpointHost, RunningServer, ServerChoice, ServerSpec, provision,
+};
+
+use super::place::{Place, all_pids, children, title};
+use super::procbench_process::{Procbench, SHORT, assert_conserved, assert_partial, wait_for};
+use super::wanted;
+
+const RIGHT: &str = "Xq7-right-never-shown";
+const WRONG: &str = "Zk4-wrong-never-shown";
+
+/// Programs that the program under test may start. Each notes the environment it was given.
+const PROGRAMS: [&str; 4] = ["docker", "pg_config", "pgbouncer", "ipcrm"];
+
+fn note_environments(place: &Place) {
+    for program in PROGRAMS {
+        let note = place.path(&format!("log/env.{program}"));
+        let line = format!("env >> '{}'", note.display());
+        place.stand_in(program, &line);
+    }
+}
+
+/// Runs one statement on a connection of its own.
+pub fn execute(endpoint: &Endpoint, sql: &str) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let config = endpoint.to_config();
+        let connected = config.connect(tokio_postgres::NoTls).await;
+        let (client, connection) = connected.map_err(|e| format!("{e:?}"))?;
+        tokio::spawn(connection);
+        client
+            .batch_execute(sql)
+            .await
+            .map_err(|e| format!("{e:?}"))
+    })
+}
+
+/// A server of ours whose role needs a password.
+fn server_that_asks() -> RunningServer {
+    let server = provision(&ServerChoice::Local, &ServerSpec::default(), &|_| {}).unwrap();
+    let admin = server.admin_endpoint().unwrap();
+    execute(
+        admin,
+        &format!(
+            "SET password_encryption = 'scram-sha-256'; ALTER ROLE procbench PASSWORD '{RIGHT}'"
+        ),
+    )
+    .unwrap();
+    let EndpointHost::Unix(sockets) = &admin.host else {
+        panic!("the superuser comes through the socket");
+    };
+    let hba = sockets.parent().unwrap().join("pgdata/pg_hba.conf");
+    fs::write(
+        &hba,
+        "local all postgres trust\nhost all all 127.0.0.1/32 scram-sha-256\n",
+    )
+    .unwrap();
+    execute(admin, "SELECT pg_reload_conf()").unwrap();
+    wait_for("pg_hba.conf to be read", || {
+        execute(server.endpoint(), "SELECT 1").err()
+    });
+    server
+}
+
+/// Looks at every process title while the program runs; returns how many looks saw the program itself, and
+/// the titles with a password.
+fn watch_titles(done: &AtomicBool, pid: u32) -> (u64, BTreeSet<String>) {
+    let (mut looks, mut found) = (0, BTreeSet::new());
+    while !done.load(Ordering::Relaxed) {
+        for other in all_pids() {
+            let title = title(other);
+            looks += u64::from(other == pid && title.contains("server"));
+            if title.contains(RIGHT) || title.contains(WRONG) {
+                found.insert(title);
+            }
+        }
+        // Children inherit an environment; the program's own is only its user's to read.
+        for child in children(pid) {
+            let environment = fs::read(format!("/proc/{child}/environ")).unwrap_or_default();
+            let environment = String::from_utf8_lossy(&environment);
+            let still_ours = Path::new(&format!("/proc/{child}/exe"))
+                .read_link()
+                .is_ok_and(|exe| !exe.to_string_lossy().contains("procbench"));
+            if still_ours && (environment.contains(RIGHT) || environment.contains(WRONG)) {
+                found.insert(format!("environment of {}", super::place::title(child)));
+            }
+        }
+    }
+    (looks, found)
+}
+
+fn watched(procbench: &mut Procbench<'_>) -> super::procbench_process::Ended {
+    let done = AtomicBool::new(false);
+    let pid = procbench.pid();
+    std::thread::scope(|scope| {
+        let watcher = scope.spawn(|| watch_titles(&done, pid));
+        let ended = procbench.ended();
+        done.store(true, Ordering::Relaxed);
+        let (looks, found) = watcher.join().unwrap();
+        assert!(looks > 0, "the watcher saw nothing");
+        assert_eq!(found, BTreeSet::new());
+        ended
+    })
+}
+
+fn assert_no_password(place: &Place, name: &str) {
+    for text in [RIGHT, WRONG] {
+        // The output directory, both streams, and what every helper program was given.
+        for files in [name, "log"] {
+            assert_eq!(
+                place.files_with(files, text),
+                Vec::<std::path::PathBuf>::new()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_wrong_password_is_a_partial_run_and_no_password_is_ever_shown() {
+    if !wanted::local_server() {
+        return;
+    }
+    let server = server_that_asks();
+    let place = Place::new();
+    note_environments(&place);
+    let url = format!(
+        "postgres://procbench@127.0.0.1:{}/procbench",
+        server.endpoint().port
+    );
+    let options = format!("{SHORT} --server {url} --arms quiet,kept-open,unpooled,pool");
+
+    let mut procbench = Procbench::start(&place, "wrong", &options, &[("PGPASSWORD", WRONG)]);
+    watched(&mut procbench).assert_code(1);
+    let run = procbench.run();
+    assert_partial(&run, "password authentication failed");
+    assert!(run.blocks.is_empty());
+    assert_no_password(&place, "wrong");
+    procbench.assert_nothing_left();
+
+    let mut procbench = Procbench::start(&place, "none", &options, &[]);
+    procbench.ended().assert_code(1);
+    assert_partial(&procbench.run(), "password");
+
+    let mut procbench = Procbench::start(&place, "right", &options, &[("PGPASSWORD", RIGHT)]);
+    watched(&mut procbench).assert_code(0);
+    let run = procbench.run();
+    assert_eq!(run.partial_reason(), None);
+    assert_conserved(&run);
+    assert!(run.provenance.command_line.iter().any(|a| a == &url));
+    assert_no_password(&place, "right");
+    procbench.assert_nothing_left();
+
+    // From a password file too.
+    let file = place.path("pgpass");
+    fs::write(&file, format!("127.0.0.1:*:procbench:procbench:{RIGHT}\n")).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    fs::set_permissions(&file, mode).unwrap();
+    let file = file.display().to_string();
+    let mut procbench = Procbench::start(&place, "file", &options, &[("PGPASSFILE", &file)]);
+    watched(&mut procbench).assert_code(0);
+    assert_no_password(&place, "file");
+    procbench.assert_nothing_left();
+    server.stop().unwrap();
+}
+
+#[test]
+fn the_environments_password_reaches_no_helper_program() {
+    if !wanted::local_server() {
+        return;
+    }
+    let place = Place::new();
+    note_environments(&place);
+    let options = format!("{SHORT} --server local --arms quiet,kept-open,pgbouncer");
+    let mut procbench = Procbench::start(&place, "out", &options, &[("PGPASSWORD", RIGHT)]);
+    watched(&mut procbench).assert_code(0);
+    assert_no_password(&place, "out");
+    for program in ["docker", "pg_config", "pgbouncer"] {
+        let note = fs::read_to_string(place.path(&format!("log/env.{program}"))).unwrap();
+        assert!(note.contains("PATH="), "{program} was started and noted");
+    }
+    procbench.assert_nothing_left();
+}

@@ -1,0 +1,39 @@
+//! Which tests run here.
+
+use procbench::server::provision::{engine_version, find_local_binaries, find_pgbouncer_binary};
+
+fn set(name: &str) -> bool {
+    std::env::var(name).is_ok_and(|v| v == "1")
+}
+
+/// Whether tests with a local server run; fails with the instruction when they should and cannot.
+pub fn local_server() -> bool {
+    if set("PROCBENCH_TESTS_NO_SERVER") {
+        eprintln!("deselected by PROCBENCH_TESTS_NO_SERVER=1");
+        return false;
+    }
+    assert!(
+        !find_local_binaries().is_empty() && find_pgbouncer_binary().is_some(),
+        "local PostgreSQL or PgBouncer missing: procbench doctor --install, or set PROCBENCH_TESTS_NO_SERVER=1"
+    );
+    true
+}
+
+/// Whether tests may use Docker at all.
+pub fn docker_selected() -> bool {
+    !set("PROCBENCH_TESTS_NO_SERVER") && !set("PROCBENCH_TESTS_NO_DOCKER")
+}
+
+/// Whether tests with a container run; fails with the instruction when they should and cannot.
+pub fn docker_server() -> bool {
+    if !docker_selected() {
+        eprintln!("deselected by PROCBENCH_TESTS_NO_DOCKER=1 or PROCBENCH_TESTS_NO_SERVER=1");
+        return false;
+    }
+    let engine = engine_version();
+    assert!(
+        engine.is_ok(),
+        "no Docker engine answers ({engine:?}): procbench doctor --install and start it, or set PROCBENCH_TESTS_NO_DOCKER=1"
+    );
+    true
+}
