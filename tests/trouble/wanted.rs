@@ -7,7 +7,8 @@ use procbench::server::provision::{engine_version, find_local_binaries, find_pgb
 /// A line that is shown of tests that pass, too: the test runner takes only what the print macros write.
 fn say(line: &str) {
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
-    writeln!(std::io::stderr(), "{test}: {line}").unwrap();
+    let mut stderr = std::io::stderr();
+    writeln!(stderr, "{test}: {line}").unwrap();
 }
 
 fn set(name: &str) -> bool {
