@@ -36,7 +36,9 @@ Examples:
   procbench compare results/A results/B
   procbench figures results/A         redraw everything from the stored run
 
-Exit codes: 0 done, 1 failed or partial (what was measured is kept), 2 the request was wrong.";
+Exit codes: 0 done, 1 failed or partial (what was measured is kept), 2 the request was wrong.
+Ctrl-C ends a run in good order (exit code 1). A second one ends it at once (130); what it leaves is
+removed by the next start.";
 
 #[derive(Debug, Subcommand)]
 enum Command {

@@ -1,6 +1,15 @@
 //! Which tests run here.
 
+use std::io::Write;
+
 use procbench::server::provision::{engine_version, find_local_binaries, find_pgbouncer_binary};
+
+/// A line that is shown of tests that pass, too: the test runner takes only what the print macros write.
+fn say(line: &str) {
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    let mut stderr = std::io::stderr();
+    writeln!(stderr, "{test}: {line}").unwrap();
+}
 
 fn set(name: &str) -> bool {
     std::env::var(name).is_ok_and(|v| v == "1")
@@ -9,7 +18,7 @@ fn set(name: &str) -> bool {
 /// Whether tests with a local server run; fails with the instruction when they should and cannot.
 pub fn local_server() -> bool {
     if set("PROCBENCH_TESTS_NO_SERVER") {
-        eprintln!("deselected by PROCBENCH_TESTS_NO_SERVER=1");
+        say("deselected by PROCBENCH_TESTS_NO_SERVER=1");
         return false;
     }
     assert!(
@@ -27,7 +36,7 @@ pub fn docker_selected() -> bool {
 /// Whether tests with a container run; fails with the instruction when they should and cannot.
 pub fn docker_server() -> bool {
     if !docker_selected() {
-        eprintln!("deselected by PROCBENCH_TESTS_NO_DOCKER=1 or PROCBENCH_TESTS_NO_SERVER=1");
+        say("deselected by PROCBENCH_TESTS_NO_DOCKER=1 or PROCBENCH_TESTS_NO_SERVER=1");
         return false;
     }
     let engine = engine_version();
