@@ -47,7 +47,7 @@ impl LockVisitor for BareOperation<'_> {
     }
 }
 
-/// A worker whose window never ends; its operations are all due already in an open loop.
+/// A worker whose window never ends.
 fn worker(rate: OfferedRate) -> Worker {
     let window = Window {
         start_ns: 0,
@@ -87,7 +87,7 @@ fn main() {
     criterion.bench_function("record/Recorder::record", |b| {
         b.iter(|| recorder.record(id, next_duration(&mut durations)));
     });
-    // Due once an hour of schedule: the schedule's own arithmetic is in the time.
+    // Always due at once; the schedule's own arithmetic is in the time.
     let mut open = worker(OfferedRate::PerSecond(1e6));
     let mut now_ns = 0;
     criterion.bench_function(
