@@ -10,9 +10,7 @@ use crate::load::keep_awake::KeepAwake;
 use crate::load::plan::{Plan, PlanShape, Visit};
 use crate::load::progress::Progress;
 use crate::load::{Cancel, Clock, ClockQuality, MonotonicClock, OfferedRate};
-use crate::record::{
-    AbsentArm, Block, Calibration, Mode, Provenance, Run, RunStatus, SCHEMA_VERSION,
-};
+use crate::record::{Block, Calibration, Mode, Provenance, Run, RunStatus, SCHEMA_VERSION};
 
 /// A finished execution: the run is valid even if it is partial.
 #[derive(Debug)]
@@ -267,19 +265,4 @@ fn settle_rate(
         client_rate_per_second: rate,
     });
     Ok(OfferedRate::PerSecond(rate))
-}
-
-/// Arms that are absent or lost, for messages.
-pub fn absent_lines(absent: &[AbsentArm]) -> Vec<String> {
-    absent
-        .iter()
-        .map(|a| {
-            format!(
-                "{} is {}: {}",
-                a.arm,
-                if a.lost { "lost" } else { "absent" },
-                a.reason
-            )
-        })
-        .collect()
 }

@@ -56,7 +56,7 @@ pub struct RunCommand {
 #[command(after_help = "\
 Examples:
   procbench chapter --quick --install   the README's first command, some minutes
-  procbench chapter                     for print, about half an hour
+  procbench chapter                     for print, about a quarter of an hour
   procbench chapter --quick --server local")]
 pub struct ChapterCommand {
     /// Install what is missing first (apt-get on Debian and Ubuntu; elsewhere prints the command)
@@ -173,7 +173,7 @@ fn carry_out(
                 .map_err(CommandError::request)?;
         }
     }
-    let dir = output_dir(output, name)?;
+    let (dir, _) = output_dir(output, name)?;
     let cancel = Cancel::on_signals().context("cannot handle signals")?;
     let planned: std::time::Duration = experiments
         .iter()
@@ -213,6 +213,7 @@ fn carry_out(
                 request.as_ref(),
                 &cancel,
                 &mode_dir,
+                None,
             )?;
             if measured.outcome() == Outcome::Partial {
                 outcome = Outcome::Partial;

@@ -60,7 +60,7 @@ impl CompareCommand {
                 print(&table::comparison_table(&items));
                 print(&table::between_runs(&items));
                 print(
-                    "Excess is over each run's own kept-open: a snapshot and a query have no common absolute scale.\n",
+                    "Excess is over each run's own baseline arm: a snapshot and a query have no common absolute scale.\n",
                 );
                 for path in written
                     .iter()

@@ -29,6 +29,9 @@ Examples:
   procbench model --lock std --standing 0,2000 --client-rate 200
   procbench model --arms kept-open,unpooled --reader-rate max --duration 10s")]
 pub struct ModelCommand {
+    /// PostgreSQL version whose ProcArray is modelled (only 15 so far)
+    #[arg(long, value_name = "MAJOR", default_value = "15", value_parser = version_profile, help_heading = "Model")]
+    pg: u32,
     #[command(flatten)]
     load: LoadOptions,
     #[command(flatten)]
@@ -52,6 +55,15 @@ pub struct ServerCommand {
     server: ServerOptions,
     #[command(flatten)]
     output: OutputOptions,
+}
+
+fn version_profile(text: &str) -> Result<u32, String> {
+    match text {
+        "15" => Ok(15),
+        _ => Err(format!(
+            "the model has no profile of PostgreSQL '{text}': only 15 so far"
+        )),
+    }
 }
 
 fn scale(load: &LoadOptions) -> Scale {
@@ -106,9 +118,9 @@ fn one_run(
     output: &OutputOptions,
 ) -> Result<Outcome, CommandError> {
     config.validate().map_err(CommandError::request)?;
-    let dir = output_dir(output, name)?;
+    let (dir, id) = output_dir(output, name)?;
     let cancel = Cancel::on_signals().context("cannot handle signals")?;
-    let measured = measure(name, config, request, &cancel, &dir)?;
+    let measured = measure(name, config, request, &cancel, &dir, Some(id))?;
     let redraw = format!("procbench figures {}", dir.display());
     drawings::draw_run((&measured.run, &measured.summary), &dir, &redraw).context("drawing")?;
     print_run(&measured, output.format)?;
@@ -119,17 +131,18 @@ fn one_run(
     Ok(measured.outcome())
 }
 
-/// The directory of a new run.
-pub fn output_dir(output: &OutputOptions, name: &str) -> Result<PathBuf, CommandError> {
+/// The directory of a new run, and the id in its name.
+pub fn output_dir(output: &OutputOptions, name: &str) -> Result<(PathBuf, String), CommandError> {
+    let id = run_id();
     let dir = output.out.clone().unwrap_or_else(|| {
         let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
-        PathBuf::from(format!("results/{now}-{name}-{}", run_id()))
+        PathBuf::from(format!("results/{now}-{name}-{id}"))
     });
     // Found out before hours of measuring, not after.
     std::fs::create_dir_all(&dir)
         .and_then(|()| tempfile::tempfile_in(&dir).map(drop))
         .map_err(|e| CommandError::Request(format!("cannot write to {}: {e}", dir.display())))?;
-    Ok(dir)
+    Ok((dir, id))
 }
 
 /// A run that was measured and written.
@@ -158,6 +171,7 @@ pub fn measure(
     request: Option<&ServerRequest>,
     cancel: &Cancel,
     dir: &Path,
+    id: Option<String>,
 ) -> Result<Measured, CommandError> {
     let mut progress = Progress::stderr();
     let say = |line: &str| crate::console::tell(line);
@@ -176,8 +190,11 @@ pub fn measure(
             ));
         }
     };
-    let Executed { run, .. } = execute(name, config, bench.as_mut(), cancel, &mut progress);
+    let Executed { mut run, .. } = execute(name, config, bench.as_mut(), cancel, &mut progress);
     drop(bench);
+    if let Some(id) = id {
+        run.run_id = id;
+    }
     let path = write_run(dir, &run).context("the run could not be saved")?;
     if let Some(reason) = run.partial_reason() {
         crate::console::tell(&format!(

@@ -7,7 +7,8 @@ use crate::load::keep_awake::KeepAwakeChoice;
 use crate::load::{Arrivals, OfferedRate};
 use crate::procarray::SlotOrder;
 use crate::procarray::locks::LockKind;
-use crate::record::Mode;
+use crate::record::{Mode, Run};
+use crate::stats::{RunSummary, Statistic, Verdict};
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
     name: "churn-tail",
@@ -15,9 +16,32 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     prediction: "Reconnecting for each transaction raises the readers' p99 against kept-open connections doing the same transactions. Most of the rise is CPU, which fork-only shows too; what unpooled adds to fork-only grows with the number of standing connections (PostgreSQL 14 and later, slots in front, 4 kB pages).",
     refuted_by: "No rise of p99 from kept-open to unpooled at the largest number of standing connections; or unpooled no higher than fork-only there.",
     primary_outcome: "p99 response time of running statements, unpooled against kept-open, at the largest number of standing connections.",
+    declared_percentile: 99.0,
+    assess,
     modes: &[Mode::Server, Mode::Model],
     config,
 };
+
+/// The prediction is about the server.
+fn assess(run: &Run, summary: &RunSummary) -> String {
+    let (Mode::Server, Some(level)) = (run.mode, summary.levels.last()) else {
+        return String::new();
+    };
+    let p99 = Statistic::Percentile(99.0);
+    let verdict = |second| level.effect(Arm::Unpooled, second)?.at(p99).map(|e| e.1);
+    let (Some(rise), Some(beyond)) = (verdict(Arm::KeptOpen), verdict(Arm::ForkOnly)) else {
+        return String::new();
+    };
+    let told = match (rise, beyond) {
+        (r, b) if !r.is_usable() || !b.is_usable() => "cannot be held against this run",
+        (Verdict::Higher, Verdict::Higher) => "stands: a rise, and more than fork-only's",
+        (Verdict::Higher, _) => {
+            "is refuted in its second part: a rise, but unpooled was not shown to be higher than fork-only"
+        }
+        _ => "is refuted: no rise was shown",
+    };
+    format!("the prediction {told} (p99, {} standing).", level.standing)
+}
 
 fn config(mode: Mode, scale: Scale) -> Config {
     let (blocks, visits, block_ms, warmup_ms) = match (scale, mode) {

@@ -6,7 +6,8 @@ mod churn_tail;
 pub(crate) use churn_tail::default_server;
 
 use crate::config::Config;
-use crate::record::Mode;
+use crate::record::{Mode, Run};
+use crate::stats::RunSummary;
 
 /// How long an experiment may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,10 @@ pub struct Experiment {
     pub refuted_by: &'static str,
     /// The one outcome that is declared beforehand.
     pub primary_outcome: &'static str,
+    /// Percentile of the primary outcome.
+    pub declared_percentile: f64,
+    /// Holds a run against the prediction, in one line; empty if it cannot say.
+    pub assess: fn(&Run, &RunSummary) -> String,
     /// The modes it runs in.
     pub modes: &'static [Mode],
     /// Its configuration in one mode.

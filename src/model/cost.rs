@@ -21,11 +21,12 @@ pub fn connection_cpu(run: &Run, summary: &RunSummary) -> Option<ConnectionCpu> 
     let rate = run.client_rate_per_second?;
     let level = summary.levels.first()?;
     let cores = |arm| {
-        level
-            .contender(arm, false)?
-            .cpu_cores
-            .get("server")
-            .copied()
+        let contender = level.contender(arm, false)?;
+        // A debug build is struck for its times; CPU counts all the same.
+        if contender.struck().is_some() && !run.provenance.debug_build {
+            return None;
+        }
+        contender.cpu_cores.get("server").copied()
     };
     let fork = (cores(Arm::ForkOnly)? - cores(Arm::Quiet)?) / rate * 1e9;
     let session = (cores(Arm::Unpooled)? - cores(Arm::ForkOnly)?) / rate * 1e9;

@@ -1,5 +1,6 @@
 //! Which runs may be laid side by side, and why others may not.
 
+use crate::load::plan::baseline;
 use crate::record::{Mode, Run};
 use crate::stats::quoted_series;
 
@@ -72,12 +73,23 @@ fn pair(a: &Run, b: &Run) -> Result<(), Incomparable> {
             );
         }
     }
+    let awake = |run: &Run| run.provenance.keep_awake.clone();
+    if a.mode == b.mode && awake(a) != awake(b) {
+        return differ("cores were kept awake differently", awake(a), awake(b));
+    }
     if a.config.keep_awake != b.config.keep_awake {
         return differ(
             "different --keep-awake",
             a.config.keep_awake.to_string(),
             b.config.keep_awake.to_string(),
         );
+    }
+    let machine = |run: &Run| {
+        let p = &run.provenance;
+        format!("{}, {} cores, Linux {}", p.cpu_model, p.cores, p.kernel)
+    };
+    if machine(a) != machine(b) {
+        return differ("different machines", machine(a), machine(b));
     }
     let levels = b.standing_levels();
     if !a.standing_levels().iter().any(|n| levels.contains(n)) {
@@ -122,6 +134,22 @@ fn same_mode(a: &Run, b: &Run) -> Result<(), Incomparable> {
             format!("{:?}", y.arrivals),
         );
     }
+    let base = |run: &Run| {
+        baseline(&run.config.arms).map_or_else(|| "none".to_owned(), |arm| arm.to_string())
+    };
+    if base(a) != base(b) {
+        return differ("different baselines", base(a), base(b));
+    }
+    let kind = |run: &Run| {
+        run.provenance
+            .server
+            .as_ref()
+            .map(|s| s.kind.clone())
+            .unwrap_or_default()
+    };
+    if kind(a) != kind(b) {
+        return differ("different kinds of server", kind(a), kind(b));
+    }
     if a.mode == Mode::Server
         && let (Some(p), Some(q)) = (&x.server, &y.server)
     {
@@ -141,10 +169,11 @@ fn same_mode(a: &Run, b: &Run) -> Result<(), Incomparable> {
         }
     }
     if let (Some(p), Some(q)) = (&x.model, &y.model)
-        && (p.fork_cpu_ns, p.session_cpu_ns) != (q.fork_cpu_ns, q.session_cpu_ns)
+        && (p.fork_cpu_ns, p.session_cpu_ns, p.snapshots_per_statement)
+            != (q.fork_cpu_ns, q.session_cpu_ns, q.snapshots_per_statement)
     {
         return Err(Incomparable(
-            "the models burn different CPU for a connection".to_owned(),
+            "the models differ in --fork-cpu, --session-cpu or --snapshots".to_owned(),
         ));
     }
     Ok(())

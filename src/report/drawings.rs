@@ -8,9 +8,10 @@ use super::figure::{
     PercentilePanel, StackedBarFigure, write_figure,
 };
 use super::format;
+use super::run_export::series_csv;
 use crate::arm::Arm;
 use crate::load::plan::baseline;
-use crate::record::{Block, Mode, Role, Run, SeriesHistogram};
+use crate::record::{Block, Mode, Run, SeriesHistogram, write_atomically};
 use crate::stats::{
     ContenderSummary, LevelSummary, RunSummary, Severity, Statistic, estimates, percentile_name,
     quoted_series, samples_above,
@@ -19,7 +20,8 @@ use crate::stats::{
 /// A run with its summary.
 pub type Summarized<'a> = (&'a Run, &'a RunSummary);
 
-/// Draws everything one run has to show, into `dir`.
+/// Draws everything one run has to show, into `dir`, and writes the percentiles
+/// of every recorded series beside it.
 ///
 /// # Errors
 /// When a file cannot be written.
@@ -29,6 +31,11 @@ pub fn draw_run(
     redraw: &str,
 ) -> Result<Vec<PathBuf>, FigureError> {
     let (run, summary) = item;
+    let path = dir.join("percentiles.csv");
+    write_atomically(&path, series_csv(summary).as_bytes()).map_err(|e| FigureError::Write {
+        path,
+        source: std::io::Error::other(e),
+    })?;
     at_once(vec![
         Box::new(|| draw(response_times(&[item], redraw), dir, "response-time")),
         Box::new(|| draw(excess(&[item], redraw), dir, "excess")),
@@ -397,12 +404,4 @@ pub fn cpu(run: &Run, summary: &RunSummary, redraw: &str) -> Option<StackedBarFi
         groups,
         footer: footer(&[(run, summary)], redraw),
     })
-}
-
-/// Transactions of a contender, for captions.
-pub fn client_transactions(contender: &ContenderSummary) -> u64 {
-    contender
-        .tallies
-        .get(&Role::Client)
-        .map_or(0, |t| t.succeeded())
 }

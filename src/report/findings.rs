@@ -9,10 +9,9 @@ use crate::stats::{Contrast, LevelSummary, RunSummary, Statistic, Verdict};
 /// The findings alone, one sentence each.
 pub fn findings(item: &Summarized<'_>) -> Vec<String> {
     let (run, summary) = item;
-    let mut lines = vec![primary(run, summary)];
-    let quoted = Statistic::Percentile(run.config.quoted_percentile);
+    let mut lines = vec![headline(run, summary)];
     for level in &summary.levels {
-        lines.extend(level_findings(run, level, quoted));
+        lines.extend(level_findings(run, level));
     }
     lines
 }
@@ -53,92 +52,133 @@ fn interval(c: &Contrast) -> String {
 fn judgement(c: &Contrast, verdict: Verdict, floor: Option<f64>) -> String {
     let floor = floor.map_or("unknown".to_owned(), duration);
     let p = c.p_value.map_or(String::new(), |p| format!(", p = {p:.3}"));
+    let by = interval(c);
     match verdict {
         Verdict::Higher | Verdict::Lower => {
-            format!(
-                "{}, above the run's own noise floor of {floor}{p}",
-                interval(c)
-            )
+            format!("{by}, above the run's own noise floor of {floor}{p}")
         }
-        Verdict::WithinNoiseFloor => {
-            format!(
-                "{}, but two sets of blocks of the same arm differ by up to {floor}, too: not to be relied on{p}",
-                interval(c)
-            )
-        }
+        Verdict::WithinNoiseFloor => format!(
+            "{by}, but two sets of blocks of the same arm differ by up to {floor}, too: not to be relied on{p}"
+        ),
         Verdict::NoDifferenceShown => {
-            format!(
-                "{}: no difference shown{p}; noise floor {floor}",
-                interval(c)
-            )
+            format!("{by}: no difference shown{p}; noise floor {floor}")
         }
-        Verdict::TooFewRounds => format!("{}, from too few rounds to say", interval(c)),
-        Verdict::StruckOut => format!("{}, struck out by a guard: not to be quoted", interval(c)),
+        Verdict::TooFewRounds => format!("{by}, from too few rounds to say"),
+        Verdict::NoNoiseFloor => format!("{by}, without a usable A/A twin to judge it by"),
+        Verdict::StruckOut => format!("{by}, struck out by a guard: not to be quoted"),
     }
 }
 
-fn primary(run: &Run, summary: &RunSummary) -> String {
-    let Some(p) = &summary.primary else {
+/// Whether the headline is the outcome that an experiment declared beforehand.
+fn is_declared(run: &Run) -> bool {
+    crate::experiment::find(&run.experiment)
+        .is_ok_and(|e| e.declared_percentile == run.config.quoted_percentile)
+}
+
+fn clock_word(level: &LevelSummary) -> String {
+    level
+        .contenders
+        .first()
+        .map_or_else(|| "response".to_owned(), |c| c.quoted.clock.to_string())
+}
+
+/// What churn did at the largest number of standing connections. Bold words
+/// only where the arm without any client transactions was faster, too.
+fn headline(run: &Run, summary: &RunSummary) -> String {
+    let (Some(p), Some(level)) = (&summary.primary, summary.levels.last()) else {
         return format!("{}: the primary outcome was not measured.", place(run));
     };
-    let what = match p.verdict {
-        Verdict::Higher => "**Churn made running queries slower.**",
-        Verdict::Lower => {
+    let control = level
+        .effect(Arm::Unpooled, Arm::Quiet)
+        .and_then(|e| e.at(p.contrast.statistic));
+    let what = match (p.verdict, control) {
+        (Verdict::Higher, Some((_, v))) if *v != Verdict::Higher => {
+            "**No conclusion: it was not shown to be slower than without any client transactions.**"
+        }
+        (Verdict::Higher, _) => "**Churn made running queries slower.**",
+        (Verdict::Lower, _) => {
             "**Running queries were faster under churn** (look for a cause before believing it)."
         }
-        Verdict::WithinNoiseFloor | Verdict::NoDifferenceShown => {
+        (Verdict::WithinNoiseFloor | Verdict::NoDifferenceShown, _) => {
             "**No effect of churn beyond the noise was shown.**"
         }
-        Verdict::TooFewRounds | Verdict::StruckOut => "**No conclusion.**",
+        (Verdict::TooFewRounds | Verdict::NoNoiseFloor | Verdict::StruckOut, _) => {
+            "**No conclusion.**"
+        }
     };
+    let kind = if is_declared(run) {
+        "primary outcome"
+    } else {
+        "headline (exploratory: the parameters are not an experiment's)"
+    };
+    let against = control.map_or(String::new(), |(c, v)| {
+        format!(
+            " Against no client transactions at all (quiet) it is {}.",
+            judgement(c, *v, p.noise_floor_ns)
+        )
+    });
     format!(
-        "{}, primary outcome: {what} With {} standing connections, reconnecting for each transaction instead of keeping connections open changed the readers' {} response time by {}.",
+        "{}, {kind}: {what} With {} standing connections, reconnecting for each transaction instead of keeping connections open changed the readers' {} {} time by {}.{against}",
         place(run),
         count(u64::from(p.standing)),
         p.name(),
+        clock_word(level),
         judgement(&p.contrast, p.verdict, p.noise_floor_ns)
     )
 }
 
-fn level_findings(run: &Run, level: &LevelSummary, quoted: Statistic) -> Vec<String> {
-    let mut lines = Vec::new();
+fn level_findings(run: &Run, level: &LevelSummary) -> Vec<String> {
+    let quoted = Statistic::Percentile(run.config.quoted_percentile);
     let at = format!(
         "{}, {} standing (exploratory)",
         place(run),
         count(u64::from(level.standing))
     );
-    for statistic in [Statistic::Percentile(50.0), quoted] {
-        if let Some((c, v)) = level
-            .effect(Arm::Unpooled, Arm::KeptOpen)
-            .and_then(|e| e.at(statistic))
-        {
-            lines.push(format!(
-                "{at}: unpooled minus kept-open at {statistic}: {}.",
+    let beyond_fork = match run.mode {
+        Mode::Server => "what logging in, the ProcArray, the catalogue and exit add to a bare fork",
+        Mode::Model => {
+            "what the array, its locks and the rest of a connection's CPU add to the fork's"
+        }
+    };
+    let contrasts = [
+        (
+            Arm::Unpooled,
+            Arm::KeptOpen,
+            Statistic::Percentile(50.0),
+            "",
+        ),
+        (Arm::Unpooled, Arm::KeptOpen, quoted, ""),
+        (Arm::Unpooled, Arm::KeptOpen, Statistic::Mean, ""),
+        (Arm::ForkOnly, Arm::KeptOpen, Statistic::Mean, ""),
+        (Arm::Unpooled, Arm::ForkOnly, quoted, beyond_fork),
+        (
+            Arm::Quiet,
+            Arm::KeptOpen,
+            quoted,
+            "what the transactions themselves cost, with the sign turned",
+        ),
+        (Arm::Pool, Arm::KeptOpen, quoted, ""),
+        (Arm::Pgbouncer, Arm::KeptOpen, quoted, ""),
+    ];
+    let mut lines: Vec<String> = contrasts
+        .into_iter()
+        .filter_map(|(first, second, statistic, meaning)| {
+            let (c, v) = level.effect(first, second)?.at(statistic)?;
+            let meaning = if meaning.is_empty() {
+                String::new()
+            } else {
+                format!(" ({meaning})")
+            };
+            Some(format!(
+                "{at}: {first} minus {second} at {statistic}{meaning}: {}.",
                 judgement(c, *v, level.noise_floor_ns(statistic))
-            ));
-        }
-    }
-    if let Some((c, v)) = level
-        .effect(Arm::Unpooled, Arm::ForkOnly)
-        .and_then(|e| e.at(quoted))
-    {
-        lines.push(format!(
-            "{at}: unpooled minus fork-only at {quoted}, that is what logging in, the ProcArray and the catalogue add to a bare fork: {}.",
-            judgement(c, *v, level.noise_floor_ns(quoted))
-        ));
-    }
-    for arm in [Arm::Pool, Arm::Pgbouncer] {
-        if let Some((c, v)) = level.effect(arm, Arm::KeptOpen).and_then(|e| e.at(quoted)) {
-            lines.push(format!(
-                "{at}: {arm} minus kept-open at {quoted}: {}.",
-                judgement(c, *v, level.noise_floor_ns(quoted))
-            ));
-        }
-    }
-    lines.extend(mean_share(level).map(|line| format!("{at}: {line}")));
+            ))
+        })
+        .collect();
+    lines.extend(service_line(level, quoted).map(|line| format!("{at}: {line}")));
     if let Some((waits, shared)) = lock_witness(run, level.standing) {
         lines.push(format!(
-            "{at}: under unpooled, {} of {} shared acquisitions of the modelled ProcArrayLock found it busy ({:.2} %).",
+            "{at}: under unpooled, {} of {} shared acquisitions of the modelled ProcArrayLock found it busy ({:.3} %).",
             count(waits),
             count(shared),
             100.0 * waits as f64 / shared as f64
@@ -147,31 +187,29 @@ fn level_findings(run: &Run, level: &LevelSummary, quoted: Statistic) -> Vec<Str
     lines
 }
 
-/// The only shares that add up are those of means.
-fn mean_share(level: &LevelSummary) -> Option<String> {
-    let mean = |first, second| {
-        let (c, v) = level.effect(first, second)?.at(Statistic::Mean)?;
-        Some((c.difference.value_ns, *v))
-    };
-    let (whole, verdict) = mean(Arm::Unpooled, Arm::KeptOpen)?;
-    let (fork, fork_verdict) = mean(Arm::ForkOnly, Arm::KeptOpen)?;
-    if verdict != Verdict::Higher || fork_verdict != Verdict::Higher {
+/// The same contrast without the wait before the statement: a reader that is
+/// kept from its core waits there, and no lock is involved.
+fn service_line(level: &LevelSummary, quoted: Statistic) -> Option<String> {
+    let service = level.service.iter().find(|c| c.statistic == quoted)?;
+    let response = level
+        .effect(Arm::Unpooled, Arm::KeptOpen)?
+        .at(quoted)?
+        .0
+        .difference
+        .value_ns;
+    if clock_word(level) == "service" {
         return None;
     }
-    let share = 100.0 * fork / whole;
-    Some(if share < 100.0 {
-        format!(
-            "of the {} that churn adds to the mean response time, fork-only alone adds {} ({share:.0} %).",
-            duration(whole),
-            duration(fork)
-        )
+    let much_less = response > 0.0 && service.difference.value_ns < response / 2.0;
+    let hint = if much_less {
+        "; most of the change in response time is waiting before the statement began: for the CPU or behind an earlier statement"
     } else {
-        format!(
-            "churn adds {} to the mean response time, fork-only alone {}: no more than a bare fork.",
-            duration(whole),
-            duration(fork)
-        )
-    })
+        ""
+    };
+    Some(format!(
+        "unpooled minus kept-open at {quoted} in service time: {}{hint}.",
+        interval(service)
+    ))
 }
 
 /// How often readers and churn found the modelled lock busy: the witness that a
@@ -203,33 +241,53 @@ pub(super) fn agreement(items: &[Summarized<'_>]) -> Option<String> {
         difference(server_ns),
         difference(model_ns)
     );
-    let usable = |v| !matches!(v, Verdict::StruckOut | Verdict::TooFewRounds);
-    Some(if !usable(server) || !usable(model) {
+    let shown = |v| matches!(v, Verdict::Higher);
+    Some(if !server.is_usable() || !model.is_usable() {
         format!(
             "Model against server: one of the primary outcomes cannot be used, so nothing follows ({both})."
         )
-    } else if server == Verdict::Higher && model != Verdict::Higher {
+    } else if shown(server) && shown(model) {
+        both_show_it(items, &both)
+    } else if shown(server) {
         format!(
-            "Model against server: the server shows an effect that the lock model does not ({both}). The modelled lock traffic alone does not explain the server's effect; the model has no page faults under the lock, no fork and no shared CPU accounting of a real server."
+            "Model against server: the server shows an effect that the lock model does not ({both}). The modelled lock traffic alone does not explain the server's effect; the model has no page faults under the lock and no real fork."
         )
-    } else if server == model && server == Verdict::Higher {
-        let busy = items
-            .iter()
-            .find(|(run, _)| run.mode == Mode::Model)
-            .and_then(|(run, s)| lock_witness(run, s.primary.as_ref()?.standing))
-            .map_or(0.0, |(waits, shared)| 100.0 * waits as f64 / shared as f64);
-        if busy < 1.0 {
-            format!(
-                "Model against server: both show an effect ({both}), but in the model only {busy:.2} % of the shared acquisitions found the lock busy: its effect is CPU queueing, not the lock. The agreement says that churn costs CPU; it is no evidence for ProcArrayLock."
-            )
-        } else {
-            format!(
-                "Model against server: both show an effect ({both}), and in the model {busy:.1} % of the shared acquisitions found the lock busy. That is consistent with the lock as a part of the cause, not proof of it: in both, churn also uses CPU."
-            )
-        }
-    } else if server == model {
-        format!("Model against server: both say the same ({both}).")
+    } else if shown(model) {
+        format!(
+            "Model against server: the model shows an effect that the server does not ({both})."
+        )
     } else {
-        format!("Model against server: they do not agree ({both}).")
+        format!("Model against server: neither shows a rise ({both}).")
     })
+}
+
+fn both_show_it(items: &[Summarized<'_>], both: &str) -> String {
+    let Some((waits, shared, statements)) = items
+        .iter()
+        .find(|(run, _)| run.mode == Mode::Model)
+        .and_then(|(run, s)| {
+            let (waits, shared) = lock_witness(run, s.primary.as_ref()?.standing)?;
+            let snapshots = run.config.model.as_ref()?.snapshots_per_statement;
+            let beyond = 1.0 - run.config.quoted_percentile / 100.0;
+            Some((waits, shared, (f64::from(snapshots), beyond)))
+        })
+    else {
+        return format!("Model against server: both show an effect ({both}).");
+    };
+    let (snapshots, beyond) = statements;
+    let touched = snapshots * waits as f64 / shared as f64;
+    // Below a tenth of the statements above the percentile, waiting for the
+    // lock cannot have made it.
+    if touched < beyond / 10.0 {
+        format!(
+            "Model against server: both show an effect ({both}), but in the model the lock was found busy too seldom to explain it ({:.3} % of statements, where {:.1} % lie above the percentile). What both have in common is CPU: their agreement is no evidence for ProcArrayLock.",
+            100.0 * touched,
+            100.0 * beyond
+        )
+    } else {
+        format!(
+            "Model against server: both show an effect ({both}), and in the model {:.2} % of statements found the lock busy. The lock may be a part of the cause; in both, churn also uses CPU.",
+            100.0 * touched
+        )
+    }
 }

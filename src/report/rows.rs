@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::load::plan::baseline;
 use crate::record::{Role, Run};
 use crate::stats::RunSummary;
 
@@ -61,6 +62,7 @@ pub struct SummaryRow {
 /// Every statistic of a run.
 pub fn summary_rows(run: &Run, summary: &RunSummary) -> Vec<SummaryRow> {
     let mut rows = Vec::new();
+    let base = baseline(&run.config.arms);
     for level in &summary.levels {
         for contender in &level.contenders {
             let client = contender
@@ -71,7 +73,7 @@ pub fn summary_rows(run: &Run, summary: &RunSummary) -> Vec<SummaryRow> {
             let effect = level
                 .effects
                 .iter()
-                .find(|e| e.first == contender.arm && !contender.twin);
+                .find(|e| e.first == contender.arm && Some(e.second) == base && !contender.twin);
             let cautions: Vec<String> = contender
                 .guards
                 .iter()

@@ -3,9 +3,10 @@
 use super::drawings::Summarized;
 use super::findings::{agreement, findings, place};
 use super::format::{count, difference, duration};
-use super::table::pacing_line;
+use super::table::level_pacing;
 use crate::experiment::Experiment;
-use crate::record::{Mode, Run};
+use crate::load::plan::baseline;
+use crate::record::{ClockKind, Mode, Run};
 use crate::stats::{RunSummary, Severity, Statistic};
 
 /// The Markdown summary of an experiment's runs.
@@ -24,6 +25,12 @@ pub fn markdown(experiment: &Experiment, items: &[Summarized<'_>], figures: &[St
     for item in items {
         for line in findings(item) {
             out += &format!("- {line}\n");
+        }
+    }
+    for (run, summary) in items {
+        let line = (experiment.assess)(run, summary);
+        if !line.is_empty() {
+            out += &format!("- {}: {line}\n", place(run));
         }
     }
     if let Some(line) = agreement(items) {
@@ -109,11 +116,16 @@ fn certainty(item: &Summarized<'_>) -> Vec<String> {
         };
         lines.push(format!("{}: {text} ({who}).", place(run)));
     }
-    lines.push(format!(
-        "{}: {}.",
-        place(run),
-        pacing_line(summary).trim_end()
-    ));
+    for level in &summary.levels {
+        let pacing = level_pacing(level);
+        if !pacing.is_empty() {
+            lines.push(format!(
+                "{}, {} standing: pacing error of the readers, p50 and p99: {pacing}.",
+                place(run),
+                count(u64::from(level.standing))
+            ));
+        }
+    }
     lines.extend(run.remarks.iter().map(|r| format!("{}: {r}.", place(run))));
     lines
 }
@@ -142,9 +154,17 @@ fn limits(items: &[Summarized<'_>]) -> Vec<String> {
 }
 
 fn number_table(run: &Run, summary: &RunSummary) -> String {
+    let base = baseline(&run.config.arms);
+    let clock = summary
+        .levels
+        .iter()
+        .flat_map(|l| &l.contenders)
+        .map(|c| c.quoted.clock)
+        .next()
+        .unwrap_or(ClockKind::Response);
     let quoted = Statistic::Percentile(run.config.quoted_percentile);
     let mut out = format!(
-        "{} run `{}`, response time of running statements:\n\n| standing | arm | samples | mean | p50 | p90 | {quoted} | excess at {quoted} (95 %) | verdict | clients/s |\n|---:|---|---:|---:|---:|---:|---:|---:|---|---:|\n",
+        "{} run `{}`, {clock} time of running statements:\n\n| standing | arm | samples | mean | p50 | p90 | {quoted} | excess at {quoted} (95 %) | verdict | clients/s |\n|---:|---|---:|---:|---:|---:|---:|---:|---|---:|\n",
         run.mode, run.run_id
     );
     for level in &summary.levels {
@@ -156,7 +176,7 @@ fn number_table(run: &Run, summary: &RunSummary) -> String {
             let effect = level
                 .effects
                 .iter()
-                .find(|e| e.first == c.arm && !c.twin)
+                .find(|e| e.first == c.arm && Some(e.second) == base && !c.twin)
                 .and_then(|e| e.at(quoted));
             out += &format!(
                 "| {} | {}{} | {} | {} | {} | {} | {} | {} | {} | {:.0} |\n",

@@ -31,7 +31,7 @@ pub struct ContenderSummary {
     pub tallies: BTreeMap<Role, RoleTally>,
     /// Client transactions per second that ended well.
     pub client_per_second: f64,
-    /// Mean CPU by process group, in cores.
+    /// CPU by process group over the time that load was offered, in cores.
     pub cpu_cores: BTreeMap<String, f64>,
     /// Findings, struck ones first.
     pub guards: Vec<Guard>,
@@ -84,7 +84,7 @@ pub(super) fn summarize_contender(
     let mut merged: BTreeMap<SeriesKey, SeriesHistogram> = BTreeMap::new();
     let mut tallies: BTreeMap<Role, RoleTally> = BTreeMap::new();
     let mut cpu: BTreeMap<String, f64> = BTreeMap::new();
-    let (mut cpu_over, mut measured) = (0u64, 0u64);
+    let (mut loaded, mut measured) = (0u64, 0u64);
     for block in blocks {
         for (key, histogram) in &block.series {
             merged.entry(*key).or_default().merge(histogram);
@@ -95,11 +95,13 @@ pub(super) fn summarize_contender(
         for (group, used) in &block.cpu.used_ns {
             *cpu.entry(group.clone()).or_default() += *used as f64;
         }
-        cpu_over += block.cpu.over_ns;
+        // Only while load was offered: reading the counters before and after
+        // costs time, too, and more of it the more processes there are.
+        loaded += run.config.warmup_ns + block.measured_ns;
         measured += block.measured_ns;
     }
     cpu.values_mut()
-        .for_each(|used| *used /= cpu_over.max(1) as f64);
+        .for_each(|used| *used /= loaded.max(1) as f64);
     let done = tallies.get(&Role::Client).map_or(0, RoleTally::succeeded);
     ContenderSummary {
         arm,

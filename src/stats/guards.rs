@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::percentile::{percentile_name, samples_above};
+use crate::arm::Arm;
 use crate::record::{Block, ClockKind, Mode, Role, RoleTally, Run, SeriesKey};
 
 /// What a guard does to the numbers it is about.
@@ -61,6 +62,12 @@ pub enum Guard {
         /// The busiest load thread's share of one core.
         share: f64,
     },
+    /// Some statements failed or were cut off and are missing above.
+    Censored,
+    /// The reader threads themselves began late.
+    PacingLate,
+    /// Processes that do not belong to the run used CPU.
+    OtherLoad,
     /// The machine's cores were nearly all busy.
     MachineSaturated {
         /// Busy share of all cores.
@@ -140,6 +147,15 @@ impl fmt::Display for Guard {
                 "a load thread used {:.0} % of a core: the client may be the limit",
                 share * 100.0
             ),
+            Guard::Censored => f.write_str(
+                "more statements failed or were cut off than a tenth of those above the quoted percentile",
+            ),
+            Guard::PacingLate => f.write_str(
+                "the readers' own pacing error (p99) is over a tenth of the quoted percentile: see service time too",
+            ),
+            Guard::OtherLoad => f.write_str(
+                "other processes used over 5 % of the machine's CPU: this was not an idle machine",
+            ),
             // Without the share, so that arms that differ in the last digit share a note.
             Guard::MachineSaturated { .. } => f.write_str(
                 "over 95 % of the machine's CPU was busy: the tail includes plain CPU queueing",
@@ -187,13 +203,20 @@ pub fn findings(run: &Run, blocks: &[&Block]) -> Vec<Guard> {
             });
         }
         let share = tally.error_share();
-        if share > 0.01 {
+        // What failed has no response time: a percentile of the rest is a lower
+        // one of what was asked for.
+        let beyond = 1.0 - run.config.quoted_percentile / 100.0;
+        if share > 0.01 || (role == Role::Reader && share > beyond / 2.0) {
             let class = tally
                 .errors
                 .iter()
-                .max_by_key(|e| e.1)
-                .map_or_else(|| "cut off".to_owned(), |e| e.0.0.clone());
+                .map(|(class, count)| (*count, class.0.as_str()))
+                .chain([(tally.cut_off, "cut off")])
+                .max()
+                .map_or_else(String::new, |(_, class)| class.to_owned());
             found.push(Guard::Errors { role, share, class });
+        } else if role == Role::Reader && share > beyond / 10.0 {
+            found.push(Guard::Censored);
         }
     }
     if run.provenance.debug_build {
@@ -233,6 +256,21 @@ fn sample_guards(run: &Run, blocks: &[&Block]) -> Vec<Guard> {
     if above < 10 {
         found.push(Guard::FewSamples { percentile, above });
     }
+    let pacing_key = SeriesKey {
+        clock: ClockKind::Pacing,
+        ..SeriesKey::READER_RESPONSE
+    };
+    let mut pacing = crate::record::SeriesHistogram::new();
+    blocks
+        .iter()
+        .filter_map(|b| b.series.get(&pacing_key))
+        .for_each(|s| pacing.merge(s));
+    if let (Some(late), Some(quoted)) =
+        (pacing.percentile_ns(99.0), merged.percentile_ns(percentile))
+        && late * 10 > quoted
+    {
+        found.push(Guard::PacingLate);
+    }
     if let Some(median) = merged.percentile_ns(50.0)
         && run.clock.step_ns * 10 > median
     {
@@ -246,7 +284,8 @@ fn sample_guards(run: &Run, blocks: &[&Block]) -> Vec<Guard> {
 fn load_guards(run: &Run, blocks: &[&Block]) -> Vec<Guard> {
     let mut found = Vec::new();
     let cores = run.provenance.cores;
-    let threads = run.config.readers + run.config.clients;
+    let has_clients = blocks.iter().any(|b| b.arm != Arm::Quiet);
+    let threads = run.config.readers + if has_clients { run.config.clients } else { 0 };
     if run.mode == Mode::Model && cores > 0 && threads as usize > cores {
         found.push(Guard::ThreadsOverCores { threads, cores });
     }
@@ -266,6 +305,10 @@ fn load_guards(run: &Run, blocks: &[&Block]) -> Vec<Guard> {
         / count;
     if share > 0.95 {
         found.push(Guard::MachineSaturated { share });
+    }
+    let others: Vec<f64> = blocks.iter().filter_map(|b| other_load(run, b)).collect();
+    if !others.is_empty() && others.iter().sum::<f64>() / others.len() as f64 > 0.05 {
+        found.push(Guard::OtherLoad);
     }
     let share = blocks
         .iter()
@@ -297,10 +340,20 @@ fn load_guards(run: &Run, blocks: &[&Block]) -> Vec<Guard> {
     found
 }
 
+/// Share of the machine's CPU that nobody of this run used; `None` where the
+/// server's part is not known.
+fn other_load(run: &Run, block: &Block) -> Option<f64> {
+    if run.mode == Mode::Server && !block.cpu.used_ns.contains_key("server") {
+        return None;
+    }
+    let used: u64 = block.cpu.used_ns.values().sum();
+    let all = block.cpu.over_ns as f64 * run.provenance.cores as f64;
+    (all > 0.0).then_some(block.cpu.machine_busy? - used as f64 / all)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arm::Arm;
     use crate::record::ErrorClass;
     use crate::testing::sample_run;
 

@@ -10,7 +10,7 @@ use super::summary::statistics;
 use super::verdict::{Verdict, judge};
 use crate::arm::Arm;
 use crate::load::plan::baseline;
-use crate::record::{Run, SeriesHistogram};
+use crate::record::{Block, Run, SeriesHistogram, SeriesKey};
 
 /// Everything at one number of standing connections.
 #[derive(Debug, Clone)]
@@ -21,8 +21,10 @@ pub struct LevelSummary {
     pub contenders: Vec<ContenderSummary>,
     /// The baseline minus its own A/A twin; its magnitude is the noise floor.
     pub noise: Vec<Contrast>,
-    /// Each arm minus the baseline, and `unpooled` minus `fork-only`.
+    /// Each arm minus the baseline, and `unpooled` minus `fork-only` and `quiet`.
     pub effects: Vec<Effect>,
+    /// `unpooled` minus the baseline in service time.
+    pub service: Vec<Contrast>,
 }
 
 /// One contender minus another, at one number of standing connections.
@@ -81,11 +83,21 @@ pub(super) fn summarize_level(run: &Run, standing: u32) -> LevelSummary {
         contenders,
         noise: Vec::new(),
         effects: Vec::new(),
+        service: Vec::new(),
     };
     let Some(base) = baseline(&run.config.arms) else {
         return level;
     };
-    level.noise = paired_contrasts(run, standing, (base, false), (base, true));
+    // A struck twin gives no floor: then nothing can be judged.
+    let twin_is_sound = level
+        .contender(base, true)
+        .is_some_and(|twin| twin.struck().is_none());
+    if twin_is_sound {
+        level.noise = paired_contrasts(run, standing, (base, false), (base, true));
+    }
+    level.service = contrasts_of(run, standing, (Arm::Unpooled, false), (base, false), |_| {
+        SeriesKey::READER_SERVICE
+    });
     let mut pairs: Vec<(Arm, Arm)> = run
         .config
         .arms
@@ -93,7 +105,11 @@ pub(super) fn summarize_level(run: &Run, standing: u32) -> LevelSummary {
         .filter(|&&arm| arm != base)
         .map(|&arm| (arm, base))
         .collect();
-    pairs.push((Arm::Unpooled, Arm::ForkOnly));
+    for pair in [(Arm::Unpooled, Arm::ForkOnly), (Arm::Unpooled, Arm::Quiet)] {
+        if !pairs.contains(&pair) && pair.0 != base {
+            pairs.push(pair);
+        }
+    }
     for (first, second) in pairs {
         let struck = [first, second].iter().any(|&arm| {
             level
@@ -124,15 +140,24 @@ pub fn paired_contrasts(
     first: (Arm, bool),
     second: (Arm, bool),
 ) -> Vec<Contrast> {
+    contrasts_of(run, standing, first, second, |block| {
+        quoted_series(&[block])
+    })
+}
+
+fn contrasts_of(
+    run: &Run,
+    standing: u32,
+    first: (Arm, bool),
+    second: (Arm, bool),
+    key: impl Fn(&Block) -> SeriesKey,
+) -> Vec<Contrast> {
     let blocks = |(arm, twin)| run.blocks_of(arm, twin, standing);
     let (first, second) = (blocks(first), blocks(second));
     let mut sides: (Vec<&SeriesHistogram>, Vec<&SeriesHistogram>) = Default::default();
     for a in &first {
         if let Some(b) = second.iter().find(|b| b.round == a.round)
-            && let (Some(x), Some(y)) = (
-                a.series.get(&quoted_series(&[a])),
-                b.series.get(&quoted_series(&[b])),
-            )
+            && let (Some(x), Some(y)) = (a.series.get(&key(a)), b.series.get(&key(b)))
         {
             sides.0.push(x);
             sides.1.push(y);

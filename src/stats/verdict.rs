@@ -15,11 +15,21 @@ pub enum Verdict {
     NoDifferenceShown,
     /// Fewer than six paired rounds.
     TooFewRounds,
+    /// There is no usable A/A twin to judge by.
+    NoNoiseFloor,
     /// One side is struck out.
     StruckOut,
 }
 
 impl Verdict {
+    /// Whether it says anything about the two contenders.
+    pub fn is_usable(self) -> bool {
+        !matches!(
+            self,
+            Verdict::TooFewRounds | Verdict::NoNoiseFloor | Verdict::StruckOut
+        )
+    }
+
     /// In words.
     pub fn words(self) -> &'static str {
         match self {
@@ -28,6 +38,7 @@ impl Verdict {
             Verdict::WithinNoiseFloor => "within the noise floor",
             Verdict::NoDifferenceShown => "no difference shown",
             Verdict::TooFewRounds => "too few rounds to say",
+            Verdict::NoNoiseFloor => "no noise floor to judge by",
             Verdict::StruckOut => "struck out",
         }
     }
@@ -44,7 +55,10 @@ pub fn judge(contrast: &Contrast, noise_floor_ns: Option<f64>, struck: bool) -> 
         Some(p) if p > ERROR_RATE => Verdict::NoDifferenceShown,
         Some(_) => {
             let d = contrast.difference.value_ns;
-            if noise_floor_ns.is_some_and(|floor| d.abs() <= floor) {
+            let Some(floor) = noise_floor_ns else {
+                return Verdict::NoNoiseFloor;
+            };
+            if d.abs() <= floor {
                 Verdict::WithinNoiseFloor
             } else if d > 0.0 {
                 Verdict::Higher
