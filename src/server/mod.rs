@@ -7,6 +7,7 @@ mod death;
 mod load_thread;
 mod operations;
 mod phase_stream;
+mod same_server;
 mod server_facts;
 mod session;
 mod settle;
