@@ -332,7 +332,7 @@ impl Bench for ServerBench<'_> {
         self.open = Some(OpenVisit {
             readers,
             clients,
-            _standing: standing,
+            standing,
             pgbouncer,
             server,
             base_children,

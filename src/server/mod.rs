@@ -4,6 +4,8 @@ mod bench;
 mod connect;
 mod crew;
 mod death;
+#[cfg(test)]
+mod fake_server;
 mod load_thread;
 mod operations;
 mod phase_stream;
