@@ -1,4 +1,12 @@
 //! CPU of everybody during a block, read from /proc before and after it.
+//!
+//! **What it is counted over.** From just before the block is ordered to just after its last worker has
+//! ended: lead-in (the few ms until the load starts), warm-up, measured window, and drain (operations that
+//! are still to end). [`BlockCpu::over_ns`] is this whole stretch, not the measured window; shares refer to
+//! it. CPU per operation must therefore not be had by dividing by the window's operations. The load threads'
+//! own account covers their part of it: for as long as the block's workers run. `over_ns` goes from the
+//! start of the first reading to the start of the second; the counters lag behind its ends by as long as it
+//! takes to read them (a few ms with hundreds of standing connections).
 
 use std::collections::BTreeMap;
 
@@ -46,10 +54,11 @@ impl CpuReading {
         }
     }
 
-    /// What was used since `self`, with the load threads' own account.
+    /// What was used since `self`, with the load threads' own account; see the module for what falls into it.
+    /// A counter that went back counts as nothing used.
     pub fn until_now(&self, watched: Watched, record: &BlockRecord) -> BlockCpu {
         let now = CpuReading::take(watched);
-        let over_ns = now.at_ns - self.at_ns;
+        let over_ns = now.at_ns.saturating_sub(self.at_ns);
         let since = |now: Option<u64>, before: Option<u64>| Some(now?.saturating_sub(before?));
         let mut used_ns: BTreeMap<String, u64> = record
             .cpu_ns
@@ -64,16 +73,14 @@ impl CpuReading {
         }
         let load_ns: u64 = record.cpu_ns.values().sum();
         // The keep-awake spinners are ours, too, but nobody has to wait for them.
-        let spinners_ns = (now.own_ns - self.own_ns).saturating_sub(load_ns);
-        let machine = now.machine.zip(self.machine).map(|(now, before)| {
-            let (busy, idle, stolen) = (
-                (now.busy_ns - before.busy_ns).saturating_sub(spinners_ns) as f64,
-                (now.idle_ns - before.idle_ns) as f64,
-                (now.steal_ns - before.steal_ns) as f64,
-            );
-            let all = (busy + idle + stolen + spinners_ns as f64).max(1.0);
-            (busy / all, stolen / all)
-        });
+        let spinners_ns = now
+            .own_ns
+            .saturating_sub(self.own_ns)
+            .saturating_sub(load_ns);
+        let machine = now
+            .machine
+            .zip(self.machine)
+            .map(|(now, before)| machine_shares(now, before, spinners_ns));
         let busiest = record.busiest_thread_ns;
         BlockCpu {
             over_ns,
@@ -85,6 +92,24 @@ impl CpuReading {
     }
 }
 
+/// Shares of the machine's CPU time between two readings that were busy (without the spinners) and stolen.
+/// The kernel's counters may go back: idle and iowait do (proc(5)), and steal with some hypervisors.
+fn machine_shares(
+    now: procfs::MachineCpu,
+    before: procfs::MachineCpu,
+    spinners_ns: u64,
+) -> (f64, f64) {
+    let (busy, idle, stolen) = (
+        now.busy_ns
+            .saturating_sub(before.busy_ns)
+            .saturating_sub(spinners_ns) as f64,
+        now.idle_ns.saturating_sub(before.idle_ns) as f64,
+        now.steal_ns.saturating_sub(before.steal_ns) as f64,
+    );
+    let all = (busy + idle + stolen + spinners_ns as f64).max(1.0);
+    (busy / all, stolen / all)
+}
+
 fn own_cpu_ns() -> u64 {
     getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| {
         [usage.user_time(), usage.system_time()]
@@ -92,4 +117,40 @@ fn own_cpu_ns() -> u64 {
             .map(|t| t.tv_sec() as u64 * 1_000_000_000 + t.tv_usec() as u64 * 1_000)
             .sum()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use procfs::MachineCpu;
+
+    #[test]
+    fn counters_that_go_back_count_as_nothing() {
+        let before = MachineCpu {
+            busy_ns: 1_000,
+            idle_ns: 1_000,
+            steal_ns: 1_000,
+        };
+        let now = MachineCpu {
+            busy_ns: 1_300,
+            idle_ns: 990,
+            steal_ns: 1_100,
+        };
+        // 400 ns in all: 100 of spinners, 200 of others, 100 stolen.
+        assert_eq!(machine_shares(now, before, 100), (0.5, 0.25));
+        assert_eq!(machine_shares(before, before, 0), (0.0, 0.0));
+    }
+
+    #[test]
+    fn a_reading_that_lies_before_the_first_one_uses_nothing() {
+        let watched = Watched::default();
+        let later = CpuReading {
+            at_ns: u64::MAX,
+            own_ns: u64::MAX,
+            ..CpuReading::take(watched)
+        };
+        let cpu = later.until_now(watched, &BlockRecord::default());
+        assert_eq!(cpu.over_ns, 0);
+        assert!(cpu.used_ns.is_empty());
+    }
 }

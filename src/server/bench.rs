@@ -9,7 +9,8 @@ use super::provision::{
     PgBouncerSpec, RunningPgBouncer, RunningServer, ServerChoice, ServerKind, ServerSpec,
     ServerUrl, Transport, init_pgbench_accounts, provision, start_pgbouncer,
 };
-use super::server_facts::{server_provenance, server_remarks};
+use super::same_server::SameServer;
+use super::server_facts::{SettingsSeen, read_settings, server_provenance, server_remarks};
 use super::settle::stable_children;
 use super::standing::{Layout, Standing};
 use super::visit::{Measured, OpenVisit, Stretch};
@@ -52,9 +53,11 @@ pub struct ServerBench<'a> {
     /// Arms that take part, as found by [`Bench::prepare`].
     arms: Vec<Arm>,
     open: Option<OpenVisit>,
+    /// What the first server was; every later one must be the same.
+    first: Option<SameServer>,
     provenance: Option<ServerProvenance>,
+    settings: SettingsSeen,
     remarks: Vec<String>,
-    announced: bool,
 }
 
 impl<'a> ServerBench<'a> {
@@ -74,9 +77,10 @@ impl<'a> ServerBench<'a> {
             client_rate: OfferedRate::Max,
             arms: config.arms.clone(),
             open: None,
+            first: None,
             provenance: None,
+            settings: SettingsSeen::default(),
             remarks: Vec::new(),
-            announced: false,
         }
     }
 
@@ -92,12 +96,15 @@ impl<'a> ServerBench<'a> {
 
     fn spec(&self, standing: u32) -> ServerSpec {
         let config = self.config;
-        // Exactly what is needed: with free slots to spare, placeholders could
-        // not decide where churn lands.
-        let persistent = config.readers + config.clients + 2 * config.pool_size;
         ServerSpec {
             pg_major: self.request.pg_major,
-            max_connections: persistent + standing + self.churn_slots(),
+            max_connections: persistent_connections(
+                &self.arms,
+                config.readers,
+                config.clients,
+                config.pool_size,
+            ) + standing
+                + self.churn_slots(),
             transport: self.request.transport,
             ..ServerSpec::default()
         }
@@ -109,16 +116,28 @@ impl<'a> ServerBench<'a> {
             return Err(Failure::Interrupted);
         }
         let silent = |_: &str| {};
-        let say: &dyn Fn(&str) = if self.announced { &silent } else { self.say };
-        let server = provision(&self.request.choice, &self.spec(standing), say)
-            .map_err(|e| Failure::Fatal(e.to_string()))?;
-        if !self.announced {
-            (self.say)(&format!(
-                "procbench: PostgreSQL {} ({})",
-                server.server_version(),
-                server.chosen_because()
-            ));
-            self.announced = true;
+        let spec = self.spec(standing);
+        let provisioned = match &self.first {
+            None => provision(&self.request.choice, &spec, self.say),
+            Some(first) => provision(
+                &first.choice(&self.request.choice),
+                &first.spec(spec),
+                &silent,
+            ),
+        };
+        let server = provisioned.map_err(|e| Failure::Fatal(e.to_string()))?;
+        match &self.first {
+            None => {
+                (self.say)(&format!(
+                    "procbench: PostgreSQL {} ({})",
+                    server.server_version(),
+                    server.chosen_because()
+                ));
+                self.first = Some(SameServer::of(&server));
+            }
+            Some(first) => first
+                .check(server.server_version())
+                .map_err(|e| Failure::Fatal(e.to_string()))?,
         }
         if self.request.query == Statement::SelectOnly && server.kind() != ServerKind::Url {
             init_pgbench_accounts(&server, 1, &silent)
@@ -155,19 +174,35 @@ impl<'a> ServerBench<'a> {
         }
     }
 
+    /// Reads the settings of a visit's server into the provenance. Not done with the server of
+    /// [`Bench::prepare`], which has no standing connections and hence another `max_connections`.
+    fn note_settings(&mut self, server: &RunningServer) -> BTreeMap<String, String> {
+        let settings = read_settings(server).unwrap_or_else(|problem| {
+            let remark = format!("a server's settings could not be read: {problem}");
+            if !self.remarks.contains(&remark) {
+                self.remarks.push(remark);
+            }
+            BTreeMap::new()
+        });
+        self.settings.note(&settings);
+        if let Some(provenance) = &mut self.provenance {
+            provenance.settings = self.settings.as_recorded();
+        }
+        settings
+    }
+
     fn open(&self) -> Result<&OpenVisit, Failure> {
         self.open
             .as_ref()
             .ok_or_else(|| Failure::Fatal("no visit is open".into()))
     }
 
-    fn factors(&self, server: &RunningServer, standing: u32) -> Factors {
-        let setting = |name: &str| {
-            self.provenance
-                .as_ref()
-                .and_then(|p| p.settings.get(name))
-                .cloned()
-        };
+    fn factors(
+        &self,
+        server: &RunningServer,
+        standing: u32,
+        settings: &BTreeMap<String, String>,
+    ) -> Factors {
         Factors {
             standing,
             pg: server.pg_major().map(|m| m.to_string()),
@@ -178,9 +213,20 @@ impl<'a> ServerBench<'a> {
             }),
             lock: None,
             transport: Some(server.endpoint().transport().to_string()),
-            huge_pages: setting("huge_pages"),
+            huge_pages: settings.get("huge_pages").cloned(),
         }
     }
+}
+
+/// Connections that stay open beside the standing ones, for the arms that take part. Exactly what is
+/// needed: with free slots to spare, placeholders could not decide where churn lands.
+fn persistent_connections(arms: &[Arm], readers: u32, clients: u32, pool_size: u32) -> u32 {
+    let of = |takes_part: bool, count: u32| if takes_part { count } else { 0 };
+    readers
+        + of(arms.contains(&Arm::KeptOpen), clients)
+        + of(arms.contains(&Arm::Pool), pool_size)
+        // PgBouncer's own server connections, whichever of its arms run.
+        + of(arms.iter().any(|a| a.needs_pgbouncer()), pool_size)
 }
 
 impl Bench for ServerBench<'_> {
@@ -276,16 +322,17 @@ impl Bench for ServerBench<'_> {
         let standing = Standing::open(server.endpoint(), layout, &self.cancel)
             .map_err(|e| failed("the standing connections cannot be opened", e.message))?;
         self.note_server(&server, pgbouncer.as_ref());
+        let settings = self.note_settings(&server);
         let base_children = stable_children(&server);
         let watched = Watched {
             postmaster: server.postmaster_pid(),
             pgbouncer: pgbouncer.as_ref().and_then(RunningPgBouncer::pid),
         };
-        let factors = self.factors(&server, visit.standing);
+        let factors = self.factors(&server, visit.standing, &settings);
         self.open = Some(OpenVisit {
             readers,
             clients,
-            _standing: standing,
+            standing,
             pgbouncer,
             server,
             base_children,
@@ -352,5 +399,21 @@ impl Bench for ServerBench<'_> {
 
     fn describe(&self) -> (Option<ServerProvenance>, Vec<String>) {
         (self.provenance.clone(), self.remarks.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_arms_that_take_part_hold_connections() {
+        let held = |arms: &[Arm]| persistent_connections(arms, 4, 20, 7);
+        assert_eq!(held(&[Arm::Quiet, Arm::Unpooled, Arm::ForkOnly]), 4);
+        assert_eq!(held(&[Arm::KeptOpen, Arm::Unpooled]), 24);
+        assert_eq!(held(&[Arm::Pool]), 11);
+        assert_eq!(held(&[Arm::Pgbouncer]), 11);
+        assert_eq!(held(&[Arm::Pgbouncer, Arm::PgbouncerKept]), 11);
+        assert_eq!(held(&Arm::ALL), 4 + 20 + 7 + 7);
     }
 }

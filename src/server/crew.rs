@@ -352,7 +352,7 @@ async fn fill_pgbouncer(address: &Target, pool_size: u32) -> Result<(), ConnectE
 }
 
 /// An in-process pool, filled beforehand: its own warm-up is not our subject.
-async fn open_pool(server: &Endpoint, size: u32) -> Result<Pool, ConnectError> {
+pub(super) async fn open_pool(server: &Endpoint, size: u32) -> Result<Pool, ConnectError> {
     let manager = Manager::from_config(
         server.to_config(),
         NoTls,

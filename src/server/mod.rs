@@ -4,9 +4,12 @@ mod bench;
 mod connect;
 mod crew;
 mod death;
+#[cfg(test)]
+mod fake_server;
 mod load_thread;
 mod operations;
 mod phase_stream;
+mod same_server;
 mod server_facts;
 mod session;
 mod settle;

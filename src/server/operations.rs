@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use deadpool_postgres::Pool;
+use deadpool_postgres::{Object, Pool};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::connect::{Target, classify};
@@ -133,11 +133,50 @@ impl Means {
                 })?;
                 let checked_out = now();
                 phases.add(ids.map(|i| i.checkout), Some(checked_out - began));
-                run_statement(&client, &texts.next_text()).await?;
+                let mut lent = Lent::new(client);
+                lent.run(&texts.next_text()).await?;
                 phases.add(ids.map(|i| i.query), Some(now() - checked_out));
                 Ok(())
             }
             Means::ForkOnly(target) => fork_only(target, ids, phases).await,
+        }
+    }
+}
+
+/// A connection checked out of the pool. Given back, unless a statement was abandoned on it (the drain
+/// deadline drops the operation): whoever checked it out next would wait for that statement.
+struct Lent {
+    client: Option<Object>,
+    busy: bool,
+}
+
+impl Lent {
+    fn new(client: Object) -> Self {
+        Lent {
+            client: Some(client),
+            busy: false,
+        }
+    }
+
+    /// Runs one statement. A failed one has ended, too.
+    async fn run(&mut self, sql: &str) -> Result<(), ErrorClass> {
+        let Some(client) = &self.client else {
+            return Err(ErrorClass::new("connection-lost"));
+        };
+        self.busy = true;
+        let outcome = run_statement(client, sql).await;
+        self.busy = false;
+        outcome
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if self.busy
+            && let Some(client) = self.client.take()
+        {
+            // Out of the pool, which opens another; closed once the server is done with it.
+            drop(Object::take(client));
         }
     }
 }
@@ -194,4 +233,39 @@ async fn fork_only(
     phases.add(ids.map(|i| i.socket), Some(socket_open - began));
     phases.add(ids.map(|i| i.disconnect), Some(now() - socket_open));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::Statement;
+    use crate::server::crew::open_pool;
+    use crate::server::fake_server::FakeServer;
+
+    /// The pool's size after one operation on its only connection, bounded by `limit`.
+    fn size_after_one(answers: bool, limit: Duration) -> (bool, usize) {
+        let server = FakeServer::start(answers);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let pool = open_pool(&server.endpoint, 1).await.unwrap();
+            assert_eq!(pool.status().size, 1);
+            let mut texts = StatementTexts::new(Statement::Sql("SELECT 1".to_owned()), 0);
+            let mut phases = Phases::default();
+            let mut means = Means::Pooled(pool.clone());
+            let operation = means.perform(&mut texts, None, &mut phases);
+            let ended = tokio::time::timeout(limit, operation).await;
+            (matches!(ended, Ok(Ok(()))), pool.status().size)
+        })
+    }
+
+    #[test]
+    fn a_statement_cut_off_takes_its_connection_out_of_the_pool() {
+        assert_eq!(size_after_one(false, Duration::from_millis(50)), (false, 0));
+        assert_eq!(size_after_one(true, Duration::from_secs(60)), (true, 1));
+    }
 }

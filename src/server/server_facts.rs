@@ -1,17 +1,17 @@
 //! What is to be known about the server under test: settings, version, what
 //! stands in between.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
 use super::connect::Target;
 use super::provision::{Endpoint, EndpointHost, RunningPgBouncer, RunningServer, ServerKind};
-use super::session::Session;
+use super::session::{Session, describe};
 use crate::procfs;
 use crate::record::ServerProvenance;
 
-/// The server as the run file names it.
+/// The server as the run file names it; its settings are noted visit by visit.
 pub fn server_provenance(
     server: &RunningServer,
     pgbouncer: Option<&RunningPgBouncer>,
@@ -20,7 +20,11 @@ pub fn server_provenance(
         kind: server.kind().to_string(),
         chosen_because: server.chosen_because().to_owned(),
         version: server.server_version().to_owned(),
-        source: server.image_id().unwrap_or_default().to_owned(),
+        source: match (server.image_id(), server.bin_dir()) {
+            (Some(image), _) => image.to_owned(),
+            (None, Some(dir)) => dir.display().to_string(),
+            (None, None) => String::new(),
+        },
         auth: if server.kind() == ServerKind::Url {
             "as the server asks"
         } else {
@@ -29,7 +33,7 @@ pub fn server_provenance(
         .to_owned(),
         transport: server.endpoint().transport().to_string(),
         pgbouncer: pgbouncer.map(|p| p.version().unwrap_or("of unknown version").to_owned()),
-        settings: read_settings(server).unwrap_or_default(),
+        settings: BTreeMap::new(),
     }
 }
 
@@ -49,26 +53,67 @@ pub fn server_remarks(server: &RunningServer) -> Vec<String> {
     remarks
 }
 
-fn read_settings(server: &RunningServer) -> Option<BTreeMap<String, String>> {
+/// The settings of all servers of a run.
+#[derive(Debug, Default)]
+pub struct SettingsSeen(BTreeMap<String, BTreeSet<String>>);
+
+impl SettingsSeen {
+    /// Takes note of one server's settings.
+    pub fn note(&mut self, settings: &BTreeMap<String, String>) {
+        for (name, value) in settings {
+            let values = self.0.entry(name.clone()).or_default();
+            values.insert(value.clone());
+        }
+    }
+
+    /// One text a setting: its value, the range of differing numbers (`52..552`), or all of its values.
+    pub fn as_recorded(&self) -> BTreeMap<String, String> {
+        let text = |values: &BTreeSet<String>| {
+            let numbers: Result<BTreeSet<i64>, _> = values.iter().map(|v| v.parse()).collect();
+            match numbers {
+                Ok(n) if n.len() > 1 => n
+                    .first()
+                    .zip(n.last())
+                    .map(|(least, most)| format!("{least}..{most}"))
+                    .unwrap_or_default(),
+                _ => values
+                    .iter()
+                    .map(String::as_str)
+                    .collect::<Vec<_>>()
+                    .join(" or "),
+            }
+        };
+        self.0
+            .iter()
+            .map(|(name, values)| (name.clone(), text(values)))
+            .collect()
+    }
+}
+
+/// The settings that matter, from `pg_settings`.
+///
+/// # Errors
+/// What the server or the system said, in one line.
+pub fn read_settings(server: &RunningServer) -> Result<BTreeMap<String, String>, String> {
     const NAMES: &str = "'huge_pages','max_connections','shared_buffers','autovacuum','jit',\
         'synchronous_commit','fsync','ssl','listen_addresses','superuser_reserved_connections',\
         'password_encryption','data_checksums','log_connections','server_version_num'";
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .ok()?;
+        .map_err(|e| e.to_string())?;
     runtime.block_on(async {
-        let target = Target::new(server.endpoint()).ok()?;
-        let session = Session::open(&target).await.ok()?;
+        let target = Target::new(server.endpoint()).map_err(|e| e.to_string())?;
+        let session = Session::open(&target).await.map_err(|e| e.to_string())?;
         let rows = session
             .client()
             .simple_query(&format!(
                 "SELECT name, setting || coalesce(' x ' || unit, '') FROM pg_settings WHERE name IN ({NAMES})"
             ))
             .await
-            .ok()?;
+            .map_err(|e| describe(&e))?;
         session.close().await;
-        Some(
+        Ok(
             rows.iter()
                 .filter_map(|row| match row {
                     tokio_postgres::SimpleQueryMessage::Row(row) => {
@@ -100,4 +145,27 @@ fn docker_proxy_pid(endpoint: &Endpoint) -> Option<u32> {
                     .any(|w| w[0] == b"-host-port" && w[1] == port.as_bytes())
             })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differing_settings_are_recorded_as_ranges() {
+        let mut seen = SettingsSeen::default();
+        for (max_connections, ssl) in [("552", "off"), ("52", "on"), ("152", "off")] {
+            seen.note(&BTreeMap::from([
+                ("max_connections".to_owned(), max_connections.to_owned()),
+                ("shared_buffers".to_owned(), "16384 x 8kB".to_owned()),
+                ("superuser_reserved_connections".to_owned(), "0".to_owned()),
+                ("ssl".to_owned(), ssl.to_owned()),
+            ]));
+        }
+        let recorded = seen.as_recorded();
+        assert_eq!(recorded["max_connections"], "52..552");
+        assert_eq!(recorded["shared_buffers"], "16384 x 8kB");
+        assert_eq!(recorded["superuser_reserved_connections"], "0");
+        assert_eq!(recorded["ssl"], "off or on");
+    }
 }

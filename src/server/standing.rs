@@ -5,7 +5,7 @@ use std::sync::mpsc as sync_mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::mpsc;
 
 use super::connect::Target;
 use super::provision::Endpoint;
@@ -16,11 +16,32 @@ use crate::procarray::SlotOrder;
 /// How many connections are opened at a time.
 const AT_ONCE: usize = 8;
 
+/// How long the thread that holds them may take to answer.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+
 /// Idle connections that stay open until this value is dropped.
 #[derive(Debug)]
 pub struct Standing {
-    close: Option<oneshot::Sender<()>>,
+    /// Asks for the number of closed ones; closing the channel closes them all.
+    ask: Option<mpsc::UnboundedSender<sync_mpsc::Sender<u32>>>,
     thread: Option<JoinHandle<()>>,
+    count: u32,
+}
+
+/// Standing connections are not what they were opened to be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StandingLost {
+    /// The server (or something in between) has closed some.
+    #[error("{closed} of {opened} standing connections were closed by the server")]
+    Closed {
+        /// How many are gone.
+        closed: u32,
+        /// How many there were.
+        opened: u32,
+    },
+    /// The thread that holds them does not answer.
+    #[error("the standing connections cannot be counted: {0}")]
+    Uncounted(sync_mpsc::RecvTimeoutError),
 }
 
 /// How standing connections and churn's future slots are to lie.
@@ -86,7 +107,8 @@ impl Standing {
         layout: Layout,
         cancel: &Cancel,
     ) -> Result<Self, ConnectError> {
-        let (close, closing) = oneshot::channel();
+        let (ask, mut asked) = mpsc::unbounded_channel::<sync_mpsc::Sender<u32>>();
+        let count = layout.standing;
         let (opened, answer) = sync_mpsc::channel();
         let (endpoint, cancel) = (endpoint.clone(), cancel.clone());
         let fail = |message: String| ConnectError {
@@ -115,14 +137,18 @@ impl Standing {
                         }
                     };
                     let _ = opened.send(Ok(()));
-                    let _ = closing.await;
+                    while let Some(answer) = asked.recv().await {
+                        let closed = held.iter().filter(|s| s.is_closed()).count();
+                        let _ = answer.send(closed as u32);
+                    }
                     let _ = tokio::time::timeout(Duration::from_secs(10), close_all(held)).await;
                 });
             })
             .map_err(|e| fail(e.to_string()))?;
         let standing = Standing {
-            close: Some(close),
+            ask: Some(ask),
             thread: Some(thread),
+            count,
         };
         match answer.recv() {
             Ok(Ok(())) => Ok(standing),
@@ -130,13 +156,31 @@ impl Standing {
             Err(e) => Err(fail(e.to_string())),
         }
     }
+
+    /// Checks that all of them are still open, as far as the client side has seen.
+    ///
+    /// # Errors
+    /// When some are not, or nobody answers.
+    pub fn check(&self) -> Result<(), StandingLost> {
+        let (reply, answer) = sync_mpsc::channel();
+        if let Some(ask) = &self.ask {
+            // A dead thread shows as a closed answer channel.
+            let _ = ask.send(reply);
+        }
+        match answer.recv_timeout(ANSWER_LIMIT) {
+            Ok(0) => Ok(()),
+            Ok(closed) => Err(StandingLost::Closed {
+                closed,
+                opened: self.count,
+            }),
+            Err(e) => Err(StandingLost::Uncounted(e)),
+        }
+    }
 }
 
 impl Drop for Standing {
     fn drop(&mut self) {
-        if let Some(close) = self.close.take() {
-            let _ = close.send(());
-        }
+        self.ask = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -211,6 +255,43 @@ async fn close_all(sessions: Vec<Session>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::fake_server::FakeServer;
+    use std::time::Instant;
+
+    /// What is found once it is not `now` any more; bounded.
+    fn after(now: &Result<(), StandingLost>, standing: &Standing) -> Result<(), StandingLost> {
+        let since = Instant::now();
+        loop {
+            let found = standing.check();
+            if found != *now || since.elapsed() > Duration::from_secs(30) {
+                return found;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[test]
+    fn connections_that_the_server_closed_are_counted() {
+        let server = FakeServer::start(true);
+        let layout = Layout {
+            standing: 5,
+            placeholders: 0,
+            order: SlotOrder::Front,
+            descending: true,
+        };
+        let standing = Standing::open(&server.endpoint, layout, &Cancel::default()).unwrap();
+        let all_open = Ok(());
+        assert_eq!(standing.check(), all_open);
+        server.close(1);
+        let lost = |closed| Err(StandingLost::Closed { closed, opened: 5 });
+        assert_eq!(after(&all_open, &standing), lost(1));
+        server.close(1);
+        assert_eq!(after(&lost(1), &standing), lost(2));
+        assert_eq!(
+            standing.check().unwrap_err().to_string(),
+            "2 of 5 standing connections were closed by the server"
+        );
+    }
 
     fn text(order: SlotOrder, descending: bool) -> String {
         Layout {

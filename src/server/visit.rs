@@ -56,7 +56,7 @@ pub struct OpenVisit {
     /// The clients' thread.
     pub clients: LoadThread,
     /// Kept until the load threads are gone.
-    pub _standing: Standing,
+    pub standing: Standing,
     /// PgBouncer, if its arms run.
     pub pgbouncer: Option<RunningPgBouncer>,
     /// The server.
@@ -82,7 +82,8 @@ impl OpenVisit {
     /// Runs one block.
     ///
     /// # Errors
-    /// [`Failure::ArmLost`] when only the arm's own connections are lost.
+    /// [`Failure::ArmLost`] when only the arm's own connections are lost; [`Failure::Fatal`] also when
+    /// standing connections are: the block was not measured with the number it is filed under.
     pub fn measure(&self, stretch: &Stretch<'_>) -> Result<Measured, Failure> {
         let config = stretch.config;
         let before = CpuReading::take(self.watched);
@@ -129,6 +130,9 @@ impl OpenVisit {
         }
         let cpu = before.until_now(self.watched, &record);
         self.check_alive(stretch, &record)?;
+        self.standing
+            .check()
+            .map_err(|lost| Failure::Fatal(lost.to_string()))?;
         Ok(Measured {
             window,
             record,

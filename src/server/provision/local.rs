@@ -201,6 +201,7 @@ fn as_user(program: &Path, user: Option<&ServerUser>) -> Command {
 #[derive(Debug)]
 pub(crate) struct LocalCluster {
     postmaster: ServerProcess,
+    pub(crate) bin_dir: PathBuf,
     pub(crate) socket_dir: PathBuf,
     pub(crate) user: Option<ServerUser>,
     // Last: removed after the postmaster has ended.
@@ -266,6 +267,7 @@ impl LocalCluster {
         )?;
         Ok(Self {
             postmaster,
+            bin_dir: binaries.bin_dir.clone(),
             socket_dir,
             user,
             scratch: Some(scratch),

@@ -1,7 +1,7 @@
 //! Choosing, starting and stopping a server.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::bootstrap::{self, NotReady};
@@ -106,6 +106,14 @@ impl RunningServer {
     pub fn image_id(&self) -> Option<&str> {
         match &self.backend {
             Backend::Docker { container, .. } => Some(&container.image_id),
+            _ => None,
+        }
+    }
+
+    /// The folder of the binaries it runs from, for a local cluster.
+    pub fn bin_dir(&self) -> Option<&Path> {
+        match &self.backend {
+            Backend::Local(cluster) => Some(&cluster.bin_dir),
             _ => None,
         }
     }
