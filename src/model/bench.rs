@@ -171,7 +171,7 @@ impl Bench for ModelBench<'_> {
                 slot_order: Some(self.config.slot_order.to_string()),
                 lock: Some(self.model.lock.to_string()),
                 transport: None,
-                huge_pages: None,
+                page_size: None,
             },
             start_ns: window.measure_from_ns.saturating_sub(self.began_ns),
             measured_ns: window.measured_ns(),

@@ -70,9 +70,9 @@ pub struct Factors {
     /// `tcp` or `unix`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transport: Option<String>,
-    /// The server's `huge_pages` setting.
+    /// Size of the pages that hold shared memory: `4k` or `2m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub huge_pages: Option<String>,
+    pub page_size: Option<String>,
 }
 
 /// CPU used during a block's whole load (warm-up included), in ns.

@@ -213,7 +213,12 @@ impl<'a> ServerBench<'a> {
             }),
             lock: None,
             transport: Some(server.endpoint().transport().to_string()),
-            huge_pages: settings.get("huge_pages").cloned(),
+            // With `try`, which one it is cannot be told from the setting.
+            page_size: match settings.get("huge_pages").map(String::as_str) {
+                Some("off") => Some("4k".to_owned()),
+                Some("on") => Some("2m".to_owned()),
+                _ => None,
+            },
         }
     }
 }
