@@ -27,14 +27,6 @@ impl CpuTime {
         self.user_ns + self.system_ns
     }
 
-    /// What was used since `earlier`; never negative.
-    pub fn since(self, earlier: CpuTime) -> CpuTime {
-        CpuTime {
-            user_ns: self.user_ns.saturating_sub(earlier.user_ns),
-            system_ns: self.system_ns.saturating_sub(earlier.system_ns),
-        }
-    }
-
     fn plus(self, other: CpuTime) -> CpuTime {
         CpuTime {
             user_ns: self.user_ns + other.user_ns,
@@ -234,14 +226,33 @@ mod tests {
         assert_eq!(process_tree_cpu(child.id()), None);
     }
 
+    /// One figure of the shell's `times`, such as `0m0.980000s`.
+    fn shell_time_ns(text: &str) -> f64 {
+        let (minutes, seconds) = text.trim_end_matches('s').split_once('m').unwrap();
+        (minutes.parse::<f64>().unwrap() * 60.0 + seconds.parse::<f64>().unwrap()) * 1e9
+    }
+
     #[test]
     fn a_shell_that_reaped_busy_children_shows_their_cpu_time() {
-        // The child burns one second of CPU (its own limit), exits, and is reaped by the shell.
+        // Children burn CPU until their limit ends them, and are reaped by the shell. The limit goes by
+        // ticks that hit the process, which on a loaded machine is not the time it had: the shell says
+        // what that was (`times`: itself, then its children), and goes on until it is worth comparing.
+        let script = r#"
+            while :; do
+                (ulimit -t 1; while :; do :; done)
+                times >"$1"
+                { read -r own; read -r children; } <"$1"
+                case "$children" in
+                    "0m0.0"*" 0m0.0"*) ;;
+                    *) break ;;
+                esac
+            done
+            echo "$own $children"
+            exec sleep 60"#;
+        let scratch = tempfile::NamedTempFile::new().unwrap();
         let mut shell = Command::new("sh")
-            .args([
-                "-c",
-                "(ulimit -t 1; while :; do :; done) ; echo reaped; exec sleep 60",
-            ])
+            .args(["-c", script, "sh"])
+            .arg(scratch.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -252,11 +263,21 @@ mod tests {
             &mut line,
         )
         .unwrap();
-        let cpu = process_tree_cpu(shell.id()).unwrap();
+        let cpu = process_tree_cpu(shell.id());
+        let alone = process_cpu(shell.id());
         shell.kill().unwrap();
         shell.wait().unwrap();
-        assert_eq!(line.trim(), "reaped");
-        assert!(cpu.total_ns() >= 900_000_000, "{cpu:?}");
+        let times: Vec<f64> = line.split_whitespace().map(shell_time_ns).collect();
+        assert_eq!(times.len(), 4, "{line}");
+        let children_ns = times[2] + times[3];
+        assert!(children_ns >= 100e6, "{line}");
+        // The difference is what was reaped: each of four figures is cut to a whole tick.
+        let reaped_ns = cpu.unwrap().total_ns() as f64 - alone.unwrap().total_ns() as f64;
+        let off = (reaped_ns - children_ns).abs();
+        assert!(
+            off <= 4.0 * NS_PER_TICK as f64,
+            "{reaped_ns} against {line}"
+        );
     }
 
     #[test]
