@@ -86,12 +86,14 @@ fn watch_titles(done: &AtomicBool, pid: u32) -> (u64, BTreeSet<String>) {
         }
         // Children inherit an environment; the program's own is only its user's to read.
         for child in children(pid) {
-            let environment = fs::read(format!("/proc/{child}/environ")).unwrap_or_default();
-            let environment = String::from_utf8_lossy(&environment);
-            let still_ours = Path::new(&format!("/proc/{child}/exe"))
+            // The program first: one that has begun another program keeps its environment, while
+            // a fork that has not yet begun one still shows procbench's own.
+            let is_helper = Path::new(&format!("/proc/{child}/exe"))
                 .read_link()
                 .is_ok_and(|exe| !exe.to_string_lossy().contains("procbench"));
-            if still_ours && (environment.contains(RIGHT) || environment.contains(WRONG)) {
+            let environment = fs::read(format!("/proc/{child}/environ")).unwrap_or_default();
+            let environment = String::from_utf8_lossy(&environment);
+            if is_helper && (environment.contains(RIGHT) || environment.contains(WRONG)) {
                 found.insert(format!("environment of {}", super::place::title(child)));
             }
         }
