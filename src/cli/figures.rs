@@ -31,24 +31,35 @@ impl FiguresCommand {
     /// Unreadable run files are a wrong request.
     pub fn run(self) -> Result<Outcome, CommandError> {
         // Runs of one experiment lie in `<dir>/<mode>/run.json`; a single run in `<dir>/run.json`.
-        let mut groups: BTreeMap<PathBuf, Vec<(PathBuf, Run)>> = BTreeMap::new();
-        for path in find_runs(&self.dir).map_err(CommandError::request)? {
-            let run = read_run(&path).map_err(CommandError::request)?;
+        let mut groups: BTreeMap<PathBuf, Vec<(PathBuf, Run, RunSummary)>> = BTreeMap::new();
+        let paths = find_runs(&self.dir).map_err(CommandError::request)?;
+        // A run has thousands of histograms: unpacked on a thread each.
+        let read: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = paths
+                .iter()
+                .map(|path| scope.spawn(|| read_run(path).map(|run| (summarize(&run), run))))
+                .collect();
+            threads.into_iter().map(|t| t.join()).collect()
+        });
+        for (path, read) in paths.iter().zip(read) {
+            let read = read.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let (summary, run) = read.map_err(CommandError::request)?;
             let dir = path.parent().map(PathBuf::from).unwrap_or_default();
             let is_mode_dir = dir.file_name().is_some_and(|n| n == run.mode.name());
             let group = match dir.parent() {
                 Some(parent) if is_mode_dir => parent.to_owned(),
                 _ => dir.clone(),
             };
-            groups.entry(group).or_default().push((dir, run));
+            groups.entry(group).or_default().push((dir, run, summary));
         }
         for (group, mut runs) in groups {
             // The server first, as when they were measured.
-            runs.sort_by_key(|(_, run)| std::cmp::Reverse(run.mode));
-            let summaries: Vec<RunSummary> = runs.iter().map(|(_, run)| summarize(run)).collect();
-            let items: Vec<drawings::Summarized<'_>> =
-                runs.iter().map(|(_, run)| run).zip(&summaries).collect();
-            let in_mode_dirs = runs.iter().all(|(dir, _)| *dir != group);
+            runs.sort_by_key(|(_, run, _)| std::cmp::Reverse(run.mode));
+            let items: Vec<drawings::Summarized<'_>> = runs
+                .iter()
+                .map(|(_, run, summary)| (run, summary))
+                .collect();
+            let in_mode_dirs = runs.iter().all(|(dir, _, _)| *dir != group);
             let stems = if in_mode_dirs {
                 let stems = draw_all(&items, &group)?;
                 if let Ok(experiment) = experiment::find(&runs[0].1.experiment) {

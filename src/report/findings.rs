@@ -10,8 +10,10 @@ use crate::stats::{Contrast, LevelSummary, RunSummary, Statistic, Verdict};
 pub fn findings(item: &Summarized<'_>) -> Vec<String> {
     let (run, summary) = item;
     let mut lines = vec![headline(run, summary)];
-    for level in &summary.levels {
-        lines.extend(level_findings(run, level));
+    for (index, level) in summary.levels.iter().enumerate() {
+        // The headline's contrast is not said twice.
+        let said = summary.primary.is_some() && index + 1 == summary.levels.len();
+        lines.extend(level_findings(run, level, said));
     }
     lines
 }
@@ -95,6 +97,9 @@ fn headline(run: &Run, summary: &RunSummary) -> String {
         (Verdict::Higher, Some((_, v))) if *v != Verdict::Higher => {
             "**No conclusion: it was not shown to be slower than without any client transactions.**"
         }
+        (Verdict::Higher, _) if run.mode == Mode::Model => {
+            "**Churn made the model's running statements slower.**"
+        }
         (Verdict::Higher, _) => "**Churn made running queries slower.**",
         (Verdict::Lower, _) => {
             "**Running queries were faster under churn** (look for a cause before believing it)."
@@ -127,7 +132,7 @@ fn headline(run: &Run, summary: &RunSummary) -> String {
     )
 }
 
-fn level_findings(run: &Run, level: &LevelSummary) -> Vec<String> {
+fn level_findings(run: &Run, level: &LevelSummary, headline_said: bool) -> Vec<String> {
     let quoted = Statistic::Percentile(run.config.quoted_percentile);
     let at = format!(
         "{}, {} standing (exploratory)",
@@ -162,6 +167,7 @@ fn level_findings(run: &Run, level: &LevelSummary) -> Vec<String> {
     ];
     let mut lines: Vec<String> = contrasts
         .into_iter()
+        .filter(|c| !(headline_said && (c.0, c.1, c.2) == (Arm::Unpooled, Arm::KeptOpen, quoted)))
         .filter_map(|(first, second, statistic, meaning)| {
             let (c, v) = level.effect(first, second)?.at(statistic)?;
             let meaning = if meaning.is_empty() {

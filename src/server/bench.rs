@@ -128,11 +128,7 @@ impl<'a> ServerBench<'a> {
         let server = provisioned.map_err(|e| Failure::Fatal(e.to_string()))?;
         match &self.first {
             None => {
-                (self.say)(&format!(
-                    "procbench: PostgreSQL {} ({})",
-                    server.server_version(),
-                    server.chosen_because()
-                ));
+                (self.say)(&format!("procbench: {}", server.chosen_because()));
                 self.first = Some(SameServer::of(&server));
             }
             Some(first) => first

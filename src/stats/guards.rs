@@ -151,7 +151,7 @@ impl fmt::Display for Guard {
                 "more statements failed or were cut off than a tenth of those above the quoted percentile",
             ),
             Guard::PacingLate => f.write_str(
-                "the readers' own pacing error (p99) is over a tenth of the quoted percentile: see service time too",
+                "the readers' own pacing error (p99) is over a quarter of the quoted percentile: see service time too",
             ),
             Guard::OtherLoad => f.write_str(
                 "other processes used over 5 % of the machine's CPU: this was not an idle machine",
@@ -267,7 +267,7 @@ fn sample_guards(run: &Run, blocks: &[&Block]) -> Vec<Guard> {
         .for_each(|s| pacing.merge(s));
     if let (Some(late), Some(quoted)) =
         (pacing.percentile_ns(99.0), merged.percentile_ns(percentile))
-        && late * 10 > quoted
+        && late * 4 > quoted
     {
         found.push(Guard::PacingLate);
     }
