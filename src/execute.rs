@@ -167,9 +167,9 @@ fn arm_without_success(blocks: &[Block]) -> Option<Arm> {
 /// Time that a configuration takes, roughly: said before the first block.
 pub fn estimate(config: &Config) -> Duration {
     // A fresh server: start, initdb, pools, placeholders, then some ms a connection.
-    let (start_ms, connection_ms, block_ms, calibration_ms) = match config.mode {
-        Mode::Server => (2_500, 2, 80, 750),
-        Mode::Model => (20, 0, 30, 200),
+    let (start_ms, connection_ms, block_ms) = match config.mode {
+        Mode::Server => (2_500, 2, 80),
+        Mode::Model => (20, 0, 30),
     };
     let start =
         |standing: u32| Duration::from_millis(start_ms + connection_ms * u64::from(standing));
@@ -180,12 +180,18 @@ pub fn estimate(config: &Config) -> Duration {
     let blocks = (config.arms.len() + 1) * config.standing.len() * config.blocks as usize;
     let calibration = match config.client_rate {
         ClientRate::Given(_) => Duration::ZERO,
-        ClientRate::Auto => {
-            start(config.largest_standing())
-                + Duration::from_millis(calibration_ms) * config.arms.len() as u32
-        }
+        ClientRate::Auto => start(config.largest_standing()) + calibration_time(config),
     };
     starts * config.visits + block * blocks as u32 + calibration
+}
+
+/// Time of the closed loops that find the clients' rate, roughly.
+fn calibration_time(config: &Config) -> Duration {
+    let arm_ms = match config.mode {
+        Mode::Server => 750,
+        Mode::Model => 200,
+    };
+    Duration::from_millis(arm_ms) * config.arms.len() as u32
 }
 
 fn settle_rate(
@@ -215,7 +221,8 @@ fn settle_rate(
     }
     let standing = config.largest_standing();
     progress.say(&format!(
-        "procbench: calibrating the clients' rate at {standing} standing connections"
+        "procbench: calibrating the clients' rate at {standing} standing connections, about {} s",
+        calibration_time(config).as_secs() + 3
     ));
     bench.open_visit(&Visit {
         index: 0,
