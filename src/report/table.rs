@@ -11,14 +11,18 @@ use crate::stats::{ContenderSummary, Estimate, LevelSummary, RunSummary, Severit
 pub fn run_table(run: &Run, summary: &RunSummary) -> String {
     let mut out = String::new();
     for level in &summary.levels {
+        let clock = level
+            .contenders
+            .first()
+            .map_or(ClockKind::Response, |c| c.quoted.clock);
+        let closed = match clock {
+            ClockKind::Service => " (closed loop: nothing was due at a given instant)",
+            _ => "",
+        };
         out += &format!(
-            "{}, {} standing connections: {} time of a running statement\n",
+            "{}, {} standing connections: {clock} time of a running statement{closed}\n",
             run.mode,
             format::count(u64::from(level.standing)),
-            level
-                .contenders
-                .first()
-                .map_or(ClockKind::Response, |c| c.quoted.clock)
         );
         out += &level_table(run, level).to_string();
         out += "\n";

@@ -46,8 +46,12 @@ fn check(run: &Run) {
                 .filter(|&pair| {
                     // The pair's own A/A difference cannot be its own floor.
                     let other = of_pair((pair + 1) % all.len());
-                    let floor = with_floor.then_some(other.magnitude_95_ns);
-                    let verdict = judge(of_pair(pair), floor, false);
+                    let floor = if with_floor {
+                        other.magnitude_95_ns
+                    } else {
+                        0.0
+                    };
+                    let verdict = judge(of_pair(pair), Some(floor), false);
                     assert_ne!(verdict, Verdict::TooFewRounds);
                     matches!(verdict, Verdict::Higher | Verdict::Lower)
                 })
