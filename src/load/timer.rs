@@ -1,8 +1,7 @@
 //! The server mode's pacer: a timerfd in the event loop, not rounded to
 //! milliseconds as the runtime's own timer is.
 //!
-//! A timer wakes its thread late: by 5 us on bare metal, by 30 us in a virtual
-//! machine. What nine of ten wake-ups do not exceed is measured when the thread starts; timers
+//! A timer wakes its thread late, in a virtual machine by tens of us. What nine of ten wake-ups do not exceed is measured when the thread starts; timers
 //! are set that much early, and what is then left until the due instant, at
 //! most that delay, is spun. Longer spinning would take CPU from the server.
 
