@@ -25,6 +25,9 @@ pub struct ProcArrayConfig {
     pub inject_hold: Duration,
     /// The first transaction id to be given out.
     pub next_xid: FullTransactionId,
+    /// Whether a cached snapshot that is still valid is reused without taking
+    /// ProcArrayLock. No released PostgreSQL does.
+    pub lock_free_reuse: bool,
 }
 
 impl Default for ProcArrayConfig {
@@ -34,6 +37,7 @@ impl Default for ProcArrayConfig {
             max_backends: 100,
             inject_hold: Duration::ZERO,
             next_xid: FullTransactionId::FIRST_NORMAL,
+            lock_free_reuse: false,
         }
     }
 }

@@ -101,8 +101,8 @@ fn shard_index() -> usize {
 /// fail, and this keeps the counter out of the hold), so counts read while
 /// threads are waiting include those waiting.
 ///
-/// Every blocking acquisition starts with a conditional attempt, as
-/// `LWLockAcquire` does; only when that fails it counts a wait and blocks.
+/// Every blocking acquisition starts with one attempt, as `LWLockAcquire` does; only when
+/// that fails it counts a wait and blocks.
 pub struct CountedLock<L> {
     lock: CachePadded<L>,
     shards: Box<[CachePadded<Shard>]>,
@@ -149,21 +149,17 @@ impl<L: SharedExclusiveLock> SharedExclusiveLock for CountedLock<L> {
     fn acquire_shared(&self) -> Self::Shared<'_> {
         let shard = self.shard();
         shard.shared.fetch_add(1, Relaxed);
-        if let Some(guard) = self.lock.try_acquire_shared() {
-            return guard;
-        }
-        shard.shared_waits.fetch_add(1, Relaxed);
-        self.lock.acquire_shared()
+        self.lock.acquire_shared_noting(|| {
+            shard.shared_waits.fetch_add(1, Relaxed);
+        })
     }
 
     fn acquire_exclusive(&self) -> Self::Exclusive<'_> {
         let shard = self.shard();
         shard.exclusive.fetch_add(1, Relaxed);
-        if let Some(guard) = self.lock.try_acquire_exclusive() {
-            return guard;
-        }
-        shard.exclusive_waits.fetch_add(1, Relaxed);
-        self.lock.acquire_exclusive()
+        self.lock.acquire_exclusive_noting(|| {
+            shard.exclusive_waits.fetch_add(1, Relaxed);
+        })
     }
 
     fn try_acquire_shared(&self) -> Option<Self::Shared<'_>> {

@@ -9,7 +9,7 @@ use super::SharedExclusiveLock;
 
 /// No lock of that name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown lock \"{given}\": use one of {}", LockKind::names())]
+#[error("unknown lock \"{given}\": use one of {}, each with or without +reuse-check", LockKind::names())]
 pub struct UnknownLock {
     /// The name as it was given.
     pub given: String,
@@ -126,7 +126,7 @@ mod tests {
         let error = "spinlock".parse::<LockKind>().unwrap_err().to_string();
         assert_eq!(
             error,
-            "unknown lock \"spinlock\": use one of parking_lot, parking_lot_0.12, std, sharded"
+            "unknown lock \"spinlock\": use one of parking_lot, parking_lot_0.12, std, sharded, each with or without +reuse-check"
         );
         assert!(serde_json::from_str::<LockKind>("\"spinlock\"").is_err());
     }

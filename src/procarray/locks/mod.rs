@@ -5,13 +5,17 @@
 //! new lock is one file with the trait implemented, one line in `kind.rs`, and
 //! nothing else: the conformance tests and benches go over [`LockKind::ALL`].
 
+mod choice;
 mod counted;
 mod crossbeam_sharded;
 mod kind;
 mod parking_lot_0_12;
 mod parking_lot_0_13;
+mod semaphore;
 mod std_rwlock;
+mod sync;
 
+pub use choice::LockChoice;
 pub use counted::{CountedLock, LockCounts};
 pub use kind::{LockKind, LockVisitor, UnknownLock};
 
@@ -44,6 +48,27 @@ pub trait SharedExclusiveLock: Send + Sync + 'static {
     /// Blocks until held in exclusive mode (`LWLockAcquire(LW_EXCLUSIVE)`).
     #[must_use]
     fn acquire_exclusive(&self) -> Self::Exclusive<'_>;
+
+    /// As [`acquire_shared`](Self::acquire_shared), and calls `busy` once if the first
+    /// attempt finds the lock busy, before it queues. For those who count: a lock whose
+    /// acquire begins with an attempt of its own makes no second one for it.
+    #[must_use]
+    fn acquire_shared_noting(&self, busy: impl FnOnce()) -> Self::Shared<'_> {
+        self.try_acquire_shared().unwrap_or_else(|| {
+            busy();
+            self.acquire_shared()
+        })
+    }
+
+    /// As [`acquire_exclusive`](Self::acquire_exclusive), calling `busy` like
+    /// [`acquire_shared_noting`](Self::acquire_shared_noting).
+    #[must_use]
+    fn acquire_exclusive_noting(&self, busy: impl FnOnce()) -> Self::Exclusive<'_> {
+        self.try_acquire_exclusive().unwrap_or_else(|| {
+            busy();
+            self.acquire_exclusive()
+        })
+    }
 
     /// One attempt at shared mode, never blocking
     /// (`LWLockConditionalAcquire(LW_SHARED)`).

@@ -1,0 +1,98 @@
+//! A lock by name, and whether snapshots may be reused without it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{LockKind, UnknownLock};
+
+/// What follows a lock's name to put the lock-free reuse check in front of it.
+const REUSE_CHECK: &str = "+reuse-check";
+
+/// A lock, alone or with a lock-free reuse check in front of it: a snapshot whose
+/// completion counter has not moved is then reused without taking the lock.
+///
+/// Parses from, displays as and serialises as `NAME` or `NAME+reuse-check`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[derive(Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct LockChoice {
+    /// The lock.
+    pub kind: LockKind,
+    /// Whether the check stands in front of it.
+    pub reuse_check: bool,
+}
+
+impl From<LockKind> for LockChoice {
+    fn from(kind: LockKind) -> Self {
+        Self {
+            kind,
+            reuse_check: false,
+        }
+    }
+}
+
+impl fmt::Display for LockChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.reuse_check {
+            f.pad(&format!("{}{REUSE_CHECK}", self.kind))
+        } else {
+            self.kind.fmt(f)
+        }
+    }
+}
+
+impl FromStr for LockChoice {
+    type Err = UnknownLock;
+
+    fn from_str(given: &str) -> Result<Self, Self::Err> {
+        let (name, reuse_check) = match given.strip_suffix(REUSE_CHECK) {
+            Some(name) => (name, true),
+            None => (given, false),
+        };
+        name.parse()
+            .map(|kind| Self { kind, reuse_check })
+            .map_err(|_| UnknownLock {
+                given: given.to_owned(),
+            })
+    }
+}
+
+impl From<LockChoice> for String {
+    fn from(choice: LockChoice) -> Self {
+        choice.to_string()
+    }
+}
+
+impl TryFrom<String> for LockChoice {
+    type Error = UnknownLock;
+
+    fn try_from(given: String) -> Result<Self, Self::Error> {
+        given.parse()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_round_trip_with_and_without_the_check() {
+        for kind in LockKind::ALL {
+            for reuse_check in [false, true] {
+                let choice = LockChoice {
+                    kind: *kind,
+                    reuse_check,
+                };
+                assert_eq!(choice.to_string().parse(), Ok(choice));
+                let json = serde_json::to_string(&choice).unwrap();
+                assert_eq!(serde_json::from_str::<LockChoice>(&json).unwrap(), choice);
+            }
+        }
+        for wrong in ["", "+reuse-check", "std+reuse", "mutex+reuse-check"] {
+            let error = wrong.parse::<LockChoice>().unwrap_err().to_string();
+            assert!(error.contains(&format!("\"{wrong}\": use one of parking_lot")));
+        }
+    }
+}

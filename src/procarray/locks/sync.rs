@@ -1,0 +1,54 @@
+//! What our own locks are built from. The proofs (`proofs/`) compile the same lock
+//! sources over loom's and shuttle's versions of these names.
+
+pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::thread::futex;
+
+/// A word that a thread can sleep on (futex(2), private to the process).
+#[derive(Debug)]
+pub(crate) struct Futex(AtomicU32);
+
+impl Futex {
+    /// A word of this value.
+    pub(crate) const fn new(value: u32) -> Self {
+        Self(AtomicU32::new(value))
+    }
+
+    /// The word itself.
+    #[inline]
+    pub(crate) fn word(&self) -> &AtomicU32 {
+        &self.0
+    }
+
+    /// Sleeps until woken, if the word is `expected`. May return early: the caller
+    /// looks at the word again.
+    pub(crate) fn wait(&self, expected: u32) {
+        match futex::wait(&self.0, futex::Flags::PRIVATE, expected, None) {
+            // The word has changed, a signal came, or a wake-up.
+            Ok(()) | Err(Errno::AGAIN | Errno::INTR) => {}
+            // Nothing else can be the matter with an aligned word and no timeout.
+            Err(error) => unreachable!("futex wait: {error}"),
+        }
+    }
+
+    /// Wakes one sleeper, if there is one.
+    pub(crate) fn wake_one(&self) {
+        // The address is valid as long as `self`; there is nothing else to go wrong.
+        let _ = futex::wake(&self.0, futex::Flags::PRIVATE, 1);
+    }
+}
+
+/// A pause in a loop that waits for another thread's store.
+#[inline]
+pub(crate) fn spin_loop() {
+    std::hint::spin_loop();
+}
+
+/// Sleeps (`pg_usleep`).
+pub(crate) fn sleep(time: Duration) {
+    std::thread::sleep(time);
+}
