@@ -14,8 +14,9 @@ const REUSE_CHECK: &str = "+reuse-check";
 /// completion counter has not moved is then reused without taking the lock.
 ///
 /// Parses from, displays as and serialises as `NAME` or `NAME+reuse-check`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-#[derive(Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
 #[serde(into = "String", try_from = "String")]
 pub struct LockChoice {
     /// The lock.
@@ -92,7 +93,7 @@ mod tests {
         }
         for wrong in ["", "+reuse-check", "std+reuse", "mutex+reuse-check"] {
             let error = wrong.parse::<LockChoice>().unwrap_err().to_string();
-            assert!(error.contains(&format!("\"{wrong}\": use one of parking_lot")));
+            assert!(error.contains(&format!("\"{wrong}\": use one of lwlock-17")));
         }
     }
 }

@@ -9,7 +9,10 @@ use super::SharedExclusiveLock;
 
 /// No lock of that name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown lock \"{given}\": use one of {}, each with or without +reuse-check", LockKind::names())]
+#[error(
+    "unknown lock \"{given}\": use one of {}, each with or without +reuse-check",
+    LockKind::names()
+)]
 pub struct UnknownLock {
     /// The name as it was given.
     pub given: String,
@@ -55,8 +58,14 @@ macro_rules! registry {
 }
 
 registry! {
-    /// parking_lot 0.13's RwLock.
+    /// PostgreSQL 9.5 to 17's LWLock.
     #[default]
+    LwLock17 = "lwlock-17" => super::lwlock::LwLock<super::lwlock::Release17>,
+    /// PostgreSQL 18's LWLock.
+    LwLock18 = "lwlock-18" => super::lwlock::LwLock<super::lwlock::Release18>,
+    /// PostgreSQL 19's LWLock.
+    LwLock19 = "lwlock-19" => super::lwlock::LwLock<super::lwlock::Release19>,
+    /// parking_lot 0.13's RwLock.
     ParkingLot = "parking_lot" => super::parking_lot_0_13::ParkingLot013,
     /// parking_lot 0.12's RwLock: the same with eventual fairness.
     ParkingLot012 = "parking_lot_0.12" => super::parking_lot_0_12::ParkingLot012,
@@ -126,7 +135,7 @@ mod tests {
         let error = "spinlock".parse::<LockKind>().unwrap_err().to_string();
         assert_eq!(
             error,
-            "unknown lock \"spinlock\": use one of parking_lot, parking_lot_0.12, std, sharded, each with or without +reuse-check"
+            "unknown lock \"spinlock\": use one of lwlock-17, lwlock-18, lwlock-19, parking_lot, parking_lot_0.12, std, sharded, each with or without +reuse-check"
         );
         assert!(serde_json::from_str::<LockKind>("\"spinlock\"").is_err());
     }

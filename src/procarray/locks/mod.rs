@@ -9,6 +9,7 @@ mod choice;
 mod counted;
 mod crossbeam_sharded;
 mod kind;
+mod lwlock;
 mod parking_lot_0_12;
 mod parking_lot_0_13;
 mod semaphore;

@@ -15,7 +15,7 @@ pub(crate) struct Semaphore(Futex);
 
 impl Semaphore {
     /// A count of zero.
-    pub(crate) const fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Futex::new(0))
     }
 

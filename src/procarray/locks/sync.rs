@@ -1,10 +1,14 @@
 //! What our own locks are built from. The proofs (`proofs/`) compile the same lock
 //! sources over loom's and shuttle's versions of these names.
 
-pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+pub(crate) use std::sync::atomic::{AtomicU32, Ordering};
 
+use std::cell::RefCell;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
 use rustix::io::Errno;
 use rustix::thread::futex;
 
@@ -14,7 +18,7 @@ pub(crate) struct Futex(AtomicU32);
 
 impl Futex {
     /// A word of this value.
-    pub(crate) const fn new(value: u32) -> Self {
+    pub(crate) fn new(value: u32) -> Self {
         Self(AtomicU32::new(value))
     }
 
@@ -51,4 +55,36 @@ pub(crate) fn spin_loop() {
 /// Sleeps (`pg_usleep`).
 pub(crate) fn sleep(time: Duration) {
     std::thread::sleep(time);
+}
+
+/// A number from 0 to 1 (`pg_prng_double`).
+pub(crate) fn random_fraction() -> f64 {
+    static SEED: AtomicU64 = AtomicU64::new(0);
+    thread_local! {
+        static GENERATOR: RefCell<Pcg64> =
+            RefCell::new(Pcg64::seed_from_u64(SEED.fetch_add(1, Ordering::Relaxed)));
+    }
+    GENERATOR
+        .try_with(|generator| generator.borrow_mut().random())
+        .unwrap_or(0.5)
+}
+
+/// A count that nothing is decided by.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add(&self, more: u64) {
+        if more > 0 {
+            self.0.fetch_add(more, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn raise_to(&self, value: u64) {
+        self.0.fetch_max(value, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }

@@ -1,0 +1,117 @@
+//! A wait slot for every thread that waits.
+
+use std::cell::Cell;
+use std::sync::OnceLock;
+
+use crossbeam::utils::CachePadded;
+use parking_lot::Mutex;
+
+use super::spin_delay::{DEFAULT_SPINS_PER_DELAY, averaged};
+use super::wait_slot::{WaitSlot, WaitSlots};
+
+/// Slots are made in runs of this many, and never moved or freed.
+const RUN: usize = 256;
+/// As many runs as backends fit into PostgreSQL (18 bits).
+const RUNS: usize = 1024;
+
+static SLOTS: [OnceLock<Box<[CachePadded<WaitSlot>]>>; RUNS] = [const { OnceLock::new() }; RUNS];
+
+/// Numbers that threads have given back, and what is known about spinning.
+static FREE: Mutex<Free> = Mutex::new(Free {
+    numbers: Vec::new(),
+    made: 0,
+    spins_per_delay: DEFAULT_SPINS_PER_DELAY,
+});
+
+struct Free {
+    numbers: Vec<u32>,
+    made: u32,
+    /// The shared estimate (`ProcGlobal->spins_per_delay`).
+    spins_per_delay: u32,
+}
+
+/// One thread's number, given back when the thread ends.
+struct Mine {
+    number: u32,
+    spins_per_delay: Cell<u32>,
+}
+
+impl Mine {
+    fn new() -> Self {
+        let mut free = FREE.lock();
+        let number = free.numbers.pop().unwrap_or_else(|| {
+            free.made += 1;
+            free.made - 1
+        });
+        Self {
+            number,
+            spins_per_delay: Cell::new(free.spins_per_delay),
+        }
+    }
+}
+
+impl Drop for Mine {
+    fn drop(&mut self) {
+        let mut free = FREE.lock();
+        free.numbers.push(self.number);
+        free.spins_per_delay = averaged(free.spins_per_delay, self.spins_per_delay.get());
+    }
+}
+
+thread_local! {
+    static MINE: Mine = Mine::new();
+}
+
+/// The calling thread's slot. A thread that waits while its thread-local values are
+/// being destroyed gets one that is not given back.
+pub(crate) fn my_slot() -> u32 {
+    MINE.try_with(|mine| mine.number).unwrap_or_else(|_| {
+        let mine = Mine::new();
+        let number = mine.number;
+        std::mem::forget(mine);
+        number
+    })
+}
+
+/// All threads' slots.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ThreadSlots;
+
+impl WaitSlots for ThreadSlots {
+    fn slot(&self, number: u32) -> &WaitSlot {
+        let number = number as usize;
+        let run = SLOTS[number / RUN].get_or_init(|| {
+            (0..RUN)
+                .map(|_| CachePadded::new(WaitSlot::new()))
+                .collect()
+        });
+        &run[number % RUN]
+    }
+
+    fn spins_per_delay(&self) -> u32 {
+        MINE.try_with(|mine| mine.spins_per_delay.get())
+            .unwrap_or(DEFAULT_SPINS_PER_DELAY)
+    }
+
+    fn set_spins_per_delay(&self, spins: u32) {
+        let _ = MINE.try_with(|mine| mine.spins_per_delay.set(spins));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_have_slots_of_their_own() {
+        let mine = my_slot();
+        assert_eq!(my_slot(), mine);
+        let other = std::thread::spawn(my_slot).join().unwrap();
+        assert_ne!(other, mine);
+        assert!(!std::ptr::eq(
+            ThreadSlots.slot(mine),
+            ThreadSlots.slot(other)
+        ));
+        assert!(std::ptr::eq(ThreadSlots.slot(mine), ThreadSlots.slot(mine)));
+    }
+}
