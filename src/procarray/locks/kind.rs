@@ -9,7 +9,10 @@ use super::SharedExclusiveLock;
 
 /// No lock of that name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown lock \"{given}\": use one of {}, each with or without +reuse-check", LockKind::names())]
+#[error(
+    "unknown lock \"{given}\": use one of {}, each with or without +reuse-check",
+    LockKind::names()
+)]
 pub struct UnknownLock {
     /// The name as it was given.
     pub given: String,
