@@ -4,14 +4,14 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::arm::Arm;
 use crate::load::keep_awake::KeepAwakeChoice;
 use crate::load::{Arrivals, OfferedRate};
 use crate::procarray::SlotOrder;
-use crate::procarray::locks::LockKind;
-use crate::record::Mode;
+use crate::procarray::locks::LockChoice;
+use crate::record::{Factors, Mode};
 
 /// When a disconnect counts as done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -88,11 +88,52 @@ impl fmt::Display for Statement {
     }
 }
 
+/// One value, or a list of them; each by its name.
+fn one_or_many<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: fmt::Display>,
+{
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Names {
+        One(String),
+        Many(Vec<String>),
+    }
+    let names = match Names::deserialize(deserializer)? {
+        Names::One(name) => vec![name],
+        Names::Many(names) => names,
+    };
+    names
+        .iter()
+        .map(|name| name.parse().map_err(serde::de::Error::custom))
+        .collect()
+}
+
+/// Every level with every value of one more factor.
+fn crossed<T: ToString>(
+    levels: &[Factors],
+    values: &[T],
+    set: impl Fn(&mut Factors, String),
+) -> Vec<Factors> {
+    let each = |level: &Factors, value: &T| {
+        let mut level = level.clone();
+        set(&mut level, value.to_string());
+        level
+    };
+    levels
+        .iter()
+        .flat_map(|level| values.iter().map(move |value| each(level, value)))
+        .collect()
+}
+
 /// Settings only the model has.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelConfig {
-    /// The lock that stands for ProcArrayLock and XidGenLock.
-    pub lock: LockKind,
+    /// The locks that stand for ProcArrayLock and XidGenLock, a level each. One
+    /// alone in files of earlier versions.
+    #[serde(rename = "lock", deserialize_with = "one_or_many")]
+    pub locks: Vec<LockChoice>,
     /// Snapshots a statement takes (2 for a simple-protocol SELECT).
     pub snapshots_per_statement: u32,
     /// Shared acquisitions of a connection before its first statement is over
@@ -145,16 +186,17 @@ pub struct Config {
     pub pool_size: u32,
     /// Numbers of standing connections.
     pub standing: Vec<u32>,
-    /// Where churn finds its slots.
-    pub slot_order: SlotOrder,
-    /// Measured time an arm at each number of standing connections, over all
-    /// its blocks, in ns.
+    /// Where churn finds its slots, a level each. One alone in files of earlier
+    /// versions.
+    #[serde(rename = "slot_order", deserialize_with = "one_or_many")]
+    pub slot_orders: Vec<SlotOrder>,
+    /// Measured time an arm at each level, over all its blocks, in ns.
     pub duration_ns: u64,
     /// Warm-up of each block, in ns.
     pub warmup_ns: u64,
-    /// Blocks an arm at each number of standing connections.
+    /// Blocks an arm at each level.
     pub blocks: u32,
-    /// Fresh starts at each number of standing connections.
+    /// Fresh starts at each level.
     pub visits: u32,
     /// Seed of order and arrivals.
     pub seed: u64,
@@ -183,7 +225,27 @@ const LONGEST_BLOCK: Duration = Duration::from_secs(3600);
 /// Most blocks of an arm; every block's histograms are kept in memory and in the run file.
 const MOST_BLOCKS: u32 = 10_000;
 
+/// Most levels of a run: a thousand numbers of standing connections, or fewer
+/// with other factors beside them.
+const MOST_LEVELS: usize = 1_000;
+
 impl Config {
+    /// The levels: every combination of standing connections and the other
+    /// factors, in the order in which they were asked for. Factors that show
+    /// only when the server runs are not named.
+    pub fn levels(&self) -> Vec<Factors> {
+        let mut levels: Vec<Factors> = self
+            .standing
+            .iter()
+            .map(|&n| Factors::standing(n))
+            .collect();
+        levels = crossed(&levels, &self.slot_orders, |l, v| l.slot_order = Some(v));
+        if let Some(model) = &self.model {
+            levels = crossed(&levels, &model.locks, |l, v| l.lock = Some(v));
+        }
+        levels
+    }
+
     /// Checks that the request makes sense.
     ///
     /// # Errors
@@ -229,6 +291,18 @@ impl Config {
                 "--standing {n} is more than PostgreSQL can hold: at most 100000"
             ));
         }
+        if self.slot_orders.is_empty() {
+            return fail("--slot-order is empty: give one or more, such as front,behind".into());
+        }
+        if self.model.as_ref().is_some_and(|m| m.locks.is_empty()) {
+            return fail("--lock is empty: give one or more, such as parking_lot,std".into());
+        }
+        let levels = self.levels().len();
+        if levels > MOST_LEVELS {
+            return fail(format!(
+                "{levels} combinations of --standing, --slot-order and --lock are too many: at most {MOST_LEVELS}"
+            ));
+        }
         if self.duration_ns == 0 {
             return fail("--duration must be longer than zero".into());
         }
@@ -261,5 +335,72 @@ impl Config {
     /// The largest number of standing connections.
     pub fn largest_standing(&self) -> u32 {
         self.standing.iter().copied().max().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::{self, Scale};
+    use crate::procarray::locks::LockKind;
+
+    fn model_config() -> Config {
+        (experiment::find("churn-tail").unwrap().config)(Mode::Model, Scale::Quick)
+    }
+
+    #[test]
+    fn levels_are_every_combination_in_the_order_given() {
+        let mut config = model_config();
+        config.standing = vec![500, 0];
+        config.slot_orders = vec![SlotOrder::Front, SlotOrder::Behind];
+        let checked = LockChoice {
+            kind: LockKind::Std,
+            reuse_check: true,
+        };
+        config.model.as_mut().unwrap().locks = vec![LockKind::Std.into(), checked];
+        let levels = config.levels();
+        assert_eq!(levels.len(), 8);
+        let first: Vec<_> = levels[..3]
+            .iter()
+            .map(|l| {
+                let names = (l.slot_order.as_deref(), l.lock.as_deref());
+                (l.standing, names.0.unwrap(), names.1.unwrap())
+            })
+            .collect();
+        assert_eq!(
+            first,
+            [
+                (500, "front", "std"),
+                (500, "front", "std+reuse-check"),
+                (500, "behind", "std")
+            ]
+        );
+        // The server has no lock to choose.
+        config.model = None;
+        assert_eq!(config.levels().len(), 4);
+    }
+
+    #[test]
+    fn files_with_one_slot_order_and_one_lock_are_read() {
+        let mut old = serde_json::to_value(model_config()).unwrap();
+        assert_eq!(old["slot_order"], serde_json::json!(["front"]));
+        old["slot_order"] = "behind".into();
+        old["model"]["lock"] = "std".into();
+        let config: Config = serde_json::from_value(old.clone()).unwrap();
+        assert_eq!(config.slot_orders, [SlotOrder::Behind]);
+        assert_eq!(config.model.unwrap().locks, [LockKind::Std.into()]);
+        old["model"]["lock"] = serde_json::json!(["mutex"]);
+        let error = serde_json::from_value::<Config>(old).unwrap_err();
+        assert!(error.to_string().contains("unknown lock \"mutex\""));
+    }
+
+    #[test]
+    fn an_empty_list_is_refused() {
+        let mut config = model_config();
+        config.model.as_mut().unwrap().locks.clear();
+        assert!(config.validate().unwrap_err().0.contains("--lock is empty"));
+        config.slot_orders.clear();
+        let error = config.validate().unwrap_err();
+        assert!(error.0.contains("--slot-order is empty"));
     }
 }

@@ -10,7 +10,9 @@ use crate::load::keep_awake::KeepAwake;
 use crate::load::plan::{Plan, PlanShape, Visit};
 use crate::load::progress::Progress;
 use crate::load::{Cancel, Clock, ClockQuality, MonotonicClock, OfferedRate};
-use crate::record::{Block, Calibration, Mode, Provenance, Run, RunStatus, SCHEMA_VERSION};
+use crate::record::{
+    Block, Calibration, Factors, Mode, Provenance, Run, RunStatus, SCHEMA_VERSION,
+};
 
 /// A finished execution: the run is valid even if it is partial.
 #[derive(Debug)]
@@ -120,7 +122,7 @@ fn carry_out(
     bench.set_client_rate(rate);
     let plan = Plan::new(&PlanShape {
         arms: &arms,
-        standing: &config.standing,
+        levels: &config.levels(),
         blocks: config.blocks,
         visits: config.visits,
         seed: config.seed,
@@ -173,14 +175,18 @@ pub fn estimate(config: &Config) -> Duration {
     };
     let start =
         |standing: u32| Duration::from_millis(start_ms + connection_ms * u64::from(standing));
-    let starts: Duration = config.standing.iter().map(|&n| start(n)).sum();
+    let levels = config.levels();
+    let starts: Duration = levels.iter().map(|l| start(l.standing)).sum();
     let block = Duration::from_nanos(config.block_ns() + config.warmup_ns)
         + Duration::from_millis(block_ms);
     // Every arm, and the A/A twin.
-    let blocks = (config.arms.len() + 1) * config.standing.len() * config.blocks as usize;
+    let blocks = (config.arms.len() + 1) * levels.len() * config.blocks as usize;
     let calibration = match config.client_rate {
         ClientRate::Given(_) => Duration::ZERO,
-        ClientRate::Auto => start(config.largest_standing()) + calibration_time(config),
+        ClientRate::Auto => {
+            let most = levels_to_calibrate(config).len() as u32;
+            (start(config.largest_standing()) + calibration_time(config)) * most
+        }
     };
     starts * config.visits + block * blocks as u32 + calibration
 }
@@ -192,6 +198,53 @@ fn calibration_time(config: &Config) -> Duration {
         Mode::Model => 200,
     };
     Duration::from_millis(arm_ms) * config.arms.len() as u32
+}
+
+/// The levels with the largest number of standing connections.
+fn levels_to_calibrate(config: &Config) -> Vec<Factors> {
+    let standing = config.largest_standing();
+    let mut levels = config.levels();
+    levels.retain(|l| l.standing == standing);
+    levels
+}
+
+/// What each arm sustains in a closed loop, at the level where it sustains least.
+fn sustained(
+    levels: &[Factors],
+    arms: &[Arm],
+    bench: &mut dyn Bench,
+    cancel: &Cancel,
+) -> Result<BTreeMap<Arm, f64>, Failure> {
+    let mut least = BTreeMap::new();
+    for level in levels {
+        bench.open_visit(&Visit {
+            index: 0,
+            factors: level.clone(),
+            blocks: Vec::new(),
+        })?;
+        let mut outcome = Ok(());
+        for &arm in arms {
+            if cancel.is_cancelled() {
+                outcome = Err(Failure::Interrupted);
+                break;
+            }
+            match bench.sustained_per_second(arm) {
+                Ok(rate) => {
+                    let known = least.entry(arm).or_insert(rate);
+                    *known = rate.min(*known);
+                }
+                // An arm that cannot be had shows up again, and is named, in the run.
+                Err(Failure::ArmLost(_)) => {}
+                Err(failure) => {
+                    outcome = Err(failure);
+                    break;
+                }
+            }
+        }
+        bench.close_visit();
+        outcome?;
+    }
+    Ok(least)
 }
 
 fn settle_rate(
@@ -220,36 +273,12 @@ fn settle_rate(
         return Ok(OfferedRate::PerSecond(GENTLE_RATE));
     }
     let standing = config.largest_standing();
+    let levels = levels_to_calibrate(config);
     progress.say(&format!(
         "procbench: calibrating the clients' rate at {standing} standing connections, about {} s",
-        calibration_time(config).as_secs() + 3
+        levels.len() as u64 * calibration_time(config).as_millis() as u64 / 1_000 + 3
     ));
-    bench.open_visit(&Visit {
-        index: 0,
-        standing,
-        blocks: Vec::new(),
-    })?;
-    let mut sustained = BTreeMap::new();
-    let mut outcome = Ok(());
-    for arm in candidates {
-        if cancel.is_cancelled() {
-            outcome = Err(Failure::Interrupted);
-            break;
-        }
-        match bench.sustained_per_second(arm) {
-            Ok(rate) => {
-                sustained.insert(arm, rate);
-            }
-            // An arm that cannot be had shows up again, and is named, in the run.
-            Err(Failure::ArmLost(_)) => {}
-            Err(failure) => {
-                outcome = Err(failure);
-                break;
-            }
-        }
-    }
-    bench.close_visit();
-    outcome?;
+    let sustained = sustained(&levels, &candidates, bench, cancel)?;
     let weakest = sustained
         .iter()
         .filter(|(_, rate)| **rate > 0.0)

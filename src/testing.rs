@@ -46,10 +46,7 @@ pub fn block_with(spec: &BlockSpec, response: SeriesHistogram) -> Block {
         twin: spec.twin,
         round: spec.round,
         visit: spec.visit,
-        factors: Factors {
-            standing: spec.standing,
-            ..Factors::default()
-        },
+        factors: spec.factors.clone(),
         start_ns: u64::from(spec.index) * 1_000_000,
         measured_ns: 500_000_000,
         settle_ns: 0,
@@ -78,7 +75,7 @@ pub fn sample_config() -> Config {
         client_rate: ClientRate::Given(OfferedRate::PerSecond(100.0)),
         pool_size: 2,
         standing: vec![0, 10],
-        slot_order: SlotOrder::Front,
+        slot_orders: vec![SlotOrder::Front],
         duration_ns: 4_000_000_000,
         warmup_ns: 1_000_000,
         blocks: 8,
@@ -99,9 +96,14 @@ pub fn sample_run(blocks: u32) -> Run {
         blocks,
         ..sample_config()
     };
+    let levels: Vec<Factors> = config
+        .standing
+        .iter()
+        .map(|&n| Factors::standing(n))
+        .collect();
     let plan = Plan::new(&PlanShape {
         arms: &config.arms,
-        standing: &config.standing,
+        levels: &levels,
         blocks,
         visits: 1,
         seed: 1,

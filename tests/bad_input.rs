@@ -132,6 +132,10 @@ fn wrong_values_are_refused() {
         // What is wrong, and what to give instead.
         ("model --lock mutex", &["mutex", "use one of", "parking_lot", "std", "sharded"]),
         ("model --lock", &["--lock", "value"]),
+        ("model --lock std,mutex", &["\"mutex\"", "use one of", "+reuse-check"]),
+        ("model --lock std,", &["use one of"]),
+        ("model --slot-order front,sideways", &["sideways", "behind"]),
+        ("model --standing 1..1000:500 --slot-order front,behind,spread", &["1500 combinations", "at most 1000"]),
         ("model --readers 0", &["--readers", "at least 1"]),
         ("server --readers 0", &["--readers", "at least 1"]),
         ("model --readers -1", &["--readers", "-1"]),

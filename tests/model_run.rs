@@ -14,9 +14,10 @@ use procbench::load::keep_awake::KeepAwakeChoice;
 use procbench::load::progress::Progress;
 use procbench::load::{Cancel, OfferedRate};
 use procbench::model::ModelBench;
-use procbench::procarray::locks::LockKind;
+use procbench::procarray::SlotOrder;
+use procbench::procarray::locks::{LockChoice, LockKind};
 use procbench::record::{
-    Block, ClockKind, Mode, Operation, Phase, Role, Run, SeriesHistogram, SeriesKey,
+    Block, ClockKind, Factor, Mode, Operation, Phase, Role, Run, SeriesHistogram, SeriesKey,
 };
 use procbench::report::table;
 use procbench::stats::{quoted_series, summarize};
@@ -159,7 +160,7 @@ fn counts_add_up_for_every_lock_and_arm() {
     let _alone = alone();
     for &lock in LockKind::ALL {
         let mut config = config();
-        config.model.as_mut().unwrap().lock = lock;
+        config.model.as_mut().unwrap().locks = vec![lock.into()];
         let run = run(&config);
         // Every arm and the twin, at both numbers of standing connections.
         assert_eq!(run.blocks.len(), 2 * (Arm::all_in(Mode::Model).len() + 1));
@@ -302,4 +303,46 @@ fn the_quiet_arm_has_no_client_operations() {
         assert!(block.series.keys().all(|k| k.role == Role::Reader));
         assert_eq!(block.counters["procarraylock.exclusive"], 0);
     }
+}
+
+#[test]
+fn several_locks_and_slot_orders_are_levels_of_one_run() {
+    let _alone = alone();
+    let mut config = config();
+    config.arms = vec![Arm::KeptOpen, Arm::Unpooled];
+    config.standing = vec![20];
+    config.slot_orders = vec![SlotOrder::Front, SlotOrder::Behind];
+    let locks = [LockKind::Std, LockKind::Sharded];
+    config.model.as_mut().unwrap().locks = locks.map(LockChoice::from).to_vec();
+    let run = run(&config);
+    let levels = run.levels();
+    let names: Vec<_> = levels
+        .iter()
+        .map(|l| (l.slot_order.as_deref().unwrap(), l.lock.as_deref().unwrap()))
+        .collect();
+    assert_eq!(
+        names,
+        [
+            ("front", "std"),
+            ("front", "sharded"),
+            ("behind", "std"),
+            ("behind", "sharded")
+        ]
+    );
+    for level in &levels {
+        // Two arms and the twin.
+        assert_eq!(run.blocks.iter().filter(|b| b.factors == *level).count(), 3);
+        assert_eq!(run.blocks_of(Arm::Unpooled, false, level).len(), 1);
+    }
+    for block in &run.blocks {
+        check_counts(&config, block);
+    }
+    let summary = summarize(&run);
+    assert_eq!(summary.varying, [Factor::SlotOrder, Factor::Lock]);
+    assert_eq!(summary.primary_level().unwrap().factors, levels[0]);
+    let text = table::run_table(&run, &summary);
+    assert!(
+        text.contains("20 standing connections, slots behind, lock sharded"),
+        "{text}"
+    );
 }

@@ -11,7 +11,7 @@ use crate::config::{ClientRate, Config, Disconnect, ModelConfig, ServerConfig, S
 use crate::load::keep_awake::KeepAwakeChoice;
 use crate::load::{Arrivals, OfferedRate};
 use crate::procarray::SlotOrder;
-use crate::procarray::locks::LockKind;
+use crate::procarray::locks::{LockChoice, LockKind};
 use crate::server::ServerRequest;
 use crate::server::provision::{ServerChoice, ServerUrl, Transport};
 
@@ -21,6 +21,25 @@ pub struct Numbers(Vec<u32>);
 
 fn numbers(text: &str) -> Result<Numbers, String> {
     values::numbers(text).map(Numbers)
+}
+
+/// Each value once, in the order in which they were given.
+fn distinct<T: Clone + PartialEq>(given: &[T]) -> Vec<T> {
+    let mut kept: Vec<T> = Vec::with_capacity(given.len());
+    for value in given {
+        if !kept.contains(value) {
+            kept.push(value.clone());
+        }
+    }
+    kept
+}
+
+fn lock_help() -> String {
+    let names: Vec<&str> = LockKind::ALL.iter().map(|kind| kind.name()).collect();
+    format!(
+        "The locks, with commas: {}; each with or without +reuse-check, which reuses a valid snapshot without the lock",
+        names.join(", ")
+    )
 }
 
 /// The load: who, how many, how fast, how long.
@@ -48,19 +67,19 @@ pub struct LoadOptions {
     /// Standing connections: 500, or a list 0,500, or a range 50..5000:log6
     #[arg(long, value_name = "N,...", value_parser = numbers, allow_negative_numbers = true)]
     pub standing: Option<Numbers>,
-    /// Where churn finds its slots relative to the standing connections: front, behind or spread
-    #[arg(long, value_name = "ORDER")]
-    pub slot_order: Option<SlotOrder>,
-    /// Measured time an arm and number of standing connections, over all blocks (10s, 500ms)
+    /// Where churn finds its slots relative to the standing connections: front, behind or spread, with commas
+    #[arg(long, value_delimiter = ',', value_name = "ORDER,...")]
+    pub slot_order: Option<Vec<SlotOrder>>,
+    /// Measured time an arm and level (standing connections, slot order, lock), over all blocks (10s, 500ms)
     #[arg(long, value_name = "TIME", value_parser = values::positive_duration, allow_hyphen_values = true)]
     pub duration: Option<Duration>,
     /// Warm-up of each block
     #[arg(long, value_name = "TIME", value_parser = values::duration, allow_hyphen_values = true)]
     pub warmup: Option<Duration>,
-    /// Blocks an arm and number of standing connections
+    /// Blocks an arm and level
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub blocks: Option<u32>,
-    /// Fresh server starts (or arrays) for each number of standing connections
+    /// Fresh server starts (or arrays) for each level
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub starts: Option<u32>,
     /// Seed of the block order and of the arrivals
@@ -130,9 +149,9 @@ impl std::fmt::Display for StdoutFormat {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Model")]
 pub struct ModelOptions {
-    /// The lock: parking_lot, parking_lot_0.12, std or sharded
-    #[arg(long, value_name = "LOCK")]
-    pub lock: Option<LockKind>,
+    /// The locks, with commas
+    #[arg(long, value_delimiter = ',', value_name = "LOCK,...", help = lock_help())]
+    pub lock: Option<Vec<LockChoice>>,
     /// Snapshots a statement takes
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub snapshots: Option<u32>,
@@ -194,7 +213,10 @@ impl LoadOptions {
         set(&mut config.client_rate, &self.client_rate);
         set(&mut config.pool_size, &self.pool_size);
         set(&mut config.standing, &self.standing.clone().map(|n| n.0));
-        set(&mut config.slot_order, &self.slot_order);
+        set(
+            &mut config.slot_orders,
+            &self.slot_order.as_deref().map(distinct),
+        );
         set(&mut config.blocks, &self.blocks);
         match self.duration {
             Some(duration) => config.duration_ns = duration.as_nanos() as u64,
@@ -222,8 +244,8 @@ impl LoadOptions {
 impl ModelOptions {
     /// Lays the given options over `model`.
     pub fn apply(&self, model: &mut ModelConfig) {
-        if let Some(lock) = self.lock {
-            model.lock = lock;
+        if let Some(locks) = &self.lock {
+            model.locks = distinct(locks);
         }
         if let Some(snapshots) = self.snapshots {
             model.snapshots_per_statement = snapshots;

@@ -6,7 +6,7 @@ use crate::config::{ClientRate, Config, Disconnect, ModelConfig, ServerConfig, S
 use crate::load::keep_awake::KeepAwakeChoice;
 use crate::load::{Arrivals, OfferedRate};
 use crate::procarray::SlotOrder;
-use crate::procarray::locks::LockKind;
+use crate::procarray::locks::LockChoice;
 use crate::record::{Mode, Run};
 use crate::stats::{RunSummary, Statistic, Verdict};
 
@@ -24,7 +24,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
 
 /// The prediction is about the server.
 fn assess(run: &Run, summary: &RunSummary) -> String {
-    let (Mode::Server, Some(level)) = (run.mode, summary.levels.last()) else {
+    let (Mode::Server, Some(level)) = (run.mode, summary.primary_level()) else {
         return String::new();
     };
     let p99 = Statistic::Percentile(99.0);
@@ -40,7 +40,10 @@ fn assess(run: &Run, summary: &RunSummary) -> String {
         }
         _ => "is refuted: no rise was shown",
     };
-    format!("the prediction {told} (p99, {} standing).", level.standing)
+    format!(
+        "the prediction {told} (p99, {} standing).",
+        level.factors.standing
+    )
 }
 
 fn config(mode: Mode, scale: Scale) -> Config {
@@ -59,7 +62,7 @@ fn config(mode: Mode, scale: Scale) -> Config {
         client_rate: ClientRate::Auto,
         pool_size: 4,
         standing: vec![0, 500],
-        slot_order: SlotOrder::Front,
+        slot_orders: vec![SlotOrder::Front],
         duration_ns: u64::from(blocks) * block_ms * 1_000_000,
         warmup_ns: warmup_ms * 1_000_000,
         blocks,
@@ -76,7 +79,7 @@ fn config(mode: Mode, scale: Scale) -> Config {
 /// The model's settings where nothing else is asked for.
 fn default_model() -> ModelConfig {
     ModelConfig {
-        lock: LockKind::default(),
+        locks: vec![LockChoice::default()],
         snapshots_per_statement: 2,
         snapshots_per_connect: 4,
         fork_cpu_ns: 500_000,

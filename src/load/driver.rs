@@ -8,7 +8,7 @@ use super::plan::{BlockSpec, Plan, Visit};
 use super::progress::Progress;
 use super::schedule::OfferedRate;
 use crate::arm::Arm;
-use crate::record::{AbsentArm, Block, RunStatus, ServerProvenance};
+use crate::record::{AbsentArm, Block, RunStatus, ServerProvenance, varying};
 
 /// What a mode supplies: fresh starts and single blocks.
 pub trait Bench {
@@ -104,6 +104,7 @@ pub fn drive(
     };
     let started = Instant::now();
     let mut done = 0u64;
+    let named = varying(plan.visits.iter().map(|v| &v.factors));
     progress.begin(title, total);
     'visits: for visit in &plan.visits {
         let opened = if cancel.is_cancelled() {
@@ -130,7 +131,7 @@ pub fn drive(
                 progress.step(
                     done,
                     total,
-                    &format!("{} at {}", spec.arm, spec.standing),
+                    &format!("{} at {}", spec.arm, spec.factors.label(&named)),
                     left,
                 );
                 done += 1;
@@ -231,7 +232,7 @@ mod tests {
         let arms = [Arm::Quiet, Arm::KeptOpen, Arm::Unpooled];
         let plan = Plan::new(&PlanShape {
             arms: &arms,
-            standing: &[0, 10],
+            levels: &[0, 10].map(crate::record::Factors::standing),
             blocks: 4,
             visits: 2,
             seed: 9,

@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::schedule::derive_seed;
 use crate::arm::Arm;
+use crate::record::Factors;
 
 /// One block to be run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockSpec {
     /// Position in the whole run.
     pub index: u32,
@@ -18,10 +19,10 @@ pub struct BlockSpec {
     pub arm: Arm,
     /// The A/A twin of the baseline arm: same load, own label, gives the noise floor.
     pub twin: bool,
-    /// Standing connections.
-    pub standing: u32,
-    /// Round among those with the same number of standing connections; the
-    /// blocks of one round were run next to each other and are compared in pairs.
+    /// The level.
+    pub factors: Factors,
+    /// Round among those of the same level; the blocks of one round were run
+    /// next to each other and are compared in pairs.
     pub round: u32,
     /// Which visit (server start, or fresh array) the block belongs to.
     pub visit: u32,
@@ -32,8 +33,8 @@ pub struct BlockSpec {
 pub struct Visit {
     /// Number of the visit, from 0.
     pub index: u32,
-    /// Standing connections throughout the visit.
-    pub standing: u32,
+    /// The level, the same throughout the visit.
+    pub factors: Factors,
     /// The blocks, in order.
     pub blocks: Vec<BlockSpec>,
 }
@@ -50,11 +51,11 @@ pub struct Plan {
 pub struct PlanShape<'a> {
     /// The arms, without twins.
     pub arms: &'a [Arm],
-    /// Standing connections to visit.
-    pub standing: &'a [u32],
-    /// Blocks an arm at each number of standing connections.
+    /// Levels to visit.
+    pub levels: &'a [Factors],
+    /// Blocks an arm at each level.
     pub blocks: u32,
-    /// Fresh starts at each number of standing connections.
+    /// Fresh starts at each level.
     pub visits: u32,
     /// Seed of the order.
     pub seed: u64,
@@ -69,9 +70,9 @@ pub fn baseline(arms: &[Arm]) -> Option<Arm> {
 }
 
 impl Plan {
-    /// Lays out the run. Each cycle visits every number of standing connections
-    /// once, in random order; rounds are spread evenly over the cycles; each
-    /// round holds every arm and the baseline's twin once, in random order.
+    /// Lays out the run. Each cycle visits every level once, in random order;
+    /// rounds are spread evenly over the cycles; each round holds every arm and
+    /// the baseline's twin once, in random order.
     pub fn new(shape: &PlanShape<'_>) -> Self {
         let mut rng = Pcg64::seed_from_u64(derive_seed(shape.seed, &[0x504C_414E]));
         let cycles = shape.visits.clamp(1, shape.blocks.max(1));
@@ -83,9 +84,9 @@ impl Plan {
         let mut next_round = 0;
         for cycle in 0..cycles {
             let rounds = shape.blocks / cycles + u32::from(cycle < shape.blocks % cycles);
-            let mut standing = shape.standing.to_vec();
-            standing.shuffle(&mut rng);
-            for n in standing {
+            let mut levels = shape.levels.to_vec();
+            levels.shuffle(&mut rng);
+            for factors in levels {
                 let visit = plan.visits.len() as u32;
                 let mut blocks = Vec::new();
                 for round in next_round..next_round + rounds {
@@ -95,7 +96,7 @@ impl Plan {
                             index,
                             arm,
                             twin,
-                            standing: n,
+                            factors: factors.clone(),
                             round,
                             visit,
                         });
@@ -104,7 +105,7 @@ impl Plan {
                 }
                 plan.visits.push(Visit {
                     index: visit,
-                    standing: n,
+                    factors,
                     blocks,
                 });
             }
@@ -127,7 +128,7 @@ mod tests {
     fn shape(arms: &[Arm], seed: u64) -> Plan {
         Plan::new(&PlanShape {
             arms,
-            standing: &[0, 500],
+            levels: &[0, 500].map(Factors::standing),
             blocks: 8,
             visits: 3,
             seed,
@@ -139,18 +140,18 @@ mod tests {
         let plan = shape(&Arm::ALL, 1);
         assert_eq!(plan.visits.len(), 6);
         assert_eq!(plan.block_count(), 2 * 8 * 8);
-        let mut rounds: BTreeMap<(u32, u32), Vec<(Arm, bool)>> = BTreeMap::new();
-        let mut visits_of_round: BTreeMap<(u32, u32), u32> = BTreeMap::new();
+        let mut rounds: BTreeMap<(Factors, u32), Vec<(Arm, bool)>> = BTreeMap::new();
+        let mut visits_of_round: BTreeMap<(Factors, u32), u32> = BTreeMap::new();
         for visit in &plan.visits {
             for b in &visit.blocks {
-                assert_eq!((b.standing, b.visit), (visit.standing, visit.index));
+                assert_eq!((&b.factors, b.visit), (&visit.factors, visit.index));
                 rounds
-                    .entry((b.standing, b.round))
+                    .entry((b.factors.clone(), b.round))
                     .or_default()
                     .push((b.arm, b.twin));
                 assert_eq!(
                     *visits_of_round
-                        .entry((b.standing, b.round))
+                        .entry((b.factors.clone(), b.round))
                         .or_insert(b.visit),
                     b.visit
                 );

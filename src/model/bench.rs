@@ -1,6 +1,8 @@
 //! The model's bench: a fresh array for each visit, threads for each block.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::str::FromStr;
 
 use super::visit::{AnyVisit, BlockOrder, Measured, Opener, Sampling};
 use crate::arm::Arm;
@@ -9,6 +11,7 @@ use crate::load::cpu::{CpuReading, Watched};
 use crate::load::driver::{Bench, Failure};
 use crate::load::plan::{BlockSpec, Visit};
 use crate::load::{Cancel, Clock, ClockQuality, MonotonicClock, OfferedRate, derive_seed};
+use crate::procarray::locks::LockChoice;
 use crate::record::{AbsentArm, Block, BlockCpu, Factors, Role, RoleTally, ServerProvenance};
 
 /// Closed-loop calibration of one arm: warm-up and measured time.
@@ -100,6 +103,17 @@ impl<'a> ModelBench<'a> {
     }
 }
 
+/// A level's factor as the model knows it; its default where the level names none.
+fn named<T: FromStr<Err: Display> + Default>(name: Option<&str>) -> Result<T, Failure> {
+    name.map_or_else(
+        || Ok(T::default()),
+        |name| {
+            name.parse()
+                .map_err(|e: T::Err| Failure::Fatal(e.to_string()))
+        },
+    )
+}
+
 impl Bench for ModelBench<'_> {
     fn prepare(&mut self) -> Result<Vec<AbsentArm>, Failure> {
         Ok(Vec::new())
@@ -111,12 +125,15 @@ impl Bench for ModelBench<'_> {
 
     fn open_visit(&mut self, visit: &Visit) -> Result<(), Failure> {
         self.visit = None;
+        let lock: LockChoice = named(visit.factors.lock.as_deref())?;
         let opener = Opener {
             config: self.config,
             model: &self.model,
-            standing: visit.standing,
+            standing: visit.factors.standing,
+            slot_order: named(visit.factors.slot_order.as_deref())?,
+            reuse_check: lock.reuse_check,
         };
-        self.visit = Some(self.model.lock.visit(opener)?);
+        self.visit = Some(lock.kind.visit(opener)?);
         Ok(())
     }
 
@@ -152,9 +169,14 @@ impl Bench for ModelBench<'_> {
             ),
             ("xidgenlock.exclusive".to_owned(), locks.xid_gen.exclusive),
         ]);
-        if locks.proc_array.shared != counts.snapshots
-            || locks.proc_array.exclusive != counts.adds + counts.removes
-        {
+        // A reuse check may keep snapshots away from the lock, never add acquisitions.
+        let lock: LockChoice = named(spec.factors.lock.as_deref())?;
+        let shared_adds_up = if lock.reuse_check {
+            locks.proc_array.shared <= counts.snapshots
+        } else {
+            locks.proc_array.shared == counts.snapshots
+        };
+        if !shared_adds_up || locks.proc_array.exclusive != counts.adds + counts.removes {
             return Err(Failure::Fatal(format!(
                 "the lock's counters do not match the operations ({counters:?}): a bug in procbench"
             )));
@@ -166,12 +188,8 @@ impl Bench for ModelBench<'_> {
             round: spec.round,
             visit: spec.visit,
             factors: Factors {
-                standing: spec.standing,
                 pg: Some("15".to_owned()),
-                slot_order: Some(self.config.slot_order.to_string()),
-                lock: Some(self.model.lock.to_string()),
-                transport: None,
-                page_size: None,
+                ..spec.factors.clone()
             },
             start_ns: window.measure_from_ns.saturating_sub(self.began_ns),
             measured_ns: window.measured_ns(),

@@ -170,7 +170,8 @@ impl<L: SharedExclusiveLock> ThreadOperation for ReaderRole<'_, L> {
         self.array
             .get_snapshot_data(self.backend.slot, &mut self.backend.snapshot, &mut watch);
         self.counts.snapshots += 1;
-        if measured {
+        // With a reuse check there may have been no lock to wait for.
+        if measured && watch.acquired_ns > 0 {
             self.times.record(worker, &watch);
         }
         self.array.snapshot_reset_xmin(self.backend.slot);

@@ -14,7 +14,7 @@ use crate::load::{
     Cancel, Clock, MonotonicClock, OfferedRate, Schedule, Window, Worker, derive_seed,
 };
 use crate::procarray::locks::{LockVisitor, SharedExclusiveLock};
-use crate::procarray::{NoProbe, ProcArray, ProcArrayConfig, ProcArrayCounts};
+use crate::procarray::{NoProbe, ProcArray, ProcArrayConfig, ProcArrayCounts, SlotOrder};
 use crate::record::{BlockRecord, Operation, Recorder, Role, RoleTally};
 
 /// From the order to the start of the load: threads are started meanwhile.
@@ -64,6 +64,8 @@ pub(super) struct Opener<'a> {
     pub(super) config: &'a Config,
     pub(super) model: &'a ModelConfig,
     pub(super) standing: u32,
+    pub(super) slot_order: SlotOrder,
+    pub(super) reuse_check: bool,
 }
 
 impl LockVisitor for Opener<'_> {
@@ -75,6 +77,7 @@ impl LockVisitor for Opener<'_> {
         let array = ProcArray::<L>::new(ProcArrayConfig {
             max_backends: persistent + self.standing + config.clients,
             inject_hold: Duration::from_nanos(self.model.inject_hold_ns),
+            lock_free_reuse: self.reuse_check,
             ..ProcArrayConfig::default()
         })
         .map_err(|e| Failure::Fatal(e.to_string()))?;
@@ -102,7 +105,7 @@ impl LockVisitor for Opener<'_> {
             .open_standing(
                 self.standing as usize,
                 config.clients as usize,
-                config.slot_order,
+                self.slot_order,
             )
             .ok_or_else(too_small)?;
         Ok(Box::new(VisitOn {

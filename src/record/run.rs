@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Provenance, Role, RoleTally, SeriesHistogram, SeriesKey};
+use super::{Factors, Provenance, Role, RoleTally, SeriesHistogram, SeriesKey};
 use crate::arm::Arm;
 use crate::config::Config;
 use crate::load::ClockQuality;
@@ -52,29 +52,6 @@ pub enum RunStatus {
     },
 }
 
-/// The settings under which a block ran, beside its arm. Files may hold
-/// factors this version does not know; they are ignored.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Factors {
-    /// Standing connections.
-    pub standing: u32,
-    /// PostgreSQL major version, or the model's version profile.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pg: Option<String>,
-    /// Where churn finds its slots relative to the standing connections.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub slot_order: Option<String>,
-    /// The model's lock.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lock: Option<String>,
-    /// `tcp` or `unix`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub transport: Option<String>,
-    /// Size of the pages that hold shared memory: `4k` or `2m`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub page_size: Option<String>,
-}
-
 /// CPU used during a block's whole load (warm-up included), in ns.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct BlockCpu {
@@ -103,7 +80,7 @@ pub struct Block {
     /// Whether this is the baseline's A/A twin.
     #[serde(default)]
     pub twin: bool,
-    /// Round at this number of standing connections.
+    /// Round at this level.
     pub round: u32,
     /// Server start (or fresh array) it belongs to.
     pub visit: u32,
@@ -161,7 +138,8 @@ pub struct AbsentArm {
 pub struct Calibration {
     /// Standing connections while calibrating (the largest of the run).
     pub standing: u32,
-    /// Closed-loop transactions per second, by arm.
+    /// Closed-loop transactions per second, by arm; the least over all levels
+    /// that have so many standing connections.
     pub sustained_per_second: BTreeMap<Arm, f64>,
     /// The arm that sustains least.
     pub weakest: Arm,
@@ -209,19 +187,26 @@ pub struct Run {
 }
 
 impl Run {
-    /// The numbers of standing connections that have blocks, ascending.
-    pub fn standing_levels(&self) -> Vec<u32> {
-        let levels: std::collections::BTreeSet<u32> =
-            self.blocks.iter().map(|b| b.factors.standing).collect();
-        levels.into_iter().collect()
+    /// The levels that have blocks: by standing connections, then in the order
+    /// in which they were asked for.
+    pub fn levels(&self) -> Vec<Factors> {
+        let distinct: std::collections::BTreeSet<&Factors> =
+            self.blocks.iter().map(|b| &b.factors).collect();
+        let asked_for = self.config.levels();
+        let mut levels: Vec<Factors> = distinct.into_iter().cloned().collect();
+        levels.sort_by_key(|level| {
+            let place = asked_for.iter().position(|l| l.agrees_with(level));
+            (level.standing, place.unwrap_or(usize::MAX))
+        });
+        levels
     }
 
-    /// Blocks of one contender at one number of standing connections, by round.
-    pub fn blocks_of(&self, arm: Arm, twin: bool, standing: u32) -> Vec<&Block> {
+    /// Blocks of one contender at one level, by round.
+    pub fn blocks_of(&self, arm: Arm, twin: bool, level: &Factors) -> Vec<&Block> {
         let mut blocks: Vec<&Block> = self
             .blocks
             .iter()
-            .filter(|b| b.arm == arm && b.twin == twin && b.factors.standing == standing)
+            .filter(|b| b.arm == arm && b.twin == twin && b.factors == *level)
             .collect();
         blocks.sort_by_key(|b| b.round);
         blocks

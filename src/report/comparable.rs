@@ -1,7 +1,7 @@
 //! Which runs may be laid side by side, and why others may not.
 
 use crate::load::plan::baseline;
-use crate::record::{Mode, Run};
+use crate::record::{Factor, Factors, Mode, Run, levels_side_by_side};
 use crate::stats::quoted_series;
 
 /// Why runs are not compared.
@@ -91,13 +91,8 @@ fn pair(a: &Run, b: &Run) -> Result<(), Incomparable> {
     if machine(a) != machine(b) {
         return differ("different machines", machine(a), machine(b));
     }
-    let levels = b.standing_levels();
-    if !a.standing_levels().iter().any(|n| levels.contains(n)) {
-        return differ(
-            "no common number of standing connections",
-            format!("{:?}", a.standing_levels()),
-            format!("{levels:?}"),
-        );
+    if let Some((what, x, y)) = no_common_level(a, b) {
+        return differ(what, x, y);
     }
     let arms = b.contenders();
     if !a.contenders().iter().any(|c| arms.contains(c)) {
@@ -107,6 +102,32 @@ fn pair(a: &Run, b: &Run) -> Result<(), Incomparable> {
         same_mode(a, b)?;
     }
     Ok(())
+}
+
+/// What keeps every level of one from standing beside any of the other, with
+/// both sides' levels; `None` if some pair can be compared.
+fn no_common_level(a: &Run, b: &Run) -> Option<(&'static str, String, String)> {
+    let (keys, named) = levels_side_by_side(&[a, b]);
+    let (of_a, of_b) = (a.levels(), b.levels());
+    let has =
+        |levels: &[Factors], key: &Factors| levels.iter().any(|l| l.only(&named).agrees_with(key));
+    if keys.iter().any(|key| has(&of_a, key) && has(&of_b, key)) {
+        return None;
+    }
+    let same_standing = of_a
+        .iter()
+        .any(|x| of_b.iter().any(|y| x.standing == y.standing));
+    let (what, named): (_, &[Factor]) = if same_standing {
+        ("no common level", &named)
+    } else {
+        ("no common number of standing connections", &[])
+    };
+    let list = |levels: &[Factors]| {
+        let mut names: Vec<String> = levels.iter().map(|l| l.label(named)).collect();
+        names.dedup();
+        format!("[{}]", names.join("; "))
+    };
+    Some((what, list(&of_a), list(&of_b)))
 }
 
 /// Two runs in one mode may differ in declared factors only.
@@ -232,5 +253,17 @@ mod tests {
         );
         let levels = reason(|b| b.blocks.iter_mut().for_each(|x| x.factors.standing += 1));
         assert!(levels.contains("no common number"), "{levels}");
+        let lock = |run: &mut Run, names: [&str; 2]| {
+            for (block, name) in run.blocks.iter_mut().zip(names.into_iter().cycle()) {
+                block.factors.lock = Some(name.to_owned());
+            }
+        };
+        let (mut a, mut b) = (sample_run(8), other());
+        lock(&mut a, ["std", "sharded"]);
+        lock(&mut b, ["parking_lot"; 2]);
+        let levels = check(&[&a, &b]).unwrap_err().to_string();
+        assert!(levels.contains("no common level: [0, lock"), "{levels}");
+        lock(&mut b, ["parking_lot", "std"]);
+        assert_eq!(check(&[&a, &b]), Ok(()));
     }
 }

@@ -7,11 +7,13 @@ use super::figure::{
     CurvePoint, Figure, FigureError, NoiseFloor, PercentileCurve, PercentileFigure,
     PercentilePanel, StackedBarFigure, write_figure,
 };
-use super::format;
+use super::level_title::{level_title, listed};
 use super::run_export::series_csv;
 use crate::arm::Arm;
 use crate::load::plan::baseline;
-use crate::record::{Block, Mode, Run, SeriesHistogram, write_atomically};
+use crate::record::{
+    Block, Factor, Factors, Mode, Run, SeriesHistogram, levels_side_by_side, write_atomically,
+};
 use crate::stats::{
     ContenderSummary, LevelSummary, RunSummary, Severity, Statistic, estimates, percentile_name,
     quoted_series, samples_above,
@@ -111,12 +113,12 @@ fn footer(items: &[Summarized<'_>], redraw: &str) -> Vec<String> {
                 server.version, server.kind, server.transport, server.auth
             ),
             None => {
-                let lock = run
+                let locks = run
                     .config
                     .model
                     .as_ref()
-                    .map_or(String::new(), |m| m.lock.to_string());
-                format!("in-process ProcArray as in PostgreSQL 15, lock {lock}")
+                    .map_or(String::new(), |m| listed(&m.locks));
+                format!("in-process ProcArray as in PostgreSQL 15, lock {locks}")
             }
         };
         let rate = run
@@ -130,7 +132,7 @@ fn footer(items: &[Summarized<'_>], redraw: &str) -> Vec<String> {
             run.config.readers,
             run.config.reader_rate,
             run.config.clients,
-            run.config.slot_order,
+            listed(&run.config.slot_orders),
             run.config.blocks,
             run.config.block_ns() / 1_000_000,
         ));
@@ -209,7 +211,7 @@ fn panel(run: &Run, level: &LevelSummary, title: String) -> Option<PercentilePan
         .contenders
         .iter()
         .filter(|c| !c.twin)
-        .filter_map(|c| curve(run, c, &run.blocks_of(c.arm, false, level.standing)))
+        .filter_map(|c| curve(run, c, &run.blocks_of(c.arm, false, &level.factors)))
         .collect();
     let base = baseline(&run.config.arms)?;
     let reference = curves.iter().find(|c| c.arm_index == base.index());
@@ -231,8 +233,7 @@ fn panel(run: &Run, level: &LevelSummary, title: String) -> Option<PercentilePan
     })
 }
 
-/// Percentile curves of every arm, a panel for each run and number of standing
-/// connections (the smallest and the largest where there are more than fit).
+/// Percentile curves of every arm, a panel for each run and level (the smallest and the largest where there are more than fit).
 pub fn response_times(items: &[Summarized<'_>], redraw: &str) -> Option<PercentileFigure> {
     let each = if items.len() > 1 {
         4 / items.len().min(4)
@@ -250,10 +251,7 @@ pub fn response_times(items: &[Summarized<'_>], redraw: &str) -> Option<Percenti
             .collect();
         for level in kept {
             let name = series_name(run, items);
-            let title = format!(
-                "{name}: {} standing connections",
-                format::count(u64::from(level.standing))
-            );
+            let title = format!("{name}: {}", level_title(&level.factors, &summary.varying));
             panels.extend(panel(run, level, title));
         }
     }
@@ -274,15 +272,11 @@ pub fn excess(items: &[Summarized<'_>], redraw: &str) -> Option<ContrastFigure> 
     let (first, _) = items.first()?;
     let base = baseline(&first.config.arms)?;
     let statistic = Statistic::Percentile(first.config.quoted_percentile);
-    let mut levels: Vec<u32> = items
-        .iter()
-        .flat_map(|(r, _)| r.standing_levels())
-        .collect();
-    levels.sort_unstable();
-    levels.dedup();
+    let runs: Vec<&Run> = items.iter().map(|i| i.0).collect();
+    let (levels, named) = levels_side_by_side(&runs);
     let groups: Vec<ContrastGroup> = levels
-        .into_iter()
-        .map(|standing| excess_group(items, standing, base, statistic))
+        .iter()
+        .map(|key| excess_group(items, (key, &named), base, statistic))
         .filter(|g| !g.rows.is_empty())
         .collect();
     let name = percentile_name(first.config.quoted_percentile);
@@ -300,14 +294,14 @@ pub fn excess(items: &[Summarized<'_>], redraw: &str) -> Option<ContrastFigure> 
 
 fn excess_group(
     items: &[Summarized<'_>],
-    standing: u32,
+    (key, named): (&Factors, &[Factor]),
     base: Arm,
     statistic: Statistic,
 ) -> ContrastGroup {
     let levels: Vec<(String, &LevelSummary)> = items
         .iter()
         .filter_map(|(run, summary)| {
-            let level = summary.levels.iter().find(|l| l.standing == standing)?;
+            let level = summary.level(key)?;
             Some((series_name(run, items), level))
         })
         .collect();
@@ -345,10 +339,7 @@ fn excess_group(
         })
         .collect();
     ContrastGroup {
-        title: format!(
-            "{} standing connections",
-            format::count(u64::from(standing))
-        ),
+        title: level_title(key, named),
         rows,
         noise_floor_ns: levels
             .iter()
@@ -389,10 +380,7 @@ pub fn cpu(run: &Run, summary: &RunSummary, redraw: &str) -> Option<StackedBarFi
                 .filter(|b| !b.segments.is_empty())
                 .collect();
             (!bars.is_empty()).then(|| BarGroup {
-                title: format!(
-                    "{} standing connections",
-                    format::count(u64::from(level.standing))
-                ),
+                title: level_title(&level.factors, &summary.varying),
                 bars,
             })
         })

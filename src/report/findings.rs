@@ -2,18 +2,22 @@
 
 use super::drawings::Summarized;
 use super::format::{count, difference, duration};
+use super::level_title::{level_title, listed, short_title};
 use crate::arm::Arm;
-use crate::record::{Mode, Run};
+use crate::record::{Factors, Mode, Run};
 use crate::stats::{Contrast, LevelSummary, RunSummary, Statistic, Verdict};
 
 /// The findings alone, one sentence each.
 pub fn findings(item: &Summarized<'_>) -> Vec<String> {
     let (run, summary) = item;
     let mut lines = vec![headline(run, summary)];
-    for (index, level) in summary.levels.iter().enumerate() {
+    for level in &summary.levels {
         // The headline's contrast is not said twice.
-        let said = summary.primary.is_some() && index + 1 == summary.levels.len();
-        lines.extend(level_findings(run, level, said));
+        let said = summary
+            .primary
+            .as_ref()
+            .is_some_and(|p| p.factors == level.factors);
+        lines.extend(level_findings(item, level, said));
     }
     lines
 }
@@ -31,12 +35,12 @@ pub(super) fn place(run: &Run) -> String {
             format!("PostgreSQL {version}")
         }
         Mode::Model => {
-            let lock = run
-                .config
-                .model
-                .as_ref()
-                .map_or(String::new(), |m| m.lock.to_string());
-            format!("Model ({lock})")
+            let locks = run.config.model.as_ref().map_or(&[][..], |m| &m.locks);
+            match locks {
+                // Several are told apart by the levels' titles.
+                [_, _, ..] => "Model".to_owned(),
+                locks => format!("Model ({})", listed(locks)),
+            }
         }
     }
 }
@@ -87,7 +91,7 @@ fn clock_word(level: &LevelSummary) -> String {
 /// What churn did at the largest number of standing connections. Bold words
 /// only where the arm without any client transactions was faster, too.
 fn headline(run: &Run, summary: &RunSummary) -> String {
-    let (Some(p), Some(level)) = (&summary.primary, summary.levels.last()) else {
+    let (Some(p), Some(level)) = (&summary.primary, summary.primary_level()) else {
         return format!("{}: the primary outcome was not measured.", place(run));
     };
     let control = level
@@ -123,21 +127,22 @@ fn headline(run: &Run, summary: &RunSummary) -> String {
         )
     });
     format!(
-        "{}, {kind}: {what} With {} standing connections, reconnecting for each transaction instead of keeping connections open changed the readers' {} {} time by {}.{against}",
+        "{}, {kind}: {what} With {}, reconnecting for each transaction instead of keeping connections open changed the readers' {} {} time by {}.{against}",
         place(run),
-        count(u64::from(p.standing)),
+        level_title(&p.factors, &summary.varying),
         p.name(),
         clock_word(level),
         judgement(&p.contrast, p.verdict, p.noise_floor_ns)
     )
 }
 
-fn level_findings(run: &Run, level: &LevelSummary, headline_said: bool) -> Vec<String> {
+fn level_findings(item: &Summarized<'_>, level: &LevelSummary, headline_said: bool) -> Vec<String> {
+    let (run, summary) = item;
     let quoted = Statistic::Percentile(run.config.quoted_percentile);
     let at = format!(
-        "{}, {} standing (exploratory)",
+        "{}, {} (exploratory)",
         place(run),
-        count(u64::from(level.standing))
+        short_title(&level.factors, &summary.varying)
     );
     let beyond_fork = match run.mode {
         Mode::Server => "what logging in, the ProcArray, the catalogue and exit add to a bare fork",
@@ -182,7 +187,7 @@ fn level_findings(run: &Run, level: &LevelSummary, headline_said: bool) -> Vec<S
         })
         .collect();
     lines.extend(service_line(level, quoted).map(|line| format!("{at}: {line}")));
-    if let Some((waits, shared)) = lock_witness(run, level.standing) {
+    if let Some((waits, shared)) = lock_witness(run, &level.factors) {
         lines.push(format!(
             "{at}: under unpooled, {} of {} shared acquisitions of the modelled ProcArrayLock found it busy ({:.3} %).",
             count(waits),
@@ -220,9 +225,9 @@ fn service_line(level: &LevelSummary, quoted: Statistic) -> Option<String> {
 
 /// How often readers and churn found the modelled lock busy: the witness that a
 /// server run does not have.
-fn lock_witness(run: &Run, standing: u32) -> Option<(u64, u64)> {
+fn lock_witness(run: &Run, level: &Factors) -> Option<(u64, u64)> {
     let sum = |name: &str| -> u64 {
-        run.blocks_of(Arm::Unpooled, false, standing)
+        run.blocks_of(Arm::Unpooled, false, level)
             .iter()
             .filter_map(|b| b.counters.get(name))
             .sum()
@@ -272,7 +277,7 @@ fn both_show_it(items: &[Summarized<'_>], both: &str) -> String {
         .iter()
         .find(|(run, _)| run.mode == Mode::Model)
         .and_then(|(run, s)| {
-            let (waits, shared) = lock_witness(run, s.primary.as_ref()?.standing)?;
+            let (waits, shared) = lock_witness(run, &s.primary.as_ref()?.factors)?;
             let snapshots = run.config.model.as_ref()?.snapshots_per_statement;
             let beyond = 1.0 - run.config.quoted_percentile / 100.0;
             Some((waits, shared, (f64::from(snapshots), beyond)))

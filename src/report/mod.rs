@@ -6,6 +6,7 @@ pub mod export;
 pub mod figure;
 pub mod findings;
 pub mod format;
+mod level_title;
 pub mod rows;
 pub mod run_export;
 pub mod summary_text;

@@ -8,7 +8,7 @@ use crate::stats::RunSummary;
 
 use super::export::csv_line;
 
-/// One statistic of one arm at one number of standing connections.
+/// One statistic of one arm at one level.
 #[derive(Debug, Clone, Serialize)]
 pub struct SummaryRow {
     /// Run id.
@@ -17,6 +17,18 @@ pub struct SummaryRow {
     pub mode: String,
     /// Standing connections.
     pub standing: u32,
+    /// PostgreSQL major version, or the model's version profile.
+    pub pg: Option<String>,
+    /// Where churn finds its slots.
+    pub slot_order: Option<String>,
+    /// The model's lock.
+    pub lock: Option<String>,
+    /// `tcp` or `unix`.
+    pub transport: Option<String>,
+    /// Size of the pages that hold shared memory.
+    pub page_size: Option<String>,
+    /// How the mapping of shared memory comes to a new process.
+    pub mapping: Option<String>,
     /// The arm; the A/A twin is marked.
     pub arm: String,
     /// The series, such as `reader.statement.total.response`.
@@ -85,7 +97,13 @@ pub fn summary_rows(run: &Run, summary: &RunSummary) -> Vec<SummaryRow> {
                 rows.push(SummaryRow {
                     run_id: run.run_id.clone(),
                     mode: run.mode.to_string(),
-                    standing: level.standing,
+                    standing: level.factors.standing,
+                    pg: level.factors.pg.clone(),
+                    slot_order: level.factors.slot_order.clone(),
+                    lock: level.factors.lock.clone(),
+                    transport: level.factors.transport.clone(),
+                    page_size: level.factors.page_size.clone(),
+                    mapping: level.factors.mapping.clone(),
                     arm: contender.label(),
                     series: contender.quoted.to_string(),
                     statistic: statistic.to_string(),
@@ -138,10 +156,16 @@ pub fn summary_csv(rows: &[SummaryRow]) -> String {
     out
 }
 
-const HEADER: [&str; 23] = [
+const HEADER: [&str; 29] = [
     "run_id",
     "mode",
     "standing",
+    "pg",
+    "slot_order",
+    "lock",
+    "transport",
+    "page_size",
+    "mapping",
     "arm",
     "series",
     "statistic",

@@ -5,8 +5,9 @@ use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use super::export::{LogInterval, hgrm, hlog, percentile_csv};
+use super::level_title::short_title;
 use super::rows::{summary_csv, summary_rows};
-use crate::record::Run;
+use crate::record::{Block, Factor, Run, SeriesKey, varying};
 use crate::stats::{RunSummary, summarize};
 
 /// What `export` can write.
@@ -88,7 +89,11 @@ pub fn series_csv(summary: &RunSummary) -> String {
         for contender in &level.contenders {
             for (key, histogram) in &contender.merged {
                 named.push((
-                    format!("{}/{}/{key}", level.standing, contender.label()),
+                    format!(
+                        "{}/{}/{key}",
+                        level.factors.tag(&summary.varying),
+                        contender.label()
+                    ),
                     histogram,
                 ));
             }
@@ -99,14 +104,15 @@ pub fn series_csv(summary: &RunSummary) -> String {
 
 fn all_hgrm(run: &Run) -> String {
     let mut out = String::new();
-    for level in &summarize(run).levels {
+    let summary = summarize(run);
+    for level in &summary.levels {
         for contender in &level.contenders {
             for (key, histogram) in &contender.merged {
                 out += &format!(
-                    "# run {} {}, {} standing, {}, {key}, values in us, {} samples\n",
+                    "# run {} {}, {}, {}, {key}, values in us, {} samples\n",
                     run.run_id,
                     run.mode,
-                    level.standing,
+                    short_title(&level.factors, &summary.varying),
                     contender.label(),
                     histogram.len()
                 );
@@ -124,10 +130,11 @@ fn all_hgrm(run: &Run) -> String {
     out
 }
 
-/// A tag without blanks: `500/kept-open/reader.statement.total.response`.
-fn tag(block: &crate::record::Block, key: &crate::record::SeriesKey) -> String {
+/// A tag without blanks: `500/kept-open/reader.statement.total.response`; values
+/// of factors that vary stand after the standing connections.
+fn tag(block: &Block, named: &[Factor], key: &SeriesKey) -> String {
     let twin = if block.twin { "-twin" } else { "" };
-    format!("{}/{}{twin}/{key}", block.factors.standing, block.arm)
+    format!("{}/{}{twin}/{key}", block.factors.tag(named), block.arm)
 }
 
 fn interval_log(run: &Run) -> Result<Vec<u8>, ExportError> {
@@ -135,10 +142,11 @@ fn interval_log(run: &Run) -> Result<Vec<u8>, ExportError> {
         .started_at
         .parse::<jiff::Timestamp>()
         .map_or(SystemTime::UNIX_EPOCH, SystemTime::from);
+    let named = varying(run.blocks.iter().map(|b| &b.factors));
     let tags: Vec<Vec<String>> = run
         .blocks
         .iter()
-        .map(|b| b.series.keys().map(|key| tag(b, key)).collect())
+        .map(|b| b.series.keys().map(|key| tag(b, &named, key)).collect())
         .collect();
     let mut intervals = Vec::new();
     for (block, tags) in run.blocks.iter().zip(&tags) {
@@ -156,7 +164,13 @@ fn interval_log(run: &Run) -> Result<Vec<u8>, ExportError> {
             "procbench run {} {} {}",
             run.run_id, run.experiment, run.mode
         ),
-        "values in ns; tag = standing/arm/role.operation.phase.clock".to_owned(),
+        format!(
+            "values in ns; tag = standing/{}arm/role.operation.phase.clock",
+            named
+                .iter()
+                .map(|f| format!("{}/", f.name()))
+                .collect::<String>()
+        ),
     ];
     hlog(started, &comments, &intervals).map_err(|e| ExportError(e.to_string()))
 }

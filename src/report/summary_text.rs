@@ -3,6 +3,7 @@
 use super::drawings::Summarized;
 use super::findings::{agreement, findings, place};
 use super::format::{count, difference, duration};
+use super::level_title::{factor_cells, short_title};
 use super::table::level_pacing;
 use crate::experiment::Experiment;
 use crate::load::plan::baseline;
@@ -99,7 +100,11 @@ fn certainty(item: &Summarized<'_>) -> Vec<String> {
                     "Caution"
                 };
                 let text = format!("{kind}: {guard}");
-                let who = format!("{} at {}", contender.label(), level.standing);
+                let who = format!(
+                    "{} at {}",
+                    contender.label(),
+                    level.factors.label(&summary.varying)
+                );
                 match said.iter_mut().find(|s| s.0 == text) {
                     Some(found) => found.1.push(who),
                     None => said.push((text, vec![who])),
@@ -120,9 +125,9 @@ fn certainty(item: &Summarized<'_>) -> Vec<String> {
         let pacing = level_pacing(level);
         if !pacing.is_empty() {
             lines.push(format!(
-                "{}, {} standing: pacing error of the readers, p50 and p99: {pacing}.",
+                "{}, {}: pacing error of the readers, p50 and p99: {pacing}.",
                 place(run),
-                count(u64::from(level.standing))
+                short_title(&level.factors, &summary.varying)
             ));
         }
     }
@@ -163,8 +168,14 @@ fn number_table(run: &Run, summary: &RunSummary) -> String {
         .next()
         .unwrap_or(ClockKind::Response);
     let quoted = Statistic::Percentile(run.config.quoted_percentile);
+    let factors: String = summary
+        .varying
+        .iter()
+        .map(|f| format!("{} | ", f.name()))
+        .collect();
+    let rules = "---|".repeat(summary.varying.len());
     let mut out = format!(
-        "{} run `{}`, {clock} time of running statements:\n\n| standing | arm | samples | mean | p50 | p90 | {quoted} | excess at {quoted} (95 %) | verdict | clients/s |\n|---:|---|---:|---:|---:|---:|---:|---:|---|---:|\n",
+        "{} run `{}`, {clock} time of running statements:\n\n| standing | {factors}arm | samples | mean | p50 | p90 | {quoted} | excess at {quoted} (95 %) | verdict | clients/s |\n|---:|{rules}---|---:|---:|---:|---:|---:|---:|---|---:|\n",
         run.mode, run.run_id
     );
     for level in &summary.levels {
@@ -179,8 +190,12 @@ fn number_table(run: &Run, summary: &RunSummary) -> String {
                 .find(|e| e.first == c.arm && Some(e.second) == base && !c.twin)
                 .and_then(|e| e.at(quoted));
             out += &format!(
-                "| {} | {}{} | {} | {} | {} | {} | {} | {} | {} | {:.0} |\n",
-                level.standing,
+                "| {} | {}{}{} | {} | {} | {} | {} | {} | {} | {} | {:.0} |\n",
+                level.factors.standing,
+                factor_cells(&level.factors, &summary.varying)
+                    .iter()
+                    .map(|value| format!("{value} | "))
+                    .collect::<String>(),
                 c.label(),
                 if c.struck().is_some() {
                     " (struck)"

@@ -3,11 +3,12 @@
 use comfy_table::{Cell, CellAlignment, Row, Table};
 
 use super::format;
+use super::level_title::{factor_cells, level_title};
 use crate::load::plan::baseline;
-use crate::record::{ClockKind, Run, SeriesKey};
+use crate::record::{ClockKind, Factors, Run, SeriesKey, levels_side_by_side};
 use crate::stats::{ContenderSummary, Estimate, LevelSummary, RunSummary, Severity, Statistic};
 
-/// A table of one run: every arm at every number of standing connections.
+/// A table of one run: every arm at every level.
 pub fn run_table(run: &Run, summary: &RunSummary) -> String {
     let mut out = String::new();
     for level in &summary.levels {
@@ -20,9 +21,9 @@ pub fn run_table(run: &Run, summary: &RunSummary) -> String {
             _ => "",
         };
         out += &format!(
-            "{}, {} standing connections: {clock} time of a running statement{closed}\n",
+            "{}, {}: {clock} time of a running statement{closed}\n",
             run.mode,
-            format::count(u64::from(level.standing)),
+            level_title(&level.factors, &summary.varying),
         );
         out += &level_table(run, level).to_string();
         out += "\n";
@@ -195,11 +196,11 @@ pub fn level_pacing(level: &LevelSummary) -> String {
 /// each one's own baseline, side by side.
 pub fn comparison_table(items: &[(&Run, &RunSummary)]) -> String {
     let mut table = Table::new();
-    let mut header = vec![
-        "standing".to_owned(),
-        "arm".to_owned(),
-        "statistic".to_owned(),
-    ];
+    let runs: Vec<&Run> = items.iter().map(|i| i.0).collect();
+    let (levels, named) = levels_side_by_side(&runs);
+    let mut header = vec!["standing".to_owned()];
+    header.extend(named.iter().map(|f| f.name().to_owned()));
+    header.extend(["arm".to_owned(), "statistic".to_owned()]);
     for (run, _) in items {
         header.push(format!("{} {}", run.mode, run.run_id));
         let base = baseline(&run.config.arms).map_or("baseline", |b| b.name());
@@ -207,25 +208,22 @@ pub fn comparison_table(items: &[(&Run, &RunSummary)]) -> String {
         header.push("verdict".to_owned());
     }
     table.set_header(header);
-    let mut levels: Vec<u32> = items
-        .iter()
-        .flat_map(|(r, _)| r.standing_levels())
-        .collect();
-    levels.sort_unstable();
-    levels.dedup();
     let statistics = [Statistic::Percentile(50.0), Statistic::Percentile(99.0)];
-    for standing in levels {
+    for level in &levels {
         for arm in crate::arm::Arm::ALL {
             for statistic in statistics {
                 let cells: Vec<Option<[String; 3]>> = items
                     .iter()
-                    .map(|(run, summary)| comparison_cells(run, summary, standing, arm, statistic))
+                    .map(|(run, summary)| comparison_cells(run, summary, level, arm, statistic))
                     .collect();
                 if cells.iter().all(Option::is_none) {
                     continue;
                 }
                 let mut row = Row::new();
-                row.add_cell(right(standing.to_string()));
+                row.add_cell(right(level.standing.to_string()));
+                for cell in factor_cells(level, &named) {
+                    row.add_cell(Cell::new(cell));
+                }
                 row.add_cell(Cell::new(arm.name()));
                 row.add_cell(Cell::new(statistic.to_string()));
                 for cell in cells {
@@ -245,11 +243,11 @@ pub fn comparison_table(items: &[(&Run, &RunSummary)]) -> String {
 fn comparison_cells(
     run: &Run,
     summary: &RunSummary,
-    standing: u32,
+    level: &Factors,
     arm: crate::arm::Arm,
     statistic: Statistic,
 ) -> Option<[String; 3]> {
-    let level = summary.levels.iter().find(|l| l.standing == standing)?;
+    let level = summary.level(level)?;
     let contender = level.contender(arm, false)?;
     let mark = if contender.struck().is_some() {
         " [x]"
@@ -288,20 +286,17 @@ pub fn between_runs(items: &[(&Run, &RunSummary)]) -> String {
         return String::new();
     }
     let mut table = Table::new();
-    table.set_header([
-        "standing",
-        "arm",
-        "statistic",
-        "first",
-        "second",
-        "second minus first",
-    ]);
+    let (levels, named) = levels_side_by_side(&[first, second]);
+    let mut header = vec!["standing".to_owned()];
+    header.extend(named.iter().map(|f| f.name().to_owned()));
+    header.extend(["arm", "statistic", "first", "second", "second minus first"].map(str::to_owned));
+    table.set_header(header);
     let wanted = [
         Statistic::Percentile(50.0),
         Statistic::Percentile(first.config.quoted_percentile),
     ];
-    for level in &a.levels {
-        let Some(other) = b.levels.iter().find(|l| l.standing == level.standing) else {
+    for key in &levels {
+        let (Some(level), Some(other)) = (a.level(key), b.level(key)) else {
             continue;
         };
         for contender in level.contenders.iter().filter(|c| !c.twin) {
@@ -317,14 +312,16 @@ pub fn between_runs(items: &[(&Run, &RunSummary)]) -> String {
                     continue;
                 };
                 let mark = if struck.is_some() { " [x]" } else { "" };
-                table.add_row([
-                    level.standing.to_string(),
+                let mut cells = vec![key.standing.to_string()];
+                cells.extend(factor_cells(key, &named));
+                cells.extend([
                     contender.label(),
                     statistic.to_string(),
                     with_interval(x),
                     with_interval(y),
                     format!("{}{mark}", format::difference(y.value_ns - x.value_ns)),
                 ]);
+                table.add_row(cells);
             }
         }
     }

@@ -20,6 +20,7 @@ use crate::load::cpu::Watched;
 use crate::load::driver::{Bench, Failure};
 use crate::load::plan::{BlockSpec, Visit};
 use crate::load::{Cancel, Clock, MonotonicClock, OfferedRate, derive_seed};
+use crate::procarray::{SlotOrder, UnknownSlotOrder};
 use crate::record::{AbsentArm, Block, Factors, Role, ServerProvenance};
 
 /// Closed-loop calibration of one arm: warm-up and measured time.
@@ -196,18 +197,16 @@ impl<'a> ServerBench<'a> {
     fn factors(
         &self,
         server: &RunningServer,
-        standing: u32,
+        level: &Factors,
         settings: &BTreeMap<String, String>,
     ) -> Factors {
         Factors {
-            standing,
             pg: server.pg_major().map(|m| m.to_string()),
-            slot_order: Some(if self.is_ours() {
-                self.config.slot_order.to_string()
+            slot_order: if self.is_ours() {
+                level.slot_order.clone()
             } else {
-                "unknown".to_owned()
-            }),
-            lock: None,
+                Some("unknown".to_owned())
+            },
             transport: Some(server.endpoint().transport().to_string()),
             // With `try`, which one it is cannot be told from the setting.
             page_size: match settings.get("huge_pages").map(String::as_str) {
@@ -215,6 +214,7 @@ impl<'a> ServerBench<'a> {
                 Some("on") => Some("2m".to_owned()),
                 _ => None,
             },
+            ..level.clone()
         }
     }
 }
@@ -265,7 +265,7 @@ impl Bench for ServerBench<'_> {
     }
 
     fn open_visit(&mut self, visit: &Visit) -> Result<(), Failure> {
-        let server = self.start_server(visit.standing)?;
+        let server = self.start_server(visit.factors.standing)?;
         let failed = |what: &str, message: String| {
             if self.cancel.is_cancelled() {
                 return Failure::Interrupted;
@@ -284,14 +284,20 @@ impl Bench for ServerBench<'_> {
             None
         };
         let config = self.config;
+        let order = match &visit.factors.slot_order {
+            Some(name) => name
+                .parse()
+                .map_err(|e: UnknownSlotOrder| Failure::Fatal(e.to_string()))?,
+            None => SlotOrder::default(),
+        };
         let layout = Layout {
-            standing: visit.standing,
+            standing: visit.factors.standing,
             placeholders: if self.is_ours() {
                 self.churn_slots()
             } else {
                 0
             },
-            order: config.slot_order,
+            order,
             descending: server.pg_major().is_none_or(|major| major <= 16),
         };
         let readers = self
@@ -329,7 +335,7 @@ impl Bench for ServerBench<'_> {
             postmaster: server.postmaster_pid(),
             pgbouncer: pgbouncer.as_ref().and_then(RunningPgBouncer::pid),
         };
-        let factors = self.factors(&server, visit.standing, &settings);
+        let factors = self.factors(&server, &visit.factors, &settings);
         self.open = Some(OpenVisit {
             readers,
             clients,

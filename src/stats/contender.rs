@@ -1,4 +1,4 @@
-//! One contender at one number of standing connections in numbers.
+//! One contender at one level in numbers.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::summary::statistics;
 use crate::arm::Arm;
 use crate::record::{Block, Role, RoleTally, Run, SeriesHistogram, SeriesKey};
 
-/// One contender at one number of standing connections.
+/// One contender at one level.
 #[derive(Debug, Clone)]
 pub struct ContenderSummary {
     /// The arm.

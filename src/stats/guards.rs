@@ -354,14 +354,17 @@ fn other_load(run: &Run, block: &Block) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::ErrorClass;
+    use crate::record::{ErrorClass, Factors};
     use crate::testing::sample_run;
 
     fn struck(run: &Run) -> Vec<Guard> {
-        findings(run, &run.blocks_of(Arm::Unpooled, false, 0))
-            .into_iter()
-            .filter(|g| g.severity() == Severity::Strike)
-            .collect()
+        findings(
+            run,
+            &run.blocks_of(Arm::Unpooled, false, &Factors::standing(0)),
+        )
+        .into_iter()
+        .filter(|g| g.severity() == Severity::Strike)
+        .collect()
     }
 
     #[test]

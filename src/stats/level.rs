@@ -1,5 +1,4 @@
-//! One number of standing connections in numbers: its contenders, the noise
-//! floor, and the arms' effects.
+//! One level in numbers: its contenders, the noise floor, and the arms' effects.
 
 use super::contender::{ContenderSummary, summarize_contender};
 use super::contrast::{Contrast, contrasts};
@@ -10,13 +9,13 @@ use super::summary::statistics;
 use super::verdict::{Verdict, judge};
 use crate::arm::Arm;
 use crate::load::plan::baseline;
-use crate::record::{Block, Run, SeriesHistogram, SeriesKey};
+use crate::record::{Block, Factors, Run, SeriesHistogram, SeriesKey};
 
-/// Everything at one number of standing connections.
+/// Everything at one level.
 #[derive(Debug, Clone)]
 pub struct LevelSummary {
-    /// Standing connections.
-    pub standing: u32,
+    /// The level.
+    pub factors: Factors,
     /// The contenders, in order of presentation, the A/A twin last.
     pub contenders: Vec<ContenderSummary>,
     /// The baseline minus its own A/A twin; its magnitude is the noise floor.
@@ -27,7 +26,7 @@ pub struct LevelSummary {
     pub service: Vec<Contrast>,
 }
 
-/// One contender minus another, at one number of standing connections.
+/// One contender minus another, at one level.
 #[derive(Debug, Clone)]
 pub struct Effect {
     /// First contender.
@@ -70,16 +69,16 @@ impl LevelSummary {
     }
 }
 
-pub(super) fn summarize_level(run: &Run, standing: u32) -> LevelSummary {
+pub(super) fn summarize_level(run: &Run, factors: &Factors) -> LevelSummary {
     let contenders: Vec<ContenderSummary> = run
         .contenders()
         .into_iter()
-        .map(|(arm, twin)| (arm, twin, run.blocks_of(arm, twin, standing)))
+        .map(|(arm, twin)| (arm, twin, run.blocks_of(arm, twin, factors)))
         .filter(|(_, _, blocks)| !blocks.is_empty())
         .map(|(arm, twin, blocks)| summarize_contender(run, arm, twin, &blocks))
         .collect();
     let mut level = LevelSummary {
-        standing,
+        factors: factors.clone(),
         contenders,
         noise: Vec::new(),
         effects: Vec::new(),
@@ -93,9 +92,9 @@ pub(super) fn summarize_level(run: &Run, standing: u32) -> LevelSummary {
         .contender(base, true)
         .is_some_and(|twin| twin.struck().is_none());
     if twin_is_sound {
-        level.noise = paired_contrasts(run, standing, (base, false), (base, true));
+        level.noise = paired_contrasts(run, factors, (base, false), (base, true));
     }
-    level.service = contrasts_of(run, standing, (Arm::Unpooled, false), (base, false), |_| {
+    level.service = contrasts_of(run, factors, (Arm::Unpooled, false), (base, false), |_| {
         SeriesKey::READER_SERVICE
     });
     let mut pairs: Vec<(Arm, Arm)> = run
@@ -117,7 +116,7 @@ pub(super) fn summarize_level(run: &Run, standing: u32) -> LevelSummary {
                 .is_some_and(|c| c.struck().is_some())
         });
         let contrasts: Vec<(Contrast, Verdict)> =
-            paired_contrasts(run, standing, (first, false), (second, false))
+            paired_contrasts(run, factors, (first, false), (second, false))
                 .into_iter()
                 .map(|c| (c, judge(&c, level.noise_floor_ns(c.statistic), struck)))
                 .collect();
@@ -136,23 +135,21 @@ pub(super) fn summarize_level(run: &Run, standing: u32) -> LevelSummary {
 /// that the smaller side cannot carry.
 pub fn paired_contrasts(
     run: &Run,
-    standing: u32,
+    level: &Factors,
     first: (Arm, bool),
     second: (Arm, bool),
 ) -> Vec<Contrast> {
-    contrasts_of(run, standing, first, second, |block| {
-        quoted_series(&[block])
-    })
+    contrasts_of(run, level, first, second, |block| quoted_series(&[block]))
 }
 
 fn contrasts_of(
     run: &Run,
-    standing: u32,
+    level: &Factors,
     first: (Arm, bool),
     second: (Arm, bool),
     key: impl Fn(&Block) -> SeriesKey,
 ) -> Vec<Contrast> {
-    let blocks = |(arm, twin)| run.blocks_of(arm, twin, standing);
+    let blocks = |(arm, twin)| run.blocks_of(arm, twin, level);
     let (first, second) = (blocks(first), blocks(second));
     let mut sides: (Vec<&SeriesHistogram>, Vec<&SeriesHistogram>) = Default::default();
     for a in &first {

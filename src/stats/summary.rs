@@ -7,7 +7,7 @@ use super::percentile::percentile_name;
 use super::rounds::Statistic;
 use super::verdict::Verdict;
 use crate::arm::Arm;
-use crate::record::{Mode, Run};
+use crate::record::{Factor, Factors, Mode, Run, varying};
 
 /// Percentiles that tables show, if the samples carry them.
 pub const TABLE_PERCENTILES: [f64; 4] = [50.0, 90.0, 99.0, 99.9];
@@ -17,18 +17,21 @@ pub const TABLE_PERCENTILES: [f64; 4] = [50.0, 90.0, 99.0, 99.9];
 pub struct RunSummary {
     /// The mode.
     pub mode: Mode,
-    /// By number of standing connections, ascending.
+    /// In the order of [`Run::levels`].
     pub levels: Vec<LevelSummary>,
+    /// The factors beside standing connections that tell its levels apart.
+    pub varying: Vec<Factor>,
     /// The outcome that was declared beforehand; `None` if its arms did not run.
     pub primary: Option<Primary>,
 }
 
 /// The primary outcome: quoted percentile of the readers' response time,
-/// `unpooled` against `kept-open`, largest number of standing connections.
+/// `unpooled` against `kept-open`, largest number of standing connections (the
+/// first level that was asked for there).
 #[derive(Debug, Clone)]
 pub struct Primary {
-    /// Standing connections.
-    pub standing: u32,
+    /// The level.
+    pub factors: Factors,
     /// The contrast.
     pub contrast: Contrast,
     /// What it lets one say.
@@ -41,15 +44,15 @@ pub struct Primary {
 /// resampling is seeded by the run's own seed.
 pub fn summarize(run: &Run) -> RunSummary {
     let levels: Vec<LevelSummary> = run
-        .standing_levels()
-        .into_iter()
-        .map(|standing| summarize_level(run, standing))
+        .levels()
+        .iter()
+        .map(|level| summarize_level(run, level))
         .collect();
     let statistic = Statistic::Percentile(run.config.quoted_percentile);
-    let primary = levels.last().and_then(|level| {
+    let primary = primary_level(&levels).and_then(|level| {
         let (contrast, verdict) = level.effect(Arm::Unpooled, Arm::KeptOpen)?.at(statistic)?;
         Some(Primary {
-            standing: level.standing,
+            factors: level.factors.clone(),
             contrast: *contrast,
             verdict: *verdict,
             noise_floor_ns: level.noise_floor_ns(statistic),
@@ -57,8 +60,27 @@ pub fn summarize(run: &Run) -> RunSummary {
     });
     RunSummary {
         mode: run.mode,
+        varying: varying(levels.iter().map(|l| &l.factors)),
         levels,
         primary,
+    }
+}
+
+fn primary_level(levels: &[LevelSummary]) -> Option<&LevelSummary> {
+    let largest = levels.iter().map(|l| l.factors.standing).max()?;
+    levels.iter().find(|l| l.factors.standing == largest)
+}
+
+impl RunSummary {
+    /// Where the primary outcome is read: the first level with the largest
+    /// number of standing connections.
+    pub fn primary_level(&self) -> Option<&LevelSummary> {
+        primary_level(&self.levels)
+    }
+
+    /// The first level that agrees with `key` in all that both name.
+    pub fn level(&self, key: &Factors) -> Option<&LevelSummary> {
+        self.levels.iter().find(|l| l.factors.agrees_with(key))
     }
 }
 
@@ -95,7 +117,10 @@ mod tests {
         let summary = summarize(&sample_run(8));
         assert_eq!(summary.levels.len(), 2);
         let primary = summary.primary.unwrap();
-        assert_eq!((primary.standing, primary.verdict), (10, Verdict::Higher));
+        assert_eq!(
+            (primary.factors.standing, primary.verdict),
+            (10, Verdict::Higher)
+        );
         assert_eq!(primary.noise_floor_ns, Some(0.0));
         let d = primary.contrast.difference;
         assert!((d.value_ns - 2.0 * 1494.0).abs() < 10.0, "{d:?}");

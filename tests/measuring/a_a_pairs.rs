@@ -31,7 +31,12 @@ fn contrasts_of(run: &Run, pair: u32) -> Vec<Contrast> {
     let mut part = run.clone();
     part.blocks.retain(|b| b.round / ROUNDS == pair);
     assert_eq!(part.blocks.len() as u32, 2 * ROUNDS);
-    paired_contrasts(&part, 0, (Arm::KeptOpen, false), (Arm::KeptOpen, true))
+    paired_contrasts(
+        &part,
+        &part.levels()[0],
+        (Arm::KeptOpen, false),
+        (Arm::KeptOpen, true),
+    )
 }
 
 fn check(run: &Run) {

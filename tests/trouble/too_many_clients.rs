@@ -69,7 +69,7 @@ fn refusals_are_counted_and_strike_the_arm() {
     assert!(succeeded > 0 && refused > 0, "{succeeded} {refused}");
     assert_eq!(outcome(&run, Arm::KeptOpen).1, 0);
     let struck = |arm| {
-        findings(&run, &run.blocks_of(arm, false, 0)).iter().any(
+        findings(&run, &run.blocks_of(arm, false, &run.levels()[0])).iter().any(
             |g| matches!(g, Guard::Errors { role: Role::Client, class, .. } if class == TOO_MANY),
         )
     };

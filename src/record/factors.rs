@@ -1,0 +1,261 @@
+//! Factors: the settings that make a level. A level is one combination of them.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::Run;
+
+/// The settings under which a block ran, beside its arm; also the key of a
+/// level. Ordered by standing connections first. Files may hold factors this
+/// version does not know; they are ignored.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Factors {
+    /// Standing connections.
+    pub standing: u32,
+    /// PostgreSQL major version, or the model's version profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pg: Option<String>,
+    /// Where churn finds its slots relative to the standing connections.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot_order: Option<String>,
+    /// The model's lock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<String>,
+    /// `tcp` or `unix`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transport: Option<String>,
+    /// Size of the pages that hold shared memory: `4k` or `2m`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page_size: Option<String>,
+    /// How the mapping of shared memory comes to a new process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mapping: Option<String>,
+}
+
+/// A factor beside the number of standing connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Factor {
+    /// [`Factors::pg`].
+    Pg,
+    /// [`Factors::slot_order`].
+    SlotOrder,
+    /// [`Factors::lock`].
+    Lock,
+    /// [`Factors::transport`].
+    Transport,
+    /// [`Factors::page_size`].
+    PageSize,
+    /// [`Factors::mapping`].
+    Mapping,
+}
+
+impl Factor {
+    /// Every factor, in the order in which titles name them.
+    pub const ALL: [Factor; 6] = [
+        Factor::Pg,
+        Factor::SlotOrder,
+        Factor::Lock,
+        Factor::Transport,
+        Factor::PageSize,
+        Factor::Mapping,
+    ];
+
+    /// The word before the value in titles.
+    pub fn name(self) -> &'static str {
+        match self {
+            Factor::Pg => "PostgreSQL",
+            Factor::SlotOrder => "slots",
+            Factor::Lock => "lock",
+            Factor::Transport => "transport",
+            Factor::PageSize => "pages",
+            Factor::Mapping => "mapping",
+        }
+    }
+}
+
+impl Factors {
+    /// A level that names its standing connections only.
+    pub fn standing(standing: u32) -> Self {
+        Factors {
+            standing,
+            ..Factors::default()
+        }
+    }
+
+    /// The value of one factor.
+    pub fn get(&self, factor: Factor) -> Option<&str> {
+        match factor {
+            Factor::Pg => &self.pg,
+            Factor::SlotOrder => &self.slot_order,
+            Factor::Lock => &self.lock,
+            Factor::Transport => &self.transport,
+            Factor::PageSize => &self.page_size,
+            Factor::Mapping => &self.mapping,
+        }
+        .as_deref()
+    }
+
+    fn get_mut(&mut self, factor: Factor) -> &mut Option<String> {
+        match factor {
+            Factor::Pg => &mut self.pg,
+            Factor::SlotOrder => &mut self.slot_order,
+            Factor::Lock => &mut self.lock,
+            Factor::Transport => &mut self.transport,
+            Factor::PageSize => &mut self.page_size,
+            Factor::Mapping => &mut self.mapping,
+        }
+    }
+
+    /// Standing connections and these factors alone.
+    pub fn only(&self, factors: &[Factor]) -> Factors {
+        let mut kept = Factors::standing(self.standing);
+        for &factor in factors {
+            *kept.get_mut(factor) = self.get(factor).map(str::to_owned);
+        }
+        kept
+    }
+
+    /// Whether both have the same number of standing connections and no factor
+    /// that both name differs.
+    pub fn agrees_with(&self, other: &Factors) -> bool {
+        self.standing == other.standing
+            && Factor::ALL
+                .iter()
+                .all(|&f| match (self.get(f), other.get(f)) {
+                    (Some(a), Some(b)) => a == b,
+                    _ => true,
+                })
+    }
+
+    /// How many factors it names beside standing connections.
+    fn named(&self) -> usize {
+        Factor::ALL
+            .iter()
+            .filter(|&&f| self.get(f).is_some())
+            .count()
+    }
+
+    /// Words for the factors that vary, such as `lock std, slots behind`.
+    pub fn words(&self, varying: &[Factor]) -> Vec<String> {
+        varying
+            .iter()
+            .filter_map(|&f| Some(format!("{} {}", f.name(), self.get(f)?)))
+            .collect()
+    }
+
+    /// Standing connections, then the factors that vary: `500, lock std`.
+    pub fn label(&self, varying: &[Factor]) -> String {
+        std::iter::once(self.standing.to_string())
+            .chain(self.words(varying))
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+
+    /// The same without blanks, for tags: `500/std`.
+    pub fn tag(&self, varying: &[Factor]) -> String {
+        std::iter::once(self.standing.to_string())
+            .chain(
+                varying
+                    .iter()
+                    .filter_map(|&f| self.get(f).map(str::to_owned)),
+            )
+            .collect::<Vec<_>>()
+            .join("/")
+    }
+}
+
+/// The factors beside standing connections that do not have one value
+/// throughout these levels.
+pub fn varying<'a>(levels: impl IntoIterator<Item = &'a Factors> + Clone) -> Vec<Factor> {
+    Factor::ALL
+        .into_iter()
+        .filter(|&f| {
+            let values: BTreeSet<Option<&str>> =
+                levels.clone().into_iter().map(|l| l.get(f)).collect();
+            values.len() > 1
+        })
+        .collect()
+}
+
+/// The levels at which several runs are laid side by side, and the factors that
+/// name them beside standing connections: those that vary within at least one
+/// run. A run without such a factor (a server has no choice of lock) stands
+/// beside every value of it; see [`Factors::agrees_with`].
+pub fn levels_side_by_side(runs: &[&Run]) -> (Vec<Factors>, Vec<Factor>) {
+    let within: BTreeSet<Factor> = runs.iter().flat_map(|r| varying(&r.levels())).collect();
+    let within: Vec<Factor> = within.into_iter().collect();
+    let mut keys: Vec<Factors> = Vec::new();
+    for run in runs {
+        for level in run.levels() {
+            let key = level.only(&within);
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+    }
+    // One that names fewer factors stands beside those that name more.
+    let all = keys.clone();
+    keys.retain(|k| {
+        !all.iter()
+            .any(|other| other.named() > k.named() && other.agrees_with(k))
+    });
+    keys.sort_by_key(|k| k.standing);
+    (keys, within)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::sample_run;
+
+    fn with_lock(standing: u32, lock: &str) -> Factors {
+        Factors {
+            lock: Some(lock.to_owned()),
+            ..Factors::standing(standing)
+        }
+    }
+
+    /// A run whose blocks are under every one of `locks`.
+    fn run_under(locks: &[&str]) -> Run {
+        let mut run = sample_run(2);
+        let blocks = std::mem::take(&mut run.blocks);
+        for lock in locks {
+            for block in &blocks {
+                let mut block = block.clone();
+                block.factors.lock = Some((*lock).to_owned());
+                run.blocks.push(block);
+            }
+        }
+        run
+    }
+
+    #[test]
+    fn only_factors_that_vary_are_named() {
+        let levels = [with_lock(500, "std"), with_lock(500, "sharded")];
+        assert_eq!(varying(&levels), [Factor::Lock]);
+        assert_eq!(levels[0].label(&varying(&levels)), "500, lock std");
+        assert_eq!(levels[1].tag(&[Factor::Lock]), "500/sharded");
+        assert_eq!(levels[0].label(&varying(&levels[..1])), "500");
+        assert_eq!(varying(&[Factors::standing(0), Factors::standing(9)]), []);
+    }
+
+    #[test]
+    fn runs_that_differ_in_a_constant_factor_meet_at_standing_connections() {
+        let (a, b) = (run_under(&["std"]), run_under(&["sharded"]));
+        let (levels, named) = levels_side_by_side(&[&a, &b]);
+        assert_eq!(levels, [Factors::standing(0), Factors::standing(10)]);
+        assert_eq!(named, []);
+    }
+
+    #[test]
+    fn a_run_without_the_factor_stands_beside_every_value_of_it() {
+        let (model, server) = (run_under(&["std", "sharded"]), sample_run(2));
+        let (levels, named) = levels_side_by_side(&[&server, &model]);
+        assert_eq!(named, [Factor::Lock]);
+        assert_eq!(levels.len(), 4);
+        assert!(levels.contains(&with_lock(10, "std")));
+        assert!(server.levels()[0].agrees_with(&with_lock(0, "std")));
+        assert!(!with_lock(0, "std").agrees_with(&with_lock(0, "sharded")));
+    }
+}
