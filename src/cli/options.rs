@@ -130,7 +130,7 @@ impl std::fmt::Display for StdoutFormat {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Model")]
 pub struct ModelOptions {
-    /// The lock: parking_lot, parking_lot_0.12, std or sharded
+    /// The lock: parking_lot, parking_lot_0.12, std, sharded, fair or bravo
     #[arg(long, value_name = "LOCK")]
     pub lock: Option<LockKind>,
     /// Snapshots a statement takes

@@ -14,8 +14,9 @@ const REUSE_CHECK: &str = "+reuse-check";
 /// completion counter has not moved is then reused without taking the lock.
 ///
 /// Parses from, displays as and serialises as `NAME` or `NAME+reuse-check`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-#[derive(Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
 #[serde(into = "String", try_from = "String")]
 pub struct LockChoice {
     /// The lock.

@@ -1,8 +1,13 @@
 //! What our own locks are built from. The proofs (`proofs/`) compile the same lock
 //! sources over loom's and shuttle's versions of these names.
 
-pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
+pub(crate) use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+pub(crate) use std::thread::yield_now;
+pub(crate) use std::thread_local;
 
+use std::cell::Cell;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -51,4 +56,19 @@ pub(crate) fn spin_loop() {
 /// Sleeps (`pg_usleep`).
 pub(crate) fn sleep(time: Duration) {
     std::thread::sleep(time);
+}
+
+/// A small number of this thread's own, handed out in order of first use.
+#[inline]
+pub(crate) fn thread_number() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static NUMBER: Cell<usize> = const { Cell::new(usize::MAX) };
+    }
+    NUMBER.with(|number| {
+        if number.get() == usize::MAX {
+            number.set(NEXT.fetch_add(1, Ordering::Relaxed));
+        }
+        number.get()
+    })
 }
