@@ -151,7 +151,19 @@ impl Bench for ModelBench<'_> {
             locks,
         } = measured;
         let counters = BTreeMap::from([
-            ("operations.snapshot".to_owned(), counts.snapshots),
+            ("operations.snapshot".to_owned(), counts.snapshots()),
+            (
+                "operations.snapshot-reused".to_owned(),
+                counts.snapshots_reused,
+            ),
+            (
+                "operations.snapshot-reused-without-lock".to_owned(),
+                counts.snapshots_reused_without_lock,
+            ),
+            (
+                "operations.snapshot-scanned".to_owned(),
+                counts.snapshots_scanned,
+            ),
             ("operations.procarray-add".to_owned(), counts.adds),
             ("operations.procarray-remove".to_owned(), counts.removes),
             ("procarraylock.shared".to_owned(), locks.proc_array.shared),
@@ -169,14 +181,9 @@ impl Bench for ModelBench<'_> {
             ),
             ("xidgenlock.exclusive".to_owned(), locks.xid_gen.exclusive),
         ]);
-        // A reuse check may keep snapshots away from the lock, never add acquisitions.
-        let lock: LockChoice = named(spec.factors.lock.as_deref())?;
-        let shared_adds_up = if lock.reuse_check {
-            locks.proc_array.shared <= counts.snapshots
-        } else {
-            locks.proc_array.shared == counts.snapshots
-        };
-        if !shared_adds_up || locks.proc_array.exclusive != counts.adds + counts.removes {
+        if locks.proc_array.shared != counts.snapshots_taking_the_lock()
+            || locks.proc_array.exclusive != counts.adds + counts.removes
+        {
             return Err(Failure::Fatal(format!(
                 "the lock's counters do not match the operations ({counters:?}): a bug in procbench"
             )));

@@ -7,7 +7,9 @@ use crate::load::clock::burn_cpu;
 use crate::load::thread_loop::ThreadOperation;
 use crate::load::{Clock, MonotonicClock, Worker};
 use crate::procarray::locks::SharedExclusiveLock;
-use crate::procarray::{LockName, LockProbe, NoProbe, ProcArray, ProcNumber, Snapshot};
+use crate::procarray::{
+    LockName, LockProbe, NoProbe, ProcArray, ProcNumber, Snapshot, SnapshotSource,
+};
 use crate::record::{ErrorClass, Operation, Phase, Role, SeriesId, SeriesKey};
 
 /// One backend: its slot and its cached snapshot.
@@ -22,17 +24,44 @@ pub struct Backend {
 /// How often each operation was done, to be held against the locks' counters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct OperationCounts {
-    /// GetSnapshotData.
-    pub snapshots: u64,
+    /// GetSnapshotData that found its snapshot still valid, under ProcArrayLock.
+    pub snapshots_reused: u64,
+    /// The same without the lock.
+    pub snapshots_reused_without_lock: u64,
+    /// GetSnapshotData that scanned the array.
+    pub snapshots_scanned: u64,
     /// ProcArrayAdd.
     pub adds: u64,
     /// ProcArrayRemove.
     pub removes: u64,
 }
 
+impl OperationCounts {
+    /// GetSnapshotData, however it went.
+    pub fn snapshots(&self) -> u64 {
+        self.snapshots_taking_the_lock() + self.snapshots_reused_without_lock
+    }
+
+    /// Those that took ProcArrayLock shared, once each.
+    pub fn snapshots_taking_the_lock(&self) -> u64 {
+        self.snapshots_reused + self.snapshots_scanned
+    }
+
+    #[inline]
+    fn count_snapshot(&mut self, source: SnapshotSource) {
+        *match source {
+            SnapshotSource::Reused => &mut self.snapshots_reused,
+            SnapshotSource::ReusedWithoutLock => &mut self.snapshots_reused_without_lock,
+            SnapshotSource::Scanned => &mut self.snapshots_scanned,
+        } += 1;
+    }
+}
+
 impl std::ops::AddAssign for OperationCounts {
     fn add_assign(&mut self, other: Self) {
-        self.snapshots += other.snapshots;
+        self.snapshots_reused += other.snapshots_reused;
+        self.snapshots_reused_without_lock += other.snapshots_reused_without_lock;
+        self.snapshots_scanned += other.snapshots_scanned;
         self.adds += other.adds;
         self.removes += other.removes;
     }
@@ -104,9 +133,9 @@ fn statement<L: SharedExclusiveLock>(
     counts: &mut OperationCounts,
 ) {
     for _ in 0..snapshots {
-        array.get_snapshot_data(backend.slot, &mut backend.snapshot, &mut NoProbe);
+        let source = array.get_snapshot_data(backend.slot, &mut backend.snapshot, &mut NoProbe);
+        counts.count_snapshot(source);
     }
-    counts.snapshots += u64::from(snapshots);
     array.snapshot_reset_xmin(backend.slot);
 }
 
@@ -167,11 +196,12 @@ impl<L: SharedExclusiveLock> ThreadOperation for ReaderRole<'_, L> {
 
     fn look(&mut self, worker: &mut Worker, measured: bool) {
         let mut watch = Stopwatch::default();
-        self.array
-            .get_snapshot_data(self.backend.slot, &mut self.backend.snapshot, &mut watch);
-        self.counts.snapshots += 1;
-        // With a reuse check there may have been no lock to wait for.
-        if measured && watch.acquired_ns > 0 {
+        let source =
+            self.array
+                .get_snapshot_data(self.backend.slot, &mut self.backend.snapshot, &mut watch);
+        self.counts.count_snapshot(source);
+        // Without the lock there is no wait and no hold.
+        if measured && source != SnapshotSource::ReusedWithoutLock {
             self.times.record(worker, &watch);
         }
         self.array.snapshot_reset_xmin(self.backend.slot);

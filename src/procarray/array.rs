@@ -247,6 +247,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         }
         let count = variables.xact_completion_count.load(Relaxed);
         variables.xact_completion_count.store(count + 1, Relaxed);
+        self.order_completion_before_horizons();
     }
 }
 

@@ -20,13 +20,16 @@ struct Published {
     ended: AtomicU32,
 }
 
-struct Stress;
+struct Stress {
+    lock_free_reuse: bool,
+}
 impl LockVisitor for Stress {
     type Output = ();
 
     fn visit<L: SharedExclusiveLock>(self) {
         let array = &ProcArray::<L>::new(ProcArrayConfig {
             max_backends: 64,
+            lock_free_reuse: self.lock_free_reuse,
             ..ProcArrayConfig::default()
         })
         .unwrap();
@@ -34,7 +37,8 @@ impl LockVisitor for Stress {
         let at_start = array.lock_counts();
         let published: [Published; COMMITTERS] = Default::default();
         let (published, writing) = (&published, &AtomicBool::new(true));
-        let snapshots_taken = &AtomicU64::new(0);
+        let (snapshots_taken, without_lock) = (&AtomicU64::new(0), &AtomicU64::new(0));
+        let lock_free_reuse = self.lock_free_reuse;
 
         thread::scope(|scope| {
             let churner = || {
@@ -66,12 +70,17 @@ impl LockVisitor for Stress {
                 scope.spawn(|| {
                     let mut snapshot = array.new_snapshot();
                     let mut last_xmax = 0;
-                    let mut taken = 0;
+                    let (mut taken, mut reused_without_lock) = (0, 0);
                     while writing.load(SeqCst) || taken < 100 {
                         let running = published.each_ref().map(|p| p.running.load(SeqCst));
                         let ended = published.each_ref().map(|p| p.ended.load(SeqCst));
-                        array.get_snapshot_data(*slot, &mut snapshot, &mut NoProbe);
+                        let source = array.get_snapshot_data(*slot, &mut snapshot, &mut NoProbe);
                         taken += 1;
+                        match source {
+                            SnapshotSource::ReusedWithoutLock => reused_without_lock += 1,
+                            SnapshotSource::Reused => assert!(!lock_free_reuse),
+                            SnapshotSource::Scanned => {}
+                        }
                         assert!(snapshot.xmax.0 >= last_xmax, "xmax goes back");
                         last_xmax = snapshot.xmax.0;
                         let seen: HashSet<_> = snapshot.xip.iter().copied().collect();
@@ -101,6 +110,7 @@ impl LockVisitor for Stress {
                         }
                     }
                     snapshots_taken.fetch_add(taken, SeqCst);
+                    without_lock.fetch_add(reused_without_lock, SeqCst);
                 });
             }
             let ended: Vec<_> = writers.into_iter().map(|writer| writer.join()).collect();
@@ -114,7 +124,12 @@ impl LockVisitor for Stress {
         let counts = array.lock_counts() - at_start;
         let (connects, commits) = (2 * CONNECTS, COMMITTERS as u64 * COMMITS);
         assert_eq!(counts.proc_array.exclusive, 2 * connects + commits);
-        assert_eq!(counts.proc_array.shared, snapshots_taken.load(SeqCst));
+        let without_lock = without_lock.load(SeqCst);
+        assert_eq!(
+            counts.proc_array.shared,
+            snapshots_taken.load(SeqCst) - without_lock
+        );
+        assert!(lock_free_reuse || without_lock == 0);
         let subtransactions = COMMITTERS as u64 * COMMITS.div_ceil(3);
         assert_eq!(
             counts.xid_gen.exclusive,
@@ -127,16 +142,24 @@ impl LockVisitor for Stress {
 #[test]
 fn snapshots_are_consistent_and_counts_conserved_under_churn() {
     for kind in LockKind::ALL {
-        kind.visit(Stress);
+        for lock_free_reuse in [false, true] {
+            kind.visit(Stress { lock_free_reuse });
+        }
     }
 }
 
-struct Invalidation;
+struct Invalidation {
+    lock_free_reuse: bool,
+}
 impl LockVisitor for Invalidation {
     type Output = ();
 
     fn visit<L: SharedExclusiveLock>(self) {
-        let array = ProcArray::<L>::new(ProcArrayConfig::default()).unwrap();
+        let array = ProcArray::<L>::new(ProcArrayConfig {
+            lock_free_reuse: self.lock_free_reuse,
+            ..ProcArrayConfig::default()
+        })
+        .unwrap();
         let standing = array.open_standing(10, 1, Default::default()).unwrap();
         let mut caches: Vec<_> = standing.iter().map(|_| array.new_snapshot()).collect();
         let mut sources = || -> HashSet<SnapshotSource> {
@@ -145,7 +168,11 @@ impl LockVisitor for Invalidation {
                 .collect()
         };
         let scanned = HashSet::from([SnapshotSource::Scanned]);
-        let reused = HashSet::from([SnapshotSource::Reused]);
+        let reused = HashSet::from([if self.lock_free_reuse {
+            SnapshotSource::ReusedWithoutLock
+        } else {
+            SnapshotSource::Reused
+        }]);
         assert_eq!(sources(), scanned);
         assert_eq!(sources(), reused);
 
@@ -171,7 +198,9 @@ impl LockVisitor for Invalidation {
 #[test]
 fn only_a_completing_xid_invalidates_cached_snapshots() {
     for kind in LockKind::ALL {
-        kind.visit(Invalidation);
+        for lock_free_reuse in [false, true] {
+            kind.visit(Invalidation { lock_free_reuse });
+        }
     }
 }
 

@@ -22,6 +22,7 @@ pub mod locks;
 mod membership;
 mod pgproc;
 mod probe;
+mod reuse_check;
 mod slot_order;
 mod snapshot;
 mod transaction;

@@ -110,6 +110,7 @@ impl Reference {
 struct Replay {
     steps: Vec<Step>,
     first_xid: u64,
+    lock_free_reuse: bool,
 }
 
 fn truncated(xids: Vec<u64>) -> Vec<TransactionId> {
@@ -125,6 +126,7 @@ impl LockVisitor for Replay {
         let array = ProcArray::<L>::new(ProcArrayConfig {
             max_backends: MAX_BACKENDS,
             next_xid: FullTransactionId(self.first_xid),
+            lock_free_reuse: self.lock_free_reuse,
             ..ProcArrayConfig::default()
         })
         .map_err(|e| TestCaseError::fail(e.to_string()))?;
@@ -255,8 +257,9 @@ fn replay_step<L: SharedExclusiveLock>(
                 .entry(slot)
                 .or_insert_with(|| array.new_snapshot());
             let source = array.get_snapshot_data(slot, snapshot, &mut NoProbe);
-            reference.shared += 1;
-            return compare(reference, slot, snapshot, source);
+            reference.shared += u64::from(source != SnapshotSource::ReusedWithoutLock);
+            let lock_free_reuse = array.config().lock_free_reuse;
+            return compare(reference, slot, snapshot, source, lock_free_reuse);
         }
     }
     Ok(())
@@ -276,6 +279,7 @@ fn compare(
     slot: ProcNumber,
     snapshot: &Snapshot,
     source: SnapshotSource,
+    lock_free_reuse: bool,
 ) -> Result<(), TestCaseError> {
     let (running, subxids, overflowed, xmin, xmax) = reference.snapshot(slot);
     let completions = reference.completions;
@@ -283,10 +287,10 @@ fn compare(
         return Err(TestCaseError::fail("no such backend"));
     };
     let valid = backend.cached == Some(completions);
-    let expected = if valid {
-        SnapshotSource::Reused
-    } else {
-        SnapshotSource::Scanned
+    let expected = match (valid, lock_free_reuse) {
+        (true, true) => SnapshotSource::ReusedWithoutLock,
+        (true, false) => SnapshotSource::Reused,
+        (false, _) => SnapshotSource::Scanned,
     };
     prop_assert_eq!(source, expected);
     backend.cached = Some(completions);
@@ -313,7 +317,9 @@ proptest! {
         steps in prop::collection::vec(step(), 1..120),
         // At the beginning, and close enough to 2^32 to wrap in nearly every history.
         first_xid in prop_oneof![Just(3_u64), (1_u64 << 32) - 40..(1_u64 << 32)],
+        lock_free_reuse: bool,
+        lock in prop::sample::select(LockKind::ALL),
     ) {
-        LockKind::default().visit(Replay { steps, first_xid })?;
+        lock.visit(Replay { steps, first_xid, lock_free_reuse })?;
     }
 }

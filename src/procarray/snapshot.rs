@@ -32,7 +32,7 @@ pub struct Snapshot {
     /// Replication slots' xmin and catalog xmin as seen under the lock.
     slot_xmins: (TransactionId, TransactionId),
     /// `snapXactCompletionCount`: the counter when it was built, 0 for never.
-    completion_count: u64,
+    pub(super) completion_count: u64,
 }
 
 impl Snapshot {
@@ -60,6 +60,9 @@ impl Snapshot {
 pub enum SnapshotSource {
     /// Still valid from last time (`GetSnapshotDataReuse`); the array was not read.
     Reused,
+    /// The same, found without taking ProcArrayLock
+    /// ([`lock_free_reuse`](super::ProcArrayConfig::lock_free_reuse)).
+    ReusedWithoutLock,
     /// Built by scanning the array.
     Scanned,
 }
@@ -69,7 +72,9 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
     ///
     /// Takes ProcArrayLock in shared mode **always**, also when the snapshot is reused
     /// because no transaction with an xid has ended since it was built. Sets the
-    /// backend's xmin, under the lock, unless it has one.
+    /// backend's xmin, under the lock, unless it has one. With
+    /// [`lock_free_reuse`](super::ProcArrayConfig::lock_free_reuse) a snapshot that is still
+    /// valid is reused without the lock, and the probe hears of nothing.
     pub fn get_snapshot_data(
         &self,
         slot: ProcNumber,
@@ -77,6 +82,9 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         probe: &mut impl LockProbe,
     ) -> SnapshotSource {
         let my_proc = self.all_procs.proc(slot.0);
+        if self.config.lock_free_reuse && self.reuse_without_lock(my_proc, snapshot) {
+            return SnapshotSource::ReusedWithoutLock;
+        }
         probe.requesting(LockName::ProcArray);
         let guard = self.proc_array_lock.acquire_shared();
         probe.acquired(LockName::ProcArray);

@@ -1,13 +1,13 @@
 //! A lock that counts how it is taken.
 
-use std::cell::Cell;
 use std::ops::{Add, Sub};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crossbeam::utils::CachePadded;
 use serde::{Deserialize, Serialize};
 
 use super::SharedExclusiveLock;
+use super::sync::thread_number;
 
 /// Number of counter cells per lock. Threads beyond this share a cell, which
 /// costs them a contended line but loses no count.
@@ -78,21 +78,6 @@ struct Shard {
     exclusive_conditional_failures: AtomicU64,
 }
 
-thread_local! {
-    static SHARD: Cell<usize> = const { Cell::new(usize::MAX) };
-}
-
-/// This thread's cell, handed out round robin at first use.
-fn shard_index() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    SHARD.with(|shard| {
-        if shard.get() == usize::MAX {
-            shard.set(NEXT.fetch_add(1, Relaxed) % SHARDS);
-        }
-        shard.get()
-    })
-}
-
 /// A [`SharedExclusiveLock`] with its acquisition counters inside.
 ///
 /// The lock has cache lines to itself, and every thread counts on its own line,
@@ -131,7 +116,7 @@ impl<L: SharedExclusiveLock> CountedLock<L> {
     }
 
     fn shard(&self) -> &Shard {
-        &self.shards[shard_index()]
+        &self.shards[thread_number() % SHARDS]
     }
 }
 

@@ -73,6 +73,10 @@ registry! {
     Std = "std" => super::std_rwlock::StdRwLock,
     /// crossbeam's ShardedLock.
     Sharded = "sharded" => super::crossbeam_sharded::CrossbeamSharded,
+    /// Our own first-come, first-served lock: the releaser hands it to the head of the queue.
+    Fair = "fair" => super::fair::FairLock,
+    /// Our own read-biased lock (BRAVO) over `fair`.
+    Bravo = "bravo" => super::bravo::BravoLock,
 }
 
 impl LockKind {
@@ -135,7 +139,7 @@ mod tests {
         let error = "spinlock".parse::<LockKind>().unwrap_err().to_string();
         assert_eq!(
             error,
-            "unknown lock \"spinlock\": use one of lwlock-17, lwlock-18, lwlock-19, parking_lot, parking_lot_0.12, std, sharded, each with or without +reuse-check"
+            "unknown lock \"spinlock\": use one of lwlock-17, lwlock-18, lwlock-19, parking_lot, parking_lot_0.12, std, sharded, fair, bravo, each with or without +reuse-check"
         );
         assert!(serde_json::from_str::<LockKind>("\"spinlock\"").is_err());
     }

@@ -5,9 +5,11 @@
 //! new lock is one file with the trait implemented, one line in `kind.rs`, and
 //! nothing else: the conformance tests and benches go over [`LockKind::ALL`].
 
+mod bravo;
 mod choice;
 mod counted;
 mod crossbeam_sharded;
+mod fair;
 mod kind;
 mod lwlock;
 mod parking_lot_0_12;

@@ -1,0 +1,237 @@
+//! Reusing a snapshot without ProcArrayLock: proposed on pgsql-hackers, in no release.
+
+use std::sync::atomic::{Ordering::SeqCst, fence};
+
+use super::array::ProcArray;
+use super::dense::SharedWord;
+use super::locks::SharedExclusiveLock;
+use super::pgproc::PgProc;
+use super::snapshot::Snapshot;
+use super::xid::TransactionId;
+
+// Why no horizon passes the advertised xmin.
+//
+// A horizon is the least of latestCompletedXid + 1, all xids and all xmins, read under
+// ProcArrayLock (ComputeXidHorizons takes it shared). While the counter is what it was when
+// the snapshot was built, the transactions it saw running still run, so a horizon is not
+// past the snapshot's xmin anyway. One that is past it was computed after some
+// completion C that the snapshot does not know:
+//
+//     reader                      committer, lock held      horizon scan, lock held later
+//     store xmin                  store counter (C)
+//     fence F                     fence G                   load xmin
+//     load counter                release the lock
+//
+// G happens before the scan's load, through the lock. The two fences are in one total order.
+// If G is before F, the reader's load sees C, and it takes its xmin back. If F is before G,
+// the scan's load sees the reader's xmin. So whenever the reader keeps it, the scan has
+// seen it. (A release store and an acquire load in place of the fences would not do: each
+// thread stores one word and then loads the other.)
+//
+// An xmin taken back may have been seen: it was too old, which holds back a horizon for a
+// moment and breaks nothing. A backend that had an xmin before has one not later than the
+// snapshot's, since xmins of one backend's valid snapshots only grow; it keeps that.
+
+impl<L: SharedExclusiveLock> ProcArray<L> {
+    /// Whether `snapshot` is valid as it is; then the backend advertises an xmin, as
+    /// after `GetSnapshotDataReuse`. Takes no lock and writes the own PGPROC only.
+    #[inline]
+    pub(super) fn reuse_without_lock(&self, my_proc: PgProc<'_>, snapshot: &Snapshot) -> bool {
+        self.advertise_between_checks(my_proc, snapshot, || {})
+    }
+
+    /// `between` runs after the first look at the counter: what another backend may do there.
+    #[inline]
+    fn advertise_between_checks(
+        &self,
+        my_proc: PgProc<'_>,
+        snapshot: &Snapshot,
+        between: impl FnOnce(),
+    ) -> bool {
+        // The counter starts at 1, so a snapshot never taken (0) never matches.
+        if self.xact_completion_count() != snapshot.completion_count {
+            return false;
+        }
+        between();
+        if my_proc.xmin().get() != TransactionId::INVALID.0 {
+            return true;
+        }
+        my_proc.xmin().set(snapshot.xmin.0);
+        fence(SeqCst);
+        if self.xact_completion_count() == snapshot.completion_count {
+            return true;
+        }
+        my_proc.xmin().set(TransactionId::INVALID.0);
+        false
+    }
+
+    /// The committer's fence, after its store to the counter and before it releases
+    /// ProcArrayLock. Without the check in use there is none, as in PostgreSQL.
+    #[inline]
+    pub(super) fn order_completion_before_horizons(&self) {
+        if self.config.lock_free_reuse {
+            fence(SeqCst);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::procarray::locks::{LockKind, LockVisitor};
+    use crate::procarray::{
+        FullTransactionId, NoProbe, ProcArrayConfig, ProcNumber, SnapshotSource,
+    };
+    use std::sync::atomic::{AtomicBool, AtomicU32};
+    use std::thread;
+
+    fn array<L: SharedExclusiveLock>() -> ProcArray<L> {
+        ProcArray::new(ProcArrayConfig {
+            lock_free_reuse: true,
+            ..ProcArrayConfig::default()
+        })
+        .unwrap()
+    }
+
+    fn commit<L: SharedExclusiveLock>(array: &ProcArray<L>, slot: ProcNumber) {
+        array.get_new_transaction_id(slot, &mut NoProbe);
+        array.end_transaction(slot, &mut NoProbe);
+    }
+
+    struct ChurnAndCommit;
+    impl LockVisitor for ChurnAndCommit {
+        type Output = ();
+        fn visit<L: SharedExclusiveLock>(self) {
+            let array = array::<L>();
+            let slots = array.open_standing(10, 2, Default::default()).unwrap();
+            let mut cache = array.new_snapshot();
+            let mut statement = || {
+                let before = array.lock_counts().proc_array;
+                let source = array.get_snapshot_data(slots[0], &mut cache, &mut NoProbe);
+                assert_eq!(array.xmin(slots[0]), cache.xmin);
+                let again = array.get_snapshot_data(slots[0], &mut cache, &mut NoProbe);
+                assert_eq!(again, SnapshotSource::ReusedWithoutLock);
+                array.snapshot_reset_xmin(slots[0]);
+                (source, (array.lock_counts().proc_array - before).shared)
+            };
+            assert_eq!(statement(), (SnapshotSource::Scanned, 1));
+            for _ in 0..20 {
+                let newcomer = array.init_process().unwrap();
+                array.add(newcomer, &mut NoProbe);
+                assert_eq!(statement(), (SnapshotSource::ReusedWithoutLock, 0));
+                array.end_transaction(newcomer, &mut NoProbe);
+                array.remove(newcomer, None, &mut NoProbe);
+                array.proc_kill(newcomer);
+                assert_eq!(statement(), (SnapshotSource::ReusedWithoutLock, 0));
+            }
+            commit(&array, slots[1]);
+            assert_eq!(statement(), (SnapshotSource::Scanned, 1));
+            assert_eq!(statement(), (SnapshotSource::ReusedWithoutLock, 0));
+        }
+    }
+
+    #[test]
+    fn churn_costs_no_shared_acquisition_and_a_completion_one() {
+        for kind in LockKind::ALL {
+            kind.visit(ChurnAndCommit);
+        }
+    }
+
+    struct CompletesBetween;
+    impl LockVisitor for CompletesBetween {
+        type Output = ();
+        fn visit<L: SharedExclusiveLock>(self) {
+            let array = array::<L>();
+            let slots = array.open_standing(3, 1, Default::default()).unwrap();
+            let mut cache = array.new_snapshot();
+            array.get_snapshot_data(slots[0], &mut cache, &mut NoProbe);
+            let proc = array.all_procs.proc(slots[0].0);
+
+            // With an xmin from before: it stands, and the snapshot was valid when looked at.
+            let before = array.xmin(slots[0]);
+            assert!(array.advertise_between_checks(proc, &cache, || commit(&array, slots[1])));
+            assert_eq!(array.xmin(slots[0]), before);
+
+            array.snapshot_reset_xmin(slots[0]);
+            array.get_snapshot_data(slots[0], &mut cache, &mut NoProbe);
+            array.snapshot_reset_xmin(slots[0]);
+            assert!(!array.advertise_between_checks(proc, &cache, || commit(&array, slots[1])));
+            assert_eq!(array.xmin(slots[0]), TransactionId::INVALID);
+            assert!(!array.reuse_without_lock(proc, &array.new_snapshot()));
+        }
+    }
+
+    #[test]
+    fn a_completion_between_the_two_looks_takes_the_xmin_back() {
+        LockKind::default().visit(CompletesBetween);
+    }
+
+    /// `ComputeXidHorizons`, as far as the model has what it reads.
+    fn horizon<L: SharedExclusiveLock>(array: &ProcArray<L>) -> TransactionId {
+        let _guard = array.proc_array_lock.acquire_shared();
+        let variables = &array.transam_variables;
+        let latest = variables
+            .latest_completed_xid
+            .load(std::sync::atomic::Ordering::Relaxed);
+        let mut horizon = FullTransactionId(latest).xid().advance();
+        for (index, slot) in array.pgprocnos()[..array.num_procs()].iter().enumerate() {
+            let xmin = TransactionId(array.all_procs.proc(slot.get()).xmin().get());
+            for xid in [TransactionId(array.xids()[index].get()), xmin] {
+                if xid.is_valid() && xid.precedes(horizon) {
+                    horizon = xid;
+                }
+            }
+        }
+        horizon
+    }
+
+    struct Horizons;
+    impl LockVisitor for Horizons {
+        type Output = ();
+        fn visit<L: SharedExclusiveLock>(self) {
+            let array = &array::<L>();
+            let slots = array.open_standing(4, 1, Default::default()).unwrap();
+            let (passed, running) = (&AtomicU32::new(0), &AtomicBool::new(true));
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    while running.load(SeqCst) {
+                        commit(array, slots[0]);
+                        thread::yield_now();
+                    }
+                });
+                scope.spawn(|| {
+                    let mut last = false;
+                    while !last {
+                        last = !running.load(SeqCst);
+                        passed.fetch_max(horizon(array).0, SeqCst);
+                    }
+                });
+                let reader = scope.spawn(|| {
+                    let mut cache = array.new_snapshot();
+                    while array.xact_completion_count() == 1 {
+                        thread::yield_now();
+                    }
+                    for _ in 0..2_000 {
+                        array.get_snapshot_data(slots[1], &mut cache, &mut NoProbe);
+                        for _ in 0..2 {
+                            assert!(passed.load(SeqCst) <= cache.xmin.0, "a horizon has passed");
+                            thread::yield_now();
+                        }
+                        array.snapshot_reset_xmin(slots[1]);
+                    }
+                });
+                let ended = reader.join();
+                running.store(false, SeqCst);
+                assert!(ended.is_ok());
+            });
+            assert!(passed.load(SeqCst) > 3, "no horizon has moved");
+        }
+    }
+
+    #[test]
+    fn no_horizon_passes_an_advertised_xmin() {
+        for kind in LockKind::ALL {
+            kind.visit(Horizons);
+        }
+    }
+}
