@@ -1,9 +1,9 @@
 //! The model's bench: a fresh array for each visit, threads for each block.
 
-use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
+use super::counters::counters;
 use super::visit::{AnyVisit, BlockOrder, Measured, Opener, Sampling};
 use crate::arm::Arm;
 use crate::config::{Config, ModelConfig};
@@ -149,38 +149,9 @@ impl Bench for ModelBench<'_> {
             record,
             counts,
             locks,
+            extremes,
         } = measured;
-        let counters = BTreeMap::from([
-            ("operations.snapshot".to_owned(), counts.snapshots()),
-            (
-                "operations.snapshot-reused".to_owned(),
-                counts.snapshots_reused,
-            ),
-            (
-                "operations.snapshot-reused-without-lock".to_owned(),
-                counts.snapshots_reused_without_lock,
-            ),
-            (
-                "operations.snapshot-scanned".to_owned(),
-                counts.snapshots_scanned,
-            ),
-            ("operations.procarray-add".to_owned(), counts.adds),
-            ("operations.procarray-remove".to_owned(), counts.removes),
-            ("procarraylock.shared".to_owned(), locks.proc_array.shared),
-            (
-                "procarraylock.exclusive".to_owned(),
-                locks.proc_array.exclusive,
-            ),
-            (
-                "procarraylock.shared-waits".to_owned(),
-                locks.proc_array.shared_waits,
-            ),
-            (
-                "procarraylock.exclusive-waits".to_owned(),
-                locks.proc_array.exclusive_waits,
-            ),
-            ("xidgenlock.exclusive".to_owned(), locks.xid_gen.exclusive),
-        ]);
+        let counters = counters(&counts, &locks, &extremes);
         if locks.proc_array.shared != counts.snapshots_taking_the_lock()
             || locks.proc_array.exclusive != counts.adds + counts.removes
         {

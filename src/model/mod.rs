@@ -2,6 +2,7 @@
 
 mod bench;
 mod cost;
+mod counters;
 mod roles;
 mod visit;
 

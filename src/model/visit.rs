@@ -13,7 +13,7 @@ use crate::load::thread_loop::{ThreadOperation, drive};
 use crate::load::{
     Cancel, Clock, MonotonicClock, OfferedRate, Schedule, Window, Worker, derive_seed,
 };
-use crate::procarray::locks::{LockVisitor, SharedExclusiveLock};
+use crate::procarray::locks::{LockExtremes, LockVisitor, SharedExclusiveLock};
 use crate::procarray::{NoProbe, ProcArray, ProcArrayConfig, ProcArrayCounts, SlotOrder};
 use crate::record::{BlockRecord, Operation, Recorder, Role, RoleTally};
 
@@ -45,6 +45,7 @@ pub(super) struct Measured {
     pub(super) record: BlockRecord,
     pub(super) counts: OperationCounts,
     pub(super) locks: ProcArrayCounts,
+    pub(super) extremes: LockExtremes,
 }
 
 /// A visit whose lock type is known inside only.
@@ -168,6 +169,7 @@ impl<L: SharedExclusiveLock> VisitOn<L> {
 impl<L: SharedExclusiveLock> AnyVisit for VisitOn<L> {
     fn measure(&mut self, order: &BlockOrder<'_>) -> Measured {
         let locks_before = self.array.lock_counts();
+        self.array.take_proc_array_lock_extremes();
         let start_ns = MonotonicClock.now_ns() + LEAD_NS;
         let (warmup_ns, measured_ns) = order.lengths_ns;
         let end_ns = start_ns + warmup_ns + measured_ns;
@@ -230,6 +232,7 @@ impl<L: SharedExclusiveLock> AnyVisit for VisitOn<L> {
             record,
             counts,
             locks,
+            extremes: self.array.take_proc_array_lock_extremes(),
         }
     }
 

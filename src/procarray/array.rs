@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dense::{DenseArray, SharedWord};
 use super::freelist::FreeList;
-use super::locks::{CountedLock, LockCounts, SharedExclusiveLock};
+use super::locks::{CountedLock, LockCounts, LockExtremes, SharedExclusiveLock, WakeCounts};
 use super::pgproc::{AllProcs, MAX_BACKENDS, ProcNumber};
 use super::snapshot::Snapshot;
 use super::xid::{FullTransactionId, TransactionId};
@@ -98,8 +98,10 @@ pub struct ProcArray<L> {
 pub struct ProcArrayCounts {
     /// ProcArrayLock.
     pub proc_array: LockCounts,
-    /// XidGenLock.
+    /// XidGenLock. Its holds are not timed, as they lie within ProcArrayLock's.
     pub xid_gen: LockCounts,
+    /// ProcArrayLock's wake-ups, where the lock counts them.
+    pub proc_array_wakes: Option<WakeCounts>,
 }
 
 impl std::ops::Sub for ProcArrayCounts {
@@ -108,6 +110,10 @@ impl std::ops::Sub for ProcArrayCounts {
         Self {
             proc_array: self.proc_array - earlier.proc_array,
             xid_gen: self.xid_gen - earlier.xid_gen,
+            proc_array_wakes: self
+                .proc_array_wakes
+                .zip(earlier.proc_array_wakes)
+                .map(|(later, earlier)| later - earlier),
         }
     }
 }
@@ -128,7 +134,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         let slots = max_backends as usize;
         Ok(Self {
             proc_array_lock: CountedLock::new(),
-            xid_gen_lock: CountedLock::new(),
+            xid_gen_lock: CountedLock::without_times(),
             transam_variables: CachePadded::new(TransamVariables {
                 oid_counters: AtomicU64::new(0),
                 next_xid: AtomicU64::new(config.next_xid.0),
@@ -157,7 +163,13 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         ProcArrayCounts {
             proc_array: self.proc_array_lock.counts(),
             xid_gen: self.xid_gen_lock.counts(),
+            proc_array_wakes: self.proc_array_lock.wake_counts(),
         }
+    }
+
+    /// The worst that happened at ProcArrayLock since this was last called.
+    pub fn take_proc_array_lock_extremes(&self) -> LockExtremes {
+        self.proc_array_lock.take_extremes()
     }
 
     /// Backends in the array at this moment, read without a lock.

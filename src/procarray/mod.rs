@@ -6,7 +6,8 @@
 //! snapshots scan, the transaction counters and the two locks, ProcArrayLock
 //! and XidGenLock. Its operations carry PostgreSQL's names and take the same
 //! locks in the same order. They never read a clock: a caller who wants
-//! wait and hold times passes a [`LockProbe`] that does.
+//! wait and hold times passes a [`LockProbe`] that does. Only ProcArrayLock itself, where it
+//! counts how it is taken, reads one around its exclusive holds.
 //!
 //! Left out: two-phase transactions, hot standby, database and role checks, the
 //! horizon scan, transaction-id wraparound limits (`xidStopLimit`), and group clearing

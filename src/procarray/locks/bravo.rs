@@ -1,8 +1,8 @@
 //! A read-biased lock after BRAVO (Dice and Kogan, USENIX ATC 2019).
 
-use super::SharedExclusiveLock;
 use super::fair::{FairExclusive, FairLock, FairShared};
 use super::sync::{AtomicBool, AtomicU32, Ordering, fence, spin_loop, thread_number, yield_now};
+use super::{SharedExclusiveLock, WakeCounts};
 
 use crossbeam::utils::CachePadded;
 
@@ -183,6 +183,11 @@ impl<const SLOW_READS: u32, const SLOTS: usize> SharedExclusiveLock
             return None;
         }
         Some(guard)
+    }
+
+    /// Those of the lock below. A writer that waits for published readers is not asleep.
+    fn wake_counts(&self) -> Option<WakeCounts> {
+        self.lock.wake_counts()
     }
 }
 

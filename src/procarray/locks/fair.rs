@@ -1,8 +1,8 @@
 //! A first-come, first-served lock.
 
-use super::SharedExclusiveLock;
 use super::semaphore::Semaphore;
 use super::sync::{Arc, AtomicU32, Mutex, MutexGuard, Ordering, PoisonError, thread_local};
+use super::{SharedExclusiveLock, WakeCounts};
 
 use std::collections::VecDeque;
 
@@ -35,6 +35,12 @@ struct Waiter {
     semaphore: Arc<Semaphore>,
 }
 
+#[derive(Default)]
+struct Queue {
+    waiters: VecDeque<Waiter>,
+    wakes: WakeCounts,
+}
+
 thread_local! {
     /// What this thread sleeps on, in whichever lock: it waits for one at a time.
     static OWN: Arc<Semaphore> = Arc::new(Semaphore::new());
@@ -49,8 +55,8 @@ thread_local! {
 /// any lock that lets readers wait behind writers, whoever holds it must not ask for it again.
 pub struct FairLock {
     word: AtomicU32,
-    /// Not empty exactly while `QUEUED` is set; both change under the mutex only.
-    queue: Mutex<VecDeque<Waiter>>,
+    /// Has waiters exactly while `QUEUED` is set; both change under the mutex only.
+    queue: Mutex<Queue>,
 }
 
 impl FairLock {
@@ -102,7 +108,7 @@ impl FairLock {
                     Err(changed) => word = changed,
                 }
             }
-            queue.push_back(Waiter {
+            queue.waiters.push_back(Waiter {
                 mode,
                 semaphore: Arc::clone(own),
             });
@@ -135,6 +141,7 @@ impl FairLock {
     fn hand_over(&self) {
         let mut queue = self.queue();
         let readers = queue
+            .waiters
             .iter()
             .take_while(|waiter| waiter.mode == Mode::Shared)
             .count();
@@ -142,14 +149,23 @@ impl FairLock {
             0 => (1, EXCLUSIVE),
             readers => (readers, readers as u32 * ONE_SHARED),
         };
-        let queued = if queue.len() > owners { QUEUED } else { 0 };
+        let queued = if queue.waiters.len() > owners {
+            QUEUED
+        } else {
+            0
+        };
         self.word.store(held | queued, Ordering::Release);
-        for owner in queue.drain(..owners) {
+        let wakes = &mut queue.wakes;
+        wakes.wake_ups += 1;
+        wakes.woken_shared += readers as u64;
+        wakes.woken_exclusive += (owners - readers) as u64;
+        wakes.most_woken = wakes.most_woken.max(owners as u64);
+        for owner in queue.waiters.drain(..owners) {
             owner.semaphore.post();
         }
     }
 
-    fn queue(&self) -> MutexGuard<'_, VecDeque<Waiter>> {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
         // Nothing under it panics, and a thread that panics elsewhere leaves it whole.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -182,7 +198,7 @@ impl SharedExclusiveLock for FairLock {
     fn new() -> Self {
         Self {
             word: AtomicU32::new(0),
-            queue: Mutex::new(VecDeque::new()),
+            queue: Mutex::new(Queue::default()),
         }
     }
 
@@ -216,6 +232,10 @@ impl SharedExclusiveLock for FairLock {
     #[inline]
     fn try_acquire_exclusive(&self) -> Option<FairExclusive<'_>> {
         self.attempt(Mode::Exclusive).then(|| FairExclusive(self))
+    }
+
+    fn wake_counts(&self) -> Option<WakeCounts> {
+        Some(self.queue().wakes)
     }
 }
 
@@ -251,7 +271,7 @@ mod tests {
                         log.lock().unwrap().push(name);
                     }
                 });
-                while lock.queue().len() == arrived {
+                while lock.queue().waiters.len() == arrived {
                     thread::yield_now();
                 }
             }
@@ -262,6 +282,17 @@ mod tests {
         // Readers let in together write in any order.
         assert!(["abCdEF", "baCdEF"].contains(&log.as_str()), "{log}");
         assert_eq!(lock.word.load(Ordering::Relaxed), 0);
+        // {a, b}, C, d, E, F.
+        assert_eq!(
+            lock.wake_counts(),
+            Some(WakeCounts {
+                wake_ups: 5,
+                woken_shared: 3,
+                woken_exclusive: 3,
+                most_woken: 2,
+                ..WakeCounts::default()
+            })
+        );
     }
 
     #[test]
@@ -270,12 +301,12 @@ mod tests {
         let reader = lock.acquire_shared();
         thread::scope(|scope| {
             scope.spawn(|| drop(lock.acquire_exclusive()));
-            while lock.queue().is_empty() {
+            while lock.queue().waiters.is_empty() {
                 thread::yield_now();
             }
             assert!(lock.try_acquire_shared().is_none(), "a writer waits");
             scope.spawn(|| drop(lock.acquire_shared()));
-            while lock.queue().len() < 2 {
+            while lock.queue().waiters.len() < 2 {
                 thread::yield_now();
             }
             drop(reader);

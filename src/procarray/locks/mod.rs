@@ -8,6 +8,9 @@
 mod bravo;
 mod choice;
 mod counted;
+#[cfg(test)]
+mod counted_tests;
+mod counts;
 mod crossbeam_sharded;
 mod fair;
 mod kind;
@@ -17,10 +20,13 @@ mod parking_lot_0_13;
 mod semaphore;
 mod std_rwlock;
 mod sync;
+mod wake_counts;
 
 pub use choice::LockChoice;
-pub use counted::{CountedLock, LockCounts};
+pub use counted::{CountedExclusive, CountedLock};
+pub use counts::{LockCounts, LockExtremes};
 pub use kind::{LockKind, LockVisitor, UnknownLock};
+pub use wake_counts::WakeCounts;
 
 /// A lock with PostgreSQL's two LWLock modes, protecting nothing by itself.
 ///
@@ -82,4 +88,9 @@ pub trait SharedExclusiveLock: Send + Sync + 'static {
     /// holds the lock in any mode (`LWLockConditionalAcquire(LW_EXCLUSIVE)`).
     #[must_use]
     fn try_acquire_exclusive(&self) -> Option<Self::Exclusive<'_>>;
+
+    /// Its wake-ups so far, if it wakes its waiters itself and counts them.
+    fn wake_counts(&self) -> Option<WakeCounts> {
+        None
+    }
 }

@@ -11,7 +11,7 @@ pub(crate) struct WakeCounters {
     pub(crate) woken_shared: Counter,
     /// Exclusive waiters woken.
     pub(crate) woken_exclusive: Counter,
-    /// Exclusive waiters that a wake-up of shared ones passed over.
+    /// Exclusive waiters left asleep in front of a woken one.
     pub(crate) passed_over: Counter,
     /// The most that one release woke.
     pub(crate) most_woken: Counter,

@@ -8,6 +8,8 @@
 
 pub(crate) mod bits;
 pub(crate) mod counters;
+#[cfg(test)]
+mod policy_tests;
 pub(crate) mod raw;
 pub(crate) mod spin_delay;
 pub(crate) mod threads;
@@ -15,11 +17,12 @@ pub(crate) mod wait_slot;
 
 use bits::Release;
 pub use bits::{Release17, Release18, Release19};
+use counters::WakeCounters;
 use raw::RawLwLock;
 use threads::{ThreadSlots, my_slot};
 use wait_slot::Mode;
 
-use super::SharedExclusiveLock;
+use super::{SharedExclusiveLock, WakeCounts};
 
 /// PostgreSQL's LWLock, as release `R` has it.
 pub struct LwLock<R>(RawLwLock<R>);
@@ -91,5 +94,25 @@ impl<R: Release> SharedExclusiveLock for LwLock<R> {
     #[inline]
     fn try_acquire_exclusive(&self) -> Option<Self::Exclusive<'_>> {
         self.try_acquire(Mode::Exclusive)
+    }
+
+    fn wake_counts(&self) -> Option<WakeCounts> {
+        Some(self.0.counters().get())
+    }
+}
+
+impl WakeCounters {
+    /// As everybody else sees them.
+    pub(crate) fn get(&self) -> WakeCounts {
+        WakeCounts {
+            wake_ups: self.wake_ups.get(),
+            woken_shared: self.woken_shared.get(),
+            woken_exclusive: self.woken_exclusive.get(),
+            passed_over: self.passed_over.get(),
+            most_woken: self.most_woken.get(),
+            dequeued_self: self.dequeued_self.get(),
+            reposts: self.reposts.get(),
+            list_spin_delays: self.list_sleeps.get(),
+        }
     }
 }

@@ -46,6 +46,20 @@ impl<R: Release> RawLwLock<R> {
         &self.counters
     }
 
+    /// The modes in the order of the queue.
+    #[cfg(test)]
+    pub(crate) fn queue(&self, slots: &impl WaitSlots) -> Vec<Mode> {
+        let mut modes = Vec::new();
+        self.lock_wait_list(slots);
+        let mut at = self.waiters.head();
+        while at != NOBODY {
+            modes.push(slots.slot(at).mode());
+            at = self.waiters.after(slots, at);
+        }
+        self.unlock_wait_list();
+        modes
+    }
+
     const fn value(mode: Mode) -> u32 {
         match mode {
             Mode::Shared => R::SHARED,
@@ -143,7 +157,7 @@ impl<R: Release> RawLwLock<R> {
     }
 
     /// Ends a wake-up that was for us: the next release may wake again.
-    fn allow_wake_ups(&self) {
+    pub(super) fn allow_wake_ups(&self) {
         if R::FLAG_FORBIDS_WAKING {
             self.state.fetch_and(!R::WAKE_FLAG, Ordering::AcqRel);
         } else {
@@ -169,7 +183,7 @@ impl<R: Release> RawLwLock<R> {
     }
 
     /// Appends us to the wait list (`LWLockQueueSelf`).
-    fn queue_self(&self, slots: &impl WaitSlots, me: u32, mode: Mode) {
+    pub(super) fn queue_self(&self, slots: &impl WaitSlots, me: u32, mode: Mode) {
         let slot = slots.slot(me);
         self.lock_wait_list(slots);
         self.state.fetch_or(R::HAS_WAITERS, Ordering::Relaxed);
@@ -210,7 +224,7 @@ impl<R: Release> RawLwLock<R> {
     #[cold]
     fn wake_up(&self, slots: &impl WaitSlots) {
         let woken = WaitList::new();
-        let (mut shared, mut exclusive, mut passed_over) = (0, 0, 0);
+        let (mut shared, mut exclusive, mut skipped, mut passed_over) = (0, 0, 0, 0);
         self.lock_wait_list(slots);
         let mut at = self.waiters.head();
         while at != NOBODY {
@@ -218,7 +232,7 @@ impl<R: Release> RawLwLock<R> {
             let slot = slots.slot(at);
             let mode = slot.mode();
             if mode == Mode::Exclusive && shared > 0 {
-                passed_over += 1;
+                skipped += 1;
             } else {
                 self.waiters.remove(slots, at);
                 woken.push_tail(slots, at);
@@ -229,6 +243,7 @@ impl<R: Release> RawLwLock<R> {
                     break;
                 }
                 shared += 1;
+                passed_over = skipped;
             }
             at = next;
         }
