@@ -195,7 +195,7 @@ mod tests {
             thread::scope(|scope| {
                 scope.spawn(|| {
                     while running.load(SeqCst) {
-                        commit(array, slots[0]);
+                        (0..16).for_each(|_| commit(array, slots[0]));
                         thread::yield_now();
                     }
                 });
@@ -211,10 +211,13 @@ mod tests {
                     while array.xact_completion_count() == 1 {
                         thread::yield_now();
                     }
-                    for _ in 0..2_000 {
+                    for i in 0..500 {
                         array.get_snapshot_data(slots[1], &mut cache, &mut NoProbe);
-                        for _ in 0..2 {
+                        for _ in 0..100 {
                             assert!(passed.load(SeqCst) <= cache.xmin.0, "a horizon has passed");
+                        }
+                        // Seldom: on a busy machine it costs a time slice.
+                        if i % 20 == 0 {
                             thread::yield_now();
                         }
                         array.snapshot_reset_xmin(slots[1]);
