@@ -6,6 +6,9 @@
 //! in past a waiting writer starves W for exactly k grants; one that makes them
 //! wait lets W in as soon as R1 has left.
 
+// clippy.toml's allow-unwrap-in-tests covers #[test] functions only, not their helpers.
+#![allow(clippy::unwrap_used)]
+
 use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Condvar, Mutex};
