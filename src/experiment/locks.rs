@@ -76,7 +76,7 @@ fn config(mode: Mode, scale: Scale) -> Config {
         mode,
         arms: vec![Arm::Quiet, Arm::KeptOpen, Arm::Unpooled],
         readers: 2,
-        reader_rate: OfferedRate::PerSecond(3000.0),
+        reader_rate: OfferedRate::PerSecond(4000.0),
         clients: 2,
         client_rate: ClientRate::Given(OfferedRate::PerSecond(200.0)),
         pool_size: 2,

@@ -47,10 +47,7 @@ fn sentence(conclusion: &Conclusion) -> String {
             "nothing can be said about the choice of lock, of which {} could be judged",
             judged.len()
         ),
-        (n, 0) => format!(
-            "shown under none of {n} locks: {}. The choice of lock makes no difference to that",
-            with_verdicts(&fails)
-        ),
+        (n, 0) => format!("shown under none of {n} locks: {}", with_verdicts(&fails)),
         (n, m) if n == m && unjudged.is_empty() => {
             format!(
                 "survives the choice of lock: it holds under all {n} ({})",
@@ -62,7 +59,7 @@ fn sentence(conclusion: &Conclusion) -> String {
             names(&holds)
         ),
         _ => format!(
-            "does not survive the choice of lock: it holds under {}, and not under {}. What it says about PostgreSQL rests on PostgreSQL's own lock alone",
+            "not shown to survive the choice of lock: it holds under {}, and is not shown under {} (which does not show that these locks differ). What it says about PostgreSQL rests on PostgreSQL's own lock alone",
             names(&holds),
             with_verdicts(&fails)
         ),
@@ -125,7 +122,7 @@ mod tests {
             ("c", Some(Verdict::WithinNoiseFloor)),
         ]);
         assert!(
-            split.contains("holds under a, and not under b, c (within the noise floor)"),
+            split.contains("holds under a, and is not shown under b, c (within the noise floor)"),
             "{split}"
         );
         assert!(split.contains("PostgreSQL's own lock alone"));
