@@ -136,3 +136,43 @@ pub fn sample_run(blocks: u32) -> Run {
         config,
     }
 }
+
+/// The small run once for each lock; unpooled readers are slower by the lock's scale.
+pub fn run_under_locks(blocks: u32, locks: &[(&str, u64)]) -> Run {
+    let mut run = sample_run(blocks);
+    let mut config = (crate::experiment::find("locks").unwrap().config)(
+        Mode::Model,
+        crate::experiment::Scale::Quick,
+    );
+    config.model.as_mut().unwrap().locks = locks.iter().map(|l| l.0.parse().unwrap()).collect();
+    run.config = Config {
+        model: config.model,
+        standing: vec![10],
+        ..run.config
+    };
+    let levels = run.config.levels();
+    let plan = Plan::new(&PlanShape {
+        arms: &run.config.arms,
+        levels: &levels,
+        blocks,
+        visits: 1,
+        seed: 1,
+    });
+    let scale = |spec: &BlockSpec| {
+        let of_lock = locks
+            .iter()
+            .find(|l| spec.factors.lock.as_deref() == Some(l.0));
+        match (spec.arm, of_lock) {
+            (Arm::Unpooled, Some((_, scale))) => *scale,
+            _ => 1,
+        }
+    };
+    run.experiment = "locks".into();
+    run.blocks = plan
+        .visits
+        .iter()
+        .flat_map(|v| &v.blocks)
+        .map(|spec| sample_block(spec, scale(spec)))
+        .collect();
+    run
+}

@@ -134,6 +134,7 @@ fn wrong_values_are_refused() {
         ("model --lock", &["--lock", "value"]),
         ("model --lock std,mutex", &["\"mutex\"", "use one of", "+reuse-check"]),
         ("model --lock std,", &["use one of"]),
+        ("run locks --mode server", &["'locks'", "--mode model"]),
         ("model --slot-order front,sideways", &["sideways", "behind"]),
         ("model --standing 1..1000:500 --slot-order front,behind,spread", &["1500 combinations", "at most 1000"]),
         ("model --readers 0", &["--readers", "at least 1"]),

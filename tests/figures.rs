@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use procbench::report::figure::{
     ARM_ORDER, Bar, BarGroup, BarSegment, ContrastFigure, ContrastGroup, ContrastMark, ContrastRow,
     CurvePoint, Figure, FigureError, NoiseFloor, PercentileCurve, PercentileFigure,
-    PercentilePanel, StackedBarFigure, write_figure,
+    PercentilePanel, StackedBarFigure, TailColumn, TailFigure, TailMark, TailRow, write_figure,
 };
 use resvg::usvg;
 
@@ -265,7 +265,69 @@ fn gallery() -> Vec<(&'static str, Box<dyn Figure>)> {
         ("contrast-server", Box::new(server_only)),
         ("contrast-one", Box::new(one_mark)),
         ("bars", Box::new(bar_figure())),
+        ("tails", Box::new(tail_figure())),
     ]
+}
+
+/// As many locks as may ever be: names long, some rows empty, struck or cautioned.
+fn tail_figure() -> TailFigure {
+    let row = |lock: usize, scale: f64| TailRow {
+        label: format!(
+            "some-lock-{lock}{}",
+            if lock == 9 { "+reuse-check" } else { "" }
+        ),
+        marks: [("p50", 1.0), ("p90", 3.0), ("p99", 400.0), ("p99.9", 900.0)]
+            .iter()
+            .take(4 - lock % 4)
+            .map(|(statistic, ns)| TailMark {
+                statistic: (*statistic).to_owned(),
+                value_ns: ns * scale * (1.0 + lock as f64),
+                low_ns: ns * scale * (0.8 + lock as f64),
+                high_ns: ns * scale * (1.5 + lock as f64),
+            })
+            .filter(|_| lock != 5)
+            .collect(),
+        sample_count: 12_000,
+        struck: (lock == 3).then(|| "achieved rate 83 %, under 99 %".to_owned()),
+        caution: (lock > 6).then(|| "10 load threads on 2 cores".to_owned()),
+    };
+    let column = |title: &str, scale: f64| TailColumn {
+        title: title.to_owned(),
+        rows: (0..10).map(|lock| row(lock, scale)).collect(),
+    };
+    TailFigure {
+        title: "Who waits, under which lock".to_owned(),
+        subtitle: "Each row is one lock under the same load".to_owned(),
+        interval: "95 % bootstrap interval over 12 blocks".to_owned(),
+        columns: vec![
+            column("Readers: response time of a statement", 900.0),
+            column("Writers: ProcArrayAdd's wait for the lock", 60.0),
+        ],
+        footer: footer(),
+    }
+}
+
+#[test]
+fn tails_are_drawn_once_for_each_row_and_named_when_they_cannot_be() {
+    let figure = tail_figure();
+    let svg = figure.svg().unwrap();
+    assert_eq!(svg.matches("too few samples").count(), 2);
+    assert!(svg.contains(">some-lock-3 ○<") && svg.contains(">some-lock-9+reuse-check †<"));
+    let marks: usize = figure
+        .columns
+        .iter()
+        .flat_map(|c| &c.rows)
+        .map(|r| r.marks.len())
+        .sum();
+    assert_eq!(figure.csv().lines().count(), 1 + marks);
+    let refused = |change: fn(&mut TailFigure)| {
+        let mut figure = tail_figure();
+        change(&mut figure);
+        figure.svg().unwrap_err().to_string()
+    };
+    assert!(refused(|f| f.columns[0].rows[2].marks[0].low_ns = 0.0).contains("some-lock-2"));
+    assert!(refused(|f| f.columns[1].rows.swap(0, 1)).contains("the same rows"));
+    assert!(refused(|f| f.columns.clear()).contains("0 columns"));
 }
 
 fn options() -> usvg::Options<'static> {

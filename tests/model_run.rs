@@ -19,8 +19,8 @@ use procbench::procarray::locks::{LockChoice, LockKind};
 use procbench::record::{
     Block, ClockKind, Factor, Mode, Operation, Phase, Role, Run, SeriesHistogram, SeriesKey,
 };
-use procbench::report::table;
-use procbench::stats::{quoted_series, summarize};
+use procbench::report::{lock_drawing, lock_table, survival, table};
+use procbench::stats::{lock_levels, quoted_series, summarize};
 
 const MS: u64 = 1_000_000;
 const INJECTED_NS: u64 = 300_000;
@@ -345,4 +345,58 @@ fn several_locks_and_slot_orders_are_levels_of_one_run() {
         text.contains("20 standing connections, slots behind, lock sharded"),
         "{text}"
     );
+}
+
+#[test]
+fn the_experiment_on_locks_has_every_lock_in_its_table_sentences_and_figure() {
+    let _alone = alone();
+    let mut config = (experiment::find("locks").unwrap().config)(Mode::Model, Scale::Quick);
+    config.blocks = 2;
+    config.visits = 1;
+    config.duration_ns = 40 * MS;
+    config.warmup_ns = 0;
+    config.standing = vec![20];
+    // Enough that no block is without a transaction.
+    config.client_rate = ClientRate::Given(OfferedRate::PerSecond(1_000.0));
+    config.keep_awake = KeepAwakeChoice::Off;
+    let run = run(&config);
+    let locks = &config.model.as_ref().unwrap().locks;
+    assert_eq!(locks.len(), LockKind::ALL.len() + 1);
+    // Three arms and the twin, twice each.
+    assert_eq!(run.blocks.len(), locks.len() * 4 * 2);
+    for block in &run.blocks {
+        let reuse_check = block
+            .factors
+            .lock
+            .as_ref()
+            .unwrap()
+            .ends_with("+reuse-check");
+        let joined = &block.series.get(&ADD_HOLD);
+        if let Some(hold) = joined.filter(|h| !h.is_empty()) {
+            assert!(hold.buckets()[0].0 >= config.model.as_ref().unwrap().inject_hold_ns);
+        }
+        if !reuse_check {
+            check_counts(&config, block);
+        }
+    }
+    let summary = summarize(&run);
+    let sentences = survival::sentences(&run, &summary);
+    assert_eq!(sentences.len(), 4);
+    let levels = lock_levels(&run, &summary);
+    let text = lock_table::lock_tables(&run, &summary);
+    for (lock, level) in locks.iter().zip(&levels) {
+        assert_eq!(level.lock, lock.to_string());
+        let added: u64 = level.counter("exclusive").unwrap();
+        assert_eq!(added, 2 * level.writers_wait.samples);
+        assert!(text.contains(&level.lock), "{text}");
+        // Two short blocks let nothing be said about any lock.
+        assert!(
+            sentences.iter().all(|s| s.contains(&level.lock)),
+            "{sentences:?}"
+        );
+    }
+    let figure = lock_drawing::lock_tails((&run, &summary), "procbench figures DIR").unwrap();
+    for column in &figure.columns {
+        assert_eq!(column.rows.len(), locks.len());
+    }
 }

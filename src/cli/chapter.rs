@@ -15,7 +15,7 @@ use crate::experiment::{self, Experiment, Scale};
 use crate::load::{Cancel, OfferedRate};
 use crate::model::connection_cpu;
 use crate::record::{Mode, write_atomically};
-use crate::report::{comparable, drawings, findings, summary_text, table};
+use crate::report::{comparable, drawings, findings, lock_table, summary_text, table};
 
 /// Which modes to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -34,6 +34,7 @@ pub enum ModeChoice {
 Examples:
   procbench run churn-tail --quick
   procbench run churn-tail --mode server --server local --standing 0,200
+  procbench run locks --quick         the model under every lock
   procbench experiments               lists the names")]
 pub struct RunCommand {
     /// Name of the experiment
@@ -100,7 +101,11 @@ impl ChapterCommand {
             server: self.server,
             model: self.model,
         };
-        let experiments: Vec<&Experiment> = experiment::registry().iter().collect();
+        // Those that lay model and server side by side; the others are `run` by name.
+        let experiments: Vec<&Experiment> = experiment::registry()
+            .iter()
+            .filter(|e| e.modes.contains(&Mode::Server) && e.modes.contains(&Mode::Model))
+            .collect();
         for experiment in &experiments {
             for &mode in experiment.modes {
                 given
@@ -166,6 +171,14 @@ fn carry_out(
         ModeChoice::Server => mode == Mode::Server,
     };
     for experiment in experiments {
+        if !experiment.modes.iter().any(|&m| wanted(m)) {
+            let modes: Vec<&str> = experiment.modes.iter().map(|m| m.name()).collect();
+            return Err(CommandError::Request(format!(
+                "experiment '{}' cannot run in that mode: give --mode {}",
+                experiment.name,
+                modes.join(" or --mode ")
+            )));
+        }
         for &mode in experiment.modes.iter().filter(|m| wanted(**m)) {
             given
                 .config(experiment, mode)
@@ -265,6 +278,7 @@ fn conclude(
     }
     for measured in all {
         print(&table::run_table(&measured.run, &measured.summary));
+        print(&lock_table::lock_tables(&measured.run, &measured.summary));
     }
     if items.len() > 1 {
         print(&table::comparison_table(&items));
@@ -272,6 +286,10 @@ fn conclude(
     for item in &items {
         for line in findings::findings(item) {
             print(&format!("{}\n", line.replace("**", "")));
+        }
+        let told = (experiment.assess)(item.0, item.1);
+        if !told.is_empty() {
+            print(&format!("{}: {told}\n", findings::place(item.0)));
         }
     }
     print(&format!(

@@ -17,7 +17,7 @@ use crate::load::driver::Bench;
 use crate::load::progress::Progress;
 use crate::model::ModelBench;
 use crate::record::{Mode, Run, write_run};
-use crate::report::{drawings, rows, table};
+use crate::report::{drawings, lock_table, rows, table};
 use crate::server::{ServerBench, ServerRequest};
 use crate::stats::{RunSummary, summarize};
 
@@ -222,6 +222,7 @@ pub fn print_run(measured: &Measured, format: StdoutFormat) -> Result<(), Comman
     match format {
         StdoutFormat::Text => {
             print(&table::run_table(run, summary));
+            print(&lock_table::lock_tables(run, summary));
             for line in crate::report::findings::findings(&(run, summary)) {
                 print(&format!("{}\n", line.replace("**", "")));
             }

@@ -77,7 +77,7 @@ fn config(mode: Mode, scale: Scale) -> Config {
 }
 
 /// The model's settings where nothing else is asked for.
-fn default_model() -> ModelConfig {
+pub(super) fn default_model() -> ModelConfig {
     ModelConfig {
         locks: vec![LockChoice::default()],
         snapshots_per_statement: 2,

@@ -2,6 +2,7 @@
 //! figure, a prediction and what would refute it. One file an experiment.
 
 mod churn_tail;
+mod locks;
 
 pub(crate) use churn_tail::default_server;
 
@@ -53,7 +54,7 @@ pub fn registry() -> &'static [Experiment] {
     &REGISTRY
 }
 
-static REGISTRY: [Experiment; 1] = [churn_tail::EXPERIMENT];
+static REGISTRY: [Experiment; 2] = [churn_tail::EXPERIMENT, locks::EXPERIMENT];
 
 fn names() -> String {
     let names: Vec<&str> = REGISTRY.iter().map(|e| e.name).collect();

@@ -8,6 +8,7 @@ use super::figure::{
     PercentilePanel, StackedBarFigure, write_figure,
 };
 use super::level_title::{level_title, listed};
+use super::lock_drawing::lock_tails;
 use super::run_export::series_csv;
 use crate::arm::Arm;
 use crate::load::plan::baseline;
@@ -47,6 +48,7 @@ pub fn draw_run(
                 .flatten();
             draw(figure, dir, "cpu")
         }),
+        Box::new(|| draw(lock_tails(item, redraw), dir, "locks")),
     ])
 }
 
@@ -93,7 +95,7 @@ fn series_name(run: &Run, all: &[Summarized<'_>]) -> String {
     }
 }
 
-fn caution(contender: &ContenderSummary) -> Option<String> {
+pub(super) fn caution(contender: &ContenderSummary) -> Option<String> {
     let cautions: Vec<String> = contender
         .guards
         .iter()
@@ -103,7 +105,7 @@ fn caution(contender: &ContenderSummary) -> Option<String> {
     (!cautions.is_empty()).then(|| cautions.join("; "))
 }
 
-fn footer(items: &[Summarized<'_>], redraw: &str) -> Vec<String> {
+pub(super) fn footer(items: &[Summarized<'_>], redraw: &str) -> Vec<String> {
     let mut lines = Vec::new();
     for (run, _) in items {
         let p = &run.provenance;

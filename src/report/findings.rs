@@ -3,6 +3,7 @@
 use super::drawings::Summarized;
 use super::format::{count, difference, duration};
 use super::level_title::{level_title, listed, short_title};
+use super::survival;
 use crate::arm::Arm;
 use crate::record::{Factors, Mode, Run};
 use crate::stats::{Contrast, LevelSummary, RunSummary, Statistic, Verdict};
@@ -11,6 +12,16 @@ use crate::stats::{Contrast, LevelSummary, RunSummary, Statistic, Verdict};
 pub fn findings(item: &Summarized<'_>) -> Vec<String> {
     let (run, summary) = item;
     let mut lines = vec![headline(run, summary)];
+    let survival = survival::sentences(run, summary);
+    if !survival.is_empty() {
+        // Lock by lock in the tables; here only what they have in common.
+        lines.extend(
+            survival
+                .into_iter()
+                .map(|line| format!("{} (exploratory): {line}", place(run))),
+        );
+        return lines;
+    }
     for level in &summary.levels {
         // The headline's contrast is not said twice.
         let said = summary
@@ -23,7 +34,7 @@ pub fn findings(item: &Summarized<'_>) -> Vec<String> {
 }
 
 /// Which run a sentence is about.
-pub(super) fn place(run: &Run) -> String {
+pub fn place(run: &Run) -> String {
     match run.mode {
         Mode::Server => {
             let version = run

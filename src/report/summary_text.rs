@@ -4,10 +4,11 @@ use super::drawings::Summarized;
 use super::findings::{agreement, findings, place};
 use super::format::{count, difference, duration};
 use super::level_title::{factor_cells, short_title};
+use super::lock_table::lock_tables_markdown;
 use super::table::level_pacing;
 use crate::experiment::Experiment;
 use crate::load::plan::baseline;
-use crate::record::{ClockKind, Mode, Run};
+use crate::record::{ClockKind, Factor, Mode, Run};
 use crate::stats::{RunSummary, Severity, Statistic};
 
 /// The Markdown summary of an experiment's runs.
@@ -50,6 +51,7 @@ pub fn markdown(experiment: &Experiment, items: &[Summarized<'_>], figures: &[St
     out += "\n## Numbers\n\n";
     for (run, summary) in items {
         out += &number_table(run, summary);
+        out += &lock_tables_markdown(run, summary);
     }
     if !figures.is_empty() {
         out += "## Figures\n\n";
@@ -140,8 +142,14 @@ fn limits(items: &[Summarized<'_>]) -> Vec<String> {
         "Not how much of an effect is ProcArrayLock: no lock wait was traced here. `unpooled` minus `fork-only` still holds authentication, catalogue loading and page faults outside the lock.".to_owned(),
         "Not that percentiles' differences add up: they are contrasts between arms, never parts of a whole.".to_owned(),
     ];
-    for (run, _) in items {
+    for (run, summary) in items {
         let p = &run.provenance;
+        if summary.varying.contains(&Factor::Lock) {
+            lines.push(format!(
+                "Not a ranking of locks: threads of one process stand for backends, {} cores decide who runs next, and each lock's blocks lie in visits of their own. No test is made between two locks.",
+                p.cores
+            ));
+        }
         match run.mode {
             Mode::Server => {
                 lines.push(format!(

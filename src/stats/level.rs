@@ -24,6 +24,8 @@ pub struct LevelSummary {
     pub effects: Vec<Effect>,
     /// `unpooled` minus the baseline in service time.
     pub service: Vec<Contrast>,
+    /// The noise floor in service time.
+    pub service_noise: Vec<Contrast>,
 }
 
 /// One contender minus another, at one level.
@@ -61,6 +63,28 @@ impl LevelSummary {
             .find(|c| c.arm == arm && c.twin == twin)
     }
 
+    /// Whether an arm's blocks are struck out; absent ones are not.
+    pub fn is_struck(&self, arm: Arm) -> bool {
+        self.contender(arm, false)
+            .is_some_and(|c| c.struck().is_some())
+    }
+
+    /// Whether an arm's A/A twin is absent or struck out: it gives no noise floor.
+    pub fn is_twin_struck(&self, arm: Arm) -> bool {
+        self.contender(arm, true)
+            .is_none_or(|twin| twin.struck().is_some())
+    }
+
+    /// `unpooled` minus the baseline in service time, judged.
+    pub fn service_at(&self, statistic: Statistic) -> Option<(Contrast, Verdict)> {
+        let of = |all: &[Contrast]| all.iter().find(|c| c.statistic == statistic).copied();
+        let contrast = of(&self.service)?;
+        let base = self.contenders.iter().find(|c| c.twin).map(|c| c.arm);
+        let struck = self.is_struck(Arm::Unpooled) || base.is_some_and(|b| self.is_struck(b));
+        let floor = of(&self.service_noise).map(|c| c.magnitude_95_ns);
+        Some((contrast, judge(&contrast, floor, struck)))
+    }
+
     /// The effect of one arm against another.
     pub fn effect(&self, first: Arm, second: Arm) -> Option<&Effect> {
         self.effects
@@ -83,6 +107,7 @@ pub(super) fn summarize_level(run: &Run, factors: &Factors) -> LevelSummary {
         noise: Vec::new(),
         effects: Vec::new(),
         service: Vec::new(),
+        service_noise: Vec::new(),
     };
     let Some(base) = baseline(&run.config.arms) else {
         return level;
@@ -93,10 +118,9 @@ pub(super) fn summarize_level(run: &Run, factors: &Factors) -> LevelSummary {
         .is_some_and(|twin| twin.struck().is_none());
     if twin_is_sound {
         level.noise = paired_contrasts(run, factors, (base, false), (base, true));
+        level.service_noise = service(run, factors, (base, false), (base, true));
     }
-    level.service = contrasts_of(run, factors, (Arm::Unpooled, false), (base, false), |_| {
-        SeriesKey::READER_SERVICE
-    });
+    level.service = service(run, factors, (Arm::Unpooled, false), (base, false));
     let mut pairs: Vec<(Arm, Arm)> = run
         .config
         .arms
@@ -131,6 +155,25 @@ pub(super) fn summarize_level(run: &Run, factors: &Factors) -> LevelSummary {
     level
 }
 
+fn service(run: &Run, level: &Factors, first: (Arm, bool), second: (Arm, bool)) -> Vec<Contrast> {
+    series_contrasts(
+        run,
+        level,
+        (first, SeriesKey::READER_SERVICE),
+        (second, SeriesKey::READER_SERVICE),
+    )
+}
+
+/// Contrasts of one contender's series with one of another's (or its own).
+pub(super) fn series_contrasts(
+    run: &Run,
+    level: &Factors,
+    (first, first_key): ((Arm, bool), SeriesKey),
+    (second, second_key): ((Arm, bool), SeriesKey),
+) -> Vec<Contrast> {
+    contrasts_of(run, level, first, second, (|_| first_key, |_| second_key))
+}
+
 /// Contrasts of the rounds that both contenders have, leaving out percentiles
 /// that the smaller side cannot carry.
 pub fn paired_contrasts(
@@ -139,7 +182,8 @@ pub fn paired_contrasts(
     first: (Arm, bool),
     second: (Arm, bool),
 ) -> Vec<Contrast> {
-    contrasts_of(run, level, first, second, |block| quoted_series(&[block]))
+    let quoted = |block: &Block| quoted_series(&[block]);
+    contrasts_of(run, level, first, second, (quoted, quoted))
 }
 
 fn contrasts_of(
@@ -147,14 +191,14 @@ fn contrasts_of(
     level: &Factors,
     first: (Arm, bool),
     second: (Arm, bool),
-    key: impl Fn(&Block) -> SeriesKey,
+    keys: (impl Fn(&Block) -> SeriesKey, impl Fn(&Block) -> SeriesKey),
 ) -> Vec<Contrast> {
     let blocks = |(arm, twin)| run.blocks_of(arm, twin, level);
     let (first, second) = (blocks(first), blocks(second));
     let mut sides: (Vec<&SeriesHistogram>, Vec<&SeriesHistogram>) = Default::default();
     for a in &first {
         if let Some(b) = second.iter().find(|b| b.round == a.round)
-            && let (Some(x), Some(y)) = (a.series.get(&key(a)), b.series.get(&key(b)))
+            && let (Some(x), Some(y)) = (a.series.get(&keys.0(a)), b.series.get(&keys.1(b)))
         {
             sides.0.push(x);
             sides.1.push(y);

@@ -125,6 +125,17 @@ impl Ink {
                 y - radius * 0.9,
                 w = radius * 1.8
             ),
+            Shape::Triangle => {
+                let r = radius * 1.2;
+                writeln!(
+                    self.svg,
+                    "<path d=\"M{:.2} {low:.2} L{x:.2} {:.2} L{:.2} {low:.2} Z\" {paint}/>",
+                    x - r,
+                    y - r,
+                    x + r,
+                    low = y + r * 0.8
+                )
+            }
             Shape::Diamond => {
                 let r = radius * 1.3;
                 writeln!(

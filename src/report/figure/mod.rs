@@ -1,7 +1,7 @@
 //! Figures as pure functions of their series.
 //!
 //! Every figure is a value ([`PercentileFigure`], [`ContrastFigure`],
-//! [`StackedBarFigure`]) that renders to one SVG with live text and one CSV
+//! [`StackedBarFigure`], [`TailFigure`]) that renders to one SVG with live text and one CSV
 //! with the same series. [`write_figure`] adds an SVG with outlined text and a
 //! PNG. Nothing here reads a clock, a run file or a system font, so the same
 //! value always gives the same bytes.
@@ -22,6 +22,7 @@ mod labels;
 mod percentile;
 mod percentile_panel;
 mod style;
+mod tails;
 mod text;
 mod time_label;
 mod write;
@@ -33,6 +34,7 @@ pub use percentile::{
     CurvePoint, NoiseFloor, NoiseFloorPoint, PercentileCurve, PercentileFigure, PercentilePanel,
 };
 pub use style::{ARM_ORDER, arm_index};
+pub use tails::{TailColumn, TailFigure, TailMark, TailRow};
 pub use write::write_figure;
 
 /// Something that can be drawn and listed.

@@ -131,6 +131,7 @@ pub(super) enum Shape {
     Disc,
     Diamond,
     Square,
+    Triangle,
 }
 
 /// Look of a series of marks or bar segments.

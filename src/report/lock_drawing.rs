@@ -1,0 +1,89 @@
+//! The figure of a run whose lock varies: readers' and writers' tails side by side.
+
+use super::drawings::{Summarized, caution, footer};
+use super::figure::{TailColumn, TailFigure, TailMark, TailRow};
+use crate::arm::Arm;
+use crate::stats::{LockLevel, SeriesTail, lock_levels, percentile_name};
+
+/// Percentiles that are drawn, where the samples carry them.
+const DRAWN: [f64; 4] = [50.0, 90.0, 99.0, 99.9];
+
+/// One row a lock: readers' time and writers' wait under `unpooled`. `None`
+/// where the lock does not vary.
+pub fn lock_tails(item: Summarized<'_>, redraw: &str) -> Option<TailFigure> {
+    let (run, summary) = item;
+    let levels = lock_levels(run, summary);
+    let first = levels.first()?;
+    let clock = first.level.contender(Arm::Unpooled, false)?.quoted.clock;
+    let column = |title: String, tail: fn(&'_ LockLevel<'_>) -> SeriesTail| TailColumn {
+        title,
+        rows: levels.iter().map(|l| row(l, &tail(l))).collect(),
+    };
+    let figure = TailFigure {
+        title: "Who waits, under which lock, while clients connect and disconnect".to_owned(),
+        subtitle: "Each row is one lock under the same load. Look along a row: a lock that spares its readers may do so at the writers' cost. Look down a column: what changes from row to row is the lock's, not PostgreSQL's".to_owned(),
+        interval: format!("95 % bootstrap interval over {} blocks", run.config.blocks),
+        columns: vec![
+            column(format!("Readers: {clock} time of a statement"), |l| {
+                l.readers.clone()
+            }),
+            column("Writers: ProcArrayAdd's wait for the lock".to_owned(), |l| {
+                l.writers_wait.clone()
+            }),
+        ],
+        footer: footer(&[item], redraw),
+    };
+    let drawn = figure.columns.iter().flat_map(|c| &c.rows);
+    drawn
+        .into_iter()
+        .any(|r| !r.marks.is_empty())
+        .then_some(figure)
+}
+
+fn row(lock: &LockLevel<'_>, tail: &SeriesTail) -> TailRow {
+    let churn = lock.level.contender(Arm::Unpooled, false);
+    TailRow {
+        label: lock.lock.clone(),
+        marks: DRAWN
+            .into_iter()
+            .filter_map(|p| {
+                let e = tail.at(p)?;
+                // A logarithmic axis has no zero; no clock tells less than 1 ns.
+                Some(TailMark {
+                    statistic: percentile_name(p),
+                    value_ns: e.value_ns.max(1.0),
+                    low_ns: e.low_ns.max(1.0),
+                    high_ns: e.high_ns.max(1.0),
+                })
+            })
+            .collect(),
+        sample_count: tail.samples,
+        struck: churn.and_then(|c| c.struck()).map(ToString::to_string),
+        caution: churn.and_then(caution),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::figure::Figure;
+    use crate::stats::summarize;
+    use crate::testing::{run_under_locks, sample_run};
+
+    #[test]
+    fn every_lock_has_a_row_in_both_columns() {
+        let run = run_under_locks(8, &[("std", 3), ("sharded", 1)]);
+        let summary = summarize(&run);
+        let figure = lock_tails((&run, &summary), "procbench figures DIR").unwrap();
+        for column in &figure.columns {
+            let labels: Vec<&str> = column.rows.iter().map(|r| r.label.as_str()).collect();
+            assert_eq!(labels, ["std", "sharded"]);
+        }
+        // p50, p90 and p99 of the readers under two locks, and the header; nobody timed a writer.
+        assert_eq!(figure.csv().lines().count(), 1 + 3 * 2);
+        let svg = figure.svg().unwrap();
+        assert_eq!(svg.matches("too few samples").count(), 2);
+        let one = sample_run(8);
+        assert!(lock_tails((&one, &summarize(&one)), "").is_none());
+    }
+}
