@@ -72,7 +72,10 @@ pub fn print(is_trial: bool) {
     println!(
         "\ncontended, {cores} cores, nothing done under the lock: acquisitions per ms by readers / by writers"
     );
-    println!("(medians of {rounds} rounds of {} ms, all locks in each round)", time.as_millis());
+    println!(
+        "(medians of {rounds} rounds of {} ms, all locks in each round)",
+        time.as_millis()
+    );
     print!("readers x writers ");
     for kind in LockKind::ALL {
         print!("  {kind:>16}");

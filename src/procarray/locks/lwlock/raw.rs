@@ -72,12 +72,38 @@ impl<R: Release> RawLwLock<R> {
     /// word as it was, so that its line moves to the one who failed.
     #[inline]
     pub(crate) fn attempt(&self, mode: Mode) -> bool {
+        let state = self.state.load(Ordering::Relaxed);
+        // The usual cases first and apart, so that the processor need not wait for the load.
+        let expected = match mode {
+            Mode::Exclusive => R::FREE,
+            Mode::Shared => state,
+        };
+        let usual = state == expected && Self::is_free(state, mode);
+        usual
+            && self
+                .state
+                .compare_exchange_weak(
+                    expected,
+                    expected + Self::value(mode),
+                    Ordering::AcqRel,
+                    Ordering::Relaxed,
+                )
+                .is_ok()
+            || self.attempt_again(mode)
+    }
+
+    const fn is_free(state: u32, mode: Mode) -> bool {
+        match mode {
+            Mode::Exclusive => state & R::HELD == 0,
+            Mode::Shared => state & R::EXCLUSIVE == 0,
+        }
+    }
+
+    #[cold]
+    fn attempt_again(&self, mode: Mode) -> bool {
         let mut state = self.state.load(Ordering::Relaxed);
         loop {
-            let free = match mode {
-                Mode::Exclusive => state & R::HELD == 0,
-                Mode::Shared => state & R::EXCLUSIVE == 0,
-            };
+            let free = Self::is_free(state, mode);
             let wanted = if free {
                 state + Self::value(mode)
             } else {
