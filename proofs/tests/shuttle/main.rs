@@ -52,7 +52,7 @@ fn main() -> std::process::ExitCode {
         job(
             "wake_flag_left",
             explore::<wake_flag_left::Lock>,
-            Some("come to rest"),
+            Some("panicked"),
         ),
         job(
             "dropped_repost",
