@@ -118,6 +118,12 @@ fn certainty(item: &Summarized<'_>) -> Vec<String> {
     for (text, who) in said {
         let who = if who.len() == all {
             "every arm".to_owned()
+        } else if who.len() > 8 {
+            format!(
+                "{} of {all} arms and levels: {}, ...",
+                who.len(),
+                who[..3].join(", ")
+            )
         } else {
             who.join(", ")
         };
@@ -159,11 +165,27 @@ fn limits(items: &[Summarized<'_>]) -> Vec<String> {
                 lines.push("Not other versions, slot orders or page sizes: one of each was measured, and slot order was arranged but not verified.".to_owned());
             }
             Mode::Model => {
-                lines.push("Not PostgreSQL from the model: its threads share page tables (no page faults under the lock), its lock is not an LWLock, and what a fork costs is burnt as plain CPU.".to_owned());
+                let lock = match other_locks(run).as_slice() {
+                    [] => String::new(),
+                    [one] => format!("{one} is not an LWLock, "),
+                    many => format!("{} are not LWLocks, ", many.join(", ")),
+                };
+                lines.push(format!(
+                    "Not PostgreSQL from the model: its threads share page tables (no page faults under the lock), {lock}and what a fork costs is burnt as plain CPU."
+                ));
             }
         }
     }
     lines
+}
+
+/// The run's locks that are not PostgreSQL's.
+fn other_locks(run: &Run) -> Vec<&'static str> {
+    let locks = run.config.model.iter().flat_map(|model| &model.locks);
+    locks
+        .map(|choice| choice.kind.name())
+        .filter(|name| !name.starts_with("lwlock"))
+        .collect()
 }
 
 fn number_table(run: &Run, summary: &RunSummary) -> String {
