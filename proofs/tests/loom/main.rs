@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use procbench_proofs::jobs::{self, Job};
 use procbench_proofs::{PLANTED, guard_subject, lwlock_subject};
 
-use crate::programs::{explore, explore_with_posts};
+use crate::programs::{explore, explore_deeper, explore_with_posts};
 use crate::reuse::reuse_check;
 
 #[allow(dead_code)]
@@ -47,8 +47,8 @@ reuse_check!(Sound = sound);
 
 fn main() -> std::process::ExitCode {
     let mut jobs = vec![
-        Job::passes("bravo", explore::<bravo::Lock>),
-        Job::passes("fair", explore::<fair::Lock>),
+        Job::passes("bravo", explore_deeper::<bravo::Lock>),
+        Job::passes("fair", explore_deeper::<fair::Lock>),
         Job::passes("lwlock-17", explore_with_posts::<release_17::Lock>),
         Job::passes("lwlock-18", explore_with_posts::<release_18::Lock>),
         Job::passes("lwlock-19", explore_with_posts::<release_19::Lock>),
