@@ -7,18 +7,41 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 /// One search.
 pub struct Job {
     /// Its name; also the argument that makes the process do it.
-    pub name: String,
+    pub name: &'static str,
     /// Explores; panics or aborts where something is found.
     pub explore: fn(),
     /// None for what must pass; a word of the report for what must be caught.
     pub must_find: Option<&'static str>,
 }
 
+impl Job {
+    /// A search that must find nothing.
+    pub fn passes(name: &'static str, explore: fn()) -> Self {
+        Self {
+            name,
+            explore,
+            must_find: None,
+        }
+    }
+
+    /// A search that must find a planted bug, and say this word about it.
+    pub fn caught(name: &'static str, explore: fn(), word: &'static str) -> Self {
+        Self {
+            name,
+            explore,
+            must_find: Some(word),
+        }
+    }
+}
+
 /// The main function of a test program: without a job's name as its argument, all jobs in
 /// child processes, one a core, a line for each; then says whether all came out as they must.
 pub fn main(jobs: &[Job]) -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let Some(job) = jobs.iter().find(|job| arguments.contains(&job.name)) {
+    if let Some(job) = jobs
+        .iter()
+        .find(|job| arguments.iter().any(|a| a == job.name))
+    {
         (job.explore)();
         return ExitCode::SUCCESS;
     }
@@ -42,7 +65,7 @@ pub fn main(jobs: &[Job]) -> ExitCode {
                 while let Some(job) = chosen.get(next.fetch_add(1, Relaxed)) {
                     if let Err(why) = carry_out(job) {
                         println!("{}: WRONG: {why}", job.name);
-                        wrong.lock().unwrap().push(job.name.clone());
+                        wrong.lock().unwrap().push(job.name);
                     }
                 }
             });
@@ -65,7 +88,7 @@ fn carry_out(job: &Job) -> Result<(), String> {
     let begun = std::time::Instant::now();
     let this = std::env::current_exe().map_err(|e| e.to_string())?;
     let output = Command::new(this)
-        .arg(&job.name)
+        .arg(job.name)
         .env("RUST_BACKTRACE", "0")
         .output()
         .map_err(|e| e.to_string())?;

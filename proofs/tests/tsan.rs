@@ -52,12 +52,17 @@ fn run(program: &Path, name: &str) -> Output {
 #[test]
 fn the_sound_locks_are_silent_and_the_planted_races_are_reported() {
     let program = build();
-    for name in ["lwlock-17", "lwlock-18", "lwlock-19"] {
+    for name in ["bravo", "fair", "lwlock-17", "lwlock-18", "lwlock-19"] {
         let output = run(&program, name);
         let report = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{name}: {report}");
     }
-    for name in ["missing_fence", "barging_writer"] {
+    for name in [
+        "missing_fence",
+        "barging_writer",
+        "relaxed_release",
+        "writer_does_not_drain",
+    ] {
         let output = run(&program, name);
         let report = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(66), "{name}: {report}");

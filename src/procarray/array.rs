@@ -11,6 +11,7 @@ use super::dense::{DenseArray, SharedWord};
 use super::freelist::FreeList;
 use super::locks::{CountedLock, LockCounts, LockExtremes, SharedExclusiveLock, WakeCounts};
 use super::pgproc::{AllProcs, MAX_BACKENDS, ProcNumber};
+use super::reuse_protocol::count_completion;
 use super::snapshot::Snapshot;
 use super::xid::{FullTransactionId, TransactionId};
 
@@ -257,9 +258,10 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
             let completed = latest.relative(latest_xid);
             variables.latest_completed_xid.store(completed.0, Relaxed);
         }
-        let count = variables.xact_completion_count.load(Relaxed);
-        variables.xact_completion_count.store(count + 1, Relaxed);
-        self.order_completion_before_horizons();
+        count_completion(
+            &variables.xact_completion_count,
+            self.config.lock_free_reuse,
+        );
     }
 }
 

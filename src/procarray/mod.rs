@@ -24,6 +24,7 @@ mod membership;
 mod pgproc;
 mod probe;
 mod reuse_check;
+mod reuse_protocol;
 mod slot_order;
 mod snapshot;
 mod transaction;

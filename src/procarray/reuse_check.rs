@@ -1,36 +1,10 @@
 //! Reusing a snapshot without ProcArrayLock: proposed on pgsql-hackers, in no release.
 
-use std::sync::atomic::{Ordering::SeqCst, fence};
-
 use super::array::ProcArray;
-use super::dense::SharedWord;
 use super::locks::SharedExclusiveLock;
 use super::pgproc::PgProc;
+use super::reuse_protocol::advertise_if_still_valid;
 use super::snapshot::Snapshot;
-use super::xid::TransactionId;
-
-// Why no horizon passes the advertised xmin.
-//
-// A horizon is the least of latestCompletedXid + 1, all xids and all xmins, read under
-// ProcArrayLock (ComputeXidHorizons takes it shared). While the counter is what it was when
-// the snapshot was built, the transactions it saw running still run, so a horizon is not
-// past the snapshot's xmin anyway. One that is past it was computed after some
-// completion C that the snapshot does not know:
-//
-//     reader                      committer, lock held      horizon scan, lock held later
-//     store xmin                  store counter (C)
-//     fence F                     fence G                   load xmin
-//     load counter                release the lock
-//
-// G happens before the scan's load, through the lock. The two fences are in one total order.
-// If G is before F, the reader's load sees C, and it takes its xmin back. If F is before G,
-// the scan's load sees the reader's xmin. So whenever the reader keeps it, the scan has
-// seen it. (A release store and an acquire load in place of the fences would not do: each
-// thread stores one word and then loads the other.)
-//
-// An xmin taken back may have been seen: it was too old, which holds back a horizon for a
-// moment and breaks nothing. A backend that had an xmin before has one not later than the
-// snapshot's, since xmins of one backend's valid snapshots only grow; it keeps that.
 
 impl<L: SharedExclusiveLock> ProcArray<L> {
     /// Whether `snapshot` is valid as it is; then the backend advertises an xmin, as
@@ -48,42 +22,27 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         snapshot: &Snapshot,
         between: impl FnOnce(),
     ) -> bool {
-        // The counter starts at 1, so a snapshot never taken (0) never matches.
-        if self.xact_completion_count() != snapshot.completion_count {
-            return false;
-        }
-        between();
-        if my_proc.xmin().get() != TransactionId::INVALID.0 {
-            return true;
-        }
-        my_proc.xmin().set(snapshot.xmin.0);
-        fence(SeqCst);
-        if self.xact_completion_count() == snapshot.completion_count {
-            return true;
-        }
-        my_proc.xmin().set(TransactionId::INVALID.0);
-        false
-    }
-
-    /// The committer's fence, after its store to the counter and before it releases
-    /// ProcArrayLock. Without the check in use there is none, as in PostgreSQL.
-    #[inline]
-    pub(super) fn order_completion_before_horizons(&self) {
-        if self.config.lock_free_reuse {
-            fence(SeqCst);
-        }
+        let xact_completion_count = &self.transam_variables.xact_completion_count;
+        advertise_if_still_valid(
+            xact_completion_count,
+            snapshot.completion_count,
+            my_proc.xmin(),
+            snapshot.xmin,
+            between,
+        )
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::procarray::dense::SharedWord;
     use crate::procarray::locks::{LockKind, LockVisitor};
     use crate::procarray::{
-        FullTransactionId, NoProbe, ProcArrayConfig, ProcNumber, SnapshotSource,
+        FullTransactionId, NoProbe, ProcArrayConfig, ProcNumber, SnapshotSource, TransactionId,
     };
     use std::sync::Barrier;
-    use std::sync::atomic::AtomicU32;
+    use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
     use std::thread;
 
     fn array<L: SharedExclusiveLock>() -> ProcArray<L> {

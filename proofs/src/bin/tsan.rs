@@ -7,9 +7,9 @@ use std::cell::UnsafeCell;
 use std::process::ExitCode;
 use std::thread;
 
-use procbench_proofs::lwlock_subject;
 use procbench_proofs::native_sync;
 use procbench_proofs::subject::Subject;
+use procbench_proofs::{guard_subject, lwlock_subject};
 
 #[allow(dead_code)]
 mod copies {
@@ -32,20 +32,20 @@ fn work<L: Subject>(guarded: &Guarded<L>, me: u32) {
     let exclusive = me < WRITERS;
     let mut seen = 0;
     for round in 0..ROUNDS {
-        guarded.lock.acquire(me, exclusive);
-        if round % 16 == 0 {
-            // Others look at the lock while it is held.
-            thread::yield_now();
-        }
-        let value = guarded.value.get();
-        if exclusive {
-            unsafe { *value += 1 };
-        } else {
-            let now = unsafe { *value };
-            assert!(now >= seen, "a reader sees the past");
-            seen = now;
-        }
-        guarded.lock.release(exclusive);
+        guarded.lock.hold(me, exclusive, || {
+            if round % 16 == 0 {
+                // Others look at the lock while it is held.
+                thread::yield_now();
+            }
+            let value = guarded.value.get();
+            if exclusive {
+                unsafe { *value += 1 };
+            } else {
+                let now = unsafe { *value };
+                assert!(now >= seen, "a reader sees the past");
+                seen = now;
+            }
+        });
     }
 }
 
@@ -77,19 +77,40 @@ lwlock_subject!(release_18 = crate::copies::sound, Release18);
 lwlock_subject!(release_19 = crate::copies::sound, Release19);
 lwlock_subject!(missing_fence = crate::copies::missing_fence, Release17);
 lwlock_subject!(barging_writer = crate::copies::barging_writer, Release17);
+guard_subject!(fair = crate::copies::sound, fair::FairLock);
+guard_subject!(
+    relaxed_release = crate::copies::relaxed_release,
+    fair::FairLock
+);
+guard_subject!(bravo = crate::copies::sound, bravo::BravoLock<3, 2>);
+guard_subject!(
+    writer_does_not_drain = crate::copies::writer_does_not_drain,
+    bravo::BravoLock<3, 2>
+);
+
+/// A lock's name and its run.
+type Run = (&'static str, fn() -> ExitCode);
+
+const RUNS: [Run; 9] = [
+    ("bravo", run::<bravo::Lock>),
+    ("fair", run::<fair::Lock>),
+    ("lwlock-17", run::<release_17::Lock>),
+    ("lwlock-18", run::<release_18::Lock>),
+    ("lwlock-19", run::<release_19::Lock>),
+    ("missing_fence", run::<missing_fence::Lock>),
+    ("barging_writer", run::<barging_writer::Lock>),
+    ("relaxed_release", run::<relaxed_release::Lock>),
+    ("writer_does_not_drain", run::<writer_does_not_drain::Lock>),
+];
 
 fn main() -> ExitCode {
-    match std::env::args().nth(1).as_deref() {
-        Some("lwlock-17") => run::<release_17::Lock>(),
-        Some("lwlock-18") => run::<release_18::Lock>(),
-        Some("lwlock-19") => run::<release_19::Lock>(),
-        Some("missing_fence") => run::<missing_fence::Lock>(),
-        Some("barging_writer") => run::<barging_writer::Lock>(),
-        _ => {
-            eprintln!(
-                "tsan: name a lock: lwlock-17, lwlock-18, lwlock-19, missing_fence, barging_writer"
-            );
-            ExitCode::from(2)
-        }
+    let name = std::env::args().nth(1).unwrap_or_default();
+    if let Some((_, run)) = RUNS.iter().find(|(known, _)| *known == name) {
+        return run();
     }
+    eprintln!(
+        "tsan: name a lock: {}",
+        RUNS.map(|(known, _)| known).join(", ")
+    );
+    ExitCode::from(2)
 }

@@ -1,96 +1,102 @@
 //! loom: small programs, every interleaving and memory order up to a bound on preemptions.
 
 mod loom_sync;
-mod lwlock;
+mod programs;
+mod reuse;
+
+use std::collections::BTreeSet;
 
 use procbench_proofs::jobs::{self, Job};
-use procbench_proofs::{PLANTED, lwlock_subject};
+use procbench_proofs::{PLANTED, guard_subject, lwlock_subject};
 
-use crate::lwlock::explore;
+use crate::programs::{explore, explore_deeper, explore_with_posts};
+use crate::reuse::reuse_check;
 
 #[allow(dead_code)]
 mod copies {
     include!(concat!(env!("OUT_DIR"), "/loom.rs"));
 }
 
+/// A job for each planted bug of a lock, with the word that the report must hold.
+macro_rules! planted {
+    (lwlock: $($name:ident $word:literal),+ $(,)?) => {[$({
+        lwlock_subject!($name = crate::copies::$name, Release17);
+        Job::caught(stringify!($name), explore_with_posts::<$name::Lock>, $word)
+    }),+]};
+    (fair: $($name:ident $word:literal),+ $(,)?) => {[$({
+        guard_subject!($name = crate::copies::$name, fair::FairLock);
+        Job::caught(stringify!($name), explore::<$name::Lock>, $word)
+    }),+]};
+    (bravo: $($name:ident $word:literal),+ $(,)?) => {[$({
+        guard_subject!($name = crate::copies::$name, bravo::BravoLock<1, 2>);
+        Job::caught(stringify!($name), explore::<$name::Lock>, $word)
+    }),+]};
+    (reuse: $($name:ident $word:literal),+ $(,)?) => {[$({
+        reuse_check!(Check = $name);
+        Job::caught(stringify!($name), reuse::explore::<Check>, $word)
+    }),+]};
+}
+
 lwlock_subject!(release_17 = crate::copies::sound, Release17);
 lwlock_subject!(release_18 = crate::copies::sound, Release18);
 lwlock_subject!(release_19 = crate::copies::sound, Release19);
-lwlock_subject!(lost_wake_up = crate::copies::lost_wake_up, Release17);
-lwlock_subject!(wake_flag_left = crate::copies::wake_flag_left, Release17);
-lwlock_subject!(dropped_repost = crate::copies::dropped_repost, Release17);
-lwlock_subject!(
-    post_not_absorbed = crate::copies::post_not_absorbed,
-    Release17
-);
-lwlock_subject!(missing_fence = crate::copies::missing_fence, Release17);
-lwlock_subject!(barging_writer = crate::copies::barging_writer, Release17);
-lwlock_subject!(
-    unlocked_wait_list = crate::copies::unlocked_wait_list,
-    Release17
-);
-lwlock_subject!(
-    sleeper_not_woken = crate::copies::sleeper_not_woken,
-    Release17
-);
+guard_subject!(fair = crate::copies::sound, fair::FairLock);
+// One slow read turns the bias on again, and of three threads two share a slot.
+guard_subject!(bravo = crate::copies::sound, bravo::BravoLock<1, 2>);
+reuse_check!(Sound = sound);
 
 fn main() -> std::process::ExitCode {
-    let job = |name: &str, explore, must_find| Job {
-        name: name.to_owned(),
-        explore,
-        must_find,
-    };
-    let jobs = [
-        job("lwlock-17", explore::<release_17::Lock>, None),
-        job("lwlock-18", explore::<release_18::Lock>, None),
-        job("lwlock-19", explore::<release_19::Lock>, None),
-        job(
-            "lost_wake_up",
-            explore::<lost_wake_up::Lock>,
-            Some("deadlock"),
-        ),
-        job(
-            "wake_flag_left",
-            explore::<wake_flag_left::Lock>,
-            Some("come to rest"),
-        ),
-        job(
-            "dropped_repost",
-            explore::<dropped_repost::Lock>,
-            Some("deadlock"),
-        ),
-        job(
-            "post_not_absorbed",
-            explore::<post_not_absorbed::Lock>,
-            Some("come to rest"),
-        ),
-        job(
-            "missing_fence",
-            explore::<missing_fence::Lock>,
-            Some("Causality violation"),
-        ),
-        job(
-            "barging_writer",
-            explore::<barging_writer::Lock>,
-            Some("Causality violation"),
-        ),
-        job(
-            "unlocked_wait_list",
-            explore::<unlocked_wait_list::Lock>,
-            Some(""),
-        ),
-        job(
-            "sleeper_not_woken",
-            explore::<sleeper_not_woken::Lock>,
-            Some("deadlock"),
-        ),
+    let mut jobs = vec![
+        Job::passes("bravo", explore_deeper::<bravo::Lock>),
+        Job::passes("fair", explore_deeper::<fair::Lock>),
+        Job::passes("lwlock-17", explore_with_posts::<release_17::Lock>),
+        Job::passes("lwlock-18", explore_with_posts::<release_18::Lock>),
+        Job::passes("lwlock-19", explore_with_posts::<release_19::Lock>),
+        Job::passes("reuse-check", reuse::explore::<Sound>),
     ];
-    let hunted: Vec<&str> = jobs
+    jobs.extend(planted!(lwlock:
+        lost_wake_up "deadlock",
+        wake_flag_left "come to rest",
+        dropped_repost "deadlock",
+        post_not_absorbed "come to rest",
+        missing_fence "Causality violation",
+        barging_writer "Causality violation",
+        unlocked_wait_list "",
+        sleeper_not_woken "deadlock",
+    ));
+    jobs.extend(planted!(fair:
+        queued_mark_lost "deadlock",
+        handed_to_nobody "deadlock",
+        posted_twice "Causality violation",
+        handed_to_two_writers "Causality violation",
+        barging_reader "Causality violation",
+        relaxed_release "Causality violation",
+        last_reader_does_not_acquire "Causality violation",
+    ));
+    jobs.extend(planted!(bravo:
+        no_second_look "Causality violation",
+        relaxed_second_look "Causality violation",
+        publish_without_fence "Causality violation",
+        revoke_without_fence "Causality violation",
+        writer_does_not_drain "Causality violation",
+        relaxed_withdrawal "Causality violation",
+        slot_taken_over "Causality violation",
+        conditional_writer_past_readers "Causality violation",
+    ));
+    jobs.extend(planted!(reuse:
+        reader_without_fence "horizon passes",
+        committer_without_fence "horizon passes",
+        committer_fence_too_early "horizon passes",
+        xmin_kept_unseen "horizon passes",
+        acquire_release_for_fences "horizon passes",
+        older_xmin_taken_back "older xmin",
+    ));
+    let hunted: BTreeSet<&str> = jobs
         .iter()
         .filter(|j| j.must_find.is_some())
-        .map(|j| j.name.as_str())
+        .map(|j| j.name)
         .collect();
-    let planted: Vec<&str> = PLANTED.iter().map(|bug| bug.name).collect();
+    let planted: BTreeSet<&str> = PLANTED.iter().map(|bug| bug.name).collect();
     assert_eq!(hunted, planted, "every planted bug is looked for");
     jobs::main(&jobs)
 }

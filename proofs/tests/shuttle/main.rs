@@ -1,83 +1,71 @@
 //! shuttle: larger programs, sampled interleavings. Its atomics are sequentially consistent, so
 //! what only a weaker order shows is for loom and ThreadSanitizer.
 
-mod lwlock;
+mod crowd;
 mod shuttle_sync;
 
 use procbench_proofs::jobs::{self, Job};
-use procbench_proofs::lwlock_subject;
+use procbench_proofs::{guard_subject, lwlock_subject};
 
-use crate::lwlock::explore;
+use crate::crowd::{explore, explore_with_posts};
 
 #[allow(dead_code)]
 mod copies {
     include!(concat!(env!("OUT_DIR"), "/shuttle.rs"));
 }
 
+/// A job for each planted bug of a lock, with the word that the report must hold.
+macro_rules! planted {
+    (lwlock: $($name:ident $word:literal),+ $(,)?) => {[$({
+        lwlock_subject!($name = crate::copies::$name, Release17);
+        Job::caught(stringify!($name), explore_with_posts::<$name::Lock>, $word)
+    }),+]};
+    (fair: $($name:ident $word:literal),+ $(,)?) => {[$({
+        guard_subject!($name = crate::copies::$name, fair::FairLock);
+        Job::caught(stringify!($name), explore::<$name::Lock>, $word)
+    }),+]};
+    (bravo: $($name:ident $word:literal),+ $(,)?) => {[$({
+        guard_subject!($name = crate::copies::$name, bravo::BravoLock<3, 2>);
+        Job::caught(stringify!($name), explore::<$name::Lock>, $word)
+    }),+]};
+}
+
 lwlock_subject!(release_17 = crate::copies::sound, Release17);
 lwlock_subject!(release_18 = crate::copies::sound, Release18);
 lwlock_subject!(release_19 = crate::copies::sound, Release19);
-lwlock_subject!(lost_wake_up = crate::copies::lost_wake_up, Release17);
-lwlock_subject!(wake_flag_left = crate::copies::wake_flag_left, Release17);
-lwlock_subject!(dropped_repost = crate::copies::dropped_repost, Release17);
-lwlock_subject!(
-    post_not_absorbed = crate::copies::post_not_absorbed,
-    Release17
-);
-lwlock_subject!(barging_writer = crate::copies::barging_writer, Release17);
-lwlock_subject!(
-    unlocked_wait_list = crate::copies::unlocked_wait_list,
-    Release17
-);
-lwlock_subject!(
-    sleeper_not_woken = crate::copies::sleeper_not_woken,
-    Release17
-);
+guard_subject!(fair = crate::copies::sound, fair::FairLock);
+// Few enough slow reads for the bias to come and go; some threads share a slot.
+guard_subject!(bravo = crate::copies::sound, bravo::BravoLock<3, 2>);
 
 fn main() -> std::process::ExitCode {
-    let job = |name: &str, explore, must_find| Job {
-        name: name.to_owned(),
-        explore,
-        must_find,
-    };
-    jobs::main(&[
-        job("lwlock-17", explore::<release_17::Lock>, None),
-        job("lwlock-18", explore::<release_18::Lock>, None),
-        job("lwlock-19", explore::<release_19::Lock>, None),
-        job(
-            "lost_wake_up",
-            explore::<lost_wake_up::Lock>,
-            Some("deadlock"),
-        ),
-        job(
-            "wake_flag_left",
-            explore::<wake_flag_left::Lock>,
-            Some("panicked"),
-        ),
-        job(
-            "dropped_repost",
-            explore::<dropped_repost::Lock>,
-            Some("deadlock"),
-        ),
-        job(
-            "post_not_absorbed",
-            explore::<post_not_absorbed::Lock>,
-            Some("panicked"),
-        ),
-        job(
-            "barging_writer",
-            explore::<barging_writer::Lock>,
-            Some("panicked"),
-        ),
-        job(
-            "unlocked_wait_list",
-            explore::<unlocked_wait_list::Lock>,
-            Some("panicked"),
-        ),
-        job(
-            "sleeper_not_woken",
-            explore::<sleeper_not_woken::Lock>,
-            Some("deadlock"),
-        ),
-    ])
+    let mut jobs = vec![
+        Job::passes("bravo", explore::<bravo::Lock>),
+        Job::passes("fair", explore::<fair::Lock>),
+        Job::passes("lwlock-17", explore_with_posts::<release_17::Lock>),
+        Job::passes("lwlock-18", explore_with_posts::<release_18::Lock>),
+        Job::passes("lwlock-19", explore_with_posts::<release_19::Lock>),
+    ];
+    jobs.extend(planted!(lwlock:
+        lost_wake_up "deadlock",
+        wake_flag_left "panicked",
+        dropped_repost "deadlock",
+        post_not_absorbed "panicked",
+        barging_writer "panicked",
+        unlocked_wait_list "panicked",
+        sleeper_not_woken "deadlock",
+    ));
+    jobs.extend(planted!(fair:
+        queued_mark_lost "deadlock",
+        handed_to_nobody "deadlock",
+        posted_twice "panicked",
+        handed_to_two_writers "not alone",
+        barging_reader "panicked",
+    ));
+    jobs.extend(planted!(bravo:
+        no_second_look "panicked",
+        writer_does_not_drain "panicked",
+        slot_taken_over "panicked",
+        conditional_writer_past_readers "not alone",
+    ));
+    jobs::main(&jobs)
 }

@@ -1,11 +1,15 @@
 //! The locks' seam over shuttle: its atomics, and a futex made of its mutex and condition variable.
 
+use std::cell::Cell;
 use std::time::Duration;
 
-use shuttle::sync::{Condvar, Mutex};
-use shuttle::thread::yield_now;
+use shuttle::sync::Condvar;
 
-pub use shuttle::sync::atomic::{AtomicU32, Ordering};
+pub use shuttle::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
+pub use shuttle::sync::{Arc, Mutex, MutexGuard};
+pub use shuttle::thread::yield_now;
+pub use shuttle::thread_local;
+pub use std::sync::PoisonError;
 
 pub use procbench_proofs::native_sync::{Counter, random_fraction};
 
@@ -46,4 +50,17 @@ pub fn spin_loop() {
 
 pub fn sleep(_: Duration) {
     yield_now();
+}
+
+thread_local! {
+    static NUMBER: Cell<usize> = Cell::new(0);
+}
+
+/// This thread's number; the program gives it, so that it knows who shares a slot.
+pub fn thread_number() -> usize {
+    NUMBER.with(Cell::get)
+}
+
+pub fn set_thread_number(number: usize) {
+    NUMBER.with(|own| own.set(number));
 }

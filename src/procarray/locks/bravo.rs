@@ -93,6 +93,12 @@ impl<const SLOW_READS: u32, const SLOTS: usize> BravoLock<SLOW_READS, SLOTS> {
             }
         }
     }
+
+    /// Whether nobody holds it or waits, published or not.
+    #[cfg(test)]
+    pub(crate) fn is_at_rest(&self) -> bool {
+        !self.any_published() && self.lock.is_at_rest()
+    }
 }
 
 /// Held in shared mode: published, or through the lock below.
@@ -258,6 +264,7 @@ mod tests {
             assert!(!writer.is_finished());
             drop(reader);
         });
+        assert!(lock.is_at_rest());
         assert!(matches!(lock.acquire_shared(), BravoShared::Slow(_)));
     }
 }

@@ -1,13 +1,13 @@
-//! What our own locks are built from. The proofs (`proofs/`) compile the same lock
-//! sources over loom's and shuttle's versions of these names.
+//! What our own locks and the reuse check are built from. The proofs (`proofs/`) compile the
+//! same sources over loom's and shuttle's versions of these names.
 
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 pub(crate) use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(crate) use std::thread::yield_now;
 pub(crate) use std::thread_local;
 
 use std::cell::{Cell, RefCell};
-use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use rand::{RngExt, SeedableRng};

@@ -1,10 +1,10 @@
-//! Small programs, every interleaving and memory order up to a bound on preemptions.
+//! The programs that every lock goes through.
 
 use loom::cell::UnsafeCell;
 use loom::model::Builder;
 use loom::sync::Arc;
 use loom::thread;
-use procbench_proofs::subject::Subject;
+use procbench_proofs::subject::{SharedSemaphore, Subject};
 
 /// What the lock guards. loom itself finds an access that is not ordered after the others.
 struct Guarded<L> {
@@ -25,9 +25,7 @@ impl<L: Subject> Guarded<L> {
     }
 
     fn write(&self, me: u32) {
-        self.lock.acquire(me, true);
-        self.write_held();
-        self.lock.release(true);
+        self.lock.hold(me, true, || self.write_held());
     }
 
     fn write_held(&self) {
@@ -35,10 +33,11 @@ impl<L: Subject> Guarded<L> {
     }
 
     fn read(&self, me: u32) -> u32 {
-        self.lock.acquire(me, false);
-        let seen = self.value.with(|value| unsafe { *value });
-        self.lock.release(false);
-        seen
+        self.lock.hold(me, false, || self.read_held())
+    }
+
+    fn read_held(&self) -> u32 {
+        self.value.with(|value| unsafe { *value })
     }
 
     /// After all threads have ended.
@@ -69,10 +68,10 @@ fn two_writers<L: Subject>() {
 fn writer_and_reader<L: Subject>() {
     let guarded = Guarded::<L>::new(2);
     let writer = spawn(&guarded, |g| {
-        g.lock.acquire(1, true);
-        g.write_held();
-        g.write_held();
-        g.lock.release(true);
+        g.lock.hold(1, true, || {
+            g.write_held();
+            g.write_held();
+        });
     });
     assert!(guarded.read(0) != 1, "half a write is seen");
     writer.join().unwrap();
@@ -107,14 +106,8 @@ fn readers_and_writer<L: Subject>() {
 fn conditional<L: Subject>() {
     let guarded = Guarded::<L>::new(2);
     let other = spawn(&guarded, |g| {
-        if g.lock.try_acquire(true) {
-            g.write_held();
-            g.lock.release(true);
-        }
-        if g.lock.try_acquire(false) {
-            g.value.with(|value| unsafe { *value });
-            g.lock.release(false);
-        }
+        g.lock.try_hold(1, true, || g.write_held());
+        g.lock.try_hold(1, false, || g.read_held());
     });
     guarded.write(0);
     other.join().unwrap();
@@ -123,14 +116,37 @@ fn conditional<L: Subject>() {
     guarded.check_end(writes);
 }
 
-/// A post that is meant for another wait of the same thread arrives while it waits for the lock.
-fn foreign_post<L: Subject>() {
+/// A conditional writer does not get in with a reader, and does not keep the next one out.
+fn conditional_writer_and_reader<L: Subject>() {
     let guarded = Guarded::<L>::new(2);
     let other = spawn(&guarded, |g| {
-        g.lock.acquire(1, true);
-        g.lock.post(0);
-        g.write_held();
-        g.lock.release(true);
+        g.lock.try_hold(1, true, || g.write_held());
+    });
+    guarded.read(0);
+    guarded.read(0);
+    other.join().unwrap();
+    let writes = guarded.read(0);
+    assert!(writes <= 1);
+    guarded.check_end(writes);
+}
+
+/// A thread that waits again is not woken by what it was woken by before.
+fn two_rounds<L: Subject>() {
+    let guarded = Guarded::<L>::new(2);
+    let other = spawn(&guarded, |g| (0..2).for_each(|_| g.write(1)));
+    (0..2).for_each(|_| guarded.write(0));
+    other.join().unwrap();
+    guarded.check_end(4);
+}
+
+/// A post that is meant for another wait of the same thread arrives while it waits for the lock.
+fn foreign_post<L: SharedSemaphore>() {
+    let guarded = Guarded::<L>::new(2);
+    let other = spawn(&guarded, |g| {
+        g.lock.hold(1, true, || {
+            g.lock.post(0);
+            g.write_held();
+        });
     });
     guarded.write(0);
     guarded.lock.wait_for_post(0);
@@ -138,27 +154,49 @@ fn foreign_post<L: Subject>() {
     guarded.check_end(2);
 }
 
-/// Name, how often a thread is at most interrupted where it need not be, and program.
-type Program = (&'static str, usize, fn());
+/// Name, how often threads are at most interrupted where they need not be, and program.
+pub type Program = (&'static str, Option<usize>, fn());
 
-fn programs<L: Subject>() -> [Program; 6] {
+/// With these bounds for the programs of two threads and of three.
+fn programs<L: Subject>(two: usize, three: usize) -> [Program; 7] {
+    let (two, three) = (Some(two), Some(three));
     [
-        ("two writers", 3, two_writers::<L>),
-        ("writer and reader", 3, writer_and_reader::<L>),
-        ("conditional", 3, conditional::<L>),
-        ("foreign post", 3, foreign_post::<L>),
-        ("three writers", 2, three_writers::<L>),
-        ("readers and writer", 2, readers_and_writer::<L>),
+        ("two writers", two, two_writers::<L>),
+        ("writer and reader", two, writer_and_reader::<L>),
+        ("conditional", two, conditional::<L>),
+        (
+            "conditional writer and reader",
+            two,
+            conditional_writer_and_reader::<L>,
+        ),
+        ("two rounds", two, two_rounds::<L>),
+        ("three writers", three, three_writers::<L>),
+        ("readers and writer", three, readers_and_writer::<L>),
     ]
 }
 
 /// Explores every program. loom panics, or aborts, where it finds something.
 pub fn explore<L: Subject>() {
-    for (name, preemptions, program) in programs::<L>() {
+    explore_each(&programs::<L>(3, 2));
+}
+
+/// The same with one interruption more, for a sound lock that takes few steps.
+pub fn explore_deeper<L: Subject>() {
+    explore_each(&programs::<L>(4, 3));
+}
+
+/// The same with wake-ups of another kind in between.
+pub fn explore_with_posts<L: SharedSemaphore>() {
+    explore::<L>();
+    explore_each(&[("foreign post", Some(3), foreign_post::<L>)]);
+}
+
+pub fn explore_each(programs: &[Program]) {
+    for (name, preemptions, program) in programs {
         eprintln!("program: {name}");
         let mut builder = Builder::new();
-        builder.preemption_bound = Some(preemptions);
+        builder.preemption_bound = *preemptions;
         builder.max_branches = 20_000;
-        builder.check(program);
+        builder.check(*program);
     }
 }
