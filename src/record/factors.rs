@@ -31,6 +31,9 @@ pub struct Factors {
     /// How the mapping of shared memory comes to a new process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mapping: Option<String>,
+    /// Transactions with an xid that end, per second, over all of the model's committers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit_rate: Option<String>,
 }
 
 /// A factor beside the number of standing connections.
@@ -48,17 +51,20 @@ pub enum Factor {
     PageSize,
     /// [`Factors::mapping`].
     Mapping,
+    /// [`Factors::commit_rate`].
+    CommitRate,
 }
 
 impl Factor {
     /// Every factor, in the order in which titles name them.
-    pub const ALL: [Factor; 6] = [
+    pub const ALL: [Factor; 7] = [
         Factor::Pg,
         Factor::SlotOrder,
         Factor::Lock,
         Factor::Transport,
         Factor::PageSize,
         Factor::Mapping,
+        Factor::CommitRate,
     ];
 
     /// The word before the value in titles.
@@ -70,6 +76,7 @@ impl Factor {
             Factor::Transport => "transport",
             Factor::PageSize => "pages",
             Factor::Mapping => "mapping",
+            Factor::CommitRate => "commits/s",
         }
     }
 }
@@ -92,6 +99,7 @@ impl Factors {
             Factor::Transport => &self.transport,
             Factor::PageSize => &self.page_size,
             Factor::Mapping => &self.mapping,
+            Factor::CommitRate => &self.commit_rate,
         }
         .as_deref()
     }
@@ -104,6 +112,7 @@ impl Factors {
             Factor::Transport => &mut self.transport,
             Factor::PageSize => &mut self.page_size,
             Factor::Mapping => &mut self.mapping,
+            Factor::CommitRate => &mut self.commit_rate,
         }
     }
 
