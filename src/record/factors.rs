@@ -175,15 +175,22 @@ impl Factors {
 }
 
 /// The factors beside standing connections that do not have one value
-/// throughout these levels.
+/// throughout these levels. A lock that follows from the version (each version's
+/// own) is not named beside it.
 pub fn varying<'a>(levels: impl IntoIterator<Item = &'a Factors> + Clone) -> Vec<Factor> {
+    let combinations = |factors: &[Factor]| {
+        let values: BTreeSet<Vec<Option<&str>>> = levels
+            .clone()
+            .into_iter()
+            .map(|l| factors.iter().map(|&f| l.get(f)).collect())
+            .collect();
+        values.len()
+    };
+    let versions = combinations(&[Factor::Pg]);
+    let lock_follows = versions > 1 && combinations(&[Factor::Pg, Factor::Lock]) == versions;
     Factor::ALL
         .into_iter()
-        .filter(|&f| {
-            let values: BTreeSet<Option<&str>> =
-                levels.clone().into_iter().map(|l| l.get(f)).collect();
-            values.len() > 1
-        })
+        .filter(|&f| combinations(&[f]) > 1 && !(f == Factor::Lock && lock_follows))
         .collect()
 }
 
@@ -247,6 +254,18 @@ mod tests {
         assert_eq!(levels[1].tag(&[Factor::Lock]), "500/sharded");
         assert_eq!(levels[0].label(&varying(&levels[..1])), "500");
         assert_eq!(varying(&[Factors::standing(0), Factors::standing(9)]), []);
+    }
+
+    #[test]
+    fn a_lock_that_comes_with_the_version_is_not_named() {
+        let level = |pg: &str, lock: &str| Factors {
+            pg: Some(pg.to_owned()),
+            ..with_lock(500, lock)
+        };
+        let own = [level("15", "lwlock-17"), level("18", "lwlock-18")];
+        assert_eq!(varying(&own), [Factor::Pg]);
+        let chosen = [own[0].clone(), own[1].clone(), level("18", "std")];
+        assert_eq!(varying(&chosen), [Factor::Pg, Factor::Lock]);
     }
 
     #[test]
