@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 
-use super::measure::{Measured, measure, output_dir, print_run};
+use super::measure::{Measured, measure, output_dir, print_run, print_tables};
 use super::options::{
     LoadOptions, ModelOptions, OutputOptions, ServerOptions, StdoutFormat, VersionOptions,
 };
@@ -17,7 +17,7 @@ use crate::experiment::{self, Experiment, Scale};
 use crate::load::{Cancel, OfferedRate};
 use crate::model::connection_cpu;
 use crate::record::{Mode, write_atomically};
-use crate::report::{comparable, drawings, findings, lock_table, summary_text, table};
+use crate::report::{comparable, drawings, findings, summary_text, table};
 
 /// Which modes to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -281,8 +281,7 @@ fn conclude(
         return all.iter().try_for_each(|m| print_run(m, format));
     }
     for measured in all {
-        print(&table::run_table(&measured.run, &measured.summary));
-        print(&lock_table::lock_tables(&measured.run, &measured.summary));
+        print_tables(&measured.run, &measured.summary);
     }
     if items.len() > 1 {
         print(&table::comparison_table(&items));

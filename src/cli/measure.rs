@@ -13,13 +13,13 @@ use super::outcome::{CommandError, Outcome};
 use super::print;
 use crate::config::Config;
 use crate::execute::{Executed, execute, run_id};
-use crate::experiment::{self, Scale};
+use crate::experiment::{self, Scale, is_contrast};
 use crate::load::Cancel;
 use crate::load::driver::Bench;
 use crate::load::progress::Progress;
 use crate::model::ModelBench;
 use crate::record::{Mode, Run, write_run};
-use crate::report::{drawings, lock_table, rows, table};
+use crate::report::{accounting, drawings, lock_table, rows, sweep_words, table};
 use crate::server::{ServerBench, ServerRequest};
 use crate::stats::{RunSummary, summarize};
 
@@ -214,13 +214,22 @@ fn sweep() {
     }
 }
 
+/// Prints a run's tables on stdout.
+pub fn print_tables(run: &Run, summary: &RunSummary) {
+    if is_contrast(run) {
+        print(&table::run_table(run, summary));
+    }
+    print(&sweep_words::sweep_tables(run, summary));
+    print(&lock_table::lock_tables(run, summary));
+    print(&accounting::accounting_table(run, summary));
+}
+
 /// Prints a run on stdout.
 pub fn print_run(measured: &Measured, format: StdoutFormat) -> Result<(), CommandError> {
     let (run, summary) = (&measured.run, &measured.summary);
     match format {
         StdoutFormat::Text => {
-            print(&table::run_table(run, summary));
-            print(&lock_table::lock_tables(run, summary));
+            print_tables(run, summary);
             for line in crate::report::findings::findings(&(run, summary)) {
                 print(&format!("{}\n", line.replace("**", "")));
             }

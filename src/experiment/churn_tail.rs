@@ -1,6 +1,6 @@
 //! `churn-tail`: what churn does to the response time of running queries.
 
-use super::{Experiment, Scale};
+use super::{Answer, Experiment, Scale};
 use crate::arm::Arm;
 use crate::config::{
     Background, ClientRate, Config, Disconnect, ModelConfig, ServerConfig, Statement,
@@ -19,6 +19,11 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     primary_outcome: "p99 response time of running statements, unpooled against kept-open, at the largest number of standing connections.",
     declared_percentile: 99.0,
     assess,
+    answer: Answer::Contrast,
+    limits: &[
+        "Not how much of an effect is ProcArrayLock: no lock wait was traced here. `unpooled` minus `fork-only` still holds authentication, catalogue loading and page faults outside the lock.",
+        "Not that percentiles' differences add up: they are contrasts between arms, never parts of a whole.",
+    ],
     modes: &[Mode::Server, Mode::Model],
     config,
 };

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use super::counters::counters;
+use super::counters::{counters, reader_counters};
 use super::visit::{AnyVisit, BlockOrder, Measured, Opener, Sampling};
 use crate::arm::Arm;
 use crate::config::{Config, ModelConfig};
@@ -184,10 +184,12 @@ impl Bench for ModelBench<'_> {
             window,
             record,
             counts,
+            by_readers,
             locks,
             extremes,
         } = measured;
-        let counters = counters(&counts, &locks, &extremes);
+        let mut counters = counters(&counts, &locks, &extremes);
+        counters.extend(reader_counters(&by_readers));
         if locks.proc_array.shared != counts.snapshots_taking_the_lock()
             || locks.proc_array.exclusive != counts.adds + counts.removes
         {

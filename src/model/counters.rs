@@ -57,3 +57,12 @@ pub(super) fn counters(
         .map(|(name, count)| (name.to_owned(), count))
         .collect()
 }
+
+/// The readers' own snapshots, so that those of others can be told from them.
+pub(super) fn reader_counters(readers: &OperationCounts) -> [(String, u64); 2] {
+    [
+        ("operations.reader-snapshot", readers.snapshots()),
+        ("operations.reader-snapshot-reused", readers.snapshots_reused + readers.snapshots_reused_without_lock),
+    ]
+    .map(|(name, count)| (name.to_owned(), count))
+}

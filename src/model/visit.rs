@@ -44,6 +44,8 @@ pub(super) struct Measured {
     pub(super) window: Window,
     pub(super) record: BlockRecord,
     pub(super) counts: OperationCounts,
+    /// The readers' part of `counts`.
+    pub(super) by_readers: OperationCounts,
     pub(super) locks: ProcArrayCounts,
     pub(super) extremes: LockExtremes,
 }
@@ -191,6 +193,7 @@ impl<L: SharedExclusiveLock> AnyVisit for VisitOn<L> {
         }
         let mut record = BlockRecord::default();
         let mut counts = OperationCounts::default();
+        let mut by_readers = OperationCounts::default();
         let finished = std::thread::scope(|scope| {
             let mut threads = Vec::new();
             for (index, backend) in self.readers.iter_mut().enumerate() {
@@ -228,6 +231,9 @@ impl<L: SharedExclusiveLock> AnyVisit for VisitOn<L> {
             record.merge_worker(done.role, &done.recorder, &done.tally, done.cpu_ns);
             record.busiest_thread_ns = record.busiest_thread_ns.max(done.cpu_ns);
             counts += done.counts;
+            if done.role == Role::Reader {
+                by_readers += done.counts;
+            }
         }
         self.pooled.extend(free.try_iter());
         let locks = self.array.lock_counts() - locks_before;
@@ -235,6 +241,7 @@ impl<L: SharedExclusiveLock> AnyVisit for VisitOn<L> {
             window,
             record,
             counts,
+            by_readers,
             locks,
             extremes: self.array.take_proc_array_lock_extremes(),
         }

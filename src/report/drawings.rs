@@ -10,8 +10,10 @@ use super::figure::{
 use super::level_title::{level_title, listed};
 use super::lock_drawing::lock_tails;
 use super::run_export::series_csv;
+use super::sweep_drawing::sweep_figures;
 use crate::arm::Arm;
 use crate::config::ModelConfig;
+use crate::experiment::is_contrast;
 use crate::load::plan::baseline;
 use crate::record::{
     Block, Factor, Factors, Mode, Run, SeriesHistogram, levels_side_by_side, write_atomically,
@@ -40,6 +42,17 @@ pub fn draw_run(
         path,
         source: std::io::Error::other(e),
     })?;
+    if !is_contrast(run) {
+        let sweeps = sweep_figures(item, redraw);
+        return at_once(
+            sweeps
+                .into_iter()
+                .map(|(stem, figure)| -> Drawing<'_> {
+                    Box::new(move || draw(Some(figure), dir, &stem))
+                })
+                .collect(),
+        );
+    }
     at_once(vec![
         Box::new(|| draw(response_times(&[item], redraw), dir, "response-time")),
         Box::new(|| draw(excess(&[item], redraw), dir, "excess")),

@@ -5,12 +5,17 @@ use super::format::{count, difference, duration};
 use super::level_title::{level_title, short_title};
 use super::survival;
 use crate::arm::Arm;
+use crate::experiment::is_contrast;
 use crate::record::{Factors, Mode, Run};
 use crate::stats::{Contrast, LevelSummary, RunSummary, Statistic, Verdict};
 
 /// The findings alone, one sentence each.
 pub fn findings(item: &Summarized<'_>) -> Vec<String> {
     let (run, summary) = item;
+    if !is_contrast(run) {
+        // The experiment's own assessment says what was found.
+        return Vec::new();
+    }
     let mut lines = vec![headline(run, summary)];
     let survival = survival::sentences(run, summary);
     if !survival.is_empty() {

@@ -4,12 +4,18 @@ use super::drawings::Summarized;
 use super::findings::{agreement, findings, place};
 use super::format::{count, difference, duration};
 use super::level_title::{factor_cells, short_title};
+use super::accounting::accounting_markdown;
 use super::lock_table::lock_tables_markdown;
+use super::sweep_words::sweep_tables_markdown;
 use super::table::level_pacing;
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, is_contrast};
 use crate::load::plan::baseline;
+use crate::procarray::MappingKind;
 use crate::record::{ClockKind, Factor, Mode, Run};
 use crate::stats::{RunSummary, Severity, Statistic};
+
+/// More arms and levels than this are counted instead of named.
+const MOST_NAMED: usize = 8;
 
 /// The Markdown summary of an experiment's runs.
 pub fn markdown(experiment: &Experiment, items: &[Summarized<'_>], figures: &[String]) -> String {
@@ -45,13 +51,18 @@ pub fn markdown(experiment: &Experiment, items: &[Summarized<'_>], figures: &[St
         }
     }
     out += "\n## What may not be concluded\n\n";
-    for line in limits(items) {
+    let own = experiment.limits.iter().map(|l| (*l).to_owned());
+    for line in own.chain(limits(items)) {
         out += &format!("- {line}\n");
     }
     out += "\n## Numbers\n\n";
     for (run, summary) in items {
-        out += &number_table(run, summary);
+        if is_contrast(run) {
+            out += &number_table(run, summary);
+        }
+        out += &sweep_tables_markdown(run, summary);
         out += &lock_tables_markdown(run, summary);
+        out += &accounting_markdown(run, summary);
     }
     if !figures.is_empty() {
         out += "## Figures\n\n";
@@ -119,11 +130,25 @@ fn certainty(item: &Summarized<'_>) -> Vec<String> {
         let who = if who.len() == all {
             "every arm".to_owned()
         } else {
-            who.join(", ")
+            match who.len() {
+                many if many > MOST_NAMED => format!("{many} of {all} arms and levels"),
+                _ => who.join(", "),
+            }
         };
         lines.push(format!("{}: {text} ({who}).", place(run)));
     }
-    for level in &summary.levels {
+    for absent in &run.absent_levels {
+        let line = format!(
+            "{}: levels with {} were absent: {}.",
+            place(run),
+            absent.factors.words(&[Factor::PageSize]).join(", "),
+            absent.reason
+        );
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    for level in summary.levels.iter().filter(|_| is_contrast(run)) {
         let pacing = level_pacing(level);
         if !pacing.is_empty() {
             lines.push(format!(
@@ -138,10 +163,7 @@ fn certainty(item: &Summarized<'_>) -> Vec<String> {
 }
 
 fn limits(items: &[Summarized<'_>]) -> Vec<String> {
-    let mut lines = vec![
-        "Not how much of an effect is ProcArrayLock: no lock wait was traced here. `unpooled` minus `fork-only` still holds authentication, catalogue loading and page faults outside the lock.".to_owned(),
-        "Not that percentiles' differences add up: they are contrasts between arms, never parts of a whole.".to_owned(),
-    ];
+    let mut lines = Vec::new();
     for (run, summary) in items {
         let p = &run.provenance;
         if summary.varying.contains(&Factor::Lock) {
@@ -159,7 +181,11 @@ fn limits(items: &[Summarized<'_>]) -> Vec<String> {
                 lines.push("Not other versions, slot orders or page sizes: one of each was measured, and slot order was arranged but not verified.".to_owned());
             }
             Mode::Model => {
-                lines.push("Not PostgreSQL from the model: its threads share page tables (no page faults under the lock), its lock is not an LWLock, and what a fork costs is burnt as plain CPU.".to_owned());
+                let faults = match run.config.model.as_ref().map(|m| &m.mappings[..]) {
+                    Some([MappingKind::Shared]) | None => "share page tables (no page faults under the lock)",
+                    Some(_) => "share page tables but where the mapping is fresh or forked",
+                };
+                lines.push(format!("Not PostgreSQL from the model: threads of one process stand for backends and {faults}, and what a fork costs is burnt as plain CPU."));
             }
         }
     }

@@ -21,6 +21,8 @@ pub enum Quantity {
         of: &'static [&'static str],
         /// Counted below it.
         over: &'static [&'static str],
+        /// Whether it is a share of a whole, 0 to 1.
+        share: bool,
     },
 }
 
@@ -137,7 +139,7 @@ impl Measured {
                     blocks.iter().filter_map(|b| b.series.get(&key)).collect();
                 Measured::Times(Rounds::new(&series), statistic)
             }
-            Quantity::Ratio { of, over } => {
+            Quantity::Ratio { of, over, .. } => {
                 let sum = |block: &Block, names: &[&str]| -> Option<u64> {
                     names.iter().map(|n| block.counters.get(*n)).sum()
                 };
@@ -345,6 +347,7 @@ mod tests {
             quantity: Quantity::Ratio {
                 of: &["operations.snapshot-scanned"],
                 over: &["operations.snapshot"],
+                share: true,
             },
             ..SWEEP
         };
@@ -361,6 +364,7 @@ mod tests {
             quantity: Quantity::Ratio {
                 of: &["faults.procarray-add"],
                 over: &["operations.procarray-add"],
+                share: false,
             },
             ..SWEEP
         };
