@@ -15,14 +15,17 @@
 //! PostgreSQL did until 9.5). Threads share page tables, so renumbering pays no
 //! page faults here; PostgreSQL's freshly forked backends do.
 
+mod ablations;
 mod array;
 mod dense;
 mod freelist;
 mod invariants;
 pub mod locks;
+mod mapping;
 mod membership;
 mod pgproc;
 mod probe;
+mod profile;
 mod reuse_check;
 mod slot_order;
 mod snapshot;
@@ -34,10 +37,13 @@ mod concurrency_tests;
 #[cfg(test)]
 mod reference_tests;
 
+pub use ablations::{Ablations, UnknownMechanism};
 pub use array::{ConfigError, ProcArray, ProcArrayConfig, ProcArrayCounts};
 pub use invariants::InvariantViolation;
+pub use mapping::{MappingKind, PageSize, UnknownMapping, UnknownPageSize};
 pub use pgproc::{MAX_BACKENDS, PGPROC_MAX_CACHED_SUBXIDS, ProcNumber};
 pub use probe::{LockName, LockProbe, NoProbe};
+pub use profile::{PgProfile, UnknownProfile};
 pub use slot_order::{SlotOrder, UnknownSlotOrder};
 pub use snapshot::{Snapshot, SnapshotSource};
 pub use xid::{FullTransactionId, TransactionId};
