@@ -96,8 +96,18 @@ fn assess(run: &Run, summary: &RunSummary) -> String {
 
 fn config(mode: Mode, scale: Scale) -> Config {
     let length = match scale {
-        Scale::Quick => SweepLength { blocks: 8, visits: 4, block_ms: 20, warmup_ms: 0 },
-        Scale::Full => SweepLength { blocks: 10, visits: 5, block_ms: 100, warmup_ms: 0 },
+        Scale::Quick => SweepLength {
+            blocks: 8,
+            visits: 4,
+            block_ms: 20,
+            warmup_ms: 0,
+        },
+        Scale::Full => SweepLength {
+            blocks: 10,
+            visits: 5,
+            block_ms: 100,
+            warmup_ms: 0,
+        },
     };
     let mut arms = Arm::all_in(mode);
     // Spends CPU and takes no lock.

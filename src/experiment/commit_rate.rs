@@ -99,7 +99,8 @@ fn assess(run: &Run, summary: &RunSummary) -> String {
         }
     }
     if primary.is_empty() {
-        return "primary outcome: not measured (it needs PostgreSQL 15 and several commit rates).".to_owned();
+        return "primary outcome: not measured (it needs PostgreSQL 15 and several commit rates)."
+            .to_owned();
     }
     let verdict = if off.is_empty() {
         "The prediction stands at every rate and version".to_owned()
@@ -117,12 +118,22 @@ fn config(mode: Mode, scale: Scale) -> Config {
         Scale::Quick => (
             vec![0.0, 10.0, 100.0, 1000.0, 10_000.0],
             vec![PgProfile::V13, PgProfile::V15, PgProfile::V18],
-            SweepLength { blocks: 8, visits: 4, block_ms: 100, warmup_ms: 10 },
+            SweepLength {
+                blocks: 8,
+                visits: 4,
+                block_ms: 100,
+                warmup_ms: 10,
+            },
         ),
         Scale::Full => (
             vec![0.0, 10.0, 32.0, 100.0, 316.0, 1000.0, 3162.0, 10_000.0],
             PgProfile::ALL.to_vec(),
-            SweepLength { blocks: 12, visits: 4, block_ms: 250, warmup_ms: 20 },
+            SweepLength {
+                blocks: 12,
+                visits: 4,
+                block_ms: 250,
+                warmup_ms: 20,
+            },
         ),
     };
     lengths(

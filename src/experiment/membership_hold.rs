@@ -14,7 +14,10 @@ use crate::stats::{Along, Estimate, Quantity, RunSummary, Statistic, Sweep, swee
 const P50: Statistic = Statistic::Percentile(50.0);
 
 const fn hold(operation: Operation) -> Quantity {
-    Quantity::Time(SeriesKey::service(Role::Client, operation, Phase::Hold), P50)
+    Quantity::Time(
+        SeriesKey::service(Role::Client, operation, Phase::Hold),
+        P50,
+    )
 }
 
 const PANELS: &[Factor] = &[Factor::SlotOrder, Factor::Mapping];
@@ -119,9 +122,7 @@ fn assess(run: &Run, summary: &RunSummary) -> String {
     let unclear: Vec<&str> = others
         .iter()
         .filter(|(_, s)| {
-            s.is_some_and(|s| {
-                s.high_ns > of_15.value_ns / 5.0 && s.low_ns <= of_15.value_ns / 5.0
-            })
+            s.is_some_and(|s| s.high_ns > of_15.value_ns / 5.0 && s.low_ns <= of_15.value_ns / 5.0)
         })
         .map(|(name, _)| *name)
         .collect();
@@ -157,12 +158,22 @@ fn config(mode: Mode, scale: Scale) -> Config {
         Scale::Quick => (
             vec![0, 1000, 2000],
             vec![PgProfile::V13, PgProfile::V15, PgProfile::V18],
-            SweepLength { blocks: 8, visits: 4, block_ms: 25, warmup_ms: 2 },
+            SweepLength {
+                blocks: 8,
+                visits: 4,
+                block_ms: 25,
+                warmup_ms: 2,
+            },
         ),
         Scale::Full => (
             vec![0, 250, 500, 1000, 2000],
             PgProfile::ALL.to_vec(),
-            SweepLength { blocks: 10, visits: 5, block_ms: 60, warmup_ms: 5 },
+            SweepLength {
+                blocks: 10,
+                visits: 5,
+                block_ms: 60,
+                warmup_ms: 5,
+            },
         ),
     };
     lengths(

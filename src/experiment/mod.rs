@@ -131,7 +131,12 @@ mod tests {
                     config.validate().unwrap();
                     assert_eq!(config.mode, mode);
                     assert!(config.blocks >= 8 && config.visits >= 3);
-                    assert!(!experiment.sweeps().iter().any(|s| !config.arms.contains(&s.arm)));
+                    assert!(
+                        !experiment
+                            .sweeps()
+                            .iter()
+                            .any(|s| !config.arms.contains(&s.arm))
+                    );
                 }
             }
         }

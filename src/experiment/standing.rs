@@ -108,12 +108,22 @@ fn config(mode: Mode, scale: Scale) -> Config {
         Scale::Quick => (
             vec![0, 1000, 2000, 4000],
             vec![PgProfile::V13, PgProfile::V15, PgProfile::V18],
-            SweepLength { blocks: 8, visits: 4, block_ms: 50, warmup_ms: 5 },
+            SweepLength {
+                blocks: 8,
+                visits: 4,
+                block_ms: 50,
+                warmup_ms: 5,
+            },
         ),
         Scale::Full => (
             vec![0, 500, 1000, 2000, 3000, 4000],
             PgProfile::ALL.to_vec(),
-            SweepLength { blocks: 12, visits: 4, block_ms: 150, warmup_ms: 10 },
+            SweepLength {
+                blocks: 12,
+                visits: 4,
+                block_ms: 150,
+                warmup_ms: 10,
+            },
         ),
     };
     lengths(

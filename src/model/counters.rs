@@ -62,7 +62,10 @@ pub(super) fn counters(
 pub(super) fn reader_counters(readers: &OperationCounts) -> [(String, u64); 2] {
     [
         ("operations.reader-snapshot", readers.snapshots()),
-        ("operations.reader-snapshot-reused", readers.snapshots_reused + readers.snapshots_reused_without_lock),
+        (
+            "operations.reader-snapshot-reused",
+            readers.snapshots_reused + readers.snapshots_reused_without_lock,
+        ),
     ]
     .map(|(name, count)| (name.to_owned(), count))
 }

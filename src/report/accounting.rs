@@ -30,9 +30,7 @@ impl Account<'_> {
 
     /// The sum of counters over the sum of others.
     fn ratio(&self, of: &[&str], over: &[&str]) -> Option<f64> {
-        let sum = |names: &[&str]| -> Option<u64> {
-            names.iter().map(|n| self.counter(n)).sum()
-        };
+        let sum = |names: &[&str]| -> Option<u64> { names.iter().map(|n| self.counter(n)).sum() };
         let over = sum(over).filter(|n| *n > 0)?;
         Some(sum(of)? as f64 / over as f64)
     }
@@ -45,8 +43,7 @@ impl Account<'_> {
             .get(&Role::Client)
             .map_or(0, RoleTally::succeeded);
         let taken = self.counter(lock)?;
-        (self.closed && done > 0)
-            .then(|| taken.saturating_sub(by_readers) as f64 / done as f64)
+        (self.closed && done > 0).then(|| taken.saturating_sub(by_readers) as f64 / done as f64)
     }
 }
 
@@ -83,7 +80,9 @@ const COLUMNS: [Column; 17] = [
         a.ratio(&["procarraylock.shared-waits"], &["procarraylock.shared"])
             .map(percent)
     }),
-    ("exclusive", |a| a.counter("procarraylock.exclusive").map(count)),
+    ("exclusive", |a| {
+        a.counter("procarraylock.exclusive").map(count)
+    }),
     ("found busy", |a| {
         a.ratio(
             &["procarraylock.exclusive-waits"],
@@ -111,20 +110,26 @@ const COLUMNS: [Column; 17] = [
             .map(percent)
     }),
     ("faults / add", |a| {
-        a.ratio(&["faults.procarray-add"], &MEMBERSHIP[..1]).map(number)
+        a.ratio(&["faults.procarray-add"], &MEMBERSHIP[..1])
+            .map(number)
     }),
     ("most faults in an add", |a| {
         a.counter("faults.procarray-add.largest").map(count)
     }),
     ("faults / remove", |a| {
-        a.ratio(&["faults.procarray-remove"], &MEMBERSHIP[1..]).map(number)
-    }),
-    ("group size", |a| {
-        a.ratio(&["operations.group-clear.members"], &["operations.group-clear.groups"])
+        a.ratio(&["faults.procarray-remove"], &MEMBERSHIP[1..])
             .map(number)
     }),
+    ("group size", |a| {
+        a.ratio(
+            &["operations.group-clear.members"],
+            &["operations.group-clear.groups"],
+        )
+        .map(number)
+    }),
     ("largest group", |a| {
-        a.counter("operations.group-clear.groups").filter(|n| *n > 0)?;
+        a.counter("operations.group-clear.groups")
+            .filter(|n| *n > 0)?;
         a.counter("operations.group-clear.largest").map(count)
     }),
 ];
@@ -135,7 +140,10 @@ const CAPTION: &str = "What the model's locks and operations counted (warm-up in
 pub fn accounting_table(run: &Run, summary: &RunSummary) -> String {
     match rows(run, summary) {
         Some(TextTable(rows)) if rows.len() > MOST_ROWS => {
-            format!("What the locks counted: {} rows, in SUMMARY.md\n\n", rows.len() - 1)
+            format!(
+                "What the locks counted: {} rows, in SUMMARY.md\n\n",
+                rows.len() - 1
+            )
         }
         Some(rows) => format!("{CAPTION}\n{}\n\n", rows.terminal()),
         None => String::new(),
@@ -247,7 +255,10 @@ mod tests {
         assert_eq!(unpooled[2..5], ["6", "2", "2"], "{text}");
         assert!(unpooled.contains(&"1.00 %".to_owned()), "{text}");
         assert_eq!(row(&text, "kept-open")[2..5], ["0", "0", "0"]);
-        assert!(!text.contains("faults") && !text.contains("group"), "{text}");
+        assert!(
+            !text.contains("faults") && !text.contains("group"),
+            "{text}"
+        );
         assert!(text.contains("a regression guard"));
     }
 
@@ -255,7 +266,10 @@ mod tests {
     fn with_a_warm_up_nothing_is_divided_by_operations() {
         let run = counted(1_000_000);
         let text = accounting_table(&run, &summarize(&run));
-        assert!(!text.contains("client op") && text.contains("held exclusively"), "{text}");
+        assert!(
+            !text.contains("client op") && text.contains("held exclusively"),
+            "{text}"
+        );
         let mut server = counted(0);
         server.mode = Mode::Server;
         server.config.model = None;

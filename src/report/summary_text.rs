@@ -1,10 +1,10 @@
 //! What was found, in plain words: for the terminal and for SUMMARY.md.
 
+use super::accounting::accounting_markdown;
 use super::drawings::Summarized;
 use super::findings::{agreement, findings, place};
 use super::format::{count, difference, duration};
 use super::level_title::{factor_cells, short_title};
-use super::accounting::accounting_markdown;
 use super::lock_table::lock_tables_markdown;
 use super::sweep_words::sweep_tables_markdown;
 use super::table::level_pacing;
@@ -182,7 +182,9 @@ fn limits(items: &[Summarized<'_>]) -> Vec<String> {
             }
             Mode::Model => {
                 let faults = match run.config.model.as_ref().map(|m| &m.mappings[..]) {
-                    Some([MappingKind::Shared]) | None => "share page tables (no page faults under the lock)",
+                    Some([MappingKind::Shared]) | None => {
+                        "share page tables (no page faults under the lock)"
+                    }
                     Some(_) => "share page tables but where the mapping is fresh or forked",
                 };
                 lines.push(format!("Not PostgreSQL from the model: threads of one process stand for backends and {faults}, and what a fork costs is burnt as plain CPU."));

@@ -212,8 +212,8 @@ fn notes(sweep: &Sweep, lines: &[SweepLine], names: &LineNames) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::figure::Figure;
     use crate::record::{Run, SeriesHistogram, SeriesKey};
+    use crate::report::figure::Figure;
     use crate::stats::summarize;
     use crate::testing::sample_run;
 
@@ -260,7 +260,10 @@ mod tests {
                 assert!(a.look != b.look && a.label != b.label, "{a:?} and {b:?}");
             }
         }
-        let same = figure.panels[1].curves.iter().find(|c| c.label == curves[0].label);
+        let same = figure.panels[1]
+            .curves
+            .iter()
+            .find(|c| c.label == curves[0].label);
         assert_eq!(same.unwrap().look, curves[0].look);
         let svg = figure.svg().unwrap();
         assert!(svg.contains("PostgreSQL 15, 2m") && svg.contains("Steepest line"));

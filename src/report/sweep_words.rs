@@ -222,20 +222,41 @@ mod tests {
         let run = run();
         let summary = summarize(&run);
         let text = sweep_tables(&run, &summary);
-        for part in ["slots front", "slots behind", "2.00 us", "+100 us", "slope per 1,000"] {
+        for part in [
+            "slots front",
+            "slots behind",
+            "2.00 us",
+            "+100 us",
+            "slope per 1,000",
+        ] {
             assert!(text.contains(part), "{part} in\n{text}");
         }
         let markdown = sweep_tables_markdown(&run, &summary);
-        assert!(markdown.contains("| slots behind | 1.00 us (1.00 us to 1.00 us) |"), "{markdown}");
+        assert!(
+            markdown.contains("| slots behind | 1.00 us (1.00 us to 1.00 us) |"),
+            "{markdown}"
+        );
         let other = sample_run(8);
         assert_eq!(sweep_tables(&other, &summarize(&other)), "");
     }
 
     #[test]
     fn words_have_the_quantity_s_unit() {
-        let share = Quantity::Ratio { of: &[], over: &[], share: true };
-        let number = Quantity::Ratio { of: &[], over: &[], share: false };
-        let slope = Estimate { value_ns: 1e-4, low_ns: 0.0, high_ns: 2e-4 };
+        let share = Quantity::Ratio {
+            of: &[],
+            over: &[],
+            share: true,
+        };
+        let number = Quantity::Ratio {
+            of: &[],
+            over: &[],
+            share: false,
+        };
+        let slope = Estimate {
+            value_ns: 1e-4,
+            low_ns: 0.0,
+            high_ns: 2e-4,
+        };
         assert_eq!(value_words(share, 0.256), "25.6 %");
         assert_eq!(value_words(number, 215.0), "215.00");
         assert_eq!(

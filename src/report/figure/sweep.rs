@@ -162,7 +162,11 @@ impl SweepFigure {
                 }
                 for dot in &curve.dots {
                     let all = [dot.at, dot.value, dot.low, dot.high];
-                    let least = if self.logarithmic { f64::MIN_POSITIVE } else { 0.0 };
+                    let least = if self.logarithmic {
+                        f64::MIN_POSITIVE
+                    } else {
+                        0.0
+                    };
                     if all.iter().any(|n| !n.is_finite())
                         || dot.at < 0.0
                         || dot.low < least
@@ -189,7 +193,12 @@ impl SweepFigure {
         let x = NumberAxis::covering(self.x, &at);
         let least = dots().map(|d| d.low).fold(f64::MAX, f64::min);
         let most = dots().map(|d| d.high).fold(0.0, f64::max);
-        let lines = self.panels.iter().map(|p| p.curves.len()).max().unwrap_or(1) as f64;
+        let lines = self
+            .panels
+            .iter()
+            .map(|p| p.curves.len())
+            .max()
+            .unwrap_or(1) as f64;
         let height: f64 = match self.panels.len() {
             1 => 330.0,
             2 => 300.0,
@@ -204,7 +213,9 @@ impl SweepFigure {
             y_label_width: widest(&mut y.ticks.iter().map(|t| text::width(&t.label, TICK_SIZE)))
                 + 10.0,
             end_label_width: widest(
-                &mut self.curves().map(|c| text::width(&end_label(c), LABEL_SIZE)),
+                &mut self
+                    .curves()
+                    .map(|c| text::width(&end_label(c), LABEL_SIZE)),
             ) + LEADER
                 + 6.0,
             y,
@@ -280,9 +291,7 @@ impl Figure for SweepFigure {
             SweepUnit::Share => ("share", "low", "high"),
             SweepUnit::Number => ("value", "low", "high"),
         };
-        let mut csv = csv_line(&[
-            "panel", "line", "at", value, low, high, "samples", "struck",
-        ]);
+        let mut csv = csv_line(&["panel", "line", "at", value, low, high, "samples", "struck"]);
         for panel in &self.panels {
             for curve in &panel.curves {
                 for d in &curve.dots {
@@ -361,7 +370,11 @@ mod tests {
         // Two panels of three lines: as many bands and labels, two dots each.
         assert_eq!(svg.matches("<polygon").count(), 6);
         for label in ["13", "15 4k", "15 2m"] {
-            assert_eq!(svg.matches(&format!(">{label}</text>")).count(), 2, "{label}");
+            assert_eq!(
+                svg.matches(&format!(">{label}</text>")).count(),
+                2,
+                "{label}"
+            );
         }
         assert_eq!(svg.matches("<circle").count(), 2 * 3 * 2);
         assert!(svg.contains("standing connections") && svg.contains("Slopes: none"));
@@ -399,7 +412,12 @@ mod tests {
         let mut shares = figure();
         shares.logarithmic = false;
         shares.unit = SweepUnit::Share;
-        for dot in shares.panels.iter_mut().flat_map(|p| &mut p.curves).flat_map(|c| &mut c.dots) {
+        for dot in shares
+            .panels
+            .iter_mut()
+            .flat_map(|p| &mut p.curves)
+            .flat_map(|c| &mut c.dots)
+        {
             (dot.value, dot.low, dot.high) = (0.5, 0.0, 1.0);
         }
         assert!(shares.svg().unwrap().contains("100\u{202f}%"));

@@ -170,10 +170,7 @@ mod tests {
         let axis = NumberAxis::covering(SweepX::Logarithmic, &[0.0, 10.0, 10_000.0]);
         assert!(axis.position(0.0) < axis.gap().unwrap());
         assert!(axis.gap().unwrap() < axis.position(10.0));
-        assert_eq!(
-            labels(&axis.ticks()),
-            ["0", "10", "100", "1 000", "10 000"]
-        );
+        assert_eq!(labels(&axis.ticks()), ["0", "10", "100", "1 000", "10 000"]);
         let without = NumberAxis::covering(SweepX::Logarithmic, &[10.0, 40.0]);
         assert_eq!(without.gap(), None);
         assert_eq!(labels(&without.ticks()), ["10", "20"]);
