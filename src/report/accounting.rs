@@ -256,7 +256,7 @@ mod tests {
         assert!(unpooled.contains(&"1.00 %".to_owned()), "{text}");
         assert_eq!(row(&text, "kept-open")[2..5], ["0", "0", "0"]);
         assert!(
-            !text.contains("faults") && !text.contains("group"),
+            !text.contains("faults / add") && !text.contains("group size |"),
             "{text}"
         );
         assert!(text.contains("a regression guard"));

@@ -252,7 +252,7 @@ mod tests {
         let (stem, figure) = &figures[0];
         assert_eq!(stem, "add-hold");
         let titles: Vec<&str> = figure.panels.iter().map(|p| p.title.as_str()).collect();
-        assert_eq!(titles, ["slots behind", "slots front"]);
+        assert_eq!(titles, ["slots front", "slots behind"]);
         let curves = &figure.panels[0].curves;
         assert_eq!(curves.len(), 4);
         for (i, a) in curves.iter().enumerate() {
