@@ -7,10 +7,14 @@ use std::time::Duration;
 use crossbeam::utils::CachePadded;
 use serde::{Deserialize, Serialize};
 
+use super::ablations::Ablations;
 use super::dense::{DenseArray, SharedWord};
 use super::freelist::FreeList;
+use super::group_clear::GroupClear;
 use super::locks::{CountedLock, LockCounts, LockExtremes, SharedExclusiveLock, WakeCounts};
+use super::mapping::{MappingKind, PageSize};
 use super::pgproc::{AllProcs, MAX_BACKENDS, ProcNumber};
+use super::profile::PgProfile;
 use super::snapshot::Snapshot;
 use super::xid::{FullTransactionId, TransactionId};
 
@@ -28,16 +32,28 @@ pub struct ProcArrayConfig {
     /// Whether a cached snapshot that is still valid is reused without taking
     /// ProcArrayLock. No released PostgreSQL does.
     pub lock_free_reuse: bool,
+    /// Whose ProcArray it is.
+    pub profile: PgProfile,
+    /// How connections see the shared memory.
+    pub mapping: MappingKind,
+    /// The shared memory's page size.
+    pub page_size: PageSize,
+    /// Which mechanisms are at work.
+    pub ablations: Ablations,
 }
 
 impl Default for ProcArrayConfig {
-    /// PostgreSQL's default `max_connections`, no delay, the first normal xid.
+    /// PostgreSQL 15 as it is, with its default `max_connections`.
     fn default() -> Self {
         Self {
             max_backends: 100,
             inject_hold: Duration::ZERO,
             next_xid: FullTransactionId::FIRST_NORMAL,
             lock_free_reuse: false,
+            profile: PgProfile::default(),
+            mapping: MappingKind::default(),
+            page_size: PageSize::default(),
+            ablations: Ablations::default(),
         }
     }
 }
@@ -91,6 +107,7 @@ pub struct ProcArray<L> {
     status_flags: DenseArray<AtomicU8>,
     pub(super) all_procs: AllProcs,
     pub(super) free_procs: CachePadded<FreeList>,
+    pub(super) group_clear: GroupClear,
 }
 
 /// How often the two locks were taken.
@@ -149,6 +166,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
             status_flags: DenseArray::new(slots),
             all_procs: AllProcs::new(max_backends),
             free_procs: CachePadded::new(FreeList::new(max_backends)),
+            group_clear: GroupClear::new(max_backends),
             config,
         })
     }
