@@ -138,7 +138,7 @@ fn check_counts(config: &Config, block: &Block) {
     let statement = u64::from(model.snapshots_per_statement);
     let by_clients = match block.arm {
         Arm::Quiet | Arm::ForkOnly => 0,
-        Arm::Unpooled => transactions * (u64::from(model.snapshots_per_connect) + statement),
+        Arm::Unpooled => transactions * (u64::from(model.connect_snapshots()) + statement),
         _ => transactions * statement,
     };
     // A look is a snapshot of its own.

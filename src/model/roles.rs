@@ -289,7 +289,7 @@ impl<'a, L: SharedExclusiveLock> ClientRole<'a, L> {
         statement(
             self.array,
             &mut backend,
-            self.config.snapshots_per_connect,
+            self.config.connect_snapshots(),
             &mut self.counts,
         );
         let connected = clock.now_ns();

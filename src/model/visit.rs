@@ -79,6 +79,10 @@ impl LockVisitor for Opener<'_> {
             max_backends: persistent + self.standing + config.clients,
             inject_hold: Duration::from_nanos(self.model.inject_hold_ns),
             lock_free_reuse: self.reuse_check,
+            profile: self.model.profile(),
+            mapping: self.model.mappings.first().copied().unwrap_or_default(),
+            page_size: self.model.page_sizes.first().copied().unwrap_or_default(),
+            ablations: self.model.ablations,
             ..ProcArrayConfig::default()
         })
         .map_err(|e| Failure::Fatal(e.to_string()))?;
