@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use super::accounting::LockRules;
 use super::counters::counters;
 use super::visit::{AnyVisit, BlockOrder, Measured, Opener, Sampling};
 use crate::arm::Arm;
@@ -184,17 +185,17 @@ impl Bench for ModelBench<'_> {
             window,
             record,
             counts,
+            reader_snapshots,
             locks,
             extremes,
         } = measured;
-        let counters = counters(&counts, &locks, &extremes);
-        if locks.proc_array.shared != counts.snapshots_taking_the_lock()
-            || locks.proc_array.exclusive != counts.adds + counts.removes
-        {
-            return Err(Failure::Fatal(format!(
-                "the lock's counters do not match the operations ({counters:?}): a bug in procbench"
-            )));
+        LockRules {
+            profile: self.model.profile(),
+            ablations: self.model.ablations,
         }
+        .check(&counts, &locks)
+        .map_err(|e| Failure::Fatal(e.to_string()))?;
+        let counters = counters(&counts, reader_snapshots, &locks, &extremes);
         Ok(Block {
             index: spec.index,
             arm: spec.arm,
@@ -202,7 +203,7 @@ impl Bench for ModelBench<'_> {
             round: spec.round,
             visit: spec.visit,
             factors: Factors {
-                pg: Some("15".to_owned()),
+                pg: Some(self.model.profile().to_string()),
                 ..spec.factors.clone()
             },
             start_ns: window.measure_from_ns.saturating_sub(self.began_ns),
