@@ -13,9 +13,9 @@ use crate::stats::{RunSummary, merged_counters};
 pub(super) const EXPERIMENT: Experiment = Experiment {
     name: "accounting",
     question: "How often does each of the clients' operations take each lock, by version? (A regression guard: the model takes each lock as often as it was written to. The numbers to hold it against were counted in servers.)",
-    prediction: "A connection with one SELECT takes ProcArrayLock exclusively twice, shared 6 times on 13 to 17 and 5 times on 18, and XidGenLock exclusively twice since 14 and never on 13 (counted by uprobes in 13.16, 15.18, 17.11 and 18). The same SELECT on a kept connection takes ProcArrayLock shared twice, pooled or not, and nothing exclusively.",
+    prediction: "A connection with one SELECT takes ProcArrayLock exclusively twice, shared 6 times on 13 to 17 and 5 times on 18, and XidGenLock exclusively twice since 14 and never on 13 (counted by uprobes in 13.16, 15.18, 17.11 and 18). The same SELECT on a kept connection takes ProcArrayLock shared twice, pooled or not, and nothing exclusively. A failed login takes both locks exclusively as a connection does, and ProcArrayLock shared twice, once on 18. A single INSERT takes ProcArrayLock shared twice, and each lock exclusively once. A VACUUM of an empty table takes ProcArrayLock shared 6 times and exclusively twice (15).",
     refuted_by: "Any other number: they are whole, without an interval.",
-    primary_outcome: "Acquisitions of ProcArrayLock and XidGenLock for each transaction of unpooled, kept-open and pool, every version.",
+    primary_outcome: "Acquisitions of ProcArrayLock and XidGenLock for each operation of the clients, by arm and version.",
     declared_percentile: 50.0,
     assess,
     answer: Answer::Counts,
@@ -38,6 +38,15 @@ fn counted_in_servers(arm: Arm, profile: PgProfile) -> Option<(u64, u64, u64)> {
             let xid_gen = if profile.has_dense_arrays() { 2 } else { 0 };
             Some((shared, 2, xid_gen))
         }
+        Arm::FailedLogin => {
+            let shared = if profile.major() >= 18 { 1 } else { 2 };
+            let xid_gen = if profile.has_dense_arrays() { 2 } else { 0 };
+            Some((shared, 2, xid_gen))
+        }
+        // A single INSERT.
+        Arm::Commit => Some((2, 1, 1)),
+        // Counted on 15 alone.
+        Arm::Vacuum if profile == PgProfile::V15 => Some((6, 2, 0)),
         _ => None,
     }
 }
@@ -110,8 +119,8 @@ fn config(mode: Mode, scale: Scale) -> Config {
         },
     };
     let mut arms = Arm::all_in(mode);
-    // Spends CPU and takes no lock.
-    arms.retain(|a| *a != Arm::ForkOnly);
+    // They spend CPU and take no lock.
+    arms.retain(|a| !matches!(a, Arm::ForkOnly | Arm::CpuBurn));
     lengths(
         Config {
             arms,

@@ -52,6 +52,17 @@ fn assess(run: &Run, summary: &RunSummary) -> String {
     )
 }
 
+/// The way through the connection, with its controls.
+const ARMS: [Arm; 7] = [
+    Arm::Quiet,
+    Arm::KeptOpen,
+    Arm::Unpooled,
+    Arm::Pool,
+    Arm::Pgbouncer,
+    Arm::PgbouncerKept,
+    Arm::ForkOnly,
+];
+
 fn config(mode: Mode, scale: Scale) -> Config {
     let (blocks, visits, block_ms, warmup_ms) = match (scale, mode) {
         (Scale::Quick, Mode::Server) => (9, 3, 500, 100),
@@ -61,7 +72,7 @@ fn config(mode: Mode, scale: Scale) -> Config {
     };
     Config {
         mode,
-        arms: Arm::all_in(mode),
+        arms: ARMS.into_iter().filter(|a| a.exists_in(mode)).collect(),
         readers: 2,
         reader_rate: OfferedRate::PerSecond(1000.0),
         clients: 8,

@@ -3,7 +3,8 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use super::counters::{counters, reader_counters};
+use super::accounting::LockRules;
+use super::counters::counters;
 use super::visit::{AnyVisit, BlockOrder, Measured, Opener, Sampling};
 use crate::arm::Arm;
 use crate::config::{Config, ModelConfig};
@@ -188,15 +189,13 @@ impl Bench for ModelBench<'_> {
             locks,
             extremes,
         } = measured;
-        let mut counters = counters(&counts, &locks, &extremes);
-        counters.extend(reader_counters(&by_readers));
-        if locks.proc_array.shared != counts.snapshots_taking_the_lock()
-            || locks.proc_array.exclusive != counts.adds + counts.removes
-        {
-            return Err(Failure::Fatal(format!(
-                "the lock's counters do not match the operations ({counters:?}): a bug in procbench"
-            )));
+        LockRules {
+            profile: self.model.profile(),
+            ablations: self.model.ablations,
         }
+        .check(&counts, &locks)
+        .map_err(|e| Failure::Fatal(e.to_string()))?;
+        let counters = counters(&counts, &by_readers, &locks, &extremes);
         Ok(Block {
             index: spec.index,
             arm: spec.arm,
@@ -204,7 +203,7 @@ impl Bench for ModelBench<'_> {
             round: spec.round,
             visit: spec.visit,
             factors: Factors {
-                pg: Some("15".to_owned()),
+                pg: Some(self.model.profile().to_string()),
                 ..spec.factors.clone()
             },
             start_ns: window.measure_from_ns.saturating_sub(self.began_ns),

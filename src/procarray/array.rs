@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::ablations::Ablations;
 use super::dense::{DenseArray, SharedWord};
 use super::freelist::FreeList;
+use super::group_clear::GroupClear;
 use super::locks::{CountedLock, LockCounts, LockExtremes, SharedExclusiveLock, WakeCounts};
 use super::mapping::{MappingKind, PageSize};
 use super::pgproc::{AllProcs, MAX_BACKENDS, ProcNumber};
@@ -106,6 +107,7 @@ pub struct ProcArray<L> {
     status_flags: DenseArray<AtomicU8>,
     pub(super) all_procs: AllProcs,
     pub(super) free_procs: CachePadded<FreeList>,
+    pub(super) group_clear: GroupClear,
 }
 
 /// How often the two locks were taken.
@@ -164,6 +166,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
             status_flags: DenseArray::new(slots),
             all_procs: AllProcs::new(max_backends),
             free_procs: CachePadded::new(FreeList::new(max_backends)),
+            group_clear: GroupClear::new(max_backends),
             config,
         })
     }

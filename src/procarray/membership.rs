@@ -23,6 +23,8 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         proc.latest_xid().set(TransactionId::INVALID.0);
         proc.status_flags().set(0);
         proc.set_subxid_status(SubxidStatus::default());
+        // Any number that no other living backend has.
+        proc.pid().set(slot.0 + 1);
         Some(slot)
     }
 
@@ -32,6 +34,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
             self.pgxactoff(slot).is_none(),
             "slot {slot} is killed while in the array"
         );
+        self.all_procs.proc(slot.0).pid().set(0);
         self.free_procs.push(slot);
     }
 

@@ -19,16 +19,23 @@ mod ablations;
 mod array;
 mod dense;
 mod freelist;
+mod group_clear;
+#[cfg(test)]
+mod group_clear_tests;
+mod horizon;
 mod invariants;
 pub mod locks;
 mod mapping;
 mod membership;
+mod monitor;
+mod parallel_worker;
 mod pgproc;
 mod probe;
 mod profile;
 mod reuse_check;
 mod slot_order;
 mod snapshot;
+mod subtransaction;
 mod transaction;
 mod xid;
 
@@ -39,11 +46,14 @@ mod reference_tests;
 
 pub use ablations::{Ablations, UnknownMechanism};
 pub use array::{ConfigError, ProcArray, ProcArrayConfig, ProcArrayCounts};
+pub use horizon::XidHorizons;
 pub use invariants::InvariantViolation;
 pub use mapping::{MappingKind, PageSize, UnknownMapping, UnknownPageSize};
+pub use monitor::{MonitorRow, StatusEntry, TransactionIds};
 pub use pgproc::{MAX_BACKENDS, PGPROC_MAX_CACHED_SUBXIDS, ProcNumber};
 pub use probe::{LockName, LockProbe, NoProbe};
 pub use profile::{PgProfile, UnknownProfile};
 pub use slot_order::{SlotOrder, UnknownSlotOrder};
 pub use snapshot::{Snapshot, SnapshotSource};
+pub use transaction::TransactionEnd;
 pub use xid::{FullTransactionId, TransactionId};

@@ -61,6 +61,10 @@ impl SubxidStatus {
         Self(self.0 + 1)
     }
 
+    pub(crate) const fn one_less(self) -> Self {
+        Self(self.0 - 1)
+    }
+
     pub(crate) const fn with_overflow(self) -> Self {
         Self(self.0 | Self::OVERFLOWED)
     }
@@ -76,6 +80,8 @@ pub(crate) mod status_flags {
     pub(crate) const PROC_VACUUM_FOR_WRAPAROUND: u8 = 0x08;
     /// Logical decoding outside a transaction.
     pub(crate) const PROC_IN_LOGICAL_DECODING: u8 = 0x10;
+    /// What a parallel worker takes over from its leader (14 and later).
+    pub(crate) const PROC_XMIN_FLAGS: u8 = PROC_IN_VACUUM | PROC_IN_SAFE_IC;
     /// What the end of a transaction clears.
     pub(crate) const PROC_VACUUM_STATE_MASK: u8 =
         PROC_IN_VACUUM | PROC_IN_SAFE_IC | PROC_VACUUM_FOR_WRAPAROUND;
@@ -86,11 +92,15 @@ pub(crate) mod status_flags {
 // the end. A renumbering store therefore hits the line of the owner's xmin.
 const XID: usize = 13;
 const XMIN: usize = 14;
+const PID: usize = 16;
 const PGXACTOFF: usize = 17;
 const STATUS_FLAGS: usize = 27;
 const LATEST_XID: usize = 31;
 const SUBXID_STATUS: usize = 55;
 const SUBXIDS: usize = 56;
+const GROUP_MEMBER: usize = SUBXIDS + PGPROC_MAX_CACHED_SUBXIDS;
+const GROUP_NEXT: usize = GROUP_MEMBER + 1;
+const GROUP_MEMBER_XID: usize = GROUP_MEMBER + 2;
 
 /// All PGPROCs (`ProcGlobal->allProcs`), zeroed and not in the array.
 ///
@@ -135,6 +145,12 @@ impl<'a> PgProc<'a> {
         &self.0[XMIN]
     }
 
+    /// The backend's process id; 0 while the slot is free.
+    #[inline]
+    pub(crate) fn pid(self) -> &'a AtomicU32 {
+        &self.0[PID]
+    }
+
     /// Index in the dense arrays; changes under both locks, readable under either.
     #[inline]
     pub(crate) fn pgxactoff(self) -> &'a AtomicU32 {
@@ -171,6 +187,24 @@ impl<'a> PgProc<'a> {
         &self.0[SUBXIDS..SUBXIDS + PGPROC_MAX_CACHED_SUBXIDS]
     }
 
+    /// Whether the owner waits for its xid to be cleared (`procArrayGroupMember`).
+    #[inline]
+    pub(crate) fn group_member(self) -> &'a AtomicU32 {
+        &self.0[GROUP_MEMBER]
+    }
+
+    /// The slot behind this one in the list of those (`procArrayGroupNext`).
+    #[inline]
+    pub(crate) fn group_next(self) -> &'a AtomicU32 {
+        &self.0[GROUP_NEXT]
+    }
+
+    /// Newest xid of the waiting transaction (`procArrayGroupMemberXid`).
+    #[inline]
+    pub(crate) fn group_member_xid(self) -> &'a AtomicU32 {
+        &self.0[GROUP_MEMBER_XID]
+    }
+
     #[inline]
     pub(crate) fn top_xid(self) -> TransactionId {
         TransactionId(self.xid().get())
@@ -190,6 +224,7 @@ mod tests {
         let words = [
             XID,
             XMIN,
+            PID,
             PGXACTOFF,
             STATUS_FLAGS,
             LATEST_XID,
@@ -197,6 +232,6 @@ mod tests {
         ];
         assert!(words.is_sorted_by(|a, b| a < b));
         const { assert!(SUBXID_STATUS < SUBXIDS) };
-        const { assert!(SUBXIDS + PGPROC_MAX_CACHED_SUBXIDS <= STRIDE_WORDS) };
+        const { assert!(GROUP_MEMBER_XID < STRIDE_WORDS) };
     }
 }

@@ -196,7 +196,10 @@ fn replay_step<L: SharedExclusiveLock>(
                 reference.end(slot);
             } else {
                 let ended = array.end_transaction(slot, &mut NoProbe);
-                prop_assert_eq!(ended.map(|x| x.0), reference.end(slot).map(|x| x as u32));
+                prop_assert_eq!(
+                    ended.xid().map(|x| x.0),
+                    reference.end(slot).map(|x| x as u32)
+                );
                 array.remove(slot, None, &mut NoProbe);
                 reference.exclusive += 1;
             }
@@ -234,7 +237,10 @@ fn replay_step<L: SharedExclusiveLock>(
                 return Ok(());
             };
             let ended = array.end_transaction(slot, &mut NoProbe);
-            prop_assert_eq!(ended.map(|x| x.0), reference.end(slot).map(|x| x as u32));
+            prop_assert_eq!(
+                ended.xid().map(|x| x.0),
+                reference.end(slot).map(|x| x as u32)
+            );
         }
         Step::Vacuum(n) => {
             let Some(slot) = nth(reference, n) else {

@@ -121,16 +121,12 @@ const COLUMNS: [Column; 17] = [
             .map(number)
     }),
     ("group size", |a| {
-        a.ratio(
-            &["operations.group-clear.members"],
-            &["operations.group-clear.groups"],
-        )
-        .map(number)
+        a.ratio(&["group-clear.members"], &["group-clear.groups"])
+            .map(number)
     }),
     ("largest group", |a| {
-        a.counter("operations.group-clear.groups")
-            .filter(|n| *n > 0)?;
-        a.counter("operations.group-clear.largest").map(count)
+        a.counter("group-clear.groups").filter(|n| *n > 0)?;
+        a.counter("group-clear.largest").map(count)
     }),
 ];
 

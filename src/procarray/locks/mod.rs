@@ -26,6 +26,7 @@ pub use choice::LockChoice;
 pub use counted::{CountedExclusive, CountedLock};
 pub use counts::{LockCounts, LockExtremes};
 pub use kind::{LockKind, LockVisitor, UnknownLock};
+pub(crate) use semaphore::Semaphore;
 pub use wake_counts::WakeCounts;
 
 /// A lock with PostgreSQL's two LWLock modes, protecting nothing by itself.
