@@ -76,14 +76,14 @@ const COLUMNS: [Column; 17] = [
         a.per_client("xidgenlock.exclusive", 0).map(number)
     }),
     ("shared", |a| a.counter("procarraylock.shared").map(count)),
-    ("found busy", |a| {
+    ("shared found busy", |a| {
         a.ratio(&["procarraylock.shared-waits"], &["procarraylock.shared"])
             .map(percent)
     }),
     ("exclusive", |a| {
         a.counter("procarraylock.exclusive").map(count)
     }),
-    ("found busy", |a| {
+    ("exclusive found busy", |a| {
         a.ratio(
             &["procarraylock.exclusive-waits"],
             &["procarraylock.exclusive"],

@@ -68,7 +68,7 @@ fn figures(item: Summarized<'_>, sweep: &Sweep, redraw: &str) -> Vec<(String, Sw
                     Along::CommitRate => SweepX::Logarithmic,
                 },
                 interval: format!(
-                    "95 % bootstrap interval over the blocks of {} at each point",
+                    "95 % bootstrap interval over the blocks of each point (arm {})",
                     sweep.arm
                 ),
                 panels: panels.to_vec(),

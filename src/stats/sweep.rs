@@ -249,7 +249,7 @@ fn line(run: &Run, summary: &RunSummary, sweep: &Sweep, rest: Factors) -> Option
             contender
                 .guards
                 .iter()
-                .filter(move |g: &&Guard| g.severity() == severity)
+                .filter(move |g| g.severity() == severity && concerns(g, sweep.quantity))
                 .map(ToString::to_string)
         };
         points.push(SweepPoint {
@@ -270,6 +270,15 @@ fn line(run: &Run, summary: &RunSummary, sweep: &Sweep, rest: Factors) -> Option
         rest,
         points,
     })
+}
+
+/// Counts do not suffer from what makes the readers' times useless.
+fn concerns(guard: &Guard, quantity: Quantity) -> bool {
+    let about_times = matches!(
+        guard,
+        Guard::DebugBuild | Guard::CoarseClock { .. } | Guard::FewSamples { .. }
+    );
+    matches!(quantity, Quantity::Time(..)) || !about_times
 }
 
 fn slope_with_interval(points: &[SweepPoint], resampled: &[&Vec<f64>]) -> Option<Estimate> {

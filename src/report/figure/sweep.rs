@@ -4,8 +4,7 @@
 use super::axis::Tick;
 use super::canvas::{self, Frame};
 use super::furniture::{
-    Foot, Header, LABEL_SIZE, MARGIN, NOTE_SIZE, STRUCK_SIGN, Swatch, TICK_SIZE, WIDTH,
-    signed_label,
+    Foot, Header, LABEL_SIZE, MARGIN, NOTE_SIZE, Swatch, TICK_SIZE, WIDTH, signed_label,
 };
 use super::ink::Anchor;
 use super::style::{SOFT_TEXT, TEXT};
@@ -228,7 +227,7 @@ impl SweepFigure {
         if self.curves().any(|c| c.dots.iter().any(|d| d.struck)) {
             key.push((
                 Swatch::StruckMark,
-                format!("{STRUCK_SIGN} struck out, not to be quoted"),
+                "struck out, not to be quoted".to_owned(),
             ));
         }
         if self.curves().any(|c| c.caution) {
