@@ -14,8 +14,8 @@ use procbench::load::keep_awake::KeepAwakeChoice;
 use procbench::load::progress::Progress;
 use procbench::load::{Cancel, OfferedRate};
 use procbench::model::ModelBench;
-use procbench::procarray::{PgProfile, SlotOrder};
 use procbench::procarray::locks::{LockChoice, LockKind};
+use procbench::procarray::{PgProfile, SlotOrder};
 use procbench::record::{
     Block, ClockKind, Factor, Mode, Operation, Phase, Role, Run, SeriesHistogram, SeriesKey,
 };
@@ -116,13 +116,22 @@ fn check_counts(config: &Config, block: &Block) {
         (client.recorded, client.recorded),
         "{what}"
     );
-    let of = |arms: &[Arm]| if arms.contains(&block.arm) { transactions } else { 0 };
+    let of = |arms: &[Arm]| {
+        if arms.contains(&block.arm) {
+            transactions
+        } else {
+            0
+        }
+    };
     for (operation, arms) in [
         (Operation::Connect, &[Arm::Unpooled][..]),
         (Operation::Query, &[Arm::Unpooled]),
         (Operation::Disconnect, &[Arm::Unpooled]),
         (Operation::ProcArrayAdd, &[Arm::Unpooled, Arm::FailedLogin]),
-        (Operation::ProcArrayRemove, &[Arm::Unpooled, Arm::FailedLogin]),
+        (
+            Operation::ProcArrayRemove,
+            &[Arm::Unpooled, Arm::FailedLogin],
+        ),
         (Operation::FailedLogin, &[Arm::FailedLogin]),
         (Operation::Vacuum, &[Arm::Vacuum]),
         (Operation::Commit, &[Arm::Commit]),
@@ -336,7 +345,10 @@ fn the_background_is_the_same_in_every_arm_and_adds_up() {
             let done = |role: Role| block.tallies[&role].succeeded();
             for (role, operation) in roles {
                 let tally = &block.tallies[&role];
-                assert!(tally.is_conserved() && tally.error_count() == 0, "{what}: {tally:?}");
+                assert!(
+                    tally.is_conserved() && tally.error_count() == 0,
+                    "{what}: {tally:?}"
+                );
                 for clock in [ClockKind::Service, ClockKind::Response] {
                     let key = SeriesKey::new(role, operation, Phase::Total, clock);
                     assert_eq!(samples(block, key), tally.recorded, "{what}: {key}");
@@ -350,12 +362,19 @@ fn the_background_is_the_same_in_every_arm_and_adds_up() {
             };
             let commits = done(Role::Committer) + client_commits;
             assert_eq!(counter("operations.end-transaction"), commits, "{what}");
-            assert_eq!(counter("operations.get-new-transaction-id"), 4 * commits, "{what}");
+            assert_eq!(
+                counter("operations.get-new-transaction-id"),
+                4 * commits,
+                "{what}"
+            );
             assert_eq!(counter("operations.horizon"), done(Role::Pruner), "{what}");
             let workers = done(Role::ParallelLeader);
             assert_eq!(counter("operations.restored-xmin"), workers, "{what}");
             // Every view has a row for each of the standing connections at least.
-            assert!(counter("operations.monitor-row") >= 20 * done(Role::Monitor), "{what}");
+            assert!(
+                counter("operations.monitor-row") >= 20 * done(Role::Monitor),
+                "{what}"
+            );
             // No background role is a reader.
             let reader = &block.tallies[&Role::Reader];
             let statements = 2 * reader.succeeded() + samples(block, LOOK_HOLD);
