@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::array::ProcArray;
 use super::dense::{SharedWord, close_gap, open_gap};
-use super::locks::SharedExclusiveLock;
+use super::locks::{CountedExclusive, SharedExclusiveLock};
 use super::pgproc::{NOT_A_MEMBER, ProcNumber, SubxidStatus};
 use super::probe::{LockName, LockProbe};
 use super::xid::TransactionId;
@@ -49,9 +49,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         probe.requesting(LockName::ProcArray);
         let proc_array_guard = self.proc_array_lock.acquire_exclusive();
         probe.acquired(LockName::ProcArray);
-        probe.requesting(LockName::XidGen);
-        let xid_gen_guard = self.xid_gen_lock.acquire_exclusive();
-        probe.acquired(LockName::XidGen);
+        let xid_gen_guard = self.acquire_nested_xid_gen_lock(probe);
 
         debug_assert!(self.pgxactoff(slot).is_none(), "slot {slot} is added twice");
         let num_procs = self.num_procs();
@@ -76,8 +74,10 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         self.renumber_from(index + 1);
         self.spin_injected_hold();
 
-        probe.releasing(LockName::XidGen);
-        drop(xid_gen_guard);
+        if let Some(guard) = xid_gen_guard {
+            probe.releasing(LockName::XidGen);
+            drop(guard);
+        }
         probe.releasing(LockName::ProcArray);
         drop(proc_array_guard);
     }
@@ -97,9 +97,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         probe.requesting(LockName::ProcArray);
         let proc_array_guard = self.proc_array_lock.acquire_exclusive();
         probe.acquired(LockName::ProcArray);
-        probe.requesting(LockName::XidGen);
-        let xid_gen_guard = self.xid_gen_lock.acquire_exclusive();
-        probe.acquired(LockName::XidGen);
+        let xid_gen_guard = self.acquire_nested_xid_gen_lock(probe);
 
         let num_procs = self.num_procs();
         let proc = self.all_procs.proc(slot.0);
@@ -128,10 +126,25 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         // PostgreSQL leaves the old offset in place; here it shows a misuse.
         proc.pgxactoff().set(NOT_A_MEMBER);
 
-        probe.releasing(LockName::XidGen);
-        drop(xid_gen_guard);
+        if let Some(guard) = xid_gen_guard {
+            probe.releasing(LockName::XidGen);
+            drop(guard);
+        }
         probe.releasing(LockName::ProcArray);
         drop(proc_array_guard);
+    }
+
+    /// Only where there are dense arrays: XidGenLock keeps their offsets still.
+    fn acquire_nested_xid_gen_lock(
+        &self,
+        probe: &mut impl LockProbe,
+    ) -> Option<CountedExclusive<'_, L>> {
+        self.config.profile.has_dense_arrays().then(|| {
+            probe.requesting(LockName::XidGen);
+            let guard = self.xid_gen_lock.acquire_exclusive();
+            probe.acquired(LockName::XidGen);
+            guard
+        })
     }
 
     /// Tells every backend from dense index `first` on where it stands now: one store

@@ -9,10 +9,12 @@
 //! wait and hold times passes a [`LockProbe`] that does. Only ProcArrayLock itself, where it
 //! counts how it is taken, reads one around its exclusive holds.
 //!
-//! Left out: two-phase transactions, hot standby, database and role checks, the
-//! horizon scan, transaction-id wraparound limits (`xidStopLimit`), and group clearing
-//! of xids at commit (a committer that finds the lock busy queues for it, as
-//! PostgreSQL did until 9.5). Threads share page tables, so renumbering pays no
+//! A committer that finds ProcArrayLock busy joins a group; savepoints roll back; horizons are
+//! computed, `pg_stat_activity` is read and parallel workers take over an xmin, each under the locks
+//! that PostgreSQL takes for it.
+//!
+//! Left out: two-phase transactions, hot standby, database and role checks, replication slots,
+//! transaction-id wraparound limits (`xidStopLimit`). Threads share page tables, so renumbering pays no
 //! page faults here; PostgreSQL's freshly forked backends do.
 
 mod ablations;
