@@ -10,7 +10,7 @@ use crate::record::{Role, RoleTally, Run};
 use crate::stats::{ContenderSummary, RunSummary, merged_counters};
 
 /// More rows than this are for the summary file, not for the terminal.
-const MOST_ROWS: usize = 24;
+const MOST_ROWS: usize = 40;
 
 /// One contender's counters over its blocks.
 struct Account<'a> {

@@ -112,7 +112,11 @@ fn certainty(item: &Summarized<'_>) -> Vec<String> {
                 } else {
                     "Caution"
                 };
-                let text = format!("{kind}: {guard}");
+                let text = if is_contrast(run) {
+                    format!("{kind}: {guard}")
+                } else {
+                    format!("{kind}: {}", guard.gist())
+                };
                 let who = format!(
                     "{} at {}",
                     contender.label(),

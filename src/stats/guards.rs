@@ -112,6 +112,29 @@ impl Guard {
     }
 }
 
+impl Guard {
+    /// The finding without the number that was measured, so that many levels share one.
+    pub fn gist(&self) -> String {
+        match self {
+            Guard::AchievedRate { role, .. } => {
+                format!("{role}: under 99 % of the offered rate was achieved")
+            }
+            Guard::Errors { role, class, .. } => {
+                format!("{role}: over 1 % of the operations failed, mostly {class}")
+            }
+            Guard::FewSamples { percentile, .. } => format!(
+                "fewer than 10 samples above {}",
+                percentile_name(*percentile)
+            ),
+            Guard::ClientSaturated { .. } => {
+                "a load thread used most of a core: the client may be the limit".to_owned()
+            }
+            Guard::Unsettled { .. } => "blocks began before the server had settled".to_owned(),
+            other => other.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -250,7 +250,7 @@ fn line(run: &Run, summary: &RunSummary, sweep: &Sweep, rest: Factors) -> Option
                 .guards
                 .iter()
                 .filter(move |g| g.severity() == severity && concerns(g, sweep.quantity))
-                .map(ToString::to_string)
+                .map(Guard::gist)
         };
         points.push(SweepPoint {
             at,
