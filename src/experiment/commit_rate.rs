@@ -36,7 +36,7 @@ const SWEEPS: [Sweep; 2] = [
         stem: "snapshot-time",
         title: "What a snapshot costs as more transactions complete",
         look_at: "The median turns from a reused snapshot's time to a scan's where fewer than half are reused; 13 scans at every rate",
-        quantity_words: "service time of a statement of one snapshot, p50 (one clock read included)",
+        quantity_words: "service time of one snapshot, p50, a clock read included",
         arm: Arm::Quiet,
         quantity: Quantity::Time(SeriesKey::READER_SERVICE, Statistic::Percentile(50.0)),
         along: Along::CommitRate,

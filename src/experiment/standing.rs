@@ -19,7 +19,7 @@ const SWEEPS: [Sweep; 2] = [
         stem: "snapshot-time",
         title: "What a snapshot costs as standing connections grow",
         look_at: "Without commits 14 and later reuse the cached snapshot and are flat; with commits they scan a dense array of xids. 13 always scans, and reads everybody's xmin besides",
-        quantity_words: "service time of a statement of one snapshot, p50 (one clock read included)",
+        quantity_words: "service time of one snapshot, p50, a clock read included",
         arm: Arm::Quiet,
         quantity: Quantity::Time(SeriesKey::READER_SERVICE, Statistic::Percentile(50.0)),
         along: Along::Standing,

@@ -40,7 +40,7 @@ fn figures(item: Summarized<'_>, sweep: &Sweep, redraw: &str) -> Vec<(String, Sw
     let drawn: Vec<SweepPanel> = panels
         .iter()
         .map(|(key, lines)| SweepPanel {
-            title: key.words(&varying).join(", "),
+            title: panel_title(key, &varying),
             curves: lines
                 .iter()
                 .map(|line| curve(sweep, line, &names, (&own, &looks)))
@@ -78,6 +78,19 @@ fn figures(item: Summarized<'_>, sweep: &Sweep, redraw: &str) -> Vec<(String, Sw
             (stem, figure)
         })
         .collect()
+}
+
+/// `slots front, mapping fresh`.
+fn panel_title(key: &Factors, varying: &[Factor]) -> String {
+    let words = varying.iter().filter_map(|&f| {
+        let value = key.get(f)?;
+        Some(match f {
+            Factor::CommitRate if value == "0" => "no commits".to_owned(),
+            Factor::CommitRate => format!("{value} commits/s"),
+            _ => format!("{} {value}", f.name()),
+        })
+    });
+    words.collect::<Vec<_>>().join(", ")
 }
 
 fn unit(quantity: Quantity) -> SweepUnit {
