@@ -6,12 +6,15 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::thread;
 
 use super::locks::{LockKind, LockVisitor, SharedExclusiveLock};
-use super::{NoProbe, ProcArray, ProcArrayConfig, SnapshotSource, TransactionId};
+use super::{
+    Ablations, NoProbe, PgProfile, ProcArray, ProcArrayConfig, SnapshotSource, TransactionId,
+};
 
 const COMMITTERS: usize = 2;
 const READERS: usize = 2;
 const CONNECTS: u64 = 1500;
 const COMMITS: u64 = 1500;
+const SLOTS: u32 = 28;
 
 /// What a committer lets others know: an xid while it surely runs, and the last one that surely ended.
 #[derive(Default)]
@@ -22,14 +25,18 @@ struct Published {
 
 struct Stress {
     lock_free_reuse: bool,
+    profile: PgProfile,
+    ablations: Ablations,
 }
 impl LockVisitor for Stress {
     type Output = ();
 
     fn visit<L: SharedExclusiveLock>(self) {
         let array = &ProcArray::<L>::new(ProcArrayConfig {
-            max_backends: 64,
+            max_backends: SLOTS,
             lock_free_reuse: self.lock_free_reuse,
+            profile: self.profile,
+            ablations: self.ablations,
             ..ProcArrayConfig::default()
         })
         .unwrap();
@@ -120,21 +127,25 @@ impl LockVisitor for Stress {
 
         array.check_invariants().unwrap();
         assert_eq!(array.num_procs(), standing.len());
-        assert_eq!(array.free_procs.len(), 64 - standing.len());
+        assert_eq!(array.free_procs.len(), SLOTS as usize - standing.len());
         let counts = array.lock_counts() - at_start;
         let (connects, commits) = (2 * CONNECTS, COMMITTERS as u64 * COMMITS);
         assert_eq!(counts.proc_array.exclusive, 2 * connects + commits);
         let without_lock = without_lock.load(SeqCst);
+        let subtransactions = COMMITTERS as u64 * COMMITS.div_ceil(3);
+        let xids = commits + subtransactions;
+        let dense = self.profile.has_dense_arrays();
+        let (nested, shared_per_xid) = match (dense, self.ablations.xid_gen_lock) {
+            (true, true) => (2 * connects, 0),
+            (true, false) => (0, 1),
+            (false, _) => (0, 0),
+        };
         assert_eq!(
             counts.proc_array.shared,
-            snapshots_taken.load(SeqCst) - without_lock
+            snapshots_taken.load(SeqCst) - without_lock + shared_per_xid * xids
         );
         assert!(lock_free_reuse || without_lock == 0);
-        let subtransactions = COMMITTERS as u64 * COMMITS.div_ceil(3);
-        assert_eq!(
-            counts.xid_gen.exclusive,
-            2 * connects + commits + subtransactions
-        );
+        assert_eq!(counts.xid_gen.exclusive, nested + xids);
         assert_eq!(array.xact_completion_count(), 1 + commits);
     }
 }
@@ -143,13 +154,46 @@ impl LockVisitor for Stress {
 fn snapshots_are_consistent_and_counts_conserved_under_churn() {
     for kind in LockKind::ALL {
         for lock_free_reuse in [false, true] {
-            kind.visit(Stress { lock_free_reuse });
+            kind.visit(Stress {
+                lock_free_reuse,
+                profile: PgProfile::default(),
+                ablations: Ablations::default(),
+            });
+        }
+    }
+}
+
+#[test]
+fn they_are_on_every_version_and_without_each_mechanism() {
+    for profile in PgProfile::ALL {
+        for without in [
+            "",
+            "reuse",
+            "renumbering",
+            "xidgenlock",
+            "renumbering,xidgenlock",
+        ] {
+            for own_pgxactoff_array in [false, true] {
+                let ablations = match without {
+                    "" => Ablations::default(),
+                    names => Ablations::without(names).unwrap(),
+                };
+                profile.lock().visit(Stress {
+                    lock_free_reuse: false,
+                    profile,
+                    ablations: Ablations {
+                        own_pgxactoff_array,
+                        ..ablations
+                    },
+                });
+            }
         }
     }
 }
 
 struct Invalidation {
     lock_free_reuse: bool,
+    profile: PgProfile,
 }
 impl LockVisitor for Invalidation {
     type Output = ();
@@ -157,6 +201,7 @@ impl LockVisitor for Invalidation {
     fn visit<L: SharedExclusiveLock>(self) {
         let array = ProcArray::<L>::new(ProcArrayConfig {
             lock_free_reuse: self.lock_free_reuse,
+            profile: self.profile,
             ..ProcArrayConfig::default()
         })
         .unwrap();
@@ -176,6 +221,14 @@ impl LockVisitor for Invalidation {
         assert_eq!(sources(), scanned);
         assert_eq!(sources(), reused);
 
+        for _ in 0..20 {
+            let newcomer = array.init_process().unwrap();
+            array.add(newcomer, &mut NoProbe);
+            assert_eq!(sources(), reused, "a connect invalidates nothing");
+            array.remove(newcomer, None, &mut NoProbe);
+            array.proc_kill(newcomer);
+            assert_eq!(sources(), reused, "nor does a disconnect");
+        }
         let newcomer = array.init_process().unwrap();
         array.add(newcomer, &mut NoProbe);
         assert_eq!(sources(), reused, "a connect invalidates nothing");
@@ -197,20 +250,32 @@ impl LockVisitor for Invalidation {
 
 #[test]
 fn only_a_completing_xid_invalidates_cached_snapshots() {
-    for kind in LockKind::ALL {
-        for lock_free_reuse in [false, true] {
-            kind.visit(Invalidation { lock_free_reuse });
+    let dense = PgProfile::ALL.into_iter().filter(|p| p.has_dense_arrays());
+    for (profile, lock_free_reuse) in dense.flat_map(|p| [(p, false), (p, true)]) {
+        for kind in LockKind::ALL {
+            kind.visit(Invalidation {
+                lock_free_reuse,
+                profile,
+            });
         }
     }
 }
 
-struct LocksPerOperation;
+struct LocksPerOperation(PgProfile, Ablations);
 impl LockVisitor for LocksPerOperation {
     type Output = ();
 
     /// (ProcArrayLock exclusive, shared, XidGenLock exclusive) of each operation.
     fn visit<L: SharedExclusiveLock>(self) {
-        let array = ProcArray::<L>::new(ProcArrayConfig::default()).unwrap();
+        let array = ProcArray::<L>::new(ProcArrayConfig {
+            profile: self.0,
+            ablations: self.1,
+            ..ProcArrayConfig::default()
+        })
+        .unwrap();
+        let dense = self.0.has_dense_arrays();
+        let nested = u64::from(dense && self.1.xid_gen_lock);
+        let shared_for_xid = u64::from(dense && !self.1.xid_gen_lock);
         let taken_by = |operation: &mut dyn FnMut()| {
             let before = array.lock_counts();
             operation();
@@ -226,7 +291,10 @@ impl LockVisitor for LocksPerOperation {
         let mut snapshot = || {
             array.get_snapshot_data(slot, &mut cache, &mut NoProbe);
         };
-        assert_eq!(taken_by(&mut || array.add(slot, &mut NoProbe)), (1, 0, 1));
+        assert_eq!(
+            taken_by(&mut || array.add(slot, &mut NoProbe)),
+            (1, 0, nested)
+        );
         assert_eq!(taken_by(&mut snapshot), (0, 1, 0));
         assert_eq!(
             taken_by(&mut snapshot),
@@ -240,7 +308,7 @@ impl LockVisitor for LocksPerOperation {
         let mut get_xid = || {
             array.get_new_transaction_id(slot, &mut NoProbe);
         };
-        assert_eq!(taken_by(&mut get_xid), (0, 0, 1));
+        assert_eq!(taken_by(&mut get_xid), (0, shared_for_xid, 1));
         assert_eq!(taken_by(&mut get_xid), (0, 0, 0), "it has one already");
         assert_eq!(taken_by(&mut end), (1, 0, 0));
         let mut vacuum = || {
@@ -250,7 +318,7 @@ impl LockVisitor for LocksPerOperation {
         assert_eq!(taken_by(&mut vacuum), (2, 0, 0));
         assert_eq!(
             taken_by(&mut || array.remove(slot, None, &mut NoProbe)),
-            (1, 0, 1)
+            (1, 0, nested)
         );
         assert_eq!(taken_by(&mut || array.proc_kill(slot)), (0, 0, 0));
     }
@@ -258,5 +326,10 @@ impl LockVisitor for LocksPerOperation {
 
 #[test]
 fn each_operation_takes_the_locks_that_postgres_takes() {
-    LockKind::default().visit(LocksPerOperation);
+    let without_xid_gen_lock = Ablations::without("xidgenlock").unwrap();
+    for profile in PgProfile::ALL {
+        for ablations in [Ablations::default(), without_xid_gen_lock] {
+            profile.lock().visit(LocksPerOperation(profile, ablations));
+        }
+    }
 }

@@ -18,6 +18,7 @@
 mod ablations;
 mod array;
 mod dense;
+mod faults;
 mod freelist;
 mod invariants;
 pub mod locks;
@@ -27,23 +28,31 @@ mod pgproc;
 mod probe;
 mod profile;
 mod reuse_check;
+mod shared_memory;
 mod slot_order;
 mod snapshot;
 mod transaction;
+mod transam;
+mod view;
 mod xid;
 
 #[cfg(test)]
 mod concurrency_tests;
 #[cfg(test)]
+mod fault_tests;
+#[cfg(test)]
 mod reference_tests;
 
 pub use ablations::{Ablations, UnknownMechanism};
 pub use array::{ConfigError, ProcArray, ProcArrayConfig, ProcArrayCounts};
+pub use faults::FaultMeter;
 pub use invariants::InvariantViolation;
 pub use mapping::{MappingKind, PageSize, UnknownMapping, UnknownPageSize};
 pub use pgproc::{MAX_BACKENDS, PGPROC_MAX_CACHED_SUBXIDS, ProcNumber};
 pub use probe::{LockName, LockProbe, NoProbe};
 pub use profile::{PgProfile, UnknownProfile};
+pub use shared_memory::SharedMemoryError;
 pub use slot_order::{SlotOrder, UnknownSlotOrder};
 pub use snapshot::{Snapshot, SnapshotSource};
+pub use view::View;
 pub use xid::{FullTransactionId, TransactionId};
