@@ -10,11 +10,13 @@ use serde::{Deserialize, Serialize};
 use super::ablations::Ablations;
 use super::dense::SharedWord;
 use super::freelist::FreeList;
+use super::group_clear::GroupClear;
 use super::locks::{CountedLock, LockCounts, LockExtremes, SharedExclusiveLock, WakeCounts};
 use super::mapping::{MappingKind, PageSize};
 use super::pgproc::{MAX_BACKENDS, NOT_A_MEMBER, PgProc, ProcNumber};
 use super::profile::PgProfile;
-use super::shared_memory::{SharedMemory, SharedMemoryError};
+use super::shared_memory::{SharedBox, SharedMemory, SharedMemoryError};
+use super::slot_order::SlotOrder;
 use super::snapshot::Snapshot;
 use super::transam::TransamVariables;
 use super::view::{Layout, View};
@@ -74,6 +76,11 @@ pub enum ConfigError {
         "+reuse-check needs snapshots that are reused: not in PostgreSQL 13, and not --without reuse"
     )]
     NothingToReuse,
+    /// A lock that forked children cannot use.
+    #[error(
+        "--mapping forked needs a lock that works between processes: use --lock lwlock-17, lwlock-18 or lwlock-19"
+    )]
+    LockOfOneProcess,
     /// The shared memory cannot be had.
     #[error(transparent)]
     Memory(#[from] SharedMemoryError),
@@ -86,14 +93,15 @@ pub enum ConfigError {
 /// Other orders are mistakes of the caller: debug builds panic.
 pub struct ProcArray<L> {
     pub(super) config: ProcArrayConfig,
-    pub(super) proc_array_lock: CountedLock<L>,
-    pub(super) xid_gen_lock: CountedLock<L>,
+    pub(super) proc_array_lock: SharedBox<CountedLock<L>>,
+    pub(super) xid_gen_lock: SharedBox<CountedLock<L>>,
     memory: SharedMemory,
     layout: Layout,
     home: View,
     pub(super) free_procs: CachePadded<FreeList>,
     /// Whether snapshots are reused while no xid has completed.
     pub(super) reuses: bool,
+    pub(super) group_clear: GroupClear,
 }
 
 /// How often the two locks were taken.
@@ -134,6 +142,9 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         if !config.next_xid.is_normal() {
             return Err(ConfigError::NextXid(config.next_xid.0));
         }
+        if config.mapping == MappingKind::Forked && !L::works_between_processes() {
+            return Err(ConfigError::LockOfOneProcess);
+        }
         let reuses = config.profile.has_dense_arrays() && config.ablations.reuse;
         if config.lock_free_reuse && !reuses {
             return Err(ConfigError::NothingToReuse);
@@ -150,13 +161,14 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         variables.xact_completion_count.store(1, Relaxed);
         home.all_procs().initialise(max_backends);
         Ok(Self {
-            proc_array_lock: CountedLock::new(),
-            xid_gen_lock: CountedLock::without_times(),
+            proc_array_lock: SharedBox::new(CountedLock::new())?,
+            xid_gen_lock: SharedBox::new(CountedLock::without_times())?,
             free_procs: CachePadded::new(FreeList::new(max_backends, config.profile)),
             memory,
             layout,
             home,
             reuses,
+            group_clear: GroupClear::new(max_backends),
             config,
         })
     }
@@ -168,6 +180,31 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
     /// When the kernel grants no mapping.
     pub fn fresh_view(&self) -> Result<View, SharedMemoryError> {
         Ok(View::new(&self.memory.map(false)?, &self.layout))
+    }
+
+    /// Maps the locks' pages in a forked child, so that no fault of theirs is counted as the array's:
+    /// in PostgreSQL the two are neighbours in one page, here each has its counters behind it.
+    pub(crate) fn make_locks_resident(&self) {
+        self.proc_array_lock.make_resident();
+        self.xid_gen_lock.make_resident();
+    }
+
+    /// A small array of the same kind, and a free slot of it in front of one that stands, on which a
+    /// forked child can go through the operations once: it has not even the pages of the code
+    /// mapped, and they are none of the array's.
+    ///
+    /// # Errors
+    /// When there is no memory for it.
+    pub(crate) fn rehearsal(&self) -> Result<(Self, ProcNumber), ConfigError> {
+        let small = Self::new(ProcArrayConfig {
+            max_backends: 2,
+            inject_hold: Duration::ZERO,
+            page_size: PageSize::Small,
+            ..self.config.clone()
+        })?;
+        let standing = small.open_standing(1, 1, SlotOrder::Front);
+        let slot = standing.and_then(|_| small.init_process());
+        Ok((small, slot.ok_or(ConfigError::MaxBackends(2))?))
     }
 
     /// The shared memory through the process's own mapping, every page of which is mapped.

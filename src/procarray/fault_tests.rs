@@ -1,7 +1,12 @@
 //! Page faults inside ProcArrayAdd, against the pages that its addresses say it touches.
+//!
+//! The test of huge pages asks the host for some (`vm.nr_hugepages`) and gives them back. Where it
+//! may not, `PROCBENCH_TESTS_NO_HUGE_PAGES=1` leaves it out.
 
 use std::collections::BTreeSet;
+use std::fs;
 
+use super::forked::Notes;
 use super::locks::{LockVisitor, SharedExclusiveLock};
 use super::mapping::{MappingKind, PageSize};
 use super::{
@@ -45,6 +50,41 @@ struct Faults {
     pages: u64,
 }
 
+impl Connect {
+    fn in_child<L: SharedExclusiveLock>(&self, array: &ProcArray<L>) -> Faults {
+        let slot = array.init_process().unwrap();
+        let (rehearsal, rehearsal_slot) = array.rehearsal().unwrap();
+        let mut notes = Notes::<[u64; 3]>::new().unwrap();
+        let done = notes.of_child(|note, inside| {
+            array.make_locks_resident();
+            array.touch_own_proc(slot);
+            // First to have the code mapped.
+            for (array, slot) in [(&rehearsal, rehearsal_slot), (array, slot)] {
+                let (mut add, mut remove) = (FaultMeter::new(NoProbe), FaultMeter::new(NoProbe));
+                inside.during(|| array.add(slot, &mut add));
+                note[2] = array.pgxactoff(slot).map_or(u64::MAX, |index| index as u64);
+                inside.during(|| array.remove(slot, None, &mut remove));
+                (note[0], note[1]) = (add.faults(), remove.faults());
+            }
+        });
+        assert_eq!(done.end, Ok(()));
+        array.check_invariants().unwrap();
+        // Where it was, seen from here, where nothing faults.
+        array.add(slot, &mut NoProbe);
+        let index = array.pgxactoff(slot).unwrap();
+        assert_eq!(done.note[2], index as u64);
+        let home = array.home();
+        let pages = home.pages_stored_by_add(slot.0, index, self.page_size.bytes());
+        array.remove(slot, None, &mut NoProbe);
+        array.proc_kill(slot);
+        Faults {
+            add: done.note[0],
+            remove: done.note[1],
+            pages: pages.len() as u64,
+        }
+    }
+}
+
 impl LockVisitor for Connect {
     type Output = Faults;
 
@@ -63,7 +103,11 @@ impl LockVisitor for Connect {
         for _ in 0..2 {
             let own = match self.mapping {
                 MappingKind::Shared => None,
-                _ => Some(array.fresh_view().unwrap()),
+                MappingKind::Fresh => Some(array.fresh_view().unwrap()),
+                MappingKind::Forked => {
+                    faults = Some(self.in_child(&array));
+                    continue;
+                }
             };
             let view = own.as_ref().unwrap_or(array.home());
             let slot = array.init_process_through(view).unwrap();
@@ -124,12 +168,15 @@ impl View {
     }
 }
 
-#[test]
-fn faults_inside_add_are_the_pages_that_its_stores_touch() {
+fn faults_are_pages(mapping: MappingKind) {
     for profile in PgProfile::ALL {
         for standing in [0, 200, 1000] {
             for order in [SlotOrder::Front, SlotOrder::Behind, SlotOrder::Spread] {
-                let found = Connect::new(profile, standing, order).run();
+                let found = Connect {
+                    mapping,
+                    ..Connect::new(profile, standing, order)
+                }
+                .run();
                 assert!(
                     found.add.abs_diff(found.pages) <= 2,
                     "{profile}, {standing} standing, {order}: {found:?}"
@@ -139,6 +186,16 @@ fn faults_inside_add_are_the_pages_that_its_stores_touch() {
             }
         }
     }
+}
+
+#[test]
+fn faults_inside_add_are_the_pages_that_its_stores_touch() {
+    faults_are_pages(MappingKind::Fresh);
+}
+
+#[test]
+fn they_are_in_a_forked_child() {
+    faults_are_pages(MappingKind::Forked);
 }
 
 #[test]
@@ -200,6 +257,65 @@ fn without_renumbering_or_with_an_array_for_it_they_do_not_grow() {
             let found = connect.run();
             assert!(found.add <= 5, "{profile}, {ablations}: {found:?}");
             assert!(found.add.abs_diff(found.pages) <= 3, "{profile}: {found:?}");
+        }
+    }
+}
+
+/// The host's huge pages, as many more than it had until dropped.
+struct HugePages {
+    before: u64,
+}
+
+const NR_HUGE_PAGES: &str = "/proc/sys/vm/nr_hugepages";
+
+impl HugePages {
+    fn ask_for(more: u64) -> Self {
+        let how = format!(
+            "this test needs {more} huge pages: run it as root, or set PROCBENCH_TESTS_NO_HUGE_PAGES=1 to leave it out"
+        );
+        let now = || -> u64 {
+            let text = fs::read_to_string(NR_HUGE_PAGES).expect(&how);
+            text.trim().parse().expect(&how)
+        };
+        let before = now();
+        fs::write(NR_HUGE_PAGES, (before + more).to_string()).expect(&how);
+        let asked = Self { before };
+        assert!(now() >= before + more, "the host has not the memory; {how}");
+        asked
+    }
+}
+
+impl Drop for HugePages {
+    fn drop(&mut self) {
+        let _ = fs::write(NR_HUGE_PAGES, self.before.to_string());
+    }
+}
+
+#[test]
+fn huge_pages_take_at_least_four_fifths_of_the_faults_away() {
+    if std::env::var("PROCBENCH_TESTS_NO_HUGE_PAGES").is_ok_and(|set| set == "1") {
+        return;
+    }
+    // 2,000 PGPROCs and what belongs to them need two.
+    let _granted = HugePages::ask_for(4);
+    for mapping in [MappingKind::Fresh, MappingKind::Forked] {
+        for profile in PgProfile::ALL.into_iter().filter(|p| p.has_dense_arrays()) {
+            for standing in [1000, 2000] {
+                let small = Connect {
+                    mapping,
+                    ..Connect::new(profile, standing, SlotOrder::Front)
+                };
+                let huge = Connect {
+                    page_size: PageSize::Huge,
+                    ..small
+                };
+                let (small, huge) = (small.run(), huge.run());
+                assert!(
+                    huge.add * 5 <= small.add,
+                    "{profile}, {standing}, {mapping}: {huge:?} instead of {small:?}"
+                );
+                assert!(huge.add.abs_diff(huge.pages) <= 2, "{profile}: {huge:?}");
+            }
         }
     }
 }

@@ -68,8 +68,18 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
     /// # Errors
     /// The first violation found.
     pub fn check_invariants(&self) -> Result<(), InvariantViolation> {
-        let _proc_array_guard = self.proc_array_lock.uncounted().acquire_exclusive();
-        let _xid_gen_guard = self.xid_gen_lock.uncounted().acquire_exclusive();
+        // In the order in which those who take both take them.
+        let (proc_array, xid_gen) = (
+            self.proc_array_lock.uncounted(),
+            self.xid_gen_lock.uncounted(),
+        );
+        let _guards = if self.config.ablations.xid_gen_lock {
+            let outer = proc_array.acquire_exclusive();
+            (outer, xid_gen.acquire_exclusive())
+        } else {
+            let outer = xid_gen.acquire_exclusive();
+            (proc_array.acquire_exclusive(), outer)
+        };
         let members: Vec<u32> = self.pgprocnos()[..self.num_procs()]
             .iter()
             .map(SharedWord::get)

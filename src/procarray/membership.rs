@@ -28,7 +28,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
     }
 
     /// The stores of `InitProcess` to the own PGPROC.
-    pub(super) fn reset_proc(view: &View, slot: ProcNumber) {
+    fn reset_proc(view: &View, slot: ProcNumber) {
         let proc = view.proc(slot.0);
         proc.xid().set(TransactionId::INVALID.0);
         proc.xmin().set(TransactionId::INVALID.0);
@@ -36,6 +36,13 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         proc.status_flags().set(0);
         proc.set_subxid_status(SubxidStatus::default());
         view.all_procs().mirror_in_pgxact(proc);
+        // Any number that no other living backend has.
+        proc.pid().set(slot.0 + 1);
+    }
+
+    /// Repeats the stores of `InitProcess` to the own PGPROC, by the child that the slot is for.
+    pub(crate) fn touch_own_proc(&self, slot: ProcNumber) {
+        Self::reset_proc(self.home(), slot);
     }
 
     /// Returns the PGPROC to the free list (proc.c `ProcKill`), after [`Self::remove`].
@@ -44,6 +51,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
             self.pgxactoff(slot).is_none(),
             "slot {slot} is killed while in the array"
         );
+        self.proc(slot).pid().set(0);
         self.free_procs.push(slot);
     }
 

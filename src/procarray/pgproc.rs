@@ -63,6 +63,10 @@ impl SubxidStatus {
         Self(self.0 + 1)
     }
 
+    pub(crate) const fn one_less(self) -> Self {
+        Self(self.0 - 1)
+    }
+
     pub(crate) const fn with_overflow(self) -> Self {
         Self(self.0 | Self::OVERFLOWED)
     }
@@ -78,6 +82,8 @@ pub(crate) mod status_flags {
     pub(crate) const PROC_VACUUM_FOR_WRAPAROUND: u8 = 0x08;
     /// Logical decoding outside a transaction.
     pub(crate) const PROC_IN_LOGICAL_DECODING: u8 = 0x10;
+    /// What a parallel worker takes over from its leader (14 and later).
+    pub(crate) const PROC_XMIN_FLAGS: u8 = PROC_IN_VACUUM | PROC_IN_SAFE_IC;
     /// What the end of a transaction clears.
     pub(crate) const PROC_VACUUM_STATE_MASK: u8 =
         PROC_IN_VACUUM | PROC_IN_SAFE_IC | PROC_VACUUM_FOR_WRAPAROUND;
@@ -88,11 +94,15 @@ pub(crate) mod status_flags {
 // towards the end. A renumbering store therefore hits the line of the owner's xmin.
 const XID: usize = 13;
 const XMIN: usize = XID + 1;
+const PID: usize = 16;
 const PGXACTOFF: usize = 17;
 const STATUS_FLAGS: usize = 27;
 const LATEST_XID: usize = 31;
 const SUBXID_STATUS: usize = 55;
 const SUBXIDS: usize = 56;
+const GROUP_MEMBER: usize = SUBXIDS + PGPROC_MAX_CACHED_SUBXIDS;
+const GROUP_NEXT: usize = GROUP_MEMBER + 1;
+const GROUP_MEMBER_XID: usize = GROUP_MEMBER + 2;
 
 /// All PGPROCs (`ProcGlobal->allProcs`) as one mapping shows them, and up to 13 their PGXACTs
 /// (`ProcGlobal->allPgXact`).
@@ -214,6 +224,12 @@ impl<'a> PgProc<'a> {
         &self.xid_and_xmin[1]
     }
 
+    /// The backend's process id; 0 while the slot is free.
+    #[inline]
+    pub(crate) fn pid(self) -> &'a AtomicU32 {
+        &self.words[PID]
+    }
+
     /// Index in the dense arrays; changes under both locks, readable under either. Where nobody
     /// keeps it up to date it says only whether the slot is in the array.
     #[inline]
@@ -257,6 +273,24 @@ impl<'a> PgProc<'a> {
         std::ptr::from_ref(&self.words[SUBXID_STATUS]).addr()
     }
 
+    /// Whether the owner waits for its xid to be cleared (`procArrayGroupMember`).
+    #[inline]
+    pub(crate) fn group_member(self) -> &'a AtomicU32 {
+        &self.words[GROUP_MEMBER]
+    }
+
+    /// The slot behind this one in the list of those (`procArrayGroupNext`).
+    #[inline]
+    pub(crate) fn group_next(self) -> &'a AtomicU32 {
+        &self.words[GROUP_NEXT]
+    }
+
+    /// Newest xid of the waiting transaction (`procArrayGroupMemberXid`).
+    #[inline]
+    pub(crate) fn group_member_xid(self) -> &'a AtomicU32 {
+        &self.words[GROUP_MEMBER_XID]
+    }
+
     #[inline]
     pub(crate) fn top_xid(self) -> TransactionId {
         TransactionId(self.xid().get())
@@ -279,11 +313,12 @@ mod tests {
             let address = |n| std::ptr::from_ref(all.proc(n).xid()).addr();
             assert_eq!(address(1) - address(0), stride);
             assert_eq!(address(2) - address(1), stride);
-            assert!((SUBXIDS + PGPROC_MAX_CACHED_SUBXIDS) * 4 <= stride);
+            assert!((GROUP_MEMBER_XID + 1) * 4 <= stride);
         }
         let words = [
             XID,
             XMIN,
+            PID,
             PGXACTOFF,
             STATUS_FLAGS,
             LATEST_XID,

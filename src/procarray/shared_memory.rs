@@ -213,6 +213,24 @@ impl<T: Sync> SharedBox<T> {
     }
 }
 
+impl<T> SharedBox<T> {
+    /// Maps its pages in the calling process, a forked child, which has none of them mapped.
+    pub(crate) fn make_resident(&self) {
+        let bytes = size_of::<T>()
+            .max(1)
+            .next_multiple_of(PageSize::Small.bytes());
+        // A kernel that does not know the advice maps them at first use.
+        // SAFETY: changes no content of memory that is ours.
+        let _ = unsafe {
+            madvise(
+                self.value.as_ptr().cast(),
+                bytes,
+                Advice::LinuxPopulateWrite,
+            )
+        };
+    }
+}
+
 impl<T> std::ops::Deref for SharedBox<T> {
     type Target = T;
 

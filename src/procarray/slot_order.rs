@@ -108,7 +108,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         if self.config.profile.recycles_fifo() {
             // Returned slots queue behind the spare ones, which would have their turn first.
             for _ in 0..spare {
-                self.init_process()?;
+                self.free_procs.pop()?;
             }
         }
         for slot in placeholders {

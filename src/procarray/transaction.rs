@@ -1,17 +1,55 @@
 //! Transaction ids and the end of a transaction: `GetNewTransactionId`,
-//! `ProcArrayEndTransaction`, and VACUUM's status flag.
+//! `ReadNextTransactionId`, `ProcArrayEndTransaction`, and VACUUM's status flag.
 
 use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::sync::atomic::fence;
 
 use super::array::ProcArray;
 use super::dense::SharedWord;
+use super::group_clear::GroupPart;
 use super::locks::SharedExclusiveLock;
 use super::pgproc::status_flags::{PROC_IN_VACUUM, PROC_VACUUM_STATE_MASK};
 use super::pgproc::{PGPROC_MAX_CACHED_SUBXIDS, PgProc, ProcNumber, SubxidStatus};
 use super::probe::{LockName, LockProbe};
+use super::profile::PgProfile;
 use super::view::View;
 use super::xid::{FullTransactionId, TransactionId};
+
+/// How [`ProcArray::end_transaction`] ended a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TransactionEnd {
+    /// It had no xid. ProcArrayLock was taken only to clear the flags of a VACUUM.
+    WithoutXid {
+        /// Whether it was.
+        cleared_flags: bool,
+    },
+    /// The conditional acquisition of ProcArrayLock succeeded.
+    AtOnce(TransactionId),
+    /// It failed, and the backend cleared a group of xids, its own included.
+    GroupLeader {
+        /// The own xid.
+        xid: TransactionId,
+        /// Xids cleared under the one acquisition.
+        members: u32,
+    },
+    /// It failed, and another backend cleared the xid.
+    GroupFollower(TransactionId),
+    /// It failed, and the backend queued for the lock, as without group clear.
+    Queued(TransactionId),
+}
+
+impl TransactionEnd {
+    /// The xid that has ended, if there was one.
+    pub fn xid(self) -> Option<TransactionId> {
+        match self {
+            Self::WithoutXid { .. } => None,
+            Self::AtOnce(xid)
+            | Self::GroupLeader { xid, .. }
+            | Self::GroupFollower(xid)
+            | Self::Queued(xid) => Some(xid),
+        }
+    }
+}
 
 impl<L: SharedExclusiveLock> ProcArray<L> {
     /// Gives the backend's transaction an xid (varsup.c `GetNewTransactionId`), or
@@ -73,7 +111,8 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
     }
 
     /// Does `store`, to a place in the dense arrays that the caller's XidGenLock keeps where it is.
-    /// Where adding and removing do without XidGenLock (an ablation), ProcArrayLock shared does.
+    /// Where adding and removing do without XidGenLock (an ablation), ProcArrayLock shared does:
+    /// inside XidGenLock, and then nobody takes the two the other way round.
     #[inline]
     fn with_offsets_standing_still(&self, probe: &mut impl LockProbe, store: impl FnOnce()) {
         if self.nests_xid_gen_lock() || !self.config.profile.has_dense_arrays() {
@@ -94,38 +133,67 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         full.xid()
     }
 
-    /// Ends the backend's transaction (procarray.c `ProcArrayEndTransaction`), and
-    /// returns the xid if it had one.
+    /// The xid that the next transaction will get (varsup.c `ReadNextTransactionId`, before 14
+    /// `ReadNewTransactionId`): XidGenLock in shared mode.
+    pub fn read_next_transaction_id(&self, probe: &mut impl LockProbe) -> TransactionId {
+        probe.requesting(LockName::XidGen);
+        let guard = self.xid_gen_lock.acquire_shared();
+        probe.acquired(LockName::XidGen);
+        let next = FullTransactionId(self.transam_variables().next_xid.load(Relaxed));
+        probe.releasing(LockName::XidGen);
+        drop(guard);
+        next.xid()
+    }
+
+    /// Ends the backend's transaction (procarray.c `ProcArrayEndTransaction`).
     ///
-    /// Without an xid it takes **no lock**. With one it tries ProcArrayLock
-    /// exclusively, which fails while anybody holds it in any mode, and then
-    /// queues for it. PostgreSQL since 9.6 would join a group instead.
-    pub fn end_transaction(
-        &self,
-        slot: ProcNumber,
-        probe: &mut impl LockProbe,
-    ) -> Option<TransactionId> {
+    /// Without an xid it takes **no lock**, unless it ran a VACUUM (14 and later). With one it tries
+    /// ProcArrayLock exclusively, which fails while anybody holds it in any mode, shared
+    /// holders included, and then joins a group (`ProcArrayGroupClearXid`), or without
+    /// [`group_clear`](super::Ablations::group_clear) queues for the lock.
+    pub fn end_transaction(&self, slot: ProcNumber, probe: &mut impl LockProbe) -> TransactionEnd {
         let proc = self.proc(slot);
         let xid = proc.top_xid();
         if !xid.is_valid() {
             proc.xmin().set(TransactionId::INVALID.0);
-            self.clear_vacuum_flags(proc, probe);
-            return None;
+            let cleared_flags = self.clear_vacuum_flags(proc, probe);
+            return TransactionEnd::WithoutXid { cleared_flags };
         }
         probe.requesting(LockName::ProcArray);
-        let guard = match self.proc_array_lock.try_acquire_exclusive() {
-            Some(guard) => guard,
-            None => self.proc_array_lock.acquire_exclusive(),
+        let Some(guard) = self.proc_array_lock.try_acquire_exclusive() else {
+            if !self.config.ablations.group_clear {
+                return self.end_queued(proc, xid, probe);
+            }
+            return match self.group_clear_xid(slot, probe) {
+                GroupPart::Leader(members) => TransactionEnd::GroupLeader { xid, members },
+                GroupPart::Follower => TransactionEnd::GroupFollower(xid),
+            };
         };
         probe.acquired(LockName::ProcArray);
         self.end_transaction_internal(proc, TransactionId(proc.latest_xid().get()));
         probe.releasing(LockName::ProcArray);
         drop(guard);
-        Some(xid)
+        TransactionEnd::AtOnce(xid)
+    }
+
+    /// What followed a busy lock up to 9.5.
+    #[cold]
+    fn end_queued(
+        &self,
+        proc: PgProc<'_>,
+        xid: TransactionId,
+        probe: &mut impl LockProbe,
+    ) -> TransactionEnd {
+        let guard = self.proc_array_lock.acquire_exclusive();
+        probe.acquired(LockName::ProcArray);
+        self.end_transaction_internal(proc, TransactionId(proc.latest_xid().get()));
+        probe.releasing(LockName::ProcArray);
+        drop(guard);
+        TransactionEnd::Queued(xid)
     }
 
     /// `ProcArrayEndTransactionInternal`, under ProcArrayLock exclusive.
-    fn end_transaction_internal(&self, proc: PgProc<'_>, latest_xid: TransactionId) {
+    pub(super) fn end_transaction_internal(&self, proc: PgProc<'_>, latest_xid: TransactionId) {
         self.home().set_xid(proc, TransactionId::INVALID);
         proc.xmin().set(TransactionId::INVALID.0);
         self.store_cleared_vacuum_flags(proc);
@@ -154,9 +222,15 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         drop(guard);
     }
 
-    fn clear_vacuum_flags(&self, proc: PgProc<'_>, probe: &mut impl LockProbe) {
+    /// Whether the lock was taken for it.
+    fn clear_vacuum_flags(&self, proc: PgProc<'_>, probe: &mut impl LockProbe) -> bool {
         if proc.status_flags().get() as u8 & PROC_VACUUM_STATE_MASK == 0 {
-            return;
+            return false;
+        }
+        if self.config.profile == PgProfile::V13 {
+            // The flags are in the own PGXACT.
+            self.store_cleared_vacuum_flags(proc);
+            return false;
         }
         probe.requesting(LockName::ProcArray);
         let guard = self.proc_array_lock.acquire_exclusive();
@@ -164,6 +238,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         self.store_cleared_vacuum_flags(proc);
         probe.releasing(LockName::ProcArray);
         drop(guard);
+        true
     }
 
     fn store_cleared_vacuum_flags(&self, proc: PgProc<'_>) {

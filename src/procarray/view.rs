@@ -1,11 +1,13 @@
 //! What PostgreSQL keeps in shared memory, where a mapping shows it.
 
+use std::fmt;
 use std::mem::size_of;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32};
 
 use super::ablations::Ablations;
 use super::dense::{PG_CACHE_LINE_SIZE, SharedWord};
+use super::mapping::PageSize;
 use super::pgproc::{AllProcs, PGXACT_WORDS, PgProc, SubxidStatus};
 use super::profile::PgProfile;
 use super::shared_memory::{Mapping, SharedArray};
@@ -14,6 +16,9 @@ use super::xid::TransactionId;
 
 /// What a read fault maps at most, around the page that was read (Linux, `fault_around_bytes`).
 const FAULT_AROUND: usize = 64 << 10;
+
+/// Where an array begins on a page of its own, so that faults can be foretold.
+const PAGE: usize = PageSize::Small.bytes();
 
 /// PGPROCs behind those of clients: autovacuum, background workers, walsenders, auxiliary
 /// processes and prepared transactions. About as many as 18 has by default; never in use
@@ -29,8 +34,8 @@ const REPLICATION_SLOT_CATALOG_XMIN: usize = 8;
 /// Where everything is, in bytes from the beginning of the shared memory.
 ///
 /// In PostgreSQL's order: transaction counters; after a gap (PostgreSQL's buffers, among others)
-/// PGPROCs, the arrays that belong to them, ProcArrayStruct. Up to 17 every array
-/// starts at [`PG_CACHE_LINE_SIZE`]; in 18 PGPROCs, xids, subxidStates and statusFlags are one
+/// PGPROCs, the arrays that belong to them, and after another gap ProcArrayStruct: reading the
+/// one maps no page of the other. Up to 17 every array starts at [`PG_CACHE_LINE_SIZE`]; in 18 PGPROCs, xids, subxidStates and statusFlags are one
 /// allocation without padding (proc.c `InitProcGlobal`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Layout {
@@ -62,7 +67,11 @@ impl Layout {
         let all_procs = size_of::<TransamVariables>().next_multiple_of(FAULT_AROUND);
         let end_of_procs = all_procs + (slots + OTHER_PROCS) * profile.stride();
         let dense = if profile.has_dense_arrays() { slots } else { 0 };
-        let xids = own_line(end_of_procs);
+        let xids = if profile == PgProfile::V18 {
+            end_of_procs
+        } else {
+            end_of_procs.next_multiple_of(PAGE)
+        };
         let subxid_states = own_line(xids + dense * size_of::<AtomicU32>());
         let status_flags = own_line(subxid_states + dense * size_of::<AtomicU16>());
         let pgxacts = align(status_flags + dense);
@@ -77,7 +86,8 @@ impl Layout {
         } else {
             0
         };
-        let proc_array_struct = align(pgxactoffs + own_array * size_of::<AtomicU32>());
+        let end_of_arrays = pgxactoffs + own_array * size_of::<AtomicU32>();
+        let proc_array_struct = end_of_arrays.next_multiple_of(PAGE) + FAULT_AROUND;
         Self {
             profile,
             ablations,
@@ -107,6 +117,12 @@ pub struct View {
     all_procs: AllProcs,
     renumbers: bool,
     dense: bool,
+}
+
+impl fmt::Debug for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("View").finish_non_exhaustive()
+    }
 }
 
 impl View {
@@ -202,6 +218,19 @@ impl View {
         self.status_flags.words()
     }
 
+    /// What snapshots and horizons read of a member: its xid, then its status flags. `index` is its
+    /// place in the array.
+    #[inline]
+    pub(super) fn xid_and_flags(&self, index: usize, proc: PgProc<'_>) -> (TransactionId, u8) {
+        if self.dense {
+            let xid = TransactionId(self.xids()[index].get());
+            (xid, self.status_flags()[index].get())
+        } else {
+            let (xid, _, flags, _) = self.all_procs.pgxact(proc.number());
+            (xid, flags)
+        }
+    }
+
     /// The two xmins of replication slots, which every rebuilt snapshot reads.
     /// The model has no slots: both are invalid.
     #[inline]
@@ -275,7 +304,7 @@ mod tests {
                 assert!(arrays.iter().all(|at| at % PG_CACHE_LINE_SIZE == 0));
             }
             assert!(OTHER_PROCS * profile.stride() > FAULT_AROUND);
-            assert_eq!(layout.pgxactoffs, layout.proc_array_struct);
+            assert!(layout.proc_array_struct >= layout.pgxactoffs + FAULT_AROUND);
             let own = Ablations {
                 own_pgxactoff_array: true,
                 ..Ablations::default()
