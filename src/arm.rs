@@ -26,11 +26,19 @@ pub enum Arm {
     PgbouncerKept,
     /// Connect, send nothing, half-close, wait for EOF: a fork without a ProcArray entry.
     ForkOnly,
+    /// Logins of an unknown role: the ProcArray is joined, almost nothing is loaded.
+    FailedLogin,
+    /// VACUUMs of an empty table: exclusive acquisitions without a fork.
+    Vacuum,
+    /// Small writes on persistent direct connections.
+    Commit,
+    /// The CPU of a connection, and no ProcArray.
+    CpuBurn,
 }
 
 impl Arm {
     /// Every arm, in the order of presentation.
-    pub const ALL: [Arm; 7] = [
+    pub const ALL: [Arm; 11] = [
         Arm::Quiet,
         Arm::KeptOpen,
         Arm::Unpooled,
@@ -38,6 +46,10 @@ impl Arm {
         Arm::Pgbouncer,
         Arm::PgbouncerKept,
         Arm::ForkOnly,
+        Arm::FailedLogin,
+        Arm::Vacuum,
+        Arm::Commit,
+        Arm::CpuBurn,
     ];
 
     /// The name used on the command line, in files and in figures.
@@ -50,6 +62,10 @@ impl Arm {
             Arm::Pgbouncer => "pgbouncer",
             Arm::PgbouncerKept => "pgbouncer-kept",
             Arm::ForkOnly => "fork-only",
+            Arm::FailedLogin => "failed-login",
+            Arm::Vacuum => "vacuum",
+            Arm::Commit => "commit",
+            Arm::CpuBurn => "cpu-burn",
         }
     }
 
@@ -63,6 +79,10 @@ impl Arm {
             Arm::Pgbouncer => "as unpooled, but connecting to PgBouncer",
             Arm::PgbouncerKept => "transactions on persistent connections to PgBouncer",
             Arm::ForkOnly => "connect, send nothing, close: a fork, no ProcArray",
+            Arm::FailedLogin => "logins of an unknown role: ProcArray, little else (model)",
+            Arm::Vacuum => "VACUUM of an empty table: exclusive, no fork (model)",
+            Arm::Commit => "small writes on persistent connections (model)",
+            Arm::CpuBurn => "the CPU of a connection, no ProcArray (model)",
         }
     }
 
@@ -79,7 +99,10 @@ impl Arm {
     /// Whether `mode` can run this arm.
     pub fn exists_in(self, mode: Mode) -> bool {
         match mode {
-            Mode::Server => true,
+            Mode::Server => !matches!(
+                self,
+                Arm::FailedLogin | Arm::Vacuum | Arm::Commit | Arm::CpuBurn
+            ),
             Mode::Model => !self.needs_pgbouncer(),
         }
     }

@@ -1,5 +1,7 @@
 //! What a run was asked to do: typed, validated, stored in the run file.
 
+mod model;
+
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,8 +12,9 @@ use crate::arm::Arm;
 use crate::load::keep_awake::KeepAwakeChoice;
 use crate::load::{Arrivals, OfferedRate};
 use crate::procarray::SlotOrder;
-use crate::procarray::locks::LockChoice;
 use crate::record::{Factors, Mode};
+
+pub use model::{Background, ModelConfig};
 
 /// When a disconnect counts as done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -127,29 +130,6 @@ fn crossed<T: ToString>(
         .collect()
 }
 
-/// Settings only the model has.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ModelConfig {
-    /// The locks that stand for ProcArrayLock and XidGenLock, a level each. One
-    /// alone in files of earlier versions.
-    #[serde(rename = "lock", deserialize_with = "one_or_many")]
-    pub locks: Vec<LockChoice>,
-    /// Snapshots a statement takes (2 for a simple-protocol SELECT).
-    pub snapshots_per_statement: u32,
-    /// Shared acquisitions of a connection before its first statement is over
-    /// (4 on 13-17 beyond the statement's own 2, 3 on 18).
-    pub snapshots_per_connect: u32,
-    /// CPU burnt for the fork of each connection, in ns, outside any lock.
-    pub fork_cpu_ns: u64,
-    /// CPU burnt for authentication, catalogue loading and exit of each
-    /// connection, in ns, outside any lock.
-    pub session_cpu_ns: u64,
-    /// Where the two CPU costs come from, in words.
-    pub cpu_cost_source: String,
-    /// A known delay inside ProcArrayAdd's exclusive section, in ns: the positive control.
-    pub inject_hold_ns: u64,
-}
-
 /// Settings only a server run has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerConfig {
@@ -241,7 +221,7 @@ impl Config {
             .collect();
         levels = crossed(&levels, &self.slot_orders, |l, v| l.slot_order = Some(v));
         if let Some(model) = &self.model {
-            levels = crossed(&levels, &model.locks, |l, v| l.lock = Some(v));
+            levels = model.cross_into(levels);
         }
         levels
     }
@@ -294,13 +274,13 @@ impl Config {
         if self.slot_orders.is_empty() {
             return fail("--slot-order is empty: give one or more, such as front,behind".into());
         }
-        if self.model.as_ref().is_some_and(|m| m.locks.is_empty()) {
-            return fail("--lock is empty: give one or more, such as parking_lot,std".into());
+        if let Some(model) = &self.model {
+            model.validate()?;
         }
         let levels = self.levels().len();
         if levels > MOST_LEVELS {
             return fail(format!(
-                "{levels} combinations of --standing, --slot-order and --lock are too many: at most {MOST_LEVELS}"
+                "{levels} combinations of --standing and the other lists are too many: at most {MOST_LEVELS}"
             ));
         }
         if self.duration_ns == 0 {
@@ -342,7 +322,7 @@ impl Config {
 mod tests {
     use super::*;
     use crate::experiment::{self, Scale};
-    use crate::procarray::locks::LockKind;
+    use crate::procarray::locks::{LockChoice, LockKind};
 
     fn model_config() -> Config {
         (experiment::find("churn-tail").unwrap().config)(Mode::Model, Scale::Quick)
@@ -397,8 +377,6 @@ mod tests {
     #[test]
     fn an_empty_list_is_refused() {
         let mut config = model_config();
-        config.model.as_mut().unwrap().locks.clear();
-        assert!(config.validate().unwrap_err().0.contains("--lock is empty"));
         config.slot_orders.clear();
         let error = config.validate().unwrap_err();
         assert!(error.0.contains("--slot-order is empty"));

@@ -58,6 +58,7 @@ pub fn execute(
         clock: ClockQuality::measure(),
         provenance: Provenance::collect(),
         absent_arms: Vec::new(),
+        absent_levels: Vec::new(),
         remarks: Vec::new(),
         blocks: Vec::new(),
     };
@@ -117,12 +118,13 @@ fn carry_out(
     if arms.is_empty() {
         return Err(Failure::Fatal("no arm is left to run".to_owned()));
     }
-    let rate = settle_rate(run, &arms, bench, cancel, progress)?;
+    let levels = levels_to_be_had(run, bench, progress)?;
+    let rate = settle_rate(run, (&arms, &levels), bench, cancel, progress)?;
     run.client_rate_per_second = rate.per_second();
     bench.set_client_rate(rate);
     let plan = Plan::new(&PlanShape {
         arms: &arms,
-        levels: &config.levels(),
+        levels: &levels,
         blocks: config.blocks,
         visits: config.visits,
         seed: config.seed,
@@ -141,6 +143,13 @@ fn carry_out(
     run.status = driven.status;
     run.absent_arms.extend(driven.lost);
     if run.status == RunStatus::Complete
+        && let Some(absent) = run.absent_levels.iter().find(|l| l.wanted)
+    {
+        run.status = RunStatus::Partial {
+            reason: format!("a level could not be had: {}", absent.reason),
+        };
+    }
+    if run.status == RunStatus::Complete
         && let Some(arm) = arm_without_success(&run.blocks)
     {
         run.status = RunStatus::Partial {
@@ -148,6 +157,35 @@ fn carry_out(
         };
     }
     Ok(driven.interrupted)
+}
+
+/// The levels without those that cannot be had here, which are named once a reason.
+fn levels_to_be_had(
+    run: &mut Run,
+    bench: &mut dyn Bench,
+    progress: &Progress,
+) -> Result<Vec<Factors>, Failure> {
+    let mut levels = run.config.levels();
+    run.absent_levels = bench.absent_levels(&levels);
+    levels.retain(|l| !run.absent_levels.iter().any(|a| a.factors == *l));
+    let mut said: Vec<&str> = Vec::new();
+    for absent in &run.absent_levels {
+        if said.contains(&absent.reason.as_str()) {
+            continue;
+        }
+        said.push(&absent.reason);
+        let same = |a: &&crate::record::AbsentLevel| a.reason == absent.reason;
+        progress.say(&format!(
+            "procbench: {} of {} levels are absent: {}",
+            run.absent_levels.iter().filter(same).count(),
+            run.absent_levels.len() + levels.len(),
+            absent.reason
+        ));
+    }
+    match run.absent_levels.first() {
+        Some(absent) if levels.is_empty() => Err(Failure::Fatal(absent.reason.clone())),
+        _ => Ok(levels),
+    }
 }
 
 /// An arm whose clients never succeeded: an error, not a slow arm.
@@ -249,7 +287,7 @@ fn sustained(
 
 fn settle_rate(
     run: &mut Run,
-    arms: &[Arm],
+    (arms, levels): (&[Arm], &[Factors]),
     bench: &mut dyn Bench,
     cancel: &Cancel,
     progress: &Progress,
@@ -273,7 +311,8 @@ fn settle_rate(
         return Ok(OfferedRate::PerSecond(GENTLE_RATE));
     }
     let standing = config.largest_standing();
-    let levels = levels_to_calibrate(config);
+    let mut levels = levels.to_vec();
+    levels.retain(|l| l.standing == standing);
     progress.say(&format!(
         "procbench: calibrating the clients' rate at {standing} standing connections, about {} s",
         levels.len() as u64 * calibration_time(config).as_millis() as u64 / 1_000 + 3

@@ -126,6 +126,7 @@ pub fn sample_run(blocks: u32) -> Run {
         },
         provenance: Provenance::default(),
         absent_arms: Vec::new(),
+        absent_levels: Vec::new(),
         remarks: Vec::new(),
         blocks: plan
             .visits

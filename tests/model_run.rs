@@ -7,15 +7,15 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use procbench::arm::Arm;
-use procbench::config::{ClientRate, Config};
+use procbench::config::{Background, ClientRate, Config};
 use procbench::execute::execute;
 use procbench::experiment::{self, Scale};
 use procbench::load::keep_awake::KeepAwakeChoice;
 use procbench::load::progress::Progress;
 use procbench::load::{Cancel, OfferedRate};
 use procbench::model::ModelBench;
-use procbench::procarray::SlotOrder;
 use procbench::procarray::locks::{LockChoice, LockKind};
+use procbench::procarray::{PgProfile, SlotOrder};
 use procbench::record::{
     Block, ClockKind, Factor, Mode, Operation, Phase, Role, Run, SeriesHistogram, SeriesKey,
 };
@@ -38,6 +38,7 @@ fn alone() -> MutexGuard<'static, ()> {
 /// Every arm once (and the twin), without warm-up, so that all that is done is measured.
 fn config() -> Config {
     let mut config = (experiment::find("churn-tail").unwrap().config)(Mode::Model, Scale::Quick);
+    config.arms = Arm::all_in(Mode::Model);
     config.readers = 2;
     config.reader_rate = OfferedRate::PerSecond(2_000.0);
     config.clients = 3;
@@ -115,41 +116,63 @@ fn check_counts(config: &Config, block: &Block) {
         (client.recorded, client.recorded),
         "{what}"
     );
-    let reconnects = if block.arm == Arm::Unpooled {
-        transactions
-    } else {
-        0
+    let of = |arms: &[Arm]| {
+        if arms.contains(&block.arm) {
+            transactions
+        } else {
+            0
+        }
     };
-    for operation in [
-        Operation::Connect,
-        Operation::Query,
-        Operation::Disconnect,
-        Operation::ProcArrayAdd,
-        Operation::ProcArrayRemove,
+    for (operation, arms) in [
+        (Operation::Connect, &[Arm::Unpooled][..]),
+        (Operation::Query, &[Arm::Unpooled]),
+        (Operation::Disconnect, &[Arm::Unpooled]),
+        (Operation::ProcArrayAdd, &[Arm::Unpooled, Arm::FailedLogin]),
+        (
+            Operation::ProcArrayRemove,
+            &[Arm::Unpooled, Arm::FailedLogin],
+        ),
+        (Operation::FailedLogin, &[Arm::FailedLogin]),
+        (Operation::Vacuum, &[Arm::Vacuum]),
+        (Operation::Commit, &[Arm::Commit]),
     ] {
         assert_eq!(
             total(operation, ClockKind::Service),
-            reconnects,
+            of(arms),
             "{what}: {operation}"
         );
     }
 
     let model = config.model.as_ref().unwrap();
     let statement = u64::from(model.snapshots_per_statement);
+    let (joins, commits) = (of(&[Arm::Unpooled, Arm::FailedLogin]), of(&[Arm::Commit]));
     let by_clients = match block.arm {
-        Arm::Quiet | Arm::ForkOnly => 0,
-        Arm::Unpooled => transactions * (u64::from(model.snapshots_per_connect) + statement),
+        Arm::Quiet | Arm::ForkOnly | Arm::CpuBurn => 0,
+        Arm::Unpooled => transactions * (u64::from(model.connect_snapshots()) + statement),
+        Arm::FailedLogin => 2 * transactions,
+        Arm::Vacuum => 6 * transactions,
         _ => transactions * statement,
     };
+    let counter = |name: &str| block.counters[name];
+    assert_eq!(counter("operations.end-transaction"), commits, "{what}");
+    // Followers of a group take no lock of their own.
+    let commits_taking_the_lock =
+        counter("operations.end-transaction.conditional") + counter("group-clear.groups");
     // A look is a snapshot of its own.
     let shared = reader.succeeded() * statement + samples(block, LOOK_HOLD) + by_clients;
     assert_eq!(
         (
-            block.counters["procarraylock.shared"],
-            block.counters["procarraylock.exclusive"],
-            block.counters["xidgenlock.exclusive"],
+            counter("procarraylock.shared"),
+            counter("procarraylock.exclusive"),
+            counter("xidgenlock.exclusive"),
+            counter("xidgenlock.shared"),
         ),
-        (shared, 2 * reconnects, 2 * reconnects),
+        (
+            shared,
+            2 * joins + 2 * of(&[Arm::Vacuum]) + commits_taking_the_lock,
+            2 * joins + commits * (1 + u64::from(model.background.subtransactions)),
+            5 * of(&[Arm::Vacuum]),
+        ),
         "{what}: {:?}",
         block.counters
     );
@@ -288,6 +311,76 @@ fn a_closed_loop_has_no_response_time_and_says_so() {
         "{text}"
     );
     assert!(!text.contains("response time"), "{text}");
+}
+
+#[test]
+fn the_background_is_the_same_in_every_arm_and_adds_up() {
+    let _alone = alone();
+    let background = Background {
+        committers: 2,
+        commit_rate_per_second: 400.0,
+        subtransactions: 3,
+        monitor_rate_per_second: 50.0,
+        horizon_rate_per_second: 100.0,
+        parallel_workers_per_second: 100.0,
+    };
+    let roles = [
+        (Role::Committer, Operation::Commit),
+        (Role::Monitor, Operation::Monitor),
+        (Role::Pruner, Operation::Horizon),
+        (Role::ParallelLeader, Operation::ParallelWorker),
+    ];
+    for profile in PgProfile::ALL {
+        let mut config = config();
+        config.arms = vec![Arm::Quiet, Arm::Unpooled, Arm::Commit];
+        config.standing = vec![20];
+        config.duration_ns = 200 * MS;
+        let model = config.model.as_mut().unwrap();
+        model.profiles = vec![profile];
+        model.background = background;
+        // Whether the locks' counters are what the operations must have taken, the bench checks itself.
+        let run = run(&config);
+        for block in &run.blocks {
+            let what = format!("{} on {profile}", block.label());
+            let done = |role: Role| block.tallies[&role].succeeded();
+            for (role, operation) in roles {
+                let tally = &block.tallies[&role];
+                assert!(
+                    tally.is_conserved() && tally.error_count() == 0,
+                    "{what}: {tally:?}"
+                );
+                for clock in [ClockKind::Service, ClockKind::Response] {
+                    let key = SeriesKey::new(role, operation, Phase::Total, clock);
+                    assert_eq!(samples(block, key), tally.recorded, "{what}: {key}");
+                }
+            }
+            assert!(done(Role::Committer) > 0, "{what}");
+            let counter = |name: &str| block.counters[name];
+            let client_commits = match block.arm {
+                Arm::Commit => done(Role::Client),
+                _ => 0,
+            };
+            let commits = done(Role::Committer) + client_commits;
+            assert_eq!(counter("operations.end-transaction"), commits, "{what}");
+            assert_eq!(
+                counter("operations.get-new-transaction-id"),
+                4 * commits,
+                "{what}"
+            );
+            assert_eq!(counter("operations.horizon"), done(Role::Pruner), "{what}");
+            let workers = done(Role::ParallelLeader);
+            assert_eq!(counter("operations.restored-xmin"), workers, "{what}");
+            // Every view has a row for each of the standing connections at least.
+            assert!(
+                counter("operations.monitor-row") >= 20 * done(Role::Monitor),
+                "{what}"
+            );
+            // No background role is a reader.
+            let reader = &block.tallies[&Role::Reader];
+            let statements = 2 * reader.succeeded() + samples(block, LOOK_HOLD);
+            assert_eq!(counter("operations.reader-snapshot"), statements, "{what}");
+        }
+    }
 }
 
 #[test]

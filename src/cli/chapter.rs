@@ -5,8 +5,10 @@ use std::path::Path;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 
-use super::measure::{Measured, measure, output_dir, print_run};
-use super::options::{LoadOptions, ModelOptions, OutputOptions, ServerOptions, StdoutFormat};
+use super::measure::{Measured, measure, output_dir, print_run, print_tables};
+use super::options::{
+    LoadOptions, ModelOptions, OutputOptions, ServerOptions, StdoutFormat, VersionOptions,
+};
 use super::outcome::{CommandError, Outcome};
 use super::print;
 use crate::config::{ClientRate, Config};
@@ -15,7 +17,7 @@ use crate::experiment::{self, Experiment, Scale};
 use crate::load::{Cancel, OfferedRate};
 use crate::model::connection_cpu;
 use crate::record::{Mode, write_atomically};
-use crate::report::{comparable, drawings, findings, lock_table, summary_text, table};
+use crate::report::{comparable, drawings, findings, summary_text, table};
 
 /// Which modes to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -45,6 +47,8 @@ pub struct RunCommand {
     #[command(flatten)]
     load: LoadOptions,
     #[command(flatten)]
+    version: VersionOptions,
+    #[command(flatten)]
     server: ServerOptions,
     #[command(flatten)]
     model: ModelOptions,
@@ -66,6 +70,8 @@ pub struct ChapterCommand {
     #[command(flatten)]
     load: LoadOptions,
     #[command(flatten)]
+    version: VersionOptions,
+    #[command(flatten)]
     server: ServerOptions,
     #[command(flatten)]
     model: ModelOptions,
@@ -82,6 +88,7 @@ impl RunCommand {
         let experiment = experiment::find(&self.experiment).map_err(CommandError::request)?;
         let given = Given {
             load: self.load,
+            version: self.version,
             server: self.server,
             model: self.model,
         };
@@ -98,6 +105,7 @@ impl ChapterCommand {
     pub fn run(self) -> Result<Outcome, CommandError> {
         let given = Given {
             load: self.load,
+            version: self.version,
             server: self.server,
             model: self.model,
         };
@@ -108,10 +116,7 @@ impl ChapterCommand {
             .collect();
         for experiment in &experiments {
             for &mode in experiment.modes {
-                given
-                    .config(experiment, mode)
-                    .validate()
-                    .map_err(CommandError::request)?;
+                given.config(experiment, mode)?;
             }
         }
         if self.install {
@@ -130,12 +135,15 @@ impl ChapterCommand {
 /// What was given on the command line.
 struct Given {
     load: LoadOptions,
+    version: VersionOptions,
     server: ServerOptions,
     model: ModelOptions,
 }
 
 impl Given {
-    fn config(&self, experiment: &Experiment, mode: Mode) -> Config {
+    /// # Errors
+    /// What makes no sense, in one line.
+    fn config(&self, experiment: &Experiment, mode: Mode) -> Result<Config, CommandError> {
         let scale = if self.load.quick {
             Scale::Quick
         } else {
@@ -150,11 +158,14 @@ impl Given {
         }
         if let Some(model) = &mut config.model {
             self.model.apply(model);
+            self.version.apply(model).map_err(CommandError::request)?;
         }
         if let Some(server) = config.server.clone() {
-            config.server = Some(self.server.request(&server).1);
+            let major = self.version.server().map_err(CommandError::request)?;
+            config.server = Some(self.server.request(major, &server).1);
         }
-        config
+        config.validate().map_err(CommandError::request)?;
+        Ok(config)
     }
 }
 
@@ -170,6 +181,7 @@ fn carry_out(
         ModeChoice::Model => mode == Mode::Model,
         ModeChoice::Server => mode == Mode::Server,
     };
+    let mut planned = std::time::Duration::ZERO;
     for experiment in experiments {
         if !experiment.modes.iter().any(|&m| wanted(m)) {
             let modes: Vec<&str> = experiment.modes.iter().map(|m| m.name()).collect();
@@ -180,23 +192,11 @@ fn carry_out(
             )));
         }
         for &mode in experiment.modes.iter().filter(|m| wanted(**m)) {
-            given
-                .config(experiment, mode)
-                .validate()
-                .map_err(CommandError::request)?;
+            planned += estimate(&given.config(experiment, mode)?);
         }
     }
     let (dir, _) = output_dir(output, name)?;
     let cancel = Cancel::on_signals().context("cannot handle signals")?;
-    let planned: std::time::Duration = experiments
-        .iter()
-        .flat_map(|e| {
-            e.modes
-                .iter()
-                .filter(|m| wanted(**m))
-                .map(|&m| estimate(&given.config(e, m)))
-        })
-        .sum();
     eprintln!(
         "procbench: planned time: about {} s",
         planned.as_secs().max(1)
@@ -214,11 +214,15 @@ fn carry_out(
                 outcome = Outcome::Partial;
                 break;
             }
-            let mut config = given.config(experiment, mode);
+            let mut config = given.config(experiment, mode)?;
             if let Some(server) = all.iter().find(|m| m.run.mode == Mode::Server) {
                 follow_server(&mut config, server, given);
             }
-            let request = config.server.as_ref().map(|s| given.server.request(s).0);
+            let major = config.server.as_ref().and_then(|s| s.pg);
+            let request = config
+                .server
+                .as_ref()
+                .map(|s| given.server.request(major, s).0);
             let mode_dir = place.join(mode.name());
             let measured = measure(
                 experiment.name,
@@ -277,8 +281,7 @@ fn conclude(
         return all.iter().try_for_each(|m| print_run(m, format));
     }
     for measured in all {
-        print(&table::run_table(&measured.run, &measured.summary));
-        print(&lock_table::lock_tables(&measured.run, &measured.summary));
+        print_tables(&measured.run, &measured.summary);
     }
     if items.len() > 1 {
         print(&table::comparison_table(&items));

@@ -6,18 +6,20 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 
-use super::options::{LoadOptions, ModelOptions, OutputOptions, ServerOptions, StdoutFormat};
+use super::options::{
+    LoadOptions, ModelOptions, OutputOptions, ServerOptions, StdoutFormat, VersionOptions,
+};
 use super::outcome::{CommandError, Outcome};
 use super::print;
 use crate::config::Config;
 use crate::execute::{Executed, execute, run_id};
-use crate::experiment::{self, Scale};
+use crate::experiment::{self, Scale, is_contrast};
 use crate::load::Cancel;
 use crate::load::driver::Bench;
 use crate::load::progress::Progress;
 use crate::model::ModelBench;
 use crate::record::{Mode, Run, write_run};
-use crate::report::{drawings, lock_table, rows, table};
+use crate::report::{accounting, drawings, lock_table, rows, sweep_words, table};
 use crate::server::{ServerBench, ServerRequest};
 use crate::stats::{RunSummary, summarize};
 
@@ -27,13 +29,14 @@ use crate::stats::{RunSummary, summarize};
 Examples:
   procbench model --quick
   procbench model --lock std --standing 0,2000 --client-rate 200
-  procbench model --arms kept-open,unpooled --reader-rate max --duration 10s")]
+  procbench model --arms kept-open,unpooled --reader-rate max --duration 10s
+  procbench model --pg 13,15,18 --mapping fresh --standing 0..2000:5 --quick
+  procbench model --without reuse --commit-rate 0,10..1000:log4 --quick")]
 pub struct ModelCommand {
-    /// PostgreSQL version whose ProcArray is modelled (only 15 so far)
-    #[arg(long, value_name = "MAJOR", default_value = "15", value_parser = version_profile, help_heading = "Model")]
-    pg: u32,
     #[command(flatten)]
     load: LoadOptions,
+    #[command(flatten)]
+    version: VersionOptions,
     #[command(flatten)]
     model: ModelOptions,
     #[command(flatten)]
@@ -52,18 +55,11 @@ pub struct ServerCommand {
     #[command(flatten)]
     load: LoadOptions,
     #[command(flatten)]
+    version: VersionOptions,
+    #[command(flatten)]
     server: ServerOptions,
     #[command(flatten)]
     output: OutputOptions,
-}
-
-fn version_profile(text: &str) -> Result<u32, String> {
-    match text {
-        "15" => Ok(15),
-        _ => Err(format!(
-            "the model has no profile of PostgreSQL '{text}': only 15 so far"
-        )),
-    }
 }
 
 fn scale(load: &LoadOptions) -> Scale {
@@ -86,6 +82,7 @@ impl ModelCommand {
         self.load.apply(&mut config);
         if let Some(model) = &mut config.model {
             self.model.apply(model);
+            self.version.apply(model).map_err(CommandError::request)?;
         }
         one_run("model", &config, None, &self.output)
     }
@@ -105,7 +102,8 @@ impl ServerCommand {
             .server
             .clone()
             .unwrap_or_else(experiment::default_server);
-        let (request, recorded) = self.server.request(&defaults);
+        let major = self.version.server().map_err(CommandError::request)?;
+        let (request, recorded) = self.server.request(major, &defaults);
         config.server = Some(recorded);
         one_run("server", &config, Some(&request), &self.output)
     }
@@ -216,13 +214,22 @@ fn sweep() {
     }
 }
 
+/// Prints a run's tables on stdout.
+pub fn print_tables(run: &Run, summary: &RunSummary) {
+    if is_contrast(run) {
+        print(&table::run_table(run, summary));
+    }
+    print(&sweep_words::sweep_tables(run, summary));
+    print(&lock_table::lock_tables(run, summary));
+    print(&accounting::accounting_table(run, summary));
+}
+
 /// Prints a run on stdout.
 pub fn print_run(measured: &Measured, format: StdoutFormat) -> Result<(), CommandError> {
     let (run, summary) = (&measured.run, &measured.summary);
     match format {
         StdoutFormat::Text => {
-            print(&table::run_table(run, summary));
-            print(&lock_table::lock_tables(run, summary));
+            print_tables(run, summary);
             for line in crate::report::findings::findings(&(run, summary)) {
                 print(&format!("{}\n", line.replace("**", "")));
             }

@@ -7,11 +7,13 @@ use clap::Args;
 
 use super::values;
 use crate::arm::Arm;
-use crate::config::{ClientRate, Config, Disconnect, ModelConfig, ServerConfig, Statement};
+use crate::config::{
+    Background, ClientRate, Config, ConfigError, Disconnect, ModelConfig, ServerConfig, Statement,
+};
 use crate::load::keep_awake::KeepAwakeChoice;
 use crate::load::{Arrivals, OfferedRate};
-use crate::procarray::SlotOrder;
 use crate::procarray::locks::{LockChoice, LockKind};
+use crate::procarray::{Ablations, MappingKind, PageSize, PgProfile, SlotOrder, UnknownMechanism};
 use crate::server::ServerRequest;
 use crate::server::provision::{ServerChoice, ServerUrl, Transport};
 
@@ -21,6 +23,19 @@ pub struct Numbers(Vec<u32>);
 
 fn numbers(text: &str) -> Result<Numbers, String> {
     values::numbers(text).map(Numbers)
+}
+
+/// A list of rates per second, as one value.
+#[derive(Debug, Clone)]
+pub struct Rates(Vec<f64>);
+
+fn rates(text: &str) -> Result<Rates, String> {
+    values::rates(text).map(Rates)
+}
+
+/// The mechanisms left out, as one value.
+fn without(text: &str) -> Result<Ablations, UnknownMechanism> {
+    Ablations::without(text)
 }
 
 /// Each value once, in the order in which they were given.
@@ -37,7 +52,7 @@ fn distinct<T: Clone + PartialEq>(given: &[T]) -> Vec<T> {
 fn lock_help() -> String {
     let names: Vec<&str> = LockKind::ALL.iter().map(|kind| kind.name()).collect();
     format!(
-        "The locks, with commas: {}; each with or without +reuse-check, which reuses a valid snapshot without the lock",
+        "The locks, with commas (default: the version's own): {}; each with or without +reuse-check, which reuses a valid snapshot without the lock",
         names.join(", ")
     )
 }
@@ -70,7 +85,7 @@ pub struct LoadOptions {
     /// Where churn finds its slots relative to the standing connections: front, behind or spread, with commas
     #[arg(long, value_delimiter = ',', value_name = "ORDER,...")]
     pub slot_order: Option<Vec<SlotOrder>>,
-    /// Measured time an arm and level (standing connections, slot order, lock), over all blocks (10s, 500ms)
+    /// Measured time an arm and level (one combination of all lists), over all blocks (10s, 500ms)
     #[arg(long, value_name = "TIME", value_parser = values::positive_duration, allow_hyphen_values = true)]
     pub duration: Option<Duration>,
     /// Warm-up of each block
@@ -145,6 +160,29 @@ impl std::fmt::Display for StdoutFormat {
     }
 }
 
+/// Which PostgreSQL.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Version")]
+pub struct VersionOptions {
+    /// PostgreSQL major version; the model takes several, with commas: 13, 15, 16, 17, 18
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "MAJOR,...",
+        allow_negative_numbers = true
+    )]
+    pub pg: Option<Vec<u32>>,
+}
+
+/// Where pgxactoff lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum PgxactoffPlace {
+    /// In each PGPROC, as in PostgreSQL.
+    Pgproc,
+    /// In an array of its own, which no PostgreSQL has.
+    OwnArray,
+}
+
 /// Options of the modelled ProcArray.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Model")]
@@ -152,6 +190,36 @@ pub struct ModelOptions {
     /// The locks, with commas
     #[arg(long, value_delimiter = ',', value_name = "LOCK,...", help = lock_help())]
     pub lock: Option<Vec<LockChoice>>,
+    /// How connections see the shared memory, with commas: shared (mapped already), fresh (a new mapping each), forked (a child process each)
+    #[arg(long, value_delimiter = ',', value_name = "HOW,...")]
+    pub mapping: Option<Vec<MappingKind>>,
+    /// Pages of the shared memory, with commas: 4k, 2m
+    #[arg(long, value_delimiter = ',', value_name = "SIZE,...")]
+    pub page_size: Option<Vec<PageSize>>,
+    /// Leave mechanisms out, with commas: group-clear, reuse, renumbering, xidgenlock
+    #[arg(long, value_name = "MECHANISM,...", value_parser = without)]
+    pub without: Option<Ablations>,
+    /// Where pgxactoff lies: in the PGPROC, as in PostgreSQL, or in an array of its own
+    #[arg(long, value_enum)]
+    pub pgxactoff: Option<PgxactoffPlace>,
+    /// Backends that commit beside readers and clients (1 where --commit-rate asks for some)
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub committers: Option<u32>,
+    /// Their transactions per second, over all of them: 100, or a list or range 0,10..1000:log4
+    #[arg(long, value_name = "RATE,...", value_parser = rates, allow_negative_numbers = true)]
+    pub commit_rate: Option<Rates>,
+    /// Subtransactions with an xid in each of them
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub subtransactions: Option<u32>,
+    /// Readings of pg_stat_activity per second
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
+    pub monitor_rate: Option<f64>,
+    /// Horizon scans (as vacuum and pruning do) per second
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
+    pub horizon_rate: Option<f64>,
+    /// Parallel workers started and ended per second
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
+    pub parallel_rate: Option<f64>,
     /// Snapshots a statement takes
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub snapshots: Option<u32>,
@@ -173,9 +241,6 @@ pub struct ServerOptions {
     /// The server: auto, docker, local, or postgres://user@host:port/db (password from PGPASSWORD or ~/.pgpass)
     #[arg(long, value_name = "SERVER")]
     pub server: Option<ServerChoice>,
-    /// PostgreSQL major version
-    #[arg(long, value_name = "MAJOR", allow_negative_numbers = true)]
-    pub pg: Option<u32>,
     /// How clients reach the server: tcp or unix
     #[arg(long, value_name = "tcp|unix")]
     pub transport: Option<Transport>,
@@ -244,6 +309,20 @@ impl LoadOptions {
 impl ModelOptions {
     /// Lays the given options over `model`.
     pub fn apply(&self, model: &mut ModelConfig) {
+        self.apply_memory(model);
+        self.apply_background(&mut model.background);
+        if let Some(Rates(rates)) = &self.commit_rate {
+            model.commit_rates = match rates[..] {
+                [one] => {
+                    model.background.commit_rate_per_second = one;
+                    Vec::new()
+                }
+                _ => rates.clone(),
+            };
+            if self.committers.is_none() && rates.iter().any(|&r| r > 0.0) {
+                model.background.committers = model.background.committers.max(1);
+            }
+        }
         if let Some(locks) = &self.lock {
             model.locks = distinct(locks);
         }
@@ -260,14 +339,81 @@ impl ModelOptions {
             model.inject_hold_ns = ns(hold);
         }
     }
+
+    fn apply_memory(&self, model: &mut ModelConfig) {
+        if let Some(mappings) = &self.mapping {
+            model.mappings = distinct(mappings);
+        }
+        if let Some(sizes) = &self.page_size {
+            model.page_sizes = distinct(sizes);
+            // Asked for by name: a run without them is partial.
+            model.page_size_if_granted = false;
+        }
+        if let Some(without) = self.without {
+            model.ablations = Ablations {
+                own_pgxactoff_array: model.ablations.own_pgxactoff_array,
+                ..without
+            };
+        }
+        if let Some(place) = self.pgxactoff {
+            model.ablations.own_pgxactoff_array = place == PgxactoffPlace::OwnArray;
+        }
+    }
+
+    fn apply_background(&self, background: &mut Background) {
+        fn set<T: Copy>(target: &mut T, given: Option<T>) {
+            *target = given.unwrap_or(*target);
+        }
+        set(&mut background.committers, self.committers);
+        set(&mut background.subtransactions, self.subtransactions);
+        set(&mut background.monitor_rate_per_second, self.monitor_rate);
+        set(&mut background.horizon_rate_per_second, self.horizon_rate);
+        set(
+            &mut background.parallel_workers_per_second,
+            self.parallel_rate,
+        );
+    }
+}
+
+impl VersionOptions {
+    /// The server's: one, or none given.
+    ///
+    /// # Errors
+    /// Several.
+    pub fn server(&self) -> Result<Option<u32>, ConfigError> {
+        match self.pg.as_deref() {
+            None | Some([]) => Ok(None),
+            Some([one]) => Ok(Some(*one)),
+            Some(_) => Err(ConfigError(
+                "--pg: a server has one version; only the model takes several".to_owned(),
+            )),
+        }
+    }
+
+    /// Lays the given versions over `model`.
+    ///
+    /// # Errors
+    /// One that the model does not have.
+    pub fn apply(&self, model: &mut ModelConfig) -> Result<(), ConfigError> {
+        if let Some(majors) = &self.pg {
+            let profiles: Result<Vec<PgProfile>, _> =
+                majors.iter().map(|m| m.to_string().parse()).collect();
+            model.profiles = distinct(&profiles.map_err(|e| ConfigError(format!("--pg: {e}")))?);
+        }
+        Ok(())
+    }
 }
 
 impl ServerOptions {
-    /// The typed request, and the same as recorded (without a password).
-    pub fn request(&self, defaults: &ServerConfig) -> (ServerRequest, ServerConfig) {
+    /// The typed request for one version, and the same as recorded (without a password).
+    pub fn request(
+        &self,
+        pg_major: Option<u32>,
+        defaults: &ServerConfig,
+    ) -> (ServerRequest, ServerConfig) {
         let choice = self.server.clone().unwrap_or_default();
         let request = ServerRequest {
-            pg_major: self.pg,
+            pg_major,
             transport: self.transport.unwrap_or_default(),
             query: self.query.clone().unwrap_or_else(|| defaults.query.clone()),
             disconnect: self.disconnect.unwrap_or(defaults.disconnect),

@@ -92,6 +92,14 @@ fn part_numbers(part: &str) -> Result<Vec<u32>, String> {
         .collect())
 }
 
+/// A list of rates per second, as [`numbers`].
+///
+/// # Errors
+/// As [`numbers`].
+pub fn rates(text: &str) -> Result<Vec<f64>, String> {
+    numbers(text).map(|all| all.into_iter().map(f64::from).collect())
+}
+
 /// A percentile to quote, such as `99` or `99.9`.
 ///
 /// # Errors
@@ -133,6 +141,7 @@ mod tests {
     #[test]
     fn number_lists() {
         assert_eq!(numbers("0,100,1000"), Ok(vec![0, 100, 1000]));
+        assert_eq!(rates("0,10..1000:log3"), Ok(vec![0.0, 10.0, 100.0, 1000.0]));
         assert_eq!(numbers("0..500:3"), Ok(vec![0, 250, 500]));
         assert_eq!(numbers("50..5000:log3,7,50"), Ok(vec![50, 500, 5000, 7]));
         for bad in [

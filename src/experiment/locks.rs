@@ -1,7 +1,7 @@
 //! `locks`: does a conclusion survive the choice of lock?
 
 use super::churn_tail::default_model;
-use super::{Experiment, Scale};
+use super::{Answer, Experiment, Scale};
 use crate::arm::Arm;
 use crate::config::{ClientRate, Config, ModelConfig};
 use crate::load::keep_awake::KeepAwakeChoice;
@@ -19,6 +19,11 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     primary_outcome: "p99 response time of running statements, unpooled against kept-open, under the first lock of the list.",
     declared_percentile: 99.0,
     assess,
+    answer: Answer::Contrast,
+    limits: &[
+        "Not how much of an effect is ProcArrayLock: no lock wait was traced here. `unpooled` minus `fork-only` still holds authentication, catalogue loading and page faults outside the lock.",
+        "Not that percentiles' differences add up: they are contrasts between arms, never parts of a whole.",
+    ],
     modes: &[Mode::Model],
     config,
 };

@@ -1,14 +1,19 @@
 //! The registry of experiments: a named question with its arms, procedure and
 //! figure, a prediction and what would refute it. One file an experiment.
 
+mod accounting;
 mod churn_tail;
+mod commit_rate;
 mod locks;
+mod membership_hold;
+mod standing;
+mod sweep_config;
 
 pub(crate) use churn_tail::default_server;
 
 use crate::config::Config;
 use crate::record::{Mode, Run};
-use crate::stats::RunSummary;
+use crate::stats::{RunSummary, Sweep};
 
 /// How long an experiment may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +22,17 @@ pub enum Scale {
     Quick,
     /// For print.
     Full,
+}
+
+/// What kind of answer an experiment gives, hence what is printed and drawn.
+#[derive(Debug, Clone, Copy)]
+pub enum Answer {
+    /// Arms against each other: the effect of churn on running statements.
+    Contrast,
+    /// Quantities along a factor; the first one's holds the primary outcome.
+    Sweeps(&'static [Sweep]),
+    /// Counts for each operation.
+    Counts,
 }
 
 /// A canned experiment.
@@ -36,10 +52,30 @@ pub struct Experiment {
     pub declared_percentile: f64,
     /// Holds a run against the prediction, in one line; empty if it cannot say.
     pub assess: fn(&Run, &RunSummary) -> String,
+    /// What kind of answer it gives.
+    pub answer: Answer,
+    /// What may not be concluded from it, one sentence each.
+    pub limits: &'static [&'static str],
     /// The modes it runs in.
     pub modes: &'static [Mode],
     /// Its configuration in one mode.
     pub config: fn(Mode, Scale) -> Config,
+}
+
+impl Experiment {
+    /// Its sweeps; empty for other kinds.
+    pub fn sweeps(&self) -> &'static [Sweep] {
+        match self.answer {
+            Answer::Sweeps(sweeps) => sweeps,
+            Answer::Contrast | Answer::Counts => &[],
+        }
+    }
+}
+
+/// Whether a run is read as arms against each other: every run that is not of an
+/// experiment of another kind.
+pub fn is_contrast(run: &Run) -> bool {
+    find(&run.experiment).map_or(true, |e| matches!(e.answer, Answer::Contrast))
 }
 
 /// No such experiment.
@@ -54,7 +90,14 @@ pub fn registry() -> &'static [Experiment] {
     &REGISTRY
 }
 
-static REGISTRY: [Experiment; 2] = [churn_tail::EXPERIMENT, locks::EXPERIMENT];
+static REGISTRY: [Experiment; 6] = [
+    churn_tail::EXPERIMENT,
+    membership_hold::EXPERIMENT,
+    standing::EXPERIMENT,
+    commit_rate::EXPERIMENT,
+    accounting::EXPERIMENT,
+    locks::EXPERIMENT,
+];
 
 fn names() -> String {
     let names: Vec<&str> = REGISTRY.iter().map(|e| e.name).collect();
@@ -88,6 +131,12 @@ mod tests {
                     config.validate().unwrap();
                     assert_eq!(config.mode, mode);
                     assert!(config.blocks >= 8 && config.visits >= 3);
+                    assert!(
+                        !experiment
+                            .sweeps()
+                            .iter()
+                            .any(|s| !config.arms.contains(&s.arm))
+                    );
                 }
             }
         }

@@ -8,7 +8,7 @@ use super::plan::{BlockSpec, Plan, Visit};
 use super::progress::Progress;
 use super::schedule::OfferedRate;
 use crate::arm::Arm;
-use crate::record::{AbsentArm, Block, RunStatus, ServerProvenance, varying};
+use crate::record::{AbsentArm, AbsentLevel, Block, Factors, RunStatus, ServerProvenance, varying};
 
 /// What a mode supplies: fresh starts and single blocks.
 pub trait Bench {
@@ -18,6 +18,12 @@ pub trait Bench {
     /// # Errors
     /// When nothing can be run at all.
     fn prepare(&mut self) -> Result<Vec<AbsentArm>, Failure>;
+
+    /// Levels that were asked for and cannot be had here, with the reasons.
+    /// Called once, after [`Bench::prepare`].
+    fn absent_levels(&mut self, _levels: &[Factors]) -> Vec<AbsentLevel> {
+        Vec::new()
+    }
 
     /// Sets the clients' rate of the following blocks.
     fn set_client_rate(&mut self, rate: OfferedRate);

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use super::accounting::LockRules;
 use super::counters::counters;
 use super::visit::{AnyVisit, BlockOrder, Measured, Opener, Sampling};
 use crate::arm::Arm;
@@ -11,8 +12,11 @@ use crate::load::cpu::{CpuReading, Watched};
 use crate::load::driver::{Bench, Failure};
 use crate::load::plan::{BlockSpec, Visit};
 use crate::load::{Cancel, Clock, ClockQuality, MonotonicClock, OfferedRate, derive_seed};
-use crate::procarray::locks::LockChoice;
-use crate::record::{AbsentArm, Block, BlockCpu, Factors, Role, RoleTally, ServerProvenance};
+use crate::procarray::PageSize;
+use crate::procarray::faults::reading_cost_ns;
+use crate::record::{
+    AbsentArm, AbsentLevel, Block, BlockCpu, Factors, Role, RoleTally, ServerProvenance,
+};
 
 /// Closed-loop calibration of one arm: warm-up and measured time.
 const CALIBRATION_NS: (u64, u64) = (20_000_000, 150_000_000);
@@ -23,6 +27,8 @@ const LOOK_ONE_IN: u32 = 16;
 /// Model mode's [`Bench`].
 pub struct ModelBench<'a> {
     config: &'a Config,
+    asked_for: ModelConfig,
+    /// As [`ModelBench::asked_for`], at the level of the open visit.
     model: ModelConfig,
     cancel: Cancel,
     began_ns: u64,
@@ -42,15 +48,24 @@ impl<'a> ModelBench<'a> {
             .model
             .clone()
             .ok_or_else(|| Failure::Fatal("the model's settings are missing".to_owned()))?;
+        let remarks = if model.mappings.iter().any(|mapping| mapping.can_fault()) {
+            vec![format!(
+                "page faults are counted by two calls of getrusage inside each hold of ProcArrayAdd and ProcArrayRemove, but for --mapping shared; they lengthen it by about {:.0} ns",
+                reading_cost_ns()
+            )]
+        } else {
+            Vec::new()
+        };
         Ok(ModelBench {
             config,
+            asked_for: model.clone(),
             model,
             cancel,
             began_ns: MonotonicClock.now_ns(),
             client_rate: OfferedRate::Max,
             visit: None,
             clock: ClockQuality::measure(),
-            remarks: Vec::new(),
+            remarks,
         })
     }
 
@@ -119,13 +134,44 @@ impl Bench for ModelBench<'_> {
         Ok(Vec::new())
     }
 
+    fn absent_levels(&mut self, levels: &[Factors]) -> Vec<AbsentLevel> {
+        let huge = PageSize::Huge.to_string();
+        let of_huge_pages: Vec<&Factors> = levels
+            .iter()
+            .filter(|l| l.page_size.as_deref() == Some(&huge))
+            .collect();
+        let Some(largest) = of_huge_pages.iter().max_by_key(|l| l.standing) else {
+            return Vec::new();
+        };
+        // Found out by trying: the largest array is made and given back.
+        let tried = self.open_visit(&Visit {
+            index: 0,
+            factors: (*largest).clone(),
+            blocks: Vec::new(),
+        });
+        self.close_visit();
+        let Err(failure) = tried else {
+            return Vec::new();
+        };
+        let absent = |level: &&Factors| AbsentLevel {
+            factors: (*level).clone(),
+            reason: failure.to_string(),
+            wanted: !self.asked_for.page_size_if_granted,
+        };
+        of_huge_pages.iter().map(absent).collect()
+    }
+
     fn set_client_rate(&mut self, rate: OfferedRate) {
         self.client_rate = rate;
     }
 
     fn open_visit(&mut self, visit: &Visit) -> Result<(), Failure> {
         self.visit = None;
-        let lock: LockChoice = named(visit.factors.lock.as_deref())?;
+        self.model = self
+            .asked_for
+            .at(&visit.factors)
+            .map_err(|e| Failure::Fatal(e.to_string()))?;
+        let lock = self.model.locks.first().copied().unwrap_or_default();
         let opener = Opener {
             config: self.config,
             model: &self.model,
@@ -148,17 +194,17 @@ impl Bench for ModelBench<'_> {
             window,
             record,
             counts,
+            by_readers,
             locks,
             extremes,
         } = measured;
-        let counters = counters(&counts, &locks, &extremes);
-        if locks.proc_array.shared != counts.snapshots_taking_the_lock()
-            || locks.proc_array.exclusive != counts.adds + counts.removes
-        {
-            return Err(Failure::Fatal(format!(
-                "the lock's counters do not match the operations ({counters:?}): a bug in procbench"
-            )));
+        LockRules {
+            profile: self.model.profile(),
+            ablations: self.model.ablations,
         }
+        .check(&counts, &locks)
+        .map_err(|e| Failure::Fatal(e.to_string()))?;
+        let counters = counters(&counts, &by_readers, &locks, &extremes);
         Ok(Block {
             index: spec.index,
             arm: spec.arm,
@@ -166,7 +212,7 @@ impl Bench for ModelBench<'_> {
             round: spec.round,
             visit: spec.visit,
             factors: Factors {
-                pg: Some("15".to_owned()),
+                pg: Some(self.model.profile().to_string()),
                 ..spec.factors.clone()
             },
             start_ns: window.measure_from_ns.saturating_sub(self.began_ns),

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::roles::OperationCounts;
+use super::operation_counts::OperationCounts;
 use crate::procarray::ProcArrayCounts;
 use crate::procarray::locks::LockExtremes;
 
-/// Everything counted in one block, warm-up and drain included. Wake-ups are there only for a
+/// Everything counted in one block, warm-up and drain included; `by_readers` is the readers'
+/// part of `operations`. Wake-ups are there only for a
 /// lock that counts them.
 pub(super) fn counters(
     operations: &OperationCounts,
+    by_readers: &OperationCounts,
     locks: &ProcArrayCounts,
     extremes: &LockExtremes,
 ) -> BTreeMap<String, u64> {
@@ -22,10 +24,53 @@ pub(super) fn counters(
             operations.snapshots_reused_without_lock,
         ),
         ("operations.snapshot-scanned", operations.snapshots_scanned),
+        (
+            "operations.reader-snapshot",
+            by_readers.snapshots_taking_the_lock(),
+        ),
+        (
+            "operations.reader-snapshot-reused",
+            by_readers.snapshots_reused,
+        ),
         ("operations.procarray-add", operations.adds),
         ("operations.procarray-remove", operations.removes),
+        ("operations.get-new-transaction-id", operations.new_xids),
+        (
+            "operations.read-next-transaction-id",
+            operations.next_xid_reads,
+        ),
+        ("operations.end-transaction", operations.ends_with_xid()),
+        (
+            "operations.end-transaction.conditional",
+            operations.ends_at_once,
+        ),
+        ("operations.end-transaction.queued", operations.ends_queued),
+        (
+            "operations.subtransaction-abort",
+            operations.subtransaction_aborts,
+        ),
+        (
+            "operations.vacuum-flag",
+            operations.vacuum_flags_set + operations.vacuum_flags_cleared,
+        ),
+        ("operations.horizon", operations.horizons),
+        ("operations.monitor-row", operations.monitor_rows),
+        ("operations.restored-xmin", operations.restored_xmins),
+        ("group-clear.groups", operations.group_leaders),
+        ("group-clear.members", operations.group_members),
+        ("group-clear.largest", operations.largest_group),
+        ("faults.procarray-add", operations.add_faults),
+        (
+            "faults.procarray-add.largest",
+            operations.largest_add_faults,
+        ),
+        ("faults.procarray-remove", operations.remove_faults),
         ("procarraylock.shared", lock.shared),
         ("procarraylock.exclusive", lock.exclusive),
+        (
+            "procarraylock.conditional-failures",
+            lock.exclusive_conditional_failures,
+        ),
         ("procarraylock.shared-waits", lock.shared_waits),
         ("procarraylock.exclusive-waits", lock.exclusive_waits),
         ("procarraylock.shared-barges", lock.shared_barges),
@@ -41,6 +86,7 @@ pub(super) fn counters(
             extremes.longest_starvation_ns,
         ),
         ("procarraylock.exclusive-held-ns", lock.exclusive_held_ns),
+        ("xidgenlock.shared", locks.xid_gen.shared),
         ("xidgenlock.exclusive", locks.xid_gen.exclusive),
     ];
     if let Some(wakes) = locks.proc_array_wakes {

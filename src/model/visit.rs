@@ -4,18 +4,21 @@ use std::time::Duration;
 
 use crossbeam::channel;
 
-use super::roles::{Backend, ClientRole, Means, OperationCounts, ReaderRole};
+use super::backend::Backend;
+use super::background::{self, BackgroundKind, BackgroundRole};
+use super::client::{ClientRole, Means};
+use super::operation_counts::OperationCounts;
+use super::reader::ReaderRole;
+use super::worker_thread::carry_out;
 use crate::arm::Arm;
 use crate::config::{Config, ModelConfig};
-use crate::load::clock::thread_cpu_ns;
 use crate::load::driver::Failure;
-use crate::load::thread_loop::{ThreadOperation, drive};
 use crate::load::{
     Cancel, Clock, MonotonicClock, OfferedRate, Schedule, Window, Worker, derive_seed,
 };
 use crate::procarray::locks::{LockExtremes, LockVisitor, SharedExclusiveLock};
 use crate::procarray::{NoProbe, ProcArray, ProcArrayConfig, ProcArrayCounts, SlotOrder};
-use crate::record::{BlockRecord, Operation, Recorder, Role, RoleTally};
+use crate::record::{BlockRecord, Operation, Role};
 
 /// From the order to the start of the load: threads are started meanwhile.
 const LEAD_NS: u64 = 20_000_000;
@@ -44,6 +47,8 @@ pub(super) struct Measured {
     pub(super) window: Window,
     pub(super) record: BlockRecord,
     pub(super) counts: OperationCounts,
+    /// The readers' part of [`Measured::counts`].
+    pub(super) by_readers: OperationCounts,
     pub(super) locks: ProcArrayCounts,
     pub(super) extremes: LockExtremes,
 }
@@ -59,6 +64,7 @@ struct VisitOn<L> {
     readers: Vec<Backend>,
     kept_open: Vec<Backend>,
     pooled: Vec<Backend>,
+    background: Vec<(BackgroundKind, Backend)>,
 }
 
 pub(super) struct Opener<'a> {
@@ -74,11 +80,18 @@ impl LockVisitor for Opener<'_> {
 
     fn visit<L: SharedExclusiveLock>(self) -> Self::Output {
         let config = self.config;
-        let persistent = config.readers + config.clients + config.pool_size;
+        let background = background::kinds(&self.model.background);
+        let persistent =
+            config.readers + config.clients + config.pool_size + background.len() as u32;
+        let churning = config.clients + background::churning(&self.model.background);
         let array = ProcArray::<L>::new(ProcArrayConfig {
-            max_backends: persistent + self.standing + config.clients,
+            max_backends: persistent + self.standing + churning,
             inject_hold: Duration::from_nanos(self.model.inject_hold_ns),
             lock_free_reuse: self.reuse_check,
+            profile: self.model.profile(),
+            mapping: self.model.mappings.first().copied().unwrap_or_default(),
+            page_size: self.model.page_sizes.first().copied().unwrap_or_default(),
+            ablations: self.model.ablations,
             ..ProcArrayConfig::default()
         })
         .map_err(|e| Failure::Fatal(e.to_string()))?;
@@ -90,10 +103,7 @@ impl LockVisitor for Opener<'_> {
                 .map(|_| {
                     let slot = array.init_process().ok_or_else(too_small)?;
                     array.add(slot, &mut NoProbe);
-                    Ok(Backend {
-                        slot,
-                        snapshot: array.new_snapshot(),
-                    })
+                    Ok(Backend::new(slot, array.new_snapshot()))
                 })
                 .collect()
         };
@@ -102,68 +112,76 @@ impl LockVisitor for Opener<'_> {
             open(config.clients)?,
             open(config.pool_size)?,
         );
+        let background = background
+            .iter()
+            .copied()
+            .zip(open(background.len() as u32)?)
+            .collect();
         array
-            .open_standing(
-                self.standing as usize,
-                config.clients as usize,
-                self.slot_order,
-            )
+            .open_standing(self.standing as usize, churning as usize, self.slot_order)
             .ok_or_else(too_small)?;
         Ok(Box::new(VisitOn {
             array,
             readers,
             kept_open,
             pooled,
+            background,
         }))
     }
 }
 
-/// What one worker thread hands back.
-struct Finished {
-    role: Role,
-    recorder: Recorder,
-    tally: RoleTally,
-    cpu_ns: u64,
-    counts: OperationCounts,
-}
-
-fn carry_out<O: ThreadOperation>(
-    mut worker: Worker,
-    cancel: &Cancel,
-    mut operation: O,
-    counts: impl FnOnce(&O) -> OperationCounts,
-) -> Finished {
-    let _ = nix::sys::prctl::set_timerslack(1);
-    let cpu_before = thread_cpu_ns();
-    drive(&mut worker, cancel, &mut operation);
-    let cpu_ns = thread_cpu_ns() - cpu_before;
-    let counts = counts(&operation);
-    let (role, recorder, tally) = worker.finish();
-    Finished {
-        role,
-        recorder,
-        tally,
-        cpu_ns,
-        counts,
-    }
-}
-
 impl<L: SharedExclusiveLock> VisitOn<L> {
-    fn worker(order: &BlockOrder<'_>, window: Window, role: Role, index: usize) -> Worker {
-        let (rate, count, operation) = match role {
-            Role::Reader => (order.rates.0, order.config.readers, Operation::Statement),
-            Role::Client => (order.rates.1, order.config.clients, Operation::Transaction),
-        };
-        let seed = derive_seed(order.seed, &[role as u64, index as u64]);
-        let schedule = Schedule::new(rate, order.config.arrivals, count as usize, seed);
-        let mut worker = Worker::new(role, operation, schedule, window);
+    fn reader_worker(order: &BlockOrder<'_>, window: Window, index: usize) -> Worker {
+        let load = (order.rates.0, order.config.readers);
+        let mut worker = worker(
+            order,
+            window,
+            (Role::Reader, Operation::Statement),
+            load,
+            index,
+        );
+        worker.time_one_in(order.sampling.closed_loop_one_in);
+        worker
+    }
+
+    fn client_worker(order: &BlockOrder<'_>, window: Window, index: usize) -> Worker {
+        let load = (order.rates.1, order.config.clients);
+        let what = (Role::Client, Operation::Transaction);
+        let mut worker = worker(order, window, what, load, index);
         // Arms that fork are long enough to time each transaction.
-        let short = role == Role::Reader || matches!(order.arm, Arm::KeptOpen | Arm::Pool);
-        if short {
+        let short = [Arm::KeptOpen, Arm::Pool, Arm::Vacuum, Arm::Commit];
+        if short.contains(&order.arm) {
             worker.time_one_in(order.sampling.closed_loop_one_in);
         }
         worker
     }
+
+    /// None where the kind's rate is zero: then its connection is idle.
+    fn background_worker(
+        order: &BlockOrder<'_>,
+        window: Window,
+        kind: BackgroundKind,
+        index: usize,
+    ) -> Option<Worker> {
+        let settings = &order.model.background;
+        let rate = kind.rate_per_second(settings);
+        let load = (OfferedRate::PerSecond(rate), kind.count(settings));
+        let what = (kind.role(), kind.operation());
+        (rate > 0.0).then(|| worker(order, window, what, load, index))
+    }
+}
+
+/// The worker `index` of a role whose workers share `load`, a total rate.
+fn worker(
+    order: &BlockOrder<'_>,
+    window: Window,
+    (role, operation): (Role, Operation),
+    (rate, count): (OfferedRate, u32),
+    index: usize,
+) -> Worker {
+    let seed = derive_seed(order.seed, &[role as u64, index as u64]);
+    let schedule = Schedule::new(rate, order.config.arrivals, count as usize, seed);
+    Worker::new(role, operation, schedule, window)
 }
 
 impl<L: SharedExclusiveLock> AnyVisit for VisitOn<L> {
@@ -187,15 +205,27 @@ impl<L: SharedExclusiveLock> AnyVisit for VisitOn<L> {
         }
         let mut record = BlockRecord::default();
         let mut counts = OperationCounts::default();
+        let mut by_readers = OperationCounts::default();
         let finished = std::thread::scope(|scope| {
             let mut threads = Vec::new();
             for (index, backend) in self.readers.iter_mut().enumerate() {
                 threads.push(scope.spawn(move || {
-                    let mut worker = Self::worker(order, window, Role::Reader, index);
+                    let mut worker = Self::reader_worker(order, window, index);
                     let snapshots = order.model.snapshots_per_statement;
                     let look = order.sampling.look_one_in;
                     let role = ReaderRole::new(array, backend, snapshots, look, &mut worker);
-                    await_start(&window, order.cancel);
+                    carry_out(worker, order.cancel, role, |r| r.counts)
+                }));
+            }
+            for (index, (kind, backend)) in self.background.iter_mut().enumerate() {
+                let Some(worker) = Self::background_worker(order, window, *kind, index) else {
+                    continue;
+                };
+                threads.push(scope.spawn(move || {
+                    let snapshots = order.model.snapshots_per_statement;
+                    let subtransactions = order.model.background.subtransactions;
+                    let role =
+                        BackgroundRole::new(array, *kind, backend, snapshots, subtransactions);
                     carry_out(worker, order.cancel, role, |r| r.counts)
                 }));
             }
@@ -203,15 +233,18 @@ impl<L: SharedExclusiveLock> AnyVisit for VisitOn<L> {
                 for (index, backend) in self.kept_open.iter_mut().enumerate() {
                     let (free, give_back) = (free.clone(), give_back.clone());
                     threads.push(scope.spawn(move || {
-                        let mut worker = Self::worker(order, window, Role::Client, index);
+                        let mut worker = Self::client_worker(order, window, index);
                         let means = match order.arm {
                             Arm::Unpooled => Means::Unpooled(None),
                             Arm::Pool => Means::Pool(free, give_back),
                             Arm::ForkOnly => Means::ForkOnly,
+                            Arm::CpuBurn => Means::CpuBurn,
+                            Arm::FailedLogin => Means::FailedLogin(None),
+                            Arm::Vacuum => Means::Vacuum(backend),
+                            Arm::Commit => Means::Commit(backend),
                             _ => Means::KeptOpen(backend),
                         };
                         let role = ClientRole::new(array, means, order.model, &mut worker);
-                        await_start(&window, order.cancel);
                         carry_out(worker, order.cancel, role, |r| r.counts)
                     }));
                 }
@@ -223,6 +256,9 @@ impl<L: SharedExclusiveLock> AnyVisit for VisitOn<L> {
             let done = thread.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             record.merge_worker(done.role, &done.recorder, &done.tally, done.cpu_ns);
             record.busiest_thread_ns = record.busiest_thread_ns.max(done.cpu_ns);
+            if done.role == Role::Reader {
+                by_readers += done.counts;
+            }
             counts += done.counts;
         }
         self.pooled.extend(free.try_iter());
@@ -231,6 +267,7 @@ impl<L: SharedExclusiveLock> AnyVisit for VisitOn<L> {
             window,
             record,
             counts,
+            by_readers,
             locks,
             extremes: self.array.take_proc_array_lock_extremes(),
         }
@@ -254,18 +291,5 @@ impl<L: SharedExclusiveLock> AnyVisit for VisitOn<L> {
             best = best.min((MonotonicClock.now_ns() - began) as f64 / f64::from(BATCH));
         }
         best
-    }
-}
-
-/// Sleeps to the common start, so that all workers begin together.
-fn await_start(window: &Window, cancel: &Cancel) {
-    while !cancel.is_cancelled() {
-        let now = MonotonicClock.now_ns();
-        if now >= window.start_ns {
-            return;
-        }
-        std::thread::sleep(Duration::from_nanos(
-            (window.start_ns - now).min(10_000_000),
-        ));
     }
 }

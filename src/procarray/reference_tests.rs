@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::locks::{LockKind, LockVisitor, SharedExclusiveLock};
 use super::{
-    FullTransactionId, NoProbe, ProcArray, ProcArrayConfig, ProcNumber, Snapshot, SnapshotSource,
-    TransactionId,
+    Ablations, FullTransactionId, NoProbe, PgProfile, ProcArray, ProcArrayConfig, ProcNumber,
+    Snapshot, SnapshotSource, TransactionId,
 };
 
 const MAX_BACKENDS: u32 = 12;
@@ -21,6 +21,8 @@ enum Step {
     End(usize),
     EndAndDisconnectAtOnce(usize),
     Vacuum(usize),
+    AbortSubtransaction(usize, usize),
+    Horizons,
     Snapshot(usize),
 }
 
@@ -34,15 +36,33 @@ fn step() -> impl Strategy<Value = Step> {
         3 => who.clone().prop_map(Step::End),
         1 => who.clone().prop_map(Step::EndAndDisconnectAtOnce),
         1 => who.clone().prop_map(Step::Vacuum),
+        2 => (who.clone(), 1..4_usize).prop_map(|(who, n)| Step::AbortSubtransaction(who, n)),
+        2 => Just(Step::Horizons),
         6 => who.prop_map(Step::Snapshot),
     ]
+}
+
+/// PostgreSQL as it is, or without some of its mechanisms.
+fn ablations() -> impl Strategy<Value = Ablations> {
+    let some =
+        any::<[bool; 4]>().prop_map(|[reuse, renumbering, xid_gen_lock, own_array]| Ablations {
+            reuse,
+            renumbering,
+            xid_gen_lock,
+            own_pgxactoff_array: own_array,
+            ..Ablations::default()
+        });
+    prop_oneof![Just(Ablations::default()), some]
 }
 
 /// What a backend is doing, in 64-bit xids, so that wraparound needs no care here.
 #[derive(Default)]
 struct Backend {
     xid: Option<u64>,
+    /// Those that were not rolled back.
     subxids: Vec<u64>,
+    /// More than 64 at some time.
+    overflowed: bool,
     in_vacuum: bool,
     /// The completion counter of its cached snapshot.
     cached: Option<u64>,
@@ -58,6 +78,8 @@ struct Reference {
     exclusive: u64,
     shared: u64,
     xid_gen: u64,
+    dense: bool,
+    ablations: Ablations,
 }
 
 fn normal(mut xid: u64) -> u64 {
@@ -72,13 +94,21 @@ impl Reference {
         let xid = self.next_xid;
         self.next_xid = normal(xid + 1);
         self.xid_gen += 1;
+        self.shared += u64::from(self.dense && !self.ablations.xid_gen_lock);
         xid
+    }
+
+    /// Joining or leaving.
+    fn take_both_locks(&mut self) {
+        self.exclusive += 1;
+        self.xid_gen += u64::from(self.dense && self.ablations.xid_gen_lock);
     }
 
     fn end(&mut self, who: ProcNumber) -> Option<u64> {
         let backend = self.backends.get_mut(&who)?;
         backend.xmin = None;
         let subxids = std::mem::take(&mut backend.subxids);
+        backend.overflowed = false;
         let in_vacuum = std::mem::take(&mut backend.in_vacuum);
         let xid = backend.xid.take();
         if let Some(xid) = xid {
@@ -86,8 +116,21 @@ impl Reference {
             self.latest_completed = self.latest_completed.max(latest);
             self.completions += 1;
         }
-        self.exclusive += u64::from(xid.is_some() || in_vacuum);
+        // 13 clears the flag of a VACUUM without the lock.
+        self.exclusive += u64::from(xid.is_some() || (in_vacuum && self.dense));
         xid
+    }
+
+    /// The oldest xid or xmin of anybody, and of those that do not run a VACUUM.
+    fn horizons(&self) -> (u64, u64) {
+        let next_to_complete = normal(self.latest_completed + 1);
+        let oldest = |vacuums: bool| {
+            let backends = self.backends.values().filter(|b| vacuums || !b.in_vacuum);
+            let held = backends.flat_map(|b| b.xid.into_iter().chain(b.xmin));
+            held.chain([next_to_complete]).min()
+        };
+        let or_none = |oldest: Option<u64>| oldest.unwrap_or(next_to_complete);
+        (or_none(oldest(true)), or_none(oldest(false)))
     }
 
     /// Running xids that `who` must see, by slot number; their subxids; overflow; xmin; xmax.
@@ -99,11 +142,26 @@ impl Reference {
             })
         };
         let running: Vec<u64> = others().filter_map(|(_, b)| b.xid).collect();
-        let own = self.backends[&who].xid.filter(|xid| *xid < xmax);
+        let own = &self.backends[&who];
+        // 13 skips itself like any other in VACUUM, later versions count their own xid always.
+        let counts = self.dense || !own.in_vacuum;
+        let own = own.xid.filter(|xid| *xid < xmax && counts);
         let xmin = running.iter().copied().chain(own).min().unwrap_or(xmax);
-        let overflowed = others().any(|(_, b)| b.subxids.len() > 64);
+        let overflowed = others().any(|(_, b)| b.overflowed);
         let subxids = others().flat_map(|(_, b)| b.subxids.clone()).collect();
         (running, subxids, overflowed, xmin, xmax)
+    }
+
+    /// The oldest of everybody's xmin and `xmin`, none of which is after `xmax`.
+    fn global_xmin(&self, xmin: u64, xmax: u64) -> TransactionId {
+        let backends = self.backends.values().filter(|b| !b.in_vacuum);
+        backends
+            .filter_map(|b| b.xmin)
+            .map(|xmin| TransactionId(xmin as u32))
+            .chain([TransactionId(xmin as u32)])
+            .fold(TransactionId(xmax as u32), |oldest, xmin| {
+                if xmin.precedes(oldest) { xmin } else { oldest }
+            })
     }
 }
 
@@ -111,6 +169,8 @@ struct Replay {
     steps: Vec<Step>,
     first_xid: u64,
     lock_free_reuse: bool,
+    profile: PgProfile,
+    ablations: Ablations,
 }
 
 fn truncated(xids: Vec<u64>) -> Vec<TransactionId> {
@@ -127,6 +187,8 @@ impl LockVisitor for Replay {
             max_backends: MAX_BACKENDS,
             next_xid: FullTransactionId(self.first_xid),
             lock_free_reuse: self.lock_free_reuse,
+            profile: self.profile,
+            ablations: self.ablations,
             ..ProcArrayConfig::default()
         })
         .map_err(|e| TestCaseError::fail(e.to_string()))?;
@@ -139,6 +201,8 @@ impl LockVisitor for Replay {
             exclusive: 0,
             shared: 0,
             xid_gen: 0,
+            dense: self.profile.has_dense_arrays(),
+            ablations: self.ablations,
         };
         for step in self.steps {
             replay_step(&array, &mut reference, &mut snapshots, step)?;
@@ -178,8 +242,7 @@ fn replay_step<L: SharedExclusiveLock>(
             if let Some(slot) = slot {
                 array.add(slot, &mut NoProbe);
                 reference.backends.insert(slot, Backend::default());
-                reference.exclusive += 1;
-                reference.xid_gen += 1;
+                reference.take_both_locks();
                 snapshots.insert(slot, array.new_snapshot());
             }
         }
@@ -194,13 +257,16 @@ fn replay_step<L: SharedExclusiveLock>(
                 let latest_xid = latest.map(|xid| TransactionId(xid as u32));
                 array.remove(slot, latest_xid, &mut NoProbe);
                 reference.end(slot);
+                reference.exclusive -= 1;
             } else {
                 let ended = array.end_transaction(slot, &mut NoProbe);
-                prop_assert_eq!(ended.map(|x| x.0), reference.end(slot).map(|x| x as u32));
+                prop_assert_eq!(
+                    ended.xid().map(|x| x.0),
+                    reference.end(slot).map(|x| x as u32)
+                );
                 array.remove(slot, None, &mut NoProbe);
-                reference.exclusive += 1;
             }
-            reference.xid_gen += 1;
+            reference.take_both_locks();
             array.proc_kill(slot);
             reference.backends.remove(&slot);
         }
@@ -225,6 +291,7 @@ fn replay_step<L: SharedExclusiveLock>(
                 let expected = reference.take_xid();
                 prop_assert_eq!(given.0, expected as u32);
                 if let Some(backend) = reference.backends.get_mut(&slot) {
+                    backend.overflowed |= backend.subxids.len() >= 64;
                     backend.subxids.push(expected);
                 }
             }
@@ -234,7 +301,10 @@ fn replay_step<L: SharedExclusiveLock>(
                 return Ok(());
             };
             let ended = array.end_transaction(slot, &mut NoProbe);
-            prop_assert_eq!(ended.map(|x| x.0), reference.end(slot).map(|x| x as u32));
+            prop_assert_eq!(
+                ended.xid().map(|x| x.0),
+                reference.end(slot).map(|x| x as u32)
+            );
         }
         Step::Vacuum(n) => {
             let Some(slot) = nth(reference, n) else {
@@ -248,6 +318,30 @@ fn replay_step<L: SharedExclusiveLock>(
                     backend.in_vacuum = true;
                 }
             }
+        }
+        Step::AbortSubtransaction(n, count) => {
+            let Some(slot) = nth(reference, n) else {
+                return Ok(());
+            };
+            // The last few: a savepoint and what was begun inside it.
+            let running = reference.backends[&slot].subxids.len();
+            let Some(backend) = reference.backends.get_mut(&slot).filter(|_| running > 0) else {
+                return Ok(());
+            };
+            let aborted = backend.subxids.split_off(running - count.min(running));
+            array.abort_subtransaction(slot, &truncated(aborted.clone()), &mut NoProbe);
+            let latest = aborted.last().copied().unwrap_or_default();
+            reference.latest_completed = reference.latest_completed.max(latest);
+            reference.completions += 1;
+            reference.exclusive += 1;
+        }
+        Step::Horizons => {
+            let found = array.compute_xid_horizons(&mut NoProbe);
+            reference.shared += 1;
+            let (running, nonremovable) = reference.horizons();
+            prop_assert_eq!(found.latest_completed.0, reference.latest_completed);
+            prop_assert_eq!(found.oldest_considered_running.0, running as u32);
+            prop_assert_eq!(found.oldest_nonremovable.0, nonremovable as u32);
         }
         Step::Snapshot(n) => {
             let Some(slot) = nth(reference, n) else {
@@ -283,10 +377,15 @@ fn compare(
 ) -> Result<(), TestCaseError> {
     let (running, subxids, overflowed, xmin, xmax) = reference.snapshot(slot);
     let completions = reference.completions;
+    let reuses = reference.dense && reference.ablations.reuse;
+    let global_xmin = reference.global_xmin(xmin, xmax);
+    if !reference.dense {
+        prop_assert_eq!(snapshot.global_xmin, global_xmin);
+    }
     let Some(backend) = reference.backends.get_mut(&slot) else {
         return Err(TestCaseError::fail("no such backend"));
     };
-    let valid = backend.cached == Some(completions);
+    let valid = reuses && backend.cached == Some(completions);
     let expected = match (valid, lock_free_reuse) {
         (true, true) => SnapshotSource::ReusedWithoutLock,
         (true, false) => SnapshotSource::Reused,
@@ -294,7 +393,7 @@ fn compare(
     };
     prop_assert_eq!(source, expected);
     backend.cached = Some(completions);
-    backend.xmin = backend.xmin.or(Some(u64::from(snapshot.xmin.0)));
+    backend.xmin = backend.xmin.or(Some(xmin));
     prop_assert_eq!(snapshot.xmax.0, xmax as u32);
     // Reused or scanned: the same set, since what began after it is not before its xmax.
     prop_assert_eq!(&snapshot.xip, &truncated(running));
@@ -310,7 +409,8 @@ fn compare(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    // More cases than usual: five versions and the ablations share them.
+    #![proptest_config(ProptestConfig { cases: 1024, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn random_histories_agree_with_the_naive_model(
@@ -319,7 +419,10 @@ proptest! {
         first_xid in prop_oneof![Just(3_u64), (1_u64 << 32) - 40..(1_u64 << 32)],
         lock_free_reuse: bool,
         lock in prop::sample::select(LockKind::ALL),
+        profile in prop::sample::select(&PgProfile::ALL[..]),
+        ablations in ablations(),
     ) {
-        lock.visit(Replay { steps, first_xid, lock_free_reuse })?;
+        let lock_free_reuse = lock_free_reuse && profile.has_dense_arrays() && ablations.reuse;
+        lock.visit(Replay { steps, first_xid, lock_free_reuse, profile, ablations })?;
     }
 }

@@ -1,16 +1,55 @@
 //! Transaction ids and the end of a transaction: `GetNewTransactionId`,
-//! `ProcArrayEndTransaction`, and VACUUM's status flag.
+//! `ReadNextTransactionId`, `ProcArrayEndTransaction`, and VACUUM's status flag.
 
 use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::sync::atomic::fence;
 
 use super::array::ProcArray;
 use super::dense::SharedWord;
+use super::group_clear::GroupPart;
 use super::locks::SharedExclusiveLock;
 use super::pgproc::status_flags::{PROC_IN_VACUUM, PROC_VACUUM_STATE_MASK};
 use super::pgproc::{PGPROC_MAX_CACHED_SUBXIDS, PgProc, ProcNumber, SubxidStatus};
 use super::probe::{LockName, LockProbe};
+use super::profile::PgProfile;
+use super::view::View;
 use super::xid::{FullTransactionId, TransactionId};
+
+/// How [`ProcArray::end_transaction`] ended a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TransactionEnd {
+    /// It had no xid. ProcArrayLock was taken only to clear the flags of a VACUUM.
+    WithoutXid {
+        /// Whether it was.
+        cleared_flags: bool,
+    },
+    /// The conditional acquisition of ProcArrayLock succeeded.
+    AtOnce(TransactionId),
+    /// It failed, and the backend cleared a group of xids, its own included.
+    GroupLeader {
+        /// The own xid.
+        xid: TransactionId,
+        /// Xids cleared under the one acquisition.
+        members: u32,
+    },
+    /// It failed, and another backend cleared the xid.
+    GroupFollower(TransactionId),
+    /// It failed, and the backend queued for the lock, as without group clear.
+    Queued(TransactionId),
+}
+
+impl TransactionEnd {
+    /// The xid that has ended, if there was one.
+    pub fn xid(self) -> Option<TransactionId> {
+        match self {
+            Self::WithoutXid { .. } => None,
+            Self::AtOnce(xid)
+            | Self::GroupLeader { xid, .. }
+            | Self::GroupFollower(xid)
+            | Self::Queued(xid) => Some(xid),
+        }
+    }
+}
 
 impl<L: SharedExclusiveLock> ProcArray<L> {
     /// Gives the backend's transaction an xid (varsup.c `GetNewTransactionId`), or
@@ -25,7 +64,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         slot: ProcNumber,
         probe: &mut impl LockProbe,
     ) -> TransactionId {
-        let proc = self.all_procs.proc(slot.0);
+        let proc = self.proc(slot);
         if proc.top_xid().is_valid() {
             return proc.top_xid();
         }
@@ -33,9 +72,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         let guard = self.xid_gen_lock.acquire_exclusive();
         probe.acquired(LockName::XidGen);
         let xid = self.advance_next_xid();
-        let pgxactoff = proc.pgxactoff().get() as usize;
-        proc.xid().set(xid.0);
-        self.xids()[pgxactoff].set(xid.0);
+        self.with_offsets_standing_still(probe, || self.home().set_xid(proc, xid));
         probe.releasing(LockName::XidGen);
         drop(guard);
         proc.latest_xid().set(xid.0);
@@ -52,12 +89,11 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         probe: &mut impl LockProbe,
     ) -> TransactionId {
         self.get_new_transaction_id(slot, probe);
-        let proc = self.all_procs.proc(slot.0);
+        let proc = self.proc(slot);
         probe.requesting(LockName::XidGen);
         let guard = self.xid_gen_lock.acquire_exclusive();
         probe.acquired(LockName::XidGen);
         let xid = self.advance_next_xid();
-        let pgxactoff = proc.pgxactoff().get() as usize;
         let status = proc.subxid_status();
         let status = if status.count() < PGPROC_MAX_CACHED_SUBXIDS {
             proc.subxids()[status.count()].set(xid.0);
@@ -67,68 +103,108 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         } else {
             status.with_overflow()
         };
-        proc.set_subxid_status(status);
-        self.subxid_states()[pgxactoff].set(status.0);
+        self.with_offsets_standing_still(probe, || self.home().set_subxid_status(proc, status));
         probe.releasing(LockName::XidGen);
         drop(guard);
         proc.latest_xid().set(xid.0);
         xid
     }
 
+    /// Does `store`, to a place in the dense arrays that the caller's XidGenLock keeps where it is.
+    /// Where adding and removing do without XidGenLock (an ablation), ProcArrayLock shared does:
+    /// inside XidGenLock, and then nobody takes the two the other way round.
+    #[inline]
+    fn with_offsets_standing_still(&self, probe: &mut impl LockProbe, store: impl FnOnce()) {
+        if self.nests_xid_gen_lock() || !self.config.profile.has_dense_arrays() {
+            return store();
+        }
+        probe.requesting(LockName::ProcArray);
+        let guard = self.proc_array_lock.acquire_shared();
+        probe.acquired(LockName::ProcArray);
+        store();
+        probe.releasing(LockName::ProcArray);
+        drop(guard);
+    }
+
     fn advance_next_xid(&self) -> TransactionId {
-        let next_xid = &self.transam_variables.next_xid;
+        let next_xid = &self.transam_variables().next_xid;
         let full = FullTransactionId(next_xid.load(Relaxed));
         next_xid.store(full.advance().0, Relaxed);
         full.xid()
     }
 
-    /// Ends the backend's transaction (procarray.c `ProcArrayEndTransaction`), and
-    /// returns the xid if it had one.
+    /// The xid that the next transaction will get (varsup.c `ReadNextTransactionId`, before 14
+    /// `ReadNewTransactionId`): XidGenLock in shared mode.
+    pub fn read_next_transaction_id(&self, probe: &mut impl LockProbe) -> TransactionId {
+        probe.requesting(LockName::XidGen);
+        let guard = self.xid_gen_lock.acquire_shared();
+        probe.acquired(LockName::XidGen);
+        let next = FullTransactionId(self.transam_variables().next_xid.load(Relaxed));
+        probe.releasing(LockName::XidGen);
+        drop(guard);
+        next.xid()
+    }
+
+    /// Ends the backend's transaction (procarray.c `ProcArrayEndTransaction`).
     ///
-    /// Without an xid it takes **no lock**. With one it tries ProcArrayLock
-    /// exclusively, which fails while anybody holds it in any mode, and then
-    /// queues for it. PostgreSQL since 9.6 would join a group instead.
-    pub fn end_transaction(
-        &self,
-        slot: ProcNumber,
-        probe: &mut impl LockProbe,
-    ) -> Option<TransactionId> {
-        let proc = self.all_procs.proc(slot.0);
+    /// Without an xid it takes **no lock**, unless it ran a VACUUM (14 and later). With one it tries
+    /// ProcArrayLock exclusively, which fails while anybody holds it in any mode, shared
+    /// holders included, and then joins a group (`ProcArrayGroupClearXid`), or without
+    /// [`group_clear`](super::Ablations::group_clear) queues for the lock.
+    pub fn end_transaction(&self, slot: ProcNumber, probe: &mut impl LockProbe) -> TransactionEnd {
+        let proc = self.proc(slot);
         let xid = proc.top_xid();
         if !xid.is_valid() {
             proc.xmin().set(TransactionId::INVALID.0);
-            self.clear_vacuum_flags(proc, probe);
-            return None;
+            let cleared_flags = self.clear_vacuum_flags(proc, probe);
+            return TransactionEnd::WithoutXid { cleared_flags };
         }
         probe.requesting(LockName::ProcArray);
-        let guard = match self.proc_array_lock.try_acquire_exclusive() {
-            Some(guard) => guard,
-            None => self.proc_array_lock.acquire_exclusive(),
+        let Some(guard) = self.proc_array_lock.try_acquire_exclusive() else {
+            if !self.config.ablations.group_clear {
+                return self.end_queued(proc, xid, probe);
+            }
+            return match self.group_clear_xid(slot, probe) {
+                GroupPart::Leader(members) => TransactionEnd::GroupLeader { xid, members },
+                GroupPart::Follower => TransactionEnd::GroupFollower(xid),
+            };
         };
         probe.acquired(LockName::ProcArray);
         self.end_transaction_internal(proc, TransactionId(proc.latest_xid().get()));
         probe.releasing(LockName::ProcArray);
         drop(guard);
-        Some(xid)
+        TransactionEnd::AtOnce(xid)
+    }
+
+    /// What followed a busy lock up to 9.5.
+    #[cold]
+    fn end_queued(
+        &self,
+        proc: PgProc<'_>,
+        xid: TransactionId,
+        probe: &mut impl LockProbe,
+    ) -> TransactionEnd {
+        let guard = self.proc_array_lock.acquire_exclusive();
+        probe.acquired(LockName::ProcArray);
+        self.end_transaction_internal(proc, TransactionId(proc.latest_xid().get()));
+        probe.releasing(LockName::ProcArray);
+        drop(guard);
+        TransactionEnd::Queued(xid)
     }
 
     /// `ProcArrayEndTransactionInternal`, under ProcArrayLock exclusive.
-    fn end_transaction_internal(&self, proc: PgProc<'_>, latest_xid: TransactionId) {
-        let pgxactoff = proc.pgxactoff().get() as usize;
-        self.xids()[pgxactoff].set(TransactionId::INVALID.0);
-        proc.xid().set(TransactionId::INVALID.0);
+    pub(super) fn end_transaction_internal(&self, proc: PgProc<'_>, latest_xid: TransactionId) {
+        self.home().set_xid(proc, TransactionId::INVALID);
         proc.xmin().set(TransactionId::INVALID.0);
         self.store_cleared_vacuum_flags(proc);
-        self.clear_subxids(proc, pgxactoff);
+        Self::clear_subxids(self.home(), proc);
         self.complete_xid(latest_xid);
     }
 
     /// Empties the subxid cache, both copies, if there is anything in it.
-    pub(super) fn clear_subxids(&self, proc: PgProc<'_>, pgxactoff: usize) {
+    pub(super) fn clear_subxids(view: &View, proc: PgProc<'_>) {
         if !proc.subxid_status().is_empty() {
-            let empty = SubxidStatus::default();
-            self.subxid_states()[pgxactoff].set(empty.0);
-            proc.set_subxid_status(empty);
+            view.set_subxid_status(proc, SubxidStatus::default());
         }
     }
 
@@ -136,20 +212,25 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
     /// ProcArrayLock exclusively, for one flag. With the end of its transaction that
     /// makes the two exclusive acquisitions of a VACUUM of an empty table.
     pub fn set_in_vacuum(&self, slot: ProcNumber, probe: &mut impl LockProbe) {
-        let proc = self.all_procs.proc(slot.0);
+        let proc = self.proc(slot);
         probe.requesting(LockName::ProcArray);
         let guard = self.proc_array_lock.acquire_exclusive();
         probe.acquired(LockName::ProcArray);
         let flags = proc.status_flags().get() as u8 | PROC_IN_VACUUM;
-        proc.status_flags().set(u32::from(flags));
-        self.status_flags()[proc.pgxactoff().get() as usize].set(flags);
+        self.home().set_status_flags(proc, flags);
         probe.releasing(LockName::ProcArray);
         drop(guard);
     }
 
-    fn clear_vacuum_flags(&self, proc: PgProc<'_>, probe: &mut impl LockProbe) {
+    /// Whether the lock was taken for it.
+    fn clear_vacuum_flags(&self, proc: PgProc<'_>, probe: &mut impl LockProbe) -> bool {
         if proc.status_flags().get() as u8 & PROC_VACUUM_STATE_MASK == 0 {
-            return;
+            return false;
+        }
+        if self.config.profile == PgProfile::V13 {
+            // The flags are in the own PGXACT.
+            self.store_cleared_vacuum_flags(proc);
+            return false;
         }
         probe.requesting(LockName::ProcArray);
         let guard = self.proc_array_lock.acquire_exclusive();
@@ -157,14 +238,14 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         self.store_cleared_vacuum_flags(proc);
         probe.releasing(LockName::ProcArray);
         drop(guard);
+        true
     }
 
     fn store_cleared_vacuum_flags(&self, proc: PgProc<'_>) {
         let flags = proc.status_flags().get() as u8;
         if flags & PROC_VACUUM_STATE_MASK != 0 {
             let cleared = flags & !PROC_VACUUM_STATE_MASK;
-            proc.status_flags().set(u32::from(cleared));
-            self.status_flags()[proc.pgxactoff().get() as usize].set(cleared);
+            self.home().set_status_flags(proc, cleared);
         }
     }
 }

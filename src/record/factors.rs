@@ -31,6 +31,9 @@ pub struct Factors {
     /// How the mapping of shared memory comes to a new process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mapping: Option<String>,
+    /// Transactions with an xid that end, per second, over all of the model's committers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit_rate: Option<String>,
 }
 
 /// A factor beside the number of standing connections.
@@ -48,17 +51,20 @@ pub enum Factor {
     PageSize,
     /// [`Factors::mapping`].
     Mapping,
+    /// [`Factors::commit_rate`].
+    CommitRate,
 }
 
 impl Factor {
     /// Every factor, in the order in which titles name them.
-    pub const ALL: [Factor; 6] = [
+    pub const ALL: [Factor; 7] = [
         Factor::Pg,
         Factor::SlotOrder,
         Factor::Lock,
         Factor::Transport,
         Factor::PageSize,
         Factor::Mapping,
+        Factor::CommitRate,
     ];
 
     /// The word before the value in titles.
@@ -70,6 +76,7 @@ impl Factor {
             Factor::Transport => "transport",
             Factor::PageSize => "pages",
             Factor::Mapping => "mapping",
+            Factor::CommitRate => "commits/s",
         }
     }
 }
@@ -92,6 +99,7 @@ impl Factors {
             Factor::Transport => &self.transport,
             Factor::PageSize => &self.page_size,
             Factor::Mapping => &self.mapping,
+            Factor::CommitRate => &self.commit_rate,
         }
         .as_deref()
     }
@@ -104,6 +112,7 @@ impl Factors {
             Factor::Transport => &mut self.transport,
             Factor::PageSize => &mut self.page_size,
             Factor::Mapping => &mut self.mapping,
+            Factor::CommitRate => &mut self.commit_rate,
         }
     }
 
@@ -166,15 +175,22 @@ impl Factors {
 }
 
 /// The factors beside standing connections that do not have one value
-/// throughout these levels.
+/// throughout these levels. A lock that follows from the version (each version's
+/// own) is not named beside it.
 pub fn varying<'a>(levels: impl IntoIterator<Item = &'a Factors> + Clone) -> Vec<Factor> {
+    let combinations = |factors: &[Factor]| {
+        let values: BTreeSet<Vec<Option<&str>>> = levels
+            .clone()
+            .into_iter()
+            .map(|l| factors.iter().map(|&f| l.get(f)).collect())
+            .collect();
+        values.len()
+    };
+    let versions = combinations(&[Factor::Pg]);
+    let lock_follows = versions > 1 && combinations(&[Factor::Pg, Factor::Lock]) == versions;
     Factor::ALL
         .into_iter()
-        .filter(|&f| {
-            let values: BTreeSet<Option<&str>> =
-                levels.clone().into_iter().map(|l| l.get(f)).collect();
-            values.len() > 1
-        })
+        .filter(|&f| combinations(&[f]) > 1 && !(f == Factor::Lock && lock_follows))
         .collect()
 }
 
@@ -238,6 +254,18 @@ mod tests {
         assert_eq!(levels[1].tag(&[Factor::Lock]), "500/sharded");
         assert_eq!(levels[0].label(&varying(&levels[..1])), "500");
         assert_eq!(varying(&[Factors::standing(0), Factors::standing(9)]), []);
+    }
+
+    #[test]
+    fn a_lock_that_comes_with_the_version_is_not_named() {
+        let level = |pg: &str, lock: &str| Factors {
+            pg: Some(pg.to_owned()),
+            ..with_lock(500, lock)
+        };
+        let own = [level("15", "lwlock-17"), level("18", "lwlock-18")];
+        assert_eq!(varying(&own), [Factor::Pg]);
+        let chosen = [own[0].clone(), own[1].clone(), level("18", "std")];
+        assert_eq!(varying(&chosen), [Factor::Pg, Factor::Lock]);
     }
 
     #[test]

@@ -34,6 +34,14 @@ named! {
         Reader = "reader",
         /// A client: does transactions in the way its arm says.
         Client = "client",
+        /// Commits small writes in the background (model).
+        Committer = "committer",
+        /// Reads `pg_stat_activity` in the background (model).
+        Monitor = "monitor",
+        /// Prunes pages in the background (model).
+        Pruner = "pruner",
+        /// Runs parallel queries in the background (model).
+        ParallelLeader = "parallel-leader",
     }
 }
 
@@ -58,6 +66,18 @@ named! {
         ProcArrayAdd = "procarray-add",
         /// ProcArrayRemove (model).
         ProcArrayRemove = "procarray-remove",
+        /// A small write: statement, xid, end of the transaction (model).
+        Commit = "commit",
+        /// A statement that computes the horizons (model).
+        Horizon = "horizon",
+        /// One reading of `pg_stat_activity` (model).
+        Monitor = "monitor",
+        /// A parallel query's worker, from its start to its end (model).
+        ParallelWorker = "parallel-worker",
+        /// A login that fails (model).
+        FailedLogin = "failed-login",
+        /// VACUUM of an empty table (model).
+        Vacuum = "vacuum",
     }
 }
 

@@ -16,6 +16,7 @@ pub use key::{BadSeriesKey, ClockKind, Operation, Phase, Role, SeriesKey};
 pub use provenance::{Provenance, ServerProvenance};
 pub use recorder::{BlockRecord, Recorder, SeriesId};
 pub use run::{
-    AbsentArm, Block, BlockCpu, Calibration, Mode, Run, RunStatus, SCHEMA_VERSION, arm_label,
+    AbsentArm, AbsentLevel, Block, BlockCpu, Calibration, Mode, Run, RunStatus, SCHEMA_VERSION,
+    arm_label,
 };
 pub use tally::{ErrorClass, RoleTally};

@@ -133,6 +133,18 @@ pub struct AbsentArm {
     pub lost: bool,
 }
 
+/// A level that was asked for and could not be had.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AbsentLevel {
+    /// The level.
+    pub factors: Factors,
+    /// Why, and what to do about it.
+    pub reason: String,
+    /// Whether the run is partial without it.
+    #[serde(default)]
+    pub wanted: bool,
+}
+
 /// How the clients' rate was found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
@@ -179,6 +191,9 @@ pub struct Run {
     /// Arms that did not run.
     #[serde(default)]
     pub absent_arms: Vec<AbsentArm>,
+    /// Levels that could not be had.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub absent_levels: Vec<AbsentLevel>,
     /// Remarks for the reader, one line each.
     #[serde(default)]
     pub remarks: Vec<String>,

@@ -10,7 +10,10 @@ use super::figure::{
 use super::level_title::{level_title, listed};
 use super::lock_drawing::lock_tails;
 use super::run_export::series_csv;
+use super::sweep_drawing::sweep_figures;
 use crate::arm::Arm;
+use crate::config::ModelConfig;
+use crate::experiment::is_contrast;
 use crate::load::plan::baseline;
 use crate::record::{
     Block, Factor, Factors, Mode, Run, SeriesHistogram, levels_side_by_side, write_atomically,
@@ -39,6 +42,17 @@ pub fn draw_run(
         path,
         source: std::io::Error::other(e),
     })?;
+    if !is_contrast(run) {
+        let sweeps = sweep_figures(item, redraw);
+        return at_once(
+            sweeps
+                .into_iter()
+                .map(|(stem, figure)| -> Drawing<'_> {
+                    Box::new(move || draw(Some(figure), dir, &stem))
+                })
+                .collect(),
+        );
+    }
     at_once(vec![
         Box::new(|| draw(response_times(&[item], redraw), dir, "response-time")),
         Box::new(|| draw(excess(&[item], redraw), dir, "excess")),
@@ -114,14 +128,7 @@ pub(super) fn footer(items: &[Summarized<'_>], redraw: &str) -> Vec<String> {
                 "PostgreSQL {}, {}, {}, auth {}",
                 server.version, server.kind, server.transport, server.auth
             ),
-            None => {
-                let locks = run
-                    .config
-                    .model
-                    .as_ref()
-                    .map_or(String::new(), |m| listed(&m.locks));
-                format!("in-process ProcArray as in PostgreSQL 15, lock {locks}")
-            }
+            None => run.config.model.as_ref().map_or(String::new(), model_words),
         };
         let rate = run
             .client_rate_per_second
@@ -157,6 +164,42 @@ pub(super) fn footer(items: &[Summarized<'_>], redraw: &str) -> Vec<String> {
     }
     lines.push(format!("redraw: {redraw}"));
     lines
+}
+
+/// The model in words: versions, lock, mapping, what is switched off, what goes on beside.
+fn model_words(model: &ModelConfig) -> String {
+    let mut words = format!(
+        "in-process ProcArray as in PostgreSQL {}, lock {}, mapping {}, pages {}",
+        listed(&model.profiles),
+        model.lock_words(),
+        listed(&model.mappings),
+        listed(&model.page_sizes)
+    );
+    let ablations = model.ablations.to_string();
+    if !ablations.is_empty() {
+        words += &format!(", {ablations}");
+    }
+    let b = &model.background;
+    if b.committers > 0 {
+        let rate = match &model.commit_rates[..] {
+            [] => b.commit_rate_per_second.to_string(),
+            rates => listed(rates),
+        };
+        words += &format!(", {} committers at {rate}/s", b.committers);
+        if b.subtransactions > 0 {
+            words += &format!(" with {} subtransactions", b.subtransactions);
+        }
+    }
+    for (what, rate) in [
+        ("pg_stat_activity", b.monitor_rate_per_second),
+        ("horizon scans", b.horizon_rate_per_second),
+        ("parallel workers", b.parallel_workers_per_second),
+    ] {
+        if rate > 0.0 {
+            words += &format!(", {what} at {rate}/s");
+        }
+    }
+    words
 }
 
 /// Percentiles at which a curve is drawn: even steps on the 1/(1-p) axis, as

@@ -2,15 +2,20 @@
 
 use super::drawings::Summarized;
 use super::format::{count, difference, duration};
-use super::level_title::{level_title, listed, short_title};
+use super::level_title::{level_title, short_title};
 use super::survival;
 use crate::arm::Arm;
+use crate::experiment::is_contrast;
 use crate::record::{Factors, Mode, Run};
 use crate::stats::{Contrast, LevelSummary, RunSummary, Statistic, Verdict};
 
 /// The findings alone, one sentence each.
 pub fn findings(item: &Summarized<'_>) -> Vec<String> {
     let (run, summary) = item;
+    if !is_contrast(run) {
+        // The experiment's own assessment says what was found.
+        return Vec::new();
+    }
     let mut lines = vec![headline(run, summary)];
     let survival = survival::sentences(run, summary);
     if !survival.is_empty() {
@@ -46,12 +51,25 @@ pub fn place(run: &Run) -> String {
             format!("PostgreSQL {version}")
         }
         Mode::Model => {
-            let locks = run.config.model.as_ref().map_or(&[][..], |m| &m.locks);
-            match locks {
-                // Several are told apart by the levels' titles.
-                [_, _, ..] => "Model".to_owned(),
-                locks => format!("Model ({})", listed(locks)),
+            let Some(model) = &run.config.model else {
+                return "Model".to_owned();
+            };
+            // Several are told apart by the levels' titles.
+            let mut told = Vec::new();
+            if let [one] = &model.profiles[..] {
+                told.push(format!("PostgreSQL {one}"));
             }
+            if model.locks.len() == 1 || (model.locks.is_empty() && model.profiles.len() == 1) {
+                told.push(model.lock_words());
+            }
+            let ablations = model.ablations.to_string();
+            if !ablations.is_empty() {
+                told.push(ablations);
+            }
+            if told.is_empty() {
+                return "Model".to_owned();
+            }
+            format!("Model ({})", told.join(", "))
         }
     }
 }

@@ -1,14 +1,10 @@
 //! Lock by lock: readers' and writers' tails, and what the lock counted.
 
-use comfy_table::{Cell, CellAlignment, Table};
-
 use super::format::{count, duration};
+use super::text_table::TextTable;
 use crate::arm::Arm;
 use crate::record::Run;
 use crate::stats::{LockLevel, RunSummary, SeriesTail, lock_levels};
-
-/// A table as text: the first row is the header, the first column names.
-struct Rows(Vec<Vec<String>>);
 
 /// Both tables for the terminal; empty where the lock does not vary.
 pub fn lock_tables(run: &Run, summary: &RunSummary) -> String {
@@ -26,7 +22,7 @@ pub(super) fn lock_tables_markdown(run: &Run, summary: &RunSummary) -> String {
         .collect()
 }
 
-fn tables(run: &Run, summary: &RunSummary) -> Vec<(&'static str, Rows)> {
+fn tables(run: &Run, summary: &RunSummary) -> Vec<(&'static str, TextTable)> {
     let levels = lock_levels(run, summary);
     if levels.is_empty() {
         return Vec::new();
@@ -56,7 +52,7 @@ fn share(value: Option<f64>) -> String {
     value.map_or("-".to_owned(), |share| format!("{:.2} %", 100.0 * share))
 }
 
-fn tails(levels: &[LockLevel<'_>]) -> Rows {
+fn tails(levels: &[LockLevel<'_>]) -> TextTable {
     let clock = levels
         .first()
         .and_then(|l| l.level.contender(Arm::Unpooled, false))
@@ -97,7 +93,7 @@ fn tails(levels: &[LockLevel<'_>]) -> Rows {
         row.push(share(l.share("shared-waits", "shared")));
         rows.push(row);
     }
-    Rows(rows)
+    TextTable(rows)
 }
 
 /// What a column shows of a lock; `None` where it was not counted.
@@ -130,7 +126,7 @@ const COLUMNS: [Column; 10] = [
 ];
 
 /// The lock's own account, as far as any block has one.
-fn queues(levels: &[LockLevel<'_>]) -> Option<Rows> {
+fn queues(levels: &[LockLevel<'_>]) -> Option<TextTable> {
     let counted: Vec<&Column> = COLUMNS
         .iter()
         .filter(|(_, of)| levels.iter().any(|l| of(l).is_some()))
@@ -150,40 +146,7 @@ fn queues(levels: &[LockLevel<'_>]) -> Option<Rows> {
         );
         rows.push(row);
     }
-    Some(Rows(rows))
-}
-
-impl Rows {
-    fn terminal(&self) -> Table {
-        let mut table = Table::new();
-        for (i, row) in self.0.iter().enumerate() {
-            let cells = row.iter().enumerate().map(|(column, text)| {
-                let cell = Cell::new(text);
-                if column == 0 {
-                    cell
-                } else {
-                    cell.set_alignment(CellAlignment::Right)
-                }
-            });
-            if i == 0 {
-                table.set_header(cells);
-            } else {
-                table.add_row(cells);
-            }
-        }
-        table
-    }
-
-    fn markdown(&self) -> String {
-        let mut out = String::new();
-        for (i, row) in self.0.iter().enumerate() {
-            out += &format!("| {} |\n", row.join(" | "));
-            if i == 0 {
-                out += &format!("|---|{}\n", "---:|".repeat(row.len() - 1));
-            }
-        }
-        out
-    }
+    Some(TextTable(rows))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Renderers over run files: tables, figures, exports. Nothing here measures.
 
+pub mod accounting;
 pub mod comparable;
 pub mod drawings;
 pub mod export;
@@ -13,4 +14,7 @@ pub mod rows;
 pub mod run_export;
 pub mod summary_text;
 pub mod survival;
+pub mod sweep_drawing;
+pub mod sweep_words;
 pub mod table;
+mod text_table;

@@ -1,15 +1,21 @@
 //! What was found, in plain words: for the terminal and for SUMMARY.md.
 
+use super::accounting::accounting_markdown;
 use super::drawings::Summarized;
 use super::findings::{agreement, findings, place};
 use super::format::{count, difference, duration};
 use super::level_title::{factor_cells, short_title};
 use super::lock_table::lock_tables_markdown;
+use super::sweep_words::sweep_tables_markdown;
 use super::table::level_pacing;
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, is_contrast};
 use crate::load::plan::baseline;
+use crate::procarray::MappingKind;
 use crate::record::{ClockKind, Factor, Mode, Run};
 use crate::stats::{RunSummary, Severity, Statistic};
+
+/// More arms and levels than this are counted instead of named.
+const MOST_NAMED: usize = 8;
 
 /// The Markdown summary of an experiment's runs.
 pub fn markdown(experiment: &Experiment, items: &[Summarized<'_>], figures: &[String]) -> String {
@@ -45,13 +51,18 @@ pub fn markdown(experiment: &Experiment, items: &[Summarized<'_>], figures: &[St
         }
     }
     out += "\n## What may not be concluded\n\n";
-    for line in limits(items) {
+    let own = experiment.limits.iter().map(|l| (*l).to_owned());
+    for line in own.chain(limits(items)) {
         out += &format!("- {line}\n");
     }
     out += "\n## Numbers\n\n";
     for (run, summary) in items {
-        out += &number_table(run, summary);
+        if is_contrast(run) {
+            out += &number_table(run, summary);
+        }
+        out += &sweep_tables_markdown(run, summary);
         out += &lock_tables_markdown(run, summary);
+        out += &accounting_markdown(run, summary);
     }
     if !figures.is_empty() {
         out += "## Figures\n\n";
@@ -101,7 +112,11 @@ fn certainty(item: &Summarized<'_>) -> Vec<String> {
                 } else {
                     "Caution"
                 };
-                let text = format!("{kind}: {guard}");
+                let text = if is_contrast(run) {
+                    format!("{kind}: {guard}")
+                } else {
+                    format!("{kind}: {}", guard.gist())
+                };
                 let who = format!(
                     "{} at {}",
                     contender.label(),
@@ -118,18 +133,26 @@ fn certainty(item: &Summarized<'_>) -> Vec<String> {
     for (text, who) in said {
         let who = if who.len() == all {
             "every arm".to_owned()
-        } else if who.len() > 8 {
-            format!(
-                "{} of {all} arms and levels: {}, ...",
-                who.len(),
-                who[..3].join(", ")
-            )
         } else {
-            who.join(", ")
+            match who.len() {
+                many if many > MOST_NAMED => format!("{many} of {all} arms and levels"),
+                _ => who.join(", "),
+            }
         };
         lines.push(format!("{}: {text} ({who}).", place(run)));
     }
-    for level in &summary.levels {
+    for absent in &run.absent_levels {
+        let line = format!(
+            "{}: levels with {} were absent: {}.",
+            place(run),
+            absent.factors.words(&[Factor::PageSize]).join(", "),
+            absent.reason
+        );
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    for level in summary.levels.iter().filter(|_| is_contrast(run)) {
         let pacing = level_pacing(level);
         if !pacing.is_empty() {
             lines.push(format!(
@@ -144,10 +167,7 @@ fn certainty(item: &Summarized<'_>) -> Vec<String> {
 }
 
 fn limits(items: &[Summarized<'_>]) -> Vec<String> {
-    let mut lines = vec![
-        "Not how much of an effect is ProcArrayLock: no lock wait was traced here. `unpooled` minus `fork-only` still holds authentication, catalogue loading and page faults outside the lock.".to_owned(),
-        "Not that percentiles' differences add up: they are contrasts between arms, never parts of a whole.".to_owned(),
-    ];
+    let mut lines = Vec::new();
     for (run, summary) in items {
         let p = &run.provenance;
         if summary.varying.contains(&Factor::Lock) {
@@ -170,9 +190,13 @@ fn limits(items: &[Summarized<'_>]) -> Vec<String> {
                     [one] => format!("{one} is not an LWLock, "),
                     many => format!("{} are not LWLocks, ", many.join(", ")),
                 };
-                lines.push(format!(
-                    "Not PostgreSQL from the model: its threads share page tables (no page faults under the lock), {lock}and what a fork costs is burnt as plain CPU."
-                ));
+                let faults = match run.config.model.as_ref().map(|m| &m.mappings[..]) {
+                    Some([MappingKind::Shared]) | None => {
+                        "share page tables (no page faults under the lock)"
+                    }
+                    Some(_) => "share page tables but where the mapping is fresh or forked",
+                };
+                lines.push(format!("Not PostgreSQL from the model: threads of one process stand for backends and {faults}, {lock}and what a fork costs is burnt as plain CPU."));
             }
         }
     }

@@ -248,7 +248,13 @@ impl Crew {
                     Arm::Pool => {
                         Means::Pooled(self.pool.clone().ok_or_else(|| absent("the pool"))?)
                     }
-                    Arm::Quiet | Arm::KeptOpen | Arm::PgbouncerKept => {
+                    Arm::Quiet
+                    | Arm::KeptOpen
+                    | Arm::PgbouncerKept
+                    | Arm::FailedLogin
+                    | Arm::Vacuum
+                    | Arm::Commit
+                    | Arm::CpuBurn => {
                         return Err(CrewError::Harness(format!("{arm} has no means of its own")));
                     }
                 };

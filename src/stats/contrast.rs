@@ -174,7 +174,7 @@ fn swap_test(
 }
 
 /// Random multiplicities of `n` blocks, drawn with replacement.
-fn resamplings(n: usize, seed: u64) -> impl Iterator<Item = Vec<u32>> {
+pub(super) fn resamplings(n: usize, seed: u64) -> impl Iterator<Item = Vec<u32>> {
     let mut rng = Pcg64::seed_from_u64(seed);
     (0..if n == 0 { 0 } else { RESAMPLES }).map(move |_| {
         let mut weights = vec![0; n];
@@ -185,7 +185,7 @@ fn resamplings(n: usize, seed: u64) -> impl Iterator<Item = Vec<u32>> {
     })
 }
 
-fn interval(value_ns: f64, mut resampled: Vec<f64>) -> Estimate {
+pub(super) fn interval(value_ns: f64, mut resampled: Vec<f64>) -> Estimate {
     resampled.sort_by(f64::total_cmp);
     if resampled.is_empty() {
         resampled.push(value_ns);

@@ -112,6 +112,29 @@ impl Guard {
     }
 }
 
+impl Guard {
+    /// The finding without the number that was measured, so that many levels share one.
+    pub fn gist(&self) -> String {
+        match self {
+            Guard::AchievedRate { role, .. } => {
+                format!("{role}: under 99 % of the offered rate was achieved")
+            }
+            Guard::Errors { role, class, .. } => {
+                format!("{role}: over 1 % of the operations failed, mostly {class}")
+            }
+            Guard::FewSamples { percentile, .. } => format!(
+                "fewer than 10 samples above {}",
+                percentile_name(*percentile)
+            ),
+            Guard::ClientSaturated { .. } => {
+                "a load thread used most of a core: the client may be the limit".to_owned()
+            }
+            Guard::Unsettled { .. } => "blocks began before the server had settled".to_owned(),
+            other => other.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -285,7 +308,10 @@ fn load_guards(run: &Run, blocks: &[&Block]) -> Vec<Guard> {
     let mut found = Vec::new();
     let cores = run.provenance.cores;
     let has_clients = blocks.iter().any(|b| b.arm != Arm::Quiet);
-    let threads = run.config.readers + if has_clients { run.config.clients } else { 0 };
+    let model = run.config.model.as_ref();
+    let background = model.map_or(0, |model| model.background_threads());
+    let clients = if has_clients { run.config.clients } else { 0 };
+    let threads = run.config.readers + clients + background;
     if run.mode == Mode::Model && cores > 0 && threads as usize > cores {
         found.push(Guard::ThreadsOverCores { threads, cores });
     }

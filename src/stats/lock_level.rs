@@ -80,7 +80,7 @@ impl LockLevel<'_> {
 }
 
 /// Counters of several blocks: sums, and for those that are maxima
-/// (`procarraylock.longest-...`) the largest.
+/// (`...longest-...`, `....largest`) the largest.
 pub fn merged_counters(blocks: &[&Block]) -> BTreeMap<String, u64> {
     let mut merged: BTreeMap<String, u64> = BTreeMap::new();
     for (name, value) in blocks.iter().flat_map(|b| &b.counters) {
@@ -88,7 +88,7 @@ pub fn merged_counters(blocks: &[&Block]) -> BTreeMap<String, u64> {
         let is_maximum = name
             .rsplit('.')
             .next()
-            .is_some_and(|last| last.starts_with("longest-"));
+            .is_some_and(|last| last.starts_with("longest-") || last == "largest");
         *so_far = if is_maximum {
             (*so_far).max(*value)
         } else {

@@ -9,6 +9,7 @@ mod lock_level;
 mod percentile;
 mod rounds;
 mod summary;
+mod sweep;
 mod verdict;
 
 pub use conclusion::{Conclusion, Found, conclusions};
@@ -22,4 +23,5 @@ pub use lock_level::{
 pub use percentile::{percentile_name, percentile_of_buckets, rank_of, samples_above};
 pub use rounds::{Rounds, Statistic};
 pub use summary::{Primary, RunSummary, TABLE_PERCENTILES, summarize};
+pub use sweep::{Along, Quantity, Sweep, SweepLine, SweepPoint, sweep_lines};
 pub use verdict::{Verdict, judge};

@@ -63,6 +63,12 @@ pub trait SharedExclusiveLock: Send + Sync + 'static {
     #[must_use]
     fn try_acquire_exclusive(&self) -> Option<Self::Exclusive<'_>>;
 
+    /// Whether processes that share its memory can use it: only if all it needs is there, and
+    /// who sleeps in one process can be woken from another.
+    fn works_between_processes() -> bool {
+        false
+    }
+
     /// Its wake-ups so far, if it wakes its waiters itself and counts them.
     fn wake_counts(&self) -> Option<WakeCounts> {
         None

@@ -1,7 +1,7 @@
 //! Figures as pure functions of their series.
 //!
 //! Every figure is a value ([`PercentileFigure`], [`ContrastFigure`],
-//! [`StackedBarFigure`], [`TailFigure`]) that renders to one SVG with live text and one CSV
+//! [`StackedBarFigure`], [`TailFigure`], [`SweepFigure`]) that renders to one SVG with live text and one CSV
 //! with the same series. [`write_figure`] adds an SVG with outlined text and a
 //! PNG. Nothing here reads a clock, a run file or a system font, so the same
 //! value always gives the same bytes.
@@ -22,6 +22,9 @@ mod labels;
 mod percentile;
 mod percentile_panel;
 mod style;
+mod sweep;
+mod sweep_axis;
+mod sweep_panel;
 mod tails;
 mod text;
 mod time_label;
@@ -34,6 +37,7 @@ pub use percentile::{
     CurvePoint, NoiseFloor, NoiseFloorPoint, PercentileCurve, PercentileFigure, PercentilePanel,
 };
 pub use style::{ARM_ORDER, arm_index};
+pub use sweep::{SweepCurve, SweepDot, SweepFigure, SweepPanel, SweepUnit, SweepX};
 pub use tails::{TailColumn, TailFigure, TailMark, TailRow};
 pub use write::write_figure;
 

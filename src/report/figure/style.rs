@@ -125,6 +125,29 @@ pub(super) fn arm_stroke(arm_index: usize) -> Stroke {
     ARM_STROKES[arm_index % ARM_STROKES.len()]
 }
 
+/// Colours and weights of a sweep's lines, by the first number of their look.
+const SWEEP_INKS: [(Colour, f64); 6] = [
+    (Colour(0xd5, 0x5e, 0x00), 2.6),
+    (Colour(0x00, 0x5a, 0x9c), 1.9),
+    (Colour(0x00, 0x87, 0x62), 1.4),
+    (Colour(0xa8, 0x4f, 0x80), 2.2),
+    (Colour(0x00, 0x00, 0x00), 1.1),
+    (Colour(0xb0, 0x7a, 0x00), 1.7),
+];
+
+/// Dashes of a sweep's lines, by the second number of their look.
+const SWEEP_DASHES: [&str; 4] = ["", "6 3", "1.5 2.5", "9 2.5 1.5 2.5"];
+
+/// Look of a sweep's line; numbers past the lists start over.
+pub(super) fn sweep_stroke((ink, dash): (usize, usize)) -> Stroke {
+    let (colour, weight) = SWEEP_INKS[ink % SWEEP_INKS.len()];
+    Stroke {
+        colour,
+        weight,
+        dash: SWEEP_DASHES[dash % SWEEP_DASHES.len()],
+    }
+}
+
 /// Shape of a mark, so that series differ without colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
@@ -191,6 +214,11 @@ mod tests {
                     "{a:?} and {b:?} look alike in grey"
                 );
                 assert_ne!(a.colour, b.colour);
+            }
+        }
+        for (i, a) in SWEEP_INKS.iter().enumerate() {
+            for b in &SWEEP_INKS[i + 1..] {
+                assert!((a.1 - b.1).abs() > 0.15 && a.0 != b.0, "{a:?} and {b:?}");
             }
         }
         assert_eq!(arm_index("unpooled"), Some(2));

@@ -1,0 +1,223 @@
+//! What the locks count while backends do what was counted on servers. A regression guard: the model
+//! was written to take each lock so often.
+
+use super::accounting::{
+    Acquisitions, LockRules, Mismatch, ServerAction, snapshots_per_parallel_worker,
+};
+use super::backend::Backend;
+use super::operation_counts::OperationCounts;
+use crate::procarray::locks::{LockKind, LockVisitor, SharedExclusiveLock};
+use crate::procarray::{Ablations, NoProbe, PgProfile, ProcArray, ProcArrayConfig};
+
+/// One array, its rules, and a warm backend in it.
+struct Bench<L> {
+    array: ProcArray<L>,
+    rules: LockRules,
+    warm: Backend,
+}
+
+impl<L: SharedExclusiveLock> Bench<L> {
+    fn new(profile: PgProfile, ablations: Ablations) -> Self {
+        let array = ProcArray::<L>::new(ProcArrayConfig {
+            profile,
+            ablations,
+            ..ProcArrayConfig::default()
+        })
+        .unwrap();
+        array.open_standing(10, 5, Default::default()).unwrap();
+        let mut counts = OperationCounts::default();
+        let snapshot = array.new_snapshot();
+        let mut warm = Backend::join(&array, snapshot, &mut NoProbe, &mut counts).unwrap();
+        warm.statement(&array, 1, &mut counts);
+        Bench {
+            array,
+            rules: LockRules { profile, ablations },
+            warm,
+        }
+    }
+
+    /// What the locks counted, which must be what the operations are to take.
+    fn taken(
+        &mut self,
+        act: impl FnOnce(&ProcArray<L>, &mut Backend, &mut OperationCounts),
+    ) -> Acquisitions {
+        let before = self.array.lock_counts();
+        let mut counts = OperationCounts::default();
+        act(&self.array, &mut self.warm, &mut counts);
+        let counted = self.array.lock_counts() - before;
+        assert_eq!(self.rules.check(&counts, &counted), Ok(()), "{counts:?}");
+        self.array.check_invariants().unwrap();
+        Acquisitions::from(&counted)
+    }
+
+    fn action(&mut self, action: ServerAction) -> Acquisitions {
+        let profile = self.rules.profile;
+        self.taken(|array, warm, counts| match action {
+            ServerAction::Connection => {
+                let memory = array.new_snapshot();
+                let mut new = Backend::join(array, memory, &mut NoProbe, counts).unwrap();
+                new.statement(array, profile.snapshots_per_connect(), counts);
+                new.statement(array, 2, counts);
+                new.leave(array, &mut NoProbe, counts);
+            }
+            ServerAction::FailedLogin => {
+                let memory = array.new_snapshot();
+                let mut new = Backend::join(array, memory, &mut NoProbe, counts).unwrap();
+                new.statement(array, profile.snapshots_per_failed_login(), counts);
+                new.leave(array, &mut NoProbe, counts);
+            }
+            ServerAction::Select => warm.statement(array, 2, counts),
+            ServerAction::Insert => warm.commit(array, 2, 0, counts),
+            // One for the transaction; the second SELECT takes none.
+            ServerAction::RepeatableRead => warm.statement(array, 1, counts),
+        })
+    }
+}
+
+struct Table(PgProfile);
+impl LockVisitor for Table {
+    type Output = ();
+    fn visit<L: SharedExclusiveLock>(self) {
+        let mut bench = Bench::<L>::new(self.0, Ablations::default());
+        for action in ServerAction::ALL {
+            let measured = action.measured(self.0);
+            assert_eq!(bench.action(action), measured, "{action:?} on {}", self.0);
+        }
+    }
+}
+
+#[test]
+fn each_profile_takes_the_locks_as_often_as_servers_were_seen_to() {
+    for profile in PgProfile::ALL {
+        profile.lock().visit(Table(profile));
+    }
+}
+
+/// ProcArrayLock exclusive and shared, XidGenLock exclusive and shared.
+type Four = (u64, u64, u64, u64);
+
+struct Others(PgProfile, Ablations);
+impl LockVisitor for Others {
+    /// A VACUUM of an empty table; a parallel worker without its leader's snapshot; a view of
+    /// 11 rows; a pruning statement.
+    type Output = [Four; 4];
+    fn visit<L: SharedExclusiveLock>(self) -> [Four; 4] {
+        let mut bench = Bench::<L>::new(self.0, self.1);
+        let four = |taken: Acquisitions| {
+            assert_eq!(taken.conditional_failures, 0);
+            let xid_gen = (taken.xid_gen_exclusive, taken.xid_gen_shared);
+            (taken.exclusive, taken.shared, xid_gen.0, xid_gen.1)
+        };
+        let vacuum = bench.taken(|array, warm, counts| warm.vacuum(array, counts));
+        let mut parallel = bench.taken(|array, warm, counts| {
+            let memory = array.new_snapshot();
+            warm.launch_parallel_worker(array, memory, counts).unwrap();
+        });
+        parallel.shared -= 1;
+        let view = bench.taken(|array, _, counts| {
+            let mut entries = Vec::new();
+            array.read_current_status(&mut entries);
+            for entry in entries {
+                array.monitor_row(entry, &mut NoProbe);
+                counts.monitor_rows += 1;
+            }
+            assert_eq!(counts.monitor_rows, 11);
+        });
+        let prune = bench.taken(|array, warm, counts| warm.prune(array, 2, counts));
+        [four(vacuum), four(parallel), four(view), four(prune)]
+    }
+}
+
+#[test]
+fn vacuum_parallel_workers_monitoring_and_pruning_take_their_locks() {
+    let taken =
+        |profile: PgProfile| LockKind::default().visit(Others(profile, Ablations::default()));
+    // 15: VACUUM and the parallel worker as measured on 15.18.
+    let pg15 = [(2, 6, 0, 5), (3, 7, 2, 0), (0, 11, 0, 0), (0, 3, 0, 0)];
+    assert_eq!(taken(PgProfile::V15), pg15);
+    assert_eq!(taken(PgProfile::V16), pg15);
+    let pg17 = [(2, 6, 0, 5), (3, 7, 2, 0), (0, 22, 0, 0), (0, 3, 0, 0)];
+    assert_eq!(taken(PgProfile::V17), pg17);
+    // 18 takes no startup snapshot.
+    let pg18 = [(2, 6, 0, 5), (3, 6, 2, 0), (0, 22, 0, 0), (0, 3, 0, 0)];
+    assert_eq!(taken(PgProfile::V18), pg18);
+    // 13 clears the flag without a lock, takes the xmin over in shared mode, and never nests XidGenLock.
+    let pg13 = [(1, 6, 0, 5), (2, 8, 0, 0), (0, 11, 0, 0), (0, 3, 0, 0)];
+    assert_eq!(taken(PgProfile::V13), pg13);
+    assert_eq!(snapshots_per_parallel_worker(PgProfile::V18), 6);
+}
+
+struct Savepoint;
+impl LockVisitor for Savepoint {
+    type Output = Acquisitions;
+    fn visit<L: SharedExclusiveLock>(self) -> Acquisitions {
+        let mut bench = Bench::<L>::new(PgProfile::V15, Ablations::default());
+        bench.taken(|array, warm, counts| {
+            array.get_new_transaction_id(warm.slot, &mut NoProbe);
+            let savepoint = array.get_new_subtransaction_id(warm.slot, &mut NoProbe);
+            counts.new_xids += 2;
+            array.abort_subtransaction(warm.slot, &[savepoint], &mut NoProbe);
+            counts.subtransaction_aborts += 1;
+            counts.count_end(array.end_transaction(warm.slot, &mut NoProbe));
+        })
+    }
+}
+
+#[test]
+fn a_rolled_back_savepoint_takes_the_lock_once_more() {
+    let taken = LockKind::default().visit(Savepoint);
+    assert_eq!((taken.exclusive, taken.shared), (2, 0));
+    assert_eq!(taken.xid_gen_exclusive, 2);
+}
+
+struct Ablated(Ablations);
+impl LockVisitor for Ablated {
+    type Output = (Acquisitions, Acquisitions);
+    fn visit<L: SharedExclusiveLock>(self) -> Self::Output {
+        let mut bench = Bench::<L>::new(PgProfile::V15, self.0);
+        (
+            bench.action(ServerAction::Connection),
+            bench.action(ServerAction::Insert),
+        )
+    }
+}
+
+#[test]
+fn every_ablation_keeps_the_books() {
+    let as_it_is = Ablations::default();
+    let normal = LockKind::default().visit(Ablated(as_it_is));
+    for without in ["group-clear", "reuse", "renumbering"] {
+        let ablations = Ablations::without(without).unwrap();
+        assert_eq!(
+            LockKind::default().visit(Ablated(ablations)),
+            normal,
+            "{without}"
+        );
+    }
+    let own_array = Ablations {
+        own_pgxactoff_array: true,
+        ..as_it_is
+    };
+    assert_eq!(LockKind::default().visit(Ablated(own_array)), normal);
+}
+
+#[test]
+fn a_lost_acquisition_and_a_lost_follower_are_found() {
+    let rules = LockRules {
+        profile: PgProfile::V15,
+        ablations: Ablations::default(),
+    };
+    let mut counts = OperationCounts {
+        snapshots_scanned: 1,
+        ..OperationCounts::default()
+    };
+    let mut counted = crate::procarray::ProcArrayCounts::default();
+    let found = rules.check(&counts, &counted).unwrap_err();
+    assert!(matches!(found, Mismatch::Locks { .. }));
+    assert!(found.to_string().ends_with("a bug in procbench"));
+    counted.proc_array.shared = 1;
+    assert_eq!(rules.check(&counts, &counted), Ok(()));
+    counts.group_members = 1;
+    let found = rules.check(&counts, &counted).unwrap_err();
+    assert!(matches!(found, Mismatch::Groups { members: 1, .. }));
+}

@@ -1,0 +1,129 @@
+//! Mechanisms that can be switched off, and one that PostgreSQL could have instead.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Which of PostgreSQL's mechanisms are at work (`--without`, `--pgxactoff`). One that the
+/// profile does not have is not there, whatever this says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Ablations {
+    /// Committers that find ProcArrayLock busy join a group (`ProcArrayGroupClearXid`).
+    /// Without: they queue for the lock.
+    pub group_clear: bool,
+    /// A snapshot is reused while no xid has completed (`GetSnapshotDataReuse`, 14 and later).
+    /// Without: every one is built by scanning.
+    pub reuse: bool,
+    /// Adding and removing store a new `pgxactoff` into every following PGPROC (14 and later).
+    /// Without: who needs its offset searches `pgprocnos` for it.
+    pub renumbering: bool,
+    /// Adding and removing hold XidGenLock, too (14 and later). Without: who gets an xid takes
+    /// ProcArrayLock shared around the store of it instead, as offsets must not change meanwhile.
+    pub xid_gen_lock: bool,
+    /// `pgxactoff` in an array of its own, indexed by slot number, instead of in the PGPROC.
+    /// No PostgreSQL has it.
+    pub own_pgxactoff_array: bool,
+}
+
+impl Default for Ablations {
+    /// As PostgreSQL.
+    fn default() -> Self {
+        Self {
+            group_clear: true,
+            reuse: true,
+            renumbering: true,
+            xid_gen_lock: true,
+            own_pgxactoff_array: false,
+        }
+    }
+}
+
+/// No mechanism of that name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "unknown mechanism \"{given}\": use any of group-clear, reuse, renumbering, xidgenlock, separated by commas"
+)]
+pub struct UnknownMechanism {
+    /// The name as it was given.
+    pub given: String,
+}
+
+impl Ablations {
+    /// As PostgreSQL, without the mechanisms in a list separated by commas (`--without`).
+    ///
+    /// # Errors
+    /// [`UnknownMechanism`] names the first that is none.
+    pub fn without(names: &str) -> Result<Self, UnknownMechanism> {
+        let mut ablations = Self::default();
+        for name in names.split(',').map(str::trim) {
+            let mechanism = match name {
+                "group-clear" => &mut ablations.group_clear,
+                "reuse" => &mut ablations.reuse,
+                "renumbering" => &mut ablations.renumbering,
+                "xidgenlock" => &mut ablations.xid_gen_lock,
+                _ => {
+                    return Err(UnknownMechanism {
+                        given: name.to_owned(),
+                    });
+                }
+            };
+            *mechanism = false;
+        }
+        Ok(ablations)
+    }
+}
+
+impl fmt::Display for Ablations {
+    /// What differs from PostgreSQL, as on the command line; nothing where nothing does.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let off: Vec<_> = [
+            (self.group_clear, "group-clear"),
+            (self.reuse, "reuse"),
+            (self.renumbering, "renumbering"),
+            (self.xid_gen_lock, "xidgenlock"),
+        ]
+        .into_iter()
+        .filter_map(|(on, name)| (!on).then_some(name))
+        .collect();
+        let mut parts = Vec::new();
+        if !off.is_empty() {
+            parts.push(format!("--without {}", off.join(",")));
+        }
+        if self.own_pgxactoff_array {
+            parts.push("--pgxactoff own-array".to_owned());
+        }
+        f.pad(&parts.join(" "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_mechanism_is_switched_off_by_its_name() {
+        let two = Ablations::without("reuse, xidgenlock").unwrap();
+        assert!(!two.reuse && !two.xid_gen_lock && two.group_clear && two.renumbering);
+        assert_eq!(two.to_string(), "--without reuse,xidgenlock");
+        let all = Ablations::without("group-clear,reuse,renumbering,xidgenlock").unwrap();
+        assert!(!all.group_clear && !all.renumbering);
+        assert_eq!(Ablations::default().to_string(), "");
+        let error = Ablations::without("locks").unwrap_err().to_string();
+        assert!(error.starts_with("unknown mechanism \"locks\": use any of group-clear"));
+    }
+
+    #[test]
+    fn a_stored_run_without_them_is_as_postgres() {
+        assert_eq!(
+            serde_json::from_str::<Ablations>("{}").unwrap(),
+            Ablations::default()
+        );
+        let changed = Ablations {
+            own_pgxactoff_array: true,
+            ..Ablations::default()
+        };
+        let json = serde_json::to_string(&changed).unwrap();
+        assert_eq!(serde_json::from_str::<Ablations>(&json).unwrap(), changed);
+    }
+}

@@ -1,0 +1,403 @@
+//! A quantity along a numeric factor: one line for each combination of the
+//! other factors, with bootstrap intervals and the slope of each line.
+
+use super::contrast::{Estimate, interval, resamplings};
+use super::guards::{Guard, Severity};
+use super::percentile::samples_above;
+use super::rounds::{Rounds, Statistic};
+use super::summary::RunSummary;
+use crate::arm::Arm;
+use crate::load::derive_seed;
+use crate::record::{Block, Factor, Factors, Run, SeriesHistogram, SeriesKey};
+
+/// What is read off the blocks of a level.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Quantity {
+    /// A statistic of a series, in ns.
+    Time(SeriesKey, Statistic),
+    /// The sum of some counters over the sum of others.
+    Ratio {
+        /// Counted above the line.
+        of: &'static [&'static str],
+        /// Counted below it.
+        over: &'static [&'static str],
+        /// Whether it is a share of a whole, 0 to 1.
+        share: bool,
+    },
+}
+
+/// The factor along which a line runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Along {
+    /// Standing connections.
+    Standing,
+    /// Transactions with an xid that end, per second.
+    CommitRate,
+}
+
+impl Along {
+    /// Its value at a level; `None` where the level does not name it.
+    pub fn at(self, level: &Factors) -> Option<f64> {
+        match self {
+            Along::Standing => Some(f64::from(level.standing)),
+            Along::CommitRate => level.commit_rate.as_deref()?.parse().ok(),
+        }
+    }
+
+    /// The level without it: what tells one line from another.
+    fn rest(self, level: &Factors) -> Factors {
+        let mut rest = level.clone();
+        match self {
+            Along::Standing => rest.standing = 0,
+            Along::CommitRate => rest.commit_rate = None,
+        }
+        rest
+    }
+
+    /// The axis in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Along::Standing => "standing connections",
+            Along::CommitRate => "transactions with an xid that end, per second",
+        }
+    }
+}
+
+/// One question to a run: which quantity, of which arm, along which factor.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sweep {
+    /// File name of its figure, without extension.
+    pub stem: &'static str,
+    /// Title of its figure.
+    pub title: &'static str,
+    /// Line under the title: what to look at.
+    pub look_at: &'static str,
+    /// The quantity in words, for instance `hold of ProcArrayLock in ProcArrayAdd, p50`.
+    pub quantity_words: &'static str,
+    /// Whose blocks; those of its A/A twin are counted in.
+    pub arm: Arm,
+    /// The quantity.
+    pub quantity: Quantity,
+    /// The factor.
+    pub along: Along,
+    /// The factors that have a panel for each of their values.
+    pub panels: &'static [Factor],
+    /// Whether the quantity's axis is logarithmic.
+    pub logarithmic: bool,
+}
+
+/// The quantity at one level.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SweepPoint {
+    /// Where on the factor.
+    pub at: f64,
+    /// The value with its 95 % interval over blocks: ns, or a bare ratio.
+    pub estimate: Estimate,
+    /// Samples of the series, or the sum below the line.
+    pub samples: u64,
+    /// Why it is not to be quoted, if so.
+    pub struck: Option<String>,
+    /// Reasons to read it with care.
+    pub cautions: Vec<String>,
+}
+
+/// One line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SweepLine {
+    /// The other factors' values.
+    pub rest: Factors,
+    /// The points, by the factor.
+    pub points: Vec<SweepPoint>,
+    /// Least-squares slope in the quantity's unit for each one more of the
+    /// factor, with its 95 % interval; `None` with fewer than two points.
+    pub slope: Option<Estimate>,
+}
+
+impl SweepLine {
+    /// The point at the factor's largest value.
+    pub fn last(&self) -> Option<&SweepPoint> {
+        self.points.last()
+    }
+
+    /// Whether any of its points is struck out.
+    pub fn is_struck(&self) -> bool {
+        self.points.iter().any(|p| p.struck.is_some())
+    }
+}
+
+/// The blocks of one level, as far as the quantity is concerned.
+enum Measured {
+    Times(Rounds, Statistic),
+    Ratios(Vec<(u64, u64)>),
+}
+
+impl Measured {
+    fn new(quantity: Quantity, blocks: &[&Block]) -> Self {
+        match quantity {
+            Quantity::Time(key, statistic) => {
+                let series: Vec<&SeriesHistogram> =
+                    blocks.iter().filter_map(|b| b.series.get(&key)).collect();
+                Measured::Times(Rounds::new(&series), statistic)
+            }
+            Quantity::Ratio { of, over, .. } => {
+                let sum = |block: &Block, names: &[&str]| -> Option<u64> {
+                    names.iter().map(|n| block.counters.get(*n)).sum()
+                };
+                let pairs = blocks
+                    .iter()
+                    .filter_map(|b| Some((sum(b, of)?, sum(b, over)?)));
+                Measured::Ratios(pairs.collect())
+            }
+        }
+    }
+
+    fn block_count(&self) -> usize {
+        match self {
+            Measured::Times(rounds, _) => rounds.block_count(),
+            Measured::Ratios(pairs) => pairs.len(),
+        }
+    }
+
+    fn samples(&self) -> u64 {
+        match self {
+            Measured::Times(rounds, _) => rounds.sample_count(),
+            Measured::Ratios(pairs) => pairs.iter().map(|p| p.1).sum(),
+        }
+    }
+
+    /// Whether there is enough of it to give a value.
+    fn carries(&self) -> bool {
+        match self {
+            Measured::Times(_, Statistic::Percentile(p)) => samples_above(*p, self.samples()) >= 10,
+            _ => self.samples() > 0,
+        }
+    }
+
+    fn value(&self, weights: &[u32]) -> Option<f64> {
+        match self {
+            Measured::Times(rounds, statistic) => {
+                rounds.statistics(weights, &[*statistic]).pop().flatten()
+            }
+            Measured::Ratios(pairs) => {
+                let sums = pairs
+                    .iter()
+                    .zip(weights)
+                    .fold((0.0, 0.0), |(a, b), ((of, over), w)| {
+                        let w = f64::from(*w);
+                        (a + w * *of as f64, b + w * *over as f64)
+                    });
+                (sums.1 > 0.0).then(|| sums.0 / sums.1)
+            }
+        }
+    }
+}
+
+/// The lines of one sweep, in the order of the run's levels. Levels without the
+/// arm, without the factor or with too few samples have no point.
+pub fn sweep_lines(run: &Run, summary: &RunSummary, sweep: &Sweep) -> Vec<SweepLine> {
+    let mut rests: Vec<Factors> = Vec::new();
+    for level in &summary.levels {
+        let rest = sweep.along.rest(&level.factors);
+        if !rests.contains(&rest) {
+            rests.push(rest);
+        }
+    }
+    // Standing connections sort the levels; lines go by the order asked for.
+    let asked_for = run.config.levels();
+    let place = |rest: &Factors| {
+        asked_for
+            .iter()
+            .position(|l| sweep.along.rest(l).agrees_with(rest))
+            .unwrap_or(usize::MAX)
+    };
+    rests.sort_by_key(place);
+    rests
+        .into_iter()
+        .filter_map(|rest| line(run, summary, sweep, rest))
+        .collect()
+}
+
+fn line(run: &Run, summary: &RunSummary, sweep: &Sweep, rest: Factors) -> Option<SweepLine> {
+    let mut points = Vec::new();
+    let mut resampled: Vec<Vec<f64>> = Vec::new();
+    for (i, level) in summary.levels.iter().enumerate() {
+        if sweep.along.rest(&level.factors) != rest {
+            continue;
+        }
+        let (Some(at), Some(contender)) = (
+            sweep.along.at(&level.factors),
+            level.contender(sweep.arm, false),
+        ) else {
+            continue;
+        };
+        let mut blocks = run.blocks_of(sweep.arm, false, &level.factors);
+        blocks.extend(run.blocks_of(sweep.arm, true, &level.factors));
+        let measured = Measured::new(sweep.quantity, &blocks);
+        if !measured.carries() {
+            continue;
+        }
+        let n = measured.block_count();
+        let Some(value) = measured.value(&vec![1; n]) else {
+            continue;
+        };
+        // Levels are resampled independently of each other.
+        let seed = derive_seed(run.config.seed, &[0x5357_4545, i as u64]);
+        let values: Vec<f64> = resamplings(n, seed)
+            .map(|weights| measured.value(&weights).unwrap_or(value))
+            .collect();
+        let told = |severity| {
+            contender
+                .guards
+                .iter()
+                .filter(move |g| g.severity() == severity && concerns(g, sweep.quantity))
+                .map(Guard::gist)
+        };
+        points.push(SweepPoint {
+            at,
+            estimate: interval(value, values.clone()),
+            samples: measured.samples(),
+            struck: told(Severity::Strike).next(),
+            cautions: told(Severity::Caution).collect(),
+        });
+        resampled.push(values);
+    }
+    let mut order: Vec<usize> = (0..points.len()).collect();
+    order.sort_by(|a, b| points[*a].at.total_cmp(&points[*b].at));
+    let points: Vec<SweepPoint> = order.iter().map(|i| points[*i].clone()).collect();
+    let resampled: Vec<&Vec<f64>> = order.iter().map(|i| &resampled[*i]).collect();
+    (!points.is_empty()).then(|| SweepLine {
+        slope: slope_with_interval(&points, &resampled),
+        rest,
+        points,
+    })
+}
+
+/// Counts do not suffer from what makes the readers' times useless.
+fn concerns(guard: &Guard, quantity: Quantity) -> bool {
+    let about_times = matches!(
+        guard,
+        Guard::DebugBuild | Guard::CoarseClock { .. } | Guard::FewSamples { .. }
+    );
+    matches!(quantity, Quantity::Time(..)) || !about_times
+}
+
+fn slope_with_interval(points: &[SweepPoint], resampled: &[&Vec<f64>]) -> Option<Estimate> {
+    let at: Vec<f64> = points.iter().map(|p| p.at).collect();
+    let values: Vec<f64> = points.iter().map(|p| p.estimate.value_ns).collect();
+    let observed = slope(&at, &values)?;
+    let resamples = resampled.iter().map(|r| r.len()).min().unwrap_or(0);
+    let slopes: Vec<f64> = (0..resamples)
+        .filter_map(|i| {
+            let values: Vec<f64> = resampled.iter().map(|r| r[i]).collect();
+            slope(&at, &values)
+        })
+        .collect();
+    Some(interval(observed, slopes))
+}
+
+/// Least squares; `None` unless `at` has two different values.
+fn slope(at: &[f64], values: &[f64]) -> Option<f64> {
+    let n = at.len() as f64;
+    let (mean_at, mean) = (at.iter().sum::<f64>() / n, values.iter().sum::<f64>() / n);
+    let spread: f64 = at.iter().map(|x| (x - mean_at).powi(2)).sum();
+    let both: f64 = at
+        .iter()
+        .zip(values)
+        .map(|(x, y)| (x - mean_at) * (y - mean))
+        .sum();
+    (spread > 0.0).then(|| both / spread)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::summarize;
+    use crate::testing::sample_run;
+
+    const SWEEP: Sweep = Sweep {
+        stem: "sweep",
+        title: "",
+        look_at: "",
+        quantity_words: "",
+        arm: Arm::KeptOpen,
+        quantity: Quantity::Time(SeriesKey::READER_SERVICE, Statistic::Mean),
+        along: Along::Standing,
+        panels: &[],
+        logarithmic: false,
+    };
+
+    #[test]
+    fn equal_levels_lie_on_a_flat_line_and_blocks_of_the_twin_count() {
+        let run = sample_run(8);
+        let lines = sweep_lines(&run, &summarize(&run), &SWEEP);
+        assert_eq!(lines.len(), 1);
+        let line = &lines[0];
+        assert_eq!(
+            line.points.iter().map(|p| p.at).collect::<Vec<_>>(),
+            [0.0, 10.0]
+        );
+        assert_eq!(line.points[0].samples, 2 * 8 * 500);
+        let slope = line.slope.unwrap();
+        assert!(slope.value_ns.abs() < 1e-9 && slope.high_ns - slope.low_ns < 1e-9);
+    }
+
+    #[test]
+    fn a_ratio_weighs_blocks_by_what_is_below_the_line() {
+        let mut run = sample_run(8);
+        for block in &mut run.blocks {
+            let n = u64::from(block.round) + 1;
+            let scanned = if block.factors.standing == 0 { 0 } else { n };
+            block.counters.insert("operations.snapshot".into(), 4 * n);
+            block
+                .counters
+                .insert("operations.snapshot-scanned".into(), scanned);
+        }
+        let sweep = Sweep {
+            quantity: Quantity::Ratio {
+                of: &["operations.snapshot-scanned"],
+                over: &["operations.snapshot"],
+                share: true,
+            },
+            ..SWEEP
+        };
+        let lines = sweep_lines(&run, &summarize(&run), &sweep);
+        let values: Vec<f64> = lines[0]
+            .points
+            .iter()
+            .map(|p| p.estimate.value_ns)
+            .collect();
+        assert_eq!(values, [0.0, 0.25]);
+        assert!((lines[0].slope.unwrap().value_ns - 0.025).abs() < 1e-12);
+        // A counter that no block has gives no line, not a zero.
+        let absent = Sweep {
+            quantity: Quantity::Ratio {
+                of: &["faults.procarray-add"],
+                over: &["operations.procarray-add"],
+                share: false,
+            },
+            ..SWEEP
+        };
+        assert!(sweep_lines(&run, &summarize(&run), &absent).is_empty());
+    }
+
+    #[test]
+    fn every_combination_of_the_other_factors_is_a_line() {
+        let mut run = sample_run(8);
+        for block in &mut run.blocks {
+            let pg = if block.round % 2 == 0 { "13" } else { "15" };
+            block.factors.pg = Some(pg.into());
+            block.factors.commit_rate = Some("100".into());
+        }
+        let summary = summarize(&run);
+        assert_eq!(sweep_lines(&run, &summary, &SWEEP).len(), 2);
+        let along = Sweep {
+            along: Along::CommitRate,
+            ..SWEEP
+        };
+        let lines = sweep_lines(&run, &summary, &along);
+        // Standing connections and versions tell lines apart; one point has no slope.
+        assert_eq!(lines.len(), 4);
+        assert_eq!(lines[0].points[0].at, 100.0);
+        assert!(lines.iter().all(|l| l.slope.is_none()));
+    }
+}
