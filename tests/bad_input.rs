@@ -182,6 +182,7 @@ fn wrong_values_are_refused() {
         ("model --arms quiet,keptopen", &["unknown arm 'keptopen'", "kept-open"]),
         ("model --arms quiet,", &["unknown arm ''"]),
         ("model --arms pgbouncer", &["the model has no arm 'pgbouncer'", "choose from quiet"]),
+        ("server --arms quiet,commit", &["the server has no arm 'commit'", "choose from quiet"]),
         ("model --arms quiet,pgbouncer-kept", &["the model has no arm 'pgbouncer-kept'"]),
         ("run churn-tail --mode model --arms pgbouncer", &["no arm 'pgbouncer'"]),
         ("model --fork-cpu cheap", &["'cheap' is not a duration"]),

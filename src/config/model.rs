@@ -107,6 +107,23 @@ impl ModelConfig {
             .unwrap_or_else(|| self.profile().snapshots_per_connect())
     }
 
+    /// Threads of the background, at the level that has most of them.
+    pub fn background_threads(&self) -> u32 {
+        let b = &self.background;
+        let mut commit_rates = self.commit_rates.iter().chain([&b.commit_rate_per_second]);
+        let committers = if commit_rates.any(|rate| *rate > 0.0) {
+            b.committers
+        } else {
+            0
+        };
+        let others = [
+            b.monitor_rate_per_second,
+            b.horizon_rate_per_second,
+            b.parallel_workers_per_second,
+        ];
+        committers + others.iter().filter(|rate| **rate > 0.0).count() as u32
+    }
+
     /// The locks in words.
     pub fn lock_words(&self) -> String {
         if !self.locks.is_empty() {

@@ -147,6 +147,29 @@ fn vacuum_parallel_workers_monitoring_and_pruning_take_their_locks() {
     assert_eq!(snapshots_per_parallel_worker(PgProfile::V18), 6);
 }
 
+struct Savepoint;
+impl LockVisitor for Savepoint {
+    type Output = Acquisitions;
+    fn visit<L: SharedExclusiveLock>(self) -> Acquisitions {
+        let mut bench = Bench::<L>::new(PgProfile::V15, Ablations::default());
+        bench.taken(|array, warm, counts| {
+            array.get_new_transaction_id(warm.slot, &mut NoProbe);
+            let savepoint = array.get_new_subtransaction_id(warm.slot, &mut NoProbe);
+            counts.new_xids += 2;
+            array.abort_subtransaction(warm.slot, &[savepoint], &mut NoProbe);
+            counts.subtransaction_aborts += 1;
+            counts.count_end(array.end_transaction(warm.slot, &mut NoProbe));
+        })
+    }
+}
+
+#[test]
+fn a_rolled_back_savepoint_takes_the_lock_once_more() {
+    let taken = LockKind::default().visit(Savepoint);
+    assert_eq!((taken.exclusive, taken.shared), (2, 0));
+    assert_eq!(taken.xid_gen_exclusive, 2);
+}
+
 struct Ablated(Ablations);
 impl LockVisitor for Ablated {
     type Output = (Acquisitions, Acquisitions);

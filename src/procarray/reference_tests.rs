@@ -21,6 +21,8 @@ enum Step {
     End(usize),
     EndAndDisconnectAtOnce(usize),
     Vacuum(usize),
+    AbortSubtransaction(usize, usize),
+    Horizons,
     Snapshot(usize),
 }
 
@@ -34,6 +36,8 @@ fn step() -> impl Strategy<Value = Step> {
         3 => who.clone().prop_map(Step::End),
         1 => who.clone().prop_map(Step::EndAndDisconnectAtOnce),
         1 => who.clone().prop_map(Step::Vacuum),
+        2 => (who.clone(), 1..4_usize).prop_map(|(who, n)| Step::AbortSubtransaction(who, n)),
+        2 => Just(Step::Horizons),
         6 => who.prop_map(Step::Snapshot),
     ]
 }
@@ -55,7 +59,10 @@ fn ablations() -> impl Strategy<Value = Ablations> {
 #[derive(Default)]
 struct Backend {
     xid: Option<u64>,
+    /// Those that were not rolled back.
     subxids: Vec<u64>,
+    /// More than 64 at some time.
+    overflowed: bool,
     in_vacuum: bool,
     /// The completion counter of its cached snapshot.
     cached: Option<u64>,
@@ -101,6 +108,7 @@ impl Reference {
         let backend = self.backends.get_mut(&who)?;
         backend.xmin = None;
         let subxids = std::mem::take(&mut backend.subxids);
+        backend.overflowed = false;
         let in_vacuum = std::mem::take(&mut backend.in_vacuum);
         let xid = backend.xid.take();
         if let Some(xid) = xid {
@@ -111,6 +119,18 @@ impl Reference {
         // 13 clears the flag of a VACUUM without the lock.
         self.exclusive += u64::from(xid.is_some() || (in_vacuum && self.dense));
         xid
+    }
+
+    /// The oldest xid or xmin of anybody, and of those that do not run a VACUUM.
+    fn horizons(&self) -> (u64, u64) {
+        let next_to_complete = normal(self.latest_completed + 1);
+        let oldest = |vacuums: bool| {
+            let backends = self.backends.values().filter(|b| vacuums || !b.in_vacuum);
+            let held = backends.flat_map(|b| b.xid.into_iter().chain(b.xmin));
+            held.chain([next_to_complete]).min()
+        };
+        let or_none = |oldest: Option<u64>| oldest.unwrap_or(next_to_complete);
+        (or_none(oldest(true)), or_none(oldest(false)))
     }
 
     /// Running xids that `who` must see, by slot number; their subxids; overflow; xmin; xmax.
@@ -127,7 +147,7 @@ impl Reference {
         let counts = self.dense || !own.in_vacuum;
         let own = own.xid.filter(|xid| *xid < xmax && counts);
         let xmin = running.iter().copied().chain(own).min().unwrap_or(xmax);
-        let overflowed = others().any(|(_, b)| b.subxids.len() > 64);
+        let overflowed = others().any(|(_, b)| b.overflowed);
         let subxids = others().flat_map(|(_, b)| b.subxids.clone()).collect();
         (running, subxids, overflowed, xmin, xmax)
     }
@@ -271,6 +291,7 @@ fn replay_step<L: SharedExclusiveLock>(
                 let expected = reference.take_xid();
                 prop_assert_eq!(given.0, expected as u32);
                 if let Some(backend) = reference.backends.get_mut(&slot) {
+                    backend.overflowed |= backend.subxids.len() >= 64;
                     backend.subxids.push(expected);
                 }
             }
@@ -297,6 +318,30 @@ fn replay_step<L: SharedExclusiveLock>(
                     backend.in_vacuum = true;
                 }
             }
+        }
+        Step::AbortSubtransaction(n, count) => {
+            let Some(slot) = nth(reference, n) else {
+                return Ok(());
+            };
+            // The last few: a savepoint and what was begun inside it.
+            let running = reference.backends[&slot].subxids.len();
+            let Some(backend) = reference.backends.get_mut(&slot).filter(|_| running > 0) else {
+                return Ok(());
+            };
+            let aborted = backend.subxids.split_off(running - count.min(running));
+            array.abort_subtransaction(slot, &truncated(aborted.clone()), &mut NoProbe);
+            let latest = aborted.last().copied().unwrap_or_default();
+            reference.latest_completed = reference.latest_completed.max(latest);
+            reference.completions += 1;
+            reference.exclusive += 1;
+        }
+        Step::Horizons => {
+            let found = array.compute_xid_horizons(&mut NoProbe);
+            reference.shared += 1;
+            let (running, nonremovable) = reference.horizons();
+            prop_assert_eq!(found.latest_completed.0, reference.latest_completed);
+            prop_assert_eq!(found.oldest_considered_running.0, running as u32);
+            prop_assert_eq!(found.oldest_nonremovable.0, nonremovable as u32);
         }
         Step::Snapshot(n) => {
             let Some(slot) = nth(reference, n) else {
@@ -348,7 +393,7 @@ fn compare(
     };
     prop_assert_eq!(source, expected);
     backend.cached = Some(completions);
-    backend.xmin = backend.xmin.or(Some(u64::from(snapshot.xmin.0)));
+    backend.xmin = backend.xmin.or(Some(xmin));
     prop_assert_eq!(snapshot.xmax.0, xmax as u32);
     // Reused or scanned: the same set, since what began after it is not before its xmax.
     prop_assert_eq!(&snapshot.xip, &truncated(running));

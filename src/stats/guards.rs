@@ -285,7 +285,10 @@ fn load_guards(run: &Run, blocks: &[&Block]) -> Vec<Guard> {
     let mut found = Vec::new();
     let cores = run.provenance.cores;
     let has_clients = blocks.iter().any(|b| b.arm != Arm::Quiet);
-    let threads = run.config.readers + if has_clients { run.config.clients } else { 0 };
+    let model = run.config.model.as_ref();
+    let background = model.map_or(0, |model| model.background_threads());
+    let clients = if has_clients { run.config.clients } else { 0 };
+    let threads = run.config.readers + clients + background;
     if run.mode == Mode::Model && cores > 0 && threads as usize > cores {
         found.push(Guard::ThreadsOverCores { threads, cores });
     }

@@ -25,6 +25,9 @@ fn phases(arm: Arm) -> Vec<SeriesKey> {
         ],
         Arm::Pool => &[(Checkout, Phase::Total), (Query, Phase::Total)],
         Arm::ForkOnly => &[(Connect, Phase::Socket), (Disconnect, Phase::Total)],
+        Arm::FailedLogin | Arm::Vacuum | Arm::Commit | Arm::CpuBurn => {
+            panic!("the server has no arm {arm}")
+        }
     };
     parts
         .iter()
