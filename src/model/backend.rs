@@ -1,9 +1,13 @@
 //! What one backend does in the modelled ProcArray, and counts.
 
 use super::accounting::{snapshots_per_parallel_worker, vacuum};
+use super::client::too_many_connections;
 use super::operation_counts::OperationCounts;
 use crate::procarray::locks::SharedExclusiveLock;
-use crate::procarray::{LockProbe, NoProbe, ProcArray, ProcNumber, Snapshot};
+use crate::procarray::{
+    FaultMeter, LockProbe, MappingKind, NoProbe, ProcArray, ProcNumber, Snapshot, View,
+};
+use crate::record::ErrorClass;
 
 /// One backend: its slot and its cached snapshot.
 #[derive(Debug)]
@@ -12,37 +16,98 @@ pub(super) struct Backend {
     pub(super) slot: ProcNumber,
     /// Survives statements, as PostgreSQL's static snapshots do.
     pub(super) snapshot: Snapshot,
+    /// Its own mapping of the shared memory, where it has one.
+    view: Option<View>,
 }
 
 impl Backend {
-    /// Takes a slot and joins the array; the snapshot's memory is that of an earlier backend.
-    /// Gives it back where all slots are taken.
-    pub(super) fn join<L: SharedExclusiveLock>(
-        array: &ProcArray<L>,
-        mut snapshot: Snapshot,
-        probe: &mut impl LockProbe,
-        counts: &mut OperationCounts,
-    ) -> Result<Self, Snapshot> {
-        let Some(slot) = array.init_process() else {
-            return Err(snapshot);
-        };
-        // A new process has built no snapshot yet.
-        snapshot.invalidate();
-        array.add(slot, probe);
-        counts.adds += 1;
-        Ok(Backend { slot, snapshot })
+    /// One that has the process's mapping.
+    pub(super) fn new(slot: ProcNumber, snapshot: Snapshot) -> Self {
+        Backend {
+            slot,
+            snapshot,
+            view: None,
+        }
     }
 
-    /// Leaves the array and gives the slot back.
+    /// Takes a slot and joins the array, through a mapping of its own where the array's
+    /// connections have one; the snapshot's memory is that of an earlier backend. Gives it
+    /// back, with the reason, where that fails.
+    pub(super) fn join<L: SharedExclusiveLock>(
+        array: &ProcArray<L>,
+        snapshot: Snapshot,
+        probe: &mut impl LockProbe,
+        counts: &mut OperationCounts,
+    ) -> Result<Self, (ErrorClass, Snapshot)> {
+        let view = if array.config().mapping == MappingKind::Fresh {
+            match array.fresh_view() {
+                Ok(view) => Some(view),
+                Err(_) => return Err((ErrorClass::new("no-mapping"), snapshot)),
+            }
+        } else {
+            None
+        };
+        let slot = array.init_process_through(view.as_ref().unwrap_or(array.home()));
+        let Some(slot) = slot else {
+            return Err((too_many_connections(), snapshot));
+        };
+        let mut backend = Backend {
+            slot,
+            snapshot,
+            view,
+        };
+        backend.enter(array, probe, counts);
+        Ok(backend)
+    }
+
+    /// Enters the array with the slot that it has.
+    pub(super) fn enter<L: SharedExclusiveLock>(
+        &mut self,
+        array: &ProcArray<L>,
+        probe: &mut impl LockProbe,
+        counts: &mut OperationCounts,
+    ) {
+        // A new process has built no snapshot yet.
+        self.snapshot.invalidate();
+        let view = self.view.as_ref().unwrap_or(array.home());
+        if array.config().mapping.can_fault() {
+            let mut meter = FaultMeter::new(probe);
+            array.add_through(view, self.slot, &mut meter);
+            counts.add_faults += meter.faults();
+            counts.largest_add_faults = counts.largest_add_faults.max(meter.faults());
+        } else {
+            array.add_through(view, self.slot, probe);
+        }
+        counts.adds += 1;
+    }
+
+    /// Leaves the array; the slot stays taken.
+    pub(super) fn exit<L: SharedExclusiveLock>(
+        &mut self,
+        array: &ProcArray<L>,
+        probe: &mut impl LockProbe,
+        counts: &mut OperationCounts,
+    ) {
+        let view = self.view.as_ref().unwrap_or(array.home());
+        if array.config().mapping.can_fault() {
+            let mut meter = FaultMeter::new(probe);
+            array.remove_through(view, self.slot, None, &mut meter);
+            counts.remove_faults += meter.faults();
+        } else {
+            array.remove_through(view, self.slot, None, probe);
+        }
+        counts.removes += 1;
+    }
+
+    /// Leaves the array and gives the slot back. A mapping of its own goes with it.
     pub(super) fn leave<L: SharedExclusiveLock>(
-        self,
+        mut self,
         array: &ProcArray<L>,
         probe: &mut impl LockProbe,
         counts: &mut OperationCounts,
     ) -> Snapshot {
-        array.remove(self.slot, None, probe);
+        self.exit(array, probe, counts);
         array.proc_kill(self.slot);
-        counts.removes += 1;
         self.snapshot
     }
 
@@ -52,8 +117,10 @@ impl Backend {
         snapshots: u32,
         counts: &mut OperationCounts,
     ) {
+        let view = self.view.as_ref().unwrap_or(array.home());
+        let (slot, snapshot) = (self.slot, &mut self.snapshot);
         for _ in 0..snapshots {
-            let source = array.get_snapshot_data(self.slot, &mut self.snapshot, &mut NoProbe);
+            let source = array.get_snapshot_data_through(view, slot, snapshot, &mut NoProbe);
             counts.count_snapshot(source);
         }
     }
@@ -67,7 +134,8 @@ impl Backend {
         counts: &mut OperationCounts,
     ) {
         self.take_snapshots(array, snapshots, counts);
-        array.snapshot_reset_xmin(self.slot);
+        let view = self.view.as_ref().unwrap_or(array.home());
+        array.snapshot_reset_xmin_through(view, self.slot);
     }
 
     /// A small write: its snapshots, an xid and so many subtransactions' when the first row is
@@ -129,7 +197,7 @@ impl Backend {
         array: &ProcArray<L>,
         memory: Snapshot,
         counts: &mut OperationCounts,
-    ) -> Result<Snapshot, Snapshot> {
+    ) -> Result<Snapshot, (ErrorClass, Snapshot)> {
         self.take_snapshots(array, 1, counts);
         let joined = Backend::join(array, memory, &mut NoProbe, counts);
         let outcome = joined.map(|mut worker| {

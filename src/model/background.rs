@@ -1,7 +1,6 @@
 //! What goes on beside readers and clients, the same in every arm.
 
 use super::backend::Backend;
-use super::client::too_many_connections;
 use super::operation_counts::OperationCounts;
 use crate::config::Background;
 use crate::load::Worker;
@@ -139,11 +138,11 @@ impl<'a, L: SharedExclusiveLock> BackgroundRole<'a, L> {
         let ended = self
             .backend
             .launch_parallel_worker(self.array, memory, &mut self.counts);
-        let outcome = ended
-            .as_ref()
-            .map(|_| ())
-            .map_err(|_| too_many_connections());
-        self.worker_memory = Some(ended.unwrap_or_else(|memory| memory));
+        let (memory, outcome) = match ended {
+            Ok(memory) => (memory, Ok(())),
+            Err((class, memory)) => (memory, Err(class)),
+        };
+        self.worker_memory = Some(memory);
         outcome
     }
 }

@@ -13,6 +13,7 @@ use crate::load::driver::{Bench, Failure};
 use crate::load::plan::{BlockSpec, Visit};
 use crate::load::{Cancel, Clock, ClockQuality, MonotonicClock, OfferedRate, derive_seed};
 use crate::procarray::PageSize;
+use crate::procarray::faults::reading_cost_ns;
 use crate::record::{
     AbsentArm, AbsentLevel, Block, BlockCpu, Factors, Role, RoleTally, ServerProvenance,
 };
@@ -47,6 +48,14 @@ impl<'a> ModelBench<'a> {
             .model
             .clone()
             .ok_or_else(|| Failure::Fatal("the model's settings are missing".to_owned()))?;
+        let remarks = if model.mappings.iter().any(|mapping| mapping.can_fault()) {
+            vec![format!(
+                "page faults are counted by two calls of getrusage inside each hold of ProcArrayAdd and ProcArrayRemove, but for --mapping shared; they lengthen it by about {:.0} ns",
+                reading_cost_ns()
+            )]
+        } else {
+            Vec::new()
+        };
         Ok(ModelBench {
             config,
             asked_for: model.clone(),
@@ -56,7 +65,7 @@ impl<'a> ModelBench<'a> {
             client_rate: OfferedRate::Max,
             visit: None,
             clock: ClockQuality::measure(),
-            remarks: Vec::new(),
+            remarks,
         })
     }
 

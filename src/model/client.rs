@@ -3,6 +3,7 @@
 use crossbeam::channel::{Receiver, Sender};
 
 use super::backend::Backend;
+use super::connection::{self, Course, Forking};
 use super::lock_times::{LockTimes, Stopwatch};
 use super::operation_counts::OperationCounts;
 use crate::config::ModelConfig;
@@ -10,7 +11,7 @@ use crate::load::clock::burn_cpu;
 use crate::load::thread_loop::ThreadOperation;
 use crate::load::{Clock, MonotonicClock, Worker};
 use crate::procarray::locks::SharedExclusiveLock;
-use crate::procarray::{ProcArray, Snapshot};
+use crate::procarray::{MappingKind, ProcArray, Snapshot};
 use crate::record::{ErrorClass, Operation, Phase, Role, SeriesId, SeriesKey};
 
 /// PostgreSQL's `ERRCODE_TOO_MANY_CONNECTIONS`.
@@ -54,6 +55,8 @@ pub(super) struct ClientRole<'a, L> {
     failed_login: SeriesId,
     vacuum: SeriesId,
     commit: SeriesId,
+    /// Where connections are forked children.
+    forking: Option<Forking<L>>,
 }
 
 impl<'a, L: SharedExclusiveLock> ClientRole<'a, L> {
@@ -64,6 +67,9 @@ impl<'a, L: SharedExclusiveLock> ClientRole<'a, L> {
         config: &'a ModelConfig,
         worker: &mut Worker,
     ) -> Self {
+        let forks = array.config().mapping == MappingKind::Forked;
+        // Without memory for them no child can be heard: every connection then is an error.
+        let forking = if forks { Forking::new(array) } else { None };
         let add = LockTimes::declare(worker, Role::Client, Operation::ProcArrayAdd);
         let remove = LockTimes::declare(worker, Role::Client, Operation::ProcArrayRemove);
         let mut id = |operation| {
@@ -84,6 +90,7 @@ impl<'a, L: SharedExclusiveLock> ClientRole<'a, L> {
             failed_login: id(Operation::FailedLogin),
             vacuum: id(Operation::Vacuum),
             commit: id(Operation::Commit),
+            forking,
         }
     }
 
@@ -96,8 +103,7 @@ impl<'a, L: SharedExclusiveLock> ClientRole<'a, L> {
     ) -> Result<Backend, (ErrorClass, Snapshot)> {
         burn_cpu(self.config.fork_cpu_ns);
         let mut watch = Stopwatch::default();
-        let backend = Backend::join(self.array, memory, &mut watch, &mut self.counts)
-            .map_err(|memory| (too_many_connections(), memory))?;
+        let backend = Backend::join(self.array, memory, &mut watch, &mut self.counts)?;
         if measured {
             self.add.record(worker, &watch);
         }
@@ -123,6 +129,14 @@ impl<'a, L: SharedExclusiveLock> ClientRole<'a, L> {
     ) -> Result<Snapshot, (ErrorClass, Snapshot)> {
         let clock = MonotonicClock;
         let began = clock.now_ns();
+        if self.array.config().mapping == MappingKind::Forked {
+            let course = Course {
+                session_cpu_ns: self.config.session_cpu_ns,
+                at_login: self.config.connect_snapshots(),
+                statement: Some(self.config.snapshots_per_statement),
+            };
+            return self.fork(worker, measured, memory, course);
+        }
         let mut backend = self.connect(worker, measured, memory)?;
         burn_cpu(self.config.session_cpu_ns);
         let at_login = self.config.connect_snapshots();
@@ -149,10 +163,55 @@ impl<'a, L: SharedExclusiveLock> ClientRole<'a, L> {
         measured: bool,
         memory: Snapshot,
     ) -> Result<Snapshot, (ErrorClass, Snapshot)> {
+        if self.array.config().mapping == MappingKind::Forked {
+            let course = Course {
+                session_cpu_ns: 0,
+                at_login: self.array.config().profile.snapshots_per_failed_login(),
+                statement: None,
+            };
+            return self.fork(worker, measured, memory, course);
+        }
         let mut backend = self.connect(worker, measured, memory)?;
         let snapshots = self.array.config().profile.snapshots_per_failed_login();
         backend.statement(self.array, snapshots, &mut self.counts);
         Ok(self.disconnect(worker, measured, backend))
+    }
+
+    /// The same in a forked child. Its fork costs what it costs: none is burnt on top.
+    fn fork(
+        &mut self,
+        worker: &mut Worker,
+        measured: bool,
+        memory: Snapshot,
+        course: Course,
+    ) -> Result<Snapshot, (ErrorClass, Snapshot)> {
+        let began = MonotonicClock.now_ns();
+        let Some(forking) = &mut self.forking else {
+            return Err((ErrorClass::new("no-mapping"), memory));
+        };
+        let (session, memory) = match connection::in_child(self.array, memory, course, forking) {
+            Ok(done) => done,
+            Err((session, class, memory)) => {
+                self.counts += session.counts;
+                return Err((class, memory));
+            }
+        };
+        self.counts += session.counts;
+        if measured {
+            let ended = MonotonicClock.now_ns();
+            self.add
+                .record_until(worker, &session.add, session.added_ns);
+            self.remove
+                .record_until(worker, &session.remove, session.removed_ns);
+            if course.statement.is_some() {
+                let recorder = worker.recorder();
+                recorder.record(self.connect, session.connected_ns - began);
+                recorder.record(self.query, session.queried_ns - session.connected_ns);
+                // Until the parent knows that the child is gone.
+                recorder.record(self.disconnect, ended - session.queried_ns);
+            }
+        }
+        Ok(memory)
     }
 
     /// The memory of a snapshot, which goes from one new backend to the next.

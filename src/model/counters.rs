@@ -52,6 +52,12 @@ pub(super) fn counters(
         ("group-clear.groups", operations.group_leaders),
         ("group-clear.members", operations.group_members),
         ("group-clear.largest", operations.largest_group),
+        ("faults.procarray-add", operations.add_faults),
+        (
+            "faults.procarray-add.largest",
+            operations.largest_add_faults,
+        ),
+        ("faults.procarray-remove", operations.remove_faults),
         ("procarraylock.shared", lock.shared),
         ("procarraylock.exclusive", lock.exclusive),
         (

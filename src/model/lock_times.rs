@@ -6,7 +6,7 @@ use crate::record::{Operation, Phase, Role, SeriesId, SeriesKey};
 
 /// Times ProcArrayLock: wait and hold. Its two inner clock reads make the hold
 /// longer by about one read.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Stopwatch {
     requested_ns: u64,
     acquired_ns: u64,
@@ -55,7 +55,11 @@ impl LockTimes {
 
     /// Records the acquisition that `watch` has seen from request to release.
     pub(super) fn record(self, worker: &mut Worker, watch: &Stopwatch) {
-        let ended = MonotonicClock.now_ns();
+        self.record_until(worker, watch, MonotonicClock.now_ns());
+    }
+
+    /// The same of one that ended at `ended`, before now.
+    pub(super) fn record_until(self, worker: &mut Worker, watch: &Stopwatch, ended: u64) {
         let recorder = worker.recorder();
         recorder.record(self.wait, watch.acquired_ns - watch.requested_ns);
         recorder.record(self.hold, watch.releasing_ns - watch.acquired_ns);

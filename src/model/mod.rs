@@ -7,6 +7,7 @@ mod backend;
 mod background;
 mod bench;
 mod client;
+mod connection;
 mod cost;
 mod counters;
 mod lock_times;

@@ -10,12 +10,15 @@ macro_rules! operation_counts {
             $($(#[$doc])* pub $count: u64,)+
             /// Most xids cleared by one leader.
             pub largest_group: u64,
+            /// Most page faults inside the hold of one ProcArrayAdd.
+            pub largest_add_faults: u64,
         }
 
         impl std::ops::AddAssign for OperationCounts {
             fn add_assign(&mut self, other: Self) {
                 $(self.$count += other.$count;)+
                 self.largest_group = self.largest_group.max(other.largest_group);
+                self.largest_add_faults = self.largest_add_faults.max(other.largest_add_faults);
             }
         }
     };
@@ -32,6 +35,10 @@ operation_counts! {
     adds,
     /// ProcArrayRemove.
     removes,
+    /// Minor page faults inside the holds of ProcArrayAdd.
+    add_faults,
+    /// Minor page faults inside the holds of ProcArrayRemove.
+    remove_faults,
     /// GetNewTransactionId, for transactions and subtransactions.
     new_xids,
     /// ReadNextTransactionId.

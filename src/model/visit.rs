@@ -103,10 +103,7 @@ impl LockVisitor for Opener<'_> {
                 .map(|_| {
                     let slot = array.init_process().ok_or_else(too_small)?;
                     array.add(slot, &mut NoProbe);
-                    Ok(Backend {
-                        slot,
-                        snapshot: array.new_snapshot(),
-                    })
+                    Ok(Backend::new(slot, array.new_snapshot()))
                 })
                 .collect()
         };

@@ -1,21 +1,25 @@
 //! The shared memory: arrays, counters and locks, and how to make them.
 
+use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64};
 use std::time::Duration;
 
 use crossbeam::utils::CachePadded;
 use serde::{Deserialize, Serialize};
 
 use super::ablations::Ablations;
-use super::dense::{DenseArray, SharedWord};
+use super::dense::SharedWord;
 use super::freelist::FreeList;
 use super::group_clear::GroupClear;
 use super::locks::{CountedLock, LockCounts, LockExtremes, SharedExclusiveLock, WakeCounts};
 use super::mapping::{MappingKind, PageSize};
-use super::pgproc::{AllProcs, MAX_BACKENDS, ProcNumber};
+use super::pgproc::{MAX_BACKENDS, NOT_A_MEMBER, PgProc, ProcNumber};
 use super::profile::PgProfile;
+use super::shared_memory::{SharedBox, SharedMemory, SharedMemoryError};
+use super::slot_order::SlotOrder;
 use super::snapshot::Snapshot;
+use super::transam::TransamVariables;
+use super::view::{Layout, View};
 use super::xid::{FullTransactionId, TransactionId};
 
 /// What a [`ProcArray`] is made with.
@@ -67,29 +71,20 @@ pub enum ConfigError {
     /// The first transaction id is a special one.
     #[error("transaction id {0} is a special one: choose 3 or more")]
     NextXid(u64),
+    /// The lock-free reuse check, where no snapshot is ever reused.
+    #[error(
+        "+reuse-check needs snapshots that are reused: not in PostgreSQL 13, and not --without reuse"
+    )]
+    NothingToReuse,
+    /// A lock that forked children cannot use.
+    #[error(
+        "--mapping forked needs a lock that works between processes: use --lock lwlock-17, lwlock-18 or lwlock-19"
+    )]
+    LockOfOneProcess,
+    /// The shared memory cannot be had.
+    #[error(transparent)]
+    Memory(#[from] SharedMemoryError),
 }
-
-/// `TransamVariables` (`ShmemVariableCache` before 17): 72 bytes, with the fields used here
-/// at PostgreSQL's offsets. So `nextXid`, which XidGenLock protects, is on the same 64-byte
-/// line as the two that every snapshot reads under ProcArrayLock.
-#[repr(C)]
-pub(super) struct TransamVariables {
-    oid_counters: AtomicU64,
-    /// Offset 8; advanced under XidGenLock.
-    pub(super) next_xid: AtomicU64,
-    wraparound_limits: [AtomicU64; 4],
-    /// Offset 48; under ProcArrayLock.
-    pub(super) latest_completed_xid: AtomicU64,
-    /// Offset 56; under ProcArrayLock. Starts at 1: 0 marks a snapshot never taken.
-    pub(super) xact_completion_count: AtomicU64,
-    oldest_clog_xid: AtomicU64,
-}
-
-/// Words of `ProcArrayStruct` in front of `pgprocnos[]`, which begins at byte 36.
-const HEADER_WORDS: usize = 9;
-const NUM_PROCS: usize = 0;
-const REPLICATION_SLOT_XMIN: usize = 7;
-const REPLICATION_SLOT_CATALOG_XMIN: usize = 8;
 
 /// PostgreSQL's ProcArray and what belongs to it, behind locks of type `L`.
 ///
@@ -98,15 +93,14 @@ const REPLICATION_SLOT_CATALOG_XMIN: usize = 8;
 /// Other orders are mistakes of the caller: debug builds panic.
 pub struct ProcArray<L> {
     pub(super) config: ProcArrayConfig,
-    pub(super) proc_array_lock: CountedLock<L>,
-    pub(super) xid_gen_lock: CountedLock<L>,
-    pub(super) transam_variables: CachePadded<TransamVariables>,
-    proc_array_struct: DenseArray<AtomicU32>,
-    xids: DenseArray<AtomicU32>,
-    subxid_states: DenseArray<AtomicU16>,
-    status_flags: DenseArray<AtomicU8>,
-    pub(super) all_procs: AllProcs,
+    pub(super) proc_array_lock: SharedBox<CountedLock<L>>,
+    pub(super) xid_gen_lock: SharedBox<CountedLock<L>>,
+    memory: SharedMemory,
+    layout: Layout,
+    home: View,
     pub(super) free_procs: CachePadded<FreeList>,
+    /// Whether snapshots are reused while no xid has completed.
+    pub(super) reuses: bool,
     pub(super) group_clear: GroupClear,
 }
 
@@ -148,27 +142,75 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         if !config.next_xid.is_normal() {
             return Err(ConfigError::NextXid(config.next_xid.0));
         }
-        let slots = max_backends as usize;
+        if config.mapping == MappingKind::Forked && !L::works_between_processes() {
+            return Err(ConfigError::LockOfOneProcess);
+        }
+        let reuses = config.profile.has_dense_arrays() && config.ablations.reuse;
+        if config.lock_free_reuse && !reuses {
+            return Err(ConfigError::NothingToReuse);
+        }
+        let layout = Layout::new(config.profile, config.ablations, max_backends);
+        let memory = SharedMemory::new(layout.len, config.page_size)?;
+        let home = View::new(&memory.map(true)?, &layout);
+        let variables = home.transam_variables();
+        variables.next_xid.store(config.next_xid.0, Relaxed);
+        let latest_completed = config.next_xid.retreat();
+        variables
+            .latest_completed_xid
+            .store(latest_completed.0, Relaxed);
+        variables.xact_completion_count.store(1, Relaxed);
+        home.all_procs().initialise(max_backends);
         Ok(Self {
-            proc_array_lock: CountedLock::new(),
-            xid_gen_lock: CountedLock::without_times(),
-            transam_variables: CachePadded::new(TransamVariables {
-                oid_counters: AtomicU64::new(0),
-                next_xid: AtomicU64::new(config.next_xid.0),
-                wraparound_limits: Default::default(),
-                latest_completed_xid: AtomicU64::new(config.next_xid.retreat().0),
-                xact_completion_count: AtomicU64::new(1),
-                oldest_clog_xid: AtomicU64::new(0),
-            }),
-            proc_array_struct: DenseArray::new(HEADER_WORDS + slots),
-            xids: DenseArray::new(slots),
-            subxid_states: DenseArray::new(slots),
-            status_flags: DenseArray::new(slots),
-            all_procs: AllProcs::new(max_backends),
-            free_procs: CachePadded::new(FreeList::new(max_backends)),
+            proc_array_lock: SharedBox::new(CountedLock::new())?,
+            xid_gen_lock: SharedBox::new(CountedLock::without_times())?,
+            free_procs: CachePadded::new(FreeList::new(max_backends, config.profile)),
+            memory,
+            layout,
+            home,
+            reuses,
             group_clear: GroupClear::new(max_backends),
             config,
         })
+    }
+
+    /// The shared memory through a mapping of its own, no page of which is mapped yet: what a
+    /// new connection has under [`MappingKind::Fresh`].
+    ///
+    /// # Errors
+    /// When the kernel grants no mapping.
+    pub fn fresh_view(&self) -> Result<View, SharedMemoryError> {
+        Ok(View::new(&self.memory.map(false)?, &self.layout))
+    }
+
+    /// Maps the locks' pages in a forked child, so that no fault of theirs is counted as the array's:
+    /// in PostgreSQL the two are neighbours in one page, here each has its counters behind it.
+    pub(crate) fn make_locks_resident(&self) {
+        self.proc_array_lock.make_resident();
+        self.xid_gen_lock.make_resident();
+    }
+
+    /// A small array of the same kind, and a free slot of it in front of one that stands, on which a
+    /// forked child can go through the operations once: it has not even the pages of the code
+    /// mapped, and they are none of the array's.
+    ///
+    /// # Errors
+    /// When there is no memory for it.
+    pub(crate) fn rehearsal(&self) -> Result<(Self, ProcNumber), ConfigError> {
+        let small = Self::new(ProcArrayConfig {
+            max_backends: 2,
+            inject_hold: Duration::ZERO,
+            page_size: PageSize::Small,
+            ..self.config.clone()
+        })?;
+        let standing = small.open_standing(1, 1, SlotOrder::Front);
+        let slot = standing.and_then(|_| small.init_process());
+        Ok((small, slot.ok_or(ConfigError::MaxBackends(2))?))
+    }
+
+    /// The shared memory through the process's own mapping, every page of which is mapped.
+    #[inline]
+    pub fn home(&self) -> &View {
+        &self.home
     }
 
     /// What it was made with.
@@ -192,30 +234,32 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
 
     /// Backends in the array at this moment, read without a lock.
     pub fn num_procs(&self) -> usize {
-        self.header(NUM_PROCS).get() as usize
+        self.home.num_procs()
     }
 
     /// Transactions with an xid that have ended, plus 1, read without a lock
     /// (`xactCompletionCount`): a cached snapshot is valid as long as it stands still.
     pub fn xact_completion_count(&self) -> u64 {
-        self.transam_variables.xact_completion_count.load(Relaxed)
+        let variables = self.home.transam_variables();
+        variables.xact_completion_count.load(Relaxed)
     }
 
     /// The xmin that `proc` advertises, or `INVALID`.
     pub fn xmin(&self, proc: ProcNumber) -> TransactionId {
-        TransactionId(self.all_procs.proc(proc.0).xmin().get())
+        TransactionId(self.home.proc(proc.0).xmin().get())
     }
 
     /// The xid of `proc`'s transaction, or `INVALID`.
     pub fn xid(&self, proc: ProcNumber) -> TransactionId {
-        self.all_procs.proc(proc.0).top_xid()
+        self.home.proc(proc.0).top_xid()
     }
 
-    /// Where `proc` stands in the dense arrays at this moment (`pgxactoff`), read
-    /// without a lock; none while it is not in the array.
+    /// Where `proc` stands in `pgprocnos` and the dense arrays at this moment, read without a
+    /// lock; none while it is not in the array.
     pub fn pgxactoff(&self, proc: ProcNumber) -> Option<usize> {
-        let offset = self.all_procs.proc(proc.0).pgxactoff().get();
-        (offset != super::pgproc::NOT_A_MEMBER).then_some(offset as usize)
+        let proc = self.home.proc(proc.0);
+        let is_member = proc.pgxactoff().get() != NOT_A_MEMBER;
+        is_member.then(|| self.home.offset_of(proc))
     }
 
     /// A snapshot never taken, with room for every backend: taking it allocates nothing.
@@ -223,53 +267,34 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         Snapshot::with_capacity(self.config.max_backends as usize)
     }
 
-    #[inline]
-    fn header(&self, word: usize) -> &AtomicU32 {
-        &self.proc_array_struct.words()[word]
-    }
-
-    pub(super) fn set_num_procs(&self, num_procs: usize) {
-        self.header(NUM_PROCS).set(num_procs as u32);
-    }
-
-    /// `procArray->pgprocnos`: slot numbers in ascending order, `num_procs` of them valid.
+    /// As [`View::pgprocnos`], at home.
     #[inline]
     pub(super) fn pgprocnos(&self) -> &[AtomicU32] {
-        &self.proc_array_struct.words()[HEADER_WORDS..]
+        self.home.pgprocnos()
     }
 
-    /// `ProcGlobal->xids`.
+    /// At home.
     #[inline]
-    pub(super) fn xids(&self) -> &[AtomicU32] {
-        self.xids.words()
+    pub(super) fn transam_variables(&self) -> &TransamVariables {
+        self.home.transam_variables()
     }
 
-    /// `ProcGlobal->subxidStates`.
+    /// One PGPROC, at home.
     #[inline]
-    pub(super) fn subxid_states(&self) -> &[AtomicU16] {
-        self.subxid_states.words()
+    pub(super) fn proc(&self, slot: ProcNumber) -> PgProc<'_> {
+        self.home.proc(slot.0)
     }
 
-    /// `ProcGlobal->statusFlags`.
+    /// Whether adding and removing hold XidGenLock inside ProcArrayLock.
     #[inline]
-    pub(super) fn status_flags(&self) -> &[AtomicU8] {
-        self.status_flags.words()
-    }
-
-    /// The two xmins of replication slots, which every rebuilt snapshot reads.
-    /// The model has no slots: both are invalid.
-    #[inline]
-    pub(super) fn replication_slot_xmins(&self) -> (TransactionId, TransactionId) {
-        (
-            TransactionId(self.header(REPLICATION_SLOT_XMIN).get()),
-            TransactionId(self.header(REPLICATION_SLOT_CATALOG_XMIN).get()),
-        )
+    pub(super) fn nests_xid_gen_lock(&self) -> bool {
+        self.config.profile.has_dense_arrays() && self.config.ablations.xid_gen_lock
     }
 
     /// `MaintainLatestCompletedXid`, and the counter that invalidates snapshots.
     /// The caller holds ProcArrayLock exclusively.
     pub(super) fn complete_xid(&self, latest_xid: TransactionId) {
-        let variables = &self.transam_variables;
+        let variables = self.transam_variables();
         let latest = FullTransactionId(variables.latest_completed_xid.load(Relaxed));
         if latest.xid().precedes(latest_xid) {
             let completed = latest.relative(latest_xid);
@@ -285,15 +310,6 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
 mod tests {
     use super::*;
     use crate::procarray::locks::{LockKind, LockVisitor};
-    use std::mem::offset_of;
-
-    #[test]
-    fn transam_variables_stand_where_postgres_has_them() {
-        assert_eq!(offset_of!(TransamVariables, next_xid), 8);
-        assert_eq!(offset_of!(TransamVariables, latest_completed_xid), 48);
-        assert_eq!(offset_of!(TransamVariables, xact_completion_count), 56);
-        assert_eq!(size_of::<TransamVariables>(), 72);
-    }
 
     struct Make(ProcArrayConfig);
     impl LockVisitor for Make {
@@ -316,5 +332,11 @@ mod tests {
         assert_eq!(refused(0, 3).unwrap(), "0 backends: choose 1 to 262143");
         assert!(refused(MAX_BACKENDS + 1, 3).is_some());
         assert!(refused(10, 1 << 32).unwrap().contains("special"));
+        let nothing = LockKind::default().visit(Make(ProcArrayConfig {
+            profile: PgProfile::V13,
+            lock_free_reuse: true,
+            ..ProcArrayConfig::default()
+        }));
+        assert!(nothing.unwrap().starts_with("+reuse-check needs snapshots"));
     }
 }

@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::thread;
 
 use super::locks::{LockKind, LockVisitor, SharedExclusiveLock};
-use super::{NoProbe, ProcArray, ProcArrayConfig, SnapshotSource, TransactionEnd, TransactionId};
+use super::{
+    Ablations, NoProbe, PgProfile, ProcArray, ProcArrayConfig, SnapshotSource, TransactionEnd,
+    TransactionId,
+};
 
 const COMMITTERS: usize = 2;
 const READERS: usize = 2;
-const CONNECTS: u64 = 1500;
-const COMMITS: u64 = 1500;
+const SLOTS: u32 = 28;
 
 /// What a committer lets others know: an xid while it surely runs, and the last one that surely ended.
 #[derive(Default)]
@@ -22,14 +24,21 @@ struct Published {
 
 struct Stress {
     lock_free_reuse: bool,
+    profile: PgProfile,
+    ablations: Ablations,
+    /// Connects and commits of each writer.
+    each: u64,
 }
 impl LockVisitor for Stress {
     type Output = ();
 
     fn visit<L: SharedExclusiveLock>(self) {
+        let each = self.each;
         let array = &ProcArray::<L>::new(ProcArrayConfig {
-            max_backends: 64,
+            max_backends: SLOTS,
             lock_free_reuse: self.lock_free_reuse,
+            profile: self.profile,
+            ablations: self.ablations,
             ..ProcArrayConfig::default()
         })
         .unwrap();
@@ -43,7 +52,7 @@ impl LockVisitor for Stress {
 
         thread::scope(|scope| {
             let churner = || {
-                for _ in 0..CONNECTS {
+                for _ in 0..each {
                     let slot = array.init_process().unwrap();
                     array.add(slot, &mut NoProbe);
                     array.end_transaction(slot, &mut NoProbe);
@@ -54,7 +63,7 @@ impl LockVisitor for Stress {
             let mut writers = vec![scope.spawn(churner), scope.spawn(churner)];
             for (slot, published) in standing.iter().zip(published) {
                 writers.push(scope.spawn(|| {
-                    for i in 0..COMMITS {
+                    for i in 0..each {
                         let xid = array.get_new_transaction_id(*slot, &mut NoProbe);
                         if i % 3 == 0 {
                             array.get_new_subtransaction_id(*slot, &mut NoProbe);
@@ -124,24 +133,28 @@ impl LockVisitor for Stress {
 
         array.check_invariants().unwrap();
         assert_eq!(array.num_procs(), standing.len());
-        assert_eq!(array.free_procs.len(), 64 - standing.len());
+        assert_eq!(array.free_procs.len(), SLOTS as usize - standing.len());
         let counts = array.lock_counts() - at_start;
-        let (connects, commits) = (2 * CONNECTS, COMMITTERS as u64 * COMMITS);
+        let (connects, commits) = (2 * each, COMMITTERS as u64 * each);
         assert_eq!(
             counts.proc_array.exclusive,
             2 * connects + commits - cleared_by_others.load(SeqCst)
         );
         let without_lock = without_lock.load(SeqCst);
+        let subtransactions = COMMITTERS as u64 * each.div_ceil(3);
+        let xids = commits + subtransactions;
+        let dense = self.profile.has_dense_arrays();
+        let (nested, shared_per_xid) = match (dense, self.ablations.xid_gen_lock) {
+            (true, true) => (2 * connects, 0),
+            (true, false) => (0, 1),
+            (false, _) => (0, 0),
+        };
         assert_eq!(
             counts.proc_array.shared,
-            snapshots_taken.load(SeqCst) - without_lock
+            snapshots_taken.load(SeqCst) - without_lock + shared_per_xid * xids
         );
         assert!(lock_free_reuse || without_lock == 0);
-        let subtransactions = COMMITTERS as u64 * COMMITS.div_ceil(3);
-        assert_eq!(
-            counts.xid_gen.exclusive,
-            2 * connects + commits + subtransactions
-        );
+        assert_eq!(counts.xid_gen.exclusive, nested + xids);
         assert_eq!(array.xact_completion_count(), 1 + commits);
     }
 }
@@ -150,13 +163,54 @@ impl LockVisitor for Stress {
 fn snapshots_are_consistent_and_counts_conserved_under_churn() {
     for kind in LockKind::ALL {
         for lock_free_reuse in [false, true] {
-            kind.visit(Stress { lock_free_reuse });
+            kind.visit(Stress {
+                lock_free_reuse,
+                profile: PgProfile::default(),
+                ablations: Ablations::default(),
+                each: 1500,
+            });
+        }
+    }
+}
+
+#[test]
+fn they_are_on_every_version_and_without_each_mechanism() {
+    for profile in PgProfile::ALL {
+        for without in [
+            "",
+            "reuse",
+            "renumbering",
+            "xidgenlock",
+            "renumbering,xidgenlock",
+        ] {
+            // Both together only where the array has something to hold.
+            let places = if profile.has_dense_arrays() {
+                &[false, true][..]
+            } else {
+                &[false]
+            };
+            for &own_pgxactoff_array in places {
+                let ablations = match without {
+                    "" => Ablations::default(),
+                    names => Ablations::without(names).unwrap(),
+                };
+                profile.lock().visit(Stress {
+                    lock_free_reuse: false,
+                    profile,
+                    ablations: Ablations {
+                        own_pgxactoff_array,
+                        ..ablations
+                    },
+                    each: 200,
+                });
+            }
         }
     }
 }
 
 struct Invalidation {
     lock_free_reuse: bool,
+    profile: PgProfile,
 }
 impl LockVisitor for Invalidation {
     type Output = ();
@@ -164,6 +218,7 @@ impl LockVisitor for Invalidation {
     fn visit<L: SharedExclusiveLock>(self) {
         let array = ProcArray::<L>::new(ProcArrayConfig {
             lock_free_reuse: self.lock_free_reuse,
+            profile: self.profile,
             ..ProcArrayConfig::default()
         })
         .unwrap();
@@ -183,6 +238,14 @@ impl LockVisitor for Invalidation {
         assert_eq!(sources(), scanned);
         assert_eq!(sources(), reused);
 
+        for _ in 0..20 {
+            let newcomer = array.init_process().unwrap();
+            array.add(newcomer, &mut NoProbe);
+            assert_eq!(sources(), reused, "a connect invalidates nothing");
+            array.remove(newcomer, None, &mut NoProbe);
+            array.proc_kill(newcomer);
+            assert_eq!(sources(), reused, "nor does a disconnect");
+        }
         let newcomer = array.init_process().unwrap();
         array.add(newcomer, &mut NoProbe);
         assert_eq!(sources(), reused, "a connect invalidates nothing");
@@ -204,20 +267,32 @@ impl LockVisitor for Invalidation {
 
 #[test]
 fn only_a_completing_xid_invalidates_cached_snapshots() {
-    for kind in LockKind::ALL {
-        for lock_free_reuse in [false, true] {
-            kind.visit(Invalidation { lock_free_reuse });
+    let dense = PgProfile::ALL.into_iter().filter(|p| p.has_dense_arrays());
+    for (profile, lock_free_reuse) in dense.flat_map(|p| [(p, false), (p, true)]) {
+        for kind in LockKind::ALL {
+            kind.visit(Invalidation {
+                lock_free_reuse,
+                profile,
+            });
         }
     }
 }
 
-struct LocksPerOperation;
+struct LocksPerOperation(PgProfile, Ablations);
 impl LockVisitor for LocksPerOperation {
     type Output = ();
 
     /// (ProcArrayLock exclusive, shared, XidGenLock exclusive) of each operation.
     fn visit<L: SharedExclusiveLock>(self) {
-        let array = ProcArray::<L>::new(ProcArrayConfig::default()).unwrap();
+        let array = ProcArray::<L>::new(ProcArrayConfig {
+            profile: self.0,
+            ablations: self.1,
+            ..ProcArrayConfig::default()
+        })
+        .unwrap();
+        let dense = self.0.has_dense_arrays();
+        let nested = u64::from(dense && self.1.xid_gen_lock);
+        let shared_for_xid = u64::from(dense && !self.1.xid_gen_lock);
         let taken_by = |operation: &mut dyn FnMut()| {
             let before = array.lock_counts();
             operation();
@@ -233,7 +308,10 @@ impl LockVisitor for LocksPerOperation {
         let mut snapshot = || {
             array.get_snapshot_data(slot, &mut cache, &mut NoProbe);
         };
-        assert_eq!(taken_by(&mut || array.add(slot, &mut NoProbe)), (1, 0, 1));
+        assert_eq!(
+            taken_by(&mut || array.add(slot, &mut NoProbe)),
+            (1, 0, nested)
+        );
         assert_eq!(taken_by(&mut snapshot), (0, 1, 0));
         assert_eq!(
             taken_by(&mut snapshot),
@@ -247,17 +325,18 @@ impl LockVisitor for LocksPerOperation {
         let mut get_xid = || {
             array.get_new_transaction_id(slot, &mut NoProbe);
         };
-        assert_eq!(taken_by(&mut get_xid), (0, 0, 1));
+        assert_eq!(taken_by(&mut get_xid), (0, shared_for_xid, 1));
         assert_eq!(taken_by(&mut get_xid), (0, 0, 0), "it has one already");
         assert_eq!(taken_by(&mut end), (1, 0, 0));
         let mut vacuum = || {
             array.set_in_vacuum(slot, &mut NoProbe);
             array.end_transaction(slot, &mut NoProbe);
         };
-        assert_eq!(taken_by(&mut vacuum), (2, 0, 0));
+        // 13 clears the flag without the lock.
+        assert_eq!(taken_by(&mut vacuum), (1 + u64::from(dense), 0, 0));
         assert_eq!(
             taken_by(&mut || array.remove(slot, None, &mut NoProbe)),
-            (1, 0, 1)
+            (1, 0, nested)
         );
         assert_eq!(taken_by(&mut || array.proc_kill(slot)), (0, 0, 0));
     }
@@ -265,5 +344,10 @@ impl LockVisitor for LocksPerOperation {
 
 #[test]
 fn each_operation_takes_the_locks_that_postgres_takes() {
-    LockKind::default().visit(LocksPerOperation);
+    let without_xid_gen_lock = Ablations::without("xidgenlock").unwrap();
+    for profile in PgProfile::ALL {
+        for ablations in [Ablations::default(), without_xid_gen_lock] {
+            profile.lock().visit(LocksPerOperation(profile, ablations));
+        }
+    }
 }

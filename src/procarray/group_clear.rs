@@ -78,7 +78,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         probe: &mut impl LockProbe,
     ) -> GroupPart {
         let group = &self.group_clear;
-        let my_proc = self.all_procs.proc(slot.0);
+        let my_proc = self.proc(slot);
         my_proc.group_member().set(1);
         my_proc.group_member_xid().set(my_proc.latest_xid().get());
         if group.push(my_proc, slot) != NOBODY {
@@ -93,7 +93,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         let mut count = 0;
         let mut next = members;
         while next != NOBODY {
-            let proc = self.all_procs.proc(next);
+            let proc = self.home().proc(next);
             let latest_xid = TransactionId(proc.group_member_xid().get());
             self.end_transaction_internal(proc, latest_xid);
             next = proc.group_next().load(Relaxed);
@@ -105,7 +105,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         let mut next = members;
         while next != NOBODY {
             let number = next;
-            let proc = self.all_procs.proc(number);
+            let proc = self.home().proc(number);
             next = proc.group_next().load(Relaxed);
             proc.group_next().store(NOBODY, Relaxed);
             // pg_write_barrier: once its flag is down the member may join the next list.
@@ -143,7 +143,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         let mut count = 0;
         let mut next = self.group_clear.first.load(Acquire);
         while next != NOBODY {
-            next = self.all_procs.proc(next).group_next().load(Acquire);
+            next = self.home().proc(next).group_next().load(Acquire);
             count += 1;
         }
         count

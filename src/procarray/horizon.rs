@@ -34,7 +34,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         let guard = self.proc_array_lock.acquire_shared();
         probe.acquired(LockName::ProcArray);
 
-        let latest_completed = self.transam_variables.latest_completed_xid.load(Relaxed);
+        let latest_completed = self.transam_variables().latest_completed_xid.load(Relaxed);
         let latest_completed = FullTransactionId(latest_completed);
         let initial = latest_completed.xid().advance();
         let mut horizons = XidHorizons {
@@ -44,20 +44,20 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         };
         for (index, number) in self.pgprocnos()[..self.num_procs()].iter().enumerate() {
             // The xid first: a backend that gets one has its xmin already.
-            let xid = TransactionId(self.xids()[index].get());
-            let xmin = TransactionId(self.all_procs.proc(number.get()).xmin().get());
+            let proc = self.home().proc(number.get());
+            let (xid, flags) = self.home().xid_and_flags(index, proc);
+            let xmin = TransactionId(proc.xmin().get());
             let oldest = older(xmin, xid);
             if !oldest.is_valid() {
                 continue;
             }
             horizons.oldest_considered_running = older(horizons.oldest_considered_running, oldest);
-            let flags = self.status_flags()[index].get();
             if flags & (PROC_IN_VACUUM | PROC_IN_LOGICAL_DECODING) == 0 {
                 horizons.oldest_nonremovable = older(horizons.oldest_nonremovable, oldest);
             }
         }
         // Read under the lock and applied after it; invalid here.
-        let _ = self.replication_slot_xmins();
+        let _ = self.home().replication_slot_xmins();
         probe.releasing(LockName::ProcArray);
         drop(guard);
         horizons

@@ -68,8 +68,18 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
     /// # Errors
     /// The first violation found.
     pub fn check_invariants(&self) -> Result<(), InvariantViolation> {
-        let _proc_array_guard = self.proc_array_lock.uncounted().acquire_exclusive();
-        let _xid_gen_guard = self.xid_gen_lock.uncounted().acquire_exclusive();
+        // In the order in which those who take both take them.
+        let (proc_array, xid_gen) = (
+            self.proc_array_lock.uncounted(),
+            self.xid_gen_lock.uncounted(),
+        );
+        let _guards = if self.config.ablations.xid_gen_lock {
+            let outer = proc_array.acquire_exclusive();
+            (outer, xid_gen.acquire_exclusive())
+        } else {
+            let outer = xid_gen.acquire_exclusive();
+            (proc_array.acquire_exclusive(), outer)
+        };
         let members: Vec<u32> = self.pgprocnos()[..self.num_procs()]
             .iter()
             .map(SharedWord::get)
@@ -83,11 +93,18 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         self.check_slots(&members)
     }
 
+    /// Without renumbering only whether a slot is in the array is known of it.
     fn check_offsets(&self, members: &[u32]) -> Result<(), InvariantViolation> {
+        let renumbers = self.config.profile.has_dense_arrays() && self.config.ablations.renumbering;
         for slot in 0..self.config.max_backends {
-            let believed = self.all_procs.proc(slot).pgxactoff().get();
+            let believed = self.home().all_procs().pgxactoff(slot).get();
             let actual = members.binary_search(&slot).ok();
-            if actual.map_or(NOT_A_MEMBER, |index| index as u32) != believed {
+            let agree = if renumbers {
+                actual.map_or(NOT_A_MEMBER, |index| index as u32) == believed
+            } else {
+                actual.is_some() == (believed != NOT_A_MEMBER)
+            };
+            if !agree {
                 let slot = ProcNumber(slot);
                 return Err(InvariantViolation::WrongOffset {
                     slot,
@@ -100,13 +117,24 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
     }
 
     fn check_mirrors(&self, members: &[u32]) -> Result<(), InvariantViolation> {
+        let home = self.home();
         for (index, slot) in members.iter().enumerate() {
-            let proc = self.all_procs.proc(*slot);
-            let what = if self.xids()[index].get() != proc.xid().get() {
+            let proc = home.proc(*slot);
+            let (xid, subxid_status, flags) = if self.config.profile.has_dense_arrays() {
+                (
+                    home.xids()[index].get(),
+                    home.subxid_states()[index].get(),
+                    home.status_flags()[index].get(),
+                )
+            } else {
+                let (xid, _, flags, subxid_status) = home.all_procs().pgxact(*slot);
+                (xid.0, subxid_status.0, flags)
+            };
+            let what = if xid != proc.xid().get() {
                 "xid"
-            } else if self.subxid_states()[index].get() != proc.subxid_status().0 {
+            } else if subxid_status != proc.subxid_status().0 {
                 "subxidStatus"
-            } else if u32::from(self.status_flags()[index].get()) != proc.status_flags().get() {
+            } else if u32::from(flags) != proc.status_flags().get() {
                 "statusFlags"
             } else {
                 continue;
@@ -118,8 +146,8 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
     }
 
     fn check_xids(&self, members: &[u32]) -> Result<(), InvariantViolation> {
-        let next = self.transam_variables.next_xid.load(Relaxed);
-        let latest_completed = self.transam_variables.latest_completed_xid.load(Relaxed);
+        let next = self.transam_variables().next_xid.load(Relaxed);
+        let latest_completed = self.transam_variables().latest_completed_xid.load(Relaxed);
         if latest_completed >= next {
             return Err(InvariantViolation::CompletedBeforeGiven {
                 latest_completed,
@@ -127,8 +155,8 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
             });
         }
         let mut seen = HashSet::new();
-        for xid in &self.xids()[..members.len()] {
-            let xid = TransactionId(xid.get());
+        for slot in members {
+            let xid = self.home().proc(*slot).top_xid();
             let given_out = xid.precedes(FullTransactionId(next).xid());
             if xid.is_valid() && !(given_out && seen.insert(xid)) {
                 return Err(InvariantViolation::RunningXid { xid });
@@ -168,22 +196,22 @@ mod tests {
             let slots = array.open_standing(4, 0, Default::default()).unwrap();
             let xid = array.get_new_transaction_id(slots[0], &mut NoProbe);
             array.check_invariants().unwrap();
-            let my_proc = array.all_procs.proc(slots[1].0);
+            let my_proc = array.proc(slots[1]);
             let index = my_proc.pgxactoff().get() as usize;
             match self.0 {
                 0 => {}
                 1 => array.pgprocnos()[0].set(array.pgprocnos()[1].get()),
                 2 => my_proc.pgxactoff().set(0),
                 3 => my_proc.xid().set(77),
-                4 => array.subxid_states()[index].set(1),
+                4 => array.home().subxid_states()[index].set(1),
                 5 => my_proc.status_flags().set(2),
                 6 => {
                     my_proc.xid().set(xid.0);
-                    array.xids()[index].set(xid.0);
+                    array.home().xids()[index].set(xid.0);
                 }
                 7 => array.complete_xid(TransactionId(99)),
                 8 => array.free_procs.push(slots[2]),
-                _ => array.set_num_procs(3),
+                _ => array.home().set_num_procs(3),
             }
             array.check_invariants()
         }

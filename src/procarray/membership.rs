@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use super::array::ProcArray;
 use super::dense::{SharedWord, close_gap, open_gap};
-use super::locks::{CountedExclusive, SharedExclusiveLock};
+use super::locks::SharedExclusiveLock;
 use super::pgproc::{NOT_A_MEMBER, ProcNumber, SubxidStatus};
 use super::probe::{LockName, LockProbe};
+use super::view::View;
 use super::xid::TransactionId;
 
 impl<L: SharedExclusiveLock> ProcArray<L> {
@@ -16,16 +17,32 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
     /// None when all are taken: PostgreSQL's "sorry, too many clients already",
     /// which costs no LWLock.
     pub fn init_process(&self) -> Option<ProcNumber> {
+        self.init_process_through(self.home())
+    }
+
+    /// As [`init_process`](Self::init_process), by one who sees the memory through `view`.
+    pub fn init_process_through(&self, view: &View) -> Option<ProcNumber> {
         let slot = self.free_procs.pop()?;
-        let proc = self.all_procs.proc(slot.0);
+        Self::reset_proc(view, slot);
+        Some(slot)
+    }
+
+    /// The stores of `InitProcess` to the own PGPROC.
+    fn reset_proc(view: &View, slot: ProcNumber) {
+        let proc = view.proc(slot.0);
         proc.xid().set(TransactionId::INVALID.0);
         proc.xmin().set(TransactionId::INVALID.0);
         proc.latest_xid().set(TransactionId::INVALID.0);
         proc.status_flags().set(0);
         proc.set_subxid_status(SubxidStatus::default());
+        view.all_procs().mirror_in_pgxact(proc);
         // Any number that no other living backend has.
         proc.pid().set(slot.0 + 1);
-        Some(slot)
+    }
+
+    /// Repeats the stores of `InitProcess` to the own PGPROC, by the child that the slot is for.
+    pub(crate) fn touch_own_proc(&self, slot: ProcNumber) {
+        Self::reset_proc(self.home(), slot);
     }
 
     /// Returns the PGPROC to the free list (proc.c `ProcKill`), after [`Self::remove`].
@@ -34,59 +51,55 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
             self.pgxactoff(slot).is_none(),
             "slot {slot} is killed while in the array"
         );
-        self.all_procs.proc(slot.0).pid().set(0);
+        self.proc(slot).pid().set(0);
         self.free_procs.push(slot);
     }
 
     /// Enters the array (procarray.c `ProcArrayAdd`).
     ///
-    /// Takes ProcArrayLock and inside it XidGenLock, both exclusively; finds the
-    /// place by linear search, moves the tails of the four dense arrays and then
-    /// stores a new `pgxactoff` into the PGPROC of **every following** backend. With
-    /// the low slots free that is all of them. Touches no transaction counter, so
-    /// cached snapshots stay valid.
+    /// Takes ProcArrayLock and since 14 inside it XidGenLock, both exclusively; finds the
+    /// place by linear search. Up to 13 one move of `pgprocnos` is all. Since 14 the tails of
+    /// the three dense arrays move, too, and a new `pgxactoff` goes into the PGPROC of
+    /// **every following** backend. With the low slots free that is all of them. Touches no
+    /// transaction counter, so cached snapshots stay valid.
     pub fn add(&self, slot: ProcNumber, probe: &mut impl LockProbe) {
-        probe.requesting(LockName::ProcArray);
-        let proc_array_guard = self.proc_array_lock.acquire_exclusive();
-        probe.acquired(LockName::ProcArray);
-        let xid_gen_guard = self.acquire_nested_xid_gen_lock(probe);
+        self.add_through(self.home(), slot, probe);
+    }
 
-        debug_assert!(self.pgxactoff(slot).is_none(), "slot {slot} is added twice");
-        let num_procs = self.num_procs();
-        let pgprocnos = self.pgprocnos();
-        let index = pgprocnos[..num_procs]
-            .iter()
-            .position(|number| number.get() > slot.0)
-            .unwrap_or(num_procs);
-
-        open_gap(pgprocnos, index, num_procs);
-        open_gap(self.xids(), index, num_procs);
-        open_gap(self.subxid_states(), index, num_procs);
-        open_gap(self.status_flags(), index, num_procs);
-
-        let proc = self.all_procs.proc(slot.0);
-        pgprocnos[index].set(slot.0);
-        proc.pgxactoff().set(index as u32);
-        self.xids()[index].set(proc.xid().get());
-        self.subxid_states()[index].set(proc.subxid_status().0);
-        self.status_flags()[index].set(proc.status_flags().get() as u8);
-        self.set_num_procs(num_procs + 1);
-        self.renumber_from(index + 1);
-        self.spin_injected_hold();
-
-        if let Some(guard) = xid_gen_guard {
-            probe.releasing(LockName::XidGen);
-            drop(guard);
-        }
-        probe.releasing(LockName::ProcArray);
-        drop(proc_array_guard);
+    /// As [`add`](Self::add), by one who sees the memory through `view`.
+    pub fn add_through(&self, view: &View, slot: ProcNumber, probe: &mut impl LockProbe) {
+        self.exclusively(probe, || {
+            debug_assert!(self.pgxactoff(slot).is_none(), "slot {slot} is added twice");
+            let num_procs = view.num_procs();
+            let pgprocnos = view.pgprocnos();
+            let index = pgprocnos[..num_procs]
+                .iter()
+                .position(|number| number.get() > slot.0)
+                .unwrap_or(num_procs);
+            let proc = view.proc(slot.0);
+            open_gap(pgprocnos, index, num_procs);
+            pgprocnos[index].set(slot.0);
+            // Up to 13 there is no such field; here it says that the slot is in the array.
+            proc.pgxactoff().set(index as u32);
+            if self.config.profile.has_dense_arrays() {
+                open_gap(view.xids(), index, num_procs);
+                open_gap(view.subxid_states(), index, num_procs);
+                open_gap(view.status_flags(), index, num_procs);
+                view.xids()[index].set(proc.xid().get());
+                view.subxid_states()[index].set(proc.subxid_status().0);
+                view.status_flags()[index].set(proc.status_flags().get() as u8);
+            }
+            view.set_num_procs(num_procs + 1);
+            self.renumber_from(view, index + 1);
+            self.spin_injected_hold();
+        });
     }
 
     /// Leaves the array (procarray.c `ProcArrayRemove`).
     ///
-    /// The same two locks; the place is known from `pgxactoff`. `latest_xid` is none
-    /// for a backend that exits: its transaction has ended before, and nothing
-    /// is invalidated. With an xid (PostgreSQL: COMMIT PREPARED) it also completes that
+    /// The same locks. Since 14 the place is known from `pgxactoff`, up to 13 it is searched for.
+    /// `latest_xid` is none for a backend that exits: its transaction has ended before, and
+    /// nothing is invalidated. With an xid (PostgreSQL: COMMIT PREPARED) it also completes that
     /// transaction, and every cached snapshot becomes stale.
     pub fn remove(
         &self,
@@ -94,66 +107,88 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         latest_xid: Option<TransactionId>,
         probe: &mut impl LockProbe,
     ) {
+        self.remove_through(self.home(), slot, latest_xid, probe);
+    }
+
+    /// As [`remove`](Self::remove), by one who sees the memory through `view`.
+    pub fn remove_through(
+        &self,
+        view: &View,
+        slot: ProcNumber,
+        latest_xid: Option<TransactionId>,
+        probe: &mut impl LockProbe,
+    ) {
+        self.exclusively(probe, || {
+            let num_procs = view.num_procs();
+            let pgprocnos = view.pgprocnos();
+            let proc = view.proc(slot.0);
+            let dense = self.config.profile.has_dense_arrays();
+            let index = if dense {
+                view.offset_of(proc)
+            } else {
+                pgprocnos[..num_procs]
+                    .iter()
+                    .position(|number| number.get() == slot.0)
+                    .unwrap_or(num_procs)
+            };
+            debug_assert!(
+                pgprocnos[..num_procs].get(index).map(SharedWord::get) == Some(slot.0),
+                "slot {slot} is removed but not in the array"
+            );
+            if let Some(latest_xid) = latest_xid {
+                view.set_xid(proc, TransactionId::INVALID);
+                Self::clear_subxids(view, proc);
+                self.complete_xid(latest_xid);
+            } else {
+                debug_assert!(!proc.top_xid().is_valid(), "slot {slot} leaves with an xid");
+            }
+            view.set_status_flags(proc, 0);
+            close_gap(pgprocnos, index, num_procs);
+            if dense {
+                close_gap(view.xids(), index, num_procs);
+                close_gap(view.subxid_states(), index, num_procs);
+                close_gap(view.status_flags(), index, num_procs);
+            }
+            view.set_num_procs(num_procs - 1);
+            self.renumber_from(view, index);
+            // PostgreSQL leaves the old offset in place; here it shows a misuse.
+            proc.pgxactoff().set(NOT_A_MEMBER);
+        });
+    }
+
+    /// Does `change` under ProcArrayLock, and inside it XidGenLock where the profile nests it,
+    /// both exclusive.
+    #[inline]
+    fn exclusively(&self, probe: &mut impl LockProbe, change: impl FnOnce()) {
         probe.requesting(LockName::ProcArray);
         let proc_array_guard = self.proc_array_lock.acquire_exclusive();
         probe.acquired(LockName::ProcArray);
-        let xid_gen_guard = self.acquire_nested_xid_gen_lock(probe);
-
-        let num_procs = self.num_procs();
-        let proc = self.all_procs.proc(slot.0);
-        let index = proc.pgxactoff().get() as usize;
-        debug_assert!(
-            index < num_procs,
-            "slot {slot} is removed but not in the array"
-        );
-        if let Some(latest_xid) = latest_xid {
-            self.xids()[index].set(TransactionId::INVALID.0);
-            proc.xid().set(TransactionId::INVALID.0);
-            self.clear_subxids(proc, index);
-            self.complete_xid(latest_xid);
-        } else {
-            debug_assert!(!self.xid(slot).is_valid(), "slot {slot} leaves with an xid");
-        }
-        self.status_flags()[index].set(0);
-        proc.status_flags().set(0);
-
-        close_gap(self.pgprocnos(), index, num_procs);
-        close_gap(self.xids(), index, num_procs);
-        close_gap(self.subxid_states(), index, num_procs);
-        close_gap(self.status_flags(), index, num_procs);
-        self.set_num_procs(num_procs - 1);
-        self.renumber_from(index);
-        // PostgreSQL leaves the old offset in place; here it shows a misuse.
-        proc.pgxactoff().set(NOT_A_MEMBER);
-
-        if let Some(guard) = xid_gen_guard {
+        if self.nests_xid_gen_lock() {
+            probe.requesting(LockName::XidGen);
+            let xid_gen_guard = self.xid_gen_lock.acquire_exclusive();
+            probe.acquired(LockName::XidGen);
+            change();
             probe.releasing(LockName::XidGen);
-            drop(guard);
+            drop(xid_gen_guard);
+        } else {
+            change();
         }
         probe.releasing(LockName::ProcArray);
         drop(proc_array_guard);
     }
 
-    /// Only where there are dense arrays: XidGenLock keeps their offsets still.
-    fn acquire_nested_xid_gen_lock(
-        &self,
-        probe: &mut impl LockProbe,
-    ) -> Option<CountedExclusive<'_, L>> {
-        self.config.profile.has_dense_arrays().then(|| {
-            probe.requesting(LockName::XidGen);
-            let guard = self.xid_gen_lock.acquire_exclusive();
-            probe.acquired(LockName::XidGen);
-            guard
-        })
-    }
-
     /// Tells every backend from dense index `first` on where it stands now: one store
-    /// into each of their PGPROCs.
-    fn renumber_from(&self, first: usize) {
-        let moved = &self.pgprocnos()[first..self.num_procs()];
+    /// into each of their PGPROCs. Not before 14.
+    fn renumber_from(&self, view: &View, first: usize) {
+        if !(self.config.profile.has_dense_arrays() && self.config.ablations.renumbering) {
+            return;
+        }
+        let moved = &view.pgprocnos()[first..view.num_procs()];
+        let all_procs = view.all_procs();
         for (offset, number) in moved.iter().enumerate() {
-            let proc = self.all_procs.proc(number.get());
-            proc.pgxactoff().set((first + offset) as u32);
+            all_procs
+                .pgxactoff(number.get())
+                .set((first + offset) as u32);
         }
     }
 

@@ -1,5 +1,5 @@
 //! The model of PostgreSQL's ProcArray (storage/ipc/procarray.c, storage/lmgr/proc.c,
-//! access/transam/varsup.c), as PostgreSQL 15 has it.
+//! access/transam/varsup.c), as PostgreSQL 13, 15, 16, 17 and 18 have it ([`PgProfile`]).
 //!
 //! [`ProcArray`] holds what PostgreSQL keeps in shared memory: the PGPROC slots,
 //! the array of slots in use sorted by slot number, the dense arrays that
@@ -9,17 +9,18 @@
 //! wait and hold times passes a [`LockProbe`] that does. Only ProcArrayLock itself, where it
 //! counts how it is taken, reads one around its exclusive holds.
 //!
-//! A committer that finds ProcArrayLock busy joins a group; savepoints roll back; horizons are
-//! computed, `pg_stat_activity` is read and parallel workers take over an xmin, each under the locks
-//! that PostgreSQL takes for it.
+//! The shared memory is a memfd ([`View`] is what one mapping of it shows), so that a connection
+//! can see it through a mapping of its own, or from a forked child, and pays the page faults
+//! that PostgreSQL's backends pay.
 //!
-//! Left out: two-phase transactions, hot standby, database and role checks, replication slots,
-//! transaction-id wraparound limits (`xidStopLimit`). Threads share page tables, so renumbering pays no
-//! page faults here; PostgreSQL's freshly forked backends do.
+//! Left out: two-phase transactions, hot standby, database and role checks, and
+//! transaction-id wraparound limits (`xidStopLimit`).
 
 mod ablations;
 mod array;
 mod dense;
+pub(crate) mod faults;
+pub(crate) mod forked;
 mod freelist;
 mod group_clear;
 #[cfg(test)]
@@ -35,19 +36,26 @@ mod pgproc;
 mod probe;
 mod profile;
 mod reuse_check;
+mod shared_memory;
 mod slot_order;
 mod snapshot;
 mod subtransaction;
 mod transaction;
+mod transam;
+mod view;
 mod xid;
 
 #[cfg(test)]
 mod concurrency_tests;
 #[cfg(test)]
+mod fault_tests;
+#[cfg(test)]
 mod reference_tests;
 
 pub use ablations::{Ablations, UnknownMechanism};
 pub use array::{ConfigError, ProcArray, ProcArrayConfig, ProcArrayCounts};
+pub use faults::FaultMeter;
+pub use forked::ChildFailure;
 pub use horizon::XidHorizons;
 pub use invariants::InvariantViolation;
 pub use mapping::{MappingKind, PageSize, UnknownMapping, UnknownPageSize};
@@ -55,7 +63,9 @@ pub use monitor::{MonitorRow, StatusEntry, TransactionIds};
 pub use pgproc::{MAX_BACKENDS, PGPROC_MAX_CACHED_SUBXIDS, ProcNumber};
 pub use probe::{LockName, LockProbe, NoProbe};
 pub use profile::{PgProfile, UnknownProfile};
+pub use shared_memory::SharedMemoryError;
 pub use slot_order::{SlotOrder, UnknownSlotOrder};
 pub use snapshot::{Snapshot, SnapshotSource};
 pub use transaction::TransactionEnd;
+pub use view::View;
 pub use xid::{FullTransactionId, TransactionId};

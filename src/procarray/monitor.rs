@@ -41,7 +41,7 @@ pub struct TransactionIds {
 impl<L: SharedExclusiveLock> ProcArray<L> {
     /// The process id of the backend in `slot`, read without a lock; 0 for a free slot.
     pub fn pid(&self, slot: ProcNumber) -> u32 {
-        self.all_procs.proc(slot.0).pid().get()
+        self.proc(slot).pid().get()
     }
 
     /// All backends that have a process id, read without a lock into `entries`, which is emptied
@@ -72,7 +72,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         let members = self.pgprocnos()[..self.num_procs()].iter();
         let found = members
             .map(|number| number.get())
-            .find(|number| self.all_procs.proc(*number).pid().get() == pid);
+            .find(|number| self.home().proc(*number).pid().get() == pid);
         probe.releasing(LockName::ProcArray);
         drop(guard);
         found.map(ProcNumber)
@@ -95,7 +95,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
     }
 
     fn transaction_ids(&self, slot: ProcNumber) -> TransactionIds {
-        let proc = self.all_procs.proc(slot.0);
+        let proc = self.proc(slot);
         let status = proc.subxid_status();
         TransactionIds {
             xid: proc.top_xid(),

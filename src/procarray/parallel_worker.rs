@@ -47,17 +47,16 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         let advertised = self.xmin(leader);
         let running = advertised.is_valid() && !xmin.precedes(advertised);
         if running {
-            self.all_procs.proc(slot.0).xmin().set(xmin.0);
+            self.proc(slot).xmin().set(xmin.0);
         }
         running
     }
 
     fn copy_xmin_flags(&self, slot: ProcNumber, leader: ProcNumber) {
-        let flags_of = |slot: ProcNumber| self.all_procs.proc(slot.0).status_flags().get() as u8;
+        let flags_of = |slot: ProcNumber| self.proc(slot).status_flags().get() as u8;
         let flags = flags_of(slot) & !PROC_XMIN_FLAGS | flags_of(leader) & PROC_XMIN_FLAGS;
-        let proc = self.all_procs.proc(slot.0);
-        proc.status_flags().set(u32::from(flags));
-        self.status_flags()[proc.pgxactoff().get() as usize].set(flags);
+        let proc = self.proc(slot);
+        self.home().set_status_flags(proc, flags);
     }
 }
 

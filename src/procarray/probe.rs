@@ -23,6 +23,21 @@ pub trait LockProbe {
     fn releasing(&mut self, lock: LockName);
 }
 
+impl<P: LockProbe> LockProbe for &mut P {
+    #[inline]
+    fn requesting(&mut self, lock: LockName) {
+        (**self).requesting(lock);
+    }
+    #[inline]
+    fn acquired(&mut self, lock: LockName) {
+        (**self).acquired(lock);
+    }
+    #[inline]
+    fn releasing(&mut self, lock: LockName) {
+        (**self).releasing(lock);
+    }
+}
+
 /// Looks at nothing and compiles to nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoProbe;

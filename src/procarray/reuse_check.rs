@@ -146,7 +146,7 @@ mod tests {
             let slots = array.open_standing(3, 1, Default::default()).unwrap();
             let mut cache = array.new_snapshot();
             array.get_snapshot_data(slots[0], &mut cache, &mut NoProbe);
-            let proc = array.all_procs.proc(slots[0].0);
+            let proc = array.proc(slots[0]);
 
             // With an xmin from before: it stands, and the snapshot was valid when looked at.
             let before = array.xmin(slots[0]);
@@ -170,14 +170,14 @@ mod tests {
     /// `ComputeXidHorizons`, as far as the model has what it reads.
     fn horizon<L: SharedExclusiveLock>(array: &ProcArray<L>) -> TransactionId {
         let _guard = array.proc_array_lock.acquire_shared();
-        let variables = &array.transam_variables;
+        let variables = array.transam_variables();
         let latest = variables
             .latest_completed_xid
             .load(std::sync::atomic::Ordering::Relaxed);
         let mut horizon = FullTransactionId(latest).xid().advance();
         for (index, slot) in array.pgprocnos()[..array.num_procs()].iter().enumerate() {
-            let xmin = TransactionId(array.all_procs.proc(slot.get()).xmin().get());
-            for xid in [TransactionId(array.xids()[index].get()), xmin] {
+            let xmin = TransactionId(array.home().proc(slot.get()).xmin().get());
+            for xid in [TransactionId(array.home().xids()[index].get()), xmin] {
                 if xid.is_valid() && xid.precedes(horizon) {
                     horizon = xid;
                 }

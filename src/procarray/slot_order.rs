@@ -61,6 +61,9 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
     /// before or between the standing ones and closed again, and free slots are
     /// recycled among themselves. None when there are not slots enough for both.
     ///
+    /// From 16 on free slots take turns, so those beyond `standing` and `churning` are taken out
+    /// of use: afterwards there are `churning` and no more. Up to 15 they stay at the tail.
+    ///
     /// The connects made here are in the lock counters.
     pub fn open_standing(
         &self,
@@ -68,12 +71,11 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         churning: usize,
         order: SlotOrder,
     ) -> Option<Vec<ProcNumber>> {
-        if self.free_procs.len() < standing.saturating_add(churning) {
-            return None;
-        }
+        let free = self.free_procs.len();
+        let spare = free.checked_sub(standing.saturating_add(churning))?;
         let mut placeholders = Vec::with_capacity(churning);
         let mut opened = Vec::with_capacity(standing);
-        // True opens a standing one. First allocation descends, so what is opened first is behind.
+        // True opens a standing one.
         let mut open = |is_standing: bool| -> Option<()> {
             let slot = self.init_process()?;
             self.add(slot, &mut NoProbe);
@@ -87,12 +89,27 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         };
         let total = standing + churning;
         for i in 0..total {
+            // From the last place in the array to the first. Up to 16 first allocation descends:
+            // what is opened first is behind.
+            let from_behind = if self.config.profile.allocates_ascending() {
+                total - 1 - i
+            } else {
+                i
+            };
             open(match order {
-                SlotOrder::Front => i < standing,
-                SlotOrder::Behind => i >= churning,
-                // The i-th is a placeholder where the running share of placeholders steps up.
-                SlotOrder::Spread => (i + 1) * churning / total == i * churning / total,
+                SlotOrder::Front => from_behind < standing,
+                SlotOrder::Behind => from_behind >= churning,
+                // A placeholder where the running share of placeholders steps up.
+                SlotOrder::Spread => {
+                    (from_behind + 1) * churning / total == from_behind * churning / total
+                }
             })?;
+        }
+        if self.config.profile.recycles_fifo() {
+            // Returned slots queue behind the spare ones, which would have their turn first.
+            for _ in 0..spare {
+                self.free_procs.pop()?;
+            }
         }
         for slot in placeholders {
             self.remove(slot, None, &mut NoProbe);
@@ -105,22 +122,30 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::procarray::ProcArrayConfig;
     use crate::procarray::locks::{LockKind, LockVisitor};
+    use crate::procarray::{PgProfile, ProcArrayConfig};
 
-    struct Places(SlotOrder);
+    struct Places(SlotOrder, PgProfile);
     impl LockVisitor for Places {
         type Output = Vec<usize>;
         /// Dense indexes that four concurrent churners get among 12 standing connections.
         fn visit<L: SharedExclusiveLock>(self) -> Vec<usize> {
             let array = ProcArray::<L>::new(ProcArrayConfig {
                 max_backends: 20,
+                profile: self.1,
                 ..ProcArrayConfig::default()
             })
             .unwrap();
             assert!(array.open_standing(18, 3, self.0).is_none());
             assert_eq!(array.open_standing(12, 4, self.0).unwrap().len(), 12);
             array.check_invariants().unwrap();
+            // More connects than slots, so that they are recycled.
+            for _ in 0..9 {
+                let slot = array.init_process().unwrap();
+                array.add(slot, &mut NoProbe);
+                array.remove(slot, None, &mut NoProbe);
+                array.proc_kill(slot);
+            }
             let churners: Vec<_> = (0..4)
                 .map(|_| {
                     let slot = array.init_process().unwrap();
@@ -139,11 +164,13 @@ mod tests {
     }
 
     #[test]
-    fn churners_land_where_the_order_says() {
-        let places = |order| LockKind::default().visit(Places(order));
-        assert_eq!(places(SlotOrder::Front), [0, 1, 2, 3]);
-        assert_eq!(places(SlotOrder::Behind), [12, 13, 14, 15]);
-        assert_eq!(places(SlotOrder::Spread), [0, 4, 8, 12]);
+    fn churners_land_where_the_order_says_on_every_version() {
+        for profile in PgProfile::ALL {
+            let places = |order| LockKind::default().visit(Places(order, profile));
+            assert_eq!(places(SlotOrder::Front), [0, 1, 2, 3]);
+            assert_eq!(places(SlotOrder::Behind), [12, 13, 14, 15]);
+            assert_eq!(places(SlotOrder::Spread), [0, 4, 8, 12]);
+        }
     }
 
     #[test]

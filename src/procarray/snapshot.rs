@@ -1,7 +1,7 @@
 //! `GetSnapshotData`.
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
-use std::sync::atomic::fence;
+use std::sync::atomic::{AtomicU32, fence};
 
 use super::array::ProcArray;
 use super::dense::SharedWord;
@@ -9,6 +9,7 @@ use super::locks::SharedExclusiveLock;
 use super::pgproc::status_flags::{PROC_IN_LOGICAL_DECODING, PROC_IN_VACUUM};
 use super::pgproc::{PGPROC_MAX_CACHED_SUBXIDS, PgProc, ProcNumber, SubxidStatus};
 use super::probe::{LockName, LockProbe};
+use super::view::View;
 use super::xid::{FullTransactionId, TransactionId};
 
 /// Which transactions count as finished (`SnapshotData`), and the cache that
@@ -29,6 +30,9 @@ pub struct Snapshot {
     pub subxip: Vec<TransactionId>,
     /// Whether some backend had more subtransactions than it caches.
     pub suboverflowed: bool,
+    /// The oldest xmin of all as 13 computes it with every snapshot (`RecentGlobalXmin`).
+    /// `INVALID` from 14 on, which leave that to a scan of its own.
+    pub global_xmin: TransactionId,
     /// Replication slots' xmin and catalog xmin as seen under the lock.
     slot_xmins: (TransactionId, TransactionId),
     /// `snapXactCompletionCount`: the counter when it was built, 0 for never.
@@ -43,6 +47,7 @@ impl Snapshot {
             xip: Vec::with_capacity(max_backends),
             subxip: Vec::with_capacity(max_backends * PGPROC_MAX_CACHED_SUBXIDS),
             suboverflowed: false,
+            global_xmin: TransactionId::INVALID,
             slot_xmins: Default::default(),
             completion_count: 0,
         }
@@ -72,7 +77,8 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
     ///
     /// Takes ProcArrayLock in shared mode **always**, also when the snapshot is reused
     /// because no transaction with an xid has ended since it was built. Sets the
-    /// backend's xmin, under the lock, unless it has one. With
+    /// backend's xmin, under the lock, unless it has one. Up to 13 no snapshot is reused, and a
+    /// scan reads the PGXACT of every backend, xmin included. With
     /// [`lock_free_reuse`](super::ProcArrayConfig::lock_free_reuse) a snapshot that is still
     /// valid is reused without the lock, and the probe hears of nothing.
     pub fn get_snapshot_data(
@@ -81,7 +87,19 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         snapshot: &mut Snapshot,
         probe: &mut impl LockProbe,
     ) -> SnapshotSource {
-        let my_proc = self.all_procs.proc(slot.0);
+        self.get_snapshot_data_through(self.home(), slot, snapshot, probe)
+    }
+
+    /// As [`get_snapshot_data`](Self::get_snapshot_data), by one who sees the memory through `view`.
+    #[inline]
+    pub fn get_snapshot_data_through(
+        &self,
+        view: &View,
+        slot: ProcNumber,
+        snapshot: &mut Snapshot,
+        probe: &mut impl LockProbe,
+    ) -> SnapshotSource {
+        let my_proc = view.proc(slot.0);
         if self.config.lock_free_reuse && self.reuse_without_lock(my_proc, snapshot) {
             return SnapshotSource::ReusedWithoutLock;
         }
@@ -90,15 +108,19 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         probe.acquired(LockName::ProcArray);
 
         // GetSnapshotDataReuse. The counter starts at 1, so 0 never matches.
-        let completion_count = self.xact_completion_count();
-        if snapshot.completion_count == completion_count {
+        let completion_count = view.transam_variables().xact_completion_count.load(Relaxed);
+        if self.reuses && snapshot.completion_count == completion_count {
             advertise_xmin(my_proc, snapshot.xmin);
             probe.releasing(LockName::ProcArray);
             drop(guard);
             return SnapshotSource::Reused;
         }
 
-        self.scan(my_proc, snapshot);
+        if self.config.profile.has_dense_arrays() {
+            scan(view, my_proc, snapshot);
+        } else {
+            scan_pgxacts(view, my_proc, snapshot);
+        }
         advertise_xmin(my_proc, snapshot.xmin);
         probe.releasing(LockName::ProcArray);
         drop(guard);
@@ -106,75 +128,18 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         SnapshotSource::Scanned
     }
 
-    /// The loop of `GetSnapshotData`: 4 bytes read per backend, the other
-    /// arrays only for those that have an xid. Under ProcArrayLock shared.
-    #[inline]
-    fn scan(&self, my_proc: PgProc<'_>, snapshot: &mut Snapshot) {
-        let num_procs = self.num_procs();
-        let my_pgxactoff = my_proc.pgxactoff().get() as usize;
-        let xids = &self.xids()[..num_procs];
-        debug_assert!(
-            my_pgxactoff < num_procs,
-            "snapshot for a backend outside the array"
-        );
-
-        let latest_completed = self.transam_variables.latest_completed_xid.load(Relaxed);
-        let xmax = FullTransactionId(latest_completed).xid().advance();
-        let mut xmin = xmax;
-        let my_xid = TransactionId(xids[my_pgxactoff].get());
-        if my_xid.is_valid() && my_xid.precedes(xmin) {
-            xmin = my_xid;
-        }
-        snapshot.xip.clear();
-        snapshot.subxip.clear();
-        snapshot.suboverflowed = false;
-
-        for (pgxactoff, xid) in xids.iter().enumerate() {
-            // Read once: GetNewTransactionId may be storing one right now.
-            let xid = TransactionId(xid.get());
-            if !xid.is_valid() || pgxactoff == my_pgxactoff || !xid.precedes(xmax) {
-                continue;
-            }
-            let flags = self.status_flags()[pgxactoff].get();
-            if flags & (PROC_IN_LOGICAL_DECODING | PROC_IN_VACUUM) != 0 {
-                continue;
-            }
-            if xid.precedes(xmin) {
-                xmin = xid;
-            }
-            snapshot.xip.push(xid);
-            if !snapshot.suboverflowed {
-                self.copy_subxids(pgxactoff, snapshot);
-            }
-        }
-        snapshot.slot_xmins = self.replication_slot_xmins();
-        snapshot.xmin = xmin;
-        snapshot.xmax = xmax;
-    }
-
-    fn copy_subxids(&self, pgxactoff: usize, snapshot: &mut Snapshot) {
-        let status = SubxidStatus(self.subxid_states()[pgxactoff].get());
-        if status.overflowed() {
-            snapshot.suboverflowed = true;
-        } else if status.count() > 0 {
-            // pg_read_barrier: pairs with the fence of get_new_subtransaction_id,
-            // which stores the id before the count.
-            fence(Acquire);
-            let proc = self.all_procs.proc(self.pgprocnos()[pgxactoff].get());
-            let cached = &proc.subxids()[..status.count()];
-            let cached = cached.iter().map(|xid| TransactionId(xid.get()));
-            snapshot.subxip.extend(cached);
-        }
-    }
-
     /// Takes back the xmin when a statement ends and no snapshot is left (snapmgr.c
     /// `SnapshotResetXmin`): a store to the own PGPROC, without a lock.
     #[inline]
     pub fn snapshot_reset_xmin(&self, slot: ProcNumber) {
-        self.all_procs
-            .proc(slot.0)
-            .xmin()
-            .set(TransactionId::INVALID.0);
+        self.snapshot_reset_xmin_through(self.home(), slot);
+    }
+
+    /// As [`snapshot_reset_xmin`](Self::snapshot_reset_xmin), by one who sees the memory through
+    /// `view`.
+    #[inline]
+    pub fn snapshot_reset_xmin_through(&self, view: &View, slot: ProcNumber) {
+        view.proc(slot.0).xmin().set(TransactionId::INVALID.0);
     }
 }
 
@@ -182,5 +147,113 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
 fn advertise_xmin(my_proc: PgProc<'_>, xmin: TransactionId) {
     if my_proc.xmin().get() == TransactionId::INVALID.0 {
         my_proc.xmin().set(xmin.0);
+    }
+}
+
+/// What a scan starts from: an empty snapshot, and xmax.
+#[inline]
+fn begin_scan(view: &View, snapshot: &mut Snapshot) -> TransactionId {
+    snapshot.xip.clear();
+    snapshot.subxip.clear();
+    snapshot.suboverflowed = false;
+    let latest_completed = view.transam_variables().latest_completed_xid.load(Relaxed);
+    FullTransactionId(latest_completed).xid().advance()
+}
+
+/// The loop of `GetSnapshotData` since 14: 4 bytes read per backend, the other
+/// arrays only for those that have an xid. Under ProcArrayLock shared.
+#[inline]
+fn scan(view: &View, my_proc: PgProc<'_>, snapshot: &mut Snapshot) {
+    let num_procs = view.num_procs();
+    let my_pgxactoff = view.offset_of(my_proc);
+    let xids = &view.xids()[..num_procs];
+    debug_assert!(
+        my_pgxactoff < num_procs,
+        "snapshot for a backend outside the array"
+    );
+
+    let xmax = begin_scan(view, snapshot);
+    let mut xmin = xmax;
+    let my_xid = TransactionId(xids[my_pgxactoff].get());
+    if my_xid.is_valid() && my_xid.precedes(xmin) {
+        xmin = my_xid;
+    }
+
+    for (pgxactoff, xid) in xids.iter().enumerate() {
+        // Read once: GetNewTransactionId may be storing one right now.
+        let xid = TransactionId(xid.get());
+        if !xid.is_valid() || pgxactoff == my_pgxactoff || !xid.precedes(xmax) {
+            continue;
+        }
+        let flags = view.status_flags()[pgxactoff].get();
+        if flags & (PROC_IN_LOGICAL_DECODING | PROC_IN_VACUUM) != 0 {
+            continue;
+        }
+        if xid.precedes(xmin) {
+            xmin = xid;
+        }
+        snapshot.xip.push(xid);
+        if !snapshot.suboverflowed {
+            let status = SubxidStatus(view.subxid_states()[pgxactoff].get());
+            copy_subxids(view, &view.pgprocnos()[pgxactoff], status, snapshot);
+        }
+    }
+    snapshot.slot_xmins = view.replication_slot_xmins();
+    snapshot.xmin = xmin;
+    snapshot.xmax = xmax;
+}
+
+/// The loop of `GetSnapshotData` in 13: the PGXACT of every backend in the array, found by
+/// slot number, and the xmin of each. Under ProcArrayLock shared.
+#[inline]
+fn scan_pgxacts(view: &View, my_proc: PgProc<'_>, snapshot: &mut Snapshot) {
+    let xmax = begin_scan(view, snapshot);
+    let (mut xmin, mut global_xmin) = (xmax, xmax);
+    let all_procs = view.all_procs();
+    for number in &view.pgprocnos()[..view.num_procs()] {
+        let (xid, its_xmin, flags, status) = all_procs.pgxact(number.get());
+        if flags & (PROC_IN_LOGICAL_DECODING | PROC_IN_VACUUM) != 0 {
+            continue;
+        }
+        if its_xmin.is_valid() && its_xmin.precedes(global_xmin) {
+            global_xmin = its_xmin;
+        }
+        if !xid.is_valid() || !xid.precedes(xmax) {
+            continue;
+        }
+        if xid.precedes(xmin) {
+            xmin = xid;
+        }
+        if number.get() == my_proc.number() {
+            continue;
+        }
+        snapshot.xip.push(xid);
+        if !snapshot.suboverflowed {
+            copy_subxids(view, number, status, snapshot);
+        }
+    }
+    snapshot.slot_xmins = view.replication_slot_xmins();
+    snapshot.xmin = xmin;
+    snapshot.xmax = xmax;
+    snapshot.global_xmin = if xmin.precedes(global_xmin) {
+        xmin
+    } else {
+        global_xmin
+    };
+}
+
+/// `number` is read only where there are subxids, as PostgreSQL does.
+#[inline]
+fn copy_subxids(view: &View, number: &AtomicU32, status: SubxidStatus, snapshot: &mut Snapshot) {
+    if status.overflowed() {
+        snapshot.suboverflowed = true;
+    } else if status.count() > 0 {
+        // pg_read_barrier: pairs with the fence of get_new_subtransaction_id,
+        // which stores the id before the count.
+        fence(Acquire);
+        let proc = view.proc(number.get());
+        let cached = &proc.subxids()[..status.count()];
+        let cached = cached.iter().map(|xid| TransactionId(xid.get()));
+        snapshot.subxip.extend(cached);
     }
 }

@@ -29,7 +29,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         let Some(latest_xid) = xids.first().map(|own| xids.iter().fold(*own, later)) else {
             return;
         };
-        let proc = self.all_procs.proc(slot.0);
+        let proc = self.proc(slot);
         probe.requesting(LockName::ProcArray);
         let guard = self.proc_array_lock.acquire_exclusive();
         probe.acquired(LockName::ProcArray);
@@ -56,8 +56,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         // pg_write_barrier, as there; snapshots cannot be reading, as they hold the lock.
         fence(Release);
         let status = status.one_less();
-        self.subxid_states()[proc.pgxactoff().get() as usize].set(status.0);
-        proc.set_subxid_status(status);
+        self.home().set_subxid_status(proc, status);
         true
     }
 }

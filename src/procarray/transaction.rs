@@ -12,6 +12,7 @@ use super::pgproc::status_flags::{PROC_IN_VACUUM, PROC_VACUUM_STATE_MASK};
 use super::pgproc::{PGPROC_MAX_CACHED_SUBXIDS, PgProc, ProcNumber, SubxidStatus};
 use super::probe::{LockName, LockProbe};
 use super::profile::PgProfile;
+use super::view::View;
 use super::xid::{FullTransactionId, TransactionId};
 
 /// How [`ProcArray::end_transaction`] ended a transaction.
@@ -63,7 +64,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         slot: ProcNumber,
         probe: &mut impl LockProbe,
     ) -> TransactionId {
-        let proc = self.all_procs.proc(slot.0);
+        let proc = self.proc(slot);
         if proc.top_xid().is_valid() {
             return proc.top_xid();
         }
@@ -71,9 +72,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         let guard = self.xid_gen_lock.acquire_exclusive();
         probe.acquired(LockName::XidGen);
         let xid = self.advance_next_xid();
-        let pgxactoff = proc.pgxactoff().get() as usize;
-        proc.xid().set(xid.0);
-        self.xids()[pgxactoff].set(xid.0);
+        self.with_offsets_standing_still(probe, || self.home().set_xid(proc, xid));
         probe.releasing(LockName::XidGen);
         drop(guard);
         proc.latest_xid().set(xid.0);
@@ -90,12 +89,11 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         probe: &mut impl LockProbe,
     ) -> TransactionId {
         self.get_new_transaction_id(slot, probe);
-        let proc = self.all_procs.proc(slot.0);
+        let proc = self.proc(slot);
         probe.requesting(LockName::XidGen);
         let guard = self.xid_gen_lock.acquire_exclusive();
         probe.acquired(LockName::XidGen);
         let xid = self.advance_next_xid();
-        let pgxactoff = proc.pgxactoff().get() as usize;
         let status = proc.subxid_status();
         let status = if status.count() < PGPROC_MAX_CACHED_SUBXIDS {
             proc.subxids()[status.count()].set(xid.0);
@@ -105,16 +103,31 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         } else {
             status.with_overflow()
         };
-        proc.set_subxid_status(status);
-        self.subxid_states()[pgxactoff].set(status.0);
+        self.with_offsets_standing_still(probe, || self.home().set_subxid_status(proc, status));
         probe.releasing(LockName::XidGen);
         drop(guard);
         proc.latest_xid().set(xid.0);
         xid
     }
 
+    /// Does `store`, to a place in the dense arrays that the caller's XidGenLock keeps where it is.
+    /// Where adding and removing do without XidGenLock (an ablation), ProcArrayLock shared does:
+    /// inside XidGenLock, and then nobody takes the two the other way round.
+    #[inline]
+    fn with_offsets_standing_still(&self, probe: &mut impl LockProbe, store: impl FnOnce()) {
+        if self.nests_xid_gen_lock() || !self.config.profile.has_dense_arrays() {
+            return store();
+        }
+        probe.requesting(LockName::ProcArray);
+        let guard = self.proc_array_lock.acquire_shared();
+        probe.acquired(LockName::ProcArray);
+        store();
+        probe.releasing(LockName::ProcArray);
+        drop(guard);
+    }
+
     fn advance_next_xid(&self) -> TransactionId {
-        let next_xid = &self.transam_variables.next_xid;
+        let next_xid = &self.transam_variables().next_xid;
         let full = FullTransactionId(next_xid.load(Relaxed));
         next_xid.store(full.advance().0, Relaxed);
         full.xid()
@@ -126,7 +139,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         probe.requesting(LockName::XidGen);
         let guard = self.xid_gen_lock.acquire_shared();
         probe.acquired(LockName::XidGen);
-        let next = FullTransactionId(self.transam_variables.next_xid.load(Relaxed));
+        let next = FullTransactionId(self.transam_variables().next_xid.load(Relaxed));
         probe.releasing(LockName::XidGen);
         drop(guard);
         next.xid()
@@ -139,7 +152,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
     /// holders included, and then joins a group (`ProcArrayGroupClearXid`), or without
     /// [`group_clear`](super::Ablations::group_clear) queues for the lock.
     pub fn end_transaction(&self, slot: ProcNumber, probe: &mut impl LockProbe) -> TransactionEnd {
-        let proc = self.all_procs.proc(slot.0);
+        let proc = self.proc(slot);
         let xid = proc.top_xid();
         if !xid.is_valid() {
             proc.xmin().set(TransactionId::INVALID.0);
@@ -181,21 +194,17 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
 
     /// `ProcArrayEndTransactionInternal`, under ProcArrayLock exclusive.
     pub(super) fn end_transaction_internal(&self, proc: PgProc<'_>, latest_xid: TransactionId) {
-        let pgxactoff = proc.pgxactoff().get() as usize;
-        self.xids()[pgxactoff].set(TransactionId::INVALID.0);
-        proc.xid().set(TransactionId::INVALID.0);
+        self.home().set_xid(proc, TransactionId::INVALID);
         proc.xmin().set(TransactionId::INVALID.0);
         self.store_cleared_vacuum_flags(proc);
-        self.clear_subxids(proc, pgxactoff);
+        Self::clear_subxids(self.home(), proc);
         self.complete_xid(latest_xid);
     }
 
     /// Empties the subxid cache, both copies, if there is anything in it.
-    pub(super) fn clear_subxids(&self, proc: PgProc<'_>, pgxactoff: usize) {
+    pub(super) fn clear_subxids(view: &View, proc: PgProc<'_>) {
         if !proc.subxid_status().is_empty() {
-            let empty = SubxidStatus::default();
-            self.subxid_states()[pgxactoff].set(empty.0);
-            proc.set_subxid_status(empty);
+            view.set_subxid_status(proc, SubxidStatus::default());
         }
     }
 
@@ -203,13 +212,12 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
     /// ProcArrayLock exclusively, for one flag. With the end of its transaction that
     /// makes the two exclusive acquisitions of a VACUUM of an empty table.
     pub fn set_in_vacuum(&self, slot: ProcNumber, probe: &mut impl LockProbe) {
-        let proc = self.all_procs.proc(slot.0);
+        let proc = self.proc(slot);
         probe.requesting(LockName::ProcArray);
         let guard = self.proc_array_lock.acquire_exclusive();
         probe.acquired(LockName::ProcArray);
         let flags = proc.status_flags().get() as u8 | PROC_IN_VACUUM;
-        proc.status_flags().set(u32::from(flags));
-        self.status_flags()[proc.pgxactoff().get() as usize].set(flags);
+        self.home().set_status_flags(proc, flags);
         probe.releasing(LockName::ProcArray);
         drop(guard);
     }
@@ -237,8 +245,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         let flags = proc.status_flags().get() as u8;
         if flags & PROC_VACUUM_STATE_MASK != 0 {
             let cleared = flags & !PROC_VACUUM_STATE_MASK;
-            proc.status_flags().set(u32::from(cleared));
-            self.status_flags()[proc.pgxactoff().get() as usize].set(cleared);
+            self.home().set_status_flags(proc, cleared);
         }
     }
 }

@@ -36,7 +36,8 @@ pub struct CountedLock<L> {
     /// Acquirers that found the lock busy and have not returned with it.
     waiting: CachePadded<AtomicU64>,
     extremes: CachePadded<ExtremeCells>,
-    cells: Box<[CachePadded<CountCell>]>,
+    /// Inside, so that a process that shares the lock shares them.
+    cells: [CachePadded<CountCell>; CELLS],
     times_holds: bool,
 }
 
@@ -58,7 +59,7 @@ impl<L: SharedExclusiveLock> CountedLock<L> {
             lock: CachePadded::new(L::new()),
             waiting: CachePadded::default(),
             extremes: CachePadded::default(),
-            cells: (0..CELLS).map(|_| CachePadded::default()).collect(),
+            cells: std::array::from_fn(|_| CachePadded::default()),
             times_holds,
         }
     }

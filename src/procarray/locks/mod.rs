@@ -26,6 +26,7 @@ pub use choice::LockChoice;
 pub use counted::{CountedExclusive, CountedLock};
 pub use counts::{LockCounts, LockExtremes};
 pub use kind::{LockKind, LockVisitor, UnknownLock};
+pub(crate) use lwlock::prepare_to_fork;
 pub(crate) use semaphore::Semaphore;
 pub use wake_counts::WakeCounts;
 
@@ -89,6 +90,12 @@ pub trait SharedExclusiveLock: Send + Sync + 'static {
     /// holds the lock in any mode (`LWLockConditionalAcquire(LW_EXCLUSIVE)`).
     #[must_use]
     fn try_acquire_exclusive(&self) -> Option<Self::Exclusive<'_>>;
+
+    /// Whether processes that share its memory can use it: only if all it needs is there, and
+    /// who sleeps in one process can be woken from another.
+    fn works_between_processes() -> bool {
+        false
+    }
 
     /// Its wake-ups so far, if it wakes its waiters itself and counts them.
     fn wake_counts(&self) -> Option<WakeCounts> {

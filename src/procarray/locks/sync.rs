@@ -15,7 +15,8 @@ use rand_pcg::Pcg64;
 use rustix::io::Errno;
 use rustix::thread::futex;
 
-/// A word that a thread can sleep on (futex(2), private to the process).
+/// A word that a thread can sleep on (futex(2)), also one of another process that shares it:
+/// PostgreSQL's semaphores are process-shared, too (posix_sema.c).
 #[derive(Debug)]
 pub(crate) struct Futex(AtomicU32);
 
@@ -34,7 +35,7 @@ impl Futex {
     /// Sleeps until woken, if the word is `expected`. May return early: the caller
     /// looks at the word again.
     pub(crate) fn wait(&self, expected: u32) {
-        match futex::wait(&self.0, futex::Flags::PRIVATE, expected, None) {
+        match futex::wait(&self.0, futex::Flags::empty(), expected, None) {
             // The word has changed, a signal came, or a wake-up.
             Ok(()) | Err(Errno::AGAIN | Errno::INTR) => {}
             // Nothing else can be the matter with an aligned word and no timeout.
@@ -45,7 +46,7 @@ impl Futex {
     /// Wakes one sleeper, if there is one.
     pub(crate) fn wake_one(&self) {
         // The address is valid as long as `self`; there is nothing else to go wrong.
-        let _ = futex::wake(&self.0, futex::Flags::PRIVATE, 1);
+        let _ = futex::wake(&self.0, futex::Flags::empty(), 1);
     }
 }
 

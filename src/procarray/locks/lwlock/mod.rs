@@ -19,6 +19,7 @@ use bits::Release;
 pub use bits::{Release17, Release18, Release19};
 use counters::WakeCounters;
 use raw::RawLwLock;
+pub(crate) use threads::prepare_to_fork;
 use threads::{ThreadSlots, my_slot};
 use wait_slot::Mode;
 
@@ -98,6 +99,10 @@ impl<R: Release> SharedExclusiveLock for LwLock<R> {
 
     fn wake_counts(&self) -> Option<WakeCounts> {
         Some(self.0.counters().get())
+    }
+
+    fn works_between_processes() -> bool {
+        true
     }
 }
 

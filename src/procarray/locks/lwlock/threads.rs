@@ -1,11 +1,13 @@
-//! A wait slot for every thread that waits.
+//! A wait slot for every thread that waits, in memory that forked children share.
 
+use std::alloc::{Layout, handle_alloc_error};
 use std::cell::Cell;
 use std::sync::OnceLock;
 
 use crossbeam::utils::CachePadded;
 use parking_lot::Mutex;
 
+use super::super::super::shared_memory::SharedBox;
 use super::spin_delay::{DEFAULT_SPINS_PER_DELAY, averaged};
 use super::wait_slot::{WaitSlot, WaitSlots};
 
@@ -14,7 +16,29 @@ const RUN: usize = 256;
 /// As many runs as backends fit into PostgreSQL (18 bits).
 const RUNS: usize = 1024;
 
-static SLOTS: [OnceLock<Box<[CachePadded<WaitSlot>]>>; RUNS] = [const { OnceLock::new() }; RUNS];
+type Run = [CachePadded<WaitSlot>; RUN];
+
+static SLOTS: [OnceLock<SharedBox<Run>>; RUNS] = [const { OnceLock::new() }; RUNS];
+
+/// The run of that number, made if need be. Like an allocation, it ends the process where there
+/// is no memory.
+fn run(number: usize) -> &'static Run {
+    SLOTS[number].get_or_init(|| {
+        let slots = std::array::from_fn(|_| CachePadded::new(WaitSlot::new()));
+        SharedBox::new(slots).unwrap_or_else(|_| handle_alloc_error(Layout::new::<Run>()))
+    })
+}
+
+/// Makes all that a child forked by the calling thread can need, as one made in the child would
+/// be the child's alone: the thread's own slot, which the child has meanwhile, and the runs
+/// of all threads there are, with room for more.
+pub(crate) fn prepare_to_fork() {
+    my_slot();
+    let made = FREE.lock().made as usize;
+    for number in 0..=(made / RUN + 1).min(RUNS - 1) {
+        run(number);
+    }
+}
 
 /// Numbers that threads have given back, and what is known about spinning.
 static FREE: Mutex<Free> = Mutex::new(Free {
@@ -80,12 +104,7 @@ pub(crate) struct ThreadSlots;
 impl WaitSlots for ThreadSlots {
     fn slot(&self, number: u32) -> &WaitSlot {
         let number = number as usize;
-        let run = SLOTS[number / RUN].get_or_init(|| {
-            (0..RUN)
-                .map(|_| CachePadded::new(WaitSlot::new()))
-                .collect()
-        });
-        &run[number % RUN]
+        &run(number / RUN)[number % RUN]
     }
 
     fn spins_per_delay(&self) -> u32 {

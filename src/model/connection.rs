@@ -1,0 +1,288 @@
+//! A connection in a process of its own.
+
+use std::sync::atomic::AtomicBool;
+
+use super::backend::Backend;
+use super::client::too_many_connections;
+use super::lock_times::Stopwatch;
+use super::operation_counts::OperationCounts;
+use crate::load::clock::burn_cpu;
+use crate::load::{Clock, MonotonicClock};
+use crate::procarray::forked::{ChildOutcome, InsideLock, Notes};
+use crate::procarray::locks::SharedExclusiveLock;
+use crate::procarray::{ProcArray, ProcNumber, Snapshot};
+use crate::record::ErrorClass;
+
+/// What a connection does between joining and leaving.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Course {
+    /// CPU burnt after joining, in ns.
+    pub(super) session_cpu_ns: u64,
+    /// Snapshots until it is connected.
+    pub(super) at_login: u32,
+    /// Snapshots of its statement; none of one whose login fails.
+    pub(super) statement: Option<u32>,
+}
+
+/// What it wrote down of it, in the clock of all processes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Session {
+    pub(super) counts: OperationCounts,
+    pub(super) add: Stopwatch,
+    pub(super) added_ns: u64,
+    pub(super) connected_ns: u64,
+    pub(super) queried_ns: u64,
+    pub(super) remove: Stopwatch,
+    pub(super) removed_ns: u64,
+}
+
+/// What forking takes: where children write, and an array on which they rehearse.
+pub(super) struct Forking<L> {
+    notes: Notes<Session>,
+    rehearsal: ProcArray<L>,
+    rehearsal_slot: ProcNumber,
+}
+
+impl<L: SharedExclusiveLock> Forking<L> {
+    /// For children of one thread that join `array`; none where there is no memory for it.
+    pub(super) fn new(array: &ProcArray<L>) -> Option<Self> {
+        let (rehearsal, rehearsal_slot) = array.rehearsal().ok()?;
+        Some(Self {
+            notes: Notes::new().ok()?,
+            rehearsal,
+            rehearsal_slot,
+        })
+    }
+}
+
+/// Joins, goes the course and leaves.
+fn go<L: SharedExclusiveLock>(
+    array: &ProcArray<L>,
+    backend: &mut Backend,
+    course: Course,
+    session: &mut Session,
+    inside: &InsideLock<'_>,
+) {
+    let now = || MonotonicClock.now_ns();
+    // The child's own stores of InitProcess: its PGPROC's pages are mapped before the hold.
+    array.touch_own_proc(backend.slot);
+    let Session { counts, .. } = session;
+    inside.during(|| backend.enter(array, &mut session.add, counts));
+    session.added_ns = now();
+    burn_cpu(course.session_cpu_ns);
+    inside.during(|| backend.statement(array, course.at_login, counts));
+    session.connected_ns = now();
+    if let Some(snapshots) = course.statement {
+        inside.during(|| backend.statement(array, snapshots, counts));
+    }
+    session.queried_ns = now();
+    inside.during(|| backend.exit(array, &mut session.remove, counts));
+    session.removed_ns = now();
+}
+
+/// Forks a child that joins the array with the mapping it inherits, no page of which is mapped
+/// in it, goes the course and leaves. The snapshot's memory goes in and comes out.
+///
+/// The free list stays with the parent, as its lock is the process's own. A child that dies is
+/// an error; where it is still in the array the parent takes it out. One that may have
+/// held or awaited a lock ends this process, as it ends a PostgreSQL server: nobody could get
+/// that lock any more.
+pub(super) fn in_child<L: SharedExclusiveLock>(
+    array: &ProcArray<L>,
+    memory: Snapshot,
+    course: Course,
+    forking: &mut Forking<L>,
+) -> Result<(Session, Snapshot), (Session, ErrorClass, Snapshot)> {
+    let Some(slot) = array.init_process() else {
+        return Err((Session::default(), too_many_connections(), memory));
+    };
+    let mut backend = Backend::new(slot, memory);
+    let ChildOutcome {
+        mut note,
+        end,
+        died_inside_lock,
+    } = forking.notes.of_child(|session, inside| {
+        array.make_locks_resident();
+        // Once on the small array, to have the code mapped as a running server has it.
+        std::mem::swap(&mut backend.slot, &mut forking.rehearsal_slot);
+        let short = Course {
+            session_cpu_ns: 0,
+            ..course
+        };
+        let (unheard, mut unread) = (AtomicBool::new(false), Session::default());
+        let unheard = InsideLock::on(&unheard);
+        go(
+            &forking.rehearsal,
+            &mut backend,
+            short,
+            &mut unread,
+            &unheard,
+        );
+        std::mem::swap(&mut backend.slot, &mut forking.rehearsal_slot);
+        go(array, &mut backend, course, session, inside);
+    });
+    if let Err(failure) = end {
+        if died_inside_lock {
+            eprintln!(
+                "procbench: {failure} where it may have held ProcArrayLock, which nobody can get any more: the run ends here, as a PostgreSQL server would restart"
+            );
+            std::process::exit(1);
+        }
+        if array.pgxactoff(slot).is_some() {
+            array.snapshot_reset_xmin(slot);
+            backend.exit(array, &mut note.remove, &mut note.counts);
+        }
+        array.proc_kill(slot);
+        return Err((note, ErrorClass::new("child"), backend.snapshot));
+    }
+    array.proc_kill(slot);
+    Ok((note, backend.snapshot))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::procarray::locks::{LockKind, LockVisitor};
+    use crate::procarray::{MappingKind, NoProbe, ProcArrayConfig};
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+    use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
+
+    const COURSE: Course = Course {
+        session_cpu_ns: 0,
+        at_login: 4,
+        statement: Some(2),
+    };
+
+    fn array<L: SharedExclusiveLock>(slots: u32) -> ProcArray<L> {
+        ProcArray::new(ProcArrayConfig {
+            max_backends: slots,
+            mapping: MappingKind::Forked,
+            ..ProcArrayConfig::default()
+        })
+        .unwrap()
+    }
+
+    struct Books;
+    impl LockVisitor for Books {
+        type Output = ();
+        fn visit<L: SharedExclusiveLock>(self) {
+            const CHILDREN: u64 = 40;
+            let array = &array::<L>(40);
+            let committing = array.open_standing(30, 10, Default::default()).unwrap();
+            let before = array.lock_counts();
+            let (mut commits, mut shared, mut faults) = (0, 0, 0);
+            std::thread::scope(|scope| {
+                let forking = || {
+                    let mut counts = OperationCounts::default();
+                    let mut memory = array.new_snapshot();
+                    let mut forking = Forking::new(array).unwrap();
+                    for _ in 0..CHILDREN {
+                        let done = in_child(array, memory, COURSE, &mut forking);
+                        let (session, back) = done.map_err(|(_, class, _)| class).unwrap();
+                        memory = back;
+                        assert!(session.added_ns <= session.connected_ns);
+                        assert!(session.connected_ns <= session.queried_ns);
+                        assert!(session.queried_ns <= session.removed_ns);
+                        counts += session.counts;
+                    }
+                    counts
+                };
+                let children = [scope.spawn(forking), scope.spawn(forking)];
+                while children.iter().any(|thread| !thread.is_finished()) {
+                    array.get_new_transaction_id(committing[0], &mut NoProbe);
+                    array.end_transaction(committing[0], &mut NoProbe);
+                    commits += 1;
+                }
+                for thread in children {
+                    let counts = thread.join().unwrap();
+                    assert_eq!((counts.adds, counts.removes), (CHILDREN, CHILDREN));
+                    shared += counts.snapshots();
+                    faults += counts.add_faults;
+                }
+            });
+            array.check_invariants().unwrap();
+            assert_eq!(array.num_procs(), committing.len());
+            let counts = array.lock_counts() - before;
+            assert_eq!(counts.proc_array.exclusive, 4 * CHILDREN + commits);
+            assert_eq!(counts.proc_array.shared, shared);
+            assert_eq!(shared, 2 * CHILDREN * 6);
+            assert!(faults >= 2 * CHILDREN, "{faults} faults");
+        }
+    }
+
+    #[test]
+    fn children_and_threads_share_the_locks_and_the_books() {
+        for kind in [LockKind::LwLock17, LockKind::LwLock18, LockKind::LwLock19] {
+            kind.visit(Books);
+        }
+    }
+
+    struct Dies;
+    impl LockVisitor for Dies {
+        type Output = ();
+        fn visit<L: SharedExclusiveLock>(self) {
+            let array = &array::<L>(2);
+            let thread_id = &AtomicI32::new(0);
+            let course = Course {
+                session_cpu_ns: 30_000_000_000,
+                ..COURSE
+            };
+            std::thread::scope(|scope| {
+                let connecting = scope.spawn(|| {
+                    thread_id.store(rustix::thread::gettid().as_raw_nonzero().get(), SeqCst);
+                    let mut forking = Forking::new(array).unwrap();
+                    let done = in_child(array, array.new_snapshot(), course, &mut forking);
+                    let (session, class, _) = done.err().unwrap();
+                    (session.counts, class.0)
+                });
+                // In the array, and out of the lock: the clock says that it burns CPU by then.
+                while array.num_procs() == 0 {
+                    std::thread::sleep(std::time::Duration::from_millis(1));
+                }
+                std::thread::sleep(std::time::Duration::from_millis(300));
+                let children = format!("/proc/self/task/{}/children", thread_id.load(SeqCst));
+                let child = std::fs::read_to_string(children).unwrap();
+                kill(
+                    Pid::from_raw(child.trim().parse().unwrap()),
+                    Signal::SIGKILL,
+                )
+                .unwrap();
+                let (counts, class) = connecting.join().unwrap();
+                assert_eq!(class, "child");
+                assert_eq!((counts.adds, counts.removes), (1, 1));
+            });
+            assert_eq!(array.num_procs(), 0);
+            array.check_invariants().unwrap();
+            assert!(array.init_process().is_some() && array.init_process().is_some());
+        }
+    }
+
+    #[test]
+    fn a_killed_child_is_an_error_and_leaves_the_array() {
+        LockKind::LwLock17.visit(Dies);
+    }
+
+    struct Refused;
+    impl LockVisitor for Refused {
+        type Output = String;
+        fn visit<L: SharedExclusiveLock>(self) -> String {
+            let made = ProcArray::<L>::new(ProcArrayConfig {
+                mapping: MappingKind::Forked,
+                ..ProcArrayConfig::default()
+            });
+            made.err()
+                .map_or_else(String::new, |error| error.to_string())
+        }
+    }
+
+    #[test]
+    fn locks_of_one_process_are_refused() {
+        for kind in LockKind::ALL {
+            let refusal = kind.visit(Refused);
+            let works = kind.name().starts_with("lwlock-");
+            assert_eq!(refusal.is_empty(), works, "{kind}: {refusal}");
+            assert!(works || refusal.contains("use --lock lwlock-17"));
+        }
+    }
+}
