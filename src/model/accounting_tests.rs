@@ -199,6 +199,14 @@ fn every_ablation_keeps_the_books() {
         ..as_it_is
     };
     assert_eq!(LockKind::default().visit(Ablated(own_array)), normal);
+    // Without the nesting only who gets an xid takes XidGenLock, and ProcArrayLock besides.
+    let ablations = Ablations::without("xidgenlock").unwrap();
+    let (connection, insert) = LockKind::default().visit(Ablated(ablations));
+    let four = |a: Acquisitions| (a.exclusive, a.shared, a.xid_gen_exclusive);
+    assert_eq!(four(normal.0), (2, 6, 2));
+    assert_eq!(four(connection), (2, 6, 0));
+    assert_eq!(four(normal.1), (1, 2, 1));
+    assert_eq!(four(insert), (1, 3, 1));
 }
 
 #[test]
