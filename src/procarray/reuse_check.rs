@@ -22,7 +22,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         snapshot: &Snapshot,
         between: impl FnOnce(),
     ) -> bool {
-        let xact_completion_count = &self.transam_variables.xact_completion_count;
+        let xact_completion_count = &self.transam_variables().xact_completion_count;
         advertise_if_still_valid(
             xact_completion_count,
             snapshot.completion_count,
