@@ -230,6 +230,13 @@ impl ModelConfig {
         if commits && b.committers == 0 {
             return fail("--commit-rate needs someone who commits: give --committers".into());
         }
+        let reuses = self.ablations.reuse && self.profiles.iter().all(|p| p.has_dense_arrays());
+        if !reuses && self.locks.iter().any(|lock| lock.reuse_check) {
+            return fail(
+                "+reuse-check needs snapshots that are reused: not in PostgreSQL 13, and not --without reuse"
+                    .into(),
+            );
+        }
         let foreign = self
             .locks
             .iter()
@@ -324,6 +331,11 @@ mod tests {
             refused(|m| m.background.monitor_rate_per_second = -1.0).contains("--monitor-rate")
         );
         assert!(refused(|m| m.background.committers = 1_001).contains("--committers"));
+        let nothing_to_reuse = refused(|m| {
+            m.profiles = vec![PgProfile::V15, PgProfile::V13];
+            m.locks = vec!["std+reuse-check".parse().unwrap()];
+        });
+        assert!(nothing_to_reuse.starts_with("+reuse-check needs snapshots"));
         let forked = refused(|m| {
             m.mappings = vec![MappingKind::Forked];
             m.locks = vec![LockKind::Std.into()];

@@ -189,14 +189,11 @@ impl<'a, L: SharedExclusiveLock> ClientRole<'a, L> {
         let Some(forking) = &mut self.forking else {
             return Err((ErrorClass::new("no-mapping"), memory));
         };
-        let (session, memory) = match connection::in_child(self.array, memory, course, forking) {
-            Ok(done) => done,
-            Err((session, class, memory)) => {
-                self.counts += session.counts;
-                return Err((class, memory));
-            }
-        };
+        let (session, memory, outcome) = connection::in_child(self.array, memory, course, forking);
         self.counts += session.counts;
+        if let Err(class) = outcome {
+            return Err((class, memory));
+        }
         if measured {
             let ended = MonotonicClock.now_ns();
             self.add

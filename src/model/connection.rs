@@ -92,9 +92,9 @@ pub(super) fn in_child<L: SharedExclusiveLock>(
     memory: Snapshot,
     course: Course,
     forking: &mut Forking<L>,
-) -> Result<(Session, Snapshot), (Session, ErrorClass, Snapshot)> {
+) -> (Session, Snapshot, Result<(), ErrorClass>) {
     let Some(slot) = array.init_process() else {
-        return Err((Session::default(), too_many_connections(), memory));
+        return (Session::default(), memory, Err(too_many_connections()));
     };
     let mut backend = Backend::new(slot, memory);
     let ChildOutcome {
@@ -121,7 +121,7 @@ pub(super) fn in_child<L: SharedExclusiveLock>(
         std::mem::swap(&mut backend.slot, &mut forking.rehearsal_slot);
         go(array, &mut backend, course, session, inside);
     });
-    if let Err(failure) = end {
+    let outcome = end.map_err(|failure| {
         if died_inside_lock {
             eprintln!(
                 "procbench: {failure} where it may have held ProcArrayLock, which nobody can get any more: the run ends here, as a PostgreSQL server would restart"
@@ -132,11 +132,10 @@ pub(super) fn in_child<L: SharedExclusiveLock>(
             array.snapshot_reset_xmin(slot);
             backend.exit(array, &mut note.remove, &mut note.counts);
         }
-        array.proc_kill(slot);
-        return Err((note, ErrorClass::new("child"), backend.snapshot));
-    }
+        ErrorClass::new("child")
+    });
     array.proc_kill(slot);
-    Ok((note, backend.snapshot))
+    (note, backend.snapshot, outcome)
 }
 
 #[cfg(test)]
@@ -179,7 +178,8 @@ mod tests {
                     let mut forking = Forking::new(array).unwrap();
                     for _ in 0..CHILDREN {
                         let done = in_child(array, memory, COURSE, &mut forking);
-                        let (session, back) = done.map_err(|(_, class, _)| class).unwrap();
+                        let (session, back, outcome) = done;
+                        outcome.unwrap();
                         memory = back;
                         assert!(session.added_ns <= session.connected_ns);
                         assert!(session.connected_ns <= session.queried_ns);
@@ -233,8 +233,8 @@ mod tests {
                     thread_id.store(rustix::thread::gettid().as_raw_nonzero().get(), SeqCst);
                     let mut forking = Forking::new(array).unwrap();
                     let done = in_child(array, array.new_snapshot(), course, &mut forking);
-                    let (session, class, _) = done.err().unwrap();
-                    (session.counts, class.0)
+                    let (session, _, outcome) = done;
+                    (session.counts, outcome.unwrap_err().0)
                 });
                 // In the array, and out of the lock: the clock says that it burns CPU by then.
                 while array.num_procs() == 0 {

@@ -9,15 +9,15 @@
 //! wait and hold times passes a [`LockProbe`] that does. Only ProcArrayLock itself, where it
 //! counts how it is taken, reads one around its exclusive holds.
 //!
-//! The shared memory is a memfd ([`View`] is what one mapping of it shows), so that a connection
-//! can see it through a mapping of its own, or from a forked child, and pays the page faults
-//! that PostgreSQL's backends pay.
-//!
 //! A committer that finds ProcArrayLock busy joins a group; savepoints roll back; horizons are
 //! computed, `pg_stat_activity` is read and parallel workers take over an xmin, each under the locks
 //! that PostgreSQL takes for it.
 //!
-//! Left out: two-phase transactions, hot standby, database and role checks, replication slots,
+//! The shared memory is a memfd ([`View`] is what one mapping of it shows), so that a connection
+//! can see it through a mapping of its own, or from a forked child, and pays the page faults
+//! that PostgreSQL's backends pay.
+//!
+//! Left out: two-phase transactions, hot standby, database and role checks, and
 //! transaction-id wraparound limits (`xidStopLimit`).
 
 mod ablations;

@@ -41,7 +41,7 @@ unsafe impl<T: InSharedMemory, const N: usize> InSharedMemory for [T; N] {}
 pub enum SharedMemoryError {
     /// No huge pages.
     #[error(
-        "the host does not grant {pages} huge pages of 2 MB ({error}): set vm.nr_hugepages to {pages} or more (sysctl vm.nr_hugepages={pages}), or use 4k pages"
+        "the host does not grant huge pages of 2 MB, of which {pages} must be free ({error}): set vm.nr_hugepages to {pages} or more (sysctl vm.nr_hugepages={pages}), or use 4k pages"
     )]
     HugePages {
         /// As many are needed.
