@@ -1,7 +1,11 @@
 //! Cost of `GetSnapshotData` on an uncontended array, by number of connections and the
 //! share of them that has an xid, reused and rebuilt.
 //!
-//! criterion times batches: these are means, without tails.
+//! criterion times batches: these are means, without tails. What the model adds to the bare loop,
+//! and what timing a sample of its snapshots adds to that, is measured side by side and printed
+//! at the end.
+
+mod bare;
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -77,4 +81,7 @@ fn main() {
         .configure_from_args();
     LockKind::default().visit(Bench(&mut criterion));
     criterion.final_summary();
+    if !std::env::args().any(|argument| argument == "--list") {
+        bare::print(std::env::args().any(|argument| argument == "--test"));
+    }
 }
