@@ -43,6 +43,8 @@ impl LockVisitor for Bench<'_> {
                 array.end_transaction(reader, &mut NoProbe);
 
                 let mut snapshot = array.new_snapshot();
+                array.get_snapshot_data(reader, &mut snapshot, &mut NoProbe);
+                array.snapshot_reset_xmin(reader);
                 let case = format!("{connections} connections, {xid_percent}% with xid");
                 group.bench_function(BenchmarkId::new("rebuilt", &case), |b| {
                     b.iter(|| {
