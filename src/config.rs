@@ -1,6 +1,7 @@
 //! What a run was asked to do: typed, validated, stored in the run file.
 
 mod model;
+mod server;
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,6 +16,9 @@ use crate::procarray::SlotOrder;
 use crate::record::{Factors, Mode};
 
 pub use model::{Background, ModelConfig};
+pub use server::{
+    Auth, PgSource, ServerConfig, StandingState, Tls, default_shared_buffers, size_kb,
+};
 
 /// When a disconnect counts as done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -130,23 +134,6 @@ fn crossed<T: ToString>(
         .collect()
 }
 
-/// Settings only a server run has.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ServerConfig {
-    /// `auto`, `docker`, `local` or a URL without its password.
-    pub server: String,
-    /// PostgreSQL major version asked for.
-    pub pg: Option<u32>,
-    /// `tcp` or `unix`.
-    pub transport: String,
-    /// What readers and clients run.
-    pub query: Statement,
-    /// When a disconnect is over.
-    pub disconnect: Disconnect,
-    /// Address of an existing PgBouncer, for servers given by URL.
-    pub pgbouncer: Option<String>,
-}
-
 /// Everything a run was asked to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Config {
@@ -223,6 +210,9 @@ impl Config {
         if let Some(model) = &self.model {
             levels = model.cross_into(levels);
         }
+        if let Some(server) = &self.server {
+            levels = server.cross_into(levels);
+        }
         levels
     }
 
@@ -276,6 +266,9 @@ impl Config {
         }
         if let Some(model) = &self.model {
             model.validate()?;
+        }
+        if let Some(server) = &self.server {
+            server.validate()?;
         }
         let levels = self.levels().len();
         if levels > MOST_LEVELS {

@@ -169,6 +169,20 @@ pub fn machine_cpu() -> Option<MachineCpu> {
     parse_machine(&fs::read_to_string("/proc/stat").ok()?)
 }
 
+/// 2 MB pages that nobody uses or has reserved (`/proc/meminfo`). `None` where the kernel has no such pages.
+pub fn free_huge_pages() -> Option<u64> {
+    parse_huge_pages(&fs::read_to_string("/proc/meminfo").ok()?)
+}
+
+fn parse_huge_pages(meminfo: &str) -> Option<u64> {
+    let value = |name: &str| -> Option<u64> {
+        let line = meminfo.lines().find_map(|l| l.strip_prefix(name))?;
+        line.split_ascii_whitespace().next()?.parse().ok()
+    };
+    let is_2_mb = value("Hugepagesize:")? == 2048;
+    is_2_mb.then_some(value("HugePages_Free:")?.saturating_sub(value("HugePages_Rsvd:")?))
+}
+
 fn parse_machine(text: &str) -> Option<MachineCpu> {
     let line = text.lines().find(|l| l.starts_with("cpu "))?;
     let ticks: Vec<u64> = line

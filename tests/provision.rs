@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use procbench::config::PgSource;
 use procbench::server::procfs;
 use procbench::server::provision::{
     Endpoint, EndpointHost, PgBouncerSpec, RunningServer, ServerChoice, ServerKind, ServerSpec,
@@ -445,7 +446,7 @@ fn a_url_server_is_used_and_not_touched() {
     assert!(own.is_alive());
     // A wrong version, an unknown database and a closed port are one line each.
     let newer = ServerSpec {
-        pg_major: Some(99),
+        source: Some(PgSource::Major(99)),
         ..ServerSpec::default()
     };
     let nowhere = url.replace("/procbench", "/nowhere");
@@ -566,7 +567,7 @@ fn docker_and_local_have_the_same_settings() {
         return;
     }
     let spec = ServerSpec {
-        pg_major: Some(15),
+        source: Some(PgSource::Major(15)),
         ..ServerSpec::default()
     };
     let settings = |choice: &ServerChoice| -> BTreeMap<String, String> {

@@ -6,11 +6,10 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 
 use super::measure::{Measured, measure, output_dir, print_run, print_tables};
-use super::options::{
-    LoadOptions, ModelOptions, OutputOptions, ServerOptions, StdoutFormat, VersionOptions,
-};
+use super::options::{LoadOptions, ModelOptions, OutputOptions, StdoutFormat, VersionOptions};
 use super::outcome::{CommandError, Outcome};
 use super::print;
+use super::server_options::ServerOptions;
 use crate::config::{ClientRate, Config};
 use crate::execute::estimate;
 use crate::experiment::{self, Experiment, Scale};
@@ -160,9 +159,8 @@ impl Given {
             self.model.apply(model);
             self.version.apply(model).map_err(CommandError::request)?;
         }
-        if let Some(server) = config.server.clone() {
-            let major = self.version.server().map_err(CommandError::request)?;
-            config.server = Some(self.server.request(major, &server).1);
+        if let Some(server) = &mut config.server {
+            self.server.apply(&self.version, server);
         }
         config.validate().map_err(CommandError::request)?;
         Ok(config)
@@ -218,11 +216,7 @@ fn carry_out(
             if let Some(server) = all.iter().find(|m| m.run.mode == Mode::Server) {
                 follow_server(&mut config, server, given);
             }
-            let major = config.server.as_ref().and_then(|s| s.pg);
-            let request = config
-                .server
-                .as_ref()
-                .map(|s| given.server.request(major, s).0);
+            let request = config.server.as_ref().map(|_| given.server.request());
             let mode_dir = place.join(mode.name());
             let measured = measure(
                 experiment.name,

@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 
-use super::options::{
-    LoadOptions, ModelOptions, OutputOptions, ServerOptions, StdoutFormat, VersionOptions,
-};
+use super::options::{LoadOptions, ModelOptions, OutputOptions, StdoutFormat, VersionOptions};
 use super::outcome::{CommandError, Outcome};
 use super::print;
+use super::server_options::ServerOptions;
 use crate::config::Config;
 use crate::execute::{Executed, execute, run_id};
 use crate::experiment::{self, Scale, is_contrast};
@@ -98,13 +97,10 @@ impl ServerCommand {
             .map_err(CommandError::request)?
             .config)(Mode::Server, scale(&self.load));
         self.load.apply(&mut config);
-        let defaults = config
-            .server
-            .clone()
-            .unwrap_or_else(experiment::default_server);
-        let major = self.version.server().map_err(CommandError::request)?;
-        let (request, recorded) = self.server.request(major, &defaults);
-        config.server = Some(recorded);
+        if let Some(server) = &mut config.server {
+            self.server.apply(&self.version, server);
+        }
+        let request = self.server.request();
         one_run("server", &config, Some(&request), &self.output)
     }
 }
@@ -173,14 +169,15 @@ pub fn measure(
 ) -> Result<Measured, CommandError> {
     let mut progress = Progress::stderr();
     let say = |line: &str| crate::console::tell(line);
-    let mut bench: Box<dyn Bench + '_> = match (config.mode, request) {
+    let mut bench: Box<dyn Bench + '_> = match (config.mode, config.server.as_ref().zip(request)) {
         (Mode::Model, _) => Box::new(
             ModelBench::new(config, cancel.clone())
                 .map_err(|e| CommandError::Request(e.to_string()))?,
         ),
-        (Mode::Server, Some(request)) => {
+        (Mode::Server, Some((asked_for, request))) => {
             sweep();
-            Box::new(ServerBench::new(config, request, cancel.clone(), &say))
+            let asked_for = (config, asked_for);
+            Box::new(ServerBench::new(asked_for, request, cancel.clone(), &say))
         }
         (Mode::Server, None) => {
             return Err(CommandError::Request(

@@ -10,6 +10,7 @@ mod list;
 mod measure;
 mod options;
 mod outcome;
+mod server_options;
 mod values;
 
 use std::process::ExitCode;

@@ -7,15 +7,11 @@ use clap::Args;
 
 use super::values;
 use crate::arm::Arm;
-use crate::config::{
-    Background, ClientRate, Config, ConfigError, Disconnect, ModelConfig, ServerConfig, Statement,
-};
+use crate::config::{Background, ClientRate, Config, ConfigError, ModelConfig};
 use crate::load::keep_awake::KeepAwakeChoice;
 use crate::load::{Arrivals, OfferedRate};
 use crate::procarray::locks::{LockChoice, LockKind};
 use crate::procarray::{Ablations, MappingKind, PageSize, PgProfile, SlotOrder, UnknownMechanism};
-use crate::server::ServerRequest;
-use crate::server::provision::{ServerChoice, ServerUrl, Transport};
 
 /// A list of whole numbers, as one value.
 #[derive(Debug, Clone)]
@@ -39,7 +35,7 @@ fn without(text: &str) -> Result<Ablations, UnknownMechanism> {
 }
 
 /// Each value once, in the order in which they were given.
-fn distinct<T: Clone + PartialEq>(given: &[T]) -> Vec<T> {
+pub(super) fn distinct<T: Clone + PartialEq>(given: &[T]) -> Vec<T> {
     let mut kept: Vec<T> = Vec::with_capacity(given.len());
     for value in given {
         if !kept.contains(value) {
@@ -160,11 +156,11 @@ impl std::fmt::Display for StdoutFormat {
     }
 }
 
-/// Which PostgreSQL.
+/// Which PostgreSQL, on which pages.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Version")]
 pub struct VersionOptions {
-    /// PostgreSQL major version; the model takes several, with commas: 13, 15, 16, 17, 18
+    /// PostgreSQL major versions, with commas: 13, 15, 17, 18; the model knows 16, too
     #[arg(
         long,
         value_delimiter = ',',
@@ -172,6 +168,9 @@ pub struct VersionOptions {
         allow_negative_numbers = true
     )]
     pub pg: Option<Vec<u32>>,
+    /// Pages of the shared memory, with commas: 4k, 2m (the host must grant them: sysctl vm.nr_hugepages)
+    #[arg(long, value_delimiter = ',', value_name = "SIZE,...")]
+    pub page_size: Option<Vec<PageSize>>,
 }
 
 /// Where pgxactoff lies.
@@ -193,9 +192,6 @@ pub struct ModelOptions {
     /// How connections see the shared memory, with commas: shared (mapped already), fresh (a new mapping each), forked (a child process each)
     #[arg(long, value_delimiter = ',', value_name = "HOW,...")]
     pub mapping: Option<Vec<MappingKind>>,
-    /// Pages of the shared memory, with commas: 4k, 2m
-    #[arg(long, value_delimiter = ',', value_name = "SIZE,...")]
-    pub page_size: Option<Vec<PageSize>>,
     /// Leave mechanisms out, with commas: group-clear, reuse, renumbering, xidgenlock
     #[arg(long, value_name = "MECHANISM,...", value_parser = without)]
     pub without: Option<Ablations>,
@@ -232,27 +228,6 @@ pub struct ModelOptions {
     /// Positive control: a known delay inside ProcArrayAdd's exclusive section
     #[arg(long, value_name = "TIME", value_parser = values::duration, allow_hyphen_values = true)]
     pub inject_hold: Option<Duration>,
-}
-
-/// Options of the real server.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Server")]
-pub struct ServerOptions {
-    /// The server: auto, docker, local, or postgres://user@host:port/db (password from PGPASSWORD or ~/.pgpass)
-    #[arg(long, value_name = "SERVER")]
-    pub server: Option<ServerChoice>,
-    /// How clients reach the server: tcp or unix
-    #[arg(long, value_name = "tcp|unix")]
-    pub transport: Option<Transport>,
-    /// What readers and clients run: SQL, or 'select-only' for pgbench's script on pgbench_accounts
-    #[arg(long, value_name = "SQL")]
-    pub query: Option<Statement>,
-    /// When a disconnect is over
-    #[arg(long, value_enum)]
-    pub disconnect: Option<Disconnect>,
-    /// Your own PgBouncer before a server given by URL
-    #[arg(long, value_name = "URL")]
-    pub pgbouncer: Option<ServerUrl>,
 }
 
 impl LoadOptions {
@@ -344,11 +319,6 @@ impl ModelOptions {
         if let Some(mappings) = &self.mapping {
             model.mappings = distinct(mappings);
         }
-        if let Some(sizes) = &self.page_size {
-            model.page_sizes = distinct(sizes);
-            // Asked for by name: a run without them is partial.
-            model.page_size_if_granted = false;
-        }
         if let Some(without) = self.without {
             model.ablations = Ablations {
                 own_pgxactoff_array: model.ablations.own_pgxactoff_array,
@@ -376,20 +346,6 @@ impl ModelOptions {
 }
 
 impl VersionOptions {
-    /// The server's: one, or none given.
-    ///
-    /// # Errors
-    /// Several.
-    pub fn server(&self) -> Result<Option<u32>, ConfigError> {
-        match self.pg.as_deref() {
-            None | Some([]) => Ok(None),
-            Some([one]) => Ok(Some(*one)),
-            Some(_) => Err(ConfigError(
-                "--pg: a server has one version; only the model takes several".to_owned(),
-            )),
-        }
-    }
-
     /// Lays the given versions over `model`.
     ///
     /// # Errors
@@ -400,34 +356,15 @@ impl VersionOptions {
                 majors.iter().map(|m| m.to_string().parse()).collect();
             model.profiles = distinct(&profiles.map_err(|e| ConfigError(format!("--pg: {e}")))?);
         }
+        self.apply_pages(&mut model.page_sizes, &mut model.page_size_if_granted);
         Ok(())
     }
-}
 
-impl ServerOptions {
-    /// The typed request for one version, and the same as recorded (without a password).
-    pub fn request(
-        &self,
-        pg_major: Option<u32>,
-        defaults: &ServerConfig,
-    ) -> (ServerRequest, ServerConfig) {
-        let choice = self.server.clone().unwrap_or_default();
-        let request = ServerRequest {
-            pg_major,
-            transport: self.transport.unwrap_or_default(),
-            query: self.query.clone().unwrap_or_else(|| defaults.query.clone()),
-            disconnect: self.disconnect.unwrap_or(defaults.disconnect),
-            pgbouncer: self.pgbouncer.clone(),
-            choice,
-        };
-        let recorded = ServerConfig {
-            server: request.choice.to_string(),
-            pg: request.pg_major,
-            transport: request.transport.to_string(),
-            query: request.query.clone(),
-            disconnect: request.disconnect,
-            pgbouncer: request.pgbouncer.as_ref().map(ToString::to_string),
-        };
-        (request, recorded)
+    /// Page sizes asked for by name: a run without them is partial.
+    pub(super) fn apply_pages(&self, sizes: &mut Vec<PageSize>, if_granted: &mut bool) {
+        if let Some(given) = &self.page_size {
+            *sizes = distinct(given);
+            *if_granted = false;
+        }
     }
 }

@@ -3,12 +3,14 @@
 use super::{Answer, Experiment, Scale};
 use crate::arm::Arm;
 use crate::config::{
-    Background, ClientRate, Config, Disconnect, ModelConfig, ServerConfig, Statement,
+    Auth, Background, ClientRate, Config, Disconnect, ModelConfig, ServerConfig, StandingState,
+    Statement, Tls, default_shared_buffers,
 };
 use crate::load::keep_awake::KeepAwakeChoice;
 use crate::load::{Arrivals, OfferedRate};
 use crate::procarray::{Ablations, MappingKind, PageSize, PgProfile, SlotOrder};
 use crate::record::{Mode, Run};
+use crate::server::provision::Transport;
 use crate::stats::{RunSummary, Statistic, Verdict};
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
@@ -114,11 +116,17 @@ pub(super) fn default_model() -> ModelConfig {
 }
 
 /// The server's settings where nothing else is asked for.
-pub(crate) fn default_server() -> ServerConfig {
+pub(super) fn default_server() -> ServerConfig {
     ServerConfig {
         server: "auto".to_owned(),
-        pg: None,
-        transport: "tcp".to_owned(),
+        sources: Vec::new(),
+        transports: vec![Transport::default()],
+        page_sizes: vec![PageSize::default()],
+        page_size_if_granted: false,
+        auths: vec![Auth::default()],
+        tls: vec![Tls::default()],
+        shared_buffers: default_shared_buffers(),
+        standing_states: vec![StandingState::default()],
         query: Statement::Sql("SELECT 1".to_owned()),
         disconnect: Disconnect::Wait,
         pgbouncer: None,

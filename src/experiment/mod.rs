@@ -9,8 +9,6 @@ mod membership_hold;
 mod standing;
 mod sweep_config;
 
-pub(crate) use churn_tail::default_server;
-
 use crate::config::Config;
 use crate::record::{Mode, Run};
 use crate::stats::{RunSummary, Sweep};

@@ -34,6 +34,18 @@ pub struct Factors {
     /// Transactions with an xid that end, per second, over all of the model's committers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit_rate: Option<String>,
+    /// Authentication: `trust`, `md5` or `scram`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<String>,
+    /// Whether connections are encrypted: `on` or `off`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<String>,
+    /// The server's `shared_buffers`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared_buffers: Option<String>,
+    /// What the standing connections are: `idle` or `in-transaction`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing_state: Option<String>,
 }
 
 /// A factor beside the number of standing connections.
@@ -53,11 +65,19 @@ pub enum Factor {
     Mapping,
     /// [`Factors::commit_rate`].
     CommitRate,
+    /// [`Factors::auth`].
+    Auth,
+    /// [`Factors::tls`].
+    Tls,
+    /// [`Factors::shared_buffers`].
+    SharedBuffers,
+    /// [`Factors::standing_state`].
+    StandingState,
 }
 
 impl Factor {
     /// Every factor, in the order in which titles name them.
-    pub const ALL: [Factor; 7] = [
+    pub const ALL: [Factor; 11] = [
         Factor::Pg,
         Factor::SlotOrder,
         Factor::Lock,
@@ -65,6 +85,10 @@ impl Factor {
         Factor::PageSize,
         Factor::Mapping,
         Factor::CommitRate,
+        Factor::Auth,
+        Factor::Tls,
+        Factor::SharedBuffers,
+        Factor::StandingState,
     ];
 
     /// The word before the value in titles.
@@ -77,6 +101,10 @@ impl Factor {
             Factor::PageSize => "pages",
             Factor::Mapping => "mapping",
             Factor::CommitRate => "commits/s",
+            Factor::Auth => "auth",
+            Factor::Tls => "TLS",
+            Factor::SharedBuffers => "shared_buffers",
+            Factor::StandingState => "standing",
         }
     }
 }
@@ -100,6 +128,10 @@ impl Factors {
             Factor::PageSize => &self.page_size,
             Factor::Mapping => &self.mapping,
             Factor::CommitRate => &self.commit_rate,
+            Factor::Auth => &self.auth,
+            Factor::Tls => &self.tls,
+            Factor::SharedBuffers => &self.shared_buffers,
+            Factor::StandingState => &self.standing_state,
         }
         .as_deref()
     }
@@ -113,6 +145,10 @@ impl Factors {
             Factor::PageSize => &mut self.page_size,
             Factor::Mapping => &mut self.mapping,
             Factor::CommitRate => &mut self.commit_rate,
+            Factor::Auth => &mut self.auth,
+            Factor::Tls => &mut self.tls,
+            Factor::SharedBuffers => &mut self.shared_buffers,
+            Factor::StandingState => &mut self.standing_state,
         }
     }
 

@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use super::crew::CrewSpec;
+use super::levels::{Supply, named, spec_of};
 use super::load_thread::LoadThread;
 use super::provision::{
-    PgBouncerSpec, RunningPgBouncer, RunningServer, ServerChoice, ServerKind, ServerSpec,
-    ServerUrl, Transport, init_pgbench_accounts, provision, start_pgbouncer,
+    PgBouncerSpec, RunningPgBouncer, RunningServer, ServerChoice, ServerKind, ServerUrl,
+    init_pgbench_accounts, provision, start_pgbouncer,
 };
 use super::same_server::SameServer;
 use super::server_facts::{SettingsSeen, read_settings, server_provenance, server_remarks};
@@ -15,30 +16,21 @@ use super::settle::stable_children;
 use super::standing::{Layout, Standing};
 use super::visit::{Measured, OpenVisit, Stretch};
 use crate::arm::Arm;
-use crate::config::{Config, Disconnect, Statement};
+use crate::config::{Config, ServerConfig, Statement};
 use crate::load::cpu::Watched;
 use crate::load::driver::{Bench, Failure};
 use crate::load::plan::{BlockSpec, Visit};
 use crate::load::{Cancel, Clock, MonotonicClock, OfferedRate, derive_seed};
-use crate::procarray::{SlotOrder, UnknownSlotOrder};
-use crate::record::{AbsentArm, Block, Factors, Role, ServerProvenance};
+use crate::record::{AbsentArm, AbsentLevel, Block, Factors, Role, ServerProvenance};
 
 /// Closed-loop calibration of one arm: warm-up and measured time.
 const CALIBRATION_NS: (u64, u64) = (150_000_000, 450_000_000);
 
-/// What the server bench needs beside the configuration.
+/// What the server bench needs beside the configuration: addresses.
 #[derive(Debug, Clone)]
 pub struct ServerRequest {
     /// Which server.
     pub choice: ServerChoice,
-    /// Major version.
-    pub pg_major: Option<u32>,
-    /// Transport.
-    pub transport: Transport,
-    /// What readers and clients run.
-    pub query: Statement,
-    /// When a disconnect is over.
-    pub disconnect: Disconnect,
     /// The user's own PgBouncer, for a server given by URL.
     pub pgbouncer: Option<ServerUrl>,
 }
@@ -46,16 +38,18 @@ pub struct ServerRequest {
 /// Server mode's [`Bench`].
 pub struct ServerBench<'a> {
     config: &'a Config,
+    asked_for: &'a ServerConfig,
     request: &'a ServerRequest,
     cancel: Cancel,
     say: &'a dyn Fn(&str),
+    supply: Supply,
     began_ns: u64,
     client_rate: OfferedRate,
     /// Arms that take part, as found by [`Bench::prepare`].
     arms: Vec<Arm>,
     open: Option<OpenVisit>,
-    /// What the first server was; every later one must be the same.
-    first: Option<SameServer>,
+    /// What the first server of each source was; every later one must be the same.
+    first: BTreeMap<Option<String>, SameServer>,
     provenance: Option<ServerProvenance>,
     settings: SettingsSeen,
     remarks: Vec<String>,
@@ -64,21 +58,23 @@ pub struct ServerBench<'a> {
 impl<'a> ServerBench<'a> {
     /// A bench that has not started anything yet.
     pub fn new(
-        config: &'a Config,
+        (config, asked_for): (&'a Config, &'a ServerConfig),
         request: &'a ServerRequest,
         cancel: Cancel,
         say: &'a dyn Fn(&str),
     ) -> Self {
         ServerBench {
             config,
+            asked_for,
             request,
             cancel,
             say,
+            supply: Supply::new(&request.choice),
             began_ns: MonotonicClock.now_ns(),
             client_rate: OfferedRate::Max,
             arms: config.arms.clone(),
             open: None,
-            first: None,
+            first: BTreeMap::new(),
             provenance: None,
             settings: SettingsSeen::default(),
             remarks: Vec::new(),
@@ -95,31 +91,23 @@ impl<'a> ServerBench<'a> {
         2 * self.config.clients + 16
     }
 
-    fn spec(&self, standing: u32) -> ServerSpec {
+    /// `max_connections` of a server with so many standing connections.
+    fn max_connections(&self, standing: u32) -> u32 {
         let config = self.config;
-        ServerSpec {
-            pg_major: self.request.pg_major,
-            max_connections: persistent_connections(
-                &self.arms,
-                config.readers,
-                config.clients,
-                config.pool_size,
-            ) + standing
-                + self.churn_slots(),
-            transport: self.request.transport,
-            ..ServerSpec::default()
-        }
+        persistent_connections(&self.arms, config.readers, config.clients, config.pool_size)
+            + standing
+            + self.churn_slots()
     }
 
-    fn start_server(&mut self, standing: u32) -> Result<RunningServer, Failure> {
+    fn start_server(&mut self, level: &Factors) -> Result<RunningServer, Failure> {
         // Seconds, with an image to be made minutes: not begun after a stop request.
         if self.cancel.is_cancelled() {
             return Err(Failure::Interrupted);
         }
         let silent = |_: &str| {};
-        let spec = self.spec(standing);
-        let provisioned = match &self.first {
-            None => provision(&self.request.choice, &spec, self.say),
+        let spec = spec_of(level, self.max_connections(level.standing))?;
+        let provisioned = match self.first.get(&level.pg) {
+            None => provision(&self.supply.choice, &spec, self.say),
             Some(first) => provision(
                 &first.choice(&self.request.choice),
                 &first.spec(spec),
@@ -127,16 +115,17 @@ impl<'a> ServerBench<'a> {
             ),
         };
         let server = provisioned.map_err(|e| Failure::Fatal(e.to_string()))?;
-        match &self.first {
+        match self.first.get(&level.pg) {
             None => {
                 (self.say)(&format!("procbench: {}", server.chosen_because()));
-                self.first = Some(SameServer::of(&server));
+                let first = SameServer::of(&server);
+                self.first.insert(level.pg.clone(), first);
             }
             Some(first) => first
                 .check(server.server_version())
                 .map_err(|e| Failure::Fatal(e.to_string()))?,
         }
-        if self.request.query == Statement::SelectOnly && server.kind() != ServerKind::Url {
+        if self.asked_for.query == Statement::SelectOnly && server.kind() != ServerKind::Url {
             init_pgbench_accounts(&server, 1, &silent)
                 .map_err(|e| Failure::Fatal(e.to_string()))?;
         }
@@ -201,7 +190,10 @@ impl<'a> ServerBench<'a> {
         settings: &BTreeMap<String, String>,
     ) -> Factors {
         Factors {
-            pg: server.pg_major().map(|m| m.to_string()),
+            pg: level
+                .pg
+                .clone()
+                .or_else(|| server.pg_major().map(|m| m.to_string())),
             slot_order: if self.is_ours() {
                 level.slot_order.clone()
             } else {
@@ -235,7 +227,14 @@ impl Bench for ServerBench<'_> {
         if !self.wants_pgbouncer() {
             return Ok(Vec::new());
         }
-        let server = self.start_server(0)?;
+        // On a version that can be had; what is absent is told by `absent_levels`.
+        let levels = self.config.levels();
+        let level = self.supply.first_to_be_had(&levels, self.say).cloned();
+        let first = Factors {
+            standing: 0,
+            ..level.unwrap_or_default()
+        };
+        let server = self.start_server(&first)?;
         match start_pgbouncer(&server, &self.pgbouncer_spec(), self.say) {
             Ok(pgbouncer) => {
                 self.note_server(&server, Some(&pgbouncer));
@@ -260,12 +259,20 @@ impl Bench for ServerBench<'_> {
         }
     }
 
+    fn absent_levels(&mut self, levels: &[Factors]) -> Vec<AbsentLevel> {
+        let mut supply = std::mem::replace(&mut self.supply, Supply::new(&self.request.choice));
+        let most = |standing| self.max_connections(standing);
+        let absent = supply.absent(self.config, levels, most, self.say);
+        self.supply = supply;
+        absent
+    }
+
     fn set_client_rate(&mut self, rate: OfferedRate) {
         self.client_rate = rate;
     }
 
     fn open_visit(&mut self, visit: &Visit) -> Result<(), Failure> {
-        let server = self.start_server(visit.factors.standing)?;
+        let server = self.start_server(&visit.factors)?;
         let failed = |what: &str, message: String| {
             if self.cancel.is_cancelled() {
                 return Failure::Interrupted;
@@ -284,12 +291,6 @@ impl Bench for ServerBench<'_> {
             None
         };
         let config = self.config;
-        let order = match &visit.factors.slot_order {
-            Some(name) => name
-                .parse()
-                .map_err(|e: UnknownSlotOrder| Failure::Fatal(e.to_string()))?,
-            None => SlotOrder::default(),
-        };
         let layout = Layout {
             standing: visit.factors.standing,
             placeholders: if self.is_ours() {
@@ -297,7 +298,8 @@ impl Bench for ServerBench<'_> {
             } else {
                 0
             },
-            order,
+            order: named(visit.factors.slot_order.as_deref())?,
+            state: named(visit.factors.standing_state.as_deref())?,
             descending: server.pg_major().is_none_or(|major| major <= 16),
         };
         let readers = self
@@ -306,7 +308,7 @@ impl Bench for ServerBench<'_> {
                 let spec = CrewSpec::Readers {
                     server: server.endpoint().clone(),
                     count,
-                    statement: self.request.query.clone(),
+                    statement: self.asked_for.query.clone(),
                 };
                 LoadThread::start("readers", spec, &self.cancel).map(|thread| (thread, count))
             })
@@ -318,8 +320,8 @@ impl Bench for ServerBench<'_> {
                 server: server.endpoint().clone(),
                 pgbouncer: pgbouncer.as_ref().map(|p| p.endpoint().clone()),
                 count: config.clients,
-                statement: self.request.query.clone(),
-                disconnect: self.request.disconnect,
+                statement: self.asked_for.query.clone(),
+                disconnect: self.asked_for.disconnect,
                 arms: self.arms.clone(),
                 pool_size: config.pool_size,
             },

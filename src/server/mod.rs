@@ -6,6 +6,7 @@ mod crew;
 mod death;
 #[cfg(test)]
 mod fake_server;
+mod levels;
 mod load_thread;
 mod operations;
 mod phase_stream;

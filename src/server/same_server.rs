@@ -1,6 +1,7 @@
 //! That every visit of a run gets the same kind and version of server as the first.
 
 use super::provision::{RunningServer, ServerChoice, ServerKind, ServerSpec};
+use crate::config::PgSource;
 
 /// What the first server of a run was.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +45,7 @@ impl SameServer {
     pub fn spec(&self, spec: ServerSpec) -> ServerSpec {
         match self.kind {
             ServerKind::Docker | ServerKind::Local => ServerSpec {
-                pg_major: self.pg_major.or(spec.pg_major),
+                source: spec.source.or(self.pg_major.map(PgSource::Major)),
                 ..spec
             },
             ServerKind::Url => spec,
@@ -86,12 +87,12 @@ mod tests {
         ] {
             assert_eq!(first(kind).choice(&ServerChoice::Auto), choice);
             let spec = first(kind).spec(ServerSpec::default());
-            assert_eq!(spec.pg_major, Some(17));
+            assert_eq!(spec.source, Some(PgSource::Major(17)));
         }
         let url = ServerChoice::Url("postgres://me@h/x".parse().unwrap());
         assert_eq!(first(ServerKind::Url).choice(&url), url);
         let spec = first(ServerKind::Url).spec(ServerSpec::default());
-        assert_eq!(spec.pg_major, None);
+        assert_eq!(spec.source, None);
     }
 
     #[test]

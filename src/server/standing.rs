@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use super::connect::Target;
 use super::provision::Endpoint;
 use super::session::{ConnectError, Session};
+use crate::config::StandingState;
 use crate::load::Cancel;
 use crate::procarray::SlotOrder;
 
@@ -18,6 +19,9 @@ const AT_ONCE: usize = 8;
 
 /// How long the thread that holds them may take to answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+
+/// Begins a transaction that has an xid; without a permission of its own, on every version.
+const WITH_XID: &str = "BEGIN; SELECT txid_current()";
 
 /// Idle connections that stay open until this value is dropped.
 #[derive(Debug)]
@@ -54,6 +58,8 @@ pub struct Layout {
     pub placeholders: u32,
     /// Where those slots shall lie.
     pub order: SlotOrder,
+    /// What the standing connections are.
+    pub state: StandingState,
     /// Whether first allocations descend through the slots (PostgreSQL up to 16;
     /// proc.c `InitProcGlobal`) or ascend (17 and later).
     pub descending: bool,
@@ -230,6 +236,14 @@ async fn open_all(
         }
     }
     close_all(placeholders).await;
+    if layout.state == StandingState::InTransaction {
+        for session in &standing {
+            session.run(WITH_XID).await.map_err(|class| ConnectError {
+                message: format!("a standing connection got no xid ({class:?})"),
+                class,
+            })?;
+        }
+    }
     Ok(standing)
 }
 
@@ -277,6 +291,7 @@ mod tests {
             standing: 5,
             placeholders: 0,
             order: SlotOrder::Front,
+            state: StandingState::Idle,
             descending: true,
         };
         let standing = Standing::open(&server.endpoint, layout, &Cancel::default()).unwrap();
@@ -298,6 +313,7 @@ mod tests {
             standing: 4,
             placeholders: 2,
             order,
+            state: StandingState::Idle,
             descending,
         }
         .openings()

@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use procbench::arm::Arm;
-use procbench::config::{Disconnect, Statement};
+use procbench::config::{Disconnect, ServerConfig, Statement};
 use procbench::record::{Block, ClockKind, Mode, Operation, Phase, Role, SeriesKey};
-use procbench::server::ServerRequest;
 use procbench::server::provision::{ServerChoice, Transport};
 
 use crate::support::{MS, config, request, run_server, series, server_turn};
@@ -71,39 +70,37 @@ fn check(block: &Block) {
     assert_eq!(found, phases(block.arm).into_iter().collect(), "{what}");
 }
 
-fn every_arm(request: &ServerRequest) {
+fn every_arm(change: impl FnOnce(&mut ServerConfig)) {
     let mut config = config(Mode::Server, &Arm::all_in(Mode::Server));
     config.standing = vec![5];
     config.duration_ns = 300 * MS;
-    let run = run_server(&config, request);
+    change(config.server.as_mut().unwrap());
+    let transport = config.server.as_ref().unwrap().transports[0].to_string();
+    let run = run_server(&config, &request(ServerChoice::Local));
     // Every arm and the twin.
     assert_eq!(run.blocks.len(), Arm::all_in(Mode::Server).len() + 1);
     for block in &run.blocks {
         check(block);
-        assert_eq!(
-            block.factors.transport.as_deref(),
-            Some(request.transport.to_string().as_str())
-        );
+        assert_eq!(block.factors.transport.as_deref(), Some(&*transport));
         assert!(block.cpu.used_ns.contains_key("server"));
     }
     let server = run.provenance.server.unwrap();
-    assert_eq!(server.transport, request.transport.to_string());
+    assert_eq!(server.transport, transport);
     assert!(server.pgbouncer.is_some());
 }
 
 #[test]
 fn every_arm_adds_up_over_tcp_waiting_for_the_servers_close() {
     let Some(_turn) = server_turn() else { return };
-    every_arm(&request(ServerChoice::Local));
+    every_arm(|_| {});
 }
 
 #[test]
 fn every_arm_adds_up_over_a_unix_socket_closing_at_once_with_select_only() {
     let Some(_turn) = server_turn() else { return };
-    every_arm(&ServerRequest {
-        transport: Transport::Unix,
-        query: Statement::SelectOnly,
-        disconnect: Disconnect::Close,
-        ..request(ServerChoice::Local)
+    every_arm(|server| {
+        server.transports = vec![Transport::Unix];
+        server.query = Statement::SelectOnly;
+        server.disconnect = Disconnect::Close;
     });
 }

@@ -20,9 +20,13 @@ pub struct Harm {
     /// When the n-th burst from a client arrives, nothing is handed on, in either
     /// direction on any connection, for this long.
     pub stall: Option<(u64, Duration)>,
-    /// The n-th accepted connection (from 1) is taken up this much later.
-    pub slow_connection: Option<(u64, Duration)>,
+    /// The n-th accepted connection (from 1) is taken up only once this many more have been
+    /// accepted after it, or after [`HELD_AT_MOST`].
+    pub slow_connection: Option<(u64, u64)>,
 }
+
+/// How long a slow connection waits for others that do not come.
+pub const HELD_AT_MOST: Duration = Duration::from_secs(20);
 
 /// What has come through.
 #[derive(Debug, Default)]
@@ -31,6 +35,9 @@ struct Passed {
     client_bursts: AtomicU64,
     /// Until when nothing is handed on, in ns of the monotonic clock.
     stalled_until_ns: AtomicU64,
+    /// Connections accepted after the slow one while it was held, and for how long it was.
+    overtaken_by: AtomicU64,
+    held_ns: AtomicU64,
 }
 
 /// A relay that runs until it is dropped.
@@ -83,6 +90,15 @@ impl Relay {
         self.passed.connections.load(Ordering::Relaxed)
     }
 
+    /// How many connections were accepted while the slow one was held, and how long that was, in ns.
+    pub fn slow_connection(&self) -> (u64, u64) {
+        let passed = &self.passed;
+        (
+            passed.overtaken_by.load(Ordering::Relaxed),
+            passed.held_ns.load(Ordering::Relaxed),
+        )
+    }
+
     /// Whether the stall has been.
     pub fn has_stalled(&self) -> bool {
         self.passed.stalled_until_ns.load(Ordering::Relaxed) > 0
@@ -106,10 +122,10 @@ async fn accept(listener: &TcpListener, server_port: u16, harm: Harm, passed: Ar
         let number = passed.connections.fetch_add(1, Ordering::Relaxed) + 1;
         let passed = Arc::clone(&passed);
         tokio::spawn(async move {
-            if let Some((slow, by)) = harm.slow_connection
+            if let Some((slow, others)) = harm.slow_connection
                 && slow == number
             {
-                tokio::time::sleep(by).await;
+                hold(&passed, number, others).await;
             }
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server_port));
             // A server that refuses shows as a connection that closes at once.
@@ -126,6 +142,18 @@ async fn accept(listener: &TcpListener, server_port: u16, harm: Harm, passed: Ar
             );
         });
     }
+}
+
+/// Waits until so many others have been accepted after connection `number`.
+async fn hold(passed: &Passed, number: u64, others: u64) {
+    let since_ns = MonotonicClock.now_ns();
+    let held_ns = || MonotonicClock.now_ns() - since_ns;
+    let overtaken = || passed.connections.load(Ordering::Relaxed) - number;
+    while overtaken() < others && held_ns() < HELD_AT_MOST.as_nanos() as u64 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    passed.overtaken_by.store(overtaken(), Ordering::Relaxed);
+    passed.held_ns.store(held_ns(), Ordering::Relaxed);
 }
 
 /// Hands on bursts, late, until one side closes; then closes the other.

@@ -121,40 +121,38 @@ fn a_stall_shows_in_response_time_and_not_in_service_time() {
 #[test]
 fn one_slow_connect_delays_no_other_client() {
     let Some(_turn) = server_turn() else { return };
-    const CLIENTS: u32 = 8;
     const RATE: f64 = 200.0;
-    const SLOW: Duration = Duration::from_millis(500);
-    const LONG_NS: u64 = 250 * MS;
+    const OTHERS: u64 = 60;
     let (_server, port) = local_server();
     let mut config = config(Mode::Server, &[Arm::Unpooled]);
-    config.clients = CLIENTS;
+    config.clients = 8;
     config.client_rate = ClientRate::Given(OfferedRate::PerSecond(RATE));
     config.duration_ns = 2_000 * MS;
     // In the first half of the first block; set-up takes a dozen connections.
     let relay = Relay::start(
         port,
         Harm {
-            slow_connection: Some((150, SLOW)),
+            slow_connection: Some((150, OTHERS)),
             ..Harm::default()
         },
     );
     let run = run_server(&config, &by_url(relay.port()));
-    assert!(relay.connections() > 600, "{}", relay.connections());
     let [slow, calm] = &run.blocks[..] else {
         panic!("an arm and its twin are two blocks");
     };
-    let long = |block, key| samples_above(series(block, key), LONG_NS);
-    // What one client had due meanwhile; eight clients would have had eight times that.
-    let due_by_one = (RATE / f64::from(CLIENTS) * SLOW.as_secs_f64()).ceil() as u64;
-    let delayed = long(slow, CLIENT_RESPONSE);
+    let (overtaken_by, held_ns) = relay.slow_connection();
+    // Its client may have begun to wait a little after the relay had accepted.
+    let as_long = |block, key| samples_above(series(block, key), held_ns / 4 * 3);
     println!(
-        "{delayed} of {} transactions were late, one client had {due_by_one} due; {} late without",
-        series(slow, CLIENT_RESPONSE).len(),
-        long(calm, CLIENT_RESPONSE)
+        "{overtaken_by} connections came while one was held for {} ms",
+        held_ns / MS
     );
-    assert!((1..=due_by_one).contains(&delayed), "{delayed}");
-    assert_eq!(long(slow, STARTUP), 1, "one connect was slow");
-    assert_eq!(long(calm, STARTUP), 0);
+    // No clock in this: had the others waited for it, they would not have come.
+    assert!(overtaken_by >= OTHERS, "{overtaken_by}");
+    // It alone took so long, counted once in either clock; its client's next ones were late, too.
+    assert_eq!(as_long(slow, STARTUP), 1, "one connect was slow");
+    assert!(as_long(slow, CLIENT_RESPONSE) >= 1);
+    assert_eq!(as_long(calm, STARTUP), 0);
     // The readers are another thread's business altogether.
-    assert_eq!(long(slow, SeriesKey::READER_RESPONSE), 0);
+    assert_eq!(as_long(slow, SeriesKey::READER_RESPONSE), 0);
 }

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use procbench::arm::Arm;
-use procbench::config::{ClientRate, Config, Disconnect, Statement};
+use procbench::config::{ClientRate, Config};
 use procbench::execute::execute;
 use procbench::experiment::{self, Scale};
 use procbench::load::keep_awake::KeepAwakeChoice;
@@ -72,14 +72,10 @@ pub fn config(mode: Mode, arms: &[Arm]) -> Config {
     config
 }
 
-/// `SELECT 1` over TCP against `choice`.
+/// Against `choice`.
 pub fn request(choice: ServerChoice) -> ServerRequest {
     ServerRequest {
         choice,
-        pg_major: None,
-        transport: Transport::Tcp,
-        query: Statement::Sql("SELECT 1".to_owned()),
-        disconnect: Disconnect::Wait,
         pgbouncer: None,
     }
 }
@@ -94,7 +90,8 @@ pub fn by_url(port: u16) -> ServerRequest {
 pub fn run_server(config: &Config, request: &ServerRequest) -> Run {
     config.validate().unwrap();
     let cancel = Cancel::default();
-    let mut bench = ServerBench::new(config, request, cancel.clone(), &|_| {});
+    let asked_for = (config, config.server.as_ref().unwrap());
+    let mut bench = ServerBench::new(asked_for, request, cancel.clone(), &|_| {});
     let mut progress = Progress::silent();
     let run = execute("server", config, &mut bench, &cancel, &mut progress).run;
     checked(run)

@@ -41,6 +41,9 @@ pub enum ProvisionError {
         /// The version asked for.
         major: Option<u32>,
     },
+    /// A directory given for its binaries has none.
+    #[error("no PostgreSQL in {0}: name the directory that holds postgres and initdb")]
+    NotBinaries(std::path::PathBuf),
     /// Running as root and there is no user to drop to.
     #[error(
         "PostgreSQL refuses to run as root and there is neither a user postgres nor nobody to run it as: run procbench as an ordinary user"

@@ -15,6 +15,7 @@ use super::image::{INITDB_ARGS, PG_HBA, POSTGRESQL_CONF};
 use super::scratch::{Scratch, ServerUser, check_socket_path};
 use super::spec::{DEFAULT_PG_MAJOR, ServerSpec};
 use super::{bootstrap, endpoint};
+use crate::config::PgSource;
 use crate::server::procfs;
 
 /// Bound on initdb; it takes under two seconds on an idle machine.
@@ -88,16 +89,31 @@ pub(crate) fn find_on_path(name: &str) -> Option<PathBuf> {
 /// # Errors
 /// When none, or none of the version asked for, is installed.
 pub(crate) fn choose_binaries(spec: &ServerSpec) -> Result<LocalBinaries, ProvisionError> {
+    if let Some(PgSource::Bin(dir)) = &spec.source {
+        return own_build(dir);
+    }
     let found = find_local_binaries();
     let wanted = |major: u32| found.iter().find(|b| b.major == major);
-    match spec.pg_major {
+    match spec.pg_major() {
         Some(major) => wanted(major),
         None => wanted(DEFAULT_PG_MAJOR).or_else(|| found.first()),
     }
     .cloned()
     .ok_or(ProvisionError::NoLocalBinaries {
-        major: spec.pg_major,
+        major: spec.pg_major(),
     })
+}
+
+/// The binaries in a directory that was named.
+fn own_build(dir: &Path) -> Result<LocalBinaries, ProvisionError> {
+    let complete = dir.join("initdb").is_file();
+    match major_of_binary(&dir.join("postgres")).filter(|_| complete) {
+        Some(major) => Ok(LocalBinaries {
+            major,
+            bin_dir: dir.to_owned(),
+        }),
+        None => Err(ProvisionError::NotBinaries(dir.to_owned())),
+    }
 }
 
 /// A server process of ours in a scratch directory: a postmaster or a local PgBouncer.

@@ -14,6 +14,7 @@ use super::local::{LocalCluster, choose_binaries};
 use super::scratch::{Scratch, ServerUser, check_socket_path};
 use super::spec::{DEFAULT_PG_MAJOR, ServerSpec};
 use super::{DATABASE, ROLE, SUPERUSER, endpoint};
+use crate::config::PgSource;
 
 /// Bound on the time from start to the first connection; generous, since the machine may be busy.
 const READY_LIMIT: Duration = Duration::from_secs(90);
@@ -204,6 +205,48 @@ impl Backend {
     }
 }
 
+/// Makes sure that a server like this can be started, without starting it: its image is there or is
+/// built, its binaries are found. Says where from; `auto` is decided.
+///
+/// # Errors
+/// What is missing, and what to install or change.
+pub fn obtain(
+    choice: &ServerChoice,
+    spec: &ServerSpec,
+    progress: &dyn Fn(&str),
+) -> Result<ServerChoice, ProvisionError> {
+    let docker = || {
+        engine_version()?;
+        ensure_image(spec, progress).map(|_| ServerChoice::Docker)
+    };
+    let local = || choose_binaries(spec).map(|_| ServerChoice::Local);
+    match (choice, &spec.source) {
+        (ServerChoice::Url(_), _) => Ok(choice.clone()),
+        (ServerChoice::Docker, _) => docker(),
+        (ServerChoice::Local, _) | (ServerChoice::Auto, Some(PgSource::Bin(_))) => local(),
+        (ServerChoice::Auto, _) => match docker() {
+            Ok(choice) => Ok(choice),
+            Err(docker) => local().map_err(|local| ProvisionError::NothingAvailable {
+                docker: docker.to_string(),
+                local: local.to_string(),
+            }),
+        },
+    }
+}
+
+/// The image of a spec: there, or built now.
+fn ensure_image(spec: &ServerSpec, progress: &dyn Fn(&str)) -> Result<String, ProvisionError> {
+    match &spec.source {
+        Some(PgSource::Bin(dir)) => Err(ProvisionError::Image {
+            image: dir.display().to_string(),
+            reason: "directories of binaries run on this machine, not in Docker".to_owned(),
+        }),
+        Some(PgSource::Image(image)) => Ok(image.clone()),
+        Some(PgSource::Major(major)) => ensure_postgres_image(*major, progress),
+        None => ensure_postgres_image(DEFAULT_PG_MAJOR, progress),
+    }
+}
+
 /// Starts (or, for a URL, reaches) the server to be measured.
 ///
 /// `auto` takes Docker when an engine answers and the image is there or can be built, else local
@@ -239,7 +282,7 @@ fn reach(url: &ServerUrl, spec: &ServerSpec) -> Result<RunningServer, ProvisionE
     let endpoint = url.endpoint()?;
     let server_version = bootstrap::server_version(&endpoint)?;
     let major = bootstrap::major_of(&server_version);
-    if let Some(wanted) = spec.pg_major
+    if let Some(wanted) = spec.pg_major()
         && major != Some(wanted)
     {
         return Err(ProvisionError::Connect {
@@ -266,7 +309,7 @@ fn start_docker(
     progress: &dyn Fn(&str),
 ) -> Result<RunningServer, ProvisionError> {
     let engine = engine_version()?;
-    let image = ensure_postgres_image(spec.pg_major.unwrap_or(DEFAULT_PG_MAJOR), progress)?;
+    let image = ensure_image(spec, progress)?;
     progress(&format!(
         "starting a container of {image} on Docker {engine}"
     ));

@@ -1,6 +1,8 @@
 //! What a provisioned server must be like.
 
 use super::endpoint::Transport;
+use crate::config::{Auth, PgSource, Tls};
+use crate::procarray::PageSize;
 
 /// The major version taken when none is asked for.
 pub const DEFAULT_PG_MAJOR: u32 = 15;
@@ -8,15 +10,21 @@ pub const DEFAULT_PG_MAJOR: u32 = 15;
 /// Settings that vary; everything else is in `docker/postgresql.conf`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerSpec {
-    /// Major version; `None` takes [`DEFAULT_PG_MAJOR`], or the newest installed one when the
+    /// Which PostgreSQL; `None` takes [`DEFAULT_PG_MAJOR`], or the newest installed one when the
     /// server is local and that one is not there.
-    pub pg_major: Option<u32>,
+    pub source: Option<PgSource>,
     /// `max_connections`. Sizes the ProcArray, and with it what a fork maps and faults in.
     pub max_connections: u32,
     /// `shared_buffers` as PostgreSQL writes it.
     pub shared_buffers: String,
     /// How the arms connect.
     pub transport: Transport,
+    /// Pages of the shared memory (`huge_pages`).
+    pub page_size: PageSize,
+    /// How the arms' role proves who it is.
+    pub auth: Auth,
+    /// Whether TCP connections are encrypted.
+    pub tls: Tls,
     /// Further `name=value` settings for the command line, for experiments that vary one.
     pub settings: Vec<(String, String)>,
 }
@@ -24,18 +32,33 @@ pub struct ServerSpec {
 impl Default for ServerSpec {
     fn default() -> Self {
         Self {
-            pg_major: None,
+            source: None,
             max_connections: 600,
             shared_buffers: "128MB".to_owned(),
             transport: Transport::Tcp,
+            page_size: PageSize::Small,
+            auth: Auth::Trust,
+            tls: Tls::Off,
             settings: Vec::new(),
         }
     }
 }
 
 impl ServerSpec {
+    /// The major version, where one was asked for.
+    pub fn pg_major(&self) -> Option<u32> {
+        match self.source {
+            Some(PgSource::Major(major)) => Some(major),
+            _ => None,
+        }
+    }
+
     /// The `-c name=value` arguments of `postgres`, the same for Docker and local.
     pub(crate) fn postgres_args(&self, port: u16) -> Vec<String> {
+        let huge_pages = match self.page_size {
+            PageSize::Small => "off",
+            PageSize::Huge => "on",
+        };
         let fixed = [
             ("port".to_owned(), port.to_string()),
             (
@@ -43,6 +66,7 @@ impl ServerSpec {
                 self.max_connections.to_string(),
             ),
             ("shared_buffers".to_owned(), self.shared_buffers.clone()),
+            ("huge_pages".to_owned(), huge_pages.to_owned()),
         ];
         fixed
             .iter()
@@ -59,7 +83,8 @@ mod tests {
     #[test]
     fn later_settings_follow_the_fixed_ones() {
         let spec = ServerSpec {
-            settings: vec![("huge_pages".into(), "try".into())],
+            settings: vec![("jit".into(), "on".into())],
+            page_size: PageSize::Huge,
             ..ServerSpec::default()
         };
         assert_eq!(
@@ -72,7 +97,9 @@ mod tests {
                 "-c",
                 "shared_buffers=128MB",
                 "-c",
-                "huge_pages=try"
+                "huge_pages=on",
+                "-c",
+                "jit=on"
             ]
         );
     }

@@ -1,0 +1,420 @@
+//! Settings only a server run has.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{ConfigError, Disconnect, Statement, one_or_many};
+use crate::procarray::PageSize;
+use crate::record::Factors;
+use crate::server::provision::Transport;
+
+/// Where a PostgreSQL comes from; the value of the factor `pg`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PgSource {
+    /// A major version: the image of this repository's `docker/`, or installed binaries.
+    Major(u32),
+    /// A directory of binaries, such as an own build.
+    Bin(PathBuf),
+    /// An image with PostgreSQL on its PATH, such as `postgres:16`.
+    Image(String),
+}
+
+impl fmt::Display for PgSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PgSource::Major(major) => write!(f, "{major}"),
+            PgSource::Bin(dir) => write!(f, "{}", dir.display()),
+            PgSource::Image(image) => write!(f, "image {image}"),
+        }
+    }
+}
+
+impl FromStr for PgSource {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(image) = text.strip_prefix("image ") {
+            return Ok(PgSource::Image(image.to_owned()));
+        }
+        match text.parse() {
+            Ok(major) => Ok(PgSource::Major(major)),
+            Err(_) if text.contains('/') => Ok(PgSource::Bin(text.into())),
+            Err(_) => Err(format!(
+                "'{text}' is neither a PostgreSQL major version nor a directory"
+            )),
+        }
+    }
+}
+
+/// A factor whose values are a closed list of names.
+macro_rules! named {
+    ($(#[$meta:meta])* $name:ident, $what:literal: $($(#[$value_meta:meta])* $value:ident = $text:literal),+) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+        pub enum $name {
+            $($(#[$value_meta])* #[serde(rename = $text)] $value,)+
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(match self { $($name::$value => $text,)+ })
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                match text {
+                    $($text => Ok($name::$value),)+
+                    other => Err(format!(
+                        concat!("unknown ", $what, " '{}': choose from {}"),
+                        other,
+                        [$($text),+].join(", ")
+                    )),
+                }
+            }
+        }
+    };
+}
+
+named! {
+    /// How clients prove who they are (`pg_hba.conf`), on servers of our own.
+    Auth, "authentication":
+    /// They need not.
+    #[default]
+    Trust = "trust",
+    /// A password hashed by MD5.
+    Md5 = "md5",
+    /// SCRAM-SHA-256 with PostgreSQL's default number of iterations (4,096).
+    Scram = "scram"
+}
+
+named! {
+    /// Whether connections are encrypted, on servers of our own.
+    Tls, "TLS choice":
+    /// Not.
+    #[default]
+    Off = "off",
+    /// By TLS, with a certificate made for the run.
+    On = "on"
+}
+
+named! {
+    /// What the standing connections are.
+    StandingState, "state of standing connections":
+    /// Idle, outside any transaction.
+    #[default]
+    Idle = "idle",
+    /// Idle in a transaction that has an xid.
+    InTransaction = "in-transaction"
+}
+
+/// Settings only a server run has. Lists make levels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerConfig {
+    /// `auto`, `docker`, `local` or a URL without its password.
+    pub server: String,
+    /// Which PostgreSQL, a level each; empty for the default one. One number or none in
+    /// files of earlier versions.
+    #[serde(
+        rename = "pg",
+        default,
+        serialize_with = "as_names",
+        deserialize_with = "sources"
+    )]
+    pub sources: Vec<PgSource>,
+    /// How clients reach the server, a level each.
+    #[serde(
+        rename = "transport",
+        serialize_with = "as_names",
+        deserialize_with = "one_or_many"
+    )]
+    pub transports: Vec<Transport>,
+    /// Page size of the shared memory (`huge_pages`), a level each.
+    #[serde(rename = "page_size", default = "only_default")]
+    pub page_sizes: Vec<PageSize>,
+    /// Whether levels whose page size the host does not grant may be left out;
+    /// otherwise the run is partial without them.
+    #[serde(default)]
+    pub page_size_if_granted: bool,
+    /// Authentication, a level each.
+    #[serde(rename = "auth", default = "only_default")]
+    pub auths: Vec<Auth>,
+    /// With or without TLS, a level each.
+    #[serde(default = "only_default")]
+    pub tls: Vec<Tls>,
+    /// `shared_buffers` as PostgreSQL writes it, a level each.
+    #[serde(default = "default_shared_buffers")]
+    pub shared_buffers: Vec<String>,
+    /// What the standing connections are, a level each.
+    #[serde(rename = "standing_state", default = "only_default")]
+    pub standing_states: Vec<StandingState>,
+    /// What readers and clients run.
+    pub query: Statement,
+    /// When a disconnect is over.
+    pub disconnect: Disconnect,
+    /// Address of an existing PgBouncer, for servers given by URL.
+    pub pgbouncer: Option<String>,
+}
+
+fn only_default<T: Default>() -> Vec<T> {
+    vec![T::default()]
+}
+
+/// `shared_buffers` where nothing else is asked for.
+pub fn default_shared_buffers() -> Vec<String> {
+    vec!["128MB".to_owned()]
+}
+
+fn as_names<T: ToString, S: Serializer>(values: &[T], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(values.iter().map(T::to_string))
+}
+
+/// A list of names; one number, or nothing, in files of earlier versions.
+fn sources<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PgSource>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Recorded {
+        Names(Vec<String>),
+        One(Option<u32>),
+    }
+    match Recorded::deserialize(deserializer)? {
+        Recorded::One(major) => Ok(major.into_iter().map(PgSource::Major).collect()),
+        Recorded::Names(names) => names
+            .iter()
+            .map(|name| name.parse().map_err(serde::de::Error::custom))
+            .collect(),
+    }
+}
+
+/// Fewest 8 kB buffers that PostgreSQL takes, in kB.
+const LEAST_SHARED_BUFFERS_KB: u64 = 128;
+
+/// `shared_buffers` with its unit, in kB; `None` if it is not of that form.
+pub fn size_kb(text: &str) -> Option<u64> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number: u64 = digits.parse().ok()?;
+    let unit = match &text[digits.len()..] {
+        "kB" => 1,
+        "MB" => 1 << 10,
+        "GB" => 1 << 20,
+        _ => return None,
+    };
+    number.checked_mul(unit)
+}
+
+impl ServerConfig {
+    /// Whether the server is somebody else's: nothing is changed there, and nothing of it is a factor.
+    pub fn is_url(&self) -> bool {
+        self.server.contains("://")
+    }
+
+    /// The server's part of every level, crossed into `levels`. A server by URL is what it is.
+    pub(super) fn cross_into(&self, mut levels: Vec<Factors>) -> Vec<Factors> {
+        if self.is_url() {
+            return levels;
+        }
+        if !self.sources.is_empty() {
+            levels = super::crossed(&levels, &self.sources, |l, v| l.pg = Some(v));
+        }
+        levels = super::crossed(&levels, &self.transports, |l, v| l.transport = Some(v));
+        levels = super::crossed(&levels, &self.page_sizes, |l, v| l.page_size = Some(v));
+        levels = super::crossed(&levels, &self.auths, |l, v| l.auth = Some(v));
+        levels = super::crossed(&levels, &self.tls, |l, v| l.tls = Some(v));
+        levels = super::crossed(&levels, &self.shared_buffers, |l, v| {
+            l.shared_buffers = Some(v)
+        });
+        super::crossed(&levels, &self.standing_states, |l, v| {
+            l.standing_state = Some(v)
+        })
+    }
+
+    pub(super) fn validate(&self) -> Result<(), ConfigError> {
+        let fail = |message: String| Err(ConfigError(message));
+        for (name, empty, such_as) in [
+            ("--transport", self.transports.is_empty(), "tcp,unix"),
+            ("--page-size", self.page_sizes.is_empty(), "4k,2m"),
+            ("--auth", self.auths.is_empty(), "trust,scram"),
+            ("--tls", self.tls.is_empty(), "off,on"),
+            (
+                "--shared-buffers",
+                self.shared_buffers.is_empty(),
+                "128MB,1GB",
+            ),
+            (
+                "--standing-state",
+                self.standing_states.is_empty(),
+                "idle,in-transaction",
+            ),
+        ] {
+            if empty {
+                return fail(format!(
+                    "{name} is empty: give one or more, such as {such_as}"
+                ));
+            }
+        }
+        for size in &self.shared_buffers {
+            if size_kb(size).is_none_or(|kb| kb < LEAST_SHARED_BUFFERS_KB) {
+                return fail(format!(
+                    "--shared-buffers '{size}' is not a size from {LEAST_SHARED_BUFFERS_KB}kB on: write it as 128MB or 1GB"
+                ));
+            }
+        }
+        if self.tls.contains(&Tls::On) && self.transports.contains(&Transport::Unix) {
+            return fail(
+                "--tls on is for TCP: PostgreSQL does not encrypt its Unix socket; give --transport tcp"
+                    .into(),
+            );
+        }
+        self.validate_source()
+    }
+
+    /// What is asked of a server, against where it comes from.
+    fn validate_source(&self) -> Result<(), ConfigError> {
+        let fail = |message: String| Err(ConfigError(message));
+        let has = |wanted: fn(&PgSource) -> bool| self.sources.iter().any(wanted);
+        let (bins, images) = (
+            has(|s| matches!(s, PgSource::Bin(_))),
+            has(|s| matches!(s, PgSource::Image(_))),
+        );
+        if self.is_url() {
+            let ours = [
+                ("--pg with several versions", self.sources.len() > 1),
+                ("--pg-bin", bins),
+                ("--pg-image", images),
+                ("--page-size", self.page_sizes != [PageSize::Small]),
+                ("--auth", self.auths != [Auth::Trust]),
+                ("--tls", self.tls != [Tls::Off]),
+                (
+                    "--shared-buffers",
+                    self.shared_buffers != default_shared_buffers(),
+                ),
+            ];
+            if let Some((name, _)) = ours.iter().find(|o| o.1) {
+                return fail(format!(
+                    "{name} is for servers that procbench starts; the one at --server URL is what it is"
+                ));
+            }
+        }
+        if bins && (images || self.server == "docker") {
+            return fail(
+                "--pg-bin runs on this machine, not in Docker: give --server local (or auto) and no --pg-image"
+                    .into(),
+            );
+        }
+        if images && self.server == "local" {
+            return fail("--pg-image needs Docker: give --server docker (or auto)".into());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::experiment::{self, Scale};
+    use crate::record::Mode;
+
+    fn server(change: impl FnOnce(&mut ServerConfig)) -> Config {
+        let mut config =
+            (experiment::find("churn-tail").unwrap().config)(Mode::Server, Scale::Quick);
+        config.standing = vec![0];
+        change(config.server.as_mut().unwrap());
+        config
+    }
+
+    #[test]
+    fn every_list_makes_levels() {
+        let config = server(|s| {
+            s.sources = vec![PgSource::Major(13), PgSource::Bin("/opt/own/bin".into())];
+            s.transports = vec![Transport::Tcp];
+            s.page_sizes = PageSize::ALL.to_vec();
+            s.auths = vec![Auth::Trust, Auth::Md5, Auth::Scram];
+            s.tls = vec![Tls::Off, Tls::On];
+        });
+        config.validate().unwrap();
+        let levels = config.levels();
+        assert_eq!(levels.len(), 2 * 2 * 3 * 2);
+        let last = levels.last().unwrap();
+        assert_eq!(last.pg.as_deref(), Some("/opt/own/bin"));
+        assert_eq!(last.page_size.as_deref(), Some("2m"));
+        assert_eq!(
+            (last.auth.as_deref(), last.tls.as_deref()),
+            (Some("scram"), Some("on"))
+        );
+        let json = serde_json::to_string(&config).unwrap();
+        assert_eq!(serde_json::from_str::<Config>(&json).unwrap(), config);
+    }
+
+    #[test]
+    fn files_with_one_version_and_one_transport_are_read() {
+        let mut old = serde_json::to_value(server(|_| {})).unwrap();
+        let fields = old["server"].as_object_mut().unwrap();
+        for name in [
+            "page_size",
+            "auth",
+            "tls",
+            "shared_buffers",
+            "standing_state",
+        ] {
+            assert!(fields.remove(name).is_some(), "{name}");
+        }
+        fields.insert("transport".into(), "unix".into());
+        for (recorded, expected) in [
+            (serde_json::json!(17), vec![PgSource::Major(17)]),
+            (serde_json::Value::Null, Vec::new()),
+        ] {
+            old["server"]["pg"] = recorded;
+            let config: Config = serde_json::from_value(old.clone()).unwrap();
+            let server = config.server.unwrap();
+            assert_eq!(server.sources, expected);
+            assert_eq!(server.transports, [Transport::Unix]);
+            assert_eq!(server.auths, [Auth::Trust]);
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_in_one_line() {
+        let refused = |change: fn(&mut ServerConfig)| server(change).validate().unwrap_err().0;
+        assert!(refused(|s| s.auths.clear()).contains("--auth is empty"));
+        assert!(refused(|s| s.shared_buffers = vec!["12".into()]).contains("128MB"));
+        assert!(refused(|s| s.shared_buffers = vec!["8kB".into()]).contains("128kB"));
+        let tls = refused(|s| {
+            s.tls = vec![Tls::On];
+            s.transports = vec![Transport::Unix];
+        });
+        assert!(tls.contains("--tls on is for TCP"));
+        let url = refused(|s| {
+            s.server = "postgres://me@h/x".into();
+            s.auths = vec![Auth::Scram];
+        });
+        assert!(url.starts_with("--auth is for servers"));
+        let bin = refused(|s| {
+            s.server = "docker".into();
+            s.sources = vec![PgSource::Bin("/opt/pg/bin".into())];
+        });
+        assert!(bin.starts_with("--pg-bin runs on this machine"));
+    }
+
+    #[test]
+    fn sources_round_trip_by_their_names() {
+        for source in [
+            PgSource::Major(18),
+            PgSource::Bin("/opt/patched/bin".into()),
+            PgSource::Image("postgres:16".into()),
+        ] {
+            assert_eq!(source.to_string().parse(), Ok(source));
+        }
+        assert!(
+            "sixteen"
+                .parse::<PgSource>()
+                .unwrap_err()
+                .contains("sixteen")
+        );
+    }
+}
