@@ -34,6 +34,10 @@ pub struct Factors {
     /// Transactions with an xid that end, per second, over all of the model's committers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit_rate: Option<String>,
+    /// The clients' total rate, as it was asked for: `200/s`, `max`, or a share `50%` of what
+    /// the weakest arm sustains.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_rate: Option<String>,
     /// Authentication: `trust`, `md5` or `scram`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<String>,
@@ -65,6 +69,8 @@ pub enum Factor {
     Mapping,
     /// [`Factors::commit_rate`].
     CommitRate,
+    /// [`Factors::client_rate`].
+    ClientRate,
     /// [`Factors::auth`].
     Auth,
     /// [`Factors::tls`].
@@ -77,7 +83,7 @@ pub enum Factor {
 
 impl Factor {
     /// Every factor, in the order in which titles name them.
-    pub const ALL: [Factor; 11] = [
+    pub const ALL: [Factor; 12] = [
         Factor::Pg,
         Factor::SlotOrder,
         Factor::Lock,
@@ -85,6 +91,7 @@ impl Factor {
         Factor::PageSize,
         Factor::Mapping,
         Factor::CommitRate,
+        Factor::ClientRate,
         Factor::Auth,
         Factor::Tls,
         Factor::SharedBuffers,
@@ -101,6 +108,7 @@ impl Factor {
             Factor::PageSize => "pages",
             Factor::Mapping => "mapping",
             Factor::CommitRate => "commits/s",
+            Factor::ClientRate => "clients at",
             Factor::Auth => "auth",
             Factor::Tls => "TLS",
             Factor::SharedBuffers => "shared_buffers",
@@ -128,6 +136,7 @@ impl Factors {
             Factor::PageSize => &self.page_size,
             Factor::Mapping => &self.mapping,
             Factor::CommitRate => &self.commit_rate,
+            Factor::ClientRate => &self.client_rate,
             Factor::Auth => &self.auth,
             Factor::Tls => &self.tls,
             Factor::SharedBuffers => &self.shared_buffers,
@@ -145,6 +154,7 @@ impl Factors {
             Factor::PageSize => &mut self.page_size,
             Factor::Mapping => &mut self.mapping,
             Factor::CommitRate => &mut self.commit_rate,
+            Factor::ClientRate => &mut self.client_rate,
             Factor::Auth => &mut self.auth,
             Factor::Tls => &mut self.tls,
             Factor::SharedBuffers => &mut self.shared_buffers,
