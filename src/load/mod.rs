@@ -2,6 +2,7 @@
 
 pub mod cancel;
 pub mod clock;
+pub mod connection_cost;
 pub mod cpu;
 pub mod driver;
 pub mod keep_awake;
