@@ -2,6 +2,7 @@
 
 pub mod accounting;
 pub mod comparable;
+pub mod cpu_table;
 pub mod drawings;
 pub mod export;
 pub mod figure;

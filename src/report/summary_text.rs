@@ -1,6 +1,7 @@
 //! What was found, in plain words: for the terminal and for SUMMARY.md.
 
 use super::accounting::accounting_markdown;
+use super::cpu_table::cpu_tables_markdown;
 use super::drawings::Summarized;
 use super::findings::{agreement, findings, place};
 use super::format::{count, difference, duration};
@@ -63,6 +64,7 @@ pub fn markdown(experiment: &Experiment, items: &[Summarized<'_>], figures: &[St
         out += &sweep_tables_markdown(run, summary);
         out += &lock_tables_markdown(run, summary);
         out += &accounting_markdown(run, summary);
+        out += &cpu_tables_markdown(run, summary);
     }
     if !figures.is_empty() {
         out += "## Figures\n\n";
