@@ -258,6 +258,13 @@ impl Config {
                 arms.join(", ")
             ));
         }
+        let is_url = self.server.as_ref().is_some_and(ServerConfig::is_url);
+        let absent = |arm: &Arm| Some((*arm, arm.needs_own_server().filter(|_| is_url)?));
+        if let Some((arm, why)) = self.arms.iter().find_map(absent) {
+            return fail(format!(
+                "arm '{arm}' is for servers that procbench starts ({why}): the one at --server URL is left as it is"
+            ));
+        }
         for (name, value) in [
             ("--readers", self.readers),
             ("--clients", self.clients),

@@ -9,8 +9,8 @@ use crate::load::plan::{BlockSpec, Plan, PlanShape};
 use crate::load::{Arrivals, ClockQuality, OfferedRate};
 use crate::procarray::SlotOrder;
 use crate::record::{
-    Block, BlockCpu, Factors, Mode, Provenance, Role, RoleTally, Run, RunStatus, SCHEMA_VERSION,
-    SeriesHistogram, SeriesKey,
+    Block, BlockCpu, CpuAccount, CpuGroup, Factors, Mode, Provenance, Role, RoleTally, Run,
+    RunStatus, SCHEMA_VERSION, SeriesHistogram, SeriesKey, Throttling,
 };
 
 /// A block whose readers saw `1000 * scale` ns, plus a spread.
@@ -137,6 +137,39 @@ pub fn sample_run(blocks: u32) -> Run {
             .collect(),
         config,
     }
+}
+
+/// The small run with the CPU that a server run counts: in each block the readers cost the backends 1 ms,
+/// and of 60 transactions each costs them 50 us and the clients 10 us.
+pub fn sample_run_with_cpu() -> Run {
+    let mut run = sample_run(8);
+    for block in &mut run.blocks {
+        let clients = if block.arm == Arm::Quiet { 0 } else { 60 };
+        for (role, tally) in &mut block.tallies {
+            tally.begun_in_load = if *role == Role::Client { clients } else { 500 };
+        }
+        let used = |used_ns| CpuAccount {
+            used_ns,
+            ..CpuAccount::default()
+        };
+        let backends = CpuAccount {
+            voluntary_switches: Some(10),
+            involuntary_switches: Some(2),
+            run_delay_ns: Some(1_000_000),
+            ..used(1_000_000 + clients * 50_000)
+        };
+        block.cpu.groups = BTreeMap::from([
+            (CpuGroup::Postmaster, used(0)),
+            (CpuGroup::Backends, backends),
+            (CpuGroup::Reader, used(3_000_000)),
+            (CpuGroup::Client, used(clients * 10_000)),
+        ]);
+        block.cpu.server_throttling = Some(Throttling {
+            periods: 1,
+            ns: 1_000_000,
+        });
+    }
+    run
 }
 
 /// The small run once for each lock; unpooled readers are slower by the lock's scale.

@@ -18,7 +18,7 @@ use crate::load::driver::Bench;
 use crate::load::progress::Progress;
 use crate::model::ModelBench;
 use crate::record::{Mode, Run, write_run};
-use crate::report::{accounting, cells, drawings, lock_table, rows, sweep_words, table};
+use crate::report::{accounting, cells, cpu_table, drawings, lock_table, rows, sweep_words, table};
 use crate::server::{ServerBench, ServerRequest};
 use crate::stats::{RunSummary, summarize};
 
@@ -220,6 +220,7 @@ pub fn print_tables(run: &Run, summary: &RunSummary) {
     print(&sweep_words::sweep_tables(run, summary));
     print(&lock_table::lock_tables(run, summary));
     print(&accounting::accounting_table(run, summary));
+    print(&cpu_table::cpu_tables(run, summary));
 }
 
 /// Prints a run on stdout.

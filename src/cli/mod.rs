@@ -64,6 +64,9 @@ enum Command {
     Experiments(list::ExperimentsCommand),
     /// Look at this machine and say what is missing
     Doctor(doctor::DoctorCommand),
+    /// The helper of the arm cpu-burn, which procbench starts by itself
+    #[command(name = crate::server::burner::SUBCOMMAND, hide = true)]
+    Burner,
 }
 
 /// Parses the process's arguments and carries them out.
@@ -82,6 +85,10 @@ pub fn main() -> ExitCode {
         Command::Export(command) => command.run(),
         Command::Experiments(command) => command.run(),
         Command::Doctor(command) => command.run(),
+        Command::Burner => match crate::server::burner::serve() {
+            Ok(()) => Ok(Outcome::Done),
+            Err(e) => Err(CommandError::Failed(e.into())),
+        },
     };
     match outcome {
         Ok(outcome) => outcome.into(),

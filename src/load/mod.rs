@@ -3,6 +3,7 @@
 pub mod cancel;
 pub mod client_rates;
 pub mod clock;
+pub mod connection_cost;
 pub mod cpu;
 pub mod driver;
 pub mod keep_awake;

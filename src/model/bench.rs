@@ -104,7 +104,7 @@ impl<'a> ModelBench<'a> {
             .visit
             .as_mut()
             .ok_or_else(|| Failure::Fatal("no visit is open".to_owned()))?;
-        let before = CpuReading::take(Watched::default());
+        let before = CpuReading::take(Watched::default(), None);
         let measured = visit.measure(&BlockOrder {
             config: self.config,
             model: &self.model,
@@ -115,7 +115,10 @@ impl<'a> ModelBench<'a> {
             sampling,
             cancel: &self.cancel,
         });
-        let cpu = before.until_now(Watched::default(), &measured.record);
+        let cpu = before.until(
+            &CpuReading::take(Watched::default(), None),
+            &measured.record,
+        );
         Ok((measured, cpu))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::accounting::accounting_markdown;
 use super::cells::cell_table_markdown;
+use super::cpu_table::cpu_tables_markdown;
 use super::drawings::Summarized;
 use super::findings::{agreement, findings, place};
 use super::format::{count, difference, duration};
@@ -65,6 +66,7 @@ pub fn markdown(experiment: &Experiment, items: &[Summarized<'_>], figures: &[St
         out += &sweep_tables_markdown(run, summary);
         out += &lock_tables_markdown(run, summary);
         out += &accounting_markdown(run, summary);
+        out += &cpu_tables_markdown(run, summary);
     }
     if !figures.is_empty() {
         out += "## Figures\n\n";

@@ -1,11 +1,15 @@
 //! Server mode's bench: a fresh server for each visit, load threads, standing
 //! connections, and one block after another on them.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use super::crew::CrewSpec;
+use super::fork_count::ForkCount;
 use super::levels::{Supply, named, spec_of};
 use super::load_thread::LoadThread;
+use super::own_tables;
 use super::provision::{
     PgBouncerSpec, RunningPgBouncer, RunningServer, ServerChoice, ServerKind, ServerUrl,
     init_pgbench_accounts, provision, start_pgbouncer,
@@ -17,6 +21,7 @@ use super::standing::{Layout, Standing};
 use super::visit::{Measured, OpenVisit, Stretch};
 use crate::arm::Arm;
 use crate::config::{Config, ServerConfig, Statement};
+use crate::load::connection_cost::ConnectionCost;
 use crate::load::cpu::Watched;
 use crate::load::driver::{Bench, Failure};
 use crate::load::plan::{BlockSpec, Visit};
@@ -37,22 +42,26 @@ pub struct ServerRequest {
 
 /// Server mode's [`Bench`].
 pub struct ServerBench<'a> {
-    config: &'a Config,
+    pub(super) config: &'a Config,
     asked_for: &'a ServerConfig,
     request: &'a ServerRequest,
-    cancel: Cancel,
-    say: &'a dyn Fn(&str),
+    pub(super) cancel: Cancel,
+    pub(super) say: &'a dyn Fn(&str),
     supply: Supply,
     began_ns: u64,
-    client_rates: ClientRates,
+    pub(super) client_rates: ClientRates,
     /// Arms that take part, as found by [`Bench::prepare`].
-    arms: Vec<Arm>,
+    pub(super) arms: Vec<Arm>,
     open: Option<OpenVisit>,
     /// What the first server of each source was; every later one must be the same.
     first: BTreeMap<Option<String>, SameServer>,
     provenance: Option<ServerProvenance>,
     settings: SettingsSeen,
-    remarks: Vec<String>,
+    pub(super) remarks: Vec<String>,
+    /// What a connection costs, by level, as far as it is known.
+    pub(super) costs: BTreeMap<Factors, ConnectionCost>,
+    /// procbench itself, for the helper of `cpu-burn`.
+    pub(super) helper_program: Option<PathBuf>,
 }
 
 impl<'a> ServerBench<'a> {
@@ -78,6 +87,18 @@ impl<'a> ServerBench<'a> {
             provenance: None,
             settings: SettingsSeen::default(),
             remarks: Vec::new(),
+            costs: BTreeMap::new(),
+            helper_program: std::env::current_exe().ok(),
+        }
+    }
+
+    /// Where the `procbench` program is, if it is not the program that runs (as in a test): `cpu-burn`
+    /// starts it as its helper.
+    #[must_use]
+    pub fn with_helper_program(self, program: impl Into<PathBuf>) -> Self {
+        ServerBench {
+            helper_program: Some(program.into()),
+            ..self
         }
     }
 
@@ -177,7 +198,7 @@ impl<'a> ServerBench<'a> {
         settings
     }
 
-    fn open(&self) -> Result<&OpenVisit, Failure> {
+    pub(super) fn open(&self) -> Result<&OpenVisit, Failure> {
         self.open
             .as_ref()
             .ok_or_else(|| Failure::Fatal("no visit is open".into()))
@@ -217,6 +238,8 @@ fn persistent_connections(arms: &[Arm], readers: u32, clients: u32, pool_size: u
     let of = |takes_part: bool, count: u32| if takes_part { count } else { 0 };
     readers
         + of(arms.contains(&Arm::KeptOpen), clients)
+        + of(arms.contains(&Arm::Vacuum), clients)
+        + of(arms.contains(&Arm::Commit), clients)
         + of(arms.contains(&Arm::Pool), pool_size)
         // PgBouncer's own server connections, whichever of its arms run.
         + of(arms.iter().any(|a| a.needs_pgbouncer()), pool_size)
@@ -269,6 +292,8 @@ impl Bench for ServerBench<'_> {
 
     fn set_client_rates(&mut self, rates: ClientRates) {
         self.client_rates = rates;
+        // At another rate a connection costs something else.
+        self.costs.clear();
     }
 
     fn open_visit(&mut self, visit: &Visit) -> Result<(), Failure> {
@@ -284,6 +309,10 @@ impl Bench for ServerBench<'_> {
             };
             Failure::Fatal(format!("{what}: {message}{hint}"))
         };
+        if self.is_ours() {
+            own_tables::create(&server, &self.arms, self.config.clients)
+                .map_err(|e| failed("the tables of vacuum and commit", e.message))?;
+        }
         let pgbouncer = if self.wants_pgbouncer() {
             let started = start_pgbouncer(&server, &self.pgbouncer_spec(), &|_| {});
             Some(started.map_err(|e| failed("PgBouncer", e.to_string()))?)
@@ -338,48 +367,59 @@ impl Bench for ServerBench<'_> {
             pgbouncer: pgbouncer.as_ref().and_then(RunningPgBouncer::pid),
         };
         let factors = self.factors(&server, &visit.factors, &settings);
+        let burner = self.start_burner(watched.postmaster);
         self.open = Some(OpenVisit {
             readers,
             clients,
+            burner: RefCell::new(burner),
             standing,
             pgbouncer,
             server,
             base_children,
             watched,
+            last_reading: RefCell::new(None),
+            forks: RefCell::new(ForkCount::start()),
             factors,
         });
-        Ok(())
+        self.learn_connection_cost()
     }
 
     fn run_block(&mut self, spec: &BlockSpec) -> Result<Block, Failure> {
         let visit = self.open()?;
         let (settle, settled) = visit.settle(&self.cancel);
+        let factors = visit.factors.clone();
+        let burn_ns = self.burn_ns(&factors);
         let Measured {
             window,
             record,
             cpu,
+            counters,
         } = visit.measure(&Stretch {
             config: self.config,
             arm: spec.arm,
             rates: (self.config.reader_rate, self.client_rates.at(&spec.factors)),
             lengths_ns: (self.config.warmup_ns, self.config.block_ns()),
+            burn_ns,
             seed_path: u64::from(spec.index) + 1,
             cancel: &self.cancel,
         })?;
+        if let Some(cost) = self.costs.get_mut(&factors) {
+            cost.add(spec.arm, &cpu, &record.tallies, burn_ns.unwrap_or(0));
+        }
         Ok(Block {
             index: spec.index,
             arm: spec.arm,
             twin: spec.twin,
             round: spec.round,
             visit: spec.visit,
-            factors: visit.factors.clone(),
+            factors,
             start_ns: window.measure_from_ns.saturating_sub(self.began_ns),
             measured_ns: window.measured_ns(),
             settle_ns: settle.as_nanos() as u64,
             settled,
             tallies: record.tallies,
             cpu,
-            counters: BTreeMap::new(),
+            counters,
             series: record.series,
         })
     }
@@ -392,6 +432,7 @@ impl Bench for ServerBench<'_> {
             arm,
             rates: (self.config.reader_rate, OfferedRate::Max),
             lengths_ns: CALIBRATION_NS,
+            burn_ns: self.burn_ns(&visit.factors),
             seed_path: derive_seed(0, &[arm.index() as u64]),
             cancel: &self.cancel,
         })?;
@@ -423,6 +464,7 @@ mod tests {
         assert_eq!(held(&[Arm::Pool]), 11);
         assert_eq!(held(&[Arm::Pgbouncer]), 11);
         assert_eq!(held(&[Arm::Pgbouncer, Arm::PgbouncerKept]), 11);
-        assert_eq!(held(&Arm::ALL), 4 + 20 + 7 + 7);
+        assert_eq!(held(&[Arm::FailedLogin, Arm::CpuBurn]), 4);
+        assert_eq!(held(&Arm::ALL), 4 + 3 * 20 + 7 + 7);
     }
 }

@@ -1,14 +1,19 @@
 //! Server mode: the arms on real PostgreSQL connections.
 
 mod bench;
+mod burn_calibration;
+pub mod burner;
 mod connect;
 mod crew;
 mod death;
+mod failed_login;
 #[cfg(test)]
 mod fake_server;
+mod fork_count;
 mod levels;
 mod load_thread;
 mod operations;
+mod own_tables;
 mod phase_stream;
 mod same_server;
 mod server_facts;

@@ -3,6 +3,7 @@
 mod conclusion;
 mod contender;
 mod contrast;
+mod cpu_cost;
 mod guards;
 mod level;
 mod lock_level;
@@ -15,6 +16,7 @@ mod verdict;
 pub use conclusion::{Conclusion, Found, conclusions};
 pub use contender::ContenderSummary;
 pub use contrast::{Contrast, ERROR_RATE, Estimate, contrasts, estimates};
+pub use cpu_cost::{CpuPerTransaction, CpuSum, cpu_per_transaction};
 pub use guards::{Guard, Severity, findings, quoted_series};
 pub use level::{Effect, LevelSummary, paired_contrasts};
 pub use lock_level::{
