@@ -8,7 +8,8 @@ use clap::Args;
 use super::values;
 use crate::arm::Arm;
 use crate::config::{
-    Background, ClientRate, Config, ConfigError, Disconnect, ModelConfig, ServerConfig, Statement,
+    Background, ClientRate, Config, ConfigError, Disconnect, ModelConfig, Protocol, ServerConfig,
+    Statement,
 };
 use crate::load::keep_awake::KeepAwakeChoice;
 use crate::load::{Arrivals, OfferedRate};
@@ -250,6 +251,9 @@ pub struct ServerOptions {
     /// When a disconnect is over
     #[arg(long, value_enum)]
     pub disconnect: Option<Disconnect>,
+    /// How readers and clients send their statements (not through PgBouncer when prepared)
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub protocol: Option<Protocol>,
     /// Your own PgBouncer before a server given by URL
     #[arg(long, value_name = "URL")]
     pub pgbouncer: Option<ServerUrl>,
@@ -417,6 +421,7 @@ impl ServerOptions {
             transport: self.transport.unwrap_or_default(),
             query: self.query.clone().unwrap_or_else(|| defaults.query.clone()),
             disconnect: self.disconnect.unwrap_or(defaults.disconnect),
+            protocol: self.protocol.unwrap_or(defaults.protocol),
             pgbouncer: self.pgbouncer.clone(),
             choice,
         };
@@ -426,6 +431,7 @@ impl ServerOptions {
             transport: request.transport.to_string(),
             query: request.query.clone(),
             disconnect: request.disconnect,
+            protocol: request.protocol,
             pgbouncer: request.pgbouncer.as_ref().map(ToString::to_string),
         };
         (request, recorded)

@@ -3,7 +3,7 @@
 use super::{Answer, Experiment, Scale};
 use crate::arm::Arm;
 use crate::config::{
-    Background, ClientRate, Config, Disconnect, ModelConfig, ServerConfig, Statement,
+    Background, ClientRate, Config, Disconnect, ModelConfig, Protocol, ServerConfig, Statement,
 };
 use crate::load::keep_awake::KeepAwakeChoice;
 use crate::load::{Arrivals, OfferedRate};
@@ -121,6 +121,7 @@ pub(crate) fn default_server() -> ServerConfig {
         transport: "tcp".to_owned(),
         query: Statement::Sql("SELECT 1".to_owned()),
         disconnect: Disconnect::Wait,
+        protocol: Protocol::Simple,
         pgbouncer: None,
     }
 }

@@ -15,7 +15,7 @@ use super::settle::stable_children;
 use super::standing::{Layout, Standing};
 use super::visit::{Measured, OpenVisit, Stretch};
 use crate::arm::Arm;
-use crate::config::{Config, Disconnect, Statement};
+use crate::config::{Config, Disconnect, Protocol, Statement};
 use crate::load::cpu::Watched;
 use crate::load::driver::{Bench, Failure};
 use crate::load::plan::{BlockSpec, Visit};
@@ -39,6 +39,8 @@ pub struct ServerRequest {
     pub query: Statement,
     /// When a disconnect is over.
     pub disconnect: Disconnect,
+    /// How statements are sent.
+    pub protocol: Protocol,
     /// The user's own PgBouncer, for a server given by URL.
     pub pgbouncer: Option<ServerUrl>,
 }
@@ -307,6 +309,7 @@ impl Bench for ServerBench<'_> {
                     server: server.endpoint().clone(),
                     count,
                     statement: self.request.query.clone(),
+                    protocol: self.request.protocol,
                 };
                 LoadThread::start("readers", spec, &self.cancel).map(|thread| (thread, count))
             })
@@ -319,6 +322,7 @@ impl Bench for ServerBench<'_> {
                 pgbouncer: pgbouncer.as_ref().map(|p| p.endpoint().clone()),
                 count: config.clients,
                 statement: self.request.query.clone(),
+                protocol: self.request.protocol,
                 disconnect: self.request.disconnect,
                 arms: self.arms.clone(),
                 pool_size: config.pool_size,

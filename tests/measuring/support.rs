@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use procbench::arm::Arm;
-use procbench::config::{ClientRate, Config, Disconnect, Statement};
+use procbench::config::{ClientRate, Config, Disconnect, Protocol, Statement};
 use procbench::execute::execute;
 use procbench::experiment::{self, Scale};
 use procbench::load::keep_awake::KeepAwakeChoice;
@@ -80,6 +80,7 @@ pub fn request(choice: ServerChoice) -> ServerRequest {
         transport: Transport::Tcp,
         query: Statement::Sql("SELECT 1".to_owned()),
         disconnect: Disconnect::Wait,
+        protocol: Protocol::Simple,
         pgbouncer: None,
     }
 }
