@@ -338,6 +338,7 @@ impl Bench for ServerBench<'_> {
                     server: server.endpoint().clone(),
                     count,
                     statement: self.asked_for.query.clone(),
+                    protocol: self.asked_for.protocol,
                 };
                 LoadThread::start("readers", spec, &self.cancel).map(|thread| (thread, count))
             })
@@ -351,6 +352,7 @@ impl Bench for ServerBench<'_> {
                 count: config.clients,
                 statement: self.asked_for.query.clone(),
                 disconnect: self.asked_for.disconnect,
+                protocol: self.asked_for.protocol,
                 arms: self.arms.clone(),
                 pool_size: config.pool_size,
             },

@@ -3,18 +3,17 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
-use tokio_postgres::NoTls;
-
 use super::burner::Burn;
 use super::connect::Target;
+use super::frontend::Frontend;
 use super::operations::Means;
 use super::own_tables::statement_of;
+use super::pool::{Pool, open_pool};
 use super::provision::Endpoint;
 use super::session::{ConnectError, Session, StatementTexts};
 use super::task_loop;
 use crate::arm::Arm;
-use crate::config::{Disconnect, Statement};
+use crate::config::{Disconnect, Protocol, Statement};
 use crate::load::clock::thread_cpu_ns;
 use crate::load::timer::PreciseTimer;
 use crate::load::{Arrivals, Cancel, OfferedRate, Schedule, Window, Worker, derive_seed};
@@ -51,6 +50,8 @@ pub enum CrewSpec {
         count: u32,
         /// What they run.
         statement: Statement,
+        /// How it is sent.
+        protocol: Protocol,
     },
     /// Clients, in whatever way the arm says.
     Clients {
@@ -62,6 +63,8 @@ pub enum CrewSpec {
         count: u32,
         /// What they run.
         statement: Statement,
+        /// How it is sent.
+        protocol: Protocol,
         /// When a disconnect is over.
         disconnect: Disconnect,
         /// Arms that will be asked for; only their connections are opened.
@@ -103,6 +106,7 @@ pub(super) struct Crew {
     role: Role,
     operation: Operation,
     statement: Statement,
+    protocol: Protocol,
     disconnect: Disconnect,
     count: u32,
     server: Target,
@@ -121,19 +125,17 @@ pub(super) struct Crew {
 async fn persistent(
     target: &Target,
     statements: &[Statement],
+    protocol: Protocol,
 ) -> Result<Vec<Worktool>, ConnectError> {
     let mut tools = Vec::new();
     for (worker, statement) in (0u64..).zip(statements) {
-        let session = Session::open(target).await?;
-        let mut texts = StatementTexts::new(statement.clone(), worker);
+        let mut session = Frontend::open(target).await?;
+        let mut texts = StatementTexts::new(statement.clone(), worker).sent_by(protocol);
         // The first statement of a session loads catalogues; not our subject.
-        session
-            .run(&texts.next_text())
-            .await
-            .map_err(|class| ConnectError {
-                message: format!("the query failed ({class:?}): {statement}"),
-                class,
-            })?;
+        texts.run_on(&mut session).await.map_err(|e| ConnectError {
+            message: format!("the query failed ({e}): {statement}"),
+            class: e.class(),
+        })?;
         tools.push(Worktool {
             means: Means::Persistent {
                 target: target.clone(),
@@ -166,14 +168,16 @@ impl Crew {
                 server,
                 count,
                 statement,
+                protocol,
             } => {
                 let target = resolve(&server)?;
                 let same = vec![statement.clone(); count as usize];
-                let direct = persistent(&target, &same).await?;
+                let direct = persistent(&target, &same, protocol).await?;
                 Ok(Crew {
                     role: Role::Reader,
                     operation: Operation::Statement,
                     statement,
+                    protocol,
                     disconnect: Disconnect::Wait,
                     count,
                     server: target,
@@ -192,6 +196,7 @@ impl Crew {
                 pgbouncer,
                 count,
                 statement,
+                protocol,
                 disconnect,
                 arms,
                 pool_size,
@@ -203,21 +208,21 @@ impl Crew {
                 }
                 let same = vec![statement.clone(); count as usize];
                 let direct = if arms.contains(&Arm::KeptOpen) {
-                    persistent(&target, &same).await?
+                    persistent(&target, &same, protocol).await?
                 } else {
                     Vec::new()
                 };
                 let own = |arm| own_statements(arm, &arms, count);
-                let vacuuming = persistent(&target, &own(Arm::Vacuum)).await?;
-                let committing = persistent(&target, &own(Arm::Commit)).await?;
+                let vacuuming = persistent(&target, &own(Arm::Vacuum), Protocol::Simple).await?;
+                let committing = persistent(&target, &own(Arm::Commit), Protocol::Simple).await?;
                 let through_pgbouncer = match &pgbouncer {
                     Some(address) if arms.contains(&Arm::PgbouncerKept) => {
-                        persistent(address, &same).await?
+                        persistent(address, &same, protocol).await?
                     }
                     _ => Vec::new(),
                 };
                 let pool = if arms.contains(&Arm::Pool) {
-                    Some(open_pool(&server, pool_size).await?)
+                    Some(open_pool(&target, pool_size).await?)
                 } else {
                     None
                 };
@@ -225,6 +230,7 @@ impl Crew {
                     role: Role::Client,
                     operation: Operation::Transaction,
                     statement,
+                    protocol,
                     disconnect,
                     count,
                     server: target,
@@ -258,9 +264,9 @@ impl Crew {
         if let Some(keep) = self.kept(arm) {
             for tool in keep.iter_mut() {
                 if let Means::Persistent { target, session } = &mut tool.means
-                    && session.as_ref().is_none_or(Session::is_closed)
+                    && session.as_mut().is_none_or(Frontend::is_closed)
                 {
-                    let opened = Session::open(target).await;
+                    let opened = Frontend::open(target).await;
                     *session = Some(opened.map_err(|e| CrewError::Lost(e.message))?);
                 }
             }
@@ -294,7 +300,8 @@ impl Crew {
                         return Err(CrewError::Harness(format!("{arm} has no means of its own")));
                     }
                 };
-                let texts = StatementTexts::new(self.statement.clone(), u64::from(worker));
+                let texts = StatementTexts::new(self.statement.clone(), u64::from(worker))
+                    .sent_by(self.protocol);
                 Ok(Worktool { means, texts })
             })
             .collect()
@@ -367,7 +374,8 @@ impl Crew {
                     ..
                 } = tool.means
                 {
-                    session.close().await;
+                    // Already closed, or closed by the system: the end is the same.
+                    let _ = session.terminate(Disconnect::Wait).await;
                 }
             }
         };
@@ -401,24 +409,4 @@ async fn fill_pgbouncer(address: &Target, pool_size: u32) -> Result<(), ConnectE
         task.await.map_err(|e| harness(e.to_string()))??;
     }
     Ok(())
-}
-
-/// An in-process pool, filled beforehand: its own warm-up is not our subject.
-pub(super) async fn open_pool(server: &Endpoint, size: u32) -> Result<Pool, ConnectError> {
-    let manager = Manager::from_config(
-        server.to_config(),
-        NoTls,
-        ManagerConfig {
-            recycling_method: RecyclingMethod::Fast,
-        },
-    );
-    let pool = Pool::builder(manager)
-        .max_size(size as usize)
-        .build()
-        .map_err(|e| harness(e.to_string()))?;
-    let mut filled = Vec::new();
-    for _ in 0..size {
-        filled.push(pool.get().await.map_err(|e| harness(e.to_string()))?);
-    }
-    Ok(pool)
 }
