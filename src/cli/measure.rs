@@ -18,7 +18,9 @@ use crate::load::driver::Bench;
 use crate::load::progress::Progress;
 use crate::model::ModelBench;
 use crate::record::{Mode, Run, write_run};
-use crate::report::{accounting, cells, cpu_table, drawings, lock_table, rows, sweep_words, table};
+use crate::report::{
+    accounting, cells, costs, cpu_table, drawings, lock_table, rows, sweep_words, table,
+};
 use crate::server::{ServerBench, ServerRequest};
 use crate::stats::{RunSummary, summarize};
 
@@ -217,6 +219,7 @@ pub fn print_tables(run: &Run, summary: &RunSummary) {
         print(&table::run_table(run, summary));
         print(&cells::cell_table(run, summary));
     }
+    print(&costs::cost_tables(run, summary));
     print(&sweep_words::sweep_tables(run, summary));
     print(&lock_table::lock_tables(run, summary));
     print(&accounting::accounting_table(run, summary));

@@ -33,6 +33,8 @@ pub enum Answer {
     Sweeps(&'static [Sweep]),
     /// Counts for each operation.
     Counts,
+    /// What a client's transaction costs in each arm.
+    Costs,
 }
 
 /// A canned experiment.
@@ -69,7 +71,7 @@ impl Experiment {
     pub fn sweeps(&self) -> &'static [Sweep] {
         match self.answer {
             Answer::Sweeps(sweeps) => sweeps,
-            Answer::Contrast | Answer::Counts => &[],
+            Answer::Contrast | Answer::Counts | Answer::Costs => &[],
         }
     }
 }
@@ -78,6 +80,11 @@ impl Experiment {
 /// experiment of another kind.
 pub fn is_contrast(run: &Run) -> bool {
     find(&run.experiment).map_or(true, |e| matches!(e.answer, Answer::Contrast))
+}
+
+/// Whether a run is read as what a client's transaction costs.
+pub fn has_costs(run: &Run) -> bool {
+    find(&run.experiment).is_ok_and(|e| matches!(e.answer, Answer::Costs))
 }
 
 /// No such experiment.

@@ -9,7 +9,7 @@ use crate::load::{Arrivals, OfferedRate};
 use crate::procarray::SlotOrder;
 use crate::record::{Mode, Run};
 use crate::report::format::count;
-use crate::stats::{LevelSummary, RunSummary};
+use crate::stats::{Estimate, LevelSummary, RunSummary, client_rate};
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
     name: "pool",
@@ -19,7 +19,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     primary_outcome: "Order of transactions per second in the closed loop: kept-open, pool, unpooled.",
     declared_percentile: 99.0,
     assess,
-    answer: Answer::Contrast,
+    answer: Answer::Costs,
     limits: &[
         "Not what a pool of many clients gains: here there are as many clients as the machine can drive, and the pool is half as large.",
         "Not a ranking of pooler programs: one in-process pool and one PgBouncer, transaction pooling, on the server's own machine.",
@@ -40,21 +40,28 @@ const ARMS: [Arm; 6] = [
 ];
 
 /// The closed loop's order, fastest first, against the prediction.
-fn assess(_: &Run, summary: &RunSummary) -> String {
+fn assess(run: &Run, summary: &RunSummary) -> String {
     let closed_loop = |l: &&LevelSummary| l.factors.client_rate.as_deref() == Some("max");
     let Some(level) = summary.levels.iter().find(closed_loop) else {
         return "the primary outcome needs a closed loop (--client-rate max).".to_owned();
     };
-    let mut rates: Vec<(Arm, f64)> = level
+    let mut rates: Vec<(Arm, Estimate)> = level
         .contenders
         .iter()
-        .filter(|c| !c.twin && c.arm != Arm::Quiet)
-        .map(|c| (c.arm, c.client_per_second))
+        .filter(|c| !c.twin)
+        .filter_map(|c| {
+            let blocks = run.blocks_of(c.arm, false, &level.factors);
+            Some((c.arm, client_rate(&blocks, run.config.seed)?))
+        })
         .collect();
-    rates.sort_by(|a, b| b.1.total_cmp(&a.1));
+    rates.sort_by(|a, b| b.1.value_ns.total_cmp(&a.1.value_ns));
+    let number = |n: f64| count(n.round() as u64);
     let words: Vec<String> = rates
         .iter()
-        .map(|(arm, rate)| format!("{arm} {}/s", count(rate.round() as u64)))
+        .map(|(arm, rate)| {
+            let (low, high) = (number(rate.low_ns), number(rate.high_ns));
+            format!("{arm} {}/s ({low} .. {high})", number(rate.value_ns))
+        })
         .collect();
     let ends = rates.first().zip(rates.last());
     let told = match ends {

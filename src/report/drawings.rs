@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::cells::cells_figure;
+use super::costs::cost_figure;
 use super::figure::{
     Bar, BarGroup, BarSegment, ContrastFigure, ContrastGroup, ContrastMark, ContrastRow,
     CurvePoint, Figure, FigureError, NoiseFloor, PercentileCurve, PercentileFigure,
@@ -14,7 +15,7 @@ use super::lock_drawing::lock_tails;
 use super::run_export::series_csv;
 use super::sweep_drawing::sweep_figures;
 use crate::arm::Arm;
-use crate::experiment::is_contrast;
+use crate::experiment::{has_costs, is_contrast};
 use crate::load::plan::baseline;
 use crate::record::{
     Block, Factor, Factors, Mode, Run, SeriesHistogram, levels_side_by_side, write_atomically,
@@ -43,6 +44,12 @@ pub fn draw_run(
         path,
         source: std::io::Error::other(e),
     })?;
+    if has_costs(run) {
+        return at_once(vec![
+            Box::new(|| draw(cost_figure(item, redraw), dir, "transactions")),
+            Box::new(|| draw(cpu(run, summary, redraw), dir, "cpu")),
+        ]);
+    }
     if !is_contrast(run) {
         let sweeps = sweep_figures(item, redraw);
         return at_once(

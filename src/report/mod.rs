@@ -3,6 +3,7 @@
 pub mod accounting;
 pub mod cells;
 pub mod comparable;
+pub mod costs;
 pub mod cpu_table;
 pub mod drawings;
 pub mod export;

@@ -2,6 +2,7 @@
 
 use super::accounting::accounting_markdown;
 use super::cells::cell_table_markdown;
+use super::costs::cost_tables_markdown;
 use super::cpu_table::cpu_tables_markdown;
 use super::drawings::Summarized;
 use super::findings::{agreement, findings, place};
@@ -63,6 +64,7 @@ pub fn markdown(experiment: &Experiment, items: &[Summarized<'_>], figures: &[St
             out += &cell_table_markdown(run, summary);
             out += &number_table(run, summary);
         }
+        out += &cost_tables_markdown(run, summary);
         out += &sweep_tables_markdown(run, summary);
         out += &lock_tables_markdown(run, summary);
         out += &accounting_markdown(run, summary);

@@ -1,5 +1,6 @@
 //! Statistics over blocks: percentiles, intervals, contrasts, guards, summaries.
 
+mod client_rate;
 mod conclusion;
 mod contender;
 mod contrast;
@@ -14,6 +15,7 @@ mod summary;
 mod sweep;
 mod verdict;
 
+pub use client_rate::{client_rate, concerns_clients};
 pub use conclusion::{Conclusion, Found, conclusions};
 pub use contender::ContenderSummary;
 pub use contrast::{Contrast, ERROR_RATE, Estimate, contrasts, estimates};
