@@ -242,7 +242,7 @@ fn either(
 impl<L: SharedExclusiveLock> ThreadOperation for ClientRole<'_, L> {
     fn operate(&mut self, worker: &mut Worker, measured: bool) -> Result<(), ErrorClass> {
         let snapshots = self.config.snapshots_per_statement;
-        let subtransactions = self.config.background.subtransactions;
+        let background = &self.config.background;
         let now = || MonotonicClock.now_ns();
         let (of_its_own, began) = match &mut self.means {
             Means::KeptOpen(backend) => {
@@ -293,6 +293,7 @@ impl<L: SharedExclusiveLock> ThreadOperation for ClientRole<'_, L> {
             }
             Means::Commit(backend) => {
                 let began = now();
+                let subtransactions = background.into();
                 backend.commit(self.array, snapshots, subtransactions, &mut self.counts);
                 (self.commit, began)
             }

@@ -212,7 +212,7 @@ impl<L: SharedExclusiveLock> VisitOn<L> {
             let (order, stop) = (Arc::clone(&order), threads.stop());
             threads.start(move || {
                 let snapshots = order.model.snapshots_per_statement;
-                let subtransactions = order.model.background.subtransactions;
+                let subtransactions = (&order.model.background).into();
                 let backend = &mut seat.lock();
                 let role = BackgroundRole::new(&array, kind, backend, snapshots, subtransactions);
                 carry_out(worker, &stop, role, |r| r.counts)
