@@ -104,10 +104,9 @@ fn assess(run: &Run, summary: &RunSummary) -> String {
 }
 
 fn config(mode: Mode, scale: Scale) -> Config {
-    let (standing, profiles, length) = match scale {
+    let (standing, length) = match scale {
         Scale::Quick => (
             vec![0, 1000, 2000, 4000],
-            vec![PgProfile::V13, PgProfile::V15, PgProfile::V18],
             SweepLength {
                 blocks: 8,
                 visits: 4,
@@ -117,7 +116,6 @@ fn config(mode: Mode, scale: Scale) -> Config {
         ),
         Scale::Full => (
             vec![0, 500, 1000, 2000, 3000, 4000],
-            PgProfile::ALL.to_vec(),
             SweepLength {
                 blocks: 12,
                 visits: 4,
@@ -132,7 +130,7 @@ fn config(mode: Mode, scale: Scale) -> Config {
             reader_rate: OfferedRate::PerSecond(1000.0),
             standing,
             model: Some(ModelConfig {
-                profiles,
+                profiles: PgProfile::ALL.to_vec(),
                 commit_rates: vec![0.0, COMMITS],
                 background: Background {
                     committers: 1,

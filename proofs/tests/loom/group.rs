@@ -185,12 +185,12 @@ fn foreign_posts<G: Group>() {
     Array::<G>::commit_all(&[1, 1], 1);
 }
 
-/// Explores all of them.
+/// All orders of two committers that commit once; of the other programs up to a bound.
 pub fn explore<G: Group>() {
     let programs: [Program; 5] = [
         ("two committers", None, two::<G>),
         ("foreign posts", None, foreign_posts::<G>),
-        ("two rounds", None, two_rounds::<G>),
+        ("two rounds", Some(6), two_rounds::<G>),
         ("three committers", Some(4), three::<G>),
         ("three, one again", Some(3), three_and_one_again::<G>),
     ];
