@@ -203,6 +203,7 @@ fn wrong_values_are_refused() {
         ("model --commit-rate often", &["'often' is not a number or range"]),
         ("model --commit-rate 10 --committers 0", &["--commit-rate", "--committers"]),
         ("model --committers 2000", &["--committers", "at most"]),
+        ("model --subtransactions 1 --rolled-back-subtransactions 2", &["--rolled-back-subtransactions 2", "--subtransactions 2"]),
         ("model --monitor-rate -1", &["--monitor-rate"]),
         ("model --horizon-rate inf", &["--horizon-rate"]),
         ("model --parallel-rate nan", &["--parallel-rate"]),

@@ -212,6 +212,9 @@ pub struct ModelOptions {
     /// Subtransactions with an xid in each of them
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub subtransactions: Option<u32>,
+    /// How many of these roll back, each under ProcArrayLock exclusively
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub rolled_back_subtransactions: Option<u32>,
     /// Readings of pg_stat_activity per second
     #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     pub monitor_rate: Option<f64>,
@@ -349,6 +352,10 @@ impl ModelOptions {
         }
         set(&mut background.committers, self.committers);
         set(&mut background.subtransactions, self.subtransactions);
+        set(
+            &mut background.rolled_back_subtransactions,
+            self.rolled_back_subtransactions,
+        );
         set(&mut background.monitor_rate_per_second, self.monitor_rate);
         set(&mut background.horizon_rate_per_second, self.horizon_rate);
         set(

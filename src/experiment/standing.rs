@@ -185,10 +185,9 @@ fn server_config(scale: Scale) -> Config {
 }
 
 fn model_config(scale: Scale) -> Config {
-    let (standing, profiles, length) = match scale {
+    let (standing, length) = match scale {
         Scale::Quick => (
             vec![0, 1000, 2000, 4000],
-            vec![PgProfile::V13, PgProfile::V15, PgProfile::V18],
             SweepLength {
                 blocks: 8,
                 visits: 4,
@@ -198,7 +197,6 @@ fn model_config(scale: Scale) -> Config {
         ),
         Scale::Full => (
             vec![0, 1000, 2000, 4000],
-            PgProfile::ALL.to_vec(),
             SweepLength {
                 blocks: 8,
                 visits: 4,
@@ -213,7 +211,7 @@ fn model_config(scale: Scale) -> Config {
             reader_rate: OfferedRate::PerSecond(1000.0),
             standing,
             model: Some(ModelConfig {
-                profiles,
+                profiles: PgProfile::ALL.to_vec(),
                 commit_rates: vec![0.0, COMMITS],
                 background: Background {
                     committers: 1,

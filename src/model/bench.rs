@@ -105,16 +105,16 @@ impl<'a> ModelBench<'a> {
             .as_mut()
             .ok_or_else(|| Failure::Fatal("no visit is open".to_owned()))?;
         let before = CpuReading::take(Watched::default(), None);
-        let measured = visit.measure(&BlockOrder {
-            config: self.config,
-            model: &self.model,
+        let measured = visit.measure(BlockOrder {
+            config: self.config.clone(),
+            model: self.model.clone(),
             arm,
             rates,
             lengths_ns,
             seed,
             sampling,
-            cancel: &self.cancel,
-        });
+            cancel: self.cancel.clone(),
+        })?;
         let cpu = before.until(
             &CpuReading::take(Watched::default(), None),
             &measured.record,

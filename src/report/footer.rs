@@ -76,6 +76,9 @@ fn model_words(model: &ModelConfig) -> String {
         words += &format!(", {} committers at {rate}/s", b.committers);
         if b.subtransactions > 0 {
             words += &format!(" with {} subtransactions", b.subtransactions);
+            if b.rolled_back_subtransactions > 0 {
+                words += &format!(", {} rolled back", b.rolled_back_subtransactions);
+            }
         }
     }
     for (what, rate) in [
