@@ -168,7 +168,7 @@ fn begin_scan(view: &View, snapshot: &mut Snapshot) -> TransactionId {
 
 /// The loop of `GetSnapshotData` since 14: 4 bytes read per backend, the other
 /// arrays only for those that have an xid. Under ProcArrayLock shared.
-// Never inlined: amid the caller's variables the loop's own go to the stack, at a third more time.
+// Never inlined: amid the caller's variables the loop's own go to the stack, and a snapshot takes a quarter longer.
 #[inline(never)]
 fn scan(view: &View, my_proc: PgProc<'_>, snapshot: &mut Snapshot) {
     let num_procs = view.num_procs();
