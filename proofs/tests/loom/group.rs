@@ -190,9 +190,9 @@ pub fn explore<G: Group>() {
     let programs: [Program; 5] = [
         ("two committers", None, two::<G>),
         ("foreign posts", None, foreign_posts::<G>),
-        ("two rounds", Some(6), two_rounds::<G>),
-        ("three committers", Some(4), three::<G>),
         ("three, one again", Some(3), three_and_one_again::<G>),
+        ("three committers", Some(3), three::<G>),
+        ("two rounds", Some(4), two_rounds::<G>),
     ];
     explore_each(&programs);
 }
