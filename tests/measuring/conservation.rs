@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use procbench::arm::Arm;
-use procbench::config::{Disconnect, Statement};
+use procbench::config::{Disconnect, Protocol, Statement};
 use procbench::record::{Block, ClockKind, Mode, Operation, Phase, Role, SeriesKey};
 use procbench::server::ServerRequest;
 use procbench::server::provision::{ServerChoice, Transport};
@@ -72,12 +72,16 @@ fn check(block: &Block) {
 }
 
 fn every_arm(request: &ServerRequest) {
-    let mut config = config(Mode::Server, &Arm::all_in(Mode::Server));
+    let mut arms = Arm::all_in(Mode::Server);
+    if request.protocol == Protocol::Prepared {
+        arms.retain(|arm| !arm.needs_pgbouncer());
+    }
+    let mut config = config(Mode::Server, &arms);
     config.standing = vec![5];
     config.duration_ns = 300 * MS;
     let run = run_server(&config, request);
     // Every arm and the twin.
-    assert_eq!(run.blocks.len(), Arm::all_in(Mode::Server).len() + 1);
+    assert_eq!(run.blocks.len(), arms.len() + 1);
     for block in &run.blocks {
         check(block);
         assert_eq!(
@@ -88,7 +92,8 @@ fn every_arm(request: &ServerRequest) {
     }
     let server = run.provenance.server.unwrap();
     assert_eq!(server.transport, request.transport.to_string());
-    assert!(server.pgbouncer.is_some());
+    let has_pgbouncer = arms.iter().any(|arm| arm.needs_pgbouncer());
+    assert_eq!(server.pgbouncer.is_some(), has_pgbouncer);
 }
 
 #[test]
@@ -106,4 +111,16 @@ fn every_arm_adds_up_over_a_unix_socket_closing_at_once_with_select_only() {
         disconnect: Disconnect::Close,
         ..request(ServerChoice::Local)
     });
+}
+
+#[test]
+fn every_arm_adds_up_with_prepared_statements() {
+    let Some(_turn) = server_turn() else { return };
+    for query in [Statement::SelectOnly, Statement::Sql("SELECT 1".to_owned())] {
+        every_arm(&ServerRequest {
+            query,
+            protocol: Protocol::Prepared,
+            ..request(ServerChoice::Local)
+        });
+    }
 }
