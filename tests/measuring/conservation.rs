@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use procbench::arm::Arm;
-use procbench::config::{Disconnect, ServerConfig, Statement};
+use procbench::config::{Disconnect, Protocol, ServerConfig, Statement};
 use procbench::record::{Block, ClockKind, Mode, Operation, Phase, Role, SeriesKey};
 use procbench::server::provision::{ServerChoice, Transport};
 
@@ -72,13 +72,17 @@ fn check(block: &Block) {
 
 fn every_arm(change: impl FnOnce(&mut ServerConfig)) {
     let mut config = config(Mode::Server, &Arm::all_in(Mode::Server));
+    change(config.server.as_mut().unwrap());
+    if config.server.as_ref().unwrap().protocol == Protocol::Prepared {
+        config.arms.retain(|arm| !arm.needs_pgbouncer());
+    }
+    let arms = config.arms.clone();
     config.standing = vec![5];
     config.duration_ns = 300 * MS;
-    change(config.server.as_mut().unwrap());
     let transport = config.server.as_ref().unwrap().transports[0].to_string();
     let run = run_server(&config, &request(ServerChoice::Local));
     // Every arm and the twin.
-    assert_eq!(run.blocks.len(), Arm::all_in(Mode::Server).len() + 1);
+    assert_eq!(run.blocks.len(), arms.len() + 1);
     for block in &run.blocks {
         check(block);
         assert_eq!(block.factors.transport.as_deref(), Some(&*transport));
@@ -86,7 +90,8 @@ fn every_arm(change: impl FnOnce(&mut ServerConfig)) {
     }
     let server = run.provenance.server.unwrap();
     assert_eq!(server.transport, transport);
-    assert!(server.pgbouncer.is_some());
+    let has_pgbouncer = arms.iter().any(|arm| arm.needs_pgbouncer());
+    assert_eq!(server.pgbouncer.is_some(), has_pgbouncer);
 }
 
 #[test]
@@ -103,4 +108,15 @@ fn every_arm_adds_up_over_a_unix_socket_closing_at_once_with_select_only() {
         server.query = Statement::SelectOnly;
         server.disconnect = Disconnect::Close;
     });
+}
+
+#[test]
+fn every_arm_adds_up_with_prepared_statements() {
+    let Some(_turn) = server_turn() else { return };
+    for query in [Statement::SelectOnly, Statement::Sql("SELECT 1".to_owned())] {
+        every_arm(|server| {
+            server.query = query;
+            server.protocol = Protocol::Prepared;
+        });
+    }
 }

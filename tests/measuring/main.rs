@@ -9,6 +9,7 @@
 
 mod a_a_pairs;
 mod conservation;
+mod pgbench;
 mod relay;
 mod relayed;
 mod support;

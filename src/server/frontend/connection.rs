@@ -272,3 +272,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frontend<S> {
 fn unexpected(kind: u8) -> FrontendError {
     FrontendError::Protocol(format!("unexpected message '{}'", kind.escape_ascii()))
 }
+
+#[cfg(test)]
+#[path = "connection_tests.rs"]
+mod tests;
