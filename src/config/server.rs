@@ -345,6 +345,16 @@ impl ServerConfig {
                     .into(),
             );
         }
+        let odd = |image: &str| image.starts_with('-') || image.trim() != image || image.is_empty();
+        if let Some(PgSource::Image(image)) = self
+            .sources
+            .iter()
+            .find(|s| matches!(s, PgSource::Image(image) if odd(image)))
+        {
+            return fail(format!(
+                "--pg-image '{image}' is not the name of an image, such as postgres:16"
+            ));
+        }
         if images && self.server == "local" {
             return fail("--pg-image needs Docker: give --server docker (or auto)".into());
         }

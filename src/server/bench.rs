@@ -11,7 +11,9 @@ use super::provision::{
     init_pgbench_accounts, provision, start_pgbouncer,
 };
 use super::same_server::SameServer;
-use super::server_facts::{SettingsSeen, read_settings, server_provenance, server_remarks};
+use super::server_facts::{
+    SettingsSeen, read_settings, server_provenance, server_remarks, server_source,
+};
 use super::settle::stable_children;
 use super::standing::{Layout, Standing};
 use super::visit::{Measured, OpenVisit, Stretch};
@@ -21,7 +23,7 @@ use crate::load::cpu::Watched;
 use crate::load::driver::{Bench, Failure};
 use crate::load::plan::{BlockSpec, Visit};
 use crate::load::{Cancel, Clock, MonotonicClock, OfferedRate, derive_seed};
-use crate::record::{AbsentArm, AbsentLevel, Block, Factors, Role, ServerProvenance};
+use crate::record::{AbsentArm, AbsentLevel, Block, Factors, Role, ServerProvenance, ServerSource};
 
 /// Closed-loop calibration of one arm: warm-up and measured time.
 const CALIBRATION_NS: (u64, u64) = (150_000_000, 450_000_000);
@@ -51,6 +53,8 @@ pub struct ServerBench<'a> {
     /// What the first server of each source was; every later one must be the same.
     first: BTreeMap<Option<String>, SameServer>,
     provenance: Option<ServerProvenance>,
+    /// Every source that was started, in order.
+    sources: Vec<ServerSource>,
     settings: SettingsSeen,
     remarks: Vec<String>,
 }
@@ -69,13 +73,14 @@ impl<'a> ServerBench<'a> {
             request,
             cancel,
             say,
-            supply: Supply::new(&request.choice),
+            supply: Supply::new(&request.choice, &asked_for.sources),
             began_ns: MonotonicClock.now_ns(),
             client_rate: OfferedRate::Max,
             arms: config.arms.clone(),
             open: None,
             first: BTreeMap::new(),
             provenance: None,
+            sources: Vec::new(),
             settings: SettingsSeen::default(),
             remarks: Vec::new(),
         }
@@ -120,6 +125,8 @@ impl<'a> ServerBench<'a> {
                 (self.say)(&format!("procbench: {}", server.chosen_because()));
                 let first = SameServer::of(&server);
                 self.first.insert(level.pg.clone(), first);
+                self.sources
+                    .push(server_source(&server, level.pg.as_deref()));
             }
             Some(first) => first
                 .check(server.server_version())
@@ -156,7 +163,7 @@ impl<'a> ServerBench<'a> {
     fn note_server(&mut self, server: &RunningServer, pgbouncer: Option<&RunningPgBouncer>) {
         if self.provenance.is_none() {
             self.remarks.extend(server_remarks(server));
-            self.provenance = Some(server_provenance(server, pgbouncer));
+            self.provenance = Some(server_provenance(server, pgbouncer, self.asked_for));
         }
     }
 
@@ -260,7 +267,8 @@ impl Bench for ServerBench<'_> {
     }
 
     fn absent_levels(&mut self, levels: &[Factors]) -> Vec<AbsentLevel> {
-        let mut supply = std::mem::replace(&mut self.supply, Supply::new(&self.request.choice));
+        let placeholder = Supply::new(&self.request.choice, &[]);
+        let mut supply = std::mem::replace(&mut self.supply, placeholder);
         let most = |standing| self.max_connections(standing);
         let absent = supply.absent(self.config, levels, most, self.say);
         self.supply = supply;
@@ -407,7 +415,11 @@ impl Bench for ServerBench<'_> {
     }
 
     fn describe(&self) -> (Option<ServerProvenance>, Vec<String>) {
-        (self.provenance.clone(), self.remarks.clone())
+        let provenance = self.provenance.clone().map(|provenance| ServerProvenance {
+            servers: self.sources.clone(),
+            ..provenance
+        });
+        (provenance, self.remarks.clone())
     }
 }
 
