@@ -30,6 +30,17 @@ pub enum Disconnect {
     Close,
 }
 
+/// How statements are sent; the names are pgbench's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// The text each time (Query).
+    #[default]
+    Simple,
+    /// Prepared once a connection (Parse), then executed (Bind, Describe, Execute).
+    Prepared,
+}
+
 /// The clients' rate: given, or to be calibrated.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -70,7 +81,7 @@ impl FromStr for ClientRate {
 pub enum Statement {
     /// pgbench's select-only script: one row of `pgbench_accounts` by key.
     SelectOnly,
-    /// Any SQL text, sent by the simple protocol.
+    /// Any SQL text.
     Sql(String),
 }
 
@@ -269,6 +280,14 @@ impl Config {
         }
         if let Some(server) = &self.server {
             server.validate()?;
+            // Its pool is one of transactions, and to 1.20 it knows no prepared statements.
+            if let Some(arm) = self.arms.iter().find(|a| a.needs_pgbouncer())
+                && server.protocol == Protocol::Prepared
+            {
+                return fail(format!(
+                    "--protocol prepared is not for arm '{arm}': give --arms without PgBouncer"
+                ));
+            }
         }
         let levels = self.levels().len();
         if levels > MOST_LEVELS {

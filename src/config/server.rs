@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{ConfigError, Disconnect, Statement, one_or_many};
+use super::{ConfigError, Disconnect, Protocol, Statement, one_or_many};
 use crate::procarray::PageSize;
 use crate::record::Factors;
 use crate::server::provision::Transport;
@@ -162,6 +162,9 @@ pub struct ServerConfig {
     pub query: Statement,
     /// When a disconnect is over.
     pub disconnect: Disconnect,
+    /// How statements are sent; always simply in files of earlier versions.
+    #[serde(default)]
+    pub protocol: Protocol,
     /// Address of an existing PgBouncer, for servers given by URL.
     pub pgbouncer: Option<String>,
 }

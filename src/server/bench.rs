@@ -317,6 +317,7 @@ impl Bench for ServerBench<'_> {
                     server: server.endpoint().clone(),
                     count,
                     statement: self.asked_for.query.clone(),
+                    protocol: self.asked_for.protocol,
                 };
                 LoadThread::start("readers", spec, &self.cancel).map(|thread| (thread, count))
             })
@@ -329,6 +330,7 @@ impl Bench for ServerBench<'_> {
                 pgbouncer: pgbouncer.as_ref().map(|p| p.endpoint().clone()),
                 count: config.clients,
                 statement: self.asked_for.query.clone(),
+                protocol: self.asked_for.protocol,
                 disconnect: self.asked_for.disconnect,
                 arms: self.arms.clone(),
                 pool_size: config.pool_size,
