@@ -30,6 +30,9 @@ pub struct ServerOptions {
     /// Authentication, with commas: trust, md5, scram
     #[arg(long, value_delimiter = ',', value_name = "HOW,...")]
     pub auth: Option<Vec<Auth>>,
+    /// The server's scram_iterations with --auth scram, with commas: 1,4096 (PostgreSQL 16 and later)
+    #[arg(long, value_delimiter = ',', value_name = "N,...")]
+    pub scram_iterations: Option<Vec<u32>>,
     /// Without and with TLS, with commas: off, on
     #[arg(long, value_delimiter = ',', value_name = "off|on,...")]
     pub tls: Option<Vec<Tls>>,
@@ -69,6 +72,7 @@ impl ServerOptions {
         }
         set(&mut server.transports, &self.transport);
         set(&mut server.auths, &self.auth);
+        set(&mut server.scram_iterations, &self.scram_iterations);
         set(&mut server.tls, &self.tls);
         set(&mut server.shared_buffers, &self.shared_buffers);
         set(&mut server.standing_states, &self.standing_state);

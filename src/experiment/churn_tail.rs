@@ -139,6 +139,7 @@ pub(super) fn default_server() -> ServerConfig {
         auths: vec![Auth::default()],
         tls: vec![Tls::default()],
         shared_buffers: default_shared_buffers(),
+        scram_iterations: Vec::new(),
         standing_states: vec![StandingState::default()],
         query: Statement::Sql("SELECT 1".to_owned()),
         disconnect: Disconnect::Wait,

@@ -50,6 +50,9 @@ pub struct Factors {
     /// What the standing connections are: `idle` or `in-transaction`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standing_state: Option<String>,
+    /// The server's `scram_iterations`, with SCRAM authentication.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scram_iterations: Option<String>,
 }
 
 /// A factor beside the number of standing connections.
@@ -79,6 +82,8 @@ pub enum Factor {
     SharedBuffers,
     /// [`Factors::standing_state`].
     StandingState,
+    /// [`Factors::scram_iterations`].
+    ScramIterations,
 }
 
 impl Factor {
@@ -96,6 +101,7 @@ impl Factor {
         Factor::Tls,
         Factor::SharedBuffers,
         Factor::StandingState,
+        Factor::ScramIterations,
     ];
 
     /// The word before the value in titles.
@@ -113,6 +119,7 @@ impl Factor {
             Factor::Tls => "TLS",
             Factor::SharedBuffers => "shared_buffers",
             Factor::StandingState => "standing",
+            Factor::ScramIterations => "SCRAM iterations",
         }
     }
 }
@@ -141,6 +148,7 @@ impl Factors {
             Factor::Tls => &self.tls,
             Factor::SharedBuffers => &self.shared_buffers,
             Factor::StandingState => &self.standing_state,
+            Factor::ScramIterations => &self.scram_iterations,
         }
         .as_deref()
     }
@@ -159,6 +167,7 @@ impl Factors {
             Factor::Tls => &mut self.tls,
             Factor::SharedBuffers => &mut self.shared_buffers,
             Factor::StandingState => &mut self.standing_state,
+            Factor::ScramIterations => &mut self.scram_iterations,
         }
     }
 

@@ -15,7 +15,9 @@ use super::provision::{
     init_pgbench_accounts, provision, start_pgbouncer,
 };
 use super::same_server::SameServer;
-use super::server_facts::{SettingsSeen, read_settings, server_provenance, server_remarks};
+use super::server_facts::{
+    SettingsSeen, read_settings, server_provenance, server_remarks, server_source,
+};
 use super::settle::stable_children;
 use super::standing::{Layout, Standing};
 use super::visit::{Measured, OpenVisit, Stretch};
@@ -26,7 +28,7 @@ use crate::load::cpu::Watched;
 use crate::load::driver::{Bench, Failure};
 use crate::load::plan::{BlockSpec, Visit};
 use crate::load::{Cancel, ClientRates, Clock, MonotonicClock, OfferedRate, derive_seed};
-use crate::record::{AbsentArm, AbsentLevel, Block, Factors, Role, ServerProvenance};
+use crate::record::{AbsentArm, AbsentLevel, Block, Factors, Role, ServerProvenance, ServerSource};
 
 /// Closed-loop calibration of one arm: warm-up and measured time.
 const CALIBRATION_NS: (u64, u64) = (150_000_000, 450_000_000);
@@ -56,6 +58,8 @@ pub struct ServerBench<'a> {
     /// What the first server of each source was; every later one must be the same.
     first: BTreeMap<Option<String>, SameServer>,
     provenance: Option<ServerProvenance>,
+    /// Every source that was started, in order.
+    sources: Vec<ServerSource>,
     settings: SettingsSeen,
     pub(super) remarks: Vec<String>,
     /// What a connection costs, by level, as far as it is known.
@@ -78,13 +82,14 @@ impl<'a> ServerBench<'a> {
             request,
             cancel,
             say,
-            supply: Supply::new(&request.choice),
+            supply: Supply::new(&request.choice, &asked_for.sources),
             began_ns: MonotonicClock.now_ns(),
             client_rates: ClientRates::default(),
             arms: config.arms.clone(),
             open: None,
             first: BTreeMap::new(),
             provenance: None,
+            sources: Vec::new(),
             settings: SettingsSeen::default(),
             remarks: Vec::new(),
             costs: BTreeMap::new(),
@@ -141,6 +146,8 @@ impl<'a> ServerBench<'a> {
                 (self.say)(&format!("procbench: {}", server.chosen_because()));
                 let first = SameServer::of(&server);
                 self.first.insert(level.pg.clone(), first);
+                self.sources
+                    .push(server_source(&server, level.pg.as_deref()));
             }
             Some(first) => first
                 .check(server.server_version())
@@ -162,12 +169,13 @@ impl<'a> ServerBench<'a> {
         (0..threads).map(move |t| readers / threads + u32::from(t < readers % threads))
     }
 
-    fn pgbouncer_spec(&self) -> PgBouncerSpec {
-        PgBouncerSpec {
+    fn pgbouncer_spec(&self, level: &Factors) -> Result<PgBouncerSpec, Failure> {
+        Ok(PgBouncerSpec {
+            auth: named(level.auth.as_deref())?,
             pool_size: self.config.pool_size,
             max_client_conn: 4 * self.config.clients + 100,
             url: self.request.pgbouncer.clone(),
-        }
+        })
     }
 
     fn wants_pgbouncer(&self) -> bool {
@@ -177,7 +185,7 @@ impl<'a> ServerBench<'a> {
     fn note_server(&mut self, server: &RunningServer, pgbouncer: Option<&RunningPgBouncer>) {
         if self.provenance.is_none() {
             self.remarks.extend(server_remarks(server));
-            self.provenance = Some(server_provenance(server, pgbouncer));
+            self.provenance = Some(server_provenance(server, pgbouncer, self.asked_for));
         }
     }
 
@@ -258,7 +266,7 @@ impl Bench for ServerBench<'_> {
             ..level.unwrap_or_default()
         };
         let server = self.start_server(&first)?;
-        match start_pgbouncer(&server, &self.pgbouncer_spec(), self.say) {
+        match start_pgbouncer(&server, &self.pgbouncer_spec(&first)?, self.say) {
             Ok(pgbouncer) => {
                 self.note_server(&server, Some(&pgbouncer));
                 Ok(Vec::new())
@@ -283,7 +291,8 @@ impl Bench for ServerBench<'_> {
     }
 
     fn absent_levels(&mut self, levels: &[Factors]) -> Vec<AbsentLevel> {
-        let mut supply = std::mem::replace(&mut self.supply, Supply::new(&self.request.choice));
+        let placeholder = Supply::new(&self.request.choice, &[]);
+        let mut supply = std::mem::replace(&mut self.supply, placeholder);
         let most = |standing| self.max_connections(standing);
         let absent = supply.absent(self.config, levels, most, self.say);
         self.supply = supply;
@@ -314,7 +323,8 @@ impl Bench for ServerBench<'_> {
                 .map_err(|e| failed("the tables of vacuum and commit", e.message))?;
         }
         let pgbouncer = if self.wants_pgbouncer() {
-            let started = start_pgbouncer(&server, &self.pgbouncer_spec(), &|_| {});
+            let asked = self.pgbouncer_spec(&visit.factors)?;
+            let started = start_pgbouncer(&server, &asked, &|_| {});
             Some(started.map_err(|e| failed("PgBouncer", e.to_string()))?)
         } else {
             None
@@ -351,8 +361,8 @@ impl Bench for ServerBench<'_> {
                 pgbouncer: pgbouncer.as_ref().map(|p| p.endpoint().clone()),
                 count: config.clients,
                 statement: self.asked_for.query.clone(),
-                disconnect: self.asked_for.disconnect,
                 protocol: self.asked_for.protocol,
+                disconnect: self.asked_for.disconnect,
                 arms: self.arms.clone(),
                 pool_size: config.pool_size,
             },
@@ -450,7 +460,11 @@ impl Bench for ServerBench<'_> {
     }
 
     fn describe(&self) -> (Option<ServerProvenance>, Vec<String>) {
-        (self.provenance.clone(), self.remarks.clone())
+        let provenance = self.provenance.clone().map(|provenance| ServerProvenance {
+            servers: self.sources.clone(),
+            ..provenance
+        });
+        (provenance, self.remarks.clone())
     }
 }
 

@@ -23,6 +23,7 @@ mod session;
 mod settle;
 mod standing;
 mod task_loop;
+mod tls;
 mod visit;
 
 pub mod provision;

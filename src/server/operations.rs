@@ -49,6 +49,7 @@ pub enum Means {
 #[derive(Debug, Clone, Copy)]
 pub struct PhaseIds {
     socket: SeriesId,
+    tls: SeriesId,
     startup: SeriesId,
     authentication: SeriesId,
     connect: SeriesId,
@@ -68,6 +69,7 @@ impl PhaseIds {
         };
         PhaseIds {
             socket: id(Operation::Connect, Phase::Socket),
+            tls: id(Operation::Connect, Phase::Tls),
             startup: id(Operation::Connect, Phase::Startup),
             authentication: id(Operation::Connect, Phase::Authentication),
             connect: id(Operation::Connect, Phase::Total),
@@ -171,6 +173,8 @@ async fn reconnect(
     let began = now();
     let socket = target.open_socket().await?;
     let socket_open = now();
+    let socket = target.encrypt(socket).await?;
+    let tls_ns = target.is_encrypted().then(|| now() - socket_open);
     let mut frontend = Frontend::new(socket);
     let startup = frontend.start_up(target.login()).await;
     let startup = startup.map_err(|e| e.class())?;
@@ -182,6 +186,7 @@ async fn reconnect(
     outcome.map_err(|e| e.class())?;
     let disconnect_ns = disconnect_ns.map_err(|e| e.class())?;
     phases.add(ids.map(|i| i.socket), Some(socket_open - began));
+    phases.add(ids.map(|i| i.tls), tls_ns);
     phases.add(ids.map(|i| i.startup), Some(startup.total_ns));
     phases.add(ids.map(|i| i.authentication), startup.authentication_ns);
     phases.add(ids.map(|i| i.connect), Some(connected - began));

@@ -94,6 +94,10 @@ impl Frontend {
             message: class.0.clone(),
             class,
         })?;
+        let socket = target.encrypt(socket).await.map_err(|class| ConnectError {
+            message: class.0.clone(),
+            class,
+        })?;
         let mut frontend = Frontend::new(socket);
         match frontend.start_up(target.login()).await {
             Ok(_) => Ok(frontend),
@@ -127,6 +131,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frontend<S> {
         // Before the system call: the server may answer during it.
         let sent = now();
         self.socket.write_all(&login.startup_message).await?;
+        // TLS may hold bytes back; elsewhere nothing is done here.
+        self.socket.flush().await?;
         loop {
             match self.incoming.next(&mut self.socket).await? {
                 b'R' => {
@@ -134,7 +140,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frontend<S> {
                     let body = self.incoming.body();
                     match authentication.request(body, login, &mut self.out)? {
                         Step::Done => authenticated = Some(now()),
-                        Step::Answer => self.socket.write_all(&self.out).await?,
+                        Step::Answer => self.send().await?,
                         Step::Wait => {}
                     }
                 }
@@ -222,8 +228,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frontend<S> {
         outcome
     }
 
-    async fn exchange(&mut self, wanted: u8) -> Result<(), FrontendError> {
+    /// Sends what is composed.
+    async fn send(&mut self) -> std::io::Result<()> {
         self.socket.write_all(&self.out).await?;
+        self.socket.flush().await
+    }
+
+    async fn exchange(&mut self, wanted: u8) -> Result<(), FrontendError> {
+        self.send().await?;
         let mut outcome = Err(FrontendError::NotCompleted);
         loop {
             match self.incoming.next(&mut self.socket).await? {
@@ -258,7 +270,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frontend<S> {
         self.out.clear();
         compose::terminate(&mut self.out);
         let sent = now();
-        self.socket.write_all(&self.out).await?;
+        self.send().await?;
         if disconnect == Disconnect::Wait {
             let mut scratch = [0; 256];
             // A reset is the end of the connection, too.

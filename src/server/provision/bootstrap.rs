@@ -9,6 +9,8 @@ use tokio_postgres::{Client, NoTls};
 use super::endpoint::Endpoint;
 use super::error::{ProvisionError, describe};
 use super::{DATABASE, ROLE};
+use crate::secret::Secret;
+use crate::server::connect::Target;
 
 /// Bound on one connection attempt.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -41,15 +43,29 @@ pub(crate) fn free_port() -> Result<u16, ProvisionError> {
 /// Opens a connection; the returned client works on the current runtime.
 pub(crate) async fn connect(endpoint: &Endpoint) -> Result<Client, String> {
     let attempt = async {
-        let (client, connection) = endpoint.to_config().connect(NoTls).await?;
+        if endpoint.tls.is_some() {
+            return connect_encrypted(endpoint).await;
+        }
+        let connected = endpoint.to_config().connect(NoTls).await;
+        let (client, connection) = connected.map_err(|e| describe(&e))?;
         tokio::spawn(connection);
-        Ok::<_, tokio_postgres::Error>(client)
+        Ok(client)
     };
     match tokio::time::timeout(CONNECT_LIMIT, attempt).await {
-        Ok(Ok(client)) => Ok(client),
-        Ok(Err(e)) => Err(describe(&e)),
+        Ok(outcome) => outcome,
         Err(_) => Err(format!("no answer within {} s", CONNECT_LIMIT.as_secs())),
     }
+}
+
+/// The same over TLS.
+async fn connect_encrypted(endpoint: &Endpoint) -> Result<Client, String> {
+    let target = Target::new(endpoint).map_err(|e| e.to_string())?;
+    let socket = target.open_socket().await.map_err(|class| class.0)?;
+    let socket = target.encrypt(socket).await.map_err(|class| class.0)?;
+    let connected = endpoint.to_config().connect_raw(socket, NoTls).await;
+    let (client, connection) = connected.map_err(|e| describe(&e))?;
+    tokio::spawn(connection);
+    Ok(client)
 }
 
 /// Why waiting ended without a connection.
@@ -85,8 +101,11 @@ pub(crate) fn wait_until_ready(
     })
 }
 
-/// Creates the role and the database it owns.
-pub(crate) fn create_role_and_database(admin: &Endpoint) -> Result<(), ProvisionError> {
+/// Creates the role, with this password verifier if it is to have one, and the database it owns.
+pub(crate) fn create_role_and_database(
+    admin: &Endpoint,
+    verifier: Option<&Secret>,
+) -> Result<(), ProvisionError> {
     block_on(async {
         let client = connect(admin)
             .await
@@ -94,15 +113,21 @@ pub(crate) fn create_role_and_database(admin: &Endpoint) -> Result<(), Provision
                 endpoint: admin.to_string(),
                 reason,
             })?;
-        for statement in [
-            format!("CREATE ROLE {ROLE} LOGIN"),
-            format!("CREATE DATABASE {DATABASE} OWNER {ROLE}"),
+        let role = format!("CREATE ROLE {ROLE} LOGIN");
+        let with_password = verifier.map(|v| format!("{role} PASSWORD '{}'", v.expose()));
+        let database = format!("CREATE DATABASE {DATABASE} OWNER {ROLE}");
+        // A statement that fails would stand in the log, the verifier with it.
+        let silent = "SET log_min_error_statement = panic";
+        for (what, statement) in [
+            (silent, silent),
+            (&role, with_password.as_deref().unwrap_or(&role)),
+            (&database, &database),
         ] {
             client
-                .batch_execute(&statement)
+                .batch_execute(statement)
                 .await
                 .map_err(|e| ProvisionError::Sql {
-                    what: statement.clone(),
+                    what: what.to_owned(),
                     reason: describe(&e),
                 })?;
         }

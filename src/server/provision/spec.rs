@@ -1,5 +1,6 @@
 //! What a provisioned server must be like.
 
+use super::authentication;
 use super::endpoint::Transport;
 use crate::config::{Auth, PgSource, Tls};
 use crate::procarray::PageSize;
@@ -23,6 +24,8 @@ pub struct ServerSpec {
     pub page_size: PageSize,
     /// How the arms' role proves who it is.
     pub auth: Auth,
+    /// `scram_iterations` with [`Auth::Scram`]; `None` for PostgreSQL's default. From 16 on.
+    pub scram_iterations: Option<u32>,
     /// Whether TCP connections are encrypted.
     pub tls: Tls,
     /// Further `name=value` settings for the command line, for experiments that vary one.
@@ -38,6 +41,7 @@ impl Default for ServerSpec {
             transport: Transport::Tcp,
             page_size: PageSize::Small,
             auth: Auth::Trust,
+            scram_iterations: None,
             tls: Tls::Off,
             settings: Vec::new(),
         }
@@ -59,7 +63,7 @@ impl ServerSpec {
             PageSize::Small => "off",
             PageSize::Huge => "on",
         };
-        let fixed = [
+        let mut fixed = vec![
             ("port".to_owned(), port.to_string()),
             (
                 "max_connections".to_owned(),
@@ -68,6 +72,17 @@ impl ServerSpec {
             ("shared_buffers".to_owned(), self.shared_buffers.clone()),
             ("huge_pages".to_owned(), huge_pages.to_owned()),
         ];
+        if self.auth != Auth::Trust {
+            let encryption = authentication::method(self.auth).to_owned();
+            fixed.push(("password_encryption".to_owned(), encryption));
+        }
+        if let Some(iterations) = self.scram_iterations {
+            fixed.push(("scram_iterations".to_owned(), iterations.to_string()));
+        }
+        if self.tls == Tls::On {
+            // server.crt and server.key in the data directory.
+            fixed.push(("ssl".to_owned(), "on".to_owned()));
+        }
         fixed
             .iter()
             .chain(&self.settings)
