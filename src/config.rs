@@ -1,5 +1,6 @@
 //! What a run was asked to do: typed, validated, stored in the run file.
 
+mod combine;
 mod model;
 mod server;
 
@@ -17,7 +18,8 @@ use crate::record::{Factors, Mode};
 
 pub use model::{Background, ModelConfig};
 pub use server::{
-    Auth, PgSource, ServerConfig, StandingState, Tls, default_shared_buffers, size_kb,
+    Auth, Combine, LogConnections, PgSource, ServerConfig, StandingState, Tls,
+    default_shared_buffers, size_kb,
 };
 
 /// When a disconnect counts as done.

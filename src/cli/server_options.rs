@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::options::{VersionOptions, distinct};
-use crate::config::{Auth, Disconnect, PgSource, ServerConfig, StandingState, Statement, Tls};
+use crate::config::{
+    Auth, Combine, Disconnect, LogConnections, PgSource, ServerConfig, StandingState, Statement,
+    Tls,
+};
 use crate::server::ServerRequest;
 use crate::server::provision::{ServerChoice, ServerUrl, Transport};
 
@@ -37,6 +40,12 @@ pub struct ServerOptions {
     /// What standing connections are, with commas: idle, in-transaction (with an xid)
     #[arg(long, value_delimiter = ',', value_name = "STATE,...")]
     pub standing_state: Option<Vec<StandingState>>,
+    /// What the server logs about each connection, with commas: off, setup_durations (PostgreSQL 18)
+    #[arg(long, value_delimiter = ',', value_name = "WHAT,...")]
+    pub log_connections: Option<Vec<LogConnections>>,
+    /// Which combinations of transport, auth, TLS and log_connections: all, or one-at-a-time against the first of each
+    #[arg(long, value_name = "WHICH")]
+    pub combine: Option<Combine>,
     /// What readers and clients run: SQL, or 'select-only' for pgbench's script on pgbench_accounts
     #[arg(long, value_name = "SQL")]
     pub query: Option<Statement>,
@@ -67,6 +76,8 @@ impl ServerOptions {
         set(&mut server.tls, &self.tls);
         set(&mut server.shared_buffers, &self.shared_buffers);
         set(&mut server.standing_states, &self.standing_state);
+        set(&mut server.log_connections, &self.log_connections);
+        server.combine = self.combine.unwrap_or(server.combine);
         versions.apply_pages(&mut server.page_sizes, &mut server.page_size_if_granted);
         if let Some(query) = &self.query {
             server.query.clone_from(query);

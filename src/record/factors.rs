@@ -46,6 +46,9 @@ pub struct Factors {
     /// What the standing connections are: `idle` or `in-transaction`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standing_state: Option<String>,
+    /// What the server logs about each connection (`log_connections`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_connections: Option<String>,
 }
 
 /// A factor beside the number of standing connections.
@@ -73,11 +76,13 @@ pub enum Factor {
     SharedBuffers,
     /// [`Factors::standing_state`].
     StandingState,
+    /// [`Factors::log_connections`].
+    LogConnections,
 }
 
 impl Factor {
     /// Every factor, in the order in which titles name them.
-    pub const ALL: [Factor; 11] = [
+    pub const ALL: [Factor; 12] = [
         Factor::Pg,
         Factor::SlotOrder,
         Factor::Lock,
@@ -89,6 +94,7 @@ impl Factor {
         Factor::Tls,
         Factor::SharedBuffers,
         Factor::StandingState,
+        Factor::LogConnections,
     ];
 
     /// The word before the value in titles.
@@ -105,6 +111,7 @@ impl Factor {
             Factor::Tls => "TLS",
             Factor::SharedBuffers => "shared_buffers",
             Factor::StandingState => "standing",
+            Factor::LogConnections => "log_connections",
         }
     }
 }
@@ -132,6 +139,7 @@ impl Factors {
             Factor::Tls => &self.tls,
             Factor::SharedBuffers => &self.shared_buffers,
             Factor::StandingState => &self.standing_state,
+            Factor::LogConnections => &self.log_connections,
         }
         .as_deref()
     }
@@ -149,6 +157,7 @@ impl Factors {
             Factor::Tls => &mut self.tls,
             Factor::SharedBuffers => &mut self.shared_buffers,
             Factor::StandingState => &mut self.standing_state,
+            Factor::LogConnections => &mut self.log_connections,
         }
     }
 

@@ -12,6 +12,7 @@ use super::provision::{
 };
 use super::same_server::SameServer;
 use super::server_facts::{SettingsSeen, read_settings, server_provenance, server_remarks};
+use super::setup_log;
 use super::settle::stable_children;
 use super::standing::{Layout, Standing};
 use super::visit::{Measured, OpenVisit, Stretch};
@@ -354,6 +355,7 @@ impl Bench for ServerBench<'_> {
     fn run_block(&mut self, spec: &BlockSpec) -> Result<Block, Failure> {
         let visit = self.open()?;
         let (settle, settled) = visit.settle(&self.cancel);
+        let mark = setup_log::mark(visit, spec.arm);
         let Measured {
             window,
             record,
@@ -366,6 +368,7 @@ impl Bench for ServerBench<'_> {
             seed_path: u64::from(spec.index) + 1,
             cancel: &self.cancel,
         })?;
+        let counters = setup_log::counters_since(visit, mark, &record);
         Ok(Block {
             index: spec.index,
             arm: spec.arm,
@@ -379,7 +382,7 @@ impl Bench for ServerBench<'_> {
             settled,
             tallies: record.tallies,
             cpu,
-            counters: BTreeMap::new(),
+            counters,
             series: record.series,
         })
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use super::provision::{ServerChoice, ServerSpec, obtain};
-use crate::config::{Config, PgSource, ServerConfig, size_kb};
+use crate::config::{Config, LogConnections, PgSource, ServerConfig, size_kb};
 use crate::load::driver::Failure;
 use crate::procarray::PageSize;
 use crate::procfs;
@@ -28,6 +28,11 @@ pub(super) fn named<T: FromStr<Err: ToString> + Default>(name: Option<&str>) -> 
 pub(super) fn spec_of(level: &Factors, max_connections: u32) -> Result<ServerSpec, Failure> {
     let defaults = ServerSpec::default();
     let source = level.pg.as_deref().map(PgSource::from_str).transpose();
+    let log_connections: LogConnections = named(level.log_connections.as_deref())?;
+    let mut settings = defaults.settings;
+    if log_connections != LogConnections::Off {
+        settings.push(("log_connections".to_owned(), log_connections.to_string()));
+    }
     Ok(ServerSpec {
         source: source.map_err(Failure::Fatal)?,
         max_connections,
@@ -39,7 +44,7 @@ pub(super) fn spec_of(level: &Factors, max_connections: u32) -> Result<ServerSpe
         page_size: named(level.page_size.as_deref())?,
         auth: named(level.auth.as_deref())?,
         tls: named(level.tls.as_deref())?,
-        settings: defaults.settings,
+        settings,
     })
 }
 

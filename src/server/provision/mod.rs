@@ -34,7 +34,7 @@ pub use local::{LocalBinaries, find_local_binaries};
 pub use pgbouncer::{
     PgBouncerAbsent, PgBouncerSpec, RunningPgBouncer, find_pgbouncer_binary, start_pgbouncer,
 };
-pub use running::{RunningServer, ServerKind, obtain, provision};
+pub use running::{LogMark, RunningServer, ServerKind, obtain, provision};
 pub use spec::{DEFAULT_PG_MAJOR, ServerSpec};
 pub use sweep::{Swept, sweep_stale};
 

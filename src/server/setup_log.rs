@@ -1,0 +1,150 @@
+//! The server's own account of its connections' setup: PostgreSQL 18's `log_connections = setup_durations`.
+//!
+//! One line a connection, written before the first ReadyForQuery is sent (18: postgres.c `PostgresMain`),
+//! in ms with three decimals. *total* runs from accept() to that line, *fork* from before the postmaster's
+//! fork to after it in the child (launch_backend.c), *authentication* around ClientAuthentication
+//! (postinit.c `PerformAuthentication`), waiting for the client's messages included.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::provision::{LogMark, RunningServer};
+use super::visit::OpenVisit;
+use crate::arm::Arm;
+use crate::config::LogConnections;
+use crate::record::{BlockRecord, Operation, Phase, Role, SeriesKey};
+
+/// Counters of a block in which the server logged setups: how many, and sums in us.
+pub const COUNT: &str = "server.setup.count";
+/// Accept to ready for query, in us.
+pub const TOTAL_US: &str = "server.setup.total-us";
+/// The fork, in us.
+pub const FORK_US: &str = "server.setup.fork-us";
+/// Authentication, in us.
+pub const AUTHENTICATION_US: &str = "server.setup.authentication-us";
+
+/// How long a container's log may take to show its last lines.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What the server logged of one or more setups.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SetupSums {
+    /// Connections that became ready.
+    pub count: u64,
+    /// Sum of their totals, in us.
+    pub total_us: u64,
+    /// Sum of their forks, in us.
+    pub fork_us: u64,
+    /// Sum of their authentications, in us.
+    pub authentication_us: u64,
+}
+
+impl SetupSums {
+    /// The sums over every setup line of a log; other lines are passed over.
+    pub fn of_log(log: &str) -> Self {
+        let mut sums = SetupSums::default();
+        for (total, fork, authentication) in log.lines().filter_map(durations_us) {
+            sums.count += 1;
+            sums.total_us += total;
+            sums.fork_us += fork;
+            sums.authentication_us += authentication;
+        }
+        sums
+    }
+
+    /// As a block's counters.
+    pub fn counters(&self) -> BTreeMap<String, u64> {
+        [
+            (COUNT, self.count),
+            (TOTAL_US, self.total_us),
+            (FORK_US, self.fork_us),
+            (AUTHENTICATION_US, self.authentication_us),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+    }
+}
+
+/// Where the log stands before a block of `arm`; `None` where the server does not log setups, or the
+/// arm's connections are not all to the server itself.
+pub(super) fn mark(visit: &OpenVisit, arm: Arm) -> Option<LogMark> {
+    let logged = LogConnections::SetupDurations.to_string();
+    (arm == Arm::Unpooled && visit.factors.log_connections == Some(logged))
+        .then(|| visit.server.log_mark())
+}
+
+/// What was logged during a block that began at `mark`, as its counters.
+pub(super) fn counters_since(
+    visit: &OpenVisit,
+    mark: Option<LogMark>,
+    record: &BlockRecord,
+) -> BTreeMap<String, u64> {
+    let startup = SeriesKey::service(Role::Client, Operation::Connect, Phase::Startup);
+    let connections = record.series.get(&startup).map_or(0, |s| s.len());
+    mark.map_or_else(BTreeMap::new, |mark| {
+        setups_since(&visit.server, mark, connections).counters()
+    })
+}
+
+/// The setups logged since `mark`; waits a little for `expected` of them, since an engine passes a
+/// container's log on with a delay.
+fn setups_since(server: &RunningServer, mark: LogMark, expected: u64) -> SetupSums {
+    let began = Instant::now();
+    loop {
+        let sums = SetupSums::of_log(&server.log_since(mark));
+        if sums.count >= expected || began.elapsed() > PATIENCE {
+            return sums;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Total, fork and authentication of one line, in us.
+fn durations_us(line: &str) -> Option<(u64, u64, u64)> {
+    let (_, told) = line.split_once("connection ready: setup ")?;
+    let value = |name: &str| -> Option<u64> {
+        let (_, rest) = told.split_once(name)?;
+        us_of_ms(rest.split_once(" ms")?.0)
+    };
+    Some((value("total=")?, value("fork=")?, value("authentication=")?))
+}
+
+/// `1.234` ms in us, exactly.
+fn us_of_ms(text: &str) -> Option<u64> {
+    let (whole, thousandths) = text.split_once('.')?;
+    if thousandths.len() != 3 {
+        return None;
+    }
+    let whole: u64 = whole.parse().ok()?;
+    let thousandths: u64 = thousandths.parse().ok()?;
+    whole.checked_mul(1000)?.checked_add(thousandths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As PostgreSQL 18 wrote them, with the default log_line_prefix and with one of its own.
+    const LOG: &str = "\
+2026-11-24 19:50:01.123 UTC [41] LOG:  connection received: host=127.0.0.1 port=40100
+2026-11-24 19:50:01.125 UTC [41] LOG:  connection ready: setup total=3.017 ms, fork=0.412 ms, authentication=0.088 ms
+2026-11-24 19:50:01.126 UTC [41] ERROR:  relation \"total=1.000 ms\" does not exist
+p LOG:  connection ready: setup total=12.400 ms, fork=1.000 ms, authentication=9.512 ms
+2026-11-24 19:50:01.130 UTC [43] LOG:  connection ready: setup total=1";
+
+    #[test]
+    fn setups_are_summed_and_other_or_torn_lines_passed_over() {
+        let sums = SetupSums::of_log(LOG);
+        assert_eq!(
+            sums,
+            SetupSums {
+                count: 2,
+                total_us: 15_417,
+                fork_us: 1_412,
+                authentication_us: 9_600
+            }
+        );
+        assert_eq!(sums.counters()[TOTAL_US], 15_417);
+        assert_eq!(SetupSums::of_log(""), SetupSums::default());
+    }
+}
