@@ -2,6 +2,7 @@
 //! figure, a prediction and what would refute it. One file an experiment.
 
 mod accounting;
+mod anatomy;
 mod churn_tail;
 mod commit_rate;
 mod locks;
@@ -31,6 +32,8 @@ pub enum Answer {
     Sweeps(&'static [Sweep]),
     /// Counts for each operation.
     Counts,
+    /// The parts of a connection's time.
+    Phases,
 }
 
 /// A canned experiment.
@@ -65,7 +68,7 @@ impl Experiment {
     pub fn sweeps(&self) -> &'static [Sweep] {
         match self.answer {
             Answer::Sweeps(sweeps) => sweeps,
-            Answer::Contrast | Answer::Counts => &[],
+            Answer::Contrast | Answer::Counts | Answer::Phases => &[],
         }
     }
 }
@@ -74,6 +77,11 @@ impl Experiment {
 /// experiment of another kind.
 pub fn is_contrast(run: &Run) -> bool {
     find(&run.experiment).map_or(true, |e| matches!(e.answer, Answer::Contrast))
+}
+
+/// Whether a run is read as the parts of a connection's time.
+pub fn has_phases(run: &Run) -> bool {
+    find(&run.experiment).is_ok_and(|e| matches!(e.answer, Answer::Phases))
 }
 
 /// No such experiment.
@@ -88,12 +96,13 @@ pub fn registry() -> &'static [Experiment] {
     &REGISTRY
 }
 
-static REGISTRY: [Experiment; 6] = [
+static REGISTRY: [Experiment; 7] = [
     churn_tail::EXPERIMENT,
     membership_hold::EXPERIMENT,
     standing::EXPERIMENT,
     commit_rate::EXPERIMENT,
     accounting::EXPERIMENT,
+    anatomy::EXPERIMENT,
     locks::EXPERIMENT,
 ];
 

@@ -97,6 +97,24 @@ impl Factor {
         Factor::LogConnections,
     ];
 
+    /// The name of its column in files.
+    pub fn key(self) -> &'static str {
+        match self {
+            Factor::Pg => "pg",
+            Factor::SlotOrder => "slot_order",
+            Factor::Lock => "lock",
+            Factor::Transport => "transport",
+            Factor::PageSize => "page_size",
+            Factor::Mapping => "mapping",
+            Factor::CommitRate => "commit_rate",
+            Factor::Auth => "auth",
+            Factor::Tls => "tls",
+            Factor::SharedBuffers => "shared_buffers",
+            Factor::StandingState => "standing_state",
+            Factor::LogConnections => "log_connections",
+        }
+    }
+
     /// The word before the value in titles.
     pub fn name(self) -> &'static str {
         match self {

@@ -9,11 +9,13 @@ use super::figure::{
 };
 use super::level_title::{level_title, listed};
 use super::lock_drawing::lock_tails;
+use super::phase_drawing::phase_bars;
+use super::phases::phase_csv;
 use super::run_export::series_csv;
 use super::sweep_drawing::sweep_figures;
 use crate::arm::Arm;
 use crate::config::ModelConfig;
-use crate::experiment::is_contrast;
+use crate::experiment::{has_phases, is_contrast};
 use crate::load::plan::baseline;
 use crate::record::{
     Block, Factor, Factors, Mode, Run, SeriesHistogram, levels_side_by_side, write_atomically,
@@ -37,11 +39,11 @@ pub fn draw_run(
     redraw: &str,
 ) -> Result<Vec<PathBuf>, FigureError> {
     let (run, summary) = item;
-    let path = dir.join("percentiles.csv");
-    write_atomically(&path, series_csv(summary).as_bytes()).map_err(|e| FigureError::Write {
-        path,
-        source: std::io::Error::other(e),
-    })?;
+    write_csv(dir, "percentiles.csv", &series_csv(summary))?;
+    if has_phases(run) {
+        write_csv(dir, "phase-table.csv", &phase_csv(run, summary))?;
+        return draw(phase_bars(item, redraw), dir, "phases");
+    }
     if !is_contrast(run) {
         let sweeps = sweep_figures(item, redraw);
         return at_once(
@@ -64,6 +66,14 @@ pub fn draw_run(
         }),
         Box::new(|| draw(lock_tails(item, redraw), dir, "locks")),
     ])
+}
+
+fn write_csv(dir: &Path, name: &str, text: &str) -> Result<(), FigureError> {
+    let path = dir.join(name);
+    write_atomically(&path, text.as_bytes()).map_err(|e| FigureError::Write {
+        path,
+        source: std::io::Error::other(e),
+    })
 }
 
 /// Draws several runs onto common axes, into `dir`.

@@ -12,57 +12,21 @@ use super::provision::{LogMark, RunningServer};
 use super::visit::OpenVisit;
 use crate::arm::Arm;
 use crate::config::LogConnections;
-use crate::record::{BlockRecord, Operation, Phase, Role, SeriesKey};
-
-/// Counters of a block in which the server logged setups: how many, and sums in us.
-pub const COUNT: &str = "server.setup.count";
-/// Accept to ready for query, in us.
-pub const TOTAL_US: &str = "server.setup.total-us";
-/// The fork, in us.
-pub const FORK_US: &str = "server.setup.fork-us";
-/// Authentication, in us.
-pub const AUTHENTICATION_US: &str = "server.setup.authentication-us";
+use crate::record::{BlockRecord, Operation, Phase, Role, SeriesKey, SetupSums};
 
 /// How long a container's log may take to show its last lines.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What the server logged of one or more setups.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct SetupSums {
-    /// Connections that became ready.
-    pub count: u64,
-    /// Sum of their totals, in us.
-    pub total_us: u64,
-    /// Sum of their forks, in us.
-    pub fork_us: u64,
-    /// Sum of their authentications, in us.
-    pub authentication_us: u64,
-}
-
-impl SetupSums {
-    /// The sums over every setup line of a log; other lines are passed over.
-    pub fn of_log(log: &str) -> Self {
-        let mut sums = SetupSums::default();
-        for (total, fork, authentication) in log.lines().filter_map(durations_us) {
-            sums.count += 1;
-            sums.total_us += total;
-            sums.fork_us += fork;
-            sums.authentication_us += authentication;
-        }
-        sums
+/// The sums over every setup line of a log; other lines are passed over.
+pub fn setup_sums(log: &str) -> SetupSums {
+    let mut sums = SetupSums::default();
+    for (total, fork, authentication) in log.lines().filter_map(durations_us) {
+        sums.count += 1;
+        sums.total_us += total;
+        sums.fork_us += fork;
+        sums.authentication_us += authentication;
     }
-
-    /// As a block's counters.
-    pub fn counters(&self) -> BTreeMap<String, u64> {
-        [
-            (COUNT, self.count),
-            (TOTAL_US, self.total_us),
-            (FORK_US, self.fork_us),
-            (AUTHENTICATION_US, self.authentication_us),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into()
-    }
+    sums
 }
 
 /// Where the log stands before a block of `arm`; `None` where the server does not log setups, or the
@@ -91,7 +55,7 @@ pub(super) fn counters_since(
 fn setups_since(server: &RunningServer, mark: LogMark, expected: u64) -> SetupSums {
     let began = Instant::now();
     loop {
-        let sums = SetupSums::of_log(&server.log_since(mark));
+        let sums = setup_sums(&server.log_since(mark));
         if sums.count >= expected || began.elapsed() > PATIENCE {
             return sums;
         }
@@ -134,7 +98,7 @@ p LOG:  connection ready: setup total=12.400 ms, fork=1.000 ms, authentication=9
 
     #[test]
     fn setups_are_summed_and_other_or_torn_lines_passed_over() {
-        let sums = SetupSums::of_log(LOG);
+        let sums = setup_sums(LOG);
         assert_eq!(
             sums,
             SetupSums {
@@ -144,7 +108,7 @@ p LOG:  connection ready: setup total=12.400 ms, fork=1.000 ms, authentication=9
                 authentication_us: 9_600
             }
         );
-        assert_eq!(sums.counters()[TOTAL_US], 15_417);
-        assert_eq!(SetupSums::of_log(""), SetupSums::default());
+        assert_eq!(SetupSums::of_counters(&sums.counters()), Some(sums));
+        assert_eq!(setup_sums(""), SetupSums::default());
     }
 }

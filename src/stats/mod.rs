@@ -7,6 +7,7 @@ mod guards;
 mod level;
 mod lock_level;
 mod percentile;
+mod phases;
 mod rounds;
 mod summary;
 mod sweep;
@@ -21,6 +22,7 @@ pub use lock_level::{
     LockLevel, READERS_WAIT, SeriesTail, WRITERS_WAIT, lock_levels, merged_counters,
 };
 pub use percentile::{percentile_name, percentile_of_buckets, rank_of, samples_above};
+pub use phases::{Anatomy, ConnectionPhase, PhaseTimes, SetupAccount, anatomies};
 pub use rounds::{Rounds, Statistic};
 pub use summary::{Primary, RunSummary, TABLE_PERCENTILES, summarize};
 pub use sweep::{Along, Quantity, Sweep, SweepLine, SweepPoint, sweep_lines};

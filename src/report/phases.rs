@@ -1,0 +1,182 @@
+//! What connections are made of, as tables: every phase at every level, and the server's own account.
+
+use super::export::csv_line;
+use super::format::{count, duration};
+use super::level_title::level_title;
+use super::text_table::TextTable;
+use crate::experiment::has_phases;
+use crate::record::{Factor, Run};
+use crate::stats::{Anatomy, ConnectionPhase, Estimate, RunSummary, SetupAccount, anatomies};
+
+const CAPTION: &str = "Phases of a connection, by the client's clock; means add up to the whole, percentiles do not. Where the server logged its own account of the same connections it stands below";
+
+/// The tables for the terminal; empty for experiments of other kinds.
+pub fn phase_tables(run: &Run, summary: &RunSummary) -> String {
+    let tables = tables(run, summary);
+    let mut out = String::new();
+    for (i, (title, rows)) in tables.iter().enumerate() {
+        if i == 0 {
+            out += &format!("{CAPTION}.\n\n");
+        }
+        out += &format!("{title}\n{}\n\n", rows.terminal());
+    }
+    out
+}
+
+/// The same as Markdown.
+pub(super) fn phase_tables_markdown(run: &Run, summary: &RunSummary) -> String {
+    let tables = tables(run, summary);
+    let mut out = String::new();
+    for (i, (title, rows)) in tables.iter().enumerate() {
+        if i == 0 {
+            out += &format!("{CAPTION}.\n\n");
+        }
+        out += &format!("{title}:\n\n{}\n", rows.markdown());
+    }
+    out
+}
+
+fn tables(run: &Run, summary: &RunSummary) -> Vec<(String, TextTable)> {
+    if !has_phases(run) {
+        return Vec::new();
+    }
+    anatomies(run, summary)
+        .iter()
+        .map(|a| (title(a, summary), table(a)))
+        .collect()
+}
+
+fn title(anatomy: &Anatomy, summary: &RunSummary) -> String {
+    let mut title = format!(
+        "{}, {}",
+        level_title(&anatomy.factors, &summary.varying),
+        anatomy.arm
+    );
+    if let Some(cpu) = anatomy.server_cpu_ns {
+        title += &format!("; server CPU {} a connection", duration(cpu));
+    }
+    if let Some(why) = &anatomy.struck {
+        title += &format!(" [x] {why}");
+    }
+    if !anatomy.cautions.is_empty() {
+        title += &format!(" † {}", anatomy.cautions.join("; "));
+    }
+    title
+}
+
+/// The server's account by its parts, the total last.
+pub(super) fn setup_parts(account: &SetupAccount) -> [(&'static str, Estimate); 4] {
+    [
+        ("server: fork", account.fork),
+        ("server: authentication", account.authentication),
+        ("server: rest of setup", account.rest),
+        ("server: setup total", account.total),
+    ]
+}
+
+/// The value with its interval.
+pub(super) fn with_interval(e: Estimate) -> String {
+    format!(
+        "{} ({} .. {})",
+        duration(e.value_ns),
+        duration(e.low_ns),
+        duration(e.high_ns)
+    )
+}
+
+fn table(anatomy: &Anatomy) -> TextTable {
+    let header = [
+        "phase",
+        "connections",
+        "mean (95 %)",
+        "of the whole",
+        "p50 (95 %)",
+        "p99 (95 %)",
+    ];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    let whole = anatomy.mean(ConnectionPhase::Whole).map(|e| e.value_ns);
+    let share = |e: Estimate| {
+        whole.map_or_else(String::new, |whole| {
+            format!("{:.1} %", 100.0 * e.value_ns / whole)
+        })
+    };
+    let dash = || "-".to_owned();
+    for phase in &anatomy.phases {
+        rows.push(vec![
+            phase.phase.name().to_owned(),
+            count(phase.samples),
+            with_interval(phase.mean),
+            // A phase that only some connections show has no share.
+            if phase.samples == anatomy.connections() {
+                share(phase.mean)
+            } else {
+                dash()
+            },
+            phase.p50.map_or_else(dash, with_interval),
+            phase.p99.map_or_else(dash, with_interval),
+        ]);
+    }
+    for (name, mean) in anatomy.server.iter().flat_map(setup_parts) {
+        rows.push(vec![
+            name.to_owned(),
+            count(anatomy.server.as_ref().map_or(0, |s| s.connections)),
+            with_interval(mean),
+            share(mean),
+            dash(),
+            dash(),
+        ]);
+    }
+    TextTable(rows)
+}
+
+/// Every number of the tables, a line each.
+pub fn phase_csv(run: &Run, summary: &RunSummary) -> String {
+    let mut header = vec!["standing"];
+    header.extend(Factor::ALL.map(Factor::key));
+    header.extend([
+        "arm",
+        "phase",
+        "connections",
+        "statistic",
+        "value_ns",
+        "low_ns",
+        "high_ns",
+        "adds_up",
+        "struck",
+    ]);
+    let mut csv = csv_line(&header);
+    for anatomy in anatomies(run, summary) {
+        let mut line = |phase: &str, samples: u64, statistic: &str, e: Estimate, adds_up: bool| {
+            let mut fields = vec![anatomy.factors.standing.to_string()];
+            let value = |f| anatomy.factors.get(f).unwrap_or_default().to_owned();
+            fields.extend(Factor::ALL.map(value));
+            fields.extend([
+                anatomy.arm.to_string(),
+                phase.to_owned(),
+                samples.to_string(),
+                statistic.to_owned(),
+                format!("{:.0}", e.value_ns),
+                format!("{:.0}", e.low_ns),
+                format!("{:.0}", e.high_ns),
+                adds_up.to_string(),
+                anatomy.struck.clone().unwrap_or_default(),
+            ]);
+            let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+            csv += &csv_line(&fields);
+        };
+        for p in &anatomy.phases {
+            let statistics = [("mean", Some(p.mean)), ("p50", p.p50), ("p99", p.p99)];
+            for (statistic, estimate) in statistics {
+                if let Some(e) = estimate {
+                    line(p.phase.name(), p.samples, statistic, e, p.adds_up);
+                }
+            }
+        }
+        if let Some(account) = &anatomy.server {
+            for (name, mean) in setup_parts(account) {
+                line(name, account.connections, "mean", mean, false);
+            }
+        }
+    }
+    csv
+}
