@@ -31,6 +31,9 @@ pub struct ServerOptions {
     /// Authentication, with commas: trust, md5, scram
     #[arg(long, value_delimiter = ',', value_name = "HOW,...")]
     pub auth: Option<Vec<Auth>>,
+    /// The server's scram_iterations with --auth scram, with commas: 1,4096 (PostgreSQL 16 and later)
+    #[arg(long, value_delimiter = ',', value_name = "N,...")]
+    pub scram_iterations: Option<Vec<u32>>,
     /// Without and with TLS, with commas: off, on
     #[arg(long, value_delimiter = ',', value_name = "off|on,...")]
     pub tls: Option<Vec<Tls>>,
@@ -67,12 +70,20 @@ impl ServerOptions {
         }
         server.server = self.server.clone().unwrap_or_default().to_string();
         server.pgbouncer = self.pgbouncer.as_ref().map(ToString::to_string);
+        if server.is_url() {
+            // An experiment's own lists are for servers of ours.
+            server.take_as_is();
+        }
         let sources = self.sources(versions);
         if !sources.is_empty() {
             server.sources = distinct(&sources);
         }
         set(&mut server.transports, &self.transport);
         set(&mut server.auths, &self.auth);
+        set(&mut server.scram_iterations, &self.scram_iterations);
+        if self.scram_iterations.is_none() && !server.auths.contains(&Auth::Scram) {
+            server.scram_iterations.clear();
+        }
         set(&mut server.tls, &self.tls);
         set(&mut server.shared_buffers, &self.shared_buffers);
         set(&mut server.standing_states, &self.standing_state);

@@ -2,8 +2,12 @@
 
 use super::{Combine, LogConnections, PgSource, ServerConfig, Tls};
 use crate::record::Factors;
-use crate::server::provision::Transport;
+use crate::server::provision::{DEFAULT_PG_MAJOR, Transport};
 
+/// First major version with `scram_iterations`; before, it is always [`ITERATIONS_BEFORE`].
+const FIRST_WITH_ITERATIONS: u32 = 16;
+/// SCRAM_SHA_256_DEFAULT_ITERATIONS (scram-common.h).
+const ITERATIONS_BEFORE: u32 = 4096;
 /// First major version whose `log_connections` takes a list with `setup_durations`.
 const FIRST_WITH_SETUP_DURATIONS: u32 = 18;
 
@@ -14,6 +18,7 @@ pub(super) fn kept(levels: Vec<Factors>, asked: &ServerConfig) -> Vec<Factors> {
     let mut kept: Vec<Factors> = levels
         .into_iter()
         .filter(|level| can_exist(level, unknown_logs))
+        .filter_map(|level| with_the_versions_iterations(level, asked))
         .collect();
     if asked.combine == Combine::OneAtATime {
         let all = kept.clone();
@@ -37,6 +42,22 @@ fn can_exist(level: &Factors, unknown_logs: bool) -> bool {
     !encrypted_socket && (!logs_setup || knows_setup_durations(level.pg.as_deref(), unknown_logs))
 }
 
+/// Before `scram_iterations` the one number that there is needs no setting; others are left out, where
+/// that one was asked for, too.
+fn with_the_versions_iterations(mut level: Factors, asked: &ServerConfig) -> Option<Factors> {
+    let major = match level.pg.as_deref().map(str::parse::<PgSource>) {
+        Some(Ok(source)) => source.major(),
+        Some(Err(_)) => None,
+        None => Some(DEFAULT_PG_MAJOR),
+    };
+    let old = major.is_some_and(|m| m < FIRST_WITH_ITERATIONS);
+    if !old || !asked.scram_iterations.contains(&ITERATIONS_BEFORE) {
+        return Some(level);
+    }
+    let number = level.scram_iterations.take();
+    (number.is_none() || is(&number, ITERATIONS_BEFORE)).then_some(level)
+}
+
 fn knows_setup_durations(pg: Option<&str>, unknown: bool) -> bool {
     match pg.map(str::parse::<PgSource>) {
         Some(Ok(PgSource::Bin(_))) => unknown,
@@ -53,6 +74,7 @@ fn same_surroundings(a: &Factors, b: &Factors) -> bool {
     let surroundings = |level: &Factors| Factors {
         transport: None,
         auth: None,
+        scram_iterations: None,
         tls: None,
         log_connections: None,
         ..level.clone()
@@ -63,7 +85,7 @@ fn same_surroundings(a: &Factors, b: &Factors) -> bool {
 fn differing(base: &Factors, level: &Factors) -> usize {
     [
         base.transport != level.transport,
-        base.auth != level.auth,
+        (&base.auth, &base.scram_iterations) != (&level.auth, &level.scram_iterations),
         base.tls != level.tls,
         base.log_connections != level.log_connections,
     ]
@@ -86,6 +108,7 @@ mod tests {
         let server = config.server.as_mut().unwrap();
         server.transports = vec![Transport::Tcp, Transport::Unix];
         server.auths = vec![Auth::Trust, Auth::Md5, Auth::Scram];
+        server.scram_iterations = vec![4096, 1];
         server.tls = vec![Tls::Off, Tls::On];
         server.log_connections = vec![LogConnections::SetupDurations, LogConnections::Off];
         change(server);
@@ -94,8 +117,11 @@ mod tests {
             .levels()
             .iter()
             .map(|l| {
-                [&l.pg, &l.transport, &l.auth, &l.tls, &l.log_connections]
+                let scram = [&l.auth, &l.scram_iterations];
+                [&l.pg, &l.transport]
                     .into_iter()
+                    .chain(scram)
+                    .chain([&l.tls, &l.log_connections])
                     .flatten()
                     .map(String::as_str)
                     .collect::<Vec<_>>()
@@ -123,13 +149,15 @@ mod tests {
             "17 tcp trust off off",
             "17 tcp trust on off",
             "17 tcp md5 off off",
-            "17 tcp scram off off",
+            "17 tcp scram 4096 off off",
+            "17 tcp scram 1 off off",
             "17 unix trust off off",
             "image postgres:18 tcp trust off setup_durations",
             "image postgres:18 tcp trust off off",
             "image postgres:18 tcp trust on setup_durations",
             "image postgres:18 tcp md5 off setup_durations",
-            "image postgres:18 tcp scram off setup_durations",
+            "image postgres:18 tcp scram 4096 off setup_durations",
+            "image postgres:18 tcp scram 1 off setup_durations",
             "image postgres:18 unix trust off setup_durations",
         ];
         assert_eq!(found, expected);

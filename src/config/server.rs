@@ -104,7 +104,8 @@ named! {
     Trust = "trust",
     /// A password hashed by MD5.
     Md5 = "md5",
-    /// SCRAM-SHA-256 with PostgreSQL's default number of iterations (4,096).
+    /// SCRAM-SHA-256 with PostgreSQL's default number of iterations (4,096), or
+    /// [`ServerConfig::scram_iterations`].
     Scram = "scram"
 }
 
@@ -179,6 +180,10 @@ pub struct ServerConfig {
     /// Authentication, a level each.
     #[serde(rename = "auth", default = "only_default")]
     pub auths: Vec<Auth>,
+    /// `scram_iterations`, a level each where authentication is by SCRAM; empty for
+    /// PostgreSQL's default, which is the only one before 16.
+    #[serde(default)]
+    pub scram_iterations: Vec<u32>,
     /// With or without TLS, a level each.
     #[serde(default = "only_default")]
     pub tls: Vec<Tls>,
@@ -232,6 +237,9 @@ fn sources<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PgSource>, 
     }
 }
 
+/// The range of `scram_iterations` (guc_tables.c, PostgreSQL 16).
+const ITERATIONS: std::ops::RangeInclusive<u32> = 1..=i32::MAX as u32;
+
 /// Fewest 8 kB buffers that PostgreSQL takes, in kB.
 const LEAST_SHARED_BUFFERS_KB: u64 = 128;
 
@@ -254,6 +262,16 @@ impl ServerConfig {
         self.server.contains("://")
     }
 
+    /// One value of everything that only a server of ours can be given.
+    pub fn take_as_is(&mut self) {
+        self.page_sizes = only_default();
+        self.auths = only_default();
+        self.scram_iterations.clear();
+        self.tls = only_default();
+        self.shared_buffers = default_shared_buffers();
+        self.log_connections = only_default();
+    }
+
     /// The server's part of every level, crossed into `levels`. A server by URL is what it is.
     pub(super) fn cross_into(&self, mut levels: Vec<Factors>) -> Vec<Factors> {
         if self.is_url() {
@@ -265,6 +283,12 @@ impl ServerConfig {
         levels = super::crossed(&levels, &self.transports, |l, v| l.transport = Some(v));
         levels = super::crossed(&levels, &self.page_sizes, |l, v| l.page_size = Some(v));
         levels = super::crossed(&levels, &self.auths, |l, v| l.auth = Some(v));
+        if !self.scram_iterations.is_empty() {
+            levels = levels
+                .into_iter()
+                .flat_map(|level| self.with_iterations(level))
+                .collect();
+        }
         levels = super::crossed(&levels, &self.tls, |l, v| l.tls = Some(v));
         levels = super::crossed(&levels, &self.shared_buffers, |l, v| {
             l.shared_buffers = Some(v)
@@ -276,6 +300,16 @@ impl ServerConfig {
             l.log_connections = Some(v)
         });
         super::combine::kept(levels, self)
+    }
+
+    /// A level with each number of iterations, if its authentication has any.
+    fn with_iterations(&self, level: Factors) -> Vec<Factors> {
+        if level.auth != Some(Auth::Scram.to_string()) {
+            return vec![level];
+        }
+        super::crossed(&[level], &self.scram_iterations, |l, v| {
+            l.scram_iterations = Some(v)
+        })
     }
 
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
@@ -314,6 +348,20 @@ impl ServerConfig {
                 ));
             }
         }
+        if !self.scram_iterations.is_empty() && !self.auths.contains(&Auth::Scram) {
+            return fail("--scram-iterations is for --auth scram: give both".into());
+        }
+        if self
+            .scram_iterations
+            .iter()
+            .any(|n| !ITERATIONS.contains(n))
+        {
+            return fail(format!(
+                "--scram-iterations takes numbers from {} to {}, as PostgreSQL's scram_iterations does",
+                ITERATIONS.start(),
+                ITERATIONS.end()
+            ));
+        }
         // Beside others the combination is left out.
         if self.tls == [Tls::On] && self.transports.contains(&Transport::Unix) {
             return fail(
@@ -348,6 +396,7 @@ impl ServerConfig {
                 ("--pg-image", images),
                 ("--page-size", self.page_sizes != [PageSize::Small]),
                 ("--auth", self.auths != [Auth::Trust]),
+                ("--scram-iterations", !self.scram_iterations.is_empty()),
                 ("--tls", self.tls != [Tls::Off]),
                 (
                     "--shared-buffers",
@@ -416,6 +465,25 @@ mod tests {
     }
 
     #[test]
+    fn iterations_make_levels_of_scram_alone() {
+        let config = server(|s| {
+            s.auths = vec![Auth::Trust, Auth::Scram];
+            s.scram_iterations = vec![1, 4096];
+        });
+        config.validate().unwrap();
+        let found: Vec<_> = config
+            .levels()
+            .into_iter()
+            .map(|l| (l.auth.unwrap(), l.scram_iterations))
+            .collect();
+        let scram = |n: &str| ("scram".to_owned(), Some(n.to_owned()));
+        assert_eq!(
+            found,
+            [("trust".to_owned(), None), scram("1"), scram("4096")]
+        );
+    }
+
+    #[test]
     fn files_with_one_version_and_one_transport_are_read() {
         let mut old = serde_json::to_value(server(|_| {})).unwrap();
         let fields = old["server"].as_object_mut().unwrap();
@@ -446,6 +514,12 @@ mod tests {
     fn what_makes_no_sense_is_refused_in_one_line() {
         let refused = |change: fn(&mut ServerConfig)| server(change).validate().unwrap_err().0;
         assert!(refused(|s| s.auths.clear()).contains("--auth is empty"));
+        assert!(refused(|s| s.scram_iterations = vec![1]).contains("--auth scram"));
+        let none = refused(|s| {
+            s.auths = vec![Auth::Scram];
+            s.scram_iterations = vec![0];
+        });
+        assert!(none.contains("from 1 to 2147483647"), "{none}");
         assert!(refused(|s| s.shared_buffers = vec!["12".into()]).contains("128MB"));
         assert!(refused(|s| s.shared_buffers = vec!["8kB".into()]).contains("128kB"));
         let tls = refused(|s| {

@@ -4,9 +4,7 @@ use super::churn_tail::default_server;
 use super::sweep_config::{SweepLength, base, lengths};
 use super::{Answer, Experiment, Scale};
 use crate::arm::Arm;
-use crate::config::{
-    Auth, ClientRate, Combine, Config, LogConnections, ServerConfig, Tls,
-};
+use crate::config::{Auth, ClientRate, Combine, Config, LogConnections, ServerConfig, Tls};
 use crate::load::OfferedRate;
 use crate::record::{Mode, Run};
 use crate::report::format::{difference, duration};

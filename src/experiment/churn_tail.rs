@@ -126,6 +126,7 @@ pub(super) fn default_server() -> ServerConfig {
         auths: vec![Auth::default()],
         tls: vec![Tls::default()],
         shared_buffers: default_shared_buffers(),
+        scram_iterations: Vec::new(),
         standing_states: vec![StandingState::default()],
         log_connections: vec![LogConnections::default()],
         combine: Combine::default(),

@@ -46,6 +46,9 @@ pub struct Factors {
     /// What the standing connections are: `idle` or `in-transaction`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standing_state: Option<String>,
+    /// The server's `scram_iterations`, with SCRAM authentication.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scram_iterations: Option<String>,
     /// What the server logs about each connection (`log_connections`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_connections: Option<String>,
@@ -76,13 +79,15 @@ pub enum Factor {
     SharedBuffers,
     /// [`Factors::standing_state`].
     StandingState,
+    /// [`Factors::scram_iterations`].
+    ScramIterations,
     /// [`Factors::log_connections`].
     LogConnections,
 }
 
 impl Factor {
     /// Every factor, in the order in which titles name them.
-    pub const ALL: [Factor; 12] = [
+    pub const ALL: [Factor; 13] = [
         Factor::Pg,
         Factor::SlotOrder,
         Factor::Lock,
@@ -94,6 +99,7 @@ impl Factor {
         Factor::Tls,
         Factor::SharedBuffers,
         Factor::StandingState,
+        Factor::ScramIterations,
         Factor::LogConnections,
     ];
 
@@ -111,6 +117,7 @@ impl Factor {
             Factor::Tls => "tls",
             Factor::SharedBuffers => "shared_buffers",
             Factor::StandingState => "standing_state",
+            Factor::ScramIterations => "scram_iterations",
             Factor::LogConnections => "log_connections",
         }
     }
@@ -129,6 +136,7 @@ impl Factor {
             Factor::Tls => "TLS",
             Factor::SharedBuffers => "shared_buffers",
             Factor::StandingState => "standing",
+            Factor::ScramIterations => "SCRAM iterations",
             Factor::LogConnections => "log_connections",
         }
     }
@@ -157,6 +165,7 @@ impl Factors {
             Factor::Tls => &self.tls,
             Factor::SharedBuffers => &self.shared_buffers,
             Factor::StandingState => &self.standing_state,
+            Factor::ScramIterations => &self.scram_iterations,
             Factor::LogConnections => &self.log_connections,
         }
         .as_deref()
@@ -175,6 +184,7 @@ impl Factors {
             Factor::Tls => &mut self.tls,
             Factor::SharedBuffers => &mut self.shared_buffers,
             Factor::StandingState => &mut self.standing_state,
+            Factor::ScramIterations => &mut self.scram_iterations,
             Factor::LogConnections => &mut self.log_connections,
         }
     }

@@ -50,17 +50,22 @@ pub fn phase_bars(item: Summarized<'_>, redraw: &str) -> Option<StackedBarFigure
 
 /// `tcp, scram, TLS`.
 fn label(level: &Factors, varying: &[Factor]) -> String {
-    let words = varying.iter().filter(|f| !HEADINGS.contains(f)).filter_map(|&f| {
-        let value = level.get(f)?;
-        match f {
-            Factor::Transport | Factor::Auth => Some(value.to_owned()),
-            Factor::Tls => (value != Tls::Off.to_string()).then(|| "TLS".to_owned()),
-            Factor::LogConnections => {
-                (value == LogConnections::Off.to_string()).then(|| "no log".to_owned())
+    let words = varying
+        .iter()
+        .filter(|f| !HEADINGS.contains(f))
+        .filter_map(|&f| {
+            let value = level.get(f)?;
+            match f {
+                Factor::Transport | Factor::Auth => Some(value.to_owned()),
+                Factor::ScramIterations if value == "1" => Some("1 iteration".to_owned()),
+                Factor::ScramIterations => Some(format!("{value} iterations")),
+                Factor::Tls => (value != Tls::Off.to_string()).then(|| "TLS".to_owned()),
+                Factor::LogConnections => {
+                    (value == LogConnections::Off.to_string()).then(|| "no log".to_owned())
+                }
+                _ => Some(format!("{} {value}", f.name())),
             }
-            _ => Some(format!("{} {value}", f.name())),
-        }
-    });
+        });
     words.collect::<Vec<_>>().join(", ")
 }
 

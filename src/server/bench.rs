@@ -12,8 +12,8 @@ use super::provision::{
 };
 use super::same_server::SameServer;
 use super::server_facts::{SettingsSeen, read_settings, server_provenance, server_remarks};
-use super::setup_log;
 use super::settle::stable_children;
+use super::setup_log;
 use super::standing::{Layout, Standing};
 use super::visit::{Measured, OpenVisit, Stretch};
 use crate::arm::Arm;

@@ -43,6 +43,14 @@ pub(super) fn spec_of(level: &Factors, max_connections: u32) -> Result<ServerSpe
         transport: named(level.transport.as_deref())?,
         page_size: named(level.page_size.as_deref())?,
         auth: named(level.auth.as_deref())?,
+        scram_iterations: level
+            .scram_iterations
+            .as_deref()
+            .map(|n| {
+                n.parse()
+                    .map_err(|_| Failure::Fatal(format!("'{n}' iterations")))
+            })
+            .transpose()?,
         tls: named(level.tls.as_deref())?,
         settings,
     })

@@ -3,8 +3,8 @@
 //! Phases are recorded for a connection only if all of it went well, so every phase has the same count and
 //! the means add up to the mean of the whole, to the histograms' three digits. Percentiles do not.
 
-use super::contrast::{Estimate, estimates, interval, resamplings};
 use super::contender::ContenderSummary;
+use super::contrast::{Estimate, estimates, interval, resamplings};
 use super::guards::{Guard, Severity};
 use super::percentile::samples_above;
 use super::rounds::{Rounds, Statistic};
@@ -180,6 +180,27 @@ impl<'a> Series<'a> {
     }
 }
 
+/// Multiplicities of the blocks: every quantity of a level is resampled by the same ones.
+struct Resampled {
+    once: Vec<u32>,
+    weights: Vec<Vec<u32>>,
+}
+
+impl Resampled {
+    fn new(blocks: usize, seed: u64) -> Self {
+        Resampled {
+            once: vec![1; blocks],
+            weights: resamplings(blocks, seed).collect(),
+        }
+    }
+
+    /// A quantity with its 95 % interval; `None` if it is not there.
+    fn estimate(&self, of: &dyn Fn(&[u32]) -> Option<f64>) -> Option<Estimate> {
+        let resampled = self.weights.iter().filter_map(|w| of(w)).collect();
+        Some(interval(of(&self.once)?, resampled))
+    }
+}
+
 fn anatomy(
     factors: &Factors,
     contender: &ContenderSummary,
@@ -204,12 +225,8 @@ fn anatomy(
         .as_ref()
         .is_some_and(|a| a.rounds.sample_count() == connections);
 
-    let weights: Vec<Vec<u32>> = resamplings(blocks.len(), seed).collect();
-    let once = vec![1; blocks.len()];
-    let estimate = |of: &dyn Fn(&[u32]) -> Option<f64>| -> Option<Estimate> {
-        let resampled = weights.iter().filter_map(|w| of(w)).collect();
-        Some(interval(of(&once)?, resampled))
-    };
+    let resampled = Resampled::new(blocks.len(), seed);
+    let estimate = |of: &dyn Fn(&[u32]) -> Option<f64>| resampled.estimate(of);
     let recorded = |phase, s: &Series<'_>, adds_up| -> Option<PhaseTimes> {
         Some(PhaseTimes {
             phase,
@@ -270,7 +287,7 @@ fn anatomy(
         phases,
         startup_share: estimate(&|w| Some(startup.mean(w)? / whole.mean(w)?))?,
         server_cpu_ns: server_cpu(blocks, connections),
-        server: setup_account(blocks, &estimate),
+        server: setup_account(blocks, &resampled),
         struck: told(Severity::Strike).next(),
         cautions: told(Severity::Caution).collect(),
     })
@@ -290,17 +307,14 @@ fn server_cpu(blocks: &[&Block], connections: u64) -> Option<f64> {
     Some(used? as f64 / connections.max(1) as f64)
 }
 
-fn setup_account(
-    blocks: &[&Block],
-    estimate: &dyn Fn(&dyn Fn(&[u32]) -> Option<f64>) -> Option<Estimate>,
-) -> Option<SetupAccount> {
+fn setup_account(blocks: &[&Block], resampled: &Resampled) -> Option<SetupAccount> {
     let sums: Option<Vec<SetupSums>> = blocks
         .iter()
         .map(|b| SetupSums::of_counters(&b.counters))
         .collect();
     let sums = sums?;
     let mean_ns = |of: fn(&SetupSums) -> u64| {
-        estimate(&|weights| {
+        resampled.estimate(&|weights| {
             let weighted = |of: &dyn Fn(&SetupSums) -> u64| -> f64 {
                 let pairs = sums.iter().zip(weights);
                 pairs.map(|(s, w)| of(s) as f64 * f64::from(*w)).sum()

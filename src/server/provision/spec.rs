@@ -23,6 +23,8 @@ pub struct ServerSpec {
     pub page_size: PageSize,
     /// How the arms' role proves who it is.
     pub auth: Auth,
+    /// `scram_iterations` with [`Auth::Scram`]; `None` for PostgreSQL's default. From 16 on.
+    pub scram_iterations: Option<u32>,
     /// Whether TCP connections are encrypted.
     pub tls: Tls,
     /// Further `name=value` settings for the command line, for experiments that vary one.
@@ -38,6 +40,7 @@ impl Default for ServerSpec {
             transport: Transport::Tcp,
             page_size: PageSize::Small,
             auth: Auth::Trust,
+            scram_iterations: None,
             tls: Tls::Off,
             settings: Vec::new(),
         }
