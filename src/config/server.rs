@@ -469,6 +469,7 @@ mod tests {
         let config = server(|s| {
             s.auths = vec![Auth::Trust, Auth::Scram];
             s.scram_iterations = vec![1, 4096];
+            s.sources = vec![PgSource::Major(17)];
         });
         config.validate().unwrap();
         let found: Vec<_> = config
