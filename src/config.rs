@@ -39,6 +39,8 @@ pub enum ClientRate {
     /// Half of what the weakest arm sustains at the largest number of standing
     /// connections, measured before the run.
     Auto,
+    /// A share (0 to 1) of what the weakest arm sustains there.
+    Share(f64),
     /// As given.
     Given(OfferedRate),
 }
@@ -47,22 +49,34 @@ impl fmt::Display for ClientRate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ClientRate::Auto => f.write_str("auto"),
-            ClientRate::Given(rate) => rate.fmt(f),
+            ClientRate::Share(share) => write!(f, "{}%", share * 100.0),
+            ClientRate::Given(OfferedRate::Max) => f.write_str("max"),
+            ClientRate::Given(OfferedRate::PerSecond(rate)) => write!(f, "{rate}/s"),
         }
     }
 }
+
+/// Largest share of the sustained rate that can be asked for, in percent.
+const MOST_PERCENT: f64 = 1000.0;
 
 impl FromStr for ClientRate {
     type Err = String;
 
     fn from_str(s: &str) -> Result<Self, Self::Err> {
         if s == "auto" {
-            Ok(ClientRate::Auto)
-        } else {
-            s.parse()
-                .map(ClientRate::Given)
-                .map_err(|e: String| format!("{e}, or 'auto' to calibrate it"))
+            return Ok(ClientRate::Auto);
         }
+        if let Some(percent) = s.strip_suffix('%') {
+            return match percent.parse::<f64>() {
+                Ok(p) if p > 0.0 && p <= MOST_PERCENT => Ok(ClientRate::Share(p / 100.0)),
+                _ => Err(format!(
+                    "'{s}' is not a share of what is sustained: give 1% to {MOST_PERCENT}%"
+                )),
+            };
+        }
+        s.parse().map(ClientRate::Given).map_err(|e: String| {
+            format!("{e}, '50%' of what the weakest arm sustains, or 'auto' for that")
+        })
     }
 }
 
@@ -151,6 +165,9 @@ pub struct Config {
     pub clients: u32,
     /// Their total rate.
     pub client_rate: ClientRate,
+    /// Their total rates, a level each; empty where the rate is no factor.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub client_rates: Vec<ClientRate>,
     /// Connections in the pools (in-process and PgBouncer).
     pub pool_size: u32,
     /// Numbers of standing connections.
@@ -209,11 +226,19 @@ impl Config {
             .map(|&n| Factors::standing(n))
             .collect();
         levels = crossed(&levels, &self.slot_orders, |l, v| l.slot_order = Some(v));
+        if self.mode == Mode::Server {
+            // With nothing standing there is nothing to lie in front of or behind.
+            let first = self.slot_orders.first().map(ToString::to_string);
+            levels.retain(|l| l.standing > 0 || l.slot_order == first);
+        }
         if let Some(model) = &self.model {
             levels = model.cross_into(levels);
         }
         if let Some(server) = &self.server {
             levels = server.cross_into(levels);
+        }
+        if !self.client_rates.is_empty() {
+            levels = crossed(&levels, &self.client_rates, |l, v| l.client_rate = Some(v));
         }
         levels
     }
@@ -350,9 +375,10 @@ mod tests {
                 (500, "behind", "std")
             ]
         );
-        // The server has no lock to choose.
+        // The server has no lock to choose, and no slot order without standing connections.
         config.model = None;
-        assert_eq!(config.levels().len(), 4);
+        config.mode = Mode::Server;
+        assert_eq!(config.levels().len(), 3);
     }
 
     #[test]

@@ -73,6 +73,7 @@ pub fn sample_config() -> Config {
         reader_rate: OfferedRate::PerSecond(1000.0),
         clients: 2,
         client_rate: ClientRate::Given(OfferedRate::PerSecond(100.0)),
+        client_rates: Vec::new(),
         pool_size: 2,
         standing: vec![0, 10],
         slot_orders: vec![SlotOrder::Front],

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 
-use super::chapter::draw_all;
+use super::canned::draw_all;
 use super::outcome::{CommandError, Outcome};
 use super::print;
 use crate::experiment;

@@ -18,7 +18,7 @@ use crate::load::driver::Bench;
 use crate::load::progress::Progress;
 use crate::model::ModelBench;
 use crate::record::{Mode, Run, write_run};
-use crate::report::{accounting, drawings, lock_table, phases, rows, sweep_words, table};
+use crate::report::{accounting, cells, drawings, lock_table, phases, rows, sweep_words, table};
 use crate::server::{ServerBench, ServerRequest};
 use crate::stats::{RunSummary, summarize};
 
@@ -215,6 +215,7 @@ fn sweep() {
 pub fn print_tables(run: &Run, summary: &RunSummary) {
     if is_contrast(run) {
         print(&table::run_table(run, summary));
+        print(&cells::cell_table(run, summary));
     }
     print(&phases::phase_tables(run, summary));
     print(&sweep_words::sweep_tables(run, summary));

@@ -69,9 +69,14 @@ pub struct LoadOptions {
     /// Clients
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub clients: Option<u32>,
-    /// Total rate of the clients' transactions: per second, 'max', or 'auto' (half of what the weakest arm sustains)
-    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
-    pub client_rate: Option<ClientRate>,
+    /// Total rate of the clients' transactions, with commas: per second, 'max', '50%' of what the weakest arm sustains, or 'auto' (half of it)
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "RATE,...",
+        allow_negative_numbers = true
+    )]
+    pub client_rate: Option<Vec<ClientRate>>,
     /// Connections in the in-process pool and in PgBouncer's
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub pool_size: Option<u32>,
@@ -250,7 +255,15 @@ impl LoadOptions {
         set(&mut config.readers, &self.readers);
         set(&mut config.reader_rate, &self.reader_rate);
         set(&mut config.clients, &self.clients);
-        set(&mut config.client_rate, &self.client_rate);
+        if let Some(rates) = &self.client_rate {
+            config.client_rates = match rates[..] {
+                [one] => {
+                    config.client_rate = one;
+                    Vec::new()
+                }
+                _ => distinct(rates),
+            };
+        }
         set(&mut config.pool_size, &self.pool_size);
         set(&mut config.standing, &self.standing.clone().map(|n| n.0));
         set(

@@ -33,6 +33,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
         "Not a loaded server: connections come at a gentle rate, a few at a time; under churn all phases wait for CPU.",
     ],
     modes: &[Mode::Server],
+    in_chapter: &[Scale::Full],
     config,
 };
 

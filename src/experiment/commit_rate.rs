@@ -60,6 +60,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
         "Not the cost of commits: the committers stand in for whoever completes an xid; writing, WAL and fsync are not in the model.",
     ],
     modes: &[Mode::Model],
+    in_chapter: &[],
     config,
 };
 

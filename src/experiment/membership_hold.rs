@@ -77,6 +77,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
         "Not that 17 and 18 are always as slow: the slot order is arranged here. On a server they give out slots from the lowest up, so that new connections come in behind until the list has wrapped.",
     ],
     modes: &[Mode::Model],
+    in_chapter: &[],
     config,
 };
 

@@ -3,10 +3,12 @@
 
 mod accounting;
 mod anatomy;
+mod ceiling;
 mod churn_tail;
 mod commit_rate;
 mod locks;
 mod membership_hold;
+mod pool;
 mod standing;
 mod sweep_config;
 
@@ -59,6 +61,8 @@ pub struct Experiment {
     pub limits: &'static [&'static str],
     /// The modes it runs in.
     pub modes: &'static [Mode],
+    /// At which scales it is part of the chapter.
+    pub in_chapter: &'static [Scale],
     /// Its configuration in one mode.
     pub config: fn(Mode, Scale) -> Config,
 }
@@ -96,19 +100,29 @@ pub fn registry() -> &'static [Experiment] {
     &REGISTRY
 }
 
-static REGISTRY: [Experiment; 7] = [
+static REGISTRY: [Experiment; 9] = [
     churn_tail::EXPERIMENT,
+    pool::EXPERIMENT,
     membership_hold::EXPERIMENT,
     standing::EXPERIMENT,
     commit_rate::EXPERIMENT,
     accounting::EXPERIMENT,
     anatomy::EXPERIMENT,
+    ceiling::EXPERIMENT,
     locks::EXPERIMENT,
 ];
 
 fn names() -> String {
     let names: Vec<&str> = REGISTRY.iter().map(|e| e.name).collect();
     names.join(", ")
+}
+
+/// The experiments of the chapter at one scale, in its order.
+pub fn chapter(scale: Scale) -> Vec<&'static Experiment> {
+    REGISTRY
+        .iter()
+        .filter(|e| e.in_chapter.contains(&scale))
+        .collect()
 }
 
 /// Finds an experiment by name.
@@ -147,6 +161,7 @@ mod tests {
                 }
             }
         }
+        assert!(chapter(Scale::Quick).len() > 1 && chapter(Scale::Full).len() > 3);
         assert!(find("nope").unwrap_err().to_string().contains("churn-tail"));
     }
 }

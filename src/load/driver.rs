@@ -4,9 +4,9 @@
 use std::time::{Duration, Instant};
 
 use super::cancel::Cancel;
+use super::client_rates::ClientRates;
 use super::plan::{BlockSpec, Plan, Visit};
 use super::progress::Progress;
-use super::schedule::OfferedRate;
 use crate::arm::Arm;
 use crate::record::{AbsentArm, AbsentLevel, Block, Factors, RunStatus, ServerProvenance, varying};
 
@@ -25,8 +25,8 @@ pub trait Bench {
         Vec::new()
     }
 
-    /// Sets the clients' rate of the following blocks.
-    fn set_client_rate(&mut self, rate: OfferedRate);
+    /// Sets the clients' rates of the following blocks.
+    fn set_client_rates(&mut self, rates: ClientRates);
 
     /// Transactions per second that `arm` sustains in a short closed loop, in
     /// the visit that is open.
@@ -204,7 +204,7 @@ mod tests {
         fn prepare(&mut self) -> Result<Vec<AbsentArm>, Failure> {
             Ok(Vec::new())
         }
-        fn set_client_rate(&mut self, _: OfferedRate) {}
+        fn set_client_rates(&mut self, _: ClientRates) {}
         fn sustained_per_second(&mut self, _: Arm) -> Result<f64, Failure> {
             Ok(1.0)
         }

@@ -34,6 +34,10 @@ pub struct Factors {
     /// Transactions with an xid that end, per second, over all of the model's committers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit_rate: Option<String>,
+    /// The clients' total rate, as it was asked for: `200/s`, `max`, or a share `50%` of what
+    /// the weakest arm sustains.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_rate: Option<String>,
     /// Authentication: `trust`, `md5` or `scram`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<String>,
@@ -71,6 +75,8 @@ pub enum Factor {
     Mapping,
     /// [`Factors::commit_rate`].
     CommitRate,
+    /// [`Factors::client_rate`].
+    ClientRate,
     /// [`Factors::auth`].
     Auth,
     /// [`Factors::tls`].
@@ -87,7 +93,7 @@ pub enum Factor {
 
 impl Factor {
     /// Every factor, in the order in which titles name them.
-    pub const ALL: [Factor; 13] = [
+    pub const ALL: [Factor; 14] = [
         Factor::Pg,
         Factor::SlotOrder,
         Factor::Lock,
@@ -95,6 +101,7 @@ impl Factor {
         Factor::PageSize,
         Factor::Mapping,
         Factor::CommitRate,
+        Factor::ClientRate,
         Factor::Auth,
         Factor::Tls,
         Factor::SharedBuffers,
@@ -113,6 +120,7 @@ impl Factor {
             Factor::PageSize => "page_size",
             Factor::Mapping => "mapping",
             Factor::CommitRate => "commit_rate",
+            Factor::ClientRate => "client_rate",
             Factor::Auth => "auth",
             Factor::Tls => "tls",
             Factor::SharedBuffers => "shared_buffers",
@@ -132,6 +140,7 @@ impl Factor {
             Factor::PageSize => "pages",
             Factor::Mapping => "mapping",
             Factor::CommitRate => "commits/s",
+            Factor::ClientRate => "clients at",
             Factor::Auth => "auth",
             Factor::Tls => "TLS",
             Factor::SharedBuffers => "shared_buffers",
@@ -161,6 +170,7 @@ impl Factors {
             Factor::PageSize => &self.page_size,
             Factor::Mapping => &self.mapping,
             Factor::CommitRate => &self.commit_rate,
+            Factor::ClientRate => &self.client_rate,
             Factor::Auth => &self.auth,
             Factor::Tls => &self.tls,
             Factor::SharedBuffers => &self.shared_buffers,
@@ -180,6 +190,7 @@ impl Factors {
             Factor::PageSize => &mut self.page_size,
             Factor::Mapping => &mut self.mapping,
             Factor::CommitRate => &mut self.commit_rate,
+            Factor::ClientRate => &mut self.client_rate,
             Factor::Auth => &mut self.auth,
             Factor::Tls => &mut self.tls,
             Factor::SharedBuffers => &mut self.shared_buffers,

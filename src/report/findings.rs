@@ -1,5 +1,6 @@
 //! What was found, one sentence each, and never more than the statistics allow.
 
+use super::cells;
 use super::drawings::Summarized;
 use super::format::{count, difference, duration};
 use super::level_title::{level_title, short_title};
@@ -22,6 +23,15 @@ pub fn findings(item: &Summarized<'_>) -> Vec<String> {
         // Lock by lock in the tables; here only what they have in common.
         lines.extend(
             survival
+                .into_iter()
+                .map(|line| format!("{} (exploratory): {line}", place(run))),
+        );
+        return lines;
+    }
+    let cells = cells::sentences(run, summary);
+    if !cells.is_empty() {
+        lines.extend(
+            cells
                 .into_iter()
                 .map(|line| format!("{} (exploratory): {line}", place(run))),
         );

@@ -1,11 +1,13 @@
 //! Renderers over run files: tables, figures, exports. Nothing here measures.
 
 pub mod accounting;
+pub mod cells;
 pub mod comparable;
 pub mod drawings;
 pub mod export;
 pub mod figure;
 pub mod findings;
+mod footer;
 pub mod format;
 mod level_title;
 pub mod lock_drawing;

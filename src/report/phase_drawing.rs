@@ -1,7 +1,8 @@
 //! What connections are made of, as a figure: stacked means, the server's own account under the client's.
 
-use super::drawings::{Summarized, footer};
+use super::drawings::Summarized;
 use super::figure::{Bar, BarGroup, BarSegment, StackedBarFigure};
+use super::footer::footer;
 use super::level_title::level_title;
 use super::phases::setup_parts;
 use crate::config::{LogConnections, Tls};
@@ -41,11 +42,20 @@ pub fn phase_bars(item: Summarized<'_>, redraw: &str) -> Option<StackedBarFigure
     }
     (!groups.is_empty()).then(|| StackedBarFigure {
         title: "What a connection is made of".to_owned(),
-        subtitle: "Means: they add up to the whole, percentiles would not. Look at what a startup is beside the query it was for; under it, the server's own account of the same connections".to_owned(),
+        subtitle: subtitle(&found),
         quantity: "mean time of one connection, from connect() to its close".to_owned(),
         groups,
         footer: footer(&[item], redraw),
     })
+}
+
+fn subtitle(found: &[Anatomy]) -> String {
+    let mut text = "Means: they add up to the whole, percentiles would not. Look at what startup is beside the query it was for".to_owned();
+    if found.iter().any(|a| a.server.is_some()) {
+        text +=
+            "; under it, the server's own account of the same connections, from accept() to ready";
+    }
+    text
 }
 
 /// `tcp, scram, TLS`.

@@ -1,6 +1,7 @@
 //! What was found, in plain words: for the terminal and for SUMMARY.md.
 
 use super::accounting::accounting_markdown;
+use super::cells::cell_table_markdown;
 use super::drawings::Summarized;
 use super::findings::{agreement, findings, place};
 use super::format::{count, difference, duration};
@@ -59,6 +60,7 @@ pub fn markdown(experiment: &Experiment, items: &[Summarized<'_>], figures: &[St
     out += "\n## Numbers\n\n";
     for (run, summary) in items {
         if is_contrast(run) {
+            out += &cell_table_markdown(run, summary);
             out += &number_table(run, summary);
         }
         out += &phase_tables_markdown(run, summary);
@@ -184,7 +186,7 @@ fn limits(items: &[Summarized<'_>]) -> Vec<String> {
                     "Not other machines: load and server share {} cores ({}), so CPU queueing is part of every tail.",
                     p.cores, p.cpu_model
                 ));
-                lines.push("Not other versions, slot orders or page sizes: one of each was measured, and slot order was arranged but not verified.".to_owned());
+                lines.push(one_of_each(summary));
             }
             Mode::Model => {
                 let lock = match other_locks(run).as_slice() {
@@ -203,6 +205,25 @@ fn limits(items: &[Summarized<'_>]) -> Vec<String> {
         }
     }
     lines
+}
+
+/// Which of a server's factors did not vary.
+fn one_of_each(summary: &RunSummary) -> String {
+    let single: Vec<&str> = [
+        (Factor::Pg, "versions"),
+        (Factor::SlotOrder, "slot orders"),
+        (Factor::PageSize, "page sizes"),
+        (Factor::Auth, "authentication"),
+        (Factor::Transport, "transports"),
+    ]
+    .iter()
+    .filter(|(factor, _)| !summary.varying.contains(factor))
+    .map(|(_, words)| *words)
+    .collect();
+    format!(
+        "Not other {}: one of each was measured. Slot order was arranged but not verified.",
+        single.join(", ")
+    )
 }
 
 /// The run's locks that are not PostgreSQL's.

@@ -21,7 +21,7 @@ use crate::config::{Config, ServerConfig, Statement};
 use crate::load::cpu::Watched;
 use crate::load::driver::{Bench, Failure};
 use crate::load::plan::{BlockSpec, Visit};
-use crate::load::{Cancel, Clock, MonotonicClock, OfferedRate, derive_seed};
+use crate::load::{Cancel, ClientRates, Clock, MonotonicClock, OfferedRate, derive_seed};
 use crate::record::{AbsentArm, AbsentLevel, Block, Factors, Role, ServerProvenance};
 
 /// Closed-loop calibration of one arm: warm-up and measured time.
@@ -45,7 +45,7 @@ pub struct ServerBench<'a> {
     say: &'a dyn Fn(&str),
     supply: Supply,
     began_ns: u64,
-    client_rate: OfferedRate,
+    client_rates: ClientRates,
     /// Arms that take part, as found by [`Bench::prepare`].
     arms: Vec<Arm>,
     open: Option<OpenVisit>,
@@ -72,7 +72,7 @@ impl<'a> ServerBench<'a> {
             say,
             supply: Supply::new(&request.choice),
             began_ns: MonotonicClock.now_ns(),
-            client_rate: OfferedRate::Max,
+            client_rates: ClientRates::default(),
             arms: config.arms.clone(),
             open: None,
             first: BTreeMap::new(),
@@ -268,8 +268,8 @@ impl Bench for ServerBench<'_> {
         absent
     }
 
-    fn set_client_rate(&mut self, rate: OfferedRate) {
-        self.client_rate = rate;
+    fn set_client_rates(&mut self, rates: ClientRates) {
+        self.client_rates = rates;
     }
 
     fn open_visit(&mut self, visit: &Visit) -> Result<(), Failure> {
@@ -363,7 +363,7 @@ impl Bench for ServerBench<'_> {
         } = visit.measure(&Stretch {
             config: self.config,
             arm: spec.arm,
-            rates: (self.config.reader_rate, self.client_rate),
+            rates: (self.config.reader_rate, self.client_rates.at(&spec.factors)),
             lengths_ns: (self.config.warmup_ns, self.config.block_ns()),
             seed_path: u64::from(spec.index) + 1,
             cancel: &self.cancel,
