@@ -180,3 +180,88 @@ pub fn phase_csv(run: &Run, summary: &RunSummary) -> String {
     }
     csv
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::SetupSums;
+    use crate::report::figure::Figure;
+    use crate::report::phase_drawing::phase_bars;
+    use crate::stats::summarize;
+    use crate::testing::{connecting_run, sample_run};
+
+    /// As logged by a server for every block with SCRAM.
+    fn logged() -> Run {
+        let mut run = connecting_run();
+        for block in &mut run.blocks {
+            if block.factors.auth.as_deref() == Some("scram") {
+                block.counters = SetupSums {
+                    count: 50,
+                    total_us: 70_000,
+                    fork_us: 20_000,
+                    authentication_us: 35_000,
+                }
+                .counters();
+            }
+        }
+        run
+    }
+
+    #[test]
+    fn every_phase_has_its_row_and_the_servers_account_its_own() {
+        let run = logged();
+        let text = phase_tables_markdown(&run, &summarize(&run));
+        let rows = |name: &str| text.lines().filter(|l| l.starts_with(name)).count();
+        assert_eq!(rows("| whole connection | 800 |"), 2, "{text}");
+        assert_eq!(rows("| startup to ready | 800 |"), 2);
+        assert_eq!(rows("| authentication ok to ready |"), 1);
+        // Seen in one connection of each block: no share of the whole.
+        let few = text
+            .lines()
+            .find(|l| l.starts_with("| startup to authentication ok | 16 |"));
+        assert!(few.unwrap().contains("| - | - | - |"), "{few:?}");
+        assert_eq!(rows("| server: setup total | 800 | 1.40 ms"), 1);
+        assert!(text.contains("percentiles do not"));
+        assert!(phase_tables(&run, &summarize(&run)).contains("auth scram, unpooled"));
+        assert_eq!(phase_tables(&sample_run(8), &summarize(&sample_run(8))), "");
+    }
+
+    #[test]
+    fn the_csv_has_a_line_for_every_number() {
+        let run = logged();
+        let csv = phase_csv(&run, &summarize(&run));
+        let fields = csv.lines().next().unwrap().split(',').count();
+        assert!(csv.lines().all(|l| l.split(',').count() == fields), "{csv}");
+        let means = csv.lines().filter(|l| l.contains(",mean,")).count();
+        // Trust: seven phases; SCRAM: eight and the server's four.
+        assert_eq!(means, 7 + 8 + 4);
+        let whole = csv
+            .lines()
+            .find(|l| l.contains("scram") && l.contains("whole connection"));
+        assert!(
+            whole
+                .unwrap()
+                .contains("unpooled,whole connection,800,mean,")
+        );
+    }
+
+    #[test]
+    fn bars_hold_what_adds_up_and_nothing_else() {
+        let run = logged();
+        let summary = summarize(&run);
+        let figure = phase_bars((&run, &summary), "procbench figures DIR").unwrap();
+        assert_eq!(figure.groups.len(), 1);
+        let bars = &figure.groups[0].bars;
+        let labels: Vec<&str> = bars.iter().map(|b| b.label.as_str()).collect();
+        assert_eq!(labels, ["trust", "scram", "the server's own account"]);
+        for (bar, anatomy) in bars[..2].iter().zip(anatomies(&run, &summary)) {
+            let drawn: f64 = bar.segments.iter().map(|s| s.value_ns).sum();
+            let whole = anatomy.mean(ConnectionPhase::Whole).unwrap().value_ns;
+            assert!((drawn - whole).abs() < 1e-9 * whole);
+        }
+        assert!((bars[2].segments.iter().map(|s| s.value_ns).sum::<f64>() - 1.4e6).abs() < 1.0);
+        assert!(figure.svg().unwrap().contains("server: fork"));
+        let other = sample_run(8);
+        assert!(phase_bars((&other, &summarize(&other)), "").is_none());
+    }
+}

@@ -88,13 +88,12 @@ fn us_of_ms(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// As PostgreSQL 18 wrote them, with the default log_line_prefix and with one of its own.
+    /// As PostgreSQL 18.6 wrote them, a line of another kind, and a last one that is still being written.
     const LOG: &str = "\
-2026-11-24 19:50:01.123 UTC [41] LOG:  connection received: host=127.0.0.1 port=40100
-2026-11-24 19:50:01.125 UTC [41] LOG:  connection ready: setup total=3.017 ms, fork=0.412 ms, authentication=0.088 ms
-2026-11-24 19:50:01.126 UTC [41] ERROR:  relation \"total=1.000 ms\" does not exist
-p LOG:  connection ready: setup total=12.400 ms, fork=1.000 ms, authentication=9.512 ms
-2026-11-24 19:50:01.130 UTC [43] LOG:  connection ready: setup total=1";
+2026-11-24 20:11:02.696 UTC [32] LOG:  connection ready: setup total=27.556 ms, fork=3.619 ms, authentication=0.590 ms
+2026-11-24 20:11:02.697 UTC [32] ERROR:  relation \"total=1.000 ms\" does not exist at character 15
+2026-11-24 20:11:02.872 UTC [35] LOG:  connection ready: setup total=2.377 ms, fork=0.450 ms, authentication=0.318 ms
+2026-11-24 20:11:03.072 UTC [57] LOG:  connection ready: setup total=46.080 ms, fork=19.957 ms, auth";
 
     #[test]
     fn setups_are_summed_and_other_or_torn_lines_passed_over() {
@@ -103,9 +102,9 @@ p LOG:  connection ready: setup total=12.400 ms, fork=1.000 ms, authentication=9
             sums,
             SetupSums {
                 count: 2,
-                total_us: 15_417,
-                fork_us: 1_412,
-                authentication_us: 9_600
+                total_us: 29_933,
+                fork_us: 4_069,
+                authentication_us: 908
             }
         );
         assert_eq!(SetupSums::of_counters(&sums.counters()), Some(sums));

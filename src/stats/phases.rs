@@ -46,7 +46,7 @@ impl ConnectionPhase {
             ConnectionPhase::AfterAuthentication => "authentication ok to ready",
             ConnectionPhase::Query => "query",
             ConnectionPhase::Disconnect => "disconnect",
-            ConnectionPhase::Between => "client, between phases",
+            ConnectionPhase::Between => "client between phases",
             ConnectionPhase::Whole => "whole connection",
         }
     }
@@ -330,4 +330,106 @@ fn setup_account(blocks: &[&Block], resampled: &Resampled) -> Option<SetupAccoun
         authentication: mean_ns(|s| s.authentication_us)?,
         rest: mean_ns(|s| s.total_us.saturating_sub(s.fork_us + s.authentication_us))?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::summarize;
+    use crate::testing::connecting_run;
+
+    fn value(anatomy: &Anatomy, phase: ConnectionPhase) -> f64 {
+        anatomy.mean(phase).unwrap().value_ns
+    }
+
+    #[test]
+    fn the_parts_add_up_to_the_whole_and_the_twins_blocks_are_counted_in() {
+        let run = connecting_run();
+        let found = anatomies(&run, &summarize(&run));
+        let labels: Vec<_> = found
+            .iter()
+            .map(|a| a.factors.auth.as_deref().unwrap())
+            .collect();
+        assert_eq!(labels, ["trust", "scram"]);
+        for anatomy in &found {
+            // 8 blocks of the arm and 8 of its twin, 50 connections each.
+            assert_eq!(anatomy.connections(), 16 * 50);
+            let whole = value(anatomy, ConnectionPhase::Whole);
+            let sum: f64 = anatomy
+                .phases
+                .iter()
+                .filter(|p| p.adds_up)
+                .map(|p| p.mean.value_ns)
+                .sum();
+            assert!((sum - whole).abs() < 1e-9 * whole, "{sum} and {whole}");
+            assert!(
+                anatomy
+                    .phases
+                    .iter()
+                    .all(|p| p.mean.low_ns <= p.mean.value_ns && p.mean.value_ns <= p.mean.high_ns)
+            );
+            let share = value(anatomy, ConnectionPhase::Startup) / whole;
+            assert_eq!(anatomy.startup_share.value_ns, share);
+        }
+    }
+
+    #[test]
+    fn authentication_is_a_part_only_where_every_connection_shows_it() {
+        let run = connecting_run();
+        let found = anatomies(&run, &summarize(&run));
+        let parts = |a: &Anatomy| -> Vec<(ConnectionPhase, bool)> {
+            a.phases.iter().map(|p| (p.phase, p.adds_up)).collect()
+        };
+        assert!(parts(&found[0]).contains(&(ConnectionPhase::Startup, true)));
+        assert!(parts(&found[0]).contains(&(ConnectionPhase::Authentication, false)));
+        assert!(
+            found[0]
+                .phase(ConnectionPhase::AfterAuthentication)
+                .is_none()
+        );
+        assert!(parts(&found[1]).contains(&(ConnectionPhase::Startup, false)));
+        let split = value(&found[1], ConnectionPhase::Authentication)
+            + value(&found[1], ConnectionPhase::AfterAuthentication);
+        assert!((split - value(&found[1], ConnectionPhase::Startup)).abs() < 1e-6);
+    }
+
+    #[test]
+    fn percentiles_need_ten_samples_above_and_differences_have_none() {
+        let run = connecting_run();
+        let found = anatomies(&run, &summarize(&run));
+        let startup = found[0].phase(ConnectionPhase::Startup).unwrap();
+        // 800 connections: 8 above p99.
+        assert!(startup.p50.is_some() && startup.p99.is_none());
+        let between = found[0].phase(ConnectionPhase::Between).unwrap();
+        assert!(between.p50.is_none() && between.adds_up);
+    }
+
+    #[test]
+    fn the_servers_account_is_its_sums_over_its_count() {
+        let mut run = connecting_run();
+        for block in &mut run.blocks {
+            block.counters = SetupSums {
+                count: 50,
+                total_us: 50 * 1500,
+                fork_us: 50 * 400,
+                authentication_us: 50 * 100,
+            }
+            .counters();
+        }
+        let found = anatomies(&run, &summarize(&run));
+        let account = found[0].server.as_ref().unwrap();
+        assert_eq!(account.connections, 800);
+        assert_eq!(account.total.value_ns, 1_500_000.0);
+        assert_eq!(account.rest.value_ns, 1_000_000.0);
+        // A block without its log: no account, rather than one of other connections.
+        run.blocks[0].counters.clear();
+        let found = anatomies(&run, &summarize(&run));
+        assert_eq!(found.iter().filter(|a| a.server.is_none()).count(), 1);
+    }
+
+    #[test]
+    fn arms_that_do_not_connect_have_no_anatomy() {
+        let run = crate::testing::sample_run(8);
+        assert_eq!(anatomies(&run, &summarize(&run)), []);
+    }
 }

@@ -212,7 +212,7 @@ pub(super) fn series_look(series: &str, ordinal: usize) -> SeriesLook {
         "authentication ok to ready" => square(Colour(0x2b, 0x8c, 0xc4)),
         "query" => square(Colour(0x00, 0x87, 0x62)),
         "disconnect" => square(Colour(0x5a, 0x4a, 0x9e)),
-        "client, between phases" => square(Colour(0xe6, 0xb4, 0x50)),
+        "client between phases" => square(Colour(0xe6, 0xb4, 0x50)),
         "server: fork" => square(Colour(0xa8, 0x4f, 0x80)),
         "server: authentication" => square(Colour(0xe8, 0xa0, 0x6a)),
         "server: rest of setup" => square(Colour(0x8f, 0xb8, 0xdc)),
