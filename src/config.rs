@@ -16,6 +16,7 @@ use crate::load::{Arrivals, OfferedRate};
 use crate::procarray::SlotOrder;
 use crate::record::{Factors, Mode};
 
+pub use combine::FIRST_WITH_SETUP_DURATIONS;
 pub use model::{Background, ModelConfig};
 pub use server::{
     Auth, Combine, LogConnections, PgSource, ServerConfig, StandingState, Tls,
@@ -30,6 +31,17 @@ pub enum Disconnect {
     Wait,
     /// At once after Terminate, as libpq does.
     Close,
+}
+
+/// How statements are sent; the names are pgbench's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// The text each time (Query).
+    #[default]
+    Simple,
+    /// Prepared once a connection (Parse), then executed (Bind, Describe, Execute).
+    Prepared,
 }
 
 /// The clients' rate: given, or to be calibrated.
@@ -86,7 +98,7 @@ impl FromStr for ClientRate {
 pub enum Statement {
     /// pgbench's select-only script: one row of `pgbench_accounts` by key.
     SelectOnly,
-    /// Any SQL text, sent by the simple protocol.
+    /// Any SQL text.
     Sql(String),
 }
 
@@ -296,6 +308,14 @@ impl Config {
         }
         if let Some(server) = &self.server {
             server.validate()?;
+            // Its pool is one of transactions, and to 1.20 it knows no prepared statements.
+            if let Some(arm) = self.arms.iter().find(|a| a.needs_pgbouncer())
+                && server.protocol == Protocol::Prepared
+            {
+                return fail(format!(
+                    "--protocol prepared is not for arm '{arm}': give --arms without PgBouncer"
+                ));
+            }
         }
         let levels = self.levels().len();
         if levels > MOST_LEVELS {

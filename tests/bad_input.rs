@@ -207,6 +207,8 @@ fn wrong_values_are_refused() {
         ("model --horizon-rate inf", &["--horizon-rate"]),
         ("model --parallel-rate nan", &["--parallel-rate"]),
         ("run standing --mode server", &["standing", "--mode model"]),
+        ("server --protocol extended", &["extended", "simple", "prepared"]),
+        ("server --protocol prepared", &["--protocol", "pgbouncer", "--arms"]),
         ("server --disconnect never", &["never", "wait", "close"]),
         ("model --server local", &["--server", "--help"]),
         ("run nosuch", &["nosuch", "churn-tail"]),

@@ -6,8 +6,8 @@ use clap::Args;
 
 use super::options::{VersionOptions, distinct};
 use crate::config::{
-    Auth, Combine, Disconnect, LogConnections, PgSource, ServerConfig, StandingState, Statement,
-    Tls,
+    Auth, Combine, Disconnect, LogConnections, PgSource, Protocol, ServerConfig, StandingState,
+    Statement, Tls,
 };
 use crate::server::ServerRequest;
 use crate::server::provision::{ServerChoice, ServerUrl, Transport};
@@ -55,6 +55,9 @@ pub struct ServerOptions {
     /// When a disconnect is over
     #[arg(long, value_enum)]
     pub disconnect: Option<Disconnect>,
+    /// How readers and clients send their statements (not through PgBouncer when prepared)
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub protocol: Option<Protocol>,
     /// Your own PgBouncer before a server given by URL
     #[arg(long, value_name = "URL")]
     pub pgbouncer: Option<ServerUrl>,
@@ -94,6 +97,7 @@ impl ServerOptions {
             server.query.clone_from(query);
         }
         server.disconnect = self.disconnect.unwrap_or(server.disconnect);
+        server.protocol = self.protocol.unwrap_or(server.protocol);
     }
 
     /// Every PostgreSQL that was named.

@@ -2,14 +2,12 @@
 
 use super::{Combine, LogConnections, PgSource, ServerConfig, Tls};
 use crate::record::Factors;
-use crate::server::provision::{DEFAULT_PG_MAJOR, Transport};
+use crate::server::provision::{DEFAULT_PG_MAJOR, FIRST_WITH_ITERATIONS, Transport};
 
-/// First major version with `scram_iterations`; before, it is always [`ITERATIONS_BEFORE`].
-const FIRST_WITH_ITERATIONS: u32 = 16;
-/// SCRAM_SHA_256_DEFAULT_ITERATIONS (scram-common.h).
+/// `scram_iterations` before it was a setting: SCRAM_SHA_256_DEFAULT_ITERATIONS (scram-common.h).
 const ITERATIONS_BEFORE: u32 = 4096;
 /// First major version whose `log_connections` takes a list with `setup_durations`.
-const FIRST_WITH_SETUP_DURATIONS: u32 = 18;
+pub const FIRST_WITH_SETUP_DURATIONS: u32 = 18;
 
 /// Takes out of a full cross what no server could have, and what `asked` does not ask for.
 pub(super) fn kept(levels: Vec<Factors>, asked: &ServerConfig) -> Vec<Factors> {

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{ConfigError, Disconnect, Statement, one_or_many};
+use super::{ConfigError, Disconnect, Protocol, Statement, one_or_many};
 use crate::procarray::PageSize;
 use crate::record::Factors;
 use crate::server::provision::Transport;
@@ -203,6 +203,9 @@ pub struct ServerConfig {
     pub query: Statement,
     /// When a disconnect is over.
     pub disconnect: Disconnect,
+    /// How statements are sent; always simply in files of earlier versions.
+    #[serde(default)]
+    pub protocol: Protocol,
     /// Address of an existing PgBouncer, for servers given by URL.
     pub pgbouncer: Option<String>,
 }
@@ -418,6 +421,16 @@ impl ServerConfig {
                 "--pg-bin runs on this machine, not in Docker: give --server local (or auto) and no --pg-image"
                     .into(),
             );
+        }
+        let odd = |image: &str| image.starts_with('-') || image.trim() != image || image.is_empty();
+        if let Some(PgSource::Image(image)) = self
+            .sources
+            .iter()
+            .find(|s| matches!(s, PgSource::Image(image) if odd(image)))
+        {
+            return fail(format!(
+                "--pg-image '{image}' is not the name of an image, such as postgres:16"
+            ));
         }
         if images && self.server == "local" {
             return fail("--pg-image needs Docker: give --server docker (or auto)".into());

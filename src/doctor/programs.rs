@@ -7,21 +7,18 @@ use nix::unistd::Uid;
 
 use super::{Check, Status};
 use crate::server::provision::{
-    DEFAULT_PG_MAJOR, PGBOUNCER_IMAGE, engine_version, find_local_binaries, find_on_path,
-    find_pgbouncer_binary, image_available_or_buildable, postgres_image, run_bounded, suite_of,
+    MAJORS, PGBOUNCER_IMAGE, engine_version, find_local_binaries, find_on_path,
+    find_pgbouncer_binary, image_available_or_buildable, postgres_image, run_bounded, suites_of,
 };
 
 pub(super) fn checks() -> Vec<Check> {
     let engine = engine_version();
     let mut checks = vec![docker(&engine)];
     if engine.is_ok() {
-        let suite = suite_of(DEFAULT_PG_MAJOR).unwrap_or("bookworm");
-        checks.push(image(
-            "image of the server",
-            &postgres_image(DEFAULT_PG_MAJOR),
-            suite,
-        ));
-        checks.push(image("image of PgBouncer", PGBOUNCER_IMAGE, "bookworm"));
+        for (major, name) in MAJORS.into_iter().zip(IMAGES) {
+            checks.push(image(name, &postgres_image(major), suites_of(major)));
+        }
+        checks.push(image("image of PgBouncer", PGBOUNCER_IMAGE, &["bookworm"]));
     }
     checks.push(compose());
     checks.push(local_postgres());
@@ -43,6 +40,13 @@ pub(super) fn checks() -> Vec<Check> {
 
 const DOCKER: &str = "Docker engine";
 const LOCAL: &str = "local PostgreSQL";
+/// Of [`MAJORS`], one each.
+const IMAGES: [&str; MAJORS.len()] = [
+    "image of PostgreSQL 13",
+    "image of PostgreSQL 15",
+    "image of PostgreSQL 17",
+    "image of PostgreSQL 18",
+];
 
 fn docker<E: std::fmt::Display>(engine: &Result<String, E>) -> Check {
     match engine {
@@ -57,8 +61,8 @@ fn docker<E: std::fmt::Display>(engine: &Result<String, E>) -> Check {
     }
 }
 
-fn image(name: &'static str, tag: &str, suite: &str) -> Check {
-    match image_available_or_buildable(tag, suite) {
+fn image(name: &'static str, tag: &str, suites: &[&str]) -> Check {
+    match image_available_or_buildable(tag, suites) {
         Ok(how) => Check::ok(name, format!("{tag}: {how}")),
         Err(why) => Check::caution(
             name,

@@ -4,7 +4,7 @@ use super::{Answer, Experiment, Scale};
 use crate::arm::Arm;
 use crate::config::{
     Auth, Background, ClientRate, Combine, Config, Disconnect, LogConnections, ModelConfig,
-    ServerConfig, StandingState, Statement, Tls, default_shared_buffers,
+    Protocol, ServerConfig, StandingState, Statement, Tls, default_shared_buffers,
 };
 use crate::load::keep_awake::KeepAwakeChoice;
 use crate::load::{Arrivals, OfferedRate};
@@ -145,6 +145,7 @@ pub(super) fn default_server() -> ServerConfig {
         combine: Combine::default(),
         query: Statement::Sql("SELECT 1".to_owned()),
         disconnect: Disconnect::Wait,
+        protocol: Protocol::Simple,
         pgbouncer: None,
     }
 }

@@ -14,7 +14,7 @@ pub use factors::{Factor, Factors, levels_side_by_side, varying};
 pub use file::{RUN_FILE_NAME, RunFileError, find_runs, read_run, write_atomically, write_run};
 pub use histogram::{MERGED_MAX_NS, SeriesHistogram, WORKER_MAX_NS, WorkerHistogram};
 pub use key::{BadSeriesKey, ClockKind, Operation, Phase, Role, SeriesKey};
-pub use provenance::{Provenance, ServerProvenance};
+pub use provenance::{Provenance, ServerProvenance, ServerSource};
 pub use recorder::{BlockRecord, Recorder, SeriesId};
 pub use run::{
     AbsentArm, AbsentLevel, Block, BlockCpu, Calibration, Mode, Run, RunStatus, SCHEMA_VERSION,

@@ -54,6 +54,10 @@ pub struct ServerProvenance {
     pub version: String,
     /// Image id or binary directory.
     pub source: String,
+    /// Every PostgreSQL of the run, in the order of their first starts; the one above is the first of
+    /// them. Not in files of earlier versions, which had one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub servers: Vec<ServerSource>,
     /// Settings that matter, from pg_settings.
     pub settings: BTreeMap<String, String>,
     /// Authentication method as far as known.
@@ -63,6 +67,37 @@ pub struct ServerProvenance {
     /// PgBouncer's version, where it takes part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pgbouncer: Option<String>,
+}
+
+/// One PostgreSQL of a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerSource {
+    /// The factor `pg` of its levels.
+    pub pg: String,
+    /// `server_version`, package suffix included.
+    pub version: String,
+    /// Image id, or binary directory with the hash of its `postgres`.
+    pub source: String,
+}
+
+impl ServerProvenance {
+    /// The versions that took part, in words: two builds of one version are told apart by their names.
+    pub fn versions(&self) -> String {
+        match &self.servers[..] {
+            [] | [_] => self.version.clone(),
+            servers => servers
+                .iter()
+                .map(|s| {
+                    if s.version.starts_with(&s.pg) {
+                        s.version.clone()
+                    } else {
+                        format!("{} of {}", s.version, s.pg)
+                    }
+                })
+                .collect::<Vec<_>>()
+                .join("; "),
+        }
+    }
 }
 
 impl Provenance {
@@ -107,6 +142,24 @@ impl Provenance {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_version_of_a_run_is_named() {
+        let source = |pg: &str, version: &str| ServerSource {
+            pg: pg.to_owned(),
+            version: version.to_owned(),
+            source: String::new(),
+        };
+        let mut server = ServerProvenance {
+            version: "15.18".to_owned(),
+            ..ServerProvenance::default()
+        };
+        assert_eq!(server.versions(), "15.18", "a file of an earlier version");
+        server.servers = vec![source("15", "15.18")];
+        assert_eq!(server.versions(), "15.18");
+        server.servers.push(source("/opt/patched/bin", "15.18"));
+        assert_eq!(server.versions(), "15.18; 15.18 of /opt/patched/bin");
+    }
 
     #[test]
     fn the_machine_is_described() {

@@ -188,6 +188,13 @@ fn same_mode(a: &Run, b: &Run) -> Result<(), Incomparable> {
                 format!("{:?}", q.disconnect),
             );
         }
+        if p.protocol != q.protocol {
+            return differ(
+                "different --protocol",
+                format!("{:?}", p.protocol),
+                format!("{:?}", q.protocol),
+            );
+        }
     }
     if let (Some(p), Some(q)) = (&x.model, &y.model)
         && (p.fork_cpu_ns, p.session_cpu_ns, p.snapshots_per_statement)

@@ -52,10 +52,12 @@ pub fn findings(item: &Summarized<'_>) -> Vec<String> {
 pub fn place(run: &Run) -> String {
     match run.mode {
         Mode::Server => {
-            let version = run
-                .provenance
-                .server
-                .as_ref()
+            let server = run.provenance.server.as_ref();
+            // Several are told apart by the levels' titles.
+            if server.is_some_and(|s| s.servers.len() > 1) {
+                return "Server".to_owned();
+            }
+            let version = server
                 .and_then(|s| s.version.split(' ').next().map(str::to_owned))
                 .unwrap_or_default();
             format!("PostgreSQL {version}")

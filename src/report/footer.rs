@@ -12,7 +12,10 @@ pub(super) fn footer(items: &[Summarized<'_>], redraw: &str) -> Vec<String> {
         let what = match &p.server {
             Some(server) => format!(
                 "PostgreSQL {}, {}, {}, auth {}",
-                server.version, server.kind, server.transport, server.auth
+                server.versions(),
+                server.kind,
+                server.transport,
+                server.auth
             ),
             None => run.config.model.as_ref().map_or(String::new(), model_words),
         };

@@ -327,7 +327,7 @@ fn provenance(run: &Run) -> String {
         .collect();
         out += &format!(
             "- server: PostgreSQL {} ({}), {}, {}, auth {}; PgBouncer {}\n",
-            server.version,
+            server.versions(),
             server.chosen_because,
             settings.join(", "),
             server.transport,

@@ -11,7 +11,9 @@ use super::provision::{
     init_pgbench_accounts, provision, start_pgbouncer,
 };
 use super::same_server::SameServer;
-use super::server_facts::{SettingsSeen, read_settings, server_provenance, server_remarks};
+use super::server_facts::{
+    SettingsSeen, read_settings, server_provenance, server_remarks, server_source,
+};
 use super::settle::stable_children;
 use super::setup_log;
 use super::standing::{Layout, Standing};
@@ -22,7 +24,7 @@ use crate::load::cpu::Watched;
 use crate::load::driver::{Bench, Failure};
 use crate::load::plan::{BlockSpec, Visit};
 use crate::load::{Cancel, ClientRates, Clock, MonotonicClock, OfferedRate, derive_seed};
-use crate::record::{AbsentArm, AbsentLevel, Block, Factors, Role, ServerProvenance};
+use crate::record::{AbsentArm, AbsentLevel, Block, Factors, Role, ServerProvenance, ServerSource};
 
 /// Closed-loop calibration of one arm: warm-up and measured time.
 const CALIBRATION_NS: (u64, u64) = (150_000_000, 450_000_000);
@@ -52,6 +54,8 @@ pub struct ServerBench<'a> {
     /// What the first server of each source was; every later one must be the same.
     first: BTreeMap<Option<String>, SameServer>,
     provenance: Option<ServerProvenance>,
+    /// Every source that was started, in order.
+    sources: Vec<ServerSource>,
     settings: SettingsSeen,
     remarks: Vec<String>,
 }
@@ -70,13 +74,14 @@ impl<'a> ServerBench<'a> {
             request,
             cancel,
             say,
-            supply: Supply::new(&request.choice),
+            supply: Supply::new(&request.choice, &asked_for.sources),
             began_ns: MonotonicClock.now_ns(),
             client_rates: ClientRates::default(),
             arms: config.arms.clone(),
             open: None,
             first: BTreeMap::new(),
             provenance: None,
+            sources: Vec::new(),
             settings: SettingsSeen::default(),
             remarks: Vec::new(),
         }
@@ -121,6 +126,8 @@ impl<'a> ServerBench<'a> {
                 (self.say)(&format!("procbench: {}", server.chosen_because()));
                 let first = SameServer::of(&server);
                 self.first.insert(level.pg.clone(), first);
+                self.sources
+                    .push(server_source(&server, level.pg.as_deref()));
             }
             Some(first) => first
                 .check(server.server_version())
@@ -157,7 +164,7 @@ impl<'a> ServerBench<'a> {
     fn note_server(&mut self, server: &RunningServer, pgbouncer: Option<&RunningPgBouncer>) {
         if self.provenance.is_none() {
             self.remarks.extend(server_remarks(server));
-            self.provenance = Some(server_provenance(server, pgbouncer));
+            self.provenance = Some(server_provenance(server, pgbouncer, self.asked_for));
         }
     }
 
@@ -261,7 +268,8 @@ impl Bench for ServerBench<'_> {
     }
 
     fn absent_levels(&mut self, levels: &[Factors]) -> Vec<AbsentLevel> {
-        let mut supply = std::mem::replace(&mut self.supply, Supply::new(&self.request.choice));
+        let placeholder = Supply::new(&self.request.choice, &[]);
+        let mut supply = std::mem::replace(&mut self.supply, placeholder);
         let most = |standing| self.max_connections(standing);
         let absent = supply.absent(self.config, levels, most, self.say);
         self.supply = supply;
@@ -310,6 +318,7 @@ impl Bench for ServerBench<'_> {
                     server: server.endpoint().clone(),
                     count,
                     statement: self.asked_for.query.clone(),
+                    protocol: self.asked_for.protocol,
                 };
                 LoadThread::start("readers", spec, &self.cancel).map(|thread| (thread, count))
             })
@@ -322,6 +331,7 @@ impl Bench for ServerBench<'_> {
                 pgbouncer: pgbouncer.as_ref().map(|p| p.endpoint().clone()),
                 count: config.clients,
                 statement: self.asked_for.query.clone(),
+                protocol: self.asked_for.protocol,
                 disconnect: self.asked_for.disconnect,
                 arms: self.arms.clone(),
                 pool_size: config.pool_size,
@@ -410,7 +420,11 @@ impl Bench for ServerBench<'_> {
     }
 
     fn describe(&self) -> (Option<ServerProvenance>, Vec<String>) {
-        (self.provenance.clone(), self.remarks.clone())
+        let provenance = self.provenance.clone().map(|provenance| ServerProvenance {
+            servers: self.sources.clone(),
+            ..provenance
+        });
+        (provenance, self.remarks.clone())
     }
 }
 

@@ -8,6 +8,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_postgres::tls::NoTlsStream;
 use tokio_postgres::{Client, Connection, NoTls};
 
+use super::frontend::Login;
 use super::phase_stream::{PhaseStream, PhaseTimes, Socket};
 use super::provision::{Endpoint, EndpointHost};
 use crate::config::Disconnect;
@@ -21,6 +22,7 @@ pub type PhasedConnection = Connection<PhaseStream, NoTlsStream>;
 pub struct Target {
     address: Address,
     config: tokio_postgres::Config,
+    login: Login,
 }
 
 #[derive(Debug, Clone)]
@@ -61,10 +63,18 @@ impl Target {
                 Address::Tcp(found.next().ok_or_else(|| fail("no address".into()))?)
             }
         };
+        let config = endpoint.to_config();
+        let login = Login::new(&config).map_err(|e| fail(e.to_string()))?;
         Ok(Target {
             address,
-            config: endpoint.to_config(),
+            config,
+            login,
         })
+    }
+
+    /// Who logs in.
+    pub fn login(&self) -> &Login {
+        &self.login
     }
 
     /// Opens the socket only.
@@ -89,7 +99,7 @@ impl Target {
         }
     }
 
-    /// The startup exchange on an open socket, to the first ReadyForQuery.
+    /// The startup exchange on an open socket, to the first ReadyForQuery, by tokio-postgres.
     ///
     /// # Errors
     /// What tokio-postgres reports.

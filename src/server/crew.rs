@@ -3,16 +3,15 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
-use tokio_postgres::NoTls;
-
 use super::connect::Target;
+use super::frontend::Frontend;
 use super::operations::Means;
+use super::pool::{Pool, open_pool};
 use super::provision::Endpoint;
 use super::session::{ConnectError, Session, StatementTexts};
 use super::task_loop;
 use crate::arm::Arm;
-use crate::config::{Disconnect, Statement};
+use crate::config::{Disconnect, Protocol, Statement};
 use crate::load::clock::thread_cpu_ns;
 use crate::load::timer::PreciseTimer;
 use crate::load::{Arrivals, Cancel, OfferedRate, Schedule, Window, Worker, derive_seed};
@@ -46,6 +45,8 @@ pub enum CrewSpec {
         count: u32,
         /// What they run.
         statement: Statement,
+        /// How it is sent.
+        protocol: Protocol,
     },
     /// Clients, in whatever way the arm says.
     Clients {
@@ -57,6 +58,8 @@ pub enum CrewSpec {
         count: u32,
         /// What they run.
         statement: Statement,
+        /// How it is sent.
+        protocol: Protocol,
         /// When a disconnect is over.
         disconnect: Disconnect,
         /// Arms that will be asked for; only their connections are opened.
@@ -98,6 +101,7 @@ pub(super) struct Crew {
     role: Role,
     operation: Operation,
     statement: Statement,
+    protocol: Protocol,
     disconnect: Disconnect,
     count: u32,
     server: Target,
@@ -113,19 +117,18 @@ async fn persistent(
     target: &Target,
     count: u32,
     statement: &Statement,
+    protocol: Protocol,
 ) -> Result<Vec<Worktool>, ConnectError> {
     let mut tools = Vec::new();
     for worker in 0..count {
-        let session = Session::open(target).await?;
-        let mut texts = StatementTexts::new(statement.clone(), u64::from(worker));
+        let mut session = Frontend::open(target).await?;
+        let texts = StatementTexts::new(statement.clone(), u64::from(worker));
+        let mut texts = texts.sent_by(protocol);
         // The first statement of a session loads catalogues; not our subject.
-        session
-            .run(&texts.next_text())
-            .await
-            .map_err(|class| ConnectError {
-                message: format!("the query failed ({class:?}): {statement}"),
-                class,
-            })?;
+        texts.run_on(&mut session).await.map_err(|e| ConnectError {
+            message: format!("the query failed ({e}): {statement}"),
+            class: e.class(),
+        })?;
         tools.push(Worktool {
             means: Means::Persistent {
                 target: target.clone(),
@@ -150,13 +153,15 @@ impl Crew {
                 server,
                 count,
                 statement,
+                protocol,
             } => {
                 let target = resolve(&server)?;
-                let direct = persistent(&target, count, &statement).await?;
+                let direct = persistent(&target, count, &statement, protocol).await?;
                 Ok(Crew {
                     role: Role::Reader,
                     operation: Operation::Statement,
                     statement,
+                    protocol,
                     disconnect: Disconnect::Wait,
                     count,
                     server: target,
@@ -172,6 +177,7 @@ impl Crew {
                 pgbouncer,
                 count,
                 statement,
+                protocol,
                 disconnect,
                 arms,
                 pool_size,
@@ -182,18 +188,18 @@ impl Crew {
                     fill_pgbouncer(address, pool_size).await?;
                 }
                 let direct = if arms.contains(&Arm::KeptOpen) {
-                    persistent(&target, count, &statement).await?
+                    persistent(&target, count, &statement, protocol).await?
                 } else {
                     Vec::new()
                 };
                 let through_pgbouncer = match &pgbouncer {
                     Some(address) if arms.contains(&Arm::PgbouncerKept) => {
-                        persistent(address, count, &statement).await?
+                        persistent(address, count, &statement, protocol).await?
                     }
                     _ => Vec::new(),
                 };
                 let pool = if arms.contains(&Arm::Pool) {
-                    Some(open_pool(&server, pool_size).await?)
+                    Some(open_pool(&target, pool_size).await?)
                 } else {
                     None
                 };
@@ -201,6 +207,7 @@ impl Crew {
                     role: Role::Client,
                     operation: Operation::Transaction,
                     statement,
+                    protocol,
                     disconnect,
                     count,
                     server: target,
@@ -224,9 +231,9 @@ impl Crew {
         if let Some(keep) = keep {
             for tool in keep.iter_mut() {
                 if let Means::Persistent { target, session } = &mut tool.means
-                    && session.as_ref().is_none_or(Session::is_closed)
+                    && session.as_mut().is_none_or(Frontend::is_closed)
                 {
-                    let opened = Session::open(target).await;
+                    let opened = Frontend::open(target).await;
                     *session = Some(opened.map_err(|e| CrewError::Lost(e.message))?);
                 }
             }
@@ -258,7 +265,8 @@ impl Crew {
                         return Err(CrewError::Harness(format!("{arm} has no means of its own")));
                     }
                 };
-                let texts = StatementTexts::new(self.statement.clone(), u64::from(worker));
+                let texts = StatementTexts::new(self.statement.clone(), u64::from(worker))
+                    .sent_by(self.protocol);
                 Ok(Worktool { means, texts })
             })
             .collect()
@@ -321,7 +329,8 @@ impl Crew {
                     ..
                 } = tool.means
                 {
-                    session.close().await;
+                    // Already closed, or closed by the system: the end is the same.
+                    let _ = session.terminate(Disconnect::Wait).await;
                 }
             }
         };
@@ -355,24 +364,4 @@ async fn fill_pgbouncer(address: &Target, pool_size: u32) -> Result<(), ConnectE
         task.await.map_err(|e| harness(e.to_string()))??;
     }
     Ok(())
-}
-
-/// An in-process pool, filled beforehand: its own warm-up is not our subject.
-pub(super) async fn open_pool(server: &Endpoint, size: u32) -> Result<Pool, ConnectError> {
-    let manager = Manager::from_config(
-        server.to_config(),
-        NoTls,
-        ManagerConfig {
-            recycling_method: RecyclingMethod::Fast,
-        },
-    );
-    let pool = Pool::builder(manager)
-        .max_size(size as usize)
-        .build()
-        .map_err(|e| harness(e.to_string()))?;
-    let mut filled = Vec::new();
-    for _ in 0..size {
-        filled.push(pool.get().await.map_err(|e| harness(e.to_string()))?);
-    }
-    Ok(pool)
 }

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use super::provision::{ServerChoice, ServerSpec, obtain};
-use crate::config::{Config, LogConnections, PgSource, ServerConfig, size_kb};
+use super::provision::{FIRST_WITH_ITERATIONS, ServerChoice, ServerSpec, obtain};
+use crate::config::{
+    Config, FIRST_WITH_SETUP_DURATIONS, LogConnections, PgSource, ServerConfig, size_kb,
+};
 use crate::load::driver::Failure;
 use crate::procarray::PageSize;
 use crate::procfs;
@@ -61,28 +63,41 @@ pub(super) fn spec_of(level: &Factors, max_connections: u32) -> Result<ServerSpe
 pub(super) struct Supply {
     /// `auto` decided, once for the whole run.
     pub(super) choice: ServerChoice,
-    /// Whether each source can be had, or why not.
-    known: BTreeMap<Option<String>, Result<(), String>>,
+    /// The major version of each source that can be had, or why another cannot.
+    known: BTreeMap<Option<String>, Result<Option<u32>, String>>,
 }
 
 impl Supply {
-    /// Nothing is known yet.
-    pub(super) fn new(asked: &ServerChoice) -> Self {
+    /// Nothing is known yet. With `auto`, sources that run in one place only put all of them there: levels
+    /// of one run are to differ in their factors alone.
+    pub(super) fn new(asked: &ServerChoice, sources: &[PgSource]) -> Self {
+        let has =
+            |kind: fn(&PgSource) -> bool| *asked == ServerChoice::Auto && sources.iter().any(kind);
+        let choice = if has(|s| matches!(s, PgSource::Bin(_))) {
+            ServerChoice::Local
+        } else if has(|s| matches!(s, PgSource::Image(_))) {
+            ServerChoice::Docker
+        } else {
+            asked.clone()
+        };
         Supply {
-            choice: asked.clone(),
+            choice,
             known: BTreeMap::new(),
         }
     }
 
     /// Makes sure that a source can be had: builds its image, or finds its binaries. Minutes for an image.
-    fn look_for(&mut self, level: &Factors, say: &dyn Fn(&str)) -> Result<(), String> {
+    fn look_for(&mut self, level: &Factors, say: &dyn Fn(&str)) -> Result<Option<u32>, String> {
         if let Some(known) = self.known.get(&level.pg) {
             return known.clone();
         }
         let found = spec_of(level, 0)
             .map_err(|e| e.to_string())
             .and_then(|spec| obtain(&self.choice, &spec, say).map_err(|e| e.to_string()));
-        let outcome = found.map(|choice| self.choice = choice);
+        let outcome = found.map(|obtained| {
+            self.choice = obtained.choice;
+            obtained.major
+        });
         self.known.insert(level.pg.clone(), outcome.clone());
         outcome
     }
@@ -103,11 +118,30 @@ impl Supply {
         max_connections: u32,
         say: &dyn Fn(&str),
     ) -> Option<String> {
-        if let Err(reason) = self.look_for(level, say) {
-            return Some(match &level.pg {
-                Some(pg) => format!("PostgreSQL {pg}: {reason}"),
-                None => reason,
-            });
+        let major = match self.look_for(level, say) {
+            Ok(major) => major,
+            Err(reason) => {
+                return Some(match &level.pg {
+                    Some(pg) => format!("PostgreSQL {pg}: {reason}"),
+                    None => reason,
+                });
+            }
+        };
+        if let (Some(_), Some(major)) = (&level.scram_iterations, major)
+            && major < FIRST_WITH_ITERATIONS
+        {
+            return Some(format!(
+                "PostgreSQL {major} has no scram_iterations: they came with {FIRST_WITH_ITERATIONS}"
+            ));
+        }
+        let setups = LogConnections::SetupDurations.to_string();
+        if let Some(major) = major
+            && major < FIRST_WITH_SETUP_DURATIONS
+            && level.log_connections == Some(setups)
+        {
+            return Some(format!(
+                "PostgreSQL {major} does not log setup_durations: they came with {FIRST_WITH_SETUP_DURATIONS}"
+            ));
         }
         let spec = spec_of(level, max_connections).ok()?;
         if spec.page_size != PageSize::Huge {
@@ -195,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_version_that_cannot_be_had_is_named_and_the_others_stay() {
-        let mut supply = Supply::new(&ServerChoice::Local);
+        let mut supply = Supply::new(&ServerChoice::Local, &[]);
         let none = Factors {
             pg: Some("/nowhere/bin".into()),
             ..Factors::standing(0)

@@ -1,13 +1,12 @@
 //! What the arms do: one operation each, timed by its phases.
 
-use std::sync::Arc;
-
-use deadpool_postgres::{Object, Pool};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::connect::{Target, classify};
-use super::phase_stream::{PhaseTimes, Socket};
-use super::session::{Session, StatementTexts, run_statement};
+use super::connect::Target;
+use super::frontend::Frontend;
+use super::phase_stream::Socket;
+use super::pool::{Lent, Pool};
+use super::session::StatementTexts;
 use crate::config::Disconnect;
 use crate::load::{Clock, MonotonicClock, Worker};
 use crate::record::{ErrorClass, Operation, Phase, Role, SeriesId, SeriesKey};
@@ -20,7 +19,7 @@ pub enum Means {
         /// Where to.
         target: Target,
         /// The connection; `None` after it broke and could not be reopened.
-        session: Option<Session>,
+        session: Option<Frontend>,
     },
     /// Connect, run, disconnect.
     Reconnect {
@@ -111,14 +110,14 @@ impl Means {
             Means::Persistent { target, session } => {
                 let began = now();
                 let Some(open) = session else {
-                    *session = Session::open(target).await.ok();
+                    *session = Frontend::open(target).await.ok();
                     return Err(ErrorClass::new("connection-lost"));
                 };
-                let outcome = open.run(&texts.next_text()).await;
+                let outcome = texts.run_on(open).await.map_err(|e| e.class());
                 phases.add(ids.map(|i| i.query), Some(now() - began));
                 if outcome.is_err() && open.is_closed() {
                     // Inside the failed operation, so that the next one is clean.
-                    *session = Session::open(target).await.ok();
+                    *session = Frontend::open(target).await.ok();
                 }
                 outcome
             }
@@ -127,56 +126,14 @@ impl Means {
             }
             Means::Pooled(pool) => {
                 let began = now();
-                let client = pool.get().await.map_err(|e| match e {
-                    deadpool_postgres::PoolError::Backend(e) => classify(&e),
-                    _ => ErrorClass::new("pool"),
-                })?;
+                let mut lent = Lent::from(pool).await?;
                 let checked_out = now();
                 phases.add(ids.map(|i| i.checkout), Some(checked_out - began));
-                let mut lent = Lent::new(client);
-                lent.run(&texts.next_text()).await?;
+                lent.run(texts).await?;
                 phases.add(ids.map(|i| i.query), Some(now() - checked_out));
                 Ok(())
             }
             Means::ForkOnly(target) => fork_only(target, ids, phases).await,
-        }
-    }
-}
-
-/// A connection checked out of the pool. Given back, unless a statement was abandoned on it (the drain
-/// deadline drops the operation): whoever checked it out next would wait for that statement.
-struct Lent {
-    client: Option<Object>,
-    busy: bool,
-}
-
-impl Lent {
-    fn new(client: Object) -> Self {
-        Lent {
-            client: Some(client),
-            busy: false,
-        }
-    }
-
-    /// Runs one statement. A failed one has ended, too.
-    async fn run(&mut self, sql: &str) -> Result<(), ErrorClass> {
-        let Some(client) = &self.client else {
-            return Err(ErrorClass::new("connection-lost"));
-        };
-        self.busy = true;
-        let outcome = run_statement(client, sql).await;
-        self.busy = false;
-        outcome
-    }
-}
-
-impl Drop for Lent {
-    fn drop(&mut self) {
-        if self.busy
-            && let Some(client) = self.client.take()
-        {
-            // Out of the pool, which opens another; closed once the server is done with it.
-            drop(Object::take(client));
         }
     }
 }
@@ -188,33 +145,25 @@ async fn reconnect(
     ids: Option<&PhaseIds>,
     phases: &mut Phases,
 ) -> Result<(), ErrorClass> {
-    let times = Arc::new(PhaseTimes::default());
     let began = now();
     let socket = target.open_socket().await?;
     let socket_open = now();
-    let (client, connection) = target
-        .start_up(socket, Arc::clone(&times), disconnect)
-        .await
-        .map_err(|e| classify(&e))?;
+    let mut frontend = Frontend::new(socket);
+    let startup = frontend.start_up(target.login()).await;
+    let startup = startup.map_err(|e| e.class())?;
     let connected = now();
-    let text = texts.next_text();
-    let query = async {
-        let outcome = run_statement(&client, &text).await;
-        let ended = now();
-        // Sends Terminate; the connection ends once the server has closed.
-        drop(client);
-        (outcome, ended)
-    };
-    // In one task: no other thread, no other task's turn in between.
-    let (closed, (outcome, query_ended)) = tokio::join!(connection, query);
-    outcome?;
-    closed.map_err(|e| classify(&e))?;
+    let outcome = texts.run_on(&mut frontend).await;
+    let query_ended = now();
+    // Also after a failed statement: the server is told, and waited for.
+    let disconnect_ns = frontend.terminate(disconnect).await;
+    outcome.map_err(|e| e.class())?;
+    let disconnect_ns = disconnect_ns.map_err(|e| e.class())?;
     phases.add(ids.map(|i| i.socket), Some(socket_open - began));
-    phases.add(ids.map(|i| i.startup), times.startup_ns());
-    phases.add(ids.map(|i| i.authentication), times.authentication_ns());
+    phases.add(ids.map(|i| i.startup), Some(startup.total_ns));
+    phases.add(ids.map(|i| i.authentication), startup.authentication_ns);
     phases.add(ids.map(|i| i.connect), Some(connected - began));
     phases.add(ids.map(|i| i.query), Some(query_ended - connected));
-    phases.add(ids.map(|i| i.disconnect), times.disconnect_ns());
+    phases.add(ids.map(|i| i.disconnect), Some(disconnect_ns));
     Ok(())
 }
 
@@ -241,8 +190,8 @@ mod tests {
 
     use super::*;
     use crate::config::Statement;
-    use crate::server::crew::open_pool;
     use crate::server::fake_server::FakeServer;
+    use crate::server::pool::open_pool;
 
     /// The pool's size after one operation on its only connection, bounded by `limit`.
     fn size_after_one(answers: bool, limit: Duration) -> (bool, usize) {
@@ -252,7 +201,9 @@ mod tests {
             .build()
             .unwrap();
         runtime.block_on(async {
-            let pool = open_pool(&server.endpoint, 1).await.unwrap();
+            let pool = open_pool(&Target::new(&server.endpoint).unwrap(), 1)
+                .await
+                .unwrap();
             assert_eq!(pool.status().size, 1);
             let mut texts = StatementTexts::new(Statement::Sql("SELECT 1".to_owned()), 0);
             let mut phases = Phases::default();

@@ -5,36 +5,83 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use sha2::{Digest, Sha256};
+
 use super::connect::Target;
 use super::provision::{Endpoint, EndpointHost, RunningPgBouncer, RunningServer, ServerKind};
 use super::session::{Session, describe};
+use crate::config::ServerConfig;
 use crate::procfs;
-use crate::record::ServerProvenance;
+use crate::record::{ServerProvenance, ServerSource};
+
+/// One PostgreSQL as the run file names it; `pg` is the factor of its levels.
+pub fn server_source(server: &RunningServer, pg: Option<&str>) -> ServerSource {
+    ServerSource {
+        pg: pg.map(str::to_owned).unwrap_or_else(|| {
+            server
+                .pg_major()
+                .map_or(String::new(), |major| major.to_string())
+        }),
+        version: server.server_version().to_owned(),
+        source: match (server.image_id(), server.bin_dir()) {
+            (Some(image), _) => image.to_owned(),
+            (None, Some(dir)) => binaries(dir),
+            (None, None) => String::new(),
+        },
+    }
+}
+
+/// A directory of binaries with its `postgres`: two builds may have the same version.
+fn binaries(dir: &Path) -> String {
+    let postgres = dir.join("postgres");
+    let real = fs::canonicalize(&postgres).unwrap_or(postgres);
+    match fs::read(&real) {
+        Ok(bytes) => {
+            let hash: String = Sha256::digest(bytes)
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            format!("{} ({}, sha256 {hash})", dir.display(), real.display())
+        }
+        Err(_) => dir.display().to_string(),
+    }
+}
 
 /// The server as the run file names it; its settings are noted visit by visit.
 pub fn server_provenance(
     server: &RunningServer,
     pgbouncer: Option<&RunningPgBouncer>,
+    asked: &ServerConfig,
 ) -> ServerProvenance {
+    let ours = server.kind() != ServerKind::Url;
     ServerProvenance {
         kind: server.kind().to_string(),
         chosen_because: server.chosen_because().to_owned(),
         version: server.server_version().to_owned(),
-        source: match (server.image_id(), server.bin_dir()) {
-            (Some(image), _) => image.to_owned(),
-            (None, Some(dir)) => dir.display().to_string(),
-            (None, None) => String::new(),
-        },
-        auth: if server.kind() == ServerKind::Url {
-            "as the server asks"
+        source: server_source(server, None).source,
+        servers: Vec::new(),
+        auth: if ours {
+            either(&asked.auths)
         } else {
-            "trust"
-        }
-        .to_owned(),
-        transport: server.endpoint().transport().to_string(),
+            "as the server asks".to_owned()
+        },
+        transport: if ours {
+            either(&asked.transports)
+        } else {
+            server.endpoint().transport().to_string()
+        },
         pgbouncer: pgbouncer.map(|p| p.version().unwrap_or("of unknown version").to_owned()),
         settings: BTreeMap::new(),
     }
+}
+
+/// The values of a factor in words.
+fn either<T: ToString>(values: &[T]) -> String {
+    values
+        .iter()
+        .map(T::to_string)
+        .collect::<Vec<_>>()
+        .join(" or ")
 }
 
 /// What a reader of the numbers must know about the path to the server.

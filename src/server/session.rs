@@ -1,6 +1,5 @@
-//! A persistent connection, and the statements that run on it.
+//! A persistent connection outside of the measured load, and the statements of the load.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use rand::{RngExt, SeedableRng};
@@ -9,8 +8,9 @@ use tokio::task::JoinHandle;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::connect::{Target, classify};
+use super::frontend::{Frontend, FrontendError};
 use super::phase_stream::PhaseTimes;
-use crate::config::{Disconnect, Statement};
+use crate::config::{Disconnect, Protocol, Statement};
 use crate::record::ErrorClass;
 
 /// Rows of `pgbench_accounts` at scale 1.
@@ -112,31 +112,66 @@ pub async fn run_statement(client: &Client, sql: &str) -> Result<(), ErrorClass>
         .ok_or_else(|| ErrorClass::new("not-completed"))
 }
 
-/// The texts of a worker's statements.
+/// pgbench's select-only script, prepared.
+const SELECT_BY_KEY: &str = "SELECT abalance FROM pgbench_accounts WHERE aid = $1;";
+
+/// The texts of a worker's statements, and how they are sent.
 #[derive(Debug, Clone)]
 pub struct StatementTexts {
     statement: Statement,
+    protocol: Protocol,
     rng: Pcg64,
+    /// Where the next text or parameter is written.
+    scratch: String,
 }
 
 impl StatementTexts {
-    /// Texts of `statement`, keys drawn from `seed`.
+    /// Texts of `statement`, keys drawn from `seed`; by the simple protocol.
     pub fn new(statement: Statement, seed: u64) -> Self {
         StatementTexts {
             statement,
+            protocol: Protocol::Simple,
             rng: Pcg64::seed_from_u64(seed),
+            scratch: String::with_capacity(80),
         }
     }
 
-    /// The next text.
-    pub fn next_text(&mut self) -> Cow<'_, str> {
-        match &self.statement {
-            Statement::Sql(sql) => Cow::Borrowed(sql),
+    /// The same, sent in another way.
+    pub fn sent_by(self, protocol: Protocol) -> Self {
+        StatementTexts { protocol, ..self }
+    }
+
+    /// Runs the next statement. A connection without the prepared statement gets it first, in a round trip
+    /// of its own.
+    ///
+    /// # Errors
+    /// What the server or the socket says.
+    pub async fn run_on(&mut self, connection: &mut Frontend) -> Result<(), FrontendError> {
+        use std::fmt::Write;
+        // With the simple protocol, what varies is the whole text.
+        let (sql, parameter) = match &self.statement {
+            Statement::Sql(sql) => (sql.as_str(), None),
             Statement::SelectOnly => {
                 let aid = self.rng.random_range(1..=ACCOUNTS);
-                Cow::Owned(format!(
-                    "SELECT abalance FROM pgbench_accounts WHERE aid = {aid};"
-                ))
+                self.scratch.clear();
+                // Writing to a string cannot fail.
+                let _ = match self.protocol {
+                    Protocol::Simple => write!(
+                        self.scratch,
+                        "SELECT abalance FROM pgbench_accounts WHERE aid = {aid};"
+                    ),
+                    Protocol::Prepared => write!(self.scratch, "{aid}"),
+                };
+                (SELECT_BY_KEY, Some(self.scratch.as_str()))
+            }
+        };
+        match self.protocol {
+            Protocol::Simple => connection.query(parameter.unwrap_or(sql)).await,
+            Protocol::Prepared => {
+                if !connection.is_prepared() {
+                    connection.prepare(sql).await?;
+                }
+                connection.execute(parameter).await
             }
         }
     }

@@ -28,6 +28,13 @@ pub async fn drive(
     let clock = MonotonicClock;
     let mut timer = PreciseTimer::new(timer_lead_ns)?;
     let mut phases = Phases::default();
+    // The same deadline for every operation: one timer, set once.
+    let drain_until = |now_ns: u64| {
+        let left = worker.window().drain_until_ns.saturating_sub(now_ns);
+        tokio::time::Instant::now() + Duration::from_nanos(left)
+    };
+    let deadline = tokio::time::sleep_until(drain_until(clock.now_ns()));
+    tokio::pin!(deadline);
     let ids = (worker.role() == Role::Client).then(|| PhaseIds::declare(worker));
     loop {
         if cancel.is_cancelled() {
@@ -47,13 +54,13 @@ pub async fn drive(
             }
         }
         let begun = worker.begin(due, clock.now_ns(), slept);
-        let left = worker
-            .window()
-            .drain_until_ns
-            .saturating_sub(begun.begun_ns());
-        let operation = means.perform(texts, ids.as_ref(), &mut phases);
-        match tokio::time::timeout(Duration::from_nanos(left), operation).await {
-            Err(_) => {
+        let ended = tokio::select! {
+            biased;
+            outcome = means.perform(texts, ids.as_ref(), &mut phases) => Some(outcome),
+            () = &mut deadline => None,
+        };
+        match ended {
+            None => {
                 worker.cut_off(begun);
                 phases.clear();
                 // A statement may still be under way on it.
@@ -61,7 +68,7 @@ pub async fn drive(
                     *session = None;
                 }
             }
-            Ok(outcome) => {
+            Some(outcome) => {
                 let failed = outcome.is_err();
                 if begun.measured() && !failed {
                     phases.record(worker);

@@ -6,6 +6,7 @@ mod contrast;
 mod guards;
 mod level;
 mod lock_level;
+mod paired_ratio;
 mod percentile;
 mod phases;
 mod rounds;
@@ -21,6 +22,7 @@ pub use level::{Effect, LevelSummary, paired_contrasts};
 pub use lock_level::{
     LockLevel, READERS_WAIT, SeriesTail, WRITERS_WAIT, lock_levels, merged_counters,
 };
+pub use paired_ratio::PairedRatio;
 pub use percentile::{percentile_name, percentile_of_buckets, rank_of, samples_above};
 pub use phases::{Anatomy, ConnectionPhase, PhaseTimes, SetupAccount, anatomies};
 pub use rounds::{Rounds, Statistic};

@@ -9,6 +9,7 @@ use tokio_postgres::{Client, NoTls};
 use super::endpoint::Endpoint;
 use super::error::{ProvisionError, describe};
 use super::{DATABASE, ROLE};
+use crate::secret::Secret;
 
 /// Bound on one connection attempt.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -85,8 +86,11 @@ pub(crate) fn wait_until_ready(
     })
 }
 
-/// Creates the role and the database it owns.
-pub(crate) fn create_role_and_database(admin: &Endpoint) -> Result<(), ProvisionError> {
+/// Creates the role, with this password verifier if it is to have one, and the database it owns.
+pub(crate) fn create_role_and_database(
+    admin: &Endpoint,
+    verifier: Option<&Secret>,
+) -> Result<(), ProvisionError> {
     block_on(async {
         let client = connect(admin)
             .await
@@ -94,15 +98,21 @@ pub(crate) fn create_role_and_database(admin: &Endpoint) -> Result<(), Provision
                 endpoint: admin.to_string(),
                 reason,
             })?;
-        for statement in [
-            format!("CREATE ROLE {ROLE} LOGIN"),
-            format!("CREATE DATABASE {DATABASE} OWNER {ROLE}"),
+        let role = format!("CREATE ROLE {ROLE} LOGIN");
+        let with_password = verifier.map(|v| format!("{role} PASSWORD '{}'", v.expose()));
+        let database = format!("CREATE DATABASE {DATABASE} OWNER {ROLE}");
+        // A statement that fails would stand in the log, the verifier with it.
+        let silent = "SET log_min_error_statement = panic";
+        for (what, statement) in [
+            (silent, silent),
+            (&role, with_password.as_deref().unwrap_or(&role)),
+            (&database, &database),
         ] {
             client
-                .batch_execute(&statement)
+                .batch_execute(statement)
                 .await
                 .map_err(|e| ProvisionError::Sql {
-                    what: statement.clone(),
+                    what: what.to_owned(),
                     reason: describe(&e),
                 })?;
         }

@@ -57,7 +57,7 @@ pub struct Endpoint {
     pub user: String,
     /// Database.
     pub dbname: String,
-    /// Password, for servers given by URL.
+    /// Password, where the role needs one.
     pub password: Option<Secret>,
 }
 

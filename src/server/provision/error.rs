@@ -30,6 +30,14 @@ pub enum ProvisionError {
         /// The last lines of the build.
         reason: String,
     },
+    /// An image that was named cannot be had, or is none of PostgreSQL.
+    #[error("the image {image} cannot be used: {reason}")]
+    NoSuchImage {
+        /// As it was named.
+        image: String,
+        /// The engine's words, or ours.
+        reason: String,
+    },
     /// No distribution suite is known for this major version.
     #[error(
         "no Debian suite is known to carry PostgreSQL {0} for Docker: use 13, 15, 17 or 18, or --server local with your own binaries"

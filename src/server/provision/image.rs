@@ -5,14 +5,19 @@ use std::fs;
 use std::hash::{Hash, Hasher};
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
-use super::command::run_with_progress;
-use super::docker::{call, docker, image_id};
+use super::bootstrap::major_of;
+use super::command::{run, run_with_progress};
+use super::docker::{LABEL, call, docker, image_id};
 use super::error::ProvisionError;
 use super::scratch::Scratch;
 
 /// The pooler's image: one version for all servers.
 pub const PGBOUNCER_IMAGE: &str = "procbench-pgbouncer:1";
+
+/// Bound on fetching an image from a registry.
+const PULL_LIMIT: Duration = Duration::from_secs(900);
 
 /// Suite of the pooler's image.
 const PGBOUNCER_SUITE: &str = "bookworm";
@@ -31,16 +36,15 @@ const FILES: [(&str, &str); 8] = [
         "pgbouncer.Dockerfile",
         include_str!("../../../docker/pgbouncer.Dockerfile"),
     ),
-    (
-        "entrypoint.sh",
-        include_str!("../../../docker/entrypoint.sh"),
-    ),
+    ("entrypoint.sh", ENTRYPOINT),
     ("initdb.args", INITDB_ARGS),
     ("postgresql.conf", POSTGRESQL_CONF),
     ("pg_hba.conf", PG_HBA),
     ("pgbouncer.ini", PGBOUNCER_INI),
 ];
 
+/// Makes and starts a cluster in a container.
+pub(crate) const ENTRYPOINT: &str = include_str!("../../../docker/entrypoint.sh");
 /// Flags of initdb, in Docker and local alike.
 pub(crate) const INITDB_ARGS: &str = include_str!("../../../docker/initdb.args");
 /// Settings appended to `postgresql.conf`, in Docker and local alike.
@@ -57,14 +61,17 @@ pub fn postgres_image(major: u32) -> String {
     format!("procbench-postgres:{major}")
 }
 
-/// The Debian suite that carries a major version.
-pub fn suite_of(major: u32) -> Option<&'static str> {
+/// The major versions that Debian's suites carry, for containers.
+pub const MAJORS: [u32; 4] = [13, 15, 17, 18];
+
+/// The Debian suites to take a major version from, the first first; none for a version Debian lacks.
+pub fn suites_of(major: u32) -> &'static [&'static str] {
     match major {
-        13 => Some("bullseye"),
-        15 => Some("bookworm"),
-        17 => Some("trixie"),
-        18 => Some("forky"),
-        _ => None,
+        13 => &["bullseye"],
+        15 => &["bookworm"],
+        17 => &["trixie"],
+        18 => &["forky", "sid"],
+        _ => &[],
     }
 }
 
@@ -72,15 +79,17 @@ pub fn suite_of(major: u32) -> Option<&'static str> {
 ///
 /// # Errors
 /// A sentence saying what is missing.
-pub fn image_available_or_buildable(tag: &str, suite: &str) -> Result<&'static str, String> {
-    if image_id(tag).is_some() {
+pub fn image_available_or_buildable(tag: &str, suites: &[&str]) -> Result<&'static str, String> {
+    if is_current(tag, &recipe_hash()) {
         return Ok("present");
     }
-    if image_id(&format!("procbench-base:{suite}")).is_some()
-        || image_id(&format!("debian:{suite}")).is_some()
-    {
+    let bases = suites
+        .iter()
+        .flat_map(|s| [format!("procbench-base:{s}"), format!("debian:{s}")]);
+    if bases.into_iter().any(|base| image_id(&base).is_some()) {
         return Ok("can be built: its base image is here");
     }
+    let suite = suites.join(" or ");
     let tool = super::local::find_on_path("mmdebstrap").is_some();
     match (tool, nix::unistd::Uid::effective().is_root()) {
         (true, true) => Ok("can be built with mmdebstrap"),
@@ -96,11 +105,68 @@ pub(crate) fn ensure_postgres_image(
     major: u32,
     progress: &dyn Fn(&str),
 ) -> Result<String, ProvisionError> {
-    let suite = suite_of(major).ok_or(ProvisionError::UnknownMajor(major))?;
     let tag = postgres_image(major);
-    let arguments = [format!("SUITE={suite}"), format!("PG_MAJOR={major}")];
-    ensure(&tag, suite, "Dockerfile", &arguments, progress)?;
-    Ok(tag)
+    let mut outcome = Err(ProvisionError::UnknownMajor(major));
+    let suites = suites_of(major);
+    for suite in suites {
+        let arguments = [format!("SUITE={suite}"), format!("PG_MAJOR={major}")];
+        outcome = ensure(&tag, suite, "Dockerfile", &arguments, progress);
+        match &outcome {
+            Ok(()) => break,
+            // The last one's is returned.
+            Err(error) if Some(suite) != suites.last() => progress(&error.to_string()),
+            Err(_) => {}
+        }
+    }
+    outcome.map(|()| tag)
+}
+
+/// Makes sure that somebody's image is there: pulled, where a registry has it.
+pub(crate) fn ensure_foreign_image(
+    image: &str,
+    progress: &dyn Fn(&str),
+) -> Result<(), ProvisionError> {
+    if image_id(image).is_some() {
+        return Ok(());
+    }
+    progress(&format!("pulling {image}"));
+    let refused = |reason| ProvisionError::NoSuchImage {
+        image: image.to_owned(),
+        reason,
+    };
+    let done = run(docker().args(["pull", "--quiet", "--", image]), PULL_LIMIT)
+        .map_err(|e| refused(e.to_string()))?;
+    if done.success {
+        Ok(())
+    } else {
+        Err(refused(done.last_words()))
+    }
+}
+
+/// The major version of the PostgreSQL on an image's PATH.
+pub(crate) fn major_in_image(image: &str) -> Result<u32, ProvisionError> {
+    let refused = |reason: String| ProvisionError::NoSuchImage {
+        image: image.to_owned(),
+        reason,
+    };
+    let said = call(&[
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "--label",
+        LABEL,
+        "--entrypoint",
+        "postgres",
+        "--",
+        image,
+        "--version",
+    ])
+    .map_err(|e| refused(format!("it has no PostgreSQL on its PATH ({e})")))?;
+    said.split_ascii_whitespace()
+        .nth(2)
+        .and_then(major_of)
+        .ok_or_else(|| refused(format!("its PostgreSQL calls itself '{said}'")))
 }
 
 /// Makes sure the pooler's image is there, and returns its tag.
@@ -250,7 +316,9 @@ mod tests {
 
     #[test]
     fn suites_of_the_majors() {
-        assert_eq!(suite_of(15), Some("bookworm"));
-        assert_eq!(suite_of(9), None);
+        for major in MAJORS {
+            assert!(!suites_of(major).is_empty(), "{major}");
+        }
+        assert!(suites_of(9).is_empty());
     }
 }

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::authentication::pg_hba;
 use super::command::{run, tail};
 use super::error::ProvisionError;
-use super::image::{INITDB_ARGS, PG_HBA, POSTGRESQL_CONF};
+use super::image::{INITDB_ARGS, POSTGRESQL_CONF};
 use super::scratch::{Scratch, ServerUser, check_socket_path};
 use super::spec::{DEFAULT_PG_MAJOR, ServerSpec};
 use super::{bootstrap, endpoint};
@@ -20,6 +21,9 @@ use crate::server::procfs;
 
 /// Bound on initdb; it takes under two seconds on an idle machine.
 const INITDB_LIMIT: Duration = Duration::from_secs(120);
+
+/// The first major version whose initdb makes data checksums unless told not to.
+const CHECKSUMS_BY_DEFAULT: u32 = 18;
 
 /// How long an immediate shutdown may take before the postmaster is killed.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
@@ -256,6 +260,7 @@ impl LocalCluster {
         let mut initdb = as_user(&binaries.bin_dir.join("initdb"), user_ref);
         initdb
             .args(INITDB_ARGS.split_ascii_whitespace())
+            .args((binaries.major >= CHECKSUMS_BY_DEFAULT).then_some("--no-data-checksums"))
             .arg("-D")
             .arg(&pgdata)
             .current_dir(&pgdata);
@@ -269,7 +274,7 @@ impl LocalCluster {
         }
         append(&pgdata.join("postgresql.conf"), POSTGRESQL_CONF)?;
         let hba = pgdata.join("pg_hba.conf");
-        fs::write(&hba, PG_HBA).map_err(ProvisionError::io(format!(
+        fs::write(&hba, pg_hba(spec)).map_err(ProvisionError::io(format!(
             "cannot write {}",
             hba.display()
         )))?;

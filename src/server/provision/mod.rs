@@ -7,6 +7,7 @@
 //! of a later run.
 
 mod accounts;
+mod authentication;
 mod bootstrap;
 mod choice;
 mod command;
@@ -19,22 +20,24 @@ mod owner;
 mod pgbouncer;
 mod running;
 mod scratch;
+mod server_files;
 mod spec;
 mod sweep;
 
 pub use accounts::init_pgbench_accounts;
+pub(crate) use authentication::FIRST_WITH_ITERATIONS;
 pub use choice::{ServerChoice, ServerUrl, ServerUrlError};
 pub(crate) use command::run_bounded;
 pub use docker::{engine_version, image_id};
 pub use endpoint::{Endpoint, EndpointHost, Transport};
 pub use error::ProvisionError;
-pub use image::{PGBOUNCER_IMAGE, image_available_or_buildable, postgres_image, suite_of};
+pub use image::{MAJORS, PGBOUNCER_IMAGE, image_available_or_buildable, postgres_image, suites_of};
 pub(crate) use local::find_on_path;
 pub use local::{LocalBinaries, find_local_binaries};
 pub use pgbouncer::{
     PgBouncerAbsent, PgBouncerSpec, RunningPgBouncer, find_pgbouncer_binary, start_pgbouncer,
 };
-pub use running::{LogMark, RunningServer, ServerKind, obtain, provision};
+pub use running::{LogMark, Obtained, RunningServer, ServerKind, obtain, provision};
 pub use spec::{DEFAULT_PG_MAJOR, ServerSpec};
 pub use sweep::{Swept, sweep_stale};
 

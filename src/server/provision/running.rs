@@ -4,14 +4,16 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::authentication::Credentials;
 use super::bootstrap::{self, NotReady};
 use super::choice::{ServerChoice, ServerUrl};
 use super::docker::{Container, engine_version};
 use super::endpoint::{Endpoint, EndpointHost, Transport};
 use super::error::ProvisionError;
-use super::image::ensure_postgres_image;
+use super::image::{ensure_foreign_image, ensure_postgres_image, major_in_image};
 use super::local::{LocalCluster, choose_binaries};
 use super::scratch::{Scratch, ServerUser, check_socket_path};
+use super::server_files::{self, IN_CONTAINER};
 use super::spec::{DEFAULT_PG_MAJOR, ServerSpec};
 use super::{DATABASE, ROLE, SUPERUSER, endpoint};
 use crate::config::PgSource;
@@ -227,8 +229,17 @@ impl Backend {
     }
 }
 
+/// What is known of a server that can be started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Obtained {
+    /// Where from; `auto` is decided.
+    pub choice: ServerChoice,
+    /// Its major version; unknown of a server by URL.
+    pub major: Option<u32>,
+}
+
 /// Makes sure that a server like this can be started, without starting it: its image is there or is
-/// built, its binaries are found. Says where from; `auto` is decided.
+/// built or pulled, its binaries are found.
 ///
 /// # Errors
 /// What is missing, and what to install or change.
@@ -236,18 +247,33 @@ pub fn obtain(
     choice: &ServerChoice,
     spec: &ServerSpec,
     progress: &dyn Fn(&str),
-) -> Result<ServerChoice, ProvisionError> {
+) -> Result<Obtained, ProvisionError> {
     let docker = || {
         engine_version()?;
-        ensure_image(spec, progress).map(|_| ServerChoice::Docker)
+        let image = ensure_image(spec, progress)?;
+        Ok(Obtained {
+            choice: ServerChoice::Docker,
+            major: Some(match &spec.source {
+                Some(PgSource::Image(_)) => major_in_image(&image)?,
+                _ => spec.pg_major().unwrap_or(DEFAULT_PG_MAJOR),
+            }),
+        })
     };
-    let local = || choose_binaries(spec).map(|_| ServerChoice::Local);
+    let local = || {
+        choose_binaries(spec).map(|binaries| Obtained {
+            choice: ServerChoice::Local,
+            major: Some(binaries.major),
+        })
+    };
     match (choice, &spec.source) {
-        (ServerChoice::Url(_), _) => Ok(choice.clone()),
+        (ServerChoice::Url(_), _) => Ok(Obtained {
+            choice: choice.clone(),
+            major: None,
+        }),
         (ServerChoice::Docker, _) => docker(),
         (ServerChoice::Local, _) | (ServerChoice::Auto, Some(PgSource::Bin(_))) => local(),
         (ServerChoice::Auto, _) => match docker() {
-            Ok(choice) => Ok(choice),
+            Ok(obtained) => Ok(obtained),
             Err(docker) => local().map_err(|local| ProvisionError::NothingAvailable {
                 docker: docker.to_string(),
                 local: local.to_string(),
@@ -256,14 +282,17 @@ pub fn obtain(
     }
 }
 
-/// The image of a spec: there, or built now.
+/// The image of a spec: there, or built or pulled now.
 fn ensure_image(spec: &ServerSpec, progress: &dyn Fn(&str)) -> Result<String, ProvisionError> {
     match &spec.source {
         Some(PgSource::Bin(dir)) => Err(ProvisionError::Image {
             image: dir.display().to_string(),
             reason: "directories of binaries run on this machine, not in Docker".to_owned(),
         }),
-        Some(PgSource::Image(image)) => Ok(image.clone()),
+        Some(PgSource::Image(image)) => {
+            ensure_foreign_image(image, progress)?;
+            Ok(image.clone())
+        }
         Some(PgSource::Major(major)) => ensure_postgres_image(*major, progress),
         None => ensure_postgres_image(DEFAULT_PG_MAJOR, progress),
     }
@@ -340,12 +369,20 @@ fn start_docker(
         let scratch = Scratch::new(false)?;
         let socket_dir = scratch.subdir("sockets", 0o777, None)?;
         check_socket_path(&endpoint::socket_file(&socket_dir, port))?;
+        let files = scratch.subdir("files", 0o755, None)?;
+        server_files::write(&files, spec)?;
         let options = [
             "--tmpfs=/procbench:rw,mode=1777".to_owned(),
             SHM_SIZE.to_owned(),
             format!("--volume={}:/sockets", socket_dir.display()),
+            format!("--volume={}:{IN_CONTAINER}:ro", files.display()),
+            // The images' own users differ; this one is in all of them.
+            format!("--user={SUPERUSER}"),
+            "--entrypoint=sh".to_owned(),
         ];
-        let container = Container::start(&image, &options, &spec.postgres_args(port))?;
+        let mut arguments = vec![format!("{IN_CONTAINER}/entrypoint.sh")];
+        arguments.extend(spec.postgres_args(port));
+        let container = Container::start(&image, &options, &arguments)?;
         Ok((
             Backend::Docker {
                 container,
@@ -432,7 +469,9 @@ fn finish(
     spec: &ServerSpec,
     because: impl FnOnce(&str) -> String,
 ) -> Result<RunningServer, ProvisionError> {
-    bootstrap::create_role_and_database(&admin)?;
+    let credentials = Credentials::make(spec)?;
+    let verifier = credentials.as_ref().map(|c| &c.verifier);
+    bootstrap::create_role_and_database(&admin, verifier)?;
     let endpoint = Endpoint {
         host: match spec.transport {
             Transport::Tcp => EndpointHost::Tcp("127.0.0.1".to_owned()),
@@ -441,7 +480,7 @@ fn finish(
         port: admin.port,
         user: ROLE.to_owned(),
         dbname: DATABASE.to_owned(),
-        password: None,
+        password: credentials.map(|c| c.password),
     };
     let server_version = bootstrap::server_version(&endpoint)?;
     Ok(RunningServer {

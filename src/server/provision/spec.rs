@@ -1,5 +1,6 @@
 //! What a provisioned server must be like.
 
+use super::authentication;
 use super::endpoint::Transport;
 use crate::config::{Auth, PgSource, Tls};
 use crate::procarray::PageSize;
@@ -62,7 +63,7 @@ impl ServerSpec {
             PageSize::Small => "off",
             PageSize::Huge => "on",
         };
-        let fixed = [
+        let mut fixed = vec![
             ("port".to_owned(), port.to_string()),
             (
                 "max_connections".to_owned(),
@@ -71,6 +72,13 @@ impl ServerSpec {
             ("shared_buffers".to_owned(), self.shared_buffers.clone()),
             ("huge_pages".to_owned(), huge_pages.to_owned()),
         ];
+        if self.auth != Auth::Trust {
+            let encryption = authentication::method(self.auth).to_owned();
+            fixed.push(("password_encryption".to_owned(), encryption));
+        }
+        if let Some(iterations) = self.scram_iterations {
+            fixed.push(("scram_iterations".to_owned(), iterations.to_string()));
+        }
         fixed
             .iter()
             .chain(&self.settings)

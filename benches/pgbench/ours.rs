@@ -1,0 +1,126 @@
+//! procbench's side: its own closed loop, as `procbench server --client-rate max` runs it.
+
+use anyhow::{Context, anyhow, ensure};
+use nix::sys::resource::{UsageWho, getrusage};
+use procbench::config::{ClientRate, Config, Disconnect, Protocol, Statement};
+use procbench::experiment::{self, Scale};
+use procbench::load::driver::Bench;
+use procbench::load::keep_awake::KeepAwakeChoice;
+use procbench::load::plan::{BlockSpec, Visit};
+use procbench::load::{Cancel, OfferedRate};
+use procbench::record::{Factors, Mode, Role};
+use procbench::server::provision::ServerChoice;
+use procbench::server::{ServerBench, ServerRequest};
+
+use super::cell::{Cell, Load, Stretch};
+
+/// As few statements of the readers as a run allows: pgbench has no readers.
+const HARDLY_EVER: OfferedRate = OfferedRate::PerSecond(0.001);
+
+/// What procbench is asked for.
+pub fn config(cell: Cell, seconds: u32, seed: u64) -> anyhow::Result<Config> {
+    let mut config = (experiment::find("churn-tail")?.config)(Mode::Server, Scale::Quick);
+    config.arms = vec![cell.arm()];
+    config.readers = 1;
+    config.reader_rate = HARDLY_EVER;
+    config.clients = cell.clients;
+    config.client_rate = ClientRate::Given(OfferedRate::Max);
+    config.standing = vec![0];
+    config.blocks = 1;
+    config.visits = 1;
+    config.duration_ns = u64::from(seconds) * 1_000_000_000;
+    // pgbench has none.
+    config.warmup_ns = 0;
+    config.keep_awake = KeepAwakeChoice::Off;
+    config.seed = seed;
+    if let Some(server) = &mut config.server {
+        server.query = Statement::SelectOnly;
+        server.disconnect = Disconnect::Close;
+        server.protocol = match cell.load {
+            Load::Churn => Protocol::Simple,
+            Load::Prepared => Protocol::Prepared,
+        };
+    }
+    config.validate()?;
+    Ok(config)
+}
+
+/// Against a server that is there already.
+pub fn request(url: &str) -> anyhow::Result<ServerRequest> {
+    let choice: ServerChoice = url.parse().map_err(|e| anyhow!("{url}: {e}"))?;
+    Ok(ServerRequest {
+        choice,
+        pgbouncer: None,
+    })
+}
+
+/// procbench, connected.
+pub struct Procbench<'a> {
+    bench: ServerBench<'a>,
+    cell: Cell,
+    blocks: u32,
+}
+
+impl<'a> Procbench<'a> {
+    /// Opens the persistent connections.
+    pub fn open(
+        cell: Cell,
+        config: &'a Config,
+        request: &'a ServerRequest,
+        cancel: &Cancel,
+    ) -> anyhow::Result<Self> {
+        let asked_for = config.server.as_ref().context("a server's configuration")?;
+        let asked_for = (config, asked_for);
+        let mut bench = ServerBench::new(asked_for, request, cancel.clone(), &|_| {});
+        bench.prepare()?;
+        bench.set_client_rate(OfferedRate::Max);
+        bench.open_visit(&Visit {
+            index: 0,
+            factors: Factors::standing(0),
+            blocks: Vec::new(),
+        })?;
+        Ok(Procbench {
+            bench,
+            cell,
+            blocks: 0,
+        })
+    }
+
+    /// One stretch. Its time is that of the whole block, from the order to the end of the last worker, and
+    /// its CPU that of the whole process meanwhile: threads that only give orders or wait are in it.
+    pub fn measure(&mut self) -> anyhow::Result<Stretch> {
+        self.blocks += 1;
+        let spec = BlockSpec {
+            index: self.blocks,
+            arm: self.cell.arm(),
+            twin: false,
+            factors: Factors::standing(0),
+            round: self.blocks,
+            visit: 0,
+        };
+        let before = own_cpu_us()?;
+        let block = self.bench.run_block(&spec)?;
+        let cpu_us = own_cpu_us()? - before;
+        let tally = block.tallies.get(&Role::Client);
+        let tally = tally.context("procbench's clients did nothing")?;
+        ensure!(
+            tally.error_count() == 0 && tally.cut_off == 0,
+            "procbench's clients failed: {:?}, {} cut off",
+            tally.errors,
+            tally.cut_off
+        );
+        let done = tally.succeeded() as f64;
+        ensure!(done > 0.0, "procbench did no transaction");
+        Ok(Stretch {
+            per_second: done * 1e9 / block.cpu.over_ns as f64,
+            cpu_us: cpu_us / done,
+        })
+    }
+}
+
+/// CPU of this process, all threads, in us.
+fn own_cpu_us() -> anyhow::Result<f64> {
+    let usage = getrusage(UsageWho::RUSAGE_SELF)?;
+    let us = |t: nix::sys::time::TimeVal| t.tv_sec() as f64 * 1e6 + t.tv_usec() as f64;
+    Ok(us(usage.user_time()) + us(usage.system_time()))
+}

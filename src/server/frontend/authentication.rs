@@ -1,0 +1,148 @@
+//! Answers to the server's authentication requests.
+//!
+//! As libpq does without TLS (PostgreSQL 15: fe-auth.c `pg_fe_sendauth`, fe-auth-scram.c).
+
+use bytes::BytesMut;
+use postgres_protocol::authentication::md5_hash;
+use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
+use postgres_protocol::message::frontend;
+
+use super::connection::Login;
+use super::error::FrontendError;
+
+/// An exchange under way.
+#[derive(Default)]
+pub(super) struct Authentication {
+    scram: Option<ScramSha256>,
+}
+
+/// What a request leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// AuthenticationOk.
+    Done,
+    /// An answer is in the buffer.
+    Answer,
+    /// Nothing to be sent.
+    Wait,
+}
+
+impl Authentication {
+    /// Takes the body of an Authentication message (`AUTH_REQ_*`, pqcomm.h); an answer is put into `out`.
+    ///
+    /// # Errors
+    /// A method that is not spoken, or a password that is missing or refused.
+    pub(super) fn request(
+        &mut self,
+        body: &[u8],
+        login: &Login,
+        out: &mut BytesMut,
+    ) -> Result<Step, FrontendError> {
+        let Some((code, rest)) = body.split_first_chunk::<4>() else {
+            return Err(broken("too short"));
+        };
+        let password = || login.password().ok_or(FrontendError::PasswordMissing);
+        match u32::from_be_bytes(*code) {
+            0 => return Ok(Step::Done),
+            3 => frontend::password_message(password()?, out)?,
+            5 => {
+                let salt = rest.try_into().map_err(|_| broken("md5 without a salt"))?;
+                let hash = md5_hash(login.user().as_bytes(), password()?, salt);
+                frontend::password_message(hash.as_bytes(), out)?;
+            }
+            10 => {
+                let mut mechanisms = rest.split(|&byte| byte == 0);
+                if !mechanisms.any(|m| m == SCRAM_SHA_256.as_bytes()) {
+                    return Err(broken("SASL without SCRAM-SHA-256"));
+                }
+                let scram = ScramSha256::new(password()?, ChannelBinding::unsupported());
+                frontend::sasl_initial_response(SCRAM_SHA_256, scram.message(), out)?;
+                self.scram = Some(scram);
+            }
+            11 => {
+                let scram = self.scram.as_mut();
+                let scram = scram.ok_or_else(|| broken("SASLContinue out of turn"))?;
+                scram.update(rest).map_err(refused)?;
+                frontend::sasl_response(scram.message(), out)?;
+            }
+            12 => {
+                let scram = self.scram.take();
+                let mut scram = scram.ok_or_else(|| broken("SASLFinal out of turn"))?;
+                scram.finish(rest).map_err(refused)?;
+                return Ok(Step::Wait);
+            }
+            method => return Err(broken(&format!("method {method} is not supported"))),
+        }
+        Ok(Step::Answer)
+    }
+}
+
+fn broken(what: &str) -> FrontendError {
+    FrontendError::Protocol(format!("authentication: {what}"))
+}
+
+/// An exchange that does not add up, not an error of the socket.
+fn refused(error: std::io::Error) -> FrontendError {
+    broken(&error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn login(password: Option<&str>) -> Login {
+        let mut config = tokio_postgres::Config::new();
+        config.user("me").dbname("d");
+        if let Some(password) = password {
+            config.password(password);
+        }
+        Login::new(&config).unwrap()
+    }
+
+    fn request(code: u32, rest: &[u8]) -> Vec<u8> {
+        [&code.to_be_bytes()[..], rest].concat()
+    }
+
+    #[test]
+    fn md5_is_answered_as_libpq_does() {
+        let mut out = BytesMut::new();
+        let body = request(5, &[0x2a, 0x3d, 0x8f, 0xe0]);
+        let step = Authentication::default().request(&body, &login(Some("password")), &mut out);
+        assert_eq!(step.unwrap(), Step::Answer);
+        // "md5" and md5(md5(password || user) || salt) in hexadecimal.
+        assert_eq!(out[0], b'p');
+        assert_eq!(out.len(), 1 + 4 + 35 + 1);
+        assert!(out[5..].starts_with(b"md5") && out.ends_with(b"\0"));
+    }
+
+    #[test]
+    fn without_a_password_none_is_sent() {
+        for (code, rest) in [(3, &b""[..]), (5, &[1; 4]), (10, b"SCRAM-SHA-256\0\0")] {
+            let mut out = BytesMut::new();
+            let step =
+                Authentication::default().request(&request(code, rest), &login(None), &mut out);
+            assert!(matches!(step, Err(FrontendError::PasswordMissing)));
+            assert!(out.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_is_not_spoken_or_comes_out_of_turn_is_refused() {
+        for (code, rest) in [
+            (7, &b""[..]),
+            (9, b""),
+            (5, &[1; 3]),
+            (10, b"SCRAM-SHA-1\0\0"),
+            (11, b"r=x,s=QQ==,i=1"),
+            (12, b"v=x"),
+        ] {
+            let mut out = BytesMut::new();
+            let step = Authentication::default().request(
+                &request(code, rest),
+                &login(Some("x")),
+                &mut out,
+            );
+            assert_eq!(step.unwrap_err().class().0, "protocol", "{code}");
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! One connection.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use postgres_protocol::message::frontend as compose;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use super::authentication::{Authentication, Step};
+use super::error::{FrontendError, ServerError};
+use super::incoming::Incoming;
+use crate::config::Disconnect;
+use crate::load::{Clock, MonotonicClock};
+use crate::secret::Secret;
+use crate::server::connect::Target;
+use crate::server::phase_stream::Socket;
+use crate::server::session::ConnectError;
+
+/// The one prepared statement of a connection.
+const STATEMENT: &str = "procbench";
+
+/// Who logs in: the startup message, composed once, and the password.
+#[derive(Debug, Clone)]
+pub struct Login {
+    startup_message: Arc<[u8]>,
+    user: String,
+    password: Option<Secret>,
+}
+
+impl Login {
+    /// From a configuration's role, database, application name and password.
+    ///
+    /// # Errors
+    /// A name with a zero byte.
+    pub fn new(config: &tokio_postgres::Config) -> std::io::Result<Self> {
+        let user = config.get_user().unwrap_or_default().to_owned();
+        let mut parameters = vec![("client_encoding", "UTF8"), ("user", user.as_str())];
+        parameters.extend(config.get_dbname().map(|name| ("database", name)));
+        let application = config.get_application_name();
+        parameters.extend(application.map(|name| ("application_name", name)));
+        let mut message = BytesMut::new();
+        compose::startup_message(parameters, &mut message)?;
+        let password = config.get_password().map(String::from_utf8_lossy);
+        Ok(Login {
+            startup_message: message.as_ref().into(),
+            password: password.map(|p| Secret::new(p.as_ref())),
+            user,
+        })
+    }
+
+    pub(super) fn user(&self) -> &str {
+        &self.user
+    }
+
+    pub(super) fn password(&self) -> Option<&[u8]> {
+        self.password.as_ref().map(|p| p.expose().as_bytes())
+    }
+}
+
+/// How long a startup took, in ns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Startup {
+    /// Startup message sent to ReadyForQuery received.
+    pub total_ns: u64,
+    /// Startup message sent to AuthenticationOk received, where the server's answer did not come as a
+    /// whole: with `trust` AuthenticationOk and ReadyForQuery are one segment, and no phase is invented.
+    pub authentication_ns: Option<u64>,
+}
+
+/// A connection whose statements are run one at a time.
+///
+/// A future that is dropped before its end leaves the connection in mid-conversation: it must not be used
+/// again then.
+#[derive(Debug)]
+pub struct Frontend<S = Socket> {
+    socket: S,
+    incoming: Incoming,
+    out: BytesMut,
+    prepared: bool,
+    broken: bool,
+}
+
+fn now() -> u64 {
+    MonotonicClock.now_ns()
+}
+
+impl Frontend {
+    /// Connects and logs in; must be called on a tokio runtime.
+    ///
+    /// # Errors
+    /// When the server refuses or cannot be reached.
+    pub async fn open(target: &Target) -> Result<Self, ConnectError> {
+        let socket = target.open_socket().await.map_err(|class| ConnectError {
+            message: class.0.clone(),
+            class,
+        })?;
+        let mut frontend = Frontend::new(socket);
+        match frontend.start_up(target.login()).await {
+            Ok(_) => Ok(frontend),
+            Err(e) => Err(ConnectError {
+                class: e.class(),
+                message: e.to_string(),
+            }),
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Frontend<S> {
+    /// On an open socket, before the startup.
+    pub fn new(socket: S) -> Self {
+        Frontend {
+            socket,
+            incoming: Incoming::new(),
+            out: BytesMut::with_capacity(512),
+            prepared: false,
+            broken: false,
+        }
+    }
+
+    /// From the startup message to the first ReadyForQuery.
+    ///
+    /// # Errors
+    /// When the server refuses, or speaks something else.
+    pub async fn start_up(&mut self, login: &Login) -> Result<Startup, FrontendError> {
+        let mut authentication = Authentication::default();
+        let mut authenticated = None;
+        // Before the system call: the server may answer during it.
+        let sent = now();
+        self.socket.write_all(&login.startup_message).await?;
+        loop {
+            match self.incoming.next(&mut self.socket).await? {
+                b'R' => {
+                    self.out.clear();
+                    let body = self.incoming.body();
+                    match authentication.request(body, login, &mut self.out)? {
+                        Step::Done => authenticated = Some(now()),
+                        Step::Answer => self.socket.write_all(&self.out).await?,
+                        Step::Wait => {}
+                    }
+                }
+                b'E' => {
+                    let error = ServerError::parse(self.incoming.body());
+                    return Err(FrontendError::Server(error));
+                }
+                b'Z' => {
+                    let authenticated = authenticated.filter(|_| self.incoming.reads() > 1);
+                    return Ok(Startup {
+                        total_ns: now() - sent,
+                        authentication_ns: authenticated.map(|at| at - sent),
+                    });
+                }
+                // BackendKeyData, ParameterStatus, NoticeResponse, NegotiateProtocolVersion.
+                b'K' | b'S' | b'N' | b'v' => {}
+                kind => return Err(unexpected(kind)),
+            }
+        }
+    }
+
+    /// Whether a statement was prepared on it.
+    pub fn is_prepared(&self) -> bool {
+        self.prepared
+    }
+
+    /// Whether the connection is known to be of no use any more: broken, or closed by the server meanwhile.
+    pub fn is_closed(&mut self) -> bool {
+        if !self.broken {
+            let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+            self.broken = self.incoming.poll_closed(&mut context, &mut self.socket);
+        }
+        self.broken
+    }
+
+    /// Runs one statement by the simple protocol.
+    ///
+    /// # Errors
+    /// What the server or the socket says.
+    pub async fn query(&mut self, sql: &str) -> Result<(), FrontendError> {
+        self.out.clear();
+        compose::query(sql, &mut self.out)?;
+        self.converse(b'C').await
+    }
+
+    /// Prepares the connection's statement, in a round trip of its own.
+    ///
+    /// # Errors
+    /// What the server or the socket says.
+    pub async fn prepare(&mut self, sql: &str) -> Result<(), FrontendError> {
+        self.out.clear();
+        compose::parse(STATEMENT, sql, [], &mut self.out)?;
+        compose::sync(&mut self.out);
+        self.converse(b'1').await?;
+        self.prepared = true;
+        Ok(())
+    }
+
+    /// Executes the prepared statement, with a text as its parameter if it has one: Bind, Describe, Execute
+    /// and Sync in one segment.
+    ///
+    /// # Errors
+    /// What the server or the socket says.
+    pub async fn execute(&mut self, parameter: Option<&str>) -> Result<(), FrontendError> {
+        use postgres_protocol::IsNull;
+        self.out.clear();
+        let text = |value: &str, out: &mut BytesMut| {
+            out.extend_from_slice(value.as_bytes());
+            Ok(IsNull::No)
+        };
+        compose::bind("", STATEMENT, [], parameter, text, [], &mut self.out)
+            .map_err(|_| FrontendError::Protocol("the parameter is too long".to_owned()))?;
+        compose::describe(b'P', "", &mut self.out)?;
+        compose::execute("", 0, &mut self.out)?;
+        compose::sync(&mut self.out);
+        self.converse(b'C').await
+    }
+
+    /// Sends what is composed, and reads to ReadyForQuery; a message of the type `wanted` must come.
+    async fn converse(&mut self, wanted: u8) -> Result<(), FrontendError> {
+        let outcome = self.exchange(wanted).await;
+        if let Err(error) = &outcome {
+            self.broken |= error.breaks_connection();
+        }
+        outcome
+    }
+
+    async fn exchange(&mut self, wanted: u8) -> Result<(), FrontendError> {
+        self.socket.write_all(&self.out).await?;
+        let mut outcome = Err(FrontendError::NotCompleted);
+        loop {
+            match self.incoming.next(&mut self.socket).await? {
+                kind if kind == wanted => {
+                    if let Err(FrontendError::NotCompleted) = outcome {
+                        outcome = Ok(());
+                    }
+                }
+                b'E' => {
+                    let error = FrontendError::Server(ServerError::parse(self.incoming.body()));
+                    if error.breaks_connection() {
+                        return Err(error);
+                    }
+                    outcome = Err(error);
+                }
+                b'Z' => return outcome,
+                // It would wait for rows of ours.
+                kind @ (b'G' | b'W' | b'R') => return Err(unexpected(kind)),
+                _ => {}
+            }
+        }
+    }
+
+    /// Terminate, and the end of the connection. Returns how long it took from the sending: to the server's
+    /// EOF with [`Disconnect::Wait`], to our own close otherwise. The backend keeps its socket open until it
+    /// exits, so EOF comes after ProcArrayRemove (PostgreSQL 15: pqcomm.c `socket_close`, ipc.c
+    /// `proc_exit_prepare`).
+    ///
+    /// # Errors
+    /// When Terminate cannot be sent.
+    pub async fn terminate(mut self, disconnect: Disconnect) -> Result<u64, FrontendError> {
+        self.out.clear();
+        compose::terminate(&mut self.out);
+        let sent = now();
+        self.socket.write_all(&self.out).await?;
+        if disconnect == Disconnect::Wait {
+            let mut scratch = [0; 256];
+            // A reset is the end of the connection, too.
+            while matches!(self.socket.read(&mut scratch).await, Ok(length) if length > 0) {}
+        }
+        drop(self.socket);
+        Ok(now() - sent)
+    }
+}
+
+fn unexpected(kind: u8) -> FrontendError {
+    FrontendError::Protocol(format!("unexpected message '{}'", kind.escape_ascii()))
+}

@@ -1,0 +1,117 @@
+//! What can go wrong on a connection, and its class.
+
+use crate::record::ErrorClass;
+use crate::server::connect::classify_io;
+
+/// A startup or statement failed.
+#[derive(Debug, thiserror::Error)]
+pub enum FrontendError {
+    /// The socket.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// The server said so.
+    #[error("{0}")]
+    Server(ServerError),
+    /// The server asks for a password, and there is none.
+    #[error("password missing: the server asks for one, give it in PGPASSWORD or .pgpass")]
+    PasswordMissing,
+    /// Something came that does not belong there.
+    #[error("{0}")]
+    Protocol(String),
+    /// The server is ready again without having completed anything (an empty query).
+    #[error("the statement was not completed")]
+    NotCompleted,
+}
+
+impl FrontendError {
+    /// The class for counting, the same as for a connection of tokio-postgres.
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            FrontendError::Io(error) => classify_io(error),
+            FrontendError::Server(error) => ErrorClass::new(format!("sqlstate-{}", error.code)),
+            FrontendError::PasswordMissing | FrontendError::Protocol(_) => {
+                ErrorClass::new("protocol")
+            }
+            FrontendError::NotCompleted => ErrorClass::new("not-completed"),
+        }
+    }
+
+    /// Whether no further statement can be run on the connection.
+    pub(super) fn breaks_connection(&self) -> bool {
+        match self {
+            FrontendError::Server(error) => error.is_fatal(),
+            FrontendError::NotCompleted => false,
+            _ => true,
+        }
+    }
+}
+
+/// An ErrorResponse.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{severity}: {message} (SQLSTATE {code})")]
+pub struct ServerError {
+    /// `ERROR`, `FATAL` or `PANIC`.
+    pub severity: String,
+    /// SQLSTATE.
+    pub code: String,
+    /// The primary message.
+    pub message: String,
+}
+
+impl ServerError {
+    /// From the body: fields of a type byte and a string each (elog.c `send_message_to_frontend`).
+    pub(super) fn parse(body: &[u8]) -> Self {
+        let mut error = ServerError {
+            severity: "ERROR".to_owned(),
+            code: String::new(),
+            message: String::new(),
+        };
+        for field in body.split(|&byte| byte == 0) {
+            let Some((kind, text)) = field.split_first() else {
+                break;
+            };
+            let text = || String::from_utf8_lossy(text).into_owned();
+            match kind {
+                // Not translated, and after the translated one (9.6 and later).
+                b'S' | b'V' => error.severity = text(),
+                b'C' => error.code = text(),
+                b'M' => error.message = text(),
+                _ => {}
+            }
+        }
+        error
+    }
+
+    /// Whether the server ends the connection with it.
+    pub(super) fn is_fatal(&self) -> bool {
+        self.severity == "FATAL" || self.severity == "PANIC"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_found_whatever_their_order_and_company() {
+        let body = b"SFATALE\0VFATAL\0C53300\0Msorry, too many clients already\0Fproc.c\0L359\0RInitProcess\0\0";
+        let error = ServerError::parse(body);
+        assert!(error.is_fatal());
+        assert_eq!(
+            error.to_string(),
+            "FATAL: sorry, too many clients already (SQLSTATE 53300)"
+        );
+        assert_eq!(
+            FrontendError::Server(error).class(),
+            ErrorClass::new("sqlstate-53300")
+        );
+    }
+
+    #[test]
+    fn a_cut_body_is_an_error_all_the_same() {
+        for length in 0..12 {
+            let error = ServerError::parse(&b"SERROR\0C426"[..length.min(11)]);
+            assert!(!error.is_fatal());
+        }
+    }
+}

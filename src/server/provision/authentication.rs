@@ -1,0 +1,184 @@
+//! Who may connect, and how they prove who they are: `pg_hba.conf`, and a password made for each server.
+//!
+//! The server is only ever told a verifier, made here as `PQencryptPasswordConn` does (fe-auth.c): the
+//! password itself stands in no statement, and with that in no log, no `pg_stat_activity` and no title.
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use pbkdf2::hmac::{Hmac, KeyInit, Mac};
+use pbkdf2::pbkdf2_hmac_array;
+use sha2::{Digest, Sha256};
+
+use super::error::ProvisionError;
+use super::image::PG_HBA;
+use super::spec::ServerSpec;
+use super::{DATABASE, ROLE};
+use crate::config::Auth;
+use crate::secret::Secret;
+
+/// `SCRAM_SHA_256_DEFAULT_ITERATIONS` (scram-common.h).
+const DEFAULT_ITERATIONS: u32 = 4096;
+
+/// The first major version with `scram_iterations`.
+pub(crate) const FIRST_WITH_ITERATIONS: u32 = 16;
+
+/// A role's password, and what the server keeps of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Credentials {
+    pub(crate) password: Secret,
+    /// For MD5 as good as the password itself: not to be shown either.
+    pub(crate) verifier: Secret,
+}
+
+impl Credentials {
+    /// Random ones for the arms' role; `None` where no password is asked for.
+    pub(crate) fn make(spec: &ServerSpec) -> Result<Option<Self>, ProvisionError> {
+        if spec.auth == Auth::Trust {
+            return Ok(None);
+        }
+        let password = URL_SAFE_NO_PAD.encode(random::<24>()?);
+        let verifier = match spec.auth {
+            Auth::Md5 => postgres_protocol::password::md5(password.as_bytes(), ROLE),
+            _ => scram_verifier(
+                &password,
+                &random::<16>()?,
+                spec.scram_iterations.unwrap_or(DEFAULT_ITERATIONS),
+            ),
+        };
+        Ok(Some(Self {
+            password: Secret::new(password),
+            verifier: Secret::new(verifier),
+        }))
+    }
+}
+
+fn random<const N: usize>() -> Result<[u8; N], ProvisionError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|e| {
+        ProvisionError::io("the system gives no random bytes")(std::io::Error::other(e))
+    })?;
+    Ok(bytes)
+}
+
+/// `SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey` (scram-common.c `scram_build_secret`; RFC 5803).
+/// For passwords in ASCII, which SASLprep leaves as they are.
+fn scram_verifier(password: &str, salt: &[u8], iterations: u32) -> String {
+    let salted = pbkdf2_hmac_array::<Sha256, 32>(password.as_bytes(), salt, iterations);
+    let keyed = |text: &[u8]| -> Option<[u8; 32]> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&salted).ok()?;
+        mac.update(text);
+        Some(mac.finalize().into_bytes().into())
+    };
+    // HMAC takes keys of every length; the default would only make a password nobody has.
+    let client_key = keyed(b"Client Key").unwrap_or_default();
+    let server_key = keyed(b"Server Key").unwrap_or_default();
+    format!(
+        "SCRAM-SHA-256${iterations}:{}${}:{}",
+        STANDARD.encode(salt),
+        STANDARD.encode(Sha256::digest(client_key)),
+        STANDARD.encode(server_key)
+    )
+}
+
+/// PostgreSQL's name of a method in `pg_hba.conf` and `password_encryption`.
+pub(crate) fn method(auth: Auth) -> &'static str {
+    match auth {
+        Auth::Trust => "trust",
+        Auth::Md5 => "md5",
+        Auth::Scram => "scram-sha-256",
+    }
+}
+
+/// `docker/pg_hba.conf`, with lines of their own for the arms' role where it needs a password. Others stay
+/// as they are: the superuser on its socket, and roles that do not exist get as far as their look-up.
+pub(crate) fn pg_hba(spec: &ServerSpec) -> String {
+    if spec.auth == Auth::Trust {
+        return PG_HBA.to_owned();
+    }
+    let how = method(spec.auth);
+    let mut text = String::new();
+    for line in PG_HBA.lines() {
+        let mut words = line.split_ascii_whitespace();
+        if let (Some(connection), Some(DATABASE), Some("all")) =
+            (words.next(), words.next(), words.next())
+        {
+            let address = if connection == "local" {
+                ""
+            } else {
+                "127.0.0.1/32"
+            };
+            text.push_str(&format!(
+                "{connection:<7} {DATABASE:<15} {ROLE:<15} {address:<15} {how}\n"
+            ));
+        }
+        text.push_str(line);
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(auth: Auth) -> ServerSpec {
+        ServerSpec {
+            auth,
+            ..ServerSpec::default()
+        }
+    }
+
+    #[test]
+    fn the_verifier_is_the_one_postgresql_makes() {
+        // rolpassword in pg_authid of PostgreSQL 17.12 for the password 'pencil'.
+        for theirs in [
+            "SCRAM-SHA-256$4096:h6GotX3ZJpjlzQV25iLgKA==$5n/KSmWLU/5t5b5NQ38m6gt6deh+ZuF2MIDxVzFGaB8=:wqo5mWZD8q8ik6f83TRQVCuJPuLLhAFhnYBDXVGJVEw=",
+            "SCRAM-SHA-256$7:0pDyjxloVySxf5uPzr9UZg==$8qgM9hhl+ZDh5ztgO7mvjj9O2RjeHRfHWj93+lVhaFE=:qUoG86jA9uPYwqhXv9fXkxM7nQcmOFlOMyNN/YEbCJc=",
+        ] {
+            let parts: Vec<&str> = theirs.split(['$', ':']).collect();
+            let salt = STANDARD.decode(parts[2]).unwrap();
+            let iterations = parts[1].parse().unwrap();
+            assert_eq!(scram_verifier("pencil", &salt, iterations), theirs);
+        }
+    }
+
+    #[test]
+    fn passwords_are_random_and_not_shown() {
+        assert!(Credentials::make(&spec(Auth::Trust)).unwrap().is_none());
+        for auth in [Auth::Md5, Auth::Scram] {
+            let one = Credentials::make(&spec(auth)).unwrap().unwrap();
+            let other = Credentials::make(&spec(auth)).unwrap().unwrap();
+            assert_eq!(one.password.expose().len(), 32);
+            assert_ne!(one.password, other.password);
+            assert_ne!(one.verifier, other.verifier);
+            let shown = format!("{one:?}");
+            for secret in [one.password.expose(), one.verifier.expose()] {
+                assert!(!shown.contains(secret));
+                // Needs no quoting anywhere: SQL, pgbouncer.ini, userlist.txt.
+                assert!(!secret.contains(['\'', '"', '\\', ' ']));
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_arms_role_needs_a_password() {
+        assert_eq!(pg_hba(&spec(Auth::Trust)), PG_HBA);
+        let text = pg_hba(&spec(Auth::Scram));
+        let lines: Vec<String> = text
+            .lines()
+            .filter(|l| !l.starts_with('#'))
+            .map(|l| l.split_ascii_whitespace().collect::<Vec<_>>().join(" "))
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                "local all postgres trust",
+                "local procbench procbench scram-sha-256",
+                "local procbench all trust",
+                "host procbench postgres 127.0.0.1/32 reject",
+                "host procbench procbench 127.0.0.1/32 scram-sha-256",
+                "host procbench all 127.0.0.1/32 trust",
+            ]
+        );
+    }
+}
