@@ -69,6 +69,7 @@ fn assess(run: &Run, summary: &RunSummary) -> String {
     if let (Some(unix), Some(tcp)) = (unix.and_then(mean), mean(base)) {
         told.push(unix_words(unix, tcp));
     }
+    told.extend(others_words(base, &all));
     let unlogged = beside(&|a| {
         is_base(a)
             && a.factors.log_connections == Some(LogConnections::Off.to_string())
@@ -107,6 +108,39 @@ fn unix_words(unix: Estimate, tcp: Estimate) -> String {
         duration(unix.value_ns),
         duration(tcp.value_ns)
     )
+}
+
+/// What each other way of connecting adds to the mean, one setting changed.
+fn others_words(base: &Anatomy, all: &[Anatomy]) -> Option<String> {
+    let whole = |a: &Anatomy| a.mean(ConnectionPhase::Whole).map(|e| e.value_ns);
+    let from = whole(base)?;
+    let (b, mut told) = (&base.factors, Vec::new());
+    for other in all
+        .iter()
+        .filter(|a| a.arm == base.arm && a.struck.is_none())
+    {
+        let o = &other.factors;
+        let same =
+            (&o.pg, &o.log_connections, &o.transport) == (&b.pg, &b.log_connections, &b.transport);
+        let name = match (o.auth.as_deref(), &o.scram_iterations) {
+            _ if !same => continue,
+            (_, _) if o.tls != b.tls && o.auth == b.auth => "TLS".to_owned(),
+            _ if o.tls != b.tls || o.auth == b.auth => continue,
+            (Some(auth), Some(n)) => format!("{auth} with {n} iterations"),
+            (auth, _) => auth.unwrap_or_default().to_owned(),
+        };
+        let cpu = other.server_cpu_ns.zip(base.server_cpu_ns);
+        let cpu = cpu.map_or_else(String::new, |(x, y)| {
+            format!(" (server CPU {})", difference(x - y))
+        });
+        told.push(format!("{name} {}{cpu}", difference(whole(other)? - from)));
+    }
+    (!told.is_empty()).then(|| {
+        format!(
+            "Means over TCP with trust, exploratory: {}.",
+            told.join(", ")
+        )
+    })
 }
 
 /// The server's own account of the same connections, where it gave one.

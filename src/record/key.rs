@@ -92,6 +92,8 @@ named! {
         Hold = "hold",
         /// The socket's connect.
         Socket = "socket",
+        /// TLS: SSLRequest sent to the end of the handshake.
+        Tls = "tls",
         /// Startup message sent to ReadyForQuery received.
         Startup = "startup",
         /// Startup message sent to AuthenticationOk, where the protocol lets one see it.

@@ -20,6 +20,8 @@ use crate::record::{
 pub enum ConnectionPhase {
     /// connect() to connected.
     Socket,
+    /// SSLRequest sent to the end of the handshake.
+    Tls,
     /// Startup message sent to ReadyForQuery.
     Startup,
     /// Its first part, to AuthenticationOk, where that came in a piece of its own.
@@ -41,6 +43,7 @@ impl ConnectionPhase {
     pub fn name(self) -> &'static str {
         match self {
             ConnectionPhase::Socket => "socket connect",
+            ConnectionPhase::Tls => "TLS handshake",
             ConnectionPhase::Startup => "startup to ready",
             ConnectionPhase::Authentication => "startup to authentication ok",
             ConnectionPhase::AfterAuthentication => "authentication ok to ready",
@@ -55,6 +58,7 @@ impl ConnectionPhase {
     fn key(self) -> Option<SeriesKey> {
         let (operation, phase) = match self {
             ConnectionPhase::Socket => (Operation::Connect, Phase::Socket),
+            ConnectionPhase::Tls => (Operation::Connect, Phase::Tls),
             ConnectionPhase::Startup => (Operation::Connect, Phase::Startup),
             ConnectionPhase::Authentication => (Operation::Connect, Phase::Authentication),
             ConnectionPhase::Query => (Operation::Query, Phase::Total),
@@ -248,10 +252,12 @@ fn anatomy(
             adds_up: true,
         })
     };
-    let mut phases = vec![
-        recorded(ConnectionPhase::Socket, &socket, true)?,
-        recorded(ConnectionPhase::Startup, &startup, !told_apart)?,
-    ];
+    let tls = series(ConnectionPhase::Tls);
+    let mut phases = vec![recorded(ConnectionPhase::Socket, &socket, true)?];
+    if let Some(tls) = &tls {
+        phases.extend(recorded(ConnectionPhase::Tls, tls, true));
+    }
+    phases.extend(recorded(ConnectionPhase::Startup, &startup, !told_apart));
     if let Some(authentication) = &authentication {
         phases.extend(recorded(
             ConnectionPhase::Authentication,
@@ -268,8 +274,8 @@ fn anatomy(
         recorded(ConnectionPhase::Query, &query, true)?,
         recorded(ConnectionPhase::Disconnect, &disconnect, true)?,
         difference(ConnectionPhase::Between, &|w| {
-            let named = [&socket, &startup, &query, &disconnect];
-            let sum: Option<f64> = named.iter().map(|s| s.mean(w)).sum();
+            let named = [&socket, &startup, &query, &disconnect].into_iter();
+            let sum: Option<f64> = named.chain(&tls).map(|s| s.mean(w)).sum();
             Some(whole.mean(w)? - sum?)
         })?,
         recorded(ConnectionPhase::Whole, &whole, false)?,

@@ -207,6 +207,7 @@ pub(super) fn series_look(series: &str, ordinal: usize) -> SeriesLook {
         // Phases of a connection: what startup may be split into has one hue, and so have the
         // server's own words for it.
         "socket connect" => square(Colour(0x8c, 0x8c, 0x8c)),
+        "TLS handshake" => square(Colour(0x7a, 0x4f, 0x2a)),
         "startup to ready" => square(Colour(0x00, 0x5a, 0x9c)),
         "startup to authentication ok" => square(Colour(0xd5, 0x5e, 0x00)),
         "authentication ok to ready" => square(Colour(0x2b, 0x8c, 0xc4)),
