@@ -1,5 +1,6 @@
 //! What a run was asked to do: typed, validated, stored in the run file.
 
+mod combine;
 mod model;
 mod server;
 
@@ -15,9 +16,11 @@ use crate::load::{Arrivals, OfferedRate};
 use crate::procarray::SlotOrder;
 use crate::record::{Factors, Mode};
 
+pub use combine::FIRST_WITH_SETUP_DURATIONS;
 pub use model::{Background, ModelConfig};
 pub use server::{
-    Auth, PgSource, ServerConfig, StandingState, Tls, default_shared_buffers, size_kb,
+    Auth, Combine, LogConnections, PgSource, ServerConfig, StandingState, Tls,
+    default_shared_buffers, size_kb,
 };
 
 /// When a disconnect counts as done.

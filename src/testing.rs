@@ -211,3 +211,56 @@ pub fn run_under_locks(blocks: u32, locks: &[(&str, u64)]) -> Run {
         .collect();
     run
 }
+
+/// `anatomy` with trust and with SCRAM: 8 blocks each of unpooled and of its twin, 50 connections a block.
+/// With trust one connection in a block shows its authentication, with SCRAM all do.
+pub fn connecting_run() -> Run {
+    let mut run = sample_run(8);
+    run.experiment = "anatomy".into();
+    run.config = Config {
+        arms: vec![Arm::Unpooled],
+        standing: vec![0],
+        ..(crate::experiment::find("anatomy").unwrap().config)(
+            Mode::Server,
+            crate::experiment::Scale::Quick,
+        )
+    };
+    run.mode = Mode::Server;
+    let level = |auth: &str| Factors {
+        auth: Some(auth.to_owned()),
+        transport: Some("tcp".to_owned()),
+        ..Factors::standing(0)
+    };
+    let levels = [level("trust"), level("scram")];
+    let plan = Plan::new(&PlanShape {
+        arms: &run.config.arms,
+        levels: &levels,
+        blocks: 8,
+        visits: 4,
+        seed: 1,
+    });
+    let specs = plan.visits.iter().flat_map(|v| &v.blocks);
+    run.blocks = specs.map(connecting_block).collect();
+    run
+}
+
+fn connecting_block(spec: &BlockSpec) -> Block {
+    let mut block = sample_block(spec, 1);
+    let scram = spec.factors.auth.as_deref() == Some("scram");
+    let mut record = |name: &str, base_ns: u64, count: u64| {
+        let mut histogram = SeriesHistogram::new();
+        for i in 0..count {
+            histogram.record(base_ns + i * base_ns / 100 + u64::from(spec.index));
+        }
+        block.series.insert(name.parse().unwrap(), histogram);
+    };
+    record("client.connect.socket.service", 50_000, 50);
+    record("client.connect.startup.service", 1_500_000, 50);
+    let shown = if scram { 50 } else { 1 };
+    record("client.connect.authentication.service", 700_000, shown);
+    record("client.connect.total.service", 1_560_000, 50);
+    record("client.query.total.service", 100_000, 50);
+    record("client.disconnect.total.service", 1_000_000, 50);
+    record("client.transaction.total.service", 2_800_000, 50);
+    block
+}

@@ -19,7 +19,7 @@ use crate::load::progress::Progress;
 use crate::model::ModelBench;
 use crate::record::{Mode, Run, write_run};
 use crate::report::{
-    accounting, cells, costs, cpu_table, drawings, lock_table, rows, sweep_words, table,
+    accounting, cells, costs, cpu_table, drawings, lock_table, phases, rows, sweep_words, table,
 };
 use crate::server::{ServerBench, ServerRequest};
 use crate::stats::{RunSummary, summarize};
@@ -220,6 +220,7 @@ pub fn print_tables(run: &Run, summary: &RunSummary) {
         print(&cells::cell_table(run, summary));
     }
     print(&costs::cost_tables(run, summary));
+    print(&phases::phase_tables(run, summary));
     print(&sweep_words::sweep_tables(run, summary));
     print(&lock_table::lock_tables(run, summary));
     print(&accounting::accounting_table(run, summary));

@@ -3,8 +3,8 @@
 use super::{Answer, Experiment, Scale};
 use crate::arm::Arm;
 use crate::config::{
-    Auth, Background, ClientRate, Config, Disconnect, ModelConfig, Protocol, ServerConfig,
-    StandingState, Statement, Tls, default_shared_buffers,
+    Auth, Background, ClientRate, Combine, Config, Disconnect, LogConnections, ModelConfig,
+    Protocol, ServerConfig, StandingState, Statement, Tls, default_shared_buffers,
 };
 use crate::load::keep_awake::KeepAwakeChoice;
 use crate::load::{Arrivals, OfferedRate};
@@ -141,6 +141,8 @@ pub(super) fn default_server() -> ServerConfig {
         shared_buffers: default_shared_buffers(),
         scram_iterations: Vec::new(),
         standing_states: vec![StandingState::default()],
+        log_connections: vec![LogConnections::default()],
+        combine: Combine::default(),
         query: Statement::Sql("SELECT 1".to_owned()),
         disconnect: Disconnect::Wait,
         protocol: Protocol::Simple,

@@ -2,6 +2,7 @@
 //! figure, a prediction and what would refute it. One file an experiment.
 
 mod accounting;
+mod anatomy;
 mod ceiling;
 mod churn_tail;
 mod commit_rate;
@@ -35,6 +36,8 @@ pub enum Answer {
     Counts,
     /// What a client's transaction costs in each arm.
     Costs,
+    /// The parts of a connection's time.
+    Phases,
 }
 
 /// A canned experiment.
@@ -71,7 +74,7 @@ impl Experiment {
     pub fn sweeps(&self) -> &'static [Sweep] {
         match self.answer {
             Answer::Sweeps(sweeps) => sweeps,
-            Answer::Contrast | Answer::Counts | Answer::Costs => &[],
+            Answer::Contrast | Answer::Counts | Answer::Costs | Answer::Phases => &[],
         }
     }
 }
@@ -87,6 +90,11 @@ pub fn has_costs(run: &Run) -> bool {
     find(&run.experiment).is_ok_and(|e| matches!(e.answer, Answer::Costs))
 }
 
+/// Whether a run is read as the parts of a connection's time.
+pub fn has_phases(run: &Run) -> bool {
+    find(&run.experiment).is_ok_and(|e| matches!(e.answer, Answer::Phases))
+}
+
 /// No such experiment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown experiment '{given}': choose from {}", names())]
@@ -99,13 +107,14 @@ pub fn registry() -> &'static [Experiment] {
     &REGISTRY
 }
 
-static REGISTRY: [Experiment; 8] = [
+static REGISTRY: [Experiment; 9] = [
     churn_tail::EXPERIMENT,
     pool::EXPERIMENT,
     membership_hold::EXPERIMENT,
     standing::EXPERIMENT,
     commit_rate::EXPERIMENT,
     accounting::EXPERIMENT,
+    anatomy::EXPERIMENT,
     ceiling::EXPERIMENT,
     locks::EXPERIMENT,
 ];

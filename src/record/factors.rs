@@ -53,6 +53,9 @@ pub struct Factors {
     /// The server's `scram_iterations`, with SCRAM authentication.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scram_iterations: Option<String>,
+    /// What the server logs about each connection (`log_connections`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_connections: Option<String>,
 }
 
 /// A factor beside the number of standing connections.
@@ -84,11 +87,13 @@ pub enum Factor {
     StandingState,
     /// [`Factors::scram_iterations`].
     ScramIterations,
+    /// [`Factors::log_connections`].
+    LogConnections,
 }
 
 impl Factor {
     /// Every factor, in the order in which titles name them.
-    pub const ALL: [Factor; 12] = [
+    pub const ALL: [Factor; 14] = [
         Factor::Pg,
         Factor::SlotOrder,
         Factor::Lock,
@@ -102,7 +107,28 @@ impl Factor {
         Factor::SharedBuffers,
         Factor::StandingState,
         Factor::ScramIterations,
+        Factor::LogConnections,
     ];
+
+    /// The name of its column in files.
+    pub fn key(self) -> &'static str {
+        match self {
+            Factor::Pg => "pg",
+            Factor::SlotOrder => "slot_order",
+            Factor::Lock => "lock",
+            Factor::Transport => "transport",
+            Factor::PageSize => "page_size",
+            Factor::Mapping => "mapping",
+            Factor::CommitRate => "commit_rate",
+            Factor::ClientRate => "client_rate",
+            Factor::Auth => "auth",
+            Factor::Tls => "tls",
+            Factor::SharedBuffers => "shared_buffers",
+            Factor::StandingState => "standing_state",
+            Factor::ScramIterations => "scram_iterations",
+            Factor::LogConnections => "log_connections",
+        }
+    }
 
     /// The word before the value in titles.
     pub fn name(self) -> &'static str {
@@ -120,6 +146,7 @@ impl Factor {
             Factor::SharedBuffers => "shared_buffers",
             Factor::StandingState => "standing",
             Factor::ScramIterations => "SCRAM iterations",
+            Factor::LogConnections => "log_connections",
         }
     }
 }
@@ -149,6 +176,7 @@ impl Factors {
             Factor::SharedBuffers => &self.shared_buffers,
             Factor::StandingState => &self.standing_state,
             Factor::ScramIterations => &self.scram_iterations,
+            Factor::LogConnections => &self.log_connections,
         }
         .as_deref()
     }
@@ -168,6 +196,7 @@ impl Factors {
             Factor::SharedBuffers => &mut self.shared_buffers,
             Factor::StandingState => &mut self.standing_state,
             Factor::ScramIterations => &mut self.scram_iterations,
+            Factor::LogConnections => &mut self.log_connections,
         }
     }
 

@@ -8,6 +8,7 @@ mod key;
 mod provenance;
 mod recorder;
 mod run;
+mod setup;
 mod tally;
 
 pub use block_cpu::{BlockCpu, CpuAccount, CpuGroup, Throttling};
@@ -20,4 +21,5 @@ pub use recorder::{BlockRecord, Recorder, SeriesId};
 pub use run::{
     AbsentArm, AbsentLevel, Block, Calibration, Mode, Run, RunStatus, SCHEMA_VERSION, arm_label,
 };
+pub use setup::SetupSums;
 pub use tally::{ErrorClass, RoleTally};

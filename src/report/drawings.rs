@@ -12,10 +12,12 @@ use super::figure::{
 use super::footer::footer;
 use super::level_title::level_title;
 use super::lock_drawing::lock_tails;
+use super::phase_drawing::phase_bars;
+use super::phases::phase_csv;
 use super::run_export::series_csv;
 use super::sweep_drawing::sweep_figures;
 use crate::arm::Arm;
-use crate::experiment::{has_costs, is_contrast};
+use crate::experiment::{has_costs, has_phases, is_contrast};
 use crate::load::plan::baseline;
 use crate::record::{
     Block, Factor, Factors, Mode, Run, SeriesHistogram, levels_side_by_side, write_atomically,
@@ -39,16 +41,16 @@ pub fn draw_run(
     redraw: &str,
 ) -> Result<Vec<PathBuf>, FigureError> {
     let (run, summary) = item;
-    let path = dir.join("percentiles.csv");
-    write_atomically(&path, series_csv(summary).as_bytes()).map_err(|e| FigureError::Write {
-        path,
-        source: std::io::Error::other(e),
-    })?;
+    write_csv(dir, "percentiles.csv", &series_csv(summary))?;
     if has_costs(run) {
         return at_once(vec![
             Box::new(|| draw(cost_figure(item, redraw), dir, "transactions")),
             Box::new(|| draw(cpu(run, summary, redraw), dir, "cpu")),
         ]);
+    }
+    if has_phases(run) {
+        write_csv(dir, "phase-table.csv", &phase_csv(run, summary))?;
+        return draw(phase_bars(item, redraw), dir, "phases");
     }
     if !is_contrast(run) {
         let sweeps = sweep_figures(item, redraw);
@@ -73,6 +75,14 @@ pub fn draw_run(
         }),
         Box::new(|| draw(lock_tails(item, redraw), dir, "locks")),
     ])
+}
+
+fn write_csv(dir: &Path, name: &str, text: &str) -> Result<(), FigureError> {
+    let path = dir.join(name);
+    write_atomically(&path, text.as_bytes()).map_err(|e| FigureError::Write {
+        path,
+        source: std::io::Error::other(e),
+    })
 }
 
 /// Draws several runs onto common axes, into `dir`.

@@ -14,6 +14,8 @@ pub mod format;
 mod level_title;
 pub mod lock_drawing;
 pub mod lock_table;
+pub mod phase_drawing;
+pub mod phases;
 pub mod rows;
 pub mod run_export;
 pub mod summary_text;

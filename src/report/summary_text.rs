@@ -9,6 +9,7 @@ use super::findings::{agreement, findings, place};
 use super::format::{count, difference, duration};
 use super::level_title::{factor_cells, short_title};
 use super::lock_table::lock_tables_markdown;
+use super::phases::phase_tables_markdown;
 use super::sweep_words::sweep_tables_markdown;
 use super::table::level_pacing;
 use crate::experiment::{Experiment, is_contrast};
@@ -65,6 +66,7 @@ pub fn markdown(experiment: &Experiment, items: &[Summarized<'_>], figures: &[St
             out += &number_table(run, summary);
         }
         out += &cost_tables_markdown(run, summary);
+        out += &phase_tables_markdown(run, summary);
         out += &sweep_tables_markdown(run, summary);
         out += &lock_tables_markdown(run, summary);
         out += &accounting_markdown(run, summary);

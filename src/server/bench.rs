@@ -19,6 +19,7 @@ use super::server_facts::{
     SettingsSeen, read_settings, server_provenance, server_remarks, server_source,
 };
 use super::settle::stable_children;
+use super::setup_log;
 use super::standing::{Layout, Standing};
 use super::visit::{Measured, OpenVisit, Stretch};
 use crate::arm::Arm;
@@ -401,11 +402,12 @@ impl Bench for ServerBench<'_> {
         let (settle, settled) = visit.settle(&self.cancel);
         let factors = visit.factors.clone();
         let burn_ns = self.burn_ns(&factors);
+        let mark = setup_log::mark(visit, spec.arm);
         let Measured {
             window,
             record,
             cpu,
-            counters,
+            mut counters,
         } = visit.measure(&Stretch {
             config: self.config,
             arm: spec.arm,
@@ -415,6 +417,7 @@ impl Bench for ServerBench<'_> {
             seed_path: u64::from(spec.index) + 1,
             cancel: &self.cancel,
         })?;
+        counters.extend(setup_log::counters_since(visit, mark, &record));
         if let Some(cost) = self.costs.get_mut(&factors) {
             cost.add(spec.arm, &cpu, &record.tallies, burn_ns.unwrap_or(0));
         }

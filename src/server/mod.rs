@@ -21,6 +21,7 @@ mod same_server;
 mod server_facts;
 mod session;
 mod settle;
+pub mod setup_log;
 mod standing;
 mod task_loop;
 mod tls;

@@ -10,6 +10,7 @@ mod level;
 mod lock_level;
 mod paired_ratio;
 mod percentile;
+mod phases;
 mod rounds;
 mod summary;
 mod sweep;
@@ -27,6 +28,7 @@ pub use lock_level::{
 };
 pub use paired_ratio::PairedRatio;
 pub use percentile::{percentile_name, percentile_of_buckets, rank_of, samples_above};
+pub use phases::{Anatomy, ConnectionPhase, PhaseTimes, SetupAccount, anatomies};
 pub use rounds::{Rounds, Statistic};
 pub use summary::{Primary, RunSummary, TABLE_PERCENTILES, summarize};
 pub use sweep::{Along, Quantity, Sweep, SweepLine, SweepPoint, sweep_lines};

@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod a_a_pairs;
+mod anatomy;
 mod conservation;
 mod pgbench;
 mod relay;

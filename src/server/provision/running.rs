@@ -49,6 +49,10 @@ impl fmt::Display for ServerKind {
     }
 }
 
+/// A place in a server's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogMark(usize);
+
 #[derive(Debug)]
 enum Backend {
     // The container before the directory whose sockets it uses.
@@ -155,6 +159,16 @@ impl RunningServer {
         self.backend.log_tail()
     }
 
+    /// Where the server's log ends now, for [`log_since`](Self::log_since).
+    pub fn log_mark(&self) -> LogMark {
+        LogMark(self.backend.log_from(0).len())
+    }
+
+    /// What the server has logged since `mark`; empty for a URL, and where the log cannot be read.
+    pub fn log_since(&self, mark: LogMark) -> String {
+        String::from_utf8_lossy(&self.backend.log_from(mark.0)).into_owned()
+    }
+
     /// Removes everything started for it.
     ///
     /// # Errors
@@ -202,6 +216,14 @@ impl Backend {
             Backend::Docker { container, .. } => container.is_alive(),
             Backend::Local(cluster) => cluster.is_alive(),
             Backend::Url => true,
+        }
+    }
+
+    fn log_from(&self, byte: usize) -> Vec<u8> {
+        match self {
+            Backend::Docker { container, .. } => container.log_from(byte),
+            Backend::Local(cluster) => cluster.log_from(byte),
+            Backend::Url => Vec::new(),
         }
     }
 
