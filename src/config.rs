@@ -1,6 +1,7 @@
 //! What a run was asked to do: typed, validated, stored in the run file.
 
 mod model;
+mod own_server;
 mod server;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use crate::procarray::SlotOrder;
 use crate::record::{Factors, Mode};
 
 pub use model::{Background, ModelConfig};
+pub use own_server::{GENTLE_CLIENT_RATE, OwnServer, gentle};
 pub use server::{
     Auth, PgSource, ServerConfig, StandingState, Tls, default_shared_buffers, size_kb,
 };
@@ -269,6 +271,7 @@ impl Config {
         }
         if let Some(server) = &self.server {
             server.validate()?;
+            own_server::check_cap(self, server)?;
         }
         let levels = self.levels().len();
         if levels > MOST_LEVELS {

@@ -46,6 +46,9 @@ pub struct ServerOptions {
     /// Your own PgBouncer before a server given by URL
     #[arg(long, value_name = "URL")]
     pub pgbouncer: Option<ServerUrl>,
+    /// Lift the cap on rates and connections for a server by URL that is not on this machine
+    #[arg(long)]
+    pub no_cap: bool,
 }
 
 impl ServerOptions {
@@ -72,6 +75,7 @@ impl ServerOptions {
             server.query.clone_from(query);
         }
         server.disconnect = self.disconnect.unwrap_or(server.disconnect);
+        server.own.no_cap = self.no_cap;
     }
 
     /// Every PostgreSQL that was named.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{ConfigError, Disconnect, Statement, one_or_many};
+use super::{ConfigError, Disconnect, OwnServer, Statement, one_or_many};
 use crate::procarray::PageSize;
 use crate::record::Factors;
 use crate::server::provision::Transport;
@@ -114,7 +114,7 @@ named! {
 }
 
 /// Settings only a server run has. Lists make levels.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ServerConfig {
     /// `auto`, `docker`, `local` or a URL without its password.
     pub server: String,
@@ -159,6 +159,9 @@ pub struct ServerConfig {
     pub disconnect: Disconnect,
     /// Address of an existing PgBouncer, for servers given by URL.
     pub pgbouncer: Option<String>,
+    /// What concerns a server by URL only.
+    #[serde(default, skip_serializing_if = "OwnServer::is_default")]
+    pub own: OwnServer,
 }
 
 fn only_default<T: Default>() -> Vec<T> {

@@ -3,8 +3,8 @@
 use super::{Answer, Experiment, Scale};
 use crate::arm::Arm;
 use crate::config::{
-    Auth, Background, ClientRate, Config, Disconnect, ModelConfig, ServerConfig, StandingState,
-    Statement, Tls, default_shared_buffers,
+    Auth, Background, ClientRate, Config, Disconnect, ModelConfig, OwnServer, ServerConfig,
+    StandingState, Statement, Tls, default_shared_buffers,
 };
 use crate::load::keep_awake::KeepAwakeChoice;
 use crate::load::{Arrivals, OfferedRate};
@@ -130,5 +130,6 @@ pub(super) fn default_server() -> ServerConfig {
         query: Statement::Sql("SELECT 1".to_owned()),
         disconnect: Disconnect::Wait,
         pgbouncer: None,
+        own: OwnServer::default(),
     }
 }

@@ -7,6 +7,7 @@ mod key;
 mod provenance;
 mod recorder;
 mod run;
+mod survey;
 mod tally;
 
 pub use factors::{Factor, Factors, levels_side_by_side, varying};
@@ -19,4 +20,5 @@ pub use run::{
     AbsentArm, AbsentLevel, Block, BlockCpu, Calibration, Mode, Run, RunStatus, SCHEMA_VERSION,
     arm_label,
 };
+pub use survey::{Between, Census, OthersConnections, PoolMode, Survey};
 pub use tally::{ErrorClass, RoleTally};

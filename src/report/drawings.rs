@@ -66,6 +66,15 @@ pub fn draw_run(
     ])
 }
 
+/// The names of the figures among the files written, without extension.
+pub fn stems(written: &[PathBuf]) -> Vec<String> {
+    written
+        .iter()
+        .filter(|p| p.extension().is_some_and(|e| e == "png"))
+        .filter_map(|p| Some(p.file_stem()?.to_string_lossy().into_owned()))
+        .collect()
+}
+
 /// Draws several runs onto common axes, into `dir`.
 ///
 /// # Errors

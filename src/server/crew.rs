@@ -6,7 +6,7 @@ use std::time::Duration;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
 use tokio_postgres::NoTls;
 
-use super::connect::Target;
+use super::connect::{Target, note_sessions};
 use super::operations::Means;
 use super::provision::Endpoint;
 use super::session::{ConnectError, Session, StatementTexts};
@@ -373,6 +373,7 @@ pub(super) async fn open_pool(server: &Endpoint, size: u32) -> Result<Pool, Conn
     let mut filled = Vec::new();
     for _ in 0..size {
         filled.push(pool.get().await.map_err(|e| harness(e.to_string()))?);
+        note_sessions(1);
     }
     Ok(pool)
 }

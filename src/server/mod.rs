@@ -15,6 +15,8 @@ mod server_facts;
 mod session;
 mod settle;
 mod standing;
+mod startup_tap;
+mod survey;
 mod task_loop;
 mod visit;
 

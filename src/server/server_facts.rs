@@ -34,6 +34,7 @@ pub fn server_provenance(
         transport: server.endpoint().transport().to_string(),
         pgbouncer: pgbouncer.map(|p| p.version().unwrap_or("of unknown version").to_owned()),
         settings: BTreeMap::new(),
+        survey: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Statistics over blocks: percentiles, intervals, contrasts, guards, summaries.
 
+mod busy_share;
 mod conclusion;
 mod contender;
 mod contrast;
@@ -12,6 +13,7 @@ mod summary;
 mod sweep;
 mod verdict;
 
+pub use busy_share::{HoldRange, busy_share, holds_ns};
 pub use conclusion::{Conclusion, Found, conclusions};
 pub use contender::ContenderSummary;
 pub use contrast::{Contrast, ERROR_RATE, Estimate, contrasts, estimates};

@@ -18,6 +18,7 @@ use super::local::{ServerProcess, find_on_path};
 use super::running::{RunningServer, ServerKind};
 use super::scratch::{Scratch, ServerUser, check_socket_path};
 use super::{DATABASE, ROLE};
+use crate::record::PoolMode;
 
 /// Bound on the time to the first connection through it.
 const READY_LIMIT: Duration = Duration::from_secs(60);
@@ -32,6 +33,8 @@ pub struct PgBouncerSpec {
     pub pool_size: u32,
     /// `max_client_conn`.
     pub max_client_conn: u32,
+    /// `pool_mode`.
+    pub pool_mode: PoolMode,
     /// A PgBouncer of the user's own, for a server given by URL.
     pub url: Option<ServerUrl>,
 }
@@ -41,6 +44,7 @@ impl Default for PgBouncerSpec {
         Self {
             pool_size: 16,
             max_client_conn: 2000,
+            pool_mode: PoolMode::Transaction,
             url: None,
         }
     }
@@ -174,7 +178,7 @@ pub fn find_pgbouncer_binary() -> Option<PathBuf> {
     find_on_path("pgbouncer")
 }
 
-/// Starts a PgBouncer (transaction pooling, trust for the one role, loopback only) before a server.
+/// Starts a PgBouncer (transaction pooling unless asked for another mode, trust for the one role, loopback only) before a server.
 /// It uses the server's transport on both sides.
 ///
 /// # Errors
@@ -361,6 +365,7 @@ fn config_text(
         ("default_pool_size", spec.pool_size.to_string()),
         ("min_pool_size", spec.pool_size.to_string()),
         ("max_client_conn", spec.max_client_conn.to_string()),
+        ("pool_mode", spec.pool_mode.to_string()),
         (
             DATABASE,
             format!("host={server_host} port={server_port} dbname={DATABASE} user={ROLE}"),
