@@ -332,12 +332,13 @@ fn lock_lines(survey: &Survey, rate: &KnownRate, holds: HoldRange) -> Vec<String
             .iter()
             .map(|&r| {
                 let share = busy_share(holds, r);
-                format!(
-                    "at {} a second {} to {} of the time",
-                    a_second(r),
-                    per_cent(share.low),
-                    per_cent(share.high)
-                )
+                let (low, high) = (per_cent(share.low), per_cent(share.high));
+                let range = if low == high {
+                    high
+                } else {
+                    format!("{low} to {high}")
+                };
+                format!("at {} a second {range} of the time", a_second(r))
             })
             .collect::<Vec<_>>()
             .join("; ")
@@ -400,11 +401,14 @@ fn decide(
     let struck = |level: &LevelSummary| {
         [Arm::Unpooled, Arm::KeptOpen]
             .iter()
-            .any(|&arm| level.is_struck(arm))
+            .find_map(|&arm| Some(level.contender(arm, false)?.struck()?.to_string()))
     };
-    let (Some(level), Some(cost)) = (level.filter(|l| !struck(l)), cost) else {
-        let why = "**No answer**: `unpooled` and `kept-open` were not both measured, or a guard struck them out.";
-        return (Answer::NoAnswer, vec![why.to_owned()]);
+    let (Some(level), Some(cost)) = (level.filter(|l| struck(l).is_none()), cost) else {
+        let why = match level.and_then(struck) {
+            Some(guard) => format!("a guard struck out what it would rest on: {guard}"),
+            None => "`unpooled` and `kept-open` were not both measured".to_owned(),
+        };
+        return (Answer::NoAnswer, vec![format!("**No answer**: {why}.")]);
     };
     let quoted = Statistic::Percentile(run.config.quoted_percentile);
     let verdict = |second| Some(level.effect(Arm::Unpooled, second)?.at(quoted)?.1);
