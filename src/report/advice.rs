@@ -298,7 +298,7 @@ fn churn_lines(run: &Run, level: Option<&LevelSummary>) -> Vec<String> {
 /// A share in per cent: never zero where it is not.
 fn per_cent(share: f64) -> String {
     match 100.0 * share {
-        p if p == 0.0 => "0 %".to_owned(),
+        0.0 => "0 %".to_owned(),
         p if p < 0.001 => "below 0.001 %".to_owned(),
         p if p < 0.1 => format!("{p:.3} %"),
         p if p < 10.0 => format!("{p:.2} %"),

@@ -177,7 +177,7 @@ impl Tapped {
 
     async fn numbers(&self, sql: &str) -> Result<Vec<u64>, SurveyError> {
         let row = self.row(STEP_LIMIT, sql).await?;
-        row.iter().map(|value| number(value)).collect()
+        row.iter().map(number).collect()
     }
 
     /// The process that runs its statements.
