@@ -24,7 +24,7 @@ use procbench::server::provision::{
 
 /// A run of which only the look at the server matters.
 const BRIEF: &str =
-    "--arms kept-open,unpooled --blocks 1 --duration 200ms --warmup 20ms --keep-awake off";
+    "--arms kept-open,unpooled --blocks 1 --duration 500ms --warmup 20ms --keep-awake off";
 
 /// Short blocks; everything else as for any own server.
 const SHORT: &str = "--quick --duration 1200ms --warmup 20ms --reader-rate 200 --keep-awake off";
@@ -116,6 +116,11 @@ fn code(output: &Output) -> Option<i32> {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(!stderr.contains("panicked"), "{stderr}");
     output.status.code()
+}
+
+/// Above the cap of 100 or below; high enough that no arm goes without.
+fn brief(client_rate: u32) -> String {
+    format!("{BRIEF} --client-rate {client_rate}")
 }
 
 /// A run that must end well.
@@ -287,7 +292,7 @@ fn pgbouncer_is_recognised_in_every_mode_and_a_relay_is_not_taken_for_it() {
         };
         let pooler = start_pgbouncer(&tcp, &spec, &|_| {}).unwrap();
         let address = url("procbench", pooler.endpoint().port);
-        let (run, said) = measured(&address, BRIEF, &out.path().join(mode.to_string()));
+        let (run, said) = measured(&address, &brief(90), &out.path().join(mode.to_string()));
         let Between::Pooler { mode: seen, .. } = &survey(&run).between else {
             panic!("{mode}: {:?}", survey(&run).between);
         };
@@ -296,7 +301,7 @@ fn pgbouncer_is_recognised_in_every_mode_and_a_relay_is_not_taken_for_it() {
         pooler.stop().unwrap();
     }
     let relayed = url("procbench", relay(tcp.endpoint().port));
-    let (run, said) = measured(&relayed, BRIEF, &out.path().join("relay"));
+    let (run, said) = measured(&relayed, &brief(90), &out.path().join("relay"));
     assert_eq!(survey(&run).between, Between::Relay);
     assert!(!said.contains("You already do") && said.contains("Something passes the bytes on"));
 

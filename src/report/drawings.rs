@@ -249,7 +249,8 @@ fn curve(run: &Run, contender: &ContenderSummary, blocks: &[&Block]) -> Option<P
             })
         })
         .collect();
-    (!points.is_empty()).then(|| PercentileCurve {
+    // Few samples carry one percentile or none: no line can be drawn.
+    (points.len() >= 2).then(|| PercentileCurve {
         label: contender.label(),
         arm_index: contender.arm.index(),
         marked: false,
