@@ -2,6 +2,7 @@
 
 mod combine;
 mod model;
+mod own_server;
 mod server;
 
 use std::fmt;
@@ -18,6 +19,7 @@ use crate::record::{Factors, Mode};
 
 pub use combine::FIRST_WITH_SETUP_DURATIONS;
 pub use model::{Background, ModelConfig};
+pub use own_server::{GENTLE_CLIENT_RATE, OwnServer, gentle};
 pub use server::{
     Auth, Combine, LogConnections, PgSource, ServerConfig, StandingState, Tls,
     default_shared_buffers, size_kb,
@@ -323,6 +325,7 @@ impl Config {
                     "--protocol prepared is not for arm '{arm}': give --arms without PgBouncer"
                 ));
             }
+            own_server::check_cap(self, server)?;
         }
         let levels = self.levels().len();
         if levels > MOST_LEVELS {

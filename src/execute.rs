@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::arm::Arm;
-use crate::config::{ClientRate, Config};
+use crate::config::{ClientRate, Config, GENTLE_CLIENT_RATE};
 use crate::load::driver::{Bench, Failure, drive};
 use crate::load::keep_awake::KeepAwake;
 use crate::load::plan::{Plan, PlanShape, Visit};
@@ -22,9 +22,6 @@ pub struct Executed {
     /// Whether the user stopped it.
     pub interrupted: bool,
 }
-
-/// Rate offered to a server that is not ours when none is given, per second.
-const GENTLE_RATE: f64 = 20.0;
 
 /// A short random name for a run, from the clock and the process id.
 pub fn run_id() -> String {
@@ -341,13 +338,13 @@ fn settle_rates(
     }
     if config.server.as_ref().is_some_and(|s| s.is_url()) {
         run.remarks.push(format!(
-            "the server is not ours: clients at a gentle {GENTLE_RATE}/s, not calibrated"
+            "the server is not ours: clients at a gentle {GENTLE_CLIENT_RATE}/s, not calibrated"
         ));
-        return Ok(given(OfferedRate::PerSecond(GENTLE_RATE)));
+        return Ok(given(OfferedRate::PerSecond(GENTLE_CLIENT_RATE)));
     }
     let candidates: Vec<Arm> = arms.iter().copied().filter(|a| *a != Arm::Quiet).collect();
     if candidates.is_empty() {
-        return Ok(given(OfferedRate::PerSecond(GENTLE_RATE)));
+        return Ok(given(OfferedRate::PerSecond(GENTLE_CLIENT_RATE)));
     }
     let levels = levels_to_calibrate(levels);
     let standing = levels.first().map_or(0, |l| l.standing);

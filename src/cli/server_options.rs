@@ -61,6 +61,9 @@ pub struct ServerOptions {
     /// Your own PgBouncer before a server given by URL
     #[arg(long, value_name = "URL")]
     pub pgbouncer: Option<ServerUrl>,
+    /// Lift the cap on rates and connections for a server by URL that is not on this machine
+    #[arg(long)]
+    pub no_cap: bool,
 }
 
 impl ServerOptions {
@@ -98,6 +101,7 @@ impl ServerOptions {
         }
         server.disconnect = self.disconnect.unwrap_or(server.disconnect);
         server.protocol = self.protocol.unwrap_or(server.protocol);
+        server.own.no_cap = self.no_cap;
     }
 
     /// Every PostgreSQL that was named.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{ConfigError, Disconnect, Protocol, Statement, one_or_many};
+use super::{ConfigError, Disconnect, OwnServer, Protocol, Statement, one_or_many};
 use crate::procarray::PageSize;
 use crate::record::Factors;
 use crate::server::provision::Transport;
@@ -150,7 +150,7 @@ named! {
 }
 
 /// Settings only a server run has. Lists make levels.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ServerConfig {
     /// `auto`, `docker`, `local` or a URL without its password.
     pub server: String,
@@ -208,6 +208,9 @@ pub struct ServerConfig {
     pub protocol: Protocol,
     /// Address of an existing PgBouncer, for servers given by URL.
     pub pgbouncer: Option<String>,
+    /// What concerns a server by URL only.
+    #[serde(default, skip_serializing_if = "OwnServer::is_default")]
+    pub own: OwnServer,
 }
 
 fn only_default<T: Default>() -> Vec<T> {

@@ -4,7 +4,7 @@ use super::{Answer, Experiment, Scale};
 use crate::arm::Arm;
 use crate::config::{
     Auth, Background, ClientRate, Combine, Config, Disconnect, LogConnections, ModelConfig,
-    Protocol, ServerConfig, StandingState, Statement, Tls, default_shared_buffers,
+    OwnServer, Protocol, ServerConfig, StandingState, Statement, Tls, default_shared_buffers,
 };
 use crate::load::keep_awake::KeepAwakeChoice;
 use crate::load::{Arrivals, OfferedRate};
@@ -147,5 +147,6 @@ pub(super) fn default_server() -> ServerConfig {
         disconnect: Disconnect::Wait,
         protocol: Protocol::Simple,
         pgbouncer: None,
+        own: OwnServer::default(),
     }
 }

@@ -9,6 +9,7 @@ mod provenance;
 mod recorder;
 mod run;
 mod setup;
+mod survey;
 mod tally;
 
 pub use block_cpu::{BlockCpu, CpuAccount, CpuGroup, Throttling};
@@ -22,4 +23,5 @@ pub use run::{
     AbsentArm, AbsentLevel, Block, Calibration, Mode, Run, RunStatus, SCHEMA_VERSION, arm_label,
 };
 pub use setup::SetupSums;
+pub use survey::{Between, Census, OthersConnections, PoolMode, Survey};
 pub use tally::{ErrorClass, RoleTally};

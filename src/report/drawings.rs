@@ -85,6 +85,15 @@ fn write_csv(dir: &Path, name: &str, text: &str) -> Result<(), FigureError> {
     })
 }
 
+/// The names of the figures among the files written, without extension.
+pub fn stems(written: &[PathBuf]) -> Vec<String> {
+    written
+        .iter()
+        .filter(|p| p.extension().is_some_and(|e| e == "png"))
+        .filter_map(|p| Some(p.file_stem()?.to_string_lossy().into_owned()))
+        .collect()
+}
+
 /// Draws several runs onto common axes, into `dir`.
 ///
 /// # Errors
@@ -176,7 +185,8 @@ fn curve(run: &Run, contender: &ContenderSummary, blocks: &[&Block]) -> Option<P
             })
         })
         .collect();
-    (!points.is_empty()).then(|| PercentileCurve {
+    // Few samples carry one percentile or none: no line can be drawn.
+    (points.len() >= 2).then(|| PercentileCurve {
         label: contender.label(),
         arm_index: contender.arm.index(),
         marked: false,

@@ -96,7 +96,7 @@ fn interval(c: &Contrast) -> String {
     )
 }
 
-fn judgement(c: &Contrast, verdict: Verdict, floor: Option<f64>) -> String {
+pub(super) fn judgement(c: &Contrast, verdict: Verdict, floor: Option<f64>) -> String {
     let floor = floor.map_or("unknown".to_owned(), duration);
     let p = c.p_value.map_or(String::new(), |p| format!(", p = {p:.3}"));
     let by = interval(c);
@@ -122,7 +122,7 @@ fn is_declared(run: &Run) -> bool {
         .is_ok_and(|e| e.declared_percentile == run.config.quoted_percentile)
 }
 
-fn clock_word(level: &LevelSummary) -> String {
+pub(super) fn clock_word(level: &LevelSummary) -> String {
     level
         .contenders
         .first()

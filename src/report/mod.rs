@@ -1,6 +1,7 @@
 //! Renderers over run files: tables, figures, exports. Nothing here measures.
 
 pub mod accounting;
+pub mod advice;
 pub mod cells;
 pub mod comparable;
 pub mod costs;

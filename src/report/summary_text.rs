@@ -85,7 +85,7 @@ pub fn markdown(experiment: &Experiment, items: &[Summarized<'_>], figures: &[St
     out
 }
 
-fn certainty(item: &Summarized<'_>) -> Vec<String> {
+pub(super) fn certainty(item: &Summarized<'_>) -> Vec<String> {
     let (run, summary) = item;
     let starts: std::collections::BTreeSet<u32> = run.blocks.iter().map(|b| b.visit).collect();
     let mut lines = vec![format!(
@@ -239,7 +239,7 @@ fn other_locks(run: &Run) -> Vec<&'static str> {
         .collect()
 }
 
-fn number_table(run: &Run, summary: &RunSummary) -> String {
+pub(super) fn number_table(run: &Run, summary: &RunSummary) -> String {
     let base = baseline(&run.config.arms);
     let clock = summary
         .levels
@@ -302,7 +302,7 @@ fn number_table(run: &Run, summary: &RunSummary) -> String {
     out + "\n"
 }
 
-fn provenance(run: &Run) -> String {
+pub(super) fn provenance(run: &Run) -> String {
     let p = &run.provenance;
     let mut out = format!(
         "- {} run `{}` of {}: procbench {} (revision {}, {}), {}, {} cores, Linux {}, clock {} ({:.0} ns a read)\n",

@@ -21,6 +21,7 @@ use super::server_facts::{
 use super::settle::stable_children;
 use super::setup_log;
 use super::standing::{Layout, Standing};
+use super::survey::Surveyed;
 use super::visit::{Measured, OpenVisit, Stretch};
 use crate::arm::Arm;
 use crate::config::{Config, ServerConfig, Statement};
@@ -29,7 +30,9 @@ use crate::load::cpu::Watched;
 use crate::load::driver::{Bench, Failure};
 use crate::load::plan::{BlockSpec, Visit};
 use crate::load::{Cancel, ClientRates, Clock, MonotonicClock, OfferedRate, derive_seed};
-use crate::record::{AbsentArm, AbsentLevel, Block, Factors, Role, ServerProvenance, ServerSource};
+use crate::record::{
+    AbsentArm, AbsentLevel, Between, Block, Factors, PoolMode, Role, ServerProvenance, ServerSource,
+};
 
 /// Closed-loop calibration of one arm: warm-up and measured time.
 const CALIBRATION_NS: (u64, u64) = (150_000_000, 450_000_000);
@@ -67,6 +70,8 @@ pub struct ServerBench<'a> {
     pub(super) costs: BTreeMap<Factors, ConnectionCost>,
     /// procbench itself, for the helper of `cpu-burn`.
     pub(super) helper_program: Option<PathBuf>,
+    /// What was seen of a server by URL.
+    surveyed: Option<Surveyed>,
 }
 
 impl<'a> ServerBench<'a> {
@@ -95,6 +100,7 @@ impl<'a> ServerBench<'a> {
             remarks: Vec::new(),
             costs: BTreeMap::new(),
             helper_program: std::env::current_exe().ok(),
+            surveyed: None,
         }
     }
 
@@ -175,6 +181,7 @@ impl<'a> ServerBench<'a> {
             auth: named(level.auth.as_deref())?,
             pool_size: self.config.pool_size,
             max_client_conn: 4 * self.config.clients + 100,
+            pool_mode: PoolMode::Transaction,
             url: self.request.pgbouncer.clone(),
         })
     }
@@ -205,6 +212,37 @@ impl<'a> ServerBench<'a> {
             provenance.settings = self.settings.as_recorded();
         }
         settings
+    }
+
+    /// Looks at a server by URL, once, before anything is asked of it. The cap holds for whatever is not
+    /// known to be on this machine: behind a proxy or tunnel on loopback, too.
+    fn survey(&mut self, server: &RunningServer) -> Result<(), Failure> {
+        if self.is_ours() || self.surveyed.is_some() {
+            return Ok(());
+        }
+        let found = Surveyed::look(server.endpoint());
+        let direct = found
+            .as_ref()
+            .is_ok_and(|s| s.survey.between == Between::Nothing);
+        if !direct && let Some(beyond) = self.config.beyond_cap() {
+            return Err(Failure::Fatal(beyond));
+        }
+        match found {
+            Ok(found) => {
+                let needed = u64::from(self.config.most_connections());
+                let (free, most) = (found.survey.free_connections, found.survey.max_connections);
+                if direct && free < needed {
+                    return Err(Failure::Fatal(format!(
+                        "too few free connections: {needed} are needed, and of max_connections = {most} about {free} are free for this role: ask for fewer --readers, --clients or --standing"
+                    )));
+                }
+                self.surveyed = Some(found);
+            }
+            Err(problem) => self
+                .remarks
+                .push(format!("the server could not be looked at: {problem}")),
+        }
+        Ok(())
     }
 
     pub(super) fn open(&self) -> Result<&OpenVisit, Failure> {
@@ -308,6 +346,7 @@ impl Bench for ServerBench<'_> {
 
     fn open_visit(&mut self, visit: &Visit) -> Result<(), Failure> {
         let server = self.start_server(&visit.factors)?;
+        self.survey(&server)?;
         let failed = |what: &str, message: String| {
             if self.cancel.is_cancelled() {
                 return Failure::Interrupted;
@@ -459,12 +498,19 @@ impl Bench for ServerBench<'_> {
     }
 
     fn close_visit(&mut self) {
+        let endpoint = self.open.as_ref().map(|o| o.server.endpoint().clone());
         self.open = None;
+        if let (Some(endpoint), Some(surveyed)) = (endpoint, &mut self.surveyed)
+            && !self.cancel.is_cancelled()
+        {
+            surveyed.look_again(&endpoint);
+        }
     }
 
     fn describe(&self) -> (Option<ServerProvenance>, Vec<String>) {
         let provenance = self.provenance.clone().map(|provenance| ServerProvenance {
             servers: self.sources.clone(),
+            survey: self.surveyed.as_ref().map(|s| s.survey.clone()),
             ..provenance
         });
         (provenance, self.remarks.clone())

@@ -23,6 +23,8 @@ mod session;
 mod settle;
 pub mod setup_log;
 mod standing;
+mod startup_tap;
+mod survey;
 mod task_loop;
 mod tls;
 mod visit;

@@ -1,5 +1,6 @@
 //! Statistics over blocks: percentiles, intervals, contrasts, guards, summaries.
 
+mod busy_share;
 mod client_rate;
 mod conclusion;
 mod contender;
@@ -16,6 +17,7 @@ mod summary;
 mod sweep;
 mod verdict;
 
+pub use busy_share::{HoldRange, busy_share, holds_ns};
 pub use client_rate::{client_rate, concerns_clients};
 pub use conclusion::{Conclusion, Found, conclusions};
 pub use contender::ContenderSummary;

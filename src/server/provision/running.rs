@@ -267,9 +267,29 @@ pub fn provision(
     }
 }
 
+/// PostgreSQL's words for a connection that it would take only encrypted, or not at all (auth.c
+/// `ClientAuthentication`: "no encryption", to 13 "SSL off"), and PgBouncer's ("SSL required").
+fn with_tls_hint(error: ProvisionError) -> ProvisionError {
+    match error {
+        ProvisionError::Connect { endpoint, reason }
+            if ["no encryption", "SSL off", "SSL required"]
+                .iter()
+                .any(|words| reason.contains(words)) =>
+        {
+            ProvisionError::Connect {
+                endpoint,
+                reason: format!(
+                    "{reason} (if it asks for TLS: procbench connects to a server by URL without)"
+                ),
+            }
+        }
+        other => other,
+    }
+}
+
 fn reach(url: &ServerUrl, spec: &ServerSpec) -> Result<RunningServer, ProvisionError> {
     let endpoint = url.endpoint()?;
-    let server_version = bootstrap::server_version(&endpoint)?;
+    let server_version = bootstrap::server_version(&endpoint).map_err(with_tls_hint)?;
     let major = bootstrap::major_of(&server_version);
     if let Some(wanted) = spec.pg_major()
         && major != Some(wanted)
