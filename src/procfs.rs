@@ -219,9 +219,8 @@ impl TaskCpu {
     /// What was used from `earlier` on; a counter that went back counts as nothing used.
     pub fn since(&self, earlier: &TaskCpu) -> CpuAccount {
         let less = |now: Option<u64>, then: Option<u64>| Some(now?.saturating_sub(then?));
-        let switches = |of: fn((u64, u64)) -> u64| {
-            less(self.switches.map(of), earlier.switches.map(of))
-        };
+        let switches =
+            |of: fn((u64, u64)) -> u64| less(self.switches.map(of), earlier.switches.map(of));
         CpuAccount {
             used_ns: self.used_ns.saturating_sub(earlier.used_ns),
             voluntary_switches: switches(|s| s.0),
@@ -312,7 +311,8 @@ impl ServerTasks {
             });
         }
         // Those that exited meanwhile have taken along what they had used before, too.
-        let total = |t: &ServerTasks| t.reaped_ns + t.children.values().map(|c| c.used_ns).sum::<u64>();
+        let total =
+            |t: &ServerTasks| t.reaped_ns + t.children.values().map(|c| c.used_ns).sum::<u64>();
         sum.used_ns = total(self).saturating_sub(total(earlier));
         sum
     }

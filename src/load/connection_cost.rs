@@ -98,7 +98,10 @@ mod tests {
             begun_in_load,
             ..RoleTally::default()
         };
-        BTreeMap::from([(Role::Reader, begun(readers)), (Role::Client, begun(clients))])
+        BTreeMap::from([
+            (Role::Reader, begun(readers)),
+            (Role::Client, begun(clients)),
+        ])
     }
 
     fn cpu(groups: &[(CpuGroup, u64)]) -> BlockCpu {
@@ -125,10 +128,20 @@ mod tests {
         assert_eq!(cost.unpooled_seen_ns(), 20_000.0);
         assert_eq!(cost.next_request_ns(), Some(400));
         // Fork and exit cost 100 on top of what was asked for.
-        cost.add(Arm::CpuBurn, &cpu(&[(CpuGroup::Burner, 5_000)]), &tallies(100, 10), 400);
+        cost.add(
+            Arm::CpuBurn,
+            &cpu(&[(CpuGroup::Burner, 5_000)]),
+            &tallies(100, 10),
+            400,
+        );
         assert_eq!(cost.burn_ratio(), Some(1.25));
         assert_eq!(cost.next_request_ns(), Some(300));
-        cost.add(Arm::CpuBurn, &cpu(&[(CpuGroup::Burner, 36_000)]), &tallies(100, 90), 300);
+        cost.add(
+            Arm::CpuBurn,
+            &cpu(&[(CpuGroup::Burner, 36_000)]),
+            &tallies(100, 90),
+            300,
+        );
         assert_eq!(cost.next_request_ns(), Some(300));
         assert_eq!(cost.burn_ratio(), Some(1.025));
         // Nothing is known of a server whose processes cannot be seen.

@@ -18,7 +18,6 @@ pub use key::{BadSeriesKey, ClockKind, Operation, Phase, Role, SeriesKey};
 pub use provenance::{Provenance, ServerProvenance};
 pub use recorder::{BlockRecord, Recorder, SeriesId};
 pub use run::{
-    AbsentArm, AbsentLevel, Block, Calibration, Mode, Run, RunStatus, SCHEMA_VERSION,
-    arm_label,
+    AbsentArm, AbsentLevel, Block, Calibration, Mode, Run, RunStatus, SCHEMA_VERSION, arm_label,
 };
 pub use tally::{ErrorClass, RoleTally};

@@ -290,11 +290,7 @@ impl Crew {
                         let burn = order.burn.clone();
                         Means::Burn(burn.ok_or_else(|| absent("the cpu-burn helper"))?)
                     }
-                    Arm::Quiet
-                    | Arm::KeptOpen
-                    | Arm::PgbouncerKept
-                    | Arm::Vacuum
-                    | Arm::Commit => {
+                    Arm::Quiet | Arm::KeptOpen | Arm::PgbouncerKept | Arm::Vacuum | Arm::Commit => {
                         return Err(CrewError::Harness(format!("{arm} has no means of its own")));
                     }
                 };

@@ -125,7 +125,10 @@ mod tests {
     #[test]
     fn the_startup_message_names_the_role_and_counts_itself() {
         let sent = startup_message("db");
-        assert_eq!(sent.len() as u32, u32::from_be_bytes(*sent.first_chunk().unwrap()));
+        assert_eq!(
+            sent.len() as u32,
+            u32::from_be_bytes(*sent.first_chunk().unwrap())
+        );
         assert_eq!(sent[4..8], [0, 3, 0, 0]);
         let text = "user\0procbench_unknown\0database\0db\0application_name\0procbench\0\0";
         assert_eq!(&sent[8..], text.as_bytes());
@@ -135,11 +138,20 @@ mod tests {
     fn only_the_refusal_of_the_role_is_a_success() {
         let ok = message(b'R', &[0; 4]);
         assert_eq!(verdict(&refusal("28000")), Some(Ok(())));
-        assert_eq!(verdict(&[ok.clone(), refusal("28000")].concat()), Some(Ok(())));
+        assert_eq!(
+            verdict(&[ok.clone(), refusal("28000")].concat()),
+            Some(Ok(()))
+        );
         assert_eq!(class(&refusal("53300")), "sqlstate-53300");
         assert_eq!(class(&refusal("3D000")), "sqlstate-3D000");
-        assert_eq!(class(&message(b'R', &[0, 0, 0, 10])), "authentication-asked");
-        assert_eq!(class(&[ok, message(b'Z', b"I")].concat()), "login-succeeded");
+        assert_eq!(
+            class(&message(b'R', &[0, 0, 0, 10])),
+            "authentication-asked"
+        );
+        assert_eq!(
+            class(&[ok, message(b'Z', b"I")].concat()),
+            "login-succeeded"
+        );
         assert_eq!(class(&message(b'E', b"SFATAL\0\0")), "protocol");
         assert_eq!(class(b"E\0\0\0\x02"), "protocol");
     }

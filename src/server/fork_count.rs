@@ -157,7 +157,10 @@ mod tests {
         events.take(me);
         // A shell that forks 20 times; it forks nothing else.
         let mut shell = Command::new("sh")
-            .args(["-c", "read go; i=0; while [ $i -lt 20 ]; do (exit 0); i=$((i+1)); done"])
+            .args([
+                "-c",
+                "read go; i=0; while [ $i -lt 20 ]; do (exit 0); i=$((i+1)); done",
+            ])
             .stdin(std::process::Stdio::piped())
             .spawn()
             .unwrap();

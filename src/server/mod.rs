@@ -6,9 +6,9 @@ pub mod burner;
 mod connect;
 mod crew;
 mod death;
+mod failed_login;
 #[cfg(test)]
 mod fake_server;
-mod failed_login;
 mod fork_count;
 mod levels;
 mod load_thread;

@@ -1,8 +1,8 @@
 //! The tables of the `vacuum` and `commit` arms, made at the start of a visit on servers of ours.
 
+use super::connect::Target;
 use super::provision::{Endpoint, RunningServer};
 use super::session::{ConnectError, Session};
-use super::connect::Target;
 use crate::arm::Arm;
 use crate::config::Statement;
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::cpu_cost::CpuSum;
 use super::contrast::{Estimate, estimates};
+use super::cpu_cost::CpuSum;
 use super::guards::{Guard, Severity, findings, quoted_series};
 use super::percentile::samples_above;
 use super::rounds::Statistic;

@@ -338,7 +338,8 @@ fn burn_guards(run: &Run, blocks: &[&Block]) -> Vec<Guard> {
     };
     let mut found = Vec::new();
     let mut cost = ConnectionCost::default();
-    for block in run.blocks.iter().filter(|b| b.factors == first.factors) {
+    let same = |b: &&Block| b.factors == first.factors && !b.twin;
+    for block in run.blocks.iter().filter(same) {
         cost.add(block.arm, &block.cpu, &block.tallies, 0);
     }
     match cost.burn_ratio() {
@@ -348,7 +349,11 @@ fn burn_guards(run: &Run, blocks: &[&Block]) -> Vec<Guard> {
         }
         Some(_) => {}
     }
-    let outside = |b: &&Block| b.counters.get("burn.outside-cgroup").is_some_and(|n| *n > 0);
+    let outside = |b: &&Block| {
+        b.counters
+            .get("burn.outside-cgroup")
+            .is_some_and(|n| *n > 0)
+    };
     if blocks.iter().any(outside) {
         found.push(Guard::BurnOutsideCgroup);
     }
@@ -502,7 +507,10 @@ mod tests {
                     used_ns,
                     ..Default::default()
                 };
-                block.cpu.groups.insert(crate::record::CpuGroup::Burner, account);
+                block
+                    .cpu
+                    .groups
+                    .insert(crate::record::CpuGroup::Burner, account);
             }
         };
         // An unpooled transaction costs 50 us, and there are 60 in a block.
@@ -512,8 +520,14 @@ mod tests {
         assert!(!within.iter().any(|g| matches!(g, Guard::BurnRatio { .. })));
         set(&mut run, 60 * 60_000);
         let beyond = found(&run);
-        assert!(beyond.contains(&Guard::BurnRatio { ratio: 1.2 }), "{beyond:?}");
-        assert_eq!(Guard::BurnRatio { ratio: 1.2 }.severity(), Severity::Caution);
+        assert!(
+            beyond.contains(&Guard::BurnRatio { ratio: 1.2 }),
+            "{beyond:?}"
+        );
+        assert_eq!(
+            Guard::BurnRatio { ratio: 1.2 }.severity(),
+            Severity::Caution
+        );
         run.blocks.retain(|b| b.arm != Arm::Unpooled);
         assert!(found(&run).contains(&Guard::BurnUnverified));
     }

@@ -9,6 +9,7 @@
 
 mod a_a_pairs;
 mod conservation;
+mod controls;
 mod relay;
 mod relayed;
 mod support;

@@ -150,7 +150,10 @@ impl Burner {
 
     fn line(&mut self) -> Result<String, BurnerError> {
         let silent = |e: String| BurnerError::Silent(e);
-        let mut fds = [PollFd::new(self.answers.get_ref().as_fd(), PollFlags::POLLIN)];
+        let mut fds = [PollFd::new(
+            self.answers.get_ref().as_fd(),
+            PollFlags::POLLIN,
+        )];
         let patience = PollTimeout::try_from(ANSWER_LIMIT_MS).unwrap_or(PollTimeout::MAX);
         if poll(&mut fds, patience).map_err(|e| silent(e.to_string()))? == 0 {
             return Err(silent("no answer in time".to_owned()));
