@@ -225,7 +225,14 @@ pub fn estimate(config: &Config) -> Duration {
     } else {
         Duration::ZERO
     };
-    starts * config.visits + block * blocks as u32 + calibration
+    // What a connection costs, at each level: stretches of half a second, more where it costs little.
+    let burning = config.mode == Mode::Server && config.arms.contains(&Arm::CpuBurn);
+    let learning = if burning {
+        Duration::from_secs(4) * levels.len() as u32
+    } else {
+        Duration::ZERO
+    };
+    starts * config.visits + block * blocks as u32 + calibration + learning
 }
 
 /// Time of the closed loops that find the clients' rate, roughly.

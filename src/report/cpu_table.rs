@@ -3,6 +3,7 @@
 use super::format::{count, duration};
 use super::level_title::level_title;
 use super::text_table::TextTable;
+use crate::arm::Arm;
 use crate::record::{CpuGroup, Run};
 use crate::stats::{CpuPerTransaction, CpuSum, LevelSummary, RunSummary, cpu_per_transaction};
 
@@ -60,11 +61,24 @@ fn tables(summary: &RunSummary) -> impl Iterator<Item = (&LevelSummary, TextTabl
 }
 
 fn note(level: &LevelSummary) -> String {
-    let gross = costs(level).any(|c| c.is_some_and(|c| !c.net_of_readers));
-    match gross {
-        true => format!("{NOTE} {GROSS}"),
-        false => NOTE.to_owned(),
+    let mut note = NOTE.to_owned();
+    if costs(level).any(|c| c.is_some_and(|c| !c.net_of_readers)) {
+        note += &format!(" {GROSS}");
     }
+    if let Some(ratio) = burn_ratio(level) {
+        note += &format!(
+            " cpu-burn used {ratio:.3} times the server CPU of an unpooled transaction (0.95 to 1.05 wanted)."
+        );
+    }
+    note
+}
+
+/// `cpu-burn`'s CPU an operation over what `unpooled` costs the server.
+fn burn_ratio(level: &LevelSummary) -> Option<f64> {
+    let cost = |arm| cpu_per_transaction(level, level.contender(arm, false)?);
+    let unpooled = cost(Arm::Unpooled).filter(|c| c.net_of_readers)?;
+    let server = unpooled.ns.get(&CpuGroup::Postmaster)? + unpooled.ns.get(&CpuGroup::Backends)?;
+    Some(cost(Arm::CpuBurn)?.ns.get(&CpuGroup::Burner)? / server)
 }
 
 fn costs(level: &LevelSummary) -> impl Iterator<Item = Option<CpuPerTransaction>> {

@@ -354,7 +354,7 @@ pub fn cpu(run: &Run, summary: &RunSummary, redraw: &str) -> Option<StackedBarFi
                 .filter(|c| c.client_per_second > 0.0)
                 .map(|c| Bar {
                     label: c.label(),
-                    segments: ["client", "server", "pgbouncer"]
+                    segments: ["client", "server", "pgbouncer", "burner"]
                         .into_iter()
                         .filter_map(|group| {
                             let used = c.cpu_cores.get(group)?;

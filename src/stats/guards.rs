@@ -338,7 +338,8 @@ fn burn_guards(run: &Run, blocks: &[&Block]) -> Vec<Guard> {
     };
     let mut found = Vec::new();
     let mut cost = ConnectionCost::default();
-    for block in run.blocks.iter().filter(|b| b.factors == first.factors) {
+    let same = |b: &&Block| b.factors == first.factors && !b.twin;
+    for block in run.blocks.iter().filter(same) {
         cost.add(block.arm, &block.cpu, &block.tallies, 0);
     }
     match cost.burn_ratio() {

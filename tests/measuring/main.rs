@@ -10,6 +10,7 @@
 mod a_a_pairs;
 mod anatomy;
 mod conservation;
+mod controls;
 mod pgbench;
 mod relay;
 mod relayed;
