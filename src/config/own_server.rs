@@ -179,7 +179,8 @@ mod tests {
 
     #[test]
     fn more_than_the_cap_is_refused_away_from_here_unless_it_is_lifted() {
-        let changes: [(fn(&mut Config), &str); 5] = [
+        type Change = fn(&mut Config);
+        let changes: [(Change, &str); 5] = [
             (
                 |c| c.client_rate = ClientRate::Given(OfferedRate::PerSecond(101.0)),
                 "--client-rate 101",
