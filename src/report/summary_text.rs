@@ -88,11 +88,15 @@ pub fn markdown(experiment: &Experiment, items: &[Summarized<'_>], figures: &[St
 pub(super) fn certainty(item: &Summarized<'_>) -> Vec<String> {
     let (run, summary) = item;
     let starts: std::collections::BTreeSet<u32> = run.blocks.iter().map(|b| b.visit).collect();
+    let on = if run.config.server.as_ref().is_some_and(|s| s.is_url()) {
+        "on one server, which was not started anew".to_owned()
+    } else {
+        format!("over {} fresh starts", starts.len())
+    };
     let mut lines = vec![format!(
-        "{}: {} blocks over {} fresh starts, interleaved in random order (seed {}); intervals resample blocks; the swapping test errs in at most 5 % of cases for one outcome. Only the primary outcome is confirmatory; everything else is exploratory and not corrected for multiplicity.",
+        "{}: {} blocks {on}, interleaved in random order (seed {}); intervals resample blocks; the swapping test errs in at most 5 % of cases for one outcome. Only the primary outcome is confirmatory; everything else is exploratory and not corrected for multiplicity.",
         place(run),
         run.blocks.len(),
-        starts.len(),
         run.config.seed
     )];
     if let Some(reason) = run.partial_reason() {

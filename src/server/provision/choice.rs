@@ -181,6 +181,9 @@ impl fmt::Display for ServerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (user, port, db) = (&self.user, self.port, &self.dbname);
         match &self.host {
+            EndpointHost::Tcp(name) if name.contains(':') && !name.starts_with('[') => {
+                write!(f, "postgres://{user}@[{name}]:{port}/{db}")
+            }
             EndpointHost::Tcp(name) => write!(f, "postgres://{user}@{name}:{port}/{db}"),
             EndpointHost::Unix(dir) => {
                 // As a host name: with `?host=` beside a port the URL would name two hosts.

@@ -1,41 +1,25 @@
 //! The answer for somebody's own server: what a connection costs there, what churn did, how busy it
 //! keeps ProcArrayLock by estimate, and whether to pool. Every rule is said with its threshold.
 
+mod answer;
+
+pub use answer::Answer;
+
+use self::answer::{Cost, KnownRate, client_series, decide};
 use super::drawings::Summarized;
 use super::findings::{clock_word, judgement, place};
 use super::format::{count, duration};
 use super::summary_text::{certainty, number_table, provenance};
 use crate::arm::Arm;
 use crate::experiment::is_contrast;
-use crate::record::{Between, Operation, Phase, Role, Run, SeriesHistogram, SeriesKey, Survey};
+use crate::record::{Between, Operation, Run, Survey};
 use crate::stats::{
     HoldRange, LevelSummary, Statistic, Verdict, busy_share, holds_ns, percentile_name,
     samples_above,
 };
 
-/// From this share of a transaction's time on, the connection is worth saving for the client's own sake.
-const WORTH_SAVING: f64 = 0.10;
-/// From this share of time on (high end), holding ProcArrayLock is counted as a part of the reason.
-const LOCK_MATTERS: f64 = 0.01;
-/// Below this many connections per second there is nothing to save.
-const HARDLY_ANY: f64 = 1.0;
 /// Rates of the table where nobody knows the server's own, per second.
 const TABLE_RATES: [f64; 3] = [10.0, 100.0, 1000.0];
-
-/// The answer in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    /// The address is a pooler's.
-    AlreadyPooled,
-    /// Too little was measured.
-    NoAnswer,
-    /// There are reasons to.
-    Yes,
-    /// There are hardly any connections to save.
-    NotNow,
-    /// Nothing speaks for it.
-    NoReasonShown,
-}
 
 /// Sentences under headings, the answer last but one.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,7 +37,8 @@ impl Advice {
             let lines: String = lines.iter().map(|l| format!("  - {l}\n")).collect();
             format!("\n{title}\n{lines}")
         };
-        self.sections.iter().map(section).collect()
+        let text: String = self.sections.iter().map(section).collect();
+        text.replace("**", "")
     }
 
     fn markdown(&self) -> String {
@@ -120,72 +105,6 @@ pub fn advice(item: &Summarized<'_>) -> Option<Advice> {
         ("With more rights it could add", more_rights(survey)),
     ];
     Some(Advice { answer, sections })
-}
-
-/// What a connection costs, in ns.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Cost {
-    /// Median from nothing to ReadyForQuery.
-    connect: f64,
-    /// Median of the first statement on it, beyond the same one on a kept connection.
-    first_statement: f64,
-    /// Median of the transaction on a kept connection.
-    kept: f64,
-}
-
-impl Cost {
-    fn of(level: &LevelSummary) -> Option<Self> {
-        let median = |arm, operation| {
-            let series = client_series(level, arm, operation)?;
-            Some(series.percentile_ns(50.0)? as f64)
-        };
-        let kept = median(Arm::KeptOpen, Operation::Query)?;
-        Some(Cost {
-            connect: median(Arm::Unpooled, Operation::Connect)?,
-            first_statement: (median(Arm::Unpooled, Operation::Query)? - kept).max(0.0),
-            kept,
-        })
-    }
-
-    /// What reconnecting adds to each transaction.
-    fn added(&self) -> f64 {
-        self.connect + self.first_statement
-    }
-
-    /// Its share of the time of a transaction that reconnects, 0 to 1.
-    fn share(&self) -> f64 {
-        self.added() / (self.added() + self.kept)
-    }
-}
-
-fn client_series(level: &LevelSummary, arm: Arm, operation: Operation) -> Option<&SeriesHistogram> {
-    let key = SeriesKey::service(Role::Client, operation, Phase::Total);
-    level.contender(arm, false)?.merged.get(&key)
-}
-
-/// Connections per second of the server's users, as far as known.
-enum KnownRate {
-    Given(f64),
-    Counted(f64),
-    Unknown,
-}
-
-impl KnownRate {
-    fn of(run: &Run, survey: &Survey) -> Self {
-        let given = run.config.server.as_ref().and_then(|s| s.own.their_rate);
-        match (given, survey.others) {
-            (Some(rate), _) => KnownRate::Given(rate),
-            (None, Some(others)) => KnownRate::Counted(others.per_second()),
-            (None, None) => KnownRate::Unknown,
-        }
-    }
-
-    fn per_second(&self) -> Option<f64> {
-        match self {
-            KnownRate::Given(rate) | KnownRate::Counted(rate) => Some(*rate),
-            KnownRate::Unknown => None,
-        }
-    }
 }
 
 fn seen(survey: &Survey) -> Vec<String> {
@@ -379,90 +298,6 @@ fn lock_lines(survey: &Survey, rate: &KnownRate, holds: HoldRange) -> Vec<String
     lines
 }
 
-fn decide(
-    run: &Run,
-    survey: &Survey,
-    level: Option<&LevelSummary>,
-    cost: Option<&Cost>,
-    (rate, holds): (&KnownRate, HoldRange),
-) -> (Answer, Vec<String>) {
-    if let Between::Pooler { mode, .. } = &survey.between {
-        let mut lines = vec![format!(
-            "**You already do**: this address is a pooler's, in {mode} mode. What was measured is what reconnecting to it costs."
-        )];
-        if let Some(cost) = cost {
-            lines.push(format!(
-                "Reconnecting to the pooler adds {} to each transaction; connections that clients keep open to it add nothing. To see what it saves, run the same against the server's own address.",
-                duration(cost.added())
-            ));
-        }
-        return (Answer::AlreadyPooled, lines);
-    }
-    let struck = |level: &LevelSummary| {
-        [Arm::Unpooled, Arm::KeptOpen]
-            .iter()
-            .find_map(|&arm| Some(level.contender(arm, false)?.struck()?.to_string()))
-    };
-    let (Some(level), Some(cost)) = (level.filter(|l| struck(l).is_none()), cost) else {
-        let why = match level.and_then(struck) {
-            Some(guard) => format!("a guard struck out what it would rest on: {guard}"),
-            None => "`unpooled` and `kept-open` were not both measured".to_owned(),
-        };
-        return (Answer::NoAnswer, vec![format!("**No answer**: {why}.")]);
-    };
-    let quoted = Statistic::Percentile(run.config.quoted_percentile);
-    let verdict = |second| Some(level.effect(Arm::Unpooled, second)?.at(quoted)?.1);
-    let slower = verdict(Arm::KeptOpen) == Some(Verdict::Higher)
-        && verdict(Arm::Quiet).is_none_or(|v| v == Verdict::Higher);
-    let known = rate.per_second();
-    let lock_share = known.map(|r| busy_share(holds, r).high);
-    let lock_matters = lock_share.is_some_and(|s| s > LOCK_MATTERS);
-    let worth_saving = cost.share() > WORTH_SAVING;
-    let answer = match known {
-        _ if slower || lock_matters => Answer::Yes,
-        Some(r) if r < HARDLY_ANY => Answer::NotNow,
-        _ if worth_saving => Answer::Yes,
-        _ => Answer::NoReasonShown,
-    };
-    let mut lines = vec![match answer {
-        Answer::Yes => "**Yes, for whoever reconnects for each transaction**: keep connections open, in the application or through a pooler.".to_owned(),
-        Answer::NotNow => format!(
-            "**Not for the connections that were seen**: {} a second, under {HARDLY_ANY}, are hardly worth a pooler's own cost. What follows is what each of them pays.",
-            a_second(known.unwrap_or(0.0))
-        ),
-        _ => "**No reason was shown.**".to_owned(),
-    }];
-    lines.push(format!(
-        "For the client's own sake: reconnecting takes {} of the time of a transaction like the measured one (threshold {}). It takes less than that only of transactions longer than {}.",
-        per_cent(cost.share()),
-        per_cent(WORTH_SAVING),
-        duration(cost.added() * (1.0 / WORTH_SAVING - 1.0))
-    ));
-    lines.push(if slower {
-        "For the others' sake: running statements became slower already at the rate of this run, see above.".to_owned()
-    } else {
-        "For the others' sake: not shown at the rate of this run, which is gentle on purpose; that is no evidence against it at a higher one.".to_owned()
-    });
-    lines.push(match lock_share {
-        Some(share) if share > LOCK_MATTERS => format!(
-            "ProcArrayLock may be a part of it: held exclusively for up to {} of the time at the users' rate, by the estimate (threshold {}).",
-            per_cent(share),
-            per_cent(LOCK_MATTERS)
-        ),
-        Some(share) => format!(
-            "ProcArrayLock is not the reason at the users' rate: held exclusively for {} of the time at most, by the estimate (threshold {}). The CPU that a connection costs comes first.",
-            per_cent(share),
-            per_cent(LOCK_MATTERS)
-        ),
-        None => format!(
-            "Whether ProcArrayLock is a part of it depends on the users' rate, which is not known: by the estimate's high end it takes {} connections a second to hold it for {} of the time.",
-            a_second(LOCK_MATTERS * 1e9 / holds.high),
-            per_cent(LOCK_MATTERS)
-        ),
-    });
-    (answer, lines)
-}
-
 fn more_rights(survey: &Survey) -> Vec<String> {
     let waits = "what running statements wait for (`pg_stat_activity.wait_event`: `ProcArray`, in 17.0 to 17.2 `ProcArrayLock`), and which of the standing connections are idle";
     let mut lines = vec![if survey.reads_all_stats {
@@ -481,5 +316,4 @@ fn more_rights(survey: &Survey) -> Vec<String> {
 }
 
 #[cfg(test)]
-#[path = "advice_tests.rs"]
 mod tests;
