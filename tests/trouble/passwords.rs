@@ -10,6 +10,7 @@ use procbench::secret::Secret;
 use procbench::server::provision::{
     Endpoint, EndpointHost, RunningServer, ServerChoice, ServerSpec, provision,
 };
+use procbench::server::{Frontend, Startup, Target};
 
 use super::place::{Place, all_pids, children, title};
 use super::procbench_process::{Procbench, SHORT, assert_conserved, assert_partial, wait_for};
