@@ -172,7 +172,7 @@ pub(super) fn decide(
             per_cent(LOCK_MATTERS)
         ),
         Some(share) => format!(
-            "ProcArrayLock is not the reason at the users' rate: held exclusively for {} of the time at most, by the estimate (threshold {}). The CPU that a connection costs comes first.",
+            "ProcArrayLock is hardly the reason at the users' rate: held exclusively for {} of the time by the estimate's high end (threshold {}). What else a connection costs the server was not measured here.",
             per_cent(share),
             per_cent(LOCK_MATTERS)
         ),
