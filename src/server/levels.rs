@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(spec.max_connections, 600);
         assert_eq!(spec.page_size, PageSize::Huge);
         assert_eq!(spec.auth, crate::config::Auth::Scram);
-        assert_eq!(huge_pages_needed(&spec), 558);
+        assert_eq!(huge_pages_needed(&spec), 557);
         let wrong = Factors {
             auth: Some("kerberos".into()),
             ..level
