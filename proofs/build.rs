@@ -1,4 +1,4 @@
-//! Compiles procbench's lock sources, and the reuse check's, once more for each checker: over
+//! Compiles procbench's lock sources, the reuse check's and group clear's once more for each checker: over
 //! its atomics, as they are and with one bug planted in each copy.
 
 use std::fmt::Write as _;
@@ -8,8 +8,9 @@ use std::{env, fs};
 include!("src/planted.rs");
 
 /// Which sources below `src/procarray/` go in; each becomes the module that it is there.
-const SOURCES: [&str; 12] = [
+const SOURCES: [&str; 13] = [
     "xid.rs",
+    "group_list.rs",
     "reuse_protocol.rs",
     "locks/bravo.rs",
     "locks/fair.rs",
@@ -61,6 +62,7 @@ fn variant(name: &str, checker: &str, procarray: &Path, bug: Option<&Bug>) -> St
             if directory == "locks" {
                 // What `locks/mod.rs` offers to the locks.
                 let _ = writeln!(text, "pub mod sync {{ pub use crate::{checker}_sync::*; }}");
+                text += "pub(crate) use semaphore::Semaphore;\n";
                 text += "pub use shared_exclusive::SharedExclusiveLock;\n";
                 text += "pub use wake_counts::WakeCounts;\n";
             }

@@ -79,10 +79,10 @@ impl Arm {
             Arm::Pgbouncer => "as unpooled, but connecting to PgBouncer",
             Arm::PgbouncerKept => "transactions on persistent connections to PgBouncer",
             Arm::ForkOnly => "connect, send nothing, close: a fork, no ProcArray",
-            Arm::FailedLogin => "logins of an unknown role: ProcArray, little else (model)",
-            Arm::Vacuum => "VACUUM of an empty table: exclusive, no fork (model)",
-            Arm::Commit => "small writes on persistent connections (model)",
-            Arm::CpuBurn => "the CPU of a connection, no ProcArray (model)",
+            Arm::FailedLogin => "logins of an unknown role: ProcArray, little else",
+            Arm::Vacuum => "VACUUM of an empty table: exclusive, no fork",
+            Arm::Commit => "small writes on persistent connections",
+            Arm::CpuBurn => "the CPU of a connection, no ProcArray",
         }
     }
 
@@ -96,13 +96,20 @@ impl Arm {
         matches!(self, Arm::Pgbouncer | Arm::PgbouncerKept)
     }
 
+    /// Why a server that is not ours cannot have this arm: nothing is created there, and its processes
+    /// are not seen.
+    pub fn needs_own_server(self) -> Option<&'static str> {
+        match self {
+            Arm::Vacuum | Arm::Commit => Some("it needs a table of its own"),
+            Arm::CpuBurn => Some("it needs the CPU time of the server's processes"),
+            _ => None,
+        }
+    }
+
     /// Whether `mode` can run this arm.
     pub fn exists_in(self, mode: Mode) -> bool {
         match mode {
-            Mode::Server => !matches!(
-                self,
-                Arm::FailedLogin | Arm::Vacuum | Arm::Commit | Arm::CpuBurn
-            ),
+            Mode::Server => true,
             Mode::Model => !self.needs_pgbouncer(),
         }
     }

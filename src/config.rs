@@ -1,6 +1,8 @@
 //! What a run was asked to do: typed, validated, stored in the run file.
 
+mod combine;
 mod model;
+mod own_server;
 mod server;
 
 use std::fmt;
@@ -15,9 +17,12 @@ use crate::load::{Arrivals, OfferedRate};
 use crate::procarray::SlotOrder;
 use crate::record::{Factors, Mode};
 
+pub use combine::FIRST_WITH_SETUP_DURATIONS;
 pub use model::{Background, ModelConfig};
+pub use own_server::{GENTLE_CLIENT_RATE, OwnServer, gentle};
 pub use server::{
-    Auth, PgSource, ServerConfig, StandingState, Tls, default_shared_buffers, size_kb,
+    Auth, Combine, LogConnections, PgSource, ServerConfig, StandingState, Tls,
+    default_shared_buffers, size_kb,
 };
 
 /// When a disconnect counts as done.
@@ -48,6 +53,8 @@ pub enum ClientRate {
     /// Half of what the weakest arm sustains at the largest number of standing
     /// connections, measured before the run.
     Auto,
+    /// A share (0 to 1) of what the weakest arm sustains there.
+    Share(f64),
     /// As given.
     Given(OfferedRate),
 }
@@ -56,22 +63,34 @@ impl fmt::Display for ClientRate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ClientRate::Auto => f.write_str("auto"),
-            ClientRate::Given(rate) => rate.fmt(f),
+            ClientRate::Share(share) => write!(f, "{}%", share * 100.0),
+            ClientRate::Given(OfferedRate::Max) => f.write_str("max"),
+            ClientRate::Given(OfferedRate::PerSecond(rate)) => write!(f, "{rate}/s"),
         }
     }
 }
+
+/// Largest share of the sustained rate that can be asked for, in percent.
+const MOST_PERCENT: f64 = 1000.0;
 
 impl FromStr for ClientRate {
     type Err = String;
 
     fn from_str(s: &str) -> Result<Self, Self::Err> {
         if s == "auto" {
-            Ok(ClientRate::Auto)
-        } else {
-            s.parse()
-                .map(ClientRate::Given)
-                .map_err(|e: String| format!("{e}, or 'auto' to calibrate it"))
+            return Ok(ClientRate::Auto);
         }
+        if let Some(percent) = s.strip_suffix('%') {
+            return match percent.parse::<f64>() {
+                Ok(p) if p > 0.0 && p <= MOST_PERCENT => Ok(ClientRate::Share(p / 100.0)),
+                _ => Err(format!(
+                    "'{s}' is not a share of what is sustained: give 1% to {MOST_PERCENT}%"
+                )),
+            };
+        }
+        s.parse().map(ClientRate::Given).map_err(|e: String| {
+            format!("{e}, '50%' of what the weakest arm sustains, or 'auto' for that")
+        })
     }
 }
 
@@ -160,6 +179,9 @@ pub struct Config {
     pub clients: u32,
     /// Their total rate.
     pub client_rate: ClientRate,
+    /// Their total rates, a level each; empty where the rate is no factor.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub client_rates: Vec<ClientRate>,
     /// Connections in the pools (in-process and PgBouncer).
     pub pool_size: u32,
     /// Numbers of standing connections.
@@ -218,11 +240,19 @@ impl Config {
             .map(|&n| Factors::standing(n))
             .collect();
         levels = crossed(&levels, &self.slot_orders, |l, v| l.slot_order = Some(v));
+        if self.mode == Mode::Server {
+            // With nothing standing there is nothing to lie in front of or behind.
+            let first = self.slot_orders.first().map(ToString::to_string);
+            levels.retain(|l| l.standing > 0 || l.slot_order == first);
+        }
         if let Some(model) = &self.model {
             levels = model.cross_into(levels);
         }
         if let Some(server) = &self.server {
             levels = server.cross_into(levels);
+        }
+        if !self.client_rates.is_empty() {
+            levels = crossed(&levels, &self.client_rates, |l, v| l.client_rate = Some(v));
         }
         levels
     }
@@ -242,6 +272,13 @@ impl Config {
                 "the {} has no arm '{arm}': choose from {}",
                 self.mode,
                 arms.join(", ")
+            ));
+        }
+        let is_url = self.server.as_ref().is_some_and(ServerConfig::is_url);
+        let absent = |arm: &Arm| Some((*arm, arm.needs_own_server().filter(|_| is_url)?));
+        if let Some((arm, why)) = self.arms.iter().find_map(absent) {
+            return fail(format!(
+                "arm '{arm}' is for servers that procbench starts ({why}): the one at --server URL is left as it is"
             ));
         }
         for (name, value) in [
@@ -280,14 +317,15 @@ impl Config {
         }
         if let Some(server) = &self.server {
             server.validate()?;
-            // Its pool is one of transactions, and to 1.20 it knows no prepared statements.
             if let Some(arm) = self.arms.iter().find(|a| a.needs_pgbouncer())
                 && server.protocol == Protocol::Prepared
             {
+                // Its pool is one of transactions, and to 1.20 it knows no prepared statements.
                 return fail(format!(
                     "--protocol prepared is not for arm '{arm}': give --arms without PgBouncer"
                 ));
             }
+            own_server::check_cap(self, server)?;
         }
         let levels = self.levels().len();
         if levels > MOST_LEVELS {
@@ -367,9 +405,10 @@ mod tests {
                 (500, "behind", "std")
             ]
         );
-        // The server has no lock to choose.
+        // The server has no lock to choose, and no slot order without standing connections.
         config.model = None;
-        assert_eq!(config.levels().len(), 4);
+        config.mode = Mode::Server;
+        assert_eq!(config.levels().len(), 3);
     }
 
     #[test]

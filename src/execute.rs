@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::arm::Arm;
-use crate::config::{ClientRate, Config};
+use crate::config::{ClientRate, Config, GENTLE_CLIENT_RATE};
 use crate::load::driver::{Bench, Failure, drive};
 use crate::load::keep_awake::KeepAwake;
 use crate::load::plan::{Plan, PlanShape, Visit};
 use crate::load::progress::Progress;
-use crate::load::{Cancel, Clock, ClockQuality, MonotonicClock, OfferedRate};
+use crate::load::{Cancel, ClientRates, Clock, ClockQuality, MonotonicClock, OfferedRate};
 use crate::record::{
     Block, Calibration, Factors, Mode, Provenance, Run, RunStatus, SCHEMA_VERSION,
 };
@@ -22,9 +22,6 @@ pub struct Executed {
     /// Whether the user stopped it.
     pub interrupted: bool,
 }
-
-/// Rate offered to a server that is not ours when none is given, per second.
-const GENTLE_RATE: f64 = 20.0;
 
 /// A short random name for a run, from the clock and the process id.
 pub fn run_id() -> String {
@@ -119,9 +116,11 @@ fn carry_out(
         return Err(Failure::Fatal("no arm is left to run".to_owned()));
     }
     let levels = levels_to_be_had(run, bench, progress)?;
-    let rate = settle_rate(run, (&arms, &levels), bench, cancel, progress)?;
-    run.client_rate_per_second = rate.per_second();
-    bench.set_client_rate(rate);
+    let rates = settle_rates(run, (&arms, &levels), bench, cancel, progress)?;
+    if config.client_rates.is_empty() {
+        run.client_rate_per_second = rates.base.per_second();
+    }
+    bench.set_client_rates(rates);
     let plan = Plan::new(&PlanShape {
         arms: &arms,
         levels: &levels,
@@ -130,11 +129,12 @@ fn carry_out(
         seed: config.seed,
     });
     progress.say(&format!(
-        "procbench: {} {}: {} blocks of {} ms, clients at {rate}: about {} s",
+        "procbench: {} {}: {} blocks of {} ms, clients at {}: about {} s",
         run.experiment,
         run.mode,
         plan.block_count(),
         config.block_ns() / 1_000_000,
+        rates_in_words(&config, rates),
         estimate(&config).as_secs().max(1)
     ));
     let title = format!("{} {}", run.experiment, run.mode);
@@ -219,14 +219,20 @@ pub fn estimate(config: &Config) -> Duration {
         + Duration::from_millis(block_ms);
     // Every arm, and the A/A twin.
     let blocks = (config.arms.len() + 1) * levels.len() * config.blocks as usize;
-    let calibration = match config.client_rate {
-        ClientRate::Given(_) => Duration::ZERO,
-        ClientRate::Auto => {
-            let most = levels_to_calibrate(config).len() as u32;
-            (start(config.largest_standing()) + calibration_time(config)) * most
-        }
+    let calibration = if needs_calibration(config) {
+        let most = levels_to_calibrate(&levels).len() as u32;
+        (start(config.largest_standing()) + calibration_time(config)) * most
+    } else {
+        Duration::ZERO
     };
-    starts * config.visits + block * blocks as u32 + calibration
+    // What a connection costs, at each level: stretches of half a second, more where it costs little.
+    let burning = config.mode == Mode::Server && config.arms.contains(&Arm::CpuBurn);
+    let learning = if burning {
+        Duration::from_secs(4) * levels.len() as u32
+    } else {
+        Duration::ZERO
+    };
+    starts * config.visits + block * blocks as u32 + calibration + learning
 }
 
 /// Time of the closed loops that find the clients' rate, roughly.
@@ -238,12 +244,46 @@ fn calibration_time(config: &Config) -> Duration {
     Duration::from_millis(arm_ms) * config.arms.len() as u32
 }
 
-/// The levels with the largest number of standing connections.
-fn levels_to_calibrate(config: &Config) -> Vec<Factors> {
-    let standing = config.largest_standing();
-    let mut levels = config.levels();
-    levels.retain(|l| l.standing == standing);
-    levels
+/// Whether any rate is a share of what is sustained.
+fn needs_calibration(config: &Config) -> bool {
+    let mut rates = config.client_rates.clone();
+    if rates.is_empty() {
+        rates.push(config.client_rate);
+    }
+    rates.iter().any(|r| !matches!(r, ClientRate::Given(_)))
+}
+
+/// The levels with the largest number of standing connections; their rate does not matter.
+fn levels_to_calibrate(levels: &[Factors]) -> Vec<Factors> {
+    let standing = levels.iter().map(|l| l.standing).max();
+    let mut kept: Vec<Factors> = Vec::new();
+    for level in levels.iter().filter(|l| Some(l.standing) == standing) {
+        let level = Factors {
+            client_rate: None,
+            ..level.clone()
+        };
+        if !kept.contains(&level) {
+            kept.push(level);
+        }
+    }
+    kept
+}
+
+/// `200/s`, or the rates of all levels: `25% (100/s), max`.
+fn rates_in_words(config: &Config, rates: ClientRates) -> String {
+    if config.client_rates.is_empty() {
+        return rates.base.to_string();
+    }
+    let each = |rate: &ClientRate| match rate {
+        ClientRate::Given(_) => rate.to_string(),
+        _ => format!("{rate} ({})", rates.resolve(*rate)),
+    };
+    config
+        .client_rates
+        .iter()
+        .map(each)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// What each arm sustains in a closed loop, at the level where it sustains least.
@@ -285,34 +325,36 @@ fn sustained(
     Ok(least)
 }
 
-fn settle_rate(
+fn settle_rates(
     run: &mut Run,
     (arms, levels): (&[Arm], &[Factors]),
     bench: &mut dyn Bench,
     cancel: &Cancel,
     progress: &Progress,
-) -> Result<OfferedRate, Failure> {
+) -> Result<ClientRates, Failure> {
     let config = &run.config;
-    if let ClientRate::Given(rate) = config.client_rate {
-        return Ok(rate);
+    let given = |base| ClientRates {
+        base,
+        least_sustained: None,
+    };
+    if !needs_calibration(config) {
+        return Ok(given(match config.client_rate {
+            ClientRate::Given(rate) => rate,
+            _ => OfferedRate::Max,
+        }));
     }
-    if config
-        .server
-        .as_ref()
-        .is_some_and(|s| s.server.contains("://"))
-    {
+    if config.server.as_ref().is_some_and(|s| s.is_url()) {
         run.remarks.push(format!(
-            "the server is not ours: clients at a gentle {GENTLE_RATE}/s, not calibrated"
+            "the server is not ours: clients at a gentle {GENTLE_CLIENT_RATE}/s, not calibrated"
         ));
-        return Ok(OfferedRate::PerSecond(GENTLE_RATE));
+        return Ok(given(OfferedRate::PerSecond(GENTLE_CLIENT_RATE)));
     }
     let candidates: Vec<Arm> = arms.iter().copied().filter(|a| *a != Arm::Quiet).collect();
     if candidates.is_empty() {
-        return Ok(OfferedRate::PerSecond(GENTLE_RATE));
+        return Ok(given(OfferedRate::PerSecond(GENTLE_CLIENT_RATE)));
     }
-    let standing = config.largest_standing();
-    let mut levels = levels.to_vec();
-    levels.retain(|l| l.standing == standing);
+    let levels = levels_to_calibrate(levels);
+    let standing = levels.first().map_or(0, |l| l.standing);
     progress.say(&format!(
         "procbench: calibrating the clients' rate at {standing} standing connections, about {} s",
         levels.len() as u64 * calibration_time(config).as_millis() as u64 / 1_000 + 3
@@ -328,16 +370,20 @@ fn settle_rate(
             "calibration: no arm did a single transaction".to_owned(),
         ));
     };
-    // Whole operations per second read better and can be typed again.
-    let rate = (least / 2.0).round().max(1.0);
+    let mut rates = ClientRates {
+        base: OfferedRate::Max,
+        least_sustained: Some(least),
+    };
+    rates.base = rates.resolve(config.client_rate);
     progress.say(&format!(
-        "procbench: {weakest} sustains {least:.0}/s, the least: clients run at half of it, {rate}/s"
+        "procbench: {weakest} sustains {least:.0}/s, the least: clients run at {}",
+        rates_in_words(config, rates)
     ));
     run.calibration = Some(Calibration {
         standing,
         sustained_per_second: sustained,
         weakest,
-        client_rate_per_second: rate,
+        client_rate_per_second: rates.base.per_second().unwrap_or(least),
     });
-    Ok(OfferedRate::PerSecond(rate))
+    Ok(rates)
 }

@@ -5,6 +5,7 @@
 //! and [`report`]; a mode only supplies operations.
 
 pub mod arm;
+pub mod cgroup;
 pub mod cli;
 pub mod config;
 mod console;

@@ -3,7 +3,10 @@
 //! Processes vanish while being read; that is never an error here, the process is just not counted.
 //! CPU times come in clock ticks of 10 ms (`USER_HZ`).
 
+use std::collections::BTreeMap;
 use std::fs;
+
+use crate::record::CpuAccount;
 
 /// Nanoseconds per tick of `/proc/PID/stat`: `USER_HZ` is 100 on every architecture we run on,
 /// whatever the kernel's own `HZ`.
@@ -164,6 +167,163 @@ pub fn process_tree_cpu(postmaster_pid: u32) -> Option<CpuTime> {
     Some(total)
 }
 
+/// What one single-threaded process has had of the CPU so far, and how long it waited for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TaskCpu {
+    /// On a CPU, in ns; in steps of 10 ms where the kernel has no `schedstat`.
+    pub used_ns: u64,
+    /// Runnable, waiting for a CPU, in ns.
+    pub run_delay_ns: Option<u64>,
+    /// How often it was put on a CPU: unchanged, it has not run since.
+    timeslices: Option<u64>,
+    /// Voluntary and involuntary context switches.
+    pub switches: Option<(u64, u64)>,
+}
+
+impl TaskCpu {
+    /// Reads a process's main thread. `earlier` spares the reading of what cannot have changed since.
+    /// `None` when the process is gone.
+    pub fn read(pid: u32, earlier: Option<&TaskCpu>) -> Option<Self> {
+        let Some((used_ns, run_delay_ns, timeslices)) = schedstat(pid) else {
+            return Some(TaskCpu {
+                used_ns: process_stat(pid)?.own.total_ns(),
+                switches: context_switches(pid),
+                ..TaskCpu::default()
+            });
+        };
+        let same = |e: &&TaskCpu| e.used_ns == used_ns && e.timeslices == Some(timeslices);
+        Some(TaskCpu {
+            used_ns,
+            run_delay_ns: Some(run_delay_ns),
+            timeslices: Some(timeslices),
+            switches: match earlier.filter(same) {
+                Some(earlier) => earlier.switches,
+                None => context_switches(pid),
+            },
+        })
+    }
+
+    /// Of the calling thread.
+    pub fn of_this_thread() -> Option<Self> {
+        let text = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+        let (used_ns, run_delay_ns, timeslices) = parse_schedstat(&text)?;
+        let status = fs::read_to_string("/proc/thread-self/status").ok();
+        Some(TaskCpu {
+            used_ns,
+            run_delay_ns: Some(run_delay_ns),
+            timeslices: Some(timeslices),
+            switches: status.and_then(|text| parse_switches(&text)),
+        })
+    }
+
+    /// What was used from `earlier` on; a counter that went back counts as nothing used.
+    pub fn since(&self, earlier: &TaskCpu) -> CpuAccount {
+        let less = |now: Option<u64>, then: Option<u64>| Some(now?.saturating_sub(then?));
+        let switches =
+            |of: fn((u64, u64)) -> u64| less(self.switches.map(of), earlier.switches.map(of));
+        CpuAccount {
+            used_ns: self.used_ns.saturating_sub(earlier.used_ns),
+            voluntary_switches: switches(|s| s.0),
+            involuntary_switches: switches(|s| s.1),
+            run_delay_ns: less(self.run_delay_ns, earlier.run_delay_ns),
+        }
+    }
+
+    /// What a process that did not exist at first has used: everything.
+    pub fn all(&self) -> CpuAccount {
+        self.since(&TaskCpu {
+            run_delay_ns: Some(0),
+            switches: Some((0, 0)),
+            ..TaskCpu::default()
+        })
+    }
+}
+
+/// CPU time, run-queue delay (both ns) and timeslices of a process's main thread.
+fn schedstat(pid: u32) -> Option<(u64, u64, u64)> {
+    parse_schedstat(&fs::read_to_string(format!("/proc/{pid}/schedstat")).ok()?)
+}
+
+fn parse_schedstat(text: &str) -> Option<(u64, u64, u64)> {
+    let mut fields = text.split_ascii_whitespace().map(str::parse);
+    let mut next = || fields.next()?.ok();
+    Some((next()?, next()?, next()?))
+}
+
+fn context_switches(pid: u32) -> Option<(u64, u64)> {
+    parse_switches(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?)
+}
+
+fn parse_switches(status: &str) -> Option<(u64, u64)> {
+    let value = |name: &str| -> Option<u64> {
+        let line = status.lines().find_map(|l| l.strip_prefix(name))?;
+        line.trim().parse().ok()
+    };
+    Some((
+        value("voluntary_ctxt_switches:")?,
+        value("nonvoluntary_ctxt_switches:")?,
+    ))
+}
+
+/// A server's processes at one instant.
+#[derive(Debug, Clone, Default)]
+pub struct ServerTasks {
+    /// The postmaster.
+    pub postmaster: TaskCpu,
+    /// CPU of the children it has reaped, in ns, steps of 10 ms.
+    pub reaped_ns: u64,
+    /// Its children: backends and auxiliary processes.
+    pub children: BTreeMap<u32, TaskCpu>,
+}
+
+impl ServerTasks {
+    /// Reads them. A child that exits during the reading could be counted twice or not at all; the reading
+    /// is repeated as that of [`process_tree_cpu`] is. `None` when the postmaster is gone.
+    pub fn read(postmaster: u32, earlier: Option<&ServerTasks>) -> Option<Self> {
+        let mut tasks = ServerTasks::default();
+        for _ in 0..TREE_ATTEMPTS {
+            let before = process_stat(postmaster)?.reaped_children;
+            tasks = ServerTasks {
+                postmaster: TaskCpu::read(postmaster, earlier.map(|e| &e.postmaster))?,
+                reaped_ns: before.total_ns(),
+                children: children(postmaster)?
+                    .into_iter()
+                    .filter_map(|pid| {
+                        let earlier = earlier.and_then(|e| e.children.get(&pid));
+                        Some((pid, TaskCpu::read(pid, earlier)?))
+                    })
+                    .collect(),
+            };
+            if process_stat(postmaster)?.reaped_children == before {
+                break;
+            }
+        }
+        Some(tasks)
+    }
+
+    /// What all backends used since `earlier`, exited ones included in the CPU.
+    pub fn backends_since(&self, earlier: &ServerTasks) -> CpuAccount {
+        let mut sum = CpuAccount::default();
+        for (pid, task) in &self.children {
+            sum.add(&match earlier.children.get(pid) {
+                Some(before) => task.since(before),
+                None => task.all(),
+            });
+        }
+        // Those that exited meanwhile have taken along what they had used before, too.
+        let total =
+            |t: &ServerTasks| t.reaped_ns + t.children.values().map(|c| c.used_ns).sum::<u64>();
+        sum.used_ns = total(self).saturating_sub(total(earlier));
+        sum
+    }
+
+    /// The postmaster's and all backends' CPU so far, in ns.
+    pub fn total_ns(&self) -> u64 {
+        let children: u64 = self.children.values().map(|c| c.used_ns).sum();
+        self.postmaster.used_ns + self.reaped_ns + children
+    }
+}
+
 /// CPU time of the whole machine, from the first line of `/proc/stat`.
 pub fn machine_cpu() -> Option<MachineCpu> {
     parse_machine(&fs::read_to_string("/proc/stat").ok()?)
@@ -212,6 +372,48 @@ mod tests {
         assert_eq!(stat.own.user_ns, 5 * NS_PER_TICK);
         assert_eq!(stat.own.system_ns, 6 * NS_PER_TICK);
         assert_eq!(stat.reaped_children.total_ns(), 15 * NS_PER_TICK);
+    }
+
+    #[test]
+    fn a_task_is_read_again_only_if_it_has_run() {
+        let earlier = TaskCpu::of_this_thread().unwrap();
+        let status = fs::read_to_string("/proc/thread-self/status").unwrap();
+        assert!(earlier.switches.unwrap() <= parse_switches(&status).unwrap());
+        // A sleeping process: nothing changes, so that a made-up value is taken over.
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        let mut first = TaskCpu::read(child.id(), None).unwrap();
+        first.switches = Some((77, 7));
+        assert_eq!(TaskCpu::read(child.id(), Some(&first)), Some(first));
+        assert_eq!(first.since(&first).used_ns, 0);
+        assert_eq!(first.all().voluntary_switches, Some(77));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(TaskCpu::read(child.id(), Some(&first)), None);
+        assert_eq!(parse_schedstat("12 34"), None);
+    }
+
+    #[test]
+    fn a_server_is_its_own_children_and_those_it_has_reaped() {
+        let task = |used_ns| TaskCpu {
+            used_ns,
+            run_delay_ns: Some(used_ns / 10),
+            timeslices: Some(1),
+            switches: Some((used_ns / 100, 1)),
+        };
+        let tasks = |reaped_ns, children: &[(u32, u64)]| ServerTasks {
+            postmaster: task(1_000),
+            reaped_ns,
+            children: children.iter().map(|&(pid, ns)| (pid, task(ns))).collect(),
+        };
+        let before = tasks(5_000, &[(1, 100), (2, 400)]);
+        // 2 has been reaped with what it had; 3 is new.
+        let after = tasks(5_900, &[(1, 150), (3, 300)]);
+        let used = after.backends_since(&before);
+        assert_eq!(used.used_ns, 900 + 50 + 300 - 400);
+        assert_eq!(used.run_delay_ns, Some(5 + 30));
+        assert_eq!(used.voluntary_switches, Some(3));
+        assert_eq!(after.total_ns(), 1_000 + 5_900 + 450);
     }
 
     #[test]

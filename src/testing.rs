@@ -9,8 +9,8 @@ use crate::load::plan::{BlockSpec, Plan, PlanShape};
 use crate::load::{Arrivals, ClockQuality, OfferedRate};
 use crate::procarray::SlotOrder;
 use crate::record::{
-    Block, BlockCpu, Factors, Mode, Provenance, Role, RoleTally, Run, RunStatus, SCHEMA_VERSION,
-    SeriesHistogram, SeriesKey,
+    Block, BlockCpu, CpuAccount, CpuGroup, Factors, Mode, Provenance, Role, RoleTally, Run,
+    RunStatus, SCHEMA_VERSION, SeriesHistogram, SeriesKey, Throttling,
 };
 
 /// A block whose readers saw `1000 * scale` ns, plus a spread.
@@ -73,6 +73,7 @@ pub fn sample_config() -> Config {
         reader_rate: OfferedRate::PerSecond(1000.0),
         clients: 2,
         client_rate: ClientRate::Given(OfferedRate::PerSecond(100.0)),
+        client_rates: Vec::new(),
         pool_size: 2,
         standing: vec![0, 10],
         slot_orders: vec![SlotOrder::Front],
@@ -138,6 +139,39 @@ pub fn sample_run(blocks: u32) -> Run {
     }
 }
 
+/// The small run with the CPU that a server run counts: in each block the readers cost the backends 1 ms,
+/// and of 60 transactions each costs them 50 us and the clients 10 us.
+pub fn sample_run_with_cpu() -> Run {
+    let mut run = sample_run(8);
+    for block in &mut run.blocks {
+        let clients = if block.arm == Arm::Quiet { 0 } else { 60 };
+        for (role, tally) in &mut block.tallies {
+            tally.begun_in_load = if *role == Role::Client { clients } else { 500 };
+        }
+        let used = |used_ns| CpuAccount {
+            used_ns,
+            ..CpuAccount::default()
+        };
+        let backends = CpuAccount {
+            voluntary_switches: Some(10),
+            involuntary_switches: Some(2),
+            run_delay_ns: Some(1_000_000),
+            ..used(1_000_000 + clients * 50_000)
+        };
+        block.cpu.groups = BTreeMap::from([
+            (CpuGroup::Postmaster, used(0)),
+            (CpuGroup::Backends, backends),
+            (CpuGroup::Reader, used(3_000_000)),
+            (CpuGroup::Client, used(clients * 10_000)),
+        ]);
+        block.cpu.server_throttling = Some(Throttling {
+            periods: 1,
+            ns: 1_000_000,
+        });
+    }
+    run
+}
+
 /// The small run once for each lock; unpooled readers are slower by the lock's scale.
 pub fn run_under_locks(blocks: u32, locks: &[(&str, u64)]) -> Run {
     let mut run = sample_run(blocks);
@@ -176,4 +210,57 @@ pub fn run_under_locks(blocks: u32, locks: &[(&str, u64)]) -> Run {
         .map(|spec| sample_block(spec, scale(spec)))
         .collect();
     run
+}
+
+/// `anatomy` with trust and with SCRAM: 8 blocks each of unpooled and of its twin, 50 connections a block.
+/// With trust one connection in a block shows its authentication, with SCRAM all do.
+pub fn connecting_run() -> Run {
+    let mut run = sample_run(8);
+    run.experiment = "anatomy".into();
+    run.config = Config {
+        arms: vec![Arm::Unpooled],
+        standing: vec![0],
+        ..(crate::experiment::find("anatomy").unwrap().config)(
+            Mode::Server,
+            crate::experiment::Scale::Quick,
+        )
+    };
+    run.mode = Mode::Server;
+    let level = |auth: &str| Factors {
+        auth: Some(auth.to_owned()),
+        transport: Some("tcp".to_owned()),
+        ..Factors::standing(0)
+    };
+    let levels = [level("trust"), level("scram")];
+    let plan = Plan::new(&PlanShape {
+        arms: &run.config.arms,
+        levels: &levels,
+        blocks: 8,
+        visits: 4,
+        seed: 1,
+    });
+    let specs = plan.visits.iter().flat_map(|v| &v.blocks);
+    run.blocks = specs.map(connecting_block).collect();
+    run
+}
+
+fn connecting_block(spec: &BlockSpec) -> Block {
+    let mut block = sample_block(spec, 1);
+    let scram = spec.factors.auth.as_deref() == Some("scram");
+    let mut record = |name: &str, base_ns: u64, count: u64| {
+        let mut histogram = SeriesHistogram::new();
+        for i in 0..count {
+            histogram.record(base_ns + i * base_ns / 100 + u64::from(spec.index));
+        }
+        block.series.insert(name.parse().unwrap(), histogram);
+    };
+    record("client.connect.socket.service", 50_000, 50);
+    record("client.connect.startup.service", 1_500_000, 50);
+    let shown = if scram { 50 } else { 1 };
+    record("client.connect.authentication.service", 700_000, shown);
+    record("client.connect.total.service", 1_560_000, 50);
+    record("client.query.total.service", 100_000, 50);
+    record("client.disconnect.total.service", 1_000_000, 50);
+    record("client.transaction.total.service", 2_800_000, 50);
+    block
 }

@@ -320,6 +320,7 @@ fn the_background_is_the_same_in_every_arm_and_adds_up() {
         committers: 2,
         commit_rate_per_second: 400.0,
         subtransactions: 3,
+        rolled_back_subtransactions: 2,
         monitor_rate_per_second: 50.0,
         horizon_rate_per_second: 100.0,
         parallel_workers_per_second: 100.0,
@@ -367,6 +368,8 @@ fn the_background_is_the_same_in_every_arm_and_adds_up() {
                 4 * commits,
                 "{what}"
             );
+            let rolled_back = counter("operations.subtransaction-abort");
+            assert_eq!(rolled_back, 2 * commits, "{what}");
             assert_eq!(counter("operations.horizon"), done(Role::Pruner), "{what}");
             let workers = done(Role::ParallelLeader);
             assert_eq!(counter("operations.restored-xmin"), workers, "{what}");

@@ -245,8 +245,12 @@ fn encrypted_connections_accept_one_certificate_and_the_server_nothing_in_clear(
             ..ServerSpec::default()
         };
         let server = start(&choice, &spec);
-        let encrypted = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
-        assert_eq!(query(server.endpoint(), encrypted).unwrap(), ["t"]);
+        let encrypted =
+            "SELECT ssl || ' ' || version FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+        assert_eq!(
+            query(server.endpoint(), encrypted).unwrap(),
+            ["true TLSv1.3"]
+        );
         let in_clear = Endpoint {
             tls: None,
             ..server.endpoint().clone()

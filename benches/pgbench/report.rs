@@ -9,7 +9,7 @@ pub struct Report {
     pub transactions: u64,
     /// Transactions that failed (reported since 15).
     pub failed: u64,
-    /// Transactions a second; with `-C` the time to connect is in it.
+    /// Transactions a second; with `-C` the time to connect is in it (13 prints two rates: the first).
     pub per_second: f64,
 }
 

@@ -25,16 +25,23 @@ const BOUND_TIMED: f64 = 1.15;
 
 /// Relaxed loads, compared with 0 and xmax, those in between copied out; between the two
 /// read-modify-writes of a shared acquisition and its release.
-fn bare(lock: &AtomicU32, xids: &[AtomicU32], xmax: TransactionId, xip: &mut Vec<TransactionId>) {
+fn bare(
+    lock: &AtomicU32,
+    xids: &[AtomicU32],
+    xmax: TransactionId,
+    xip: &mut [TransactionId],
+) -> usize {
     lock.fetch_add(1, AcqRel);
-    xip.clear();
+    let mut xcnt = 0;
     for xid in xids {
         let xid = TransactionId(xid.load(Relaxed));
         if xid.is_valid() && xid.precedes(xmax) {
-            xip.push(xid);
+            xip[xcnt] = xid;
+            xcnt += 1;
         }
     }
     lock.fetch_sub(1, AcqRel);
+    xcnt
 }
 
 /// ns for one of each: the bare loop, a snapshot, a snapshot where a sample is timed.
@@ -66,13 +73,16 @@ impl LockVisitor for Rounds {
         array.get_snapshot_data(reader, &mut snapshot, &mut NoProbe);
 
         let lock = AtomicU32::new(0);
-        let xids: Vec<AtomicU32> = slots
+        // In the order of the array, which is not that in which they joined.
+        let mut in_order = slots.clone();
+        in_order.sort_by_key(|slot| array.pgxactoff(*slot));
+        let xids: Vec<AtomicU32> = in_order
             .iter()
             .map(|slot| AtomicU32::new(array.xid(*slot).0))
             .collect();
-        let mut xip = Vec::with_capacity(ENTRIES);
-        bare(&lock, &xids, snapshot.xmax, &mut xip);
-        assert_eq!(xip.len(), snapshot.xip.len(), "both copy out the same");
+        let mut xip = vec![TransactionId::INVALID; ENTRIES];
+        let xcnt = bare(&lock, &xids, snapshot.xmax, &mut xip);
+        assert_eq!(&xip[..xcnt], snapshot.xip(), "both copy out the same");
 
         let mut rng = Pcg64::seed_from_u64(76);
         let mut order = [0_usize, 1, 2];
@@ -83,7 +93,7 @@ impl LockVisitor for Rounds {
                 let begin = Instant::now();
                 for i in 0..self.batch {
                     if which == 0 {
-                        bare(&lock, black_box(&xids), snapshot.xmax, &mut xip);
+                        black_box(bare(&lock, black_box(&xids), snapshot.xmax, &mut xip));
                         black_box(&xip);
                         continue;
                     }

@@ -55,7 +55,7 @@ impl LockVisitor for Bench<'_> {
                     });
                 });
                 assert_eq!(
-                    snapshot.xip.len(),
+                    snapshot.xip().len(),
                     with_xid,
                     "the scan must find what was set up"
                 );

@@ -1,4 +1,4 @@
-//! procbench's own locks and its lock-free reuse check, checked.
+//! procbench's own locks, its lock-free reuse check and its group clear, checked.
 //!
 //! The build script compiles their sources in `src/procarray/` over each checker's atomics:
 //! `sound` as they are, and once for each of the [`PLANTED`] bugs.

@@ -232,4 +232,83 @@ pub const PLANTED: &[Bug] = &[
         instead_of: "    if my_xmin.load(Ordering::Relaxed) != TransactionId::INVALID.0 {",
         planted: "    if my_xmin.load(Ordering::Relaxed) == xmin.0 {",
     },
+    // Group clear.
+    Bug {
+        name: "follower_not_woken",
+        file: "group_list.rs",
+        instead_of: "            if number != me {",
+        planted: "            if number == NOBODY {",
+    },
+    Bug {
+        name: "posted_before_its_flag",
+        file: "group_list.rs",
+        instead_of: "            members.group_member(number).store(0, Ordering::Relaxed);
+            if number != me {
+                members.semaphore(number).post();
+            }
+",
+        planted: "            if number != me {
+                members.semaphore(number).post();
+            }
+            members.group_member(number).store(0, Ordering::Relaxed);
+",
+    },
+    Bug {
+        name: "next_read_after_waking",
+        file: "group_list.rs",
+        instead_of: "            next = members.group_next(number).load(Ordering::Relaxed);
+            members.group_next(number).store(NOBODY, Ordering::Relaxed);
+            // pg_write_barrier: once its flag is down the member may join the next list.
+            fence(Ordering::Release);
+            members.group_member(number).store(0, Ordering::Relaxed);
+            if number != me {
+                members.semaphore(number).post();
+            }
+",
+        planted: "            fence(Ordering::Release);
+            members.group_member(number).store(0, Ordering::Relaxed);
+            if number != me {
+                members.semaphore(number).post();
+            }
+            next = members.group_next(number).load(Ordering::Relaxed);
+",
+    },
+    Bug {
+        name: "list_not_taken",
+        file: "group_list.rs",
+        instead_of: "self.first.swap(NOBODY, Ordering::AcqRel)",
+        planted: "self.first.load(Ordering::Acquire)",
+    },
+    Bug {
+        name: "relaxed_join",
+        file: "group_list.rs",
+        instead_of: "compare_exchange_weak(next, me, Ordering::AcqRel, Ordering::Relaxed)",
+        planted: "compare_exchange_weak(next, me, Ordering::Relaxed, Ordering::Relaxed)",
+    },
+    Bug {
+        name: "relaxed_take",
+        file: "group_list.rs",
+        instead_of: "self.first.swap(NOBODY, Ordering::AcqRel)",
+        planted: "self.first.swap(NOBODY, Ordering::Relaxed)",
+    },
+    Bug {
+        name: "leader_without_fence",
+        file: "group_list.rs",
+        instead_of: "            fence(Ordering::Release);
+",
+        planted: "",
+    },
+    Bug {
+        name: "follower_without_fence",
+        file: "group_list.rs",
+        instead_of: "    fence(Ordering::Acquire);
+",
+        planted: "",
+    },
+    Bug {
+        name: "foreign_post_kept",
+        file: "group_list.rs",
+        instead_of: "    for _ in 0..surplus {",
+        planted: "    for _ in surplus..surplus {",
+    },
 ];

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 
-use super::chapter::draw_all;
+use super::canned::draw_all;
+use super::measure::save_advice;
 use super::outcome::{CommandError, Outcome};
 use super::print;
 use crate::experiment;
@@ -73,12 +74,8 @@ impl FiguresCommand {
                 let mut stems = Vec::new();
                 for item in &items {
                     let written = drawings::draw_run(*item, &group, &redraw).context("drawing")?;
-                    stems.extend(
-                        written
-                            .iter()
-                            .filter(|p| p.extension().is_some_and(|e| e == "png"))
-                            .filter_map(|p| Some(p.file_stem()?.to_string_lossy().into_owned())),
-                    );
+                    save_advice(*item, &group, &written)?;
+                    stems.extend(drawings::stems(&written));
                 }
                 stems
             };

@@ -10,15 +10,19 @@ use super::options::{LoadOptions, ModelOptions, OutputOptions, StdoutFormat, Ver
 use super::outcome::{CommandError, Outcome};
 use super::print;
 use super::server_options::ServerOptions;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::execute::{Executed, execute, run_id};
 use crate::experiment::{self, Scale, is_contrast};
 use crate::load::Cancel;
 use crate::load::driver::Bench;
 use crate::load::progress::Progress;
 use crate::model::ModelBench;
-use crate::record::{Mode, Run, write_run};
-use crate::report::{accounting, drawings, lock_table, rows, sweep_words, table};
+use crate::record::{Mode, Run, write_atomically, write_run};
+use crate::report::{
+    accounting, advice, cells, costs, cpu_table, drawings, lock_table, phases, rows, sweep_words,
+    table,
+};
+use crate::server::provision::{ServerChoice, ServerUrl};
 use crate::server::{ServerBench, ServerRequest};
 use crate::stats::{RunSummary, summarize};
 
@@ -48,9 +52,15 @@ pub struct ModelCommand {
 Examples:
   procbench server --quick
   procbench server --server local --standing 0,200,500 --query select-only
-  PGPASSWORD=... procbench server --server postgres://me@db.example:5432/app --client-rate 20
+  PGPASSWORD=... procbench server postgres://me@db.example:5432/app   # your own server: should I pool?
   procbench server --transport unix --arms quiet,kept-open,unpooled")]
 pub struct ServerCommand {
+    /// Your own server, as with --server URL: gentle load, nothing changed, an answer to 'should I pool?'
+    #[arg(value_name = "URL", conflicts_with = "server")]
+    url: Option<ServerUrl>,
+    /// Connections per second that your server gets from its users, if you know it (for the estimate)
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
+    their_rate: Option<f64>,
     #[command(flatten)]
     load: LoadOptions,
     #[command(flatten)]
@@ -92,13 +102,25 @@ impl ServerCommand {
     ///
     /// # Errors
     /// A wrong request, or a run that could not be written.
-    pub fn run(self) -> Result<Outcome, CommandError> {
+    pub fn run(mut self) -> Result<Outcome, CommandError> {
         let mut config = (experiment::find("churn-tail")
             .map_err(CommandError::request)?
             .config)(Mode::Server, scale(&self.load));
+        if let Some(url) = self.url {
+            self.server.server = Some(ServerChoice::Url(url));
+        }
+        let is_url = matches!(self.server.server, Some(ServerChoice::Url(_)));
+        if is_url {
+            config::gentle(&mut config, self.load.quick);
+        } else if self.their_rate.is_some() {
+            return Err(CommandError::Request(
+                "--their-rate is for a server of your own: name it by URL".to_owned(),
+            ));
+        }
         self.load.apply(&mut config);
         if let Some(server) = &mut config.server {
             self.server.apply(&self.version, server);
+            server.own.their_rate = self.their_rate;
         }
         let request = self.server.request();
         one_run("server", &config, Some(&request), &self.output)
@@ -116,13 +138,29 @@ fn one_run(
     let cancel = Cancel::on_signals().context("cannot handle signals")?;
     let measured = measure(name, config, request, &cancel, &dir, Some(id))?;
     let redraw = format!("procbench figures {}", dir.display());
-    drawings::draw_run((&measured.run, &measured.summary), &dir, &redraw).context("drawing")?;
+    let item = (&measured.run, &measured.summary);
+    let written = drawings::draw_run(item, &dir, &redraw).context("drawing")?;
+    save_advice(item, &dir, &written)?;
     print_run(&measured, output.format)?;
     crate::console::tell(&format!(
         "procbench: run file and figures are in {}",
         dir.display()
     ));
     Ok(measured.outcome())
+}
+
+/// Writes `SUMMARY.md` for a run against somebody's own server; nothing for others.
+pub fn save_advice(
+    item: drawings::Summarized<'_>,
+    dir: &Path,
+    written: &[PathBuf],
+) -> Result<(), CommandError> {
+    let Some(text) = advice::markdown(item, &drawings::stems(written)) else {
+        return Ok(());
+    };
+    write_atomically(&dir.join("SUMMARY.md"), text.as_bytes())
+        .context("the summary could not be saved")?;
+    Ok(())
 }
 
 /// The directory of a new run, and the id in its name.
@@ -215,10 +253,14 @@ fn sweep() {
 pub fn print_tables(run: &Run, summary: &RunSummary) {
     if is_contrast(run) {
         print(&table::run_table(run, summary));
+        print(&cells::cell_table(run, summary));
     }
+    print(&costs::cost_tables(run, summary));
+    print(&phases::phase_tables(run, summary));
     print(&sweep_words::sweep_tables(run, summary));
     print(&lock_table::lock_tables(run, summary));
     print(&accounting::accounting_table(run, summary));
+    print(&cpu_table::cpu_tables(run, summary));
 }
 
 /// Prints a run on stdout.
@@ -229,6 +271,9 @@ pub fn print_run(measured: &Measured, format: StdoutFormat) -> Result<(), Comman
             print_tables(run, summary);
             for line in crate::report::findings::findings(&(run, summary)) {
                 print(&format!("{}\n", line.replace("**", "")));
+            }
+            if let Some(advice) = advice::advice(&(run, summary)) {
+                print(&advice.text());
             }
         }
         StdoutFormat::Json => {

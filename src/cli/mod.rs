@@ -1,6 +1,7 @@
 //! The command line: one file a command. Results go to stdout, progress and
 //! warnings to stderr. Exit codes: 0 done, 1 failed or partial, 2 wrong request.
 
+mod canned;
 mod chapter;
 mod compare;
 mod doctor;
@@ -10,7 +11,9 @@ mod list;
 mod measure;
 mod options;
 mod outcome;
+mod run;
 mod server_options;
+mod taken_over;
 mod values;
 
 use std::process::ExitCode;
@@ -48,7 +51,7 @@ enum Command {
     /// Measure churn against a real PostgreSQL
     Server(measure::ServerCommand),
     /// Run a canned experiment, in one or both modes
-    Run(chapter::RunCommand),
+    Run(run::RunCommand),
     /// The main job: every experiment of the chapter in both modes, compared and drawn
     Chapter(chapter::ChapterCommand),
     /// Lay stored runs side by side: table and figures
@@ -61,6 +64,9 @@ enum Command {
     Experiments(list::ExperimentsCommand),
     /// Look at this machine and say what is missing
     Doctor(doctor::DoctorCommand),
+    /// The helper of the arm cpu-burn, which procbench starts by itself
+    #[command(name = crate::server::burner::SUBCOMMAND, hide = true)]
+    Burner,
 }
 
 /// Parses the process's arguments and carries them out.
@@ -79,6 +85,10 @@ pub fn main() -> ExitCode {
         Command::Export(command) => command.run(),
         Command::Experiments(command) => command.run(),
         Command::Doctor(command) => command.run(),
+        Command::Burner => match crate::server::burner::serve() {
+            Ok(()) => Ok(Outcome::Done),
+            Err(e) => Err(CommandError::Failed(e.into())),
+        },
     };
     match outcome {
         Ok(outcome) => outcome.into(),

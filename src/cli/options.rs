@@ -69,9 +69,14 @@ pub struct LoadOptions {
     /// Clients
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub clients: Option<u32>,
-    /// Total rate of the clients' transactions: per second, 'max', or 'auto' (half of what the weakest arm sustains)
-    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
-    pub client_rate: Option<ClientRate>,
+    /// Total rate of the clients' transactions, with commas: per second, 'max', '50%' of what the weakest arm sustains, or 'auto' (half of it)
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "RATE,...",
+        allow_negative_numbers = true
+    )]
+    pub client_rate: Option<Vec<ClientRate>>,
     /// Connections in the in-process pool and in PgBouncer's
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub pool_size: Option<u32>,
@@ -207,6 +212,9 @@ pub struct ModelOptions {
     /// Subtransactions with an xid in each of them
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub subtransactions: Option<u32>,
+    /// How many of these roll back, each under ProcArrayLock exclusively
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub rolled_back_subtransactions: Option<u32>,
     /// Readings of pg_stat_activity per second
     #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     pub monitor_rate: Option<f64>,
@@ -250,7 +258,15 @@ impl LoadOptions {
         set(&mut config.readers, &self.readers);
         set(&mut config.reader_rate, &self.reader_rate);
         set(&mut config.clients, &self.clients);
-        set(&mut config.client_rate, &self.client_rate);
+        if let Some(rates) = &self.client_rate {
+            config.client_rates = match rates[..] {
+                [one] => {
+                    config.client_rate = one;
+                    Vec::new()
+                }
+                _ => distinct(rates),
+            };
+        }
         set(&mut config.pool_size, &self.pool_size);
         set(&mut config.standing, &self.standing.clone().map(|n| n.0));
         set(
@@ -336,6 +352,10 @@ impl ModelOptions {
         }
         set(&mut background.committers, self.committers);
         set(&mut background.subtransactions, self.subtransactions);
+        set(
+            &mut background.rolled_back_subtransactions,
+            self.rolled_back_subtransactions,
+        );
         set(&mut background.monitor_rate_per_second, self.monitor_rate);
         set(&mut background.horizon_rate_per_second, self.horizon_rate);
         set(

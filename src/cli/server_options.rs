@@ -6,7 +6,8 @@ use clap::Args;
 
 use super::options::{VersionOptions, distinct};
 use crate::config::{
-    Auth, Disconnect, PgSource, Protocol, ServerConfig, StandingState, Statement, Tls,
+    Auth, Combine, Disconnect, LogConnections, PgSource, Protocol, ServerConfig, StandingState,
+    Statement, Tls,
 };
 use crate::server::ServerRequest;
 use crate::server::provision::{ServerChoice, ServerUrl, Transport};
@@ -42,6 +43,12 @@ pub struct ServerOptions {
     /// What standing connections are, with commas: idle, in-transaction (with an xid)
     #[arg(long, value_delimiter = ',', value_name = "STATE,...")]
     pub standing_state: Option<Vec<StandingState>>,
+    /// What the server logs about each connection, with commas: off, setup_durations (PostgreSQL 18)
+    #[arg(long, value_delimiter = ',', value_name = "WHAT,...")]
+    pub log_connections: Option<Vec<LogConnections>>,
+    /// Which combinations of transport, auth, TLS and log_connections: all, or one-at-a-time against the first of each
+    #[arg(long, value_name = "WHICH")]
+    pub combine: Option<Combine>,
     /// What readers and clients run: SQL, or 'select-only' for pgbench's script on pgbench_accounts
     #[arg(long, value_name = "SQL")]
     pub query: Option<Statement>,
@@ -54,6 +61,9 @@ pub struct ServerOptions {
     /// Your own PgBouncer before a server given by URL
     #[arg(long, value_name = "URL")]
     pub pgbouncer: Option<ServerUrl>,
+    /// Lift the cap on rates and connections for a server by URL that is not on this machine
+    #[arg(long)]
+    pub no_cap: bool,
 }
 
 impl ServerOptions {
@@ -66,6 +76,10 @@ impl ServerOptions {
         }
         server.server = self.server.clone().unwrap_or_default().to_string();
         server.pgbouncer = self.pgbouncer.as_ref().map(ToString::to_string);
+        if server.is_url() {
+            // An experiment's own lists are for servers of ours.
+            server.take_as_is();
+        }
         let sources = self.sources(versions);
         if !sources.is_empty() {
             server.sources = distinct(&sources);
@@ -73,15 +87,21 @@ impl ServerOptions {
         set(&mut server.transports, &self.transport);
         set(&mut server.auths, &self.auth);
         set(&mut server.scram_iterations, &self.scram_iterations);
+        if self.scram_iterations.is_none() && !server.auths.contains(&Auth::Scram) {
+            server.scram_iterations.clear();
+        }
         set(&mut server.tls, &self.tls);
         set(&mut server.shared_buffers, &self.shared_buffers);
         set(&mut server.standing_states, &self.standing_state);
+        set(&mut server.log_connections, &self.log_connections);
+        server.combine = self.combine.unwrap_or(server.combine);
         versions.apply_pages(&mut server.page_sizes, &mut server.page_size_if_granted);
         if let Some(query) = &self.query {
             server.query.clone_from(query);
         }
         server.disconnect = self.disconnect.unwrap_or(server.disconnect);
         server.protocol = self.protocol.unwrap_or(server.protocol);
+        server.own.no_cap = self.no_cap;
     }
 
     /// Every PostgreSQL that was named.

@@ -18,6 +18,8 @@ pub struct Background {
     pub commit_rate_per_second: f64,
     /// Subtransactions of each of them that get an xid.
     pub subtransactions: u32,
+    /// As many of these, the last ones, roll back.
+    pub rolled_back_subtransactions: u32,
     /// Readings of `pg_stat_activity`, per second.
     pub monitor_rate_per_second: f64,
     /// Horizon scans (`ComputeXidHorizons`), per second.
@@ -212,6 +214,12 @@ impl ModelConfig {
                 return fail(format!("{name} can be {MOST_BACKGROUND} at most"));
             }
         }
+        if b.rolled_back_subtransactions > b.subtransactions {
+            return fail(format!(
+                "--rolled-back-subtransactions {} are more than there are: give --subtransactions {0} or more",
+                b.rolled_back_subtransactions
+            ));
+        }
         let rates = [
             ("--commit-rate", b.commit_rate_per_second),
             ("--monitor-rate", b.monitor_rate_per_second),
@@ -331,6 +339,11 @@ mod tests {
             refused(|m| m.background.monitor_rate_per_second = -1.0).contains("--monitor-rate")
         );
         assert!(refused(|m| m.background.committers = 1_001).contains("--committers"));
+        let too_many = refused(|m| m.background.rolled_back_subtransactions = 1);
+        assert!(
+            too_many.contains("--subtransactions 1 or more"),
+            "{too_many}"
+        );
         let nothing_to_reuse = refused(|m| {
             m.profiles = vec![PgProfile::V15, PgProfile::V13];
             m.locks = vec!["std+reuse-check".parse().unwrap()];

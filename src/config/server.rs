@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{ConfigError, Disconnect, Protocol, Statement, one_or_many};
+use super::{ConfigError, Disconnect, OwnServer, Protocol, Statement, one_or_many};
 use crate::procarray::PageSize;
 use crate::record::Factors;
 use crate::server::provision::Transport;
@@ -28,6 +28,21 @@ impl fmt::Display for PgSource {
             PgSource::Major(major) => write!(f, "{major}"),
             PgSource::Bin(dir) => write!(f, "{}", dir.display()),
             PgSource::Image(image) => write!(f, "image {image}"),
+        }
+    }
+}
+
+impl PgSource {
+    /// The major version where the name tells it: of an image, its tag's first number.
+    pub fn major(&self) -> Option<u32> {
+        match self {
+            PgSource::Major(major) => Some(*major),
+            PgSource::Bin(_) => None,
+            PgSource::Image(image) => {
+                let tag = image.rsplit_once(':')?.1;
+                let digits = tag.split(|c: char| !c.is_ascii_digit()).next()?;
+                digits.parse().ok()
+            }
         }
     }
 }
@@ -114,8 +129,28 @@ named! {
     InTransaction = "in-transaction"
 }
 
+named! {
+    /// What a server of our own logs about each connection (`log_connections`).
+    LogConnections, "log_connections":
+    /// Nothing.
+    #[default]
+    Off = "off",
+    /// How long its setup took, from PostgreSQL 18 on (postgres.c `PostgresMain`).
+    SetupDurations = "setup_durations"
+}
+
+named! {
+    /// Which combinations of transport, authentication, TLS and `log_connections` are levels.
+    Combine, "combination":
+    /// Every one that can exist.
+    #[default]
+    All = "all",
+    /// The first value of each, and those that differ from it in one of them.
+    OneAtATime = "one-at-a-time"
+}
+
 /// Settings only a server run has. Lists make levels.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ServerConfig {
     /// `auto`, `docker`, `local` or a URL without its password.
     pub server: String,
@@ -158,6 +193,12 @@ pub struct ServerConfig {
     /// What the standing connections are, a level each.
     #[serde(rename = "standing_state", default = "only_default")]
     pub standing_states: Vec<StandingState>,
+    /// What the server logs about each connection, a level each where the version knows it.
+    #[serde(default = "only_default")]
+    pub log_connections: Vec<LogConnections>,
+    /// Which combinations of these lists are levels.
+    #[serde(default)]
+    pub combine: Combine,
     /// What readers and clients run.
     pub query: Statement,
     /// When a disconnect is over.
@@ -167,6 +208,9 @@ pub struct ServerConfig {
     pub protocol: Protocol,
     /// Address of an existing PgBouncer, for servers given by URL.
     pub pgbouncer: Option<String>,
+    /// What concerns a server by URL only.
+    #[serde(default, skip_serializing_if = "OwnServer::is_default")]
+    pub own: OwnServer,
 }
 
 fn only_default<T: Default>() -> Vec<T> {
@@ -224,6 +268,16 @@ impl ServerConfig {
         self.server.contains("://")
     }
 
+    /// One value of everything that only a server of ours can be given.
+    pub fn take_as_is(&mut self) {
+        self.page_sizes = only_default();
+        self.auths = only_default();
+        self.scram_iterations.clear();
+        self.tls = only_default();
+        self.shared_buffers = default_shared_buffers();
+        self.log_connections = only_default();
+    }
+
     /// The server's part of every level, crossed into `levels`. A server by URL is what it is.
     pub(super) fn cross_into(&self, mut levels: Vec<Factors>) -> Vec<Factors> {
         if self.is_url() {
@@ -245,9 +299,13 @@ impl ServerConfig {
         levels = super::crossed(&levels, &self.shared_buffers, |l, v| {
             l.shared_buffers = Some(v)
         });
-        super::crossed(&levels, &self.standing_states, |l, v| {
+        levels = super::crossed(&levels, &self.standing_states, |l, v| {
             l.standing_state = Some(v)
-        })
+        });
+        levels = super::crossed(&levels, &self.log_connections, |l, v| {
+            l.log_connections = Some(v)
+        });
+        super::combine::kept(levels, self)
     }
 
     /// A level with each number of iterations, if its authentication has any.
@@ -277,6 +335,11 @@ impl ServerConfig {
                 self.standing_states.is_empty(),
                 "idle,in-transaction",
             ),
+            (
+                "--log-connections",
+                self.log_connections.is_empty(),
+                "setup_durations,off",
+            ),
         ] {
             if empty {
                 return fail(format!(
@@ -305,9 +368,19 @@ impl ServerConfig {
                 ITERATIONS.end()
             ));
         }
-        if self.tls.contains(&Tls::On) && self.transports.contains(&Transport::Unix) {
+        // Beside others the combination is left out.
+        if self.tls == [Tls::On] && self.transports.contains(&Transport::Unix) {
             return fail(
                 "--tls on is for TCP: PostgreSQL does not encrypt its Unix socket; give --transport tcp"
+                    .into(),
+            );
+        }
+        if self.log_connections == [LogConnections::SetupDurations]
+            && !self.is_url()
+            && self.cross_into(vec![Factors::standing(0)]).is_empty()
+        {
+            return fail(
+                "--log-connections setup_durations needs PostgreSQL 18 or later: give --pg 18, or off beside it"
                     .into(),
             );
         }
@@ -334,6 +407,10 @@ impl ServerConfig {
                 (
                     "--shared-buffers",
                     self.shared_buffers != default_shared_buffers(),
+                ),
+                (
+                    "--log-connections setup_durations",
+                    self.log_connections == [LogConnections::SetupDurations],
                 ),
             ];
             if let Some((name, _)) = ours.iter().find(|o| o.1) {
@@ -408,6 +485,7 @@ mod tests {
         let config = server(|s| {
             s.auths = vec![Auth::Trust, Auth::Scram];
             s.scram_iterations = vec![1, 4096];
+            s.sources = vec![PgSource::Major(17)];
         });
         config.validate().unwrap();
         let found: Vec<_> = config

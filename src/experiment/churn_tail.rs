@@ -3,8 +3,8 @@
 use super::{Answer, Experiment, Scale};
 use crate::arm::Arm;
 use crate::config::{
-    Auth, Background, ClientRate, Config, Disconnect, ModelConfig, Protocol, ServerConfig,
-    StandingState, Statement, Tls, default_shared_buffers,
+    Auth, Background, ClientRate, Combine, Config, Disconnect, LogConnections, ModelConfig,
+    OwnServer, Protocol, ServerConfig, StandingState, Statement, Tls, default_shared_buffers,
 };
 use crate::load::keep_awake::KeepAwakeChoice;
 use crate::load::{Arrivals, OfferedRate};
@@ -18,7 +18,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     question: "What does connection churn do to the response time of queries that are already running, against each control?",
     prediction: "Reconnecting for each transaction raises the readers' p99 against kept-open connections doing the same transactions. Most of the rise is CPU, which fork-only shows too; what unpooled adds to fork-only grows with the number of standing connections (PostgreSQL 14 and later, slots in front, 4 kB pages).",
     refuted_by: "No rise of p99 from kept-open to unpooled at the largest number of standing connections; or unpooled no higher than fork-only there.",
-    primary_outcome: "p99 response time of running statements, unpooled against kept-open, at the largest number of standing connections.",
+    primary_outcome: "p99 response time of running statements, unpooled against kept-open, at the largest number of standing connections (first version, slot order and page size of the list: front, 4 kB).",
     declared_percentile: 99.0,
     assess,
     answer: Answer::Contrast,
@@ -27,6 +27,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
         "Not that percentiles' differences add up: they are contrasts between arms, never parts of a whole.",
     ],
     modes: &[Mode::Server, Mode::Model],
+    in_chapter: &[Scale::Quick, Scale::Full],
     config,
 };
 
@@ -54,8 +55,8 @@ fn assess(run: &Run, summary: &RunSummary) -> String {
     )
 }
 
-/// The way through the connection, with its controls.
-const ARMS: [Arm; 7] = [
+/// The way through the connection, with its first control.
+const QUICK_ARMS: [Arm; 7] = [
     Arm::Quiet,
     Arm::KeptOpen,
     Arm::Unpooled,
@@ -66,22 +67,34 @@ const ARMS: [Arm; 7] = [
 ];
 
 fn config(mode: Mode, scale: Scale) -> Config {
+    let (arms, standing): (&[Arm], _) = match scale {
+        Scale::Quick => (&QUICK_ARMS, vec![0, 500]),
+        Scale::Full => (&Arm::ALL, vec![0, 2000]),
+    };
     let (blocks, visits, block_ms, warmup_ms) = match (scale, mode) {
         (Scale::Quick, Mode::Server) => (9, 3, 500, 100),
         (Scale::Quick, Mode::Model) => (9, 3, 300, 50),
-        (Scale::Full, Mode::Server) => (20, 5, 1_000, 250),
-        (Scale::Full, Mode::Model) => (20, 5, 600, 100),
+        (Scale::Full, Mode::Server) => (9, 3, 400, 100),
+        (Scale::Full, Mode::Model) => (9, 3, 400, 50),
     };
+    let mut server = default_server();
+    let mut slot_orders = vec![SlotOrder::Front];
+    if scale == Scale::Full && mode == Mode::Server {
+        slot_orders.push(SlotOrder::Behind);
+        server.page_sizes = PageSize::ALL.to_vec();
+        server.page_size_if_granted = true;
+    }
     Config {
         mode,
-        arms: ARMS.into_iter().filter(|a| a.exists_in(mode)).collect(),
+        arms: arms.iter().copied().filter(|a| a.exists_in(mode)).collect(),
         readers: 2,
         reader_rate: OfferedRate::PerSecond(1000.0),
         clients: 8,
         client_rate: ClientRate::Auto,
+        client_rates: Vec::new(),
         pool_size: 4,
-        standing: vec![0, 500],
-        slot_orders: vec![SlotOrder::Front],
+        standing,
+        slot_orders,
         duration_ns: u64::from(blocks) * block_ms * 1_000_000,
         warmup_ns: warmup_ms * 1_000_000,
         blocks,
@@ -91,7 +104,7 @@ fn config(mode: Mode, scale: Scale) -> Config {
         keep_awake: KeepAwakeChoice::Auto,
         quoted_percentile: 99.0,
         model: (mode == Mode::Model).then(default_model),
-        server: (mode == Mode::Server).then(default_server),
+        server: (mode == Mode::Server).then_some(server),
     }
 }
 
@@ -128,9 +141,12 @@ pub(super) fn default_server() -> ServerConfig {
         shared_buffers: default_shared_buffers(),
         scram_iterations: Vec::new(),
         standing_states: vec![StandingState::default()],
+        log_connections: vec![LogConnections::default()],
+        combine: Combine::default(),
         query: Statement::Sql("SELECT 1".to_owned()),
         disconnect: Disconnect::Wait,
         protocol: Protocol::Simple,
         pgbouncer: None,
+        own: OwnServer::default(),
     }
 }

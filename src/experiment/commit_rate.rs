@@ -60,6 +60,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
         "Not the cost of commits: the committers stand in for whoever completes an xid; writing, WAL and fsync are not in the model.",
     ],
     modes: &[Mode::Model],
+    in_chapter: &[],
     config,
 };
 
@@ -115,10 +116,9 @@ fn assess(run: &Run, summary: &RunSummary) -> String {
 }
 
 fn config(mode: Mode, scale: Scale) -> Config {
-    let (rates, profiles, length) = match scale {
+    let (rates, length) = match scale {
         Scale::Quick => (
             vec![0.0, 10.0, 100.0, 1000.0, 10_000.0],
-            vec![PgProfile::V13, PgProfile::V15, PgProfile::V18],
             SweepLength {
                 blocks: 8,
                 visits: 4,
@@ -128,7 +128,6 @@ fn config(mode: Mode, scale: Scale) -> Config {
         ),
         Scale::Full => (
             vec![0.0, 10.0, 32.0, 100.0, 316.0, 1000.0, 3162.0, 10_000.0],
-            PgProfile::ALL.to_vec(),
             SweepLength {
                 blocks: 12,
                 visits: 4,
@@ -143,7 +142,7 @@ fn config(mode: Mode, scale: Scale) -> Config {
             reader_rate: OfferedRate::PerSecond(SNAPSHOTS),
             standing: vec![1000],
             model: Some(ModelConfig {
-                profiles,
+                profiles: PgProfile::ALL.to_vec(),
                 commit_rates: rates,
                 background: Background {
                     committers: 1,

@@ -25,6 +25,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
         "Not that percentiles' differences add up: they are contrasts between arms, never parts of a whole.",
     ],
     modes: &[Mode::Model],
+    in_chapter: &[],
     config,
 };
 
@@ -84,6 +85,7 @@ fn config(mode: Mode, scale: Scale) -> Config {
         reader_rate: OfferedRate::PerSecond(4000.0),
         clients: 2,
         client_rate: ClientRate::Given(OfferedRate::PerSecond(200.0)),
+        client_rates: Vec::new(),
         pool_size: 2,
         standing: vec![500],
         slot_orders: vec![SlotOrder::Front],

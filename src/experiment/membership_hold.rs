@@ -77,6 +77,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
         "Not that 17 and 18 are always as slow: the slot order is arranged here. On a server they give out slots from the lowest up, so that new connections come in behind until the list has wrapped.",
     ],
     modes: &[Mode::Model],
+    in_chapter: &[],
     config,
 };
 
@@ -154,20 +155,18 @@ fn assess(run: &Run, summary: &RunSummary) -> String {
 }
 
 fn config(mode: Mode, scale: Scale) -> Config {
-    let (standing, profiles, length) = match scale {
+    let (standing, length) = match scale {
         Scale::Quick => (
             vec![0, 1000, 2000],
-            vec![PgProfile::V13, PgProfile::V15, PgProfile::V18],
             SweepLength {
                 blocks: 8,
-                visits: 4,
-                block_ms: 25,
+                visits: 3,
+                block_ms: 20,
                 warmup_ms: 2,
             },
         ),
         Scale::Full => (
             vec![0, 250, 500, 1000, 2000],
-            PgProfile::ALL.to_vec(),
             SweepLength {
                 blocks: 10,
                 visits: 5,
@@ -186,7 +185,7 @@ fn config(mode: Mode, scale: Scale) -> Config {
             standing,
             slot_orders: vec![SlotOrder::Front, SlotOrder::Behind],
             model: Some(ModelConfig {
-                profiles,
+                profiles: PgProfile::ALL.to_vec(),
                 mappings: vec![MappingKind::Fresh, MappingKind::Shared],
                 page_sizes: PageSize::ALL.to_vec(),
                 page_size_if_granted: true,

@@ -2,10 +2,13 @@
 //! figure, a prediction and what would refute it. One file an experiment.
 
 mod accounting;
+mod anatomy;
+mod ceiling;
 mod churn_tail;
 mod commit_rate;
 mod locks;
 mod membership_hold;
+mod pool;
 mod standing;
 mod sweep_config;
 
@@ -31,6 +34,10 @@ pub enum Answer {
     Sweeps(&'static [Sweep]),
     /// Counts for each operation.
     Counts,
+    /// What a client's transaction costs in each arm.
+    Costs,
+    /// The parts of a connection's time.
+    Phases,
 }
 
 /// A canned experiment.
@@ -56,6 +63,8 @@ pub struct Experiment {
     pub limits: &'static [&'static str],
     /// The modes it runs in.
     pub modes: &'static [Mode],
+    /// At which scales it is part of the chapter.
+    pub in_chapter: &'static [Scale],
     /// Its configuration in one mode.
     pub config: fn(Mode, Scale) -> Config,
 }
@@ -65,7 +74,7 @@ impl Experiment {
     pub fn sweeps(&self) -> &'static [Sweep] {
         match self.answer {
             Answer::Sweeps(sweeps) => sweeps,
-            Answer::Contrast | Answer::Counts => &[],
+            Answer::Contrast | Answer::Counts | Answer::Costs | Answer::Phases => &[],
         }
     }
 }
@@ -74,6 +83,16 @@ impl Experiment {
 /// experiment of another kind.
 pub fn is_contrast(run: &Run) -> bool {
     find(&run.experiment).map_or(true, |e| matches!(e.answer, Answer::Contrast))
+}
+
+/// Whether a run is read as what a client's transaction costs.
+pub fn has_costs(run: &Run) -> bool {
+    find(&run.experiment).is_ok_and(|e| matches!(e.answer, Answer::Costs))
+}
+
+/// Whether a run is read as the parts of a connection's time.
+pub fn has_phases(run: &Run) -> bool {
+    find(&run.experiment).is_ok_and(|e| matches!(e.answer, Answer::Phases))
 }
 
 /// No such experiment.
@@ -88,18 +107,29 @@ pub fn registry() -> &'static [Experiment] {
     &REGISTRY
 }
 
-static REGISTRY: [Experiment; 6] = [
+static REGISTRY: [Experiment; 9] = [
     churn_tail::EXPERIMENT,
+    pool::EXPERIMENT,
     membership_hold::EXPERIMENT,
     standing::EXPERIMENT,
     commit_rate::EXPERIMENT,
     accounting::EXPERIMENT,
+    anatomy::EXPERIMENT,
+    ceiling::EXPERIMENT,
     locks::EXPERIMENT,
 ];
 
 fn names() -> String {
     let names: Vec<&str> = REGISTRY.iter().map(|e| e.name).collect();
     names.join(", ")
+}
+
+/// The experiments of the chapter at one scale, in its order.
+pub fn chapter(scale: Scale) -> Vec<&'static Experiment> {
+    REGISTRY
+        .iter()
+        .filter(|e| e.in_chapter.contains(&scale))
+        .collect()
 }
 
 /// Finds an experiment by name.
@@ -138,6 +168,7 @@ mod tests {
                 }
             }
         }
+        assert!(chapter(Scale::Quick).len() > 1 && chapter(Scale::Full).len() > 3);
         assert!(find("nope").unwrap_err().to_string().contains("churn-tail"));
     }
 }

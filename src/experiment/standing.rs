@@ -1,6 +1,6 @@
 //! `standing`: what a snapshot costs as standing connections grow.
 
-use super::churn_tail::default_model;
+use super::churn_tail::{default_model, default_server};
 use super::sweep_config::{SweepLength, base, lengths};
 use super::{Answer, Experiment, Scale};
 use crate::arm::Arm;
@@ -8,7 +8,7 @@ use crate::config::{Background, Config, ModelConfig};
 use crate::load::OfferedRate;
 use crate::procarray::PgProfile;
 use crate::record::{Factor, Factors, Mode, Run, SeriesKey};
-use crate::report::sweep_words::slope_words;
+use crate::report::sweep_words::{line_name, slope_words};
 use crate::stats::{Along, Estimate, Quantity, RunSummary, Statistic, Sweep, sweep_lines};
 
 /// Commits per second in the levels that must scan: ten for each snapshot, so that nine in ten must scan.
@@ -19,7 +19,7 @@ const SWEEPS: [Sweep; 2] = [
         stem: "snapshot-time",
         title: "What a snapshot costs as standing connections grow",
         look_at: "Without commits 14 and later reuse the cached snapshot and are flat; with commits they scan a dense array of xids. 13 always scans, and reads everybody's xmin besides",
-        quantity_words: "service time of one snapshot, p50, a clock read included",
+        quantity_words: "service time of one snapshot (model, a clock read included) or statement (server), p50",
         arm: Arm::Quiet,
         quantity: Quantity::Time(SeriesKey::READER_SERVICE, Statistic::Percentile(50.0)),
         along: Along::Standing,
@@ -54,14 +54,54 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     answer: Answer::Sweeps(&SWEEPS),
     limits: &[
         "Not what a query takes: a snapshot is one or two of the things a statement does, and most are longer.",
-        "Not what idle connections cost otherwise: memory, and on 13 to 17 the postmaster's walks over its children, are not in the model.",
+        "Not what idle connections cost otherwise: memory, and on 13 to 17 the postmaster's walks over its children, are not in the model. On the server their processes also take caches and page tables.",
         "Not a scan from cold caches: one reader looks a thousand times a second at arrays that nobody else displaces.",
     ],
-    modes: &[Mode::Model],
+    modes: &[Mode::Server, Mode::Model],
+    in_chapter: &[Scale::Full],
     config,
 };
 
 fn assess(run: &Run, summary: &RunSummary) -> String {
+    match run.mode {
+        Mode::Server => assess_server(run, summary),
+        Mode::Model => assess_model(run, summary),
+    }
+}
+
+/// Each version's slope, and whether it can be told from level.
+fn assess_server(run: &Run, summary: &RunSummary) -> String {
+    let sweep = &SWEEPS[0];
+    let lines = sweep_lines(run, summary, sweep);
+    let told: Vec<String> = lines
+        .iter()
+        .filter(|l| !l.is_struck())
+        .filter_map(|line| {
+            let slope = line.slope?;
+            let how = if slope.low_ns > 0.0 {
+                "it grows"
+            } else if slope.high_ns < 0.0 {
+                "it falls"
+            } else {
+                "not told from level"
+            };
+            let name = line_name(&lines, line);
+            Some(format!(
+                "{name}: {how}, {}",
+                slope_words(sweep.quantity, slope)
+            ))
+        })
+        .collect();
+    if told.is_empty() {
+        return "primary outcome: not measured, or struck out (it needs two numbers of standing connections).".to_owned();
+    }
+    format!(
+        "median service time of one active reader's statement as idle connections grow: {}. An interval around zero says by how much this machine cannot tell.",
+        told.join("; ")
+    )
+}
+
+fn assess_model(run: &Run, summary: &RunSummary) -> String {
     let sweep = &SWEEPS[0];
     let lines = sweep_lines(run, summary, sweep);
     let slope = |pg: &str, rate: f64| -> Option<Estimate> {
@@ -104,10 +144,50 @@ fn assess(run: &Run, summary: &RunSummary) -> String {
 }
 
 fn config(mode: Mode, scale: Scale) -> Config {
-    let (standing, profiles, length) = match scale {
+    match mode {
+        Mode::Server => server_config(scale),
+        Mode::Model => model_config(scale),
+    }
+}
+
+/// One active reader as fast as it can; nobody connects meanwhile.
+fn server_config(scale: Scale) -> Config {
+    let (standing, length) = match scale {
+        Scale::Quick => (
+            vec![0, 1000, 2000],
+            SweepLength {
+                blocks: 8,
+                visits: 4,
+                block_ms: 250,
+                warmup_ms: 50,
+            },
+        ),
+        Scale::Full => (
+            vec![0, 1000, 2000, 4000],
+            SweepLength {
+                blocks: 9,
+                visits: 3,
+                block_ms: 500,
+                warmup_ms: 100,
+            },
+        ),
+    };
+    lengths(
+        Config {
+            arms: vec![Arm::Quiet],
+            reader_rate: OfferedRate::Max,
+            standing,
+            server: Some(default_server()),
+            ..base(Mode::Server)
+        },
+        length,
+    )
+}
+
+fn model_config(scale: Scale) -> Config {
+    let (standing, length) = match scale {
         Scale::Quick => (
             vec![0, 1000, 2000, 4000],
-            vec![PgProfile::V13, PgProfile::V15, PgProfile::V18],
             SweepLength {
                 blocks: 8,
                 visits: 4,
@@ -116,10 +196,9 @@ fn config(mode: Mode, scale: Scale) -> Config {
             },
         ),
         Scale::Full => (
-            vec![0, 500, 1000, 2000, 3000, 4000],
-            PgProfile::ALL.to_vec(),
+            vec![0, 1000, 2000, 4000],
             SweepLength {
-                blocks: 12,
+                blocks: 8,
                 visits: 4,
                 block_ms: 150,
                 warmup_ms: 10,
@@ -132,7 +211,7 @@ fn config(mode: Mode, scale: Scale) -> Config {
             reader_rate: OfferedRate::PerSecond(1000.0),
             standing,
             model: Some(ModelConfig {
-                profiles,
+                profiles: PgProfile::ALL.to_vec(),
                 commit_rates: vec![0.0, COMMITS],
                 background: Background {
                     committers: 1,
@@ -141,7 +220,7 @@ fn config(mode: Mode, scale: Scale) -> Config {
                 snapshots_per_statement: 1,
                 ..default_model()
             }),
-            ..base(mode)
+            ..base(Mode::Model)
         },
         length,
     )

@@ -39,6 +39,7 @@ pub(super) fn base(mode: Mode) -> Config {
         reader_rate: OfferedRate::PerSecond(1000.0),
         clients: 1,
         client_rate: ClientRate::Given(OfferedRate::PerSecond(100.0)),
+        client_rates: Vec::new(),
         pool_size: 1,
         standing: vec![500],
         slot_orders: vec![SlotOrder::Front],

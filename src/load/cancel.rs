@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A shared "stop now" flag.
 #[derive(Debug, Clone, Default)]
-pub struct Cancel(Arc<AtomicBool>);
+pub struct Cancel {
+    flag: Arc<AtomicBool>,
+    whole: Option<Arc<Cancel>>,
+}
 
 impl Cancel {
     /// A flag set by SIGINT, SIGTERM and SIGHUP. A second signal ends the
@@ -17,21 +20,45 @@ impl Cancel {
             signal_hook::flag::register_conditional_shutdown(
                 signal,
                 128 + signal,
-                Arc::clone(&cancel.0),
+                Arc::clone(&cancel.flag),
             )?;
-            signal_hook::flag::register(signal, Arc::clone(&cancel.0))?;
+            signal_hook::flag::register(signal, Arc::clone(&cancel.flag))?;
         }
         Ok(cancel)
     }
 
+    /// A flag for a part of the work: set together with this one, or alone.
+    pub fn of_a_part(&self) -> Self {
+        Self {
+            flag: Arc::default(),
+            whole: Some(Arc::new(self.clone())),
+        }
+    }
+
     /// Asks everybody to stop.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.flag.store(true, Ordering::Relaxed);
     }
 
     /// Whether somebody asked to stop.
     #[inline]
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.flag.load(Ordering::Relaxed) || self.whole.as_deref().is_some_and(Cancel::is_cancelled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_stops_alone_and_with_the_whole() {
+        let whole = Cancel::default();
+        let (one, other) = (whole.of_a_part(), whole.of_a_part());
+        one.clone().cancel();
+        let stopped = [&whole, &one, &other].map(Cancel::is_cancelled);
+        assert_eq!(stopped, [false, true, false]);
+        whole.cancel();
+        assert!(other.is_cancelled());
     }
 }

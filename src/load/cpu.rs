@@ -3,7 +3,8 @@
 //! **What it is counted over.** From just before the block is ordered to just after its last worker has
 //! ended: lead-in (the few ms until the load starts), warm-up, measured window, and drain (operations that
 //! are still to end). [`BlockCpu::over_ns`] is this whole stretch, not the measured window; shares refer to
-//! it. CPU per operation must therefore not be had by dividing by the window's operations. The load threads'
+//! it. CPU per operation must therefore not be had by dividing by the window's operations, but by
+//! `begun_in_load` of the tally. The load threads'
 //! own account covers their part of it: for as long as the block's workers run. `over_ns` goes from the
 //! start of the first reading to the start of the second; the counters lag behind its ends by as long as it
 //! takes to read them (a few ms with hundreds of standing connections).
@@ -12,9 +13,10 @@ use std::collections::BTreeMap;
 
 use nix::sys::resource::{UsageWho, getrusage};
 
+use crate::cgroup;
 use crate::load::{Clock, MonotonicClock};
-use crate::procfs;
-use crate::record::{BlockCpu, BlockRecord};
+use crate::procfs::{self, ServerTasks, TaskCpu};
+use crate::record::{BlockCpu, BlockRecord, CpuGroup, Role, Throttling};
 
 /// Whose CPU is read.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,47 +31,61 @@ pub struct Watched {
 #[derive(Debug)]
 pub struct CpuReading {
     at_ns: u64,
-    server_ns: Option<u64>,
-    pgbouncer_ns: Option<u64>,
+    server: Option<ServerTasks>,
+    pgbouncer: Option<TaskCpu>,
+    server_throttling: Option<Throttling>,
+    own_throttling: Option<Throttling>,
     machine: Option<procfs::MachineCpu>,
     own_ns: u64,
 }
 
 impl CpuReading {
     /// Reads the counters now. With many standing connections this reads many
-    /// files, so it stays outside the measured window.
-    pub fn take(watched: Watched) -> Self {
+    /// files, so it stays outside the measured window; an earlier reading spares those of processes
+    /// that have not run since.
+    pub fn take(watched: Watched, earlier: Option<&CpuReading>) -> Self {
+        let server = earlier.and_then(|e| e.server.as_ref());
         CpuReading {
             at_ns: MonotonicClock.now_ns(),
-            server_ns: watched
+            server: watched
                 .postmaster
-                .and_then(procfs::process_tree_cpu)
-                .map(|c| c.total_ns()),
-            pgbouncer_ns: watched
-                .pgbouncer
-                .and_then(procfs::process_cpu)
-                .map(|c| c.total_ns()),
+                .and_then(|pid| ServerTasks::read(pid, server)),
+            pgbouncer: watched.pgbouncer.and_then(|pid| TaskCpu::read(pid, None)),
+            server_throttling: watched.postmaster.and_then(cgroup::throttling),
+            own_throttling: cgroup::throttling(std::process::id()),
             machine: procfs::machine_cpu(),
             own_ns: own_cpu_ns(),
         }
     }
 
-    /// What was used since `self`, with the load threads' own account; see the module for what falls into it.
-    /// A counter that went back counts as nothing used.
-    pub fn until_now(&self, watched: Watched, record: &BlockRecord) -> BlockCpu {
-        let now = CpuReading::take(watched);
+    /// What was used from `self` to `now`, with the load threads' own account; see the module for what falls
+    /// into it. A counter that went back counts as nothing used.
+    pub fn until(&self, now: &CpuReading, record: &BlockRecord) -> BlockCpu {
         let over_ns = now.at_ns.saturating_sub(self.at_ns);
-        let since = |now: Option<u64>, before: Option<u64>| Some(now?.saturating_sub(before?));
         let mut used_ns: BTreeMap<String, u64> = record
             .cpu_ns
             .iter()
             .map(|(role, ns)| (role.to_string(), *ns))
             .collect();
-        if let Some(ns) = since(now.server_ns, self.server_ns) {
-            used_ns.insert("server".to_owned(), ns);
+        let mut groups = BTreeMap::new();
+        if let (Some(now), Some(before)) = (&now.server, &self.server) {
+            let postmaster = now.postmaster.since(&before.postmaster);
+            let backends = now.backends_since(before);
+            used_ns.insert("server".to_owned(), postmaster.used_ns + backends.used_ns);
+            groups.insert(CpuGroup::Postmaster, postmaster);
+            groups.insert(CpuGroup::Backends, backends);
         }
-        if let Some(ns) = since(now.pgbouncer_ns, self.pgbouncer_ns) {
-            used_ns.insert("pgbouncer".to_owned(), ns);
+        if let (Some(now), Some(before)) = (&now.pgbouncer, &self.pgbouncer) {
+            let pooler = now.since(before);
+            used_ns.insert("pgbouncer".to_owned(), pooler.used_ns);
+            groups.insert(CpuGroup::Pooler, pooler);
+        }
+        for (role, account) in &record.load_threads {
+            match role {
+                Role::Reader => groups.insert(CpuGroup::Reader, *account),
+                Role::Client => groups.insert(CpuGroup::Client, *account),
+                _ => None,
+            };
         }
         let load_ns: u64 = record.cpu_ns.values().sum();
         // The keep-awake spinners are ours, too, but nobody has to wait for them.
@@ -85,11 +101,22 @@ impl CpuReading {
         BlockCpu {
             over_ns,
             used_ns,
+            groups,
+            server_throttling: held_back(now.server_throttling, self.server_throttling),
+            own_throttling: held_back(now.own_throttling, self.own_throttling),
             busiest_load_thread: busiest as f64 / over_ns.max(1) as f64,
             machine_busy: machine.map(|m| m.0),
             machine_stolen: machine.map(|m| m.1),
         }
     }
+}
+
+fn held_back(now: Option<Throttling>, before: Option<Throttling>) -> Option<Throttling> {
+    let (now, before) = (now?, before?);
+    Some(Throttling {
+        periods: now.periods.saturating_sub(before.periods),
+        ns: now.ns.saturating_sub(before.ns),
+    })
 }
 
 /// Shares of the machine's CPU time between two readings that were busy (without the spinners) and stolen.
@@ -147,9 +174,10 @@ mod tests {
         let later = CpuReading {
             at_ns: u64::MAX,
             own_ns: u64::MAX,
-            ..CpuReading::take(watched)
+            ..CpuReading::take(watched, None)
         };
-        let cpu = later.until_now(watched, &BlockRecord::default());
+        let now = CpuReading::take(watched, Some(&later));
+        let cpu = later.until(&now, &BlockRecord::default());
         assert_eq!(cpu.over_ns, 0);
         assert!(cpu.used_ns.is_empty());
     }

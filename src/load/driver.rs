@@ -1,14 +1,17 @@
 //! Carries out a plan on a mode's bench, block by block, and keeps whatever
 //! was measured when something goes wrong.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::cancel::Cancel;
+use super::client_rates::ClientRates;
 use super::plan::{BlockSpec, Plan, Visit};
 use super::progress::Progress;
-use super::schedule::OfferedRate;
 use crate::arm::Arm;
-use crate::record::{AbsentArm, AbsentLevel, Block, Factors, RunStatus, ServerProvenance, varying};
+use crate::record::{
+    AbsentArm, AbsentLevel, Block, Factor, Factors, RunStatus, ServerProvenance, arm_label, varying,
+};
 
 /// What a mode supplies: fresh starts and single blocks.
 pub trait Bench {
@@ -25,8 +28,8 @@ pub trait Bench {
         Vec::new()
     }
 
-    /// Sets the clients' rate of the following blocks.
-    fn set_client_rate(&mut self, rate: OfferedRate);
+    /// Sets the clients' rates of the following blocks.
+    fn set_client_rates(&mut self, rates: ClientRates);
 
     /// Transactions per second that `arm` sustains in a short closed loop, in
     /// the visit that is open.
@@ -47,7 +50,7 @@ pub trait Bench {
     /// Runs one block.
     ///
     /// # Errors
-    /// [`Failure::ArmLost`] ends this arm only, anything else the run.
+    /// [`Failure::ArmLost`] ends this arm only, [`Failure::VisitLost`] the visit, anything else the run.
     fn run_block(&mut self, spec: &BlockSpec) -> Result<Block, Failure>;
 
     /// Takes down what `open_visit` made. Called also after failures.
@@ -63,6 +66,9 @@ pub enum Failure {
     /// The whole run cannot go on.
     #[error("{0}")]
     Fatal(String),
+    /// This server cannot go on; a fresh one can.
+    #[error("{0}")]
+    VisitLost(String),
     /// This arm cannot go on; the others can.
     #[error("{0}")]
     ArmLost(String),
@@ -93,6 +99,9 @@ pub struct Driven {
     pub interrupted: bool,
 }
 
+/// How many visits in a row may be lost before nothing more is expected of the next one.
+const LOST_IN_A_ROW: u32 = 2;
+
 /// Carries out `plan`. Never fails: what was measured is returned in any case.
 pub fn drive(
     plan: &Plan,
@@ -108,83 +117,165 @@ pub fn drive(
         status: RunStatus::Complete,
         interrupted: false,
     };
-    let started = Instant::now();
-    let mut done = 0u64;
-    let named = varying(plan.visits.iter().map(|v| &v.factors));
+    let mut course = Course {
+        total,
+        done: 0,
+        started: Instant::now(),
+        named: varying(plan.visits.iter().map(|v| &v.factors)),
+    };
+    let mut missing: Vec<String> = Vec::new();
+    let mut lost_in_a_row = 0;
     progress.begin(title, total);
-    'visits: for visit in &plan.visits {
-        let opened = if cancel.is_cancelled() {
-            Err(Failure::Interrupted)
-        } else {
-            bench
-                .open_visit(visit)
-                .map_err(|failure| failure.or_interrupted(cancel))
-        };
-        let mut outcome = opened.err();
-        if outcome.is_none() {
-            for spec in &visit.blocks {
-                if cancel.is_cancelled() {
-                    outcome = Some(Failure::Interrupted);
-                    break;
-                }
-                let left = if done == 0 {
-                    Duration::ZERO
-                } else {
-                    started
-                        .elapsed()
-                        .mul_f64((total - done) as f64 / done as f64)
-                };
-                progress.step(
-                    done,
-                    total,
-                    &format!("{} at {}", spec.arm, spec.factors.label(&named)),
-                    left,
-                );
-                done += 1;
-                if driven.lost.iter().any(|l| l.arm == spec.arm) {
-                    continue;
-                }
-                match bench.run_block(spec) {
-                    // A block that was stopped half-way is shorter than the others.
-                    Ok(_) if cancel.is_cancelled() => outcome = Some(Failure::Interrupted),
-                    Ok(block) => driven.blocks.push(block),
-                    Err(_) if cancel.is_cancelled() => outcome = Some(Failure::Interrupted),
-                    Err(Failure::ArmLost(reason)) => {
-                        progress.say(&format!("procbench: arm {} is lost: {reason}", spec.arm));
-                        driven.lost.push(AbsentArm {
-                            arm: spec.arm,
-                            reason,
-                            lost: true,
-                        });
-                    }
-                    Err(failure) => outcome = Some(failure),
-                }
-                if outcome.is_some() {
-                    break;
-                }
-            }
-        }
+    for visit in &plan.visits {
+        let outcome = run_visit(visit, bench, cancel, progress, (&mut course, &mut driven));
         bench.close_visit();
-        if let Some(failure) = outcome {
-            driven.interrupted = failure == Failure::Interrupted;
-            driven.status = RunStatus::Partial {
-                reason: format!("{failure} after {} of {total} blocks", driven.blocks.len()),
+        let (at, failure) = match outcome {
+            Ok(()) => {
+                lost_in_a_row = 0;
+                continue;
+            }
+            Err(stopped) => stopped,
+        };
+        if let Failure::VisitLost(reason) = &failure {
+            let lost = LostVisit {
+                visit,
+                visits: plan.visits.len(),
+                at,
+                already_lost: &driven.lost,
             };
-            break 'visits;
+            let line = format!("{reason}: {}", lost.describe(&course.named));
+            progress.say(&format!("procbench: {line}"));
+            missing.push(line);
+            lost_in_a_row += 1;
+            course.done += (visit.blocks.len() - at) as u64;
+            if lost_in_a_row < LOST_IN_A_ROW {
+                continue;
+            }
+            missing.push(format!(
+                "{LOST_IN_A_ROW} visits in a row were lost, the run ended after {} of {total} blocks",
+                driven.blocks.len()
+            ));
+        } else {
+            driven.interrupted = failure == Failure::Interrupted;
+            missing.push(format!(
+                "{failure} after {} of {total} blocks",
+                driven.blocks.len()
+            ));
         }
+        break;
     }
     progress.finish();
-    if driven.status == RunStatus::Complete && !driven.lost.is_empty() {
+    if !driven.lost.is_empty() {
         let lost: Vec<String> = driven
             .lost
             .iter()
             .map(|l| format!("{} ({})", l.arm, l.reason))
             .collect();
+        missing.push(format!("lost in mid-run: {}", lost.join("; ")));
+    }
+    if !missing.is_empty() {
         driven.status = RunStatus::Partial {
-            reason: format!("lost in mid-run: {}", lost.join("; ")),
+            reason: missing.join("; "),
         };
     }
     driven
+}
+
+/// How far the plan has got.
+struct Course {
+    total: u64,
+    done: u64,
+    started: Instant,
+    named: Vec<Factor>,
+}
+
+/// Opens a visit and runs its blocks. On failure also the position of the block that was to be next.
+fn run_visit(
+    visit: &Visit,
+    bench: &mut dyn Bench,
+    cancel: &Cancel,
+    progress: &mut Progress,
+    (course, driven): (&mut Course, &mut Driven),
+) -> Result<(), (usize, Failure)> {
+    if cancel.is_cancelled() {
+        return Err((0, Failure::Interrupted));
+    }
+    bench
+        .open_visit(visit)
+        .map_err(|failure| (0, failure.or_interrupted(cancel)))?;
+    for (at, spec) in visit.blocks.iter().enumerate() {
+        if cancel.is_cancelled() {
+            return Err((at, Failure::Interrupted));
+        }
+        let left = if course.done == 0 {
+            Duration::ZERO
+        } else {
+            course
+                .started
+                .elapsed()
+                .mul_f64((course.total - course.done) as f64 / course.done as f64)
+        };
+        progress.step(
+            course.done,
+            course.total,
+            &format!("{} at {}", spec.arm, spec.factors.label(&course.named)),
+            left,
+        );
+        if driven.lost.iter().any(|l| l.arm == spec.arm) {
+            course.done += 1;
+            continue;
+        }
+        match bench.run_block(spec) {
+            // A block that was stopped half-way is shorter than the others.
+            Ok(_) | Err(_) if cancel.is_cancelled() => return Err((at, Failure::Interrupted)),
+            Ok(block) => driven.blocks.push(block),
+            Err(Failure::ArmLost(reason)) => {
+                progress.say(&format!("procbench: arm {} is lost: {reason}", spec.arm));
+                driven.lost.push(AbsentArm {
+                    arm: spec.arm,
+                    reason,
+                    lost: true,
+                });
+            }
+            Err(failure) => return Err((at, failure)),
+        }
+        course.done += 1;
+    }
+    Ok(())
+}
+
+/// A visit that ended before its time.
+struct LostVisit<'a> {
+    visit: &'a Visit,
+    visits: usize,
+    /// Position of the block that was under way.
+    at: usize,
+    already_lost: &'a [AbsentArm],
+}
+
+impl LostVisit<'_> {
+    /// Which visit and level, and how many blocks of which arms are missing.
+    fn describe(&self, named: &[Factor]) -> String {
+        let mut missing: BTreeMap<String, u32> = BTreeMap::new();
+        for spec in &self.visit.blocks[self.at..] {
+            if !self.already_lost.iter().any(|l| l.arm == spec.arm) {
+                *missing.entry(arm_label(spec.arm, spec.twin)).or_default() += 1;
+            }
+        }
+        let arms: Vec<String> = missing
+            .iter()
+            .map(|(label, blocks)| format!("{label} {blocks}"))
+            .collect();
+        format!(
+            "start {} of {} (standing {}) is missing {} of its {} blocks ({})",
+            self.visit.index + 1,
+            self.visits,
+            self.visit.factors.label(named),
+            missing.values().sum::<u32>(),
+            self.visit.blocks.len(),
+            arms.join(", ")
+        )
+    }
 }
 
 #[cfg(test)]
@@ -195,6 +286,7 @@ mod tests {
 
     struct Scripted {
         fail_at: Option<(u32, Failure)>,
+        also_at: Option<u32>,
         cancel_at: Option<(u32, Cancel)>,
         open: i32,
         ran: Vec<u32>,
@@ -204,7 +296,7 @@ mod tests {
         fn prepare(&mut self) -> Result<Vec<AbsentArm>, Failure> {
             Ok(Vec::new())
         }
-        fn set_client_rate(&mut self, _: OfferedRate) {}
+        fn set_client_rates(&mut self, _: ClientRates) {}
         fn sustained_per_second(&mut self, _: Arm) -> Result<f64, Failure> {
             Ok(1.0)
         }
@@ -218,7 +310,7 @@ mod tests {
         fn run_block(&mut self, spec: &BlockSpec) -> Result<Block, Failure> {
             self.ran.push(spec.index);
             if let Some((at, failure)) = &self.fail_at
-                && *at == spec.index
+                && (*at == spec.index || self.also_at == Some(spec.index))
             {
                 return Err(failure.clone());
             }
@@ -235,6 +327,14 @@ mod tests {
     }
 
     fn run(fail_at: Option<(u32, Failure)>, cancel_at: Option<u32>) -> (Driven, Scripted) {
+        run_failing(fail_at, None, cancel_at)
+    }
+
+    fn run_failing(
+        fail_at: Option<(u32, Failure)>,
+        also_at: Option<u32>,
+        cancel_at: Option<u32>,
+    ) -> (Driven, Scripted) {
         let arms = [Arm::Quiet, Arm::KeptOpen, Arm::Unpooled];
         let plan = Plan::new(&PlanShape {
             arms: &arms,
@@ -246,6 +346,7 @@ mod tests {
         let cancel = Cancel::default();
         let mut bench = Scripted {
             fail_at,
+            also_at,
             cancel_at: cancel_at.map(|at| (at, cancel.clone())),
             open: 0,
             ran: Vec::new(),
@@ -275,6 +376,40 @@ mod tests {
                 reason: "server gone after 10 of 32 blocks".into()
             }
         );
+    }
+
+    #[test]
+    fn a_lost_visit_costs_its_own_blocks_only() {
+        // 4 visits of 8 blocks; block 10 is the third of the second.
+        let lost = || Failure::VisitLost("server gone".into());
+        let (driven, bench) = run(Some((10, lost())), None);
+        assert_eq!((driven.blocks.len(), bench.ran.len()), (26, 27));
+        assert!(driven.blocks.iter().all(|b| !(10..16).contains(&b.index)));
+        assert!(driven.lost.is_empty());
+        let RunStatus::Partial { reason } = driven.status else {
+            panic!("partial");
+        };
+        let level = driven.blocks[8].factors.label(&[]);
+        assert!(
+            reason.starts_with(&format!(
+                "server gone: start 2 of 4 (standing {level}) is missing 6 of its 8 blocks ("
+            )),
+            "{reason}"
+        );
+        for arm in [Arm::Quiet, Arm::KeptOpen, Arm::Unpooled] {
+            assert!(reason.contains(arm.name()), "{reason}");
+        }
+        // The next one lost as well: nothing more is expected.
+        let (driven, bench) = run_failing(Some((10, lost())), Some(16), None);
+        assert_eq!((driven.blocks.len(), bench.ran.len()), (10, 12));
+        let RunStatus::Partial { reason } = driven.status else {
+            panic!("partial");
+        };
+        assert!(reason.contains("start 3 of 4"), "{reason}");
+        assert!(reason.contains("2 visits in a row"), "{reason}");
+        // One in between that went well: the count begins anew.
+        let (driven, _) = run_failing(Some((10, lost())), Some(24), None);
+        assert_eq!(driven.blocks.len(), 8 + 2 + 8);
     }
 
     #[test]

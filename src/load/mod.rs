@@ -1,7 +1,9 @@
 //! Pacing, schedules, block order and the run's driver, shared by both modes.
 
 pub mod cancel;
+pub mod client_rates;
 pub mod clock;
+pub mod connection_cost;
 pub mod cpu;
 pub mod driver;
 pub mod keep_awake;
@@ -13,6 +15,7 @@ pub mod timer;
 pub mod worker;
 
 pub use cancel::Cancel;
+pub use client_rates::ClientRates;
 pub use clock::{Clock, ClockQuality, MonotonicClock};
 pub use schedule::{Arrivals, OfferedRate, Schedule, derive_seed};
 pub use worker::{Begun, Due, Next, Window, Worker};

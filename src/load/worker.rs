@@ -170,6 +170,7 @@ impl Worker {
         let counted_at = due.at_ns.unwrap_or(now_ns);
         let inside = |ns| ns >= self.window.measure_from_ns && ns < self.window.end_ns;
         let measured = inside(counted_at);
+        self.tally.begun_in_load += 1;
         if inside(now_ns) {
             self.tally.begun_in_window += 1;
         }
@@ -230,6 +231,7 @@ impl Worker {
 
     /// Counts an untimed operation that followed the timed one `after`.
     pub fn count_untimed(&mut self, after_measured: bool, outcome: Result<(), ErrorClass>) {
+        self.tally.begun_in_load += 1;
         if !after_measured {
             return;
         }

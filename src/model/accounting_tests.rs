@@ -4,7 +4,7 @@
 use super::accounting::{
     Acquisitions, LockRules, Mismatch, ServerAction, snapshots_per_parallel_worker,
 };
-use super::backend::Backend;
+use super::backend::{Backend, Subtransactions};
 use super::operation_counts::OperationCounts;
 use crate::procarray::locks::{LockKind, LockVisitor, SharedExclusiveLock};
 use crate::procarray::{Ablations, NoProbe, PgProfile, ProcArray, ProcArrayConfig};
@@ -67,7 +67,7 @@ impl<L: SharedExclusiveLock> Bench<L> {
                 new.leave(array, &mut NoProbe, counts);
             }
             ServerAction::Select => warm.statement(array, 2, counts),
-            ServerAction::Insert => warm.commit(array, 2, 0, counts),
+            ServerAction::Insert => warm.commit(array, 2, Subtransactions::default(), counts),
             // One for the transaction; the second SELECT takes none.
             ServerAction::RepeatableRead => warm.statement(array, 1, counts),
         })
@@ -147,27 +147,41 @@ fn vacuum_parallel_workers_monitoring_and_pruning_take_their_locks() {
     assert_eq!(snapshots_per_parallel_worker(PgProfile::V18), 6);
 }
 
-struct Savepoint;
-impl LockVisitor for Savepoint {
-    type Output = Acquisitions;
-    fn visit<L: SharedExclusiveLock>(self) -> Acquisitions {
-        let mut bench = Bench::<L>::new(PgProfile::V15, Ablations::default());
-        bench.taken(|array, warm, counts| {
-            array.get_new_transaction_id(warm.slot, &mut NoProbe);
-            let savepoint = array.get_new_subtransaction_id(warm.slot, &mut NoProbe);
-            counts.new_xids += 2;
-            array.abort_subtransaction(warm.slot, &[savepoint], &mut NoProbe);
-            counts.subtransaction_aborts += 1;
-            counts.count_end(array.end_transaction(warm.slot, &mut NoProbe));
-        })
+struct Savepoints(PgProfile, Subtransactions);
+impl LockVisitor for Savepoints {
+    /// And how far the completion counter went.
+    type Output = (Acquisitions, u64);
+    fn visit<L: SharedExclusiveLock>(self) -> Self::Output {
+        let mut bench = Bench::<L>::new(self.0, Ablations::default());
+        let before = bench.array.xact_completion_count();
+        let taken = bench.taken(|array, warm, counts| {
+            warm.commit(array, 2, self.1, counts);
+            assert_eq!(counts.subtransaction_aborts, u64::from(self.1.rolled_back));
+        });
+        (taken, bench.array.xact_completion_count() - before)
     }
 }
 
 #[test]
-fn a_rolled_back_savepoint_takes_the_lock_once_more() {
-    let taken = LockKind::default().visit(Savepoint);
-    assert_eq!((taken.exclusive, taken.shared), (2, 0));
-    assert_eq!(taken.xid_gen_exclusive, 2);
+fn each_rolled_back_savepoint_takes_the_lock_and_completes_once_more() {
+    for profile in PgProfile::ALL {
+        // The last pair's cache has overflowed before anything rolls back.
+        for (each, rolled_back) in [(3, 0), (1, 1), (3, 2), (70, 3)] {
+            let subtransactions = Subtransactions { each, rolled_back };
+            let (taken, completed) = profile.lock().visit(Savepoints(profile, subtransactions));
+            let ends = 1 + u64::from(rolled_back);
+            let expected = Acquisitions {
+                shared: 2,
+                exclusive: ends,
+                conditional_failures: 0,
+                xid_gen_shared: 0,
+                xid_gen_exclusive: 1 + u64::from(each),
+            };
+            assert_eq!(taken, expected, "{subtransactions:?} on {profile}");
+            // On a server of 18 one such savepoint and the end made it two more.
+            assert_eq!(completed, ends, "{subtransactions:?} on {profile}");
+        }
+    }
 }
 
 struct Ablated(Ablations);

@@ -3,11 +3,30 @@
 use super::accounting::{snapshots_per_parallel_worker, vacuum};
 use super::client::too_many_connections;
 use super::operation_counts::OperationCounts;
+use crate::config::Background;
 use crate::procarray::locks::SharedExclusiveLock;
 use crate::procarray::{
     FaultMeter, LockProbe, MappingKind, NoProbe, ProcArray, ProcNumber, Snapshot, View,
 };
 use crate::record::ErrorClass;
+
+/// Subtransactions with an xid in a small write.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Subtransactions {
+    /// All of them.
+    pub(super) each: u32,
+    /// The last ones, which roll back.
+    pub(super) rolled_back: u32,
+}
+
+impl From<&Background> for Subtransactions {
+    fn from(background: &Background) -> Self {
+        Self {
+            each: background.subtransactions,
+            rolled_back: background.rolled_back_subtransactions,
+        }
+    }
+}
 
 /// One backend: its slot and its cached snapshot.
 #[derive(Debug)]
@@ -139,20 +158,26 @@ impl Backend {
     }
 
     /// A small write: its snapshots, an xid and so many subtransactions' when the first row is
-    /// stored, the end. WAL is left out.
+    /// stored, the end. A subtransaction that rolls back does so before the next one begins
+    /// (`SAVEPOINT`, a row, `ROLLBACK TO`). WAL is left out.
     pub(super) fn commit<L: SharedExclusiveLock>(
         &mut self,
         array: &ProcArray<L>,
         snapshots: u32,
-        subtransactions: u32,
+        subtransactions: Subtransactions,
         counts: &mut OperationCounts,
     ) {
         self.take_snapshots(array, snapshots, counts);
         array.get_new_transaction_id(self.slot, &mut NoProbe);
-        for _ in 0..subtransactions {
-            array.get_new_subtransaction_id(self.slot, &mut NoProbe);
+        let Subtransactions { each, rolled_back } = subtransactions;
+        for after in (0..each).rev() {
+            let xid = array.get_new_subtransaction_id(self.slot, &mut NoProbe);
+            if after < rolled_back {
+                array.abort_subtransaction(self.slot, &[xid], &mut NoProbe);
+            }
         }
-        counts.new_xids += 1 + u64::from(subtransactions);
+        counts.new_xids += 1 + u64::from(each);
+        counts.subtransaction_aborts += u64::from(rolled_back.min(each));
         counts.count_end(array.end_transaction(self.slot, &mut NoProbe));
     }
 

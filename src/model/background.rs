@@ -1,6 +1,6 @@
 //! What goes on beside readers and clients, the same in every arm.
 
-use super::backend::Backend;
+use super::backend::{Backend, Subtransactions};
 use super::operation_counts::OperationCounts;
 use crate::config::Background;
 use crate::load::Worker;
@@ -85,7 +85,7 @@ pub(super) struct BackgroundRole<'a, L> {
     backend: &'a mut Backend,
     kind: BackgroundKind,
     snapshots: u32,
-    subtransactions: u32,
+    subtransactions: Subtransactions,
     pub(super) counts: OperationCounts,
     entries: Vec<StatusEntry>,
     /// A parallel worker's, kept between them.
@@ -100,7 +100,7 @@ impl<'a, L: SharedExclusiveLock> BackgroundRole<'a, L> {
         kind: BackgroundKind,
         backend: &'a mut Backend,
         snapshots: u32,
-        subtransactions: u32,
+        subtransactions: Subtransactions,
     ) -> Self {
         let max_backends = array.config().max_backends as usize;
         let is = |wanted| kind == wanted;

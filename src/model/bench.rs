@@ -11,7 +11,9 @@ use crate::config::{Config, ModelConfig};
 use crate::load::cpu::{CpuReading, Watched};
 use crate::load::driver::{Bench, Failure};
 use crate::load::plan::{BlockSpec, Visit};
-use crate::load::{Cancel, Clock, ClockQuality, MonotonicClock, OfferedRate, derive_seed};
+use crate::load::{
+    Cancel, ClientRates, Clock, ClockQuality, MonotonicClock, OfferedRate, derive_seed,
+};
 use crate::procarray::PageSize;
 use crate::procarray::faults::reading_cost_ns;
 use crate::record::{
@@ -32,7 +34,7 @@ pub struct ModelBench<'a> {
     model: ModelConfig,
     cancel: Cancel,
     began_ns: u64,
-    client_rate: OfferedRate,
+    client_rates: ClientRates,
     visit: Option<Box<dyn AnyVisit>>,
     clock: ClockQuality,
     remarks: Vec<String>,
@@ -62,7 +64,7 @@ impl<'a> ModelBench<'a> {
             model,
             cancel,
             began_ns: MonotonicClock.now_ns(),
-            client_rate: OfferedRate::Max,
+            client_rates: ClientRates::default(),
             visit: None,
             clock: ClockQuality::measure(),
             remarks,
@@ -102,18 +104,21 @@ impl<'a> ModelBench<'a> {
             .visit
             .as_mut()
             .ok_or_else(|| Failure::Fatal("no visit is open".to_owned()))?;
-        let before = CpuReading::take(Watched::default());
-        let measured = visit.measure(&BlockOrder {
-            config: self.config,
-            model: &self.model,
+        let before = CpuReading::take(Watched::default(), None);
+        let measured = visit.measure(BlockOrder {
+            config: self.config.clone(),
+            model: self.model.clone(),
             arm,
             rates,
             lengths_ns,
             seed,
             sampling,
-            cancel: &self.cancel,
-        });
-        let cpu = before.until_now(Watched::default(), &measured.record);
+            cancel: self.cancel.clone(),
+        })?;
+        let cpu = before.until(
+            &CpuReading::take(Watched::default(), None),
+            &measured.record,
+        );
         Ok((measured, cpu))
     }
 }
@@ -161,8 +166,8 @@ impl Bench for ModelBench<'_> {
         of_huge_pages.iter().map(absent).collect()
     }
 
-    fn set_client_rate(&mut self, rate: OfferedRate) {
-        self.client_rate = rate;
+    fn set_client_rates(&mut self, rates: ClientRates) {
+        self.client_rates = rates;
     }
 
     fn open_visit(&mut self, visit: &Visit) -> Result<(), Failure> {
@@ -186,7 +191,7 @@ impl Bench for ModelBench<'_> {
     fn run_block(&mut self, spec: &BlockSpec) -> Result<Block, Failure> {
         let (measured, cpu) = self.measure(
             spec.arm,
-            (self.config.reader_rate, self.client_rate),
+            (self.config.reader_rate, self.client_rates.at(&spec.factors)),
             (self.config.warmup_ns, self.config.block_ns()),
             derive_seed(self.config.seed, &[u64::from(spec.index) + 1]),
         )?;

@@ -3,9 +3,11 @@
 use crossbeam::channel::{Receiver, Sender};
 
 use super::backend::Backend;
-use super::connection::{self, Course, Forking};
+use super::block_threads::LockLoss;
+use super::connection::{self, Course, Forking, Loss};
 use super::lock_times::{LockTimes, Stopwatch};
 use super::operation_counts::OperationCounts;
+use super::worker_thread::Finished;
 use crate::config::ModelConfig;
 use crate::load::clock::burn_cpu;
 use crate::load::thread_loop::ThreadOperation;
@@ -57,6 +59,7 @@ pub(super) struct ClientRole<'a, L> {
     commit: SeriesId,
     /// Where connections are forked children.
     forking: Option<Forking<L>>,
+    lock_loss: &'a LockLoss<Finished>,
 }
 
 impl<'a, L: SharedExclusiveLock> ClientRole<'a, L> {
@@ -66,6 +69,7 @@ impl<'a, L: SharedExclusiveLock> ClientRole<'a, L> {
         means: Means<'a>,
         config: &'a ModelConfig,
         worker: &mut Worker,
+        lock_loss: &'a LockLoss<Finished>,
     ) -> Self {
         let forks = array.config().mapping == MappingKind::Forked;
         // Without memory for them no child can be heard: every connection then is an error.
@@ -91,6 +95,7 @@ impl<'a, L: SharedExclusiveLock> ClientRole<'a, L> {
             vacuum: id(Operation::Vacuum),
             commit: id(Operation::Commit),
             forking,
+            lock_loss,
         }
     }
 
@@ -191,8 +196,15 @@ impl<'a, L: SharedExclusiveLock> ClientRole<'a, L> {
         };
         let (session, memory, outcome) = connection::in_child(self.array, memory, course, forking);
         self.counts += session.counts;
-        if let Err(class) = outcome {
-            return Err((class, memory));
+        match outcome {
+            Ok(()) => {}
+            Err(Loss::Connection(class)) => return Err((class, memory)),
+            Err(Loss::ProcArrayLock(failure)) => {
+                self.lock_loss.report(format!(
+                    "{failure} where it may have held ProcArrayLock, which nobody can get any more (a PostgreSQL server would restart)"
+                ));
+                return Err((ErrorClass::new("child"), memory));
+            }
         }
         if measured {
             let ended = MonotonicClock.now_ns();
@@ -230,7 +242,7 @@ fn either(
 impl<L: SharedExclusiveLock> ThreadOperation for ClientRole<'_, L> {
     fn operate(&mut self, worker: &mut Worker, measured: bool) -> Result<(), ErrorClass> {
         let snapshots = self.config.snapshots_per_statement;
-        let subtransactions = self.config.background.subtransactions;
+        let background = &self.config.background;
         let now = || MonotonicClock.now_ns();
         let (of_its_own, began) = match &mut self.means {
             Means::KeptOpen(backend) => {
@@ -281,6 +293,7 @@ impl<L: SharedExclusiveLock> ThreadOperation for ClientRole<'_, L> {
             }
             Means::Commit(backend) => {
                 let began = now();
+                let subtransactions = background.into();
                 backend.commit(self.array, snapshots, subtransactions, &mut self.counts);
                 (self.commit, began)
             }

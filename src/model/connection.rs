@@ -8,8 +8,8 @@ use super::lock_times::Stopwatch;
 use super::operation_counts::OperationCounts;
 use crate::load::clock::burn_cpu;
 use crate::load::{Clock, MonotonicClock};
-use crate::procarray::forked::{ChildOutcome, InsideLock, Notes};
-use crate::procarray::locks::SharedExclusiveLock;
+use crate::procarray::forked::{ChildFailure, ChildOutcome, InsideLock, Notes};
+use crate::procarray::locks::{SharedExclusiveLock, abandon_my_slot};
 use crate::procarray::{ProcArray, ProcNumber, Snapshot};
 use crate::record::ErrorClass;
 
@@ -53,6 +53,24 @@ impl<L: SharedExclusiveLock> Forking<L> {
             rehearsal_slot,
         })
     }
+
+    /// Another rehearsal array, as the last child may have died with a lock of it.
+    fn rehearse_anew(&mut self, array: &ProcArray<L>) {
+        // Without memory for it the next children rehearse on the old one, and may fail there.
+        if let Ok((rehearsal, slot)) = array.rehearsal() {
+            (self.rehearsal, self.rehearsal_slot) = (rehearsal, slot);
+        }
+    }
+}
+
+/// Why a forked connection did not go its course.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// Its own error; the others go on.
+    Connection(ErrorClass),
+    /// The child died where it may have held or awaited ProcArrayLock, which nobody can get any
+    /// more: a PostgreSQL server would restart (postmaster.c `HandleChildCrash`).
+    ProcArrayLock(ChildFailure),
 }
 
 /// Joins, goes the course and leaves.
@@ -84,17 +102,17 @@ fn go<L: SharedExclusiveLock>(
 /// in it, goes the course and leaves. The snapshot's memory goes in and comes out.
 ///
 /// The free list stays with the parent, as its lock is the process's own. A child that dies is
-/// an error; where it is still in the array the parent takes it out. One that may have
-/// held or awaited a lock ends this process, as it ends a PostgreSQL server: nobody could get
-/// that lock any more.
+/// an error; where it is still in the array the parent takes it out, unless it may have held or
+/// awaited a lock ([`Loss::ProcArrayLock`]): then nothing of the array may be touched any more.
 pub(super) fn in_child<L: SharedExclusiveLock>(
     array: &ProcArray<L>,
     memory: Snapshot,
     course: Course,
     forking: &mut Forking<L>,
-) -> (Session, Snapshot, Result<(), ErrorClass>) {
+) -> (Session, Snapshot, Result<(), Loss>) {
     let Some(slot) = array.init_process() else {
-        return (Session::default(), memory, Err(too_many_connections()));
+        let full = Loss::Connection(too_many_connections());
+        return (Session::default(), memory, Err(full));
     };
     let mut backend = Backend::new(slot, memory);
     let ChildOutcome {
@@ -121,21 +139,24 @@ pub(super) fn in_child<L: SharedExclusiveLock>(
         std::mem::swap(&mut backend.slot, &mut forking.rehearsal_slot);
         go(array, &mut backend, course, session, inside);
     });
-    let outcome = end.map_err(|failure| {
-        if died_inside_lock {
-            eprintln!(
-                "procbench: {failure} where it may have held ProcArrayLock, which nobody can get any more: the run ends here, as a PostgreSQL server would restart"
-            );
-            std::process::exit(1);
-        }
-        if array.pgxactoff(slot).is_some() {
-            array.snapshot_reset_xmin(slot);
-            backend.exit(array, &mut note.remove, &mut note.counts);
-        }
-        ErrorClass::new("child")
-    });
+    let Err(failure) = end else {
+        array.proc_kill(slot);
+        return (note, backend.snapshot, Ok(()));
+    };
+    if died_inside_lock {
+        abandon_my_slot();
+        return (note, backend.snapshot, Err(Loss::ProcArrayLock(failure)));
+    }
+    if !matches!(failure, ChildFailure::Fork(_)) {
+        forking.rehearse_anew(array);
+    }
+    if array.pgxactoff(slot).is_some() {
+        array.snapshot_reset_xmin(slot);
+        backend.exit(array, &mut note.remove, &mut note.counts);
+    }
     array.proc_kill(slot);
-    (note, backend.snapshot, outcome)
+    let loss = Loss::Connection(ErrorClass::new("child"));
+    (note, backend.snapshot, Err(loss))
 }
 
 #[cfg(test)]
@@ -234,7 +255,7 @@ mod tests {
                     let mut forking = Forking::new(array).unwrap();
                     let done = in_child(array, array.new_snapshot(), course, &mut forking);
                     let (session, _, outcome) = done;
-                    (session.counts, outcome.unwrap_err().0)
+                    (session.counts, outcome.unwrap_err())
                 });
                 // In the array, and out of the lock: the clock says that it burns CPU by then.
                 while array.num_procs() == 0 {
@@ -248,8 +269,8 @@ mod tests {
                     Signal::SIGKILL,
                 )
                 .unwrap();
-                let (counts, class) = connecting.join().unwrap();
-                assert_eq!(class, "child");
+                let (counts, loss) = connecting.join().unwrap();
+                assert_eq!(loss, Loss::Connection(ErrorClass::new("child")));
                 assert_eq!((counts.adds, counts.removes), (1, 1));
             });
             assert_eq!(array.num_procs(), 0);

@@ -6,6 +6,7 @@ mod accounting_tests;
 mod backend;
 mod background;
 mod bench;
+mod block_threads;
 mod client;
 mod connection;
 mod cost;

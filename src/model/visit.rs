@@ -1,15 +1,18 @@
 //! One visit's array, and one block of its roles on threads; generic over the lock.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam::channel;
+use crossbeam::channel::{self, Receiver, Sender};
+use parking_lot::Mutex;
 
 use super::backend::Backend;
 use super::background::{self, BackgroundKind, BackgroundRole};
+use super::block_threads::BlockThreads;
 use super::client::{ClientRole, Means};
 use super::operation_counts::OperationCounts;
 use super::reader::ReaderRole;
-use super::worker_thread::carry_out;
+use super::worker_thread::{Finished, carry_out};
 use crate::arm::Arm;
 use crate::config::{Config, ModelConfig};
 use crate::load::driver::Failure;
@@ -25,15 +28,15 @@ const LEAD_NS: u64 = 20_000_000;
 const DRAIN_NS: u64 = 1_000_000_000;
 
 /// What one block is to do.
-pub(super) struct BlockOrder<'a> {
-    pub(super) config: &'a Config,
-    pub(super) model: &'a ModelConfig,
+pub(super) struct BlockOrder {
+    pub(super) config: Config,
+    pub(super) model: ModelConfig,
     pub(super) arm: Arm,
     pub(super) rates: (OfferedRate, OfferedRate),
     pub(super) lengths_ns: (u64, u64),
     pub(super) seed: u64,
     pub(super) sampling: Sampling,
-    pub(super) cancel: &'a Cancel,
+    pub(super) cancel: Cancel,
 }
 
 /// How sparsely very short operations are timed.
@@ -55,16 +58,24 @@ pub(super) struct Measured {
 
 /// A visit whose lock type is known inside only.
 pub(super) trait AnyVisit {
-    fn measure(&mut self, order: &BlockOrder<'_>) -> Measured;
+    /// Carries out a block.
+    ///
+    /// # Errors
+    /// It cannot be ended: then the visit is of no use any more.
+    fn measure(&mut self, order: BlockOrder) -> Result<Measured, Failure>;
+    /// What so many snapshots cost, in ns; 0 where there is no reader.
     fn statement_ns(&mut self, snapshots: u32) -> f64;
 }
 
+/// A backend, of the thread that does its role as long as a block lasts.
+type Seat = Arc<Mutex<Backend>>;
+
 struct VisitOn<L> {
-    array: ProcArray<L>,
-    readers: Vec<Backend>,
-    kept_open: Vec<Backend>,
+    array: Arc<ProcArray<L>>,
+    readers: Vec<Seat>,
+    kept_open: Vec<Seat>,
     pooled: Vec<Backend>,
-    background: Vec<(BackgroundKind, Backend)>,
+    background: Vec<(BackgroundKind, Seat)>,
 }
 
 pub(super) struct Opener<'a> {
@@ -107,21 +118,22 @@ impl LockVisitor for Opener<'_> {
                 })
                 .collect()
         };
-        let (readers, kept_open, pooled) = (
-            open(config.readers)?,
-            open(config.clients)?,
-            open(config.pool_size)?,
-        );
+        let seats = |count: u32| -> Result<Vec<Seat>, Failure> {
+            let backends = open(count)?.into_iter();
+            Ok(backends.map(|b| Arc::new(Mutex::new(b))).collect())
+        };
+        let (readers, kept_open) = (seats(config.readers)?, seats(config.clients)?);
+        let pooled = open(config.pool_size)?;
         let background = background
             .iter()
             .copied()
-            .zip(open(background.len() as u32)?)
+            .zip(seats(background.len() as u32)?)
             .collect();
         array
             .open_standing(self.standing as usize, churning as usize, self.slot_order)
             .ok_or_else(too_small)?;
         Ok(Box::new(VisitOn {
-            array,
+            array: Arc::new(array),
             readers,
             kept_open,
             pooled,
@@ -131,7 +143,7 @@ impl LockVisitor for Opener<'_> {
 }
 
 impl<L: SharedExclusiveLock> VisitOn<L> {
-    fn reader_worker(order: &BlockOrder<'_>, window: Window, index: usize) -> Worker {
+    fn reader_worker(order: &BlockOrder, window: Window, index: usize) -> Worker {
         let load = (order.rates.0, order.config.readers);
         let mut worker = worker(
             order,
@@ -144,7 +156,7 @@ impl<L: SharedExclusiveLock> VisitOn<L> {
         worker
     }
 
-    fn client_worker(order: &BlockOrder<'_>, window: Window, index: usize) -> Worker {
+    fn client_worker(order: &BlockOrder, window: Window, index: usize) -> Worker {
         let load = (order.rates.1, order.config.clients);
         let what = (Role::Client, Operation::Transaction);
         let mut worker = worker(order, window, what, load, index);
@@ -158,7 +170,7 @@ impl<L: SharedExclusiveLock> VisitOn<L> {
 
     /// None where the kind's rate is zero: then its connection is idle.
     fn background_worker(
-        order: &BlockOrder<'_>,
+        order: &BlockOrder,
         window: Window,
         kind: BackgroundKind,
         index: usize,
@@ -169,11 +181,75 @@ impl<L: SharedExclusiveLock> VisitOn<L> {
         let what = (kind.role(), kind.operation());
         (rate > 0.0).then(|| worker(order, window, what, load, index))
     }
+
+    /// Starts every role of the block on a thread of its own. They share the array, so that it
+    /// outlives those that may have to be left behind.
+    fn start(
+        &self,
+        threads: &mut BlockThreads<Finished>,
+        order: Arc<BlockOrder>,
+        window: Window,
+        (free, give_back): (Receiver<Backend>, Sender<Backend>),
+    ) -> Result<(), Failure> {
+        for (index, seat) in self.readers.iter().enumerate() {
+            let (array, seat) = (Arc::clone(&self.array), Arc::clone(seat));
+            let (order, stop) = (Arc::clone(&order), threads.stop());
+            threads.start(move || {
+                let mut worker = Self::reader_worker(&order, window, index);
+                let snapshots = order.model.snapshots_per_statement;
+                let look = order.sampling.look_one_in;
+                let backend = &mut seat.lock();
+                let role = ReaderRole::new(&array, backend, snapshots, look, &mut worker);
+                carry_out(worker, &stop, role, |r| r.counts)
+            })?;
+        }
+        for (index, (kind, seat)) in self.background.iter().enumerate() {
+            let kind = *kind;
+            let Some(worker) = Self::background_worker(&order, window, kind, index) else {
+                continue;
+            };
+            let (array, seat) = (Arc::clone(&self.array), Arc::clone(seat));
+            let (order, stop) = (Arc::clone(&order), threads.stop());
+            threads.start(move || {
+                let snapshots = order.model.snapshots_per_statement;
+                let subtransactions = (&order.model.background).into();
+                let backend = &mut seat.lock();
+                let role = BackgroundRole::new(&array, kind, backend, snapshots, subtransactions);
+                carry_out(worker, &stop, role, |r| r.counts)
+            })?;
+        }
+        if order.arm == Arm::Quiet {
+            return Ok(());
+        }
+        for (index, seat) in self.kept_open.iter().enumerate() {
+            let (array, seat) = (Arc::clone(&self.array), Arc::clone(seat));
+            let (order, stop) = (Arc::clone(&order), threads.stop());
+            let (free, give_back) = (free.clone(), give_back.clone());
+            let loss = threads.lock_loss();
+            threads.start(move || {
+                let mut worker = Self::client_worker(&order, window, index);
+                let backend = &mut seat.lock();
+                let means = match order.arm {
+                    Arm::Unpooled => Means::Unpooled(None),
+                    Arm::Pool => Means::Pool(free, give_back),
+                    Arm::ForkOnly => Means::ForkOnly,
+                    Arm::CpuBurn => Means::CpuBurn,
+                    Arm::FailedLogin => Means::FailedLogin(None),
+                    Arm::Vacuum => Means::Vacuum(backend),
+                    Arm::Commit => Means::Commit(backend),
+                    _ => Means::KeptOpen(backend),
+                };
+                let role = ClientRole::new(&array, means, &order.model, &mut worker, &loss);
+                carry_out(worker, &stop, role, |r| r.counts)
+            })?;
+        }
+        Ok(())
+    }
 }
 
 /// The worker `index` of a role whose workers share `load`, a total rate.
 fn worker(
-    order: &BlockOrder<'_>,
+    order: &BlockOrder,
     window: Window,
     (role, operation): (Role, Operation),
     (rate, count): (OfferedRate, u32),
@@ -185,7 +261,7 @@ fn worker(
 }
 
 impl<L: SharedExclusiveLock> AnyVisit for VisitOn<L> {
-    fn measure(&mut self, order: &BlockOrder<'_>) -> Measured {
+    fn measure(&mut self, order: BlockOrder) -> Result<Measured, Failure> {
         let locks_before = self.array.lock_counts();
         self.array.take_proc_array_lock_extremes();
         let start_ns = MonotonicClock.now_ns() + LEAD_NS;
@@ -197,63 +273,22 @@ impl<L: SharedExclusiveLock> AnyVisit for VisitOn<L> {
             end_ns,
             drain_until_ns: end_ns + DRAIN_NS,
         };
-        let array = &self.array;
         let (give_back, free) = channel::bounded(self.pooled.len().max(1));
         for backend in self.pooled.drain(..) {
             // The channel holds them all.
             let _ = give_back.send(backend);
         }
+        let mut threads = BlockThreads::new(&order.cancel);
+        let pool = (free.clone(), give_back);
+        if let Err(failure) = self.start(&mut threads, Arc::new(order), window, pool) {
+            threads.stop().cancel();
+            threads.finish()?;
+            return Err(failure);
+        }
         let mut record = BlockRecord::default();
         let mut counts = OperationCounts::default();
         let mut by_readers = OperationCounts::default();
-        let finished = std::thread::scope(|scope| {
-            let mut threads = Vec::new();
-            for (index, backend) in self.readers.iter_mut().enumerate() {
-                threads.push(scope.spawn(move || {
-                    let mut worker = Self::reader_worker(order, window, index);
-                    let snapshots = order.model.snapshots_per_statement;
-                    let look = order.sampling.look_one_in;
-                    let role = ReaderRole::new(array, backend, snapshots, look, &mut worker);
-                    carry_out(worker, order.cancel, role, |r| r.counts)
-                }));
-            }
-            for (index, (kind, backend)) in self.background.iter_mut().enumerate() {
-                let Some(worker) = Self::background_worker(order, window, *kind, index) else {
-                    continue;
-                };
-                threads.push(scope.spawn(move || {
-                    let snapshots = order.model.snapshots_per_statement;
-                    let subtransactions = order.model.background.subtransactions;
-                    let role =
-                        BackgroundRole::new(array, *kind, backend, snapshots, subtransactions);
-                    carry_out(worker, order.cancel, role, |r| r.counts)
-                }));
-            }
-            if order.arm != Arm::Quiet {
-                for (index, backend) in self.kept_open.iter_mut().enumerate() {
-                    let (free, give_back) = (free.clone(), give_back.clone());
-                    threads.push(scope.spawn(move || {
-                        let mut worker = Self::client_worker(order, window, index);
-                        let means = match order.arm {
-                            Arm::Unpooled => Means::Unpooled(None),
-                            Arm::Pool => Means::Pool(free, give_back),
-                            Arm::ForkOnly => Means::ForkOnly,
-                            Arm::CpuBurn => Means::CpuBurn,
-                            Arm::FailedLogin => Means::FailedLogin(None),
-                            Arm::Vacuum => Means::Vacuum(backend),
-                            Arm::Commit => Means::Commit(backend),
-                            _ => Means::KeptOpen(backend),
-                        };
-                        let role = ClientRole::new(array, means, order.model, &mut worker);
-                        carry_out(worker, order.cancel, role, |r| r.counts)
-                    }));
-                }
-            }
-            threads.into_iter().map(|t| t.join()).collect::<Vec<_>>()
-        });
-        for thread in finished {
-            // A panicking role is a bug; it must not look like a quiet one.
-            let done = thread.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        for done in threads.finish()? {
             record.merge_worker(done.role, &done.recorder, &done.tally, done.cpu_ns);
             record.busiest_thread_ns = record.busiest_thread_ns.max(done.cpu_ns);
             if done.role == Role::Reader {
@@ -263,30 +298,30 @@ impl<L: SharedExclusiveLock> AnyVisit for VisitOn<L> {
         }
         self.pooled.extend(free.try_iter());
         let locks = self.array.lock_counts() - locks_before;
-        Measured {
+        Ok(Measured {
             window,
             record,
             counts,
             by_readers,
             locks,
             extremes: self.array.take_proc_array_lock_extremes(),
-        }
+        })
     }
 
     fn statement_ns(&mut self, snapshots: u32) -> f64 {
         const BATCH: u32 = 2_000;
-        let Some(backend) = self.readers.first_mut() else {
+        let Some(mut backend) = self.readers.first().and_then(|seat| seat.try_lock()) else {
             return 0.0;
         };
+        let Backend { slot, snapshot, .. } = &mut *backend;
         let mut best = f64::MAX;
         for _ in 0..5 {
             let began = MonotonicClock.now_ns();
             for _ in 0..BATCH {
                 for _ in 0..snapshots {
-                    self.array
-                        .get_snapshot_data(backend.slot, &mut backend.snapshot, &mut NoProbe);
+                    self.array.get_snapshot_data(*slot, snapshot, &mut NoProbe);
                 }
-                self.array.snapshot_reset_xmin(backend.slot);
+                self.array.snapshot_reset_xmin(*slot);
             }
             best = best.min((MonotonicClock.now_ns() - began) as f64 / f64::from(BATCH));
         }

@@ -96,9 +96,9 @@ impl LockVisitor for Stress {
                         }
                         assert!(snapshot.xmax.0 >= last_xmax, "xmax goes back");
                         last_xmax = snapshot.xmax.0;
-                        let seen: HashSet<_> = snapshot.xip.iter().copied().collect();
-                        assert_eq!(seen.len(), snapshot.xip.len(), "an xid runs twice");
-                        for xid in &snapshot.xip {
+                        let seen: HashSet<_> = snapshot.xip().iter().copied().collect();
+                        assert_eq!(seen.len(), snapshot.xip().len(), "an xid runs twice");
+                        for xid in snapshot.xip() {
                             assert!(xid.0 >= snapshot.xmin.0 && xid.0 < snapshot.xmax.0);
                         }
                         for xid in &snapshot.subxip {

@@ -100,7 +100,7 @@ impl LockVisitor for Arranged {
         array.get_snapshot_data(slots[0], &mut snapshot, &mut NoProbe);
         // The subxid was the last one given out, and has completed with its transaction.
         let next = array.read_next_transaction_id(&mut NoProbe);
-        assert_eq!((snapshot.xmax, snapshot.xip.len()), (next, 0));
+        assert_eq!((snapshot.xmax, snapshot.xip().len()), (next, 0));
     }
 }
 

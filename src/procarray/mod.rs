@@ -29,6 +29,7 @@ mod freelist;
 mod group_clear;
 #[cfg(test)]
 mod group_clear_tests;
+mod group_list;
 mod horizon;
 mod invariants;
 pub mod locks;

@@ -396,7 +396,7 @@ fn compare(
     backend.xmin = backend.xmin.or(Some(xmin));
     prop_assert_eq!(snapshot.xmax.0, xmax as u32);
     // Reused or scanned: the same set, since what began after it is not before its xmax.
-    prop_assert_eq!(&snapshot.xip, &truncated(running));
+    prop_assert_eq!(snapshot.xip(), &truncated(running));
     prop_assert_eq!(snapshot.xmin.0, xmin as u32);
     // Not so the subxids, which a scan copies whether or not they are before xmax.
     if !valid {

@@ -23,9 +23,9 @@ pub struct Snapshot {
     pub xmin: TransactionId,
     /// No transaction from this one on has ended.
     pub xmax: TransactionId,
-    /// Running top-level transactions between `xmin` and `xmax`, in the order of the
-    /// array (by slot number, not by xid). Without the own one.
-    pub xip: Vec<TransactionId>,
+    /// Room for one of every backend; the first `xcnt` are valid.
+    xip: Box<[TransactionId]>,
+    xcnt: usize,
     /// Their cached subtransactions.
     pub subxip: Vec<TransactionId>,
     /// Whether some backend had more subtransactions than it caches.
@@ -44,13 +44,20 @@ impl Snapshot {
         Self {
             xmin: TransactionId::INVALID,
             xmax: TransactionId::INVALID,
-            xip: Vec::with_capacity(max_backends),
+            xip: vec![TransactionId::INVALID; max_backends].into(),
+            xcnt: 0,
             subxip: Vec::with_capacity(max_backends * PGPROC_MAX_CACHED_SUBXIDS),
             suboverflowed: false,
             global_xmin: TransactionId::INVALID,
             slot_xmins: Default::default(),
             completion_count: 0,
         }
+    }
+
+    /// Running top-level transactions between `xmin` and `xmax`, in the order of the
+    /// array (by slot number, not by xid). Without the own one.
+    pub fn xip(&self) -> &[TransactionId] {
+        &self.xip[..self.xcnt]
     }
 
     /// Makes the next [`ProcArray::get_snapshot_data`] scan the array, as for a
@@ -153,7 +160,6 @@ fn advertise_xmin(my_proc: PgProc<'_>, xmin: TransactionId) {
 /// What a scan starts from: an empty snapshot, and xmax.
 #[inline]
 fn begin_scan(view: &View, snapshot: &mut Snapshot) -> TransactionId {
-    snapshot.xip.clear();
     snapshot.subxip.clear();
     snapshot.suboverflowed = false;
     let latest_completed = view.transam_variables().latest_completed_xid.load(Relaxed);
@@ -162,11 +168,14 @@ fn begin_scan(view: &View, snapshot: &mut Snapshot) -> TransactionId {
 
 /// The loop of `GetSnapshotData` since 14: 4 bytes read per backend, the other
 /// arrays only for those that have an xid. Under ProcArrayLock shared.
-#[inline]
+// Never inlined: amid the caller's variables the loop's own go to the stack, and a snapshot takes a quarter longer.
+#[inline(never)]
 fn scan(view: &View, my_proc: PgProc<'_>, snapshot: &mut Snapshot) {
     let num_procs = view.num_procs();
     let my_pgxactoff = view.offset_of(my_proc);
     let xids = &view.xids()[..num_procs];
+    let status_flags = &view.status_flags()[..num_procs];
+    let subxid_states = &view.subxid_states()[..num_procs];
     debug_assert!(
         my_pgxactoff < num_procs,
         "snapshot for a backend outside the array"
@@ -179,38 +188,69 @@ fn scan(view: &View, my_proc: PgProc<'_>, snapshot: &mut Snapshot) {
         xmin = my_xid;
     }
 
-    for (pgxactoff, xid) in xids.iter().enumerate() {
-        // Read once: GetNewTransactionId may be storing one right now.
-        let xid = TransactionId(xid.get());
-        if !xid.is_valid() || pgxactoff == my_pgxactoff || !xid.precedes(xmax) {
+    // As in C a plain array and a count: a `Vec`'s length would be stored and loaded each time.
+    let xip = &mut snapshot.xip[..num_procs];
+    let mut xcnt = 0;
+    let mut at = 0;
+    while let Some(xid) = next_with_xid(xids, &mut at) {
+        let pgxactoff = at - 1;
+        if pgxactoff == my_pgxactoff || !xid.precedes(xmax) {
             continue;
         }
-        let flags = view.status_flags()[pgxactoff].get();
+        let flags = status_flags[pgxactoff].get();
         if flags & (PROC_IN_LOGICAL_DECODING | PROC_IN_VACUUM) != 0 {
             continue;
         }
         if xid.precedes(xmin) {
             xmin = xid;
         }
-        snapshot.xip.push(xid);
+        xip[xcnt] = xid;
+        xcnt += 1;
         if !snapshot.suboverflowed {
-            let status = SubxidStatus(view.subxid_states()[pgxactoff].get());
-            copy_subxids(view, &view.pgprocnos()[pgxactoff], status, snapshot);
+            let status = SubxidStatus(subxid_states[pgxactoff].get());
+            if !status.is_empty() {
+                copy_subxids(
+                    view,
+                    pgxactoff,
+                    status,
+                    &mut snapshot.subxip,
+                    &mut snapshot.suboverflowed,
+                );
+            }
         }
     }
+    snapshot.xcnt = xcnt;
     snapshot.slot_xmins = view.replication_slot_xmins();
     snapshot.xmin = xmin;
     snapshot.xmax = xmax;
 }
 
+/// The next backend's xid from `at` on that has one, and `at` behind it. A loop of its own: most
+/// backends have none, and all that they cost is a load and a compare.
+#[inline]
+fn next_with_xid(xids: &[AtomicU32], at: &mut usize) -> Option<TransactionId> {
+    while let Some(xid) = xids.get(*at) {
+        *at += 1;
+        // Read once: GetNewTransactionId may be storing one right now.
+        let xid = TransactionId(xid.get());
+        if xid.is_valid() {
+            return Some(xid);
+        }
+    }
+    None
+}
+
 /// The loop of `GetSnapshotData` in 13: the PGXACT of every backend in the array, found by
 /// slot number, and the xmin of each. Under ProcArrayLock shared.
-#[inline]
+#[inline(never)]
 fn scan_pgxacts(view: &View, my_proc: PgProc<'_>, snapshot: &mut Snapshot) {
     let xmax = begin_scan(view, snapshot);
     let (mut xmin, mut global_xmin) = (xmax, xmax);
     let all_procs = view.all_procs();
-    for number in &view.pgprocnos()[..view.num_procs()] {
+    let pgprocnos = &view.pgprocnos()[..view.num_procs()];
+    let xip = &mut snapshot.xip[..pgprocnos.len()];
+    let mut xcnt = 0;
+    for (index, number) in pgprocnos.iter().enumerate() {
         let (xid, its_xmin, flags, status) = all_procs.pgxact(number.get());
         if flags & (PROC_IN_LOGICAL_DECODING | PROC_IN_VACUUM) != 0 {
             continue;
@@ -227,11 +267,19 @@ fn scan_pgxacts(view: &View, my_proc: PgProc<'_>, snapshot: &mut Snapshot) {
         if number.get() == my_proc.number() {
             continue;
         }
-        snapshot.xip.push(xid);
-        if !snapshot.suboverflowed {
-            copy_subxids(view, number, status, snapshot);
+        xip[xcnt] = xid;
+        xcnt += 1;
+        if !snapshot.suboverflowed && !status.is_empty() {
+            copy_subxids(
+                view,
+                index,
+                status,
+                &mut snapshot.subxip,
+                &mut snapshot.suboverflowed,
+            );
         }
     }
+    snapshot.xcnt = xcnt;
     snapshot.slot_xmins = view.replication_slot_xmins();
     snapshot.xmin = xmin;
     snapshot.xmax = xmax;
@@ -242,18 +290,25 @@ fn scan_pgxacts(view: &View, my_proc: PgProc<'_>, snapshot: &mut Snapshot) {
     };
 }
 
-/// `number` is read only where there are subxids, as PostgreSQL does.
-#[inline]
-fn copy_subxids(view: &View, number: &AtomicU32, status: SubxidStatus, snapshot: &mut Snapshot) {
+/// What a snapshot takes from a backend that has subtransactions. Out of line, so that the scans'
+/// loops keep their registers.
+#[cold]
+fn copy_subxids(
+    view: &View,
+    pgxactoff: usize,
+    status: SubxidStatus,
+    subxip: &mut Vec<TransactionId>,
+    suboverflowed: &mut bool,
+) {
     if status.overflowed() {
-        snapshot.suboverflowed = true;
-    } else if status.count() > 0 {
-        // pg_read_barrier: pairs with the fence of get_new_subtransaction_id,
-        // which stores the id before the count.
-        fence(Acquire);
-        let proc = view.proc(number.get());
-        let cached = &proc.subxids()[..status.count()];
-        let cached = cached.iter().map(|xid| TransactionId(xid.get()));
-        snapshot.subxip.extend(cached);
+        *suboverflowed = true;
+        return;
     }
+    // pg_read_barrier: pairs with the fence of get_new_subtransaction_id,
+    // which stores the id before the count.
+    fence(Acquire);
+    let proc = view.proc(view.pgprocnos()[pgxactoff].get());
+    let cached = &proc.subxids()[..status.count()];
+    let cached = cached.iter().map(|xid| TransactionId(xid.get()));
+    subxip.extend(cached);
 }

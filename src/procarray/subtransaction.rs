@@ -100,7 +100,7 @@ mod tests {
             assert_eq!(look(&array), SnapshotSource::Scanned);
             // Sub 2 is the newest completed; the transaction and what has not been rolled back still run.
             assert_eq!(seen.xmax, subs[2].advance());
-            assert_eq!((seen.xmin, &seen.xip[..]), (top, &[top][..]));
+            assert_eq!((seen.xmin, seen.xip()), (top, &[top][..]));
             let mut subxip = seen.subxip.clone();
             subxip.sort_unstable_by_key(|xid| xid.0);
             assert_eq!(subxip, [subs[0], subs[3]]);

@@ -6,7 +6,7 @@ use std::sync::atomic::fence;
 
 use super::array::ProcArray;
 use super::dense::SharedWord;
-use super::group_clear::GroupPart;
+use super::group_list::GroupPart;
 use super::locks::SharedExclusiveLock;
 use super::pgproc::status_flags::{PROC_IN_VACUUM, PROC_VACUUM_STATE_MASK};
 use super::pgproc::{PGPROC_MAX_CACHED_SUBXIDS, PgProc, ProcNumber, SubxidStatus};

@@ -34,6 +34,10 @@ pub struct Factors {
     /// Transactions with an xid that end, per second, over all of the model's committers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit_rate: Option<String>,
+    /// The clients' total rate, as it was asked for: `200/s`, `max`, or a share `50%` of what
+    /// the weakest arm sustains.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_rate: Option<String>,
     /// Authentication: `trust`, `md5` or `scram`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<String>,
@@ -49,6 +53,9 @@ pub struct Factors {
     /// The server's `scram_iterations`, with SCRAM authentication.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scram_iterations: Option<String>,
+    /// What the server logs about each connection (`log_connections`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_connections: Option<String>,
 }
 
 /// A factor beside the number of standing connections.
@@ -68,6 +75,8 @@ pub enum Factor {
     Mapping,
     /// [`Factors::commit_rate`].
     CommitRate,
+    /// [`Factors::client_rate`].
+    ClientRate,
     /// [`Factors::auth`].
     Auth,
     /// [`Factors::tls`].
@@ -78,11 +87,13 @@ pub enum Factor {
     StandingState,
     /// [`Factors::scram_iterations`].
     ScramIterations,
+    /// [`Factors::log_connections`].
+    LogConnections,
 }
 
 impl Factor {
     /// Every factor, in the order in which titles name them.
-    pub const ALL: [Factor; 12] = [
+    pub const ALL: [Factor; 14] = [
         Factor::Pg,
         Factor::SlotOrder,
         Factor::Lock,
@@ -90,12 +101,34 @@ impl Factor {
         Factor::PageSize,
         Factor::Mapping,
         Factor::CommitRate,
+        Factor::ClientRate,
         Factor::Auth,
         Factor::Tls,
         Factor::SharedBuffers,
         Factor::StandingState,
         Factor::ScramIterations,
+        Factor::LogConnections,
     ];
+
+    /// The name of its column in files.
+    pub fn key(self) -> &'static str {
+        match self {
+            Factor::Pg => "pg",
+            Factor::SlotOrder => "slot_order",
+            Factor::Lock => "lock",
+            Factor::Transport => "transport",
+            Factor::PageSize => "page_size",
+            Factor::Mapping => "mapping",
+            Factor::CommitRate => "commit_rate",
+            Factor::ClientRate => "client_rate",
+            Factor::Auth => "auth",
+            Factor::Tls => "tls",
+            Factor::SharedBuffers => "shared_buffers",
+            Factor::StandingState => "standing_state",
+            Factor::ScramIterations => "scram_iterations",
+            Factor::LogConnections => "log_connections",
+        }
+    }
 
     /// The word before the value in titles.
     pub fn name(self) -> &'static str {
@@ -107,11 +140,13 @@ impl Factor {
             Factor::PageSize => "pages",
             Factor::Mapping => "mapping",
             Factor::CommitRate => "commits/s",
+            Factor::ClientRate => "clients at",
             Factor::Auth => "auth",
             Factor::Tls => "TLS",
             Factor::SharedBuffers => "shared_buffers",
             Factor::StandingState => "standing",
             Factor::ScramIterations => "SCRAM iterations",
+            Factor::LogConnections => "log_connections",
         }
     }
 }
@@ -135,11 +170,13 @@ impl Factors {
             Factor::PageSize => &self.page_size,
             Factor::Mapping => &self.mapping,
             Factor::CommitRate => &self.commit_rate,
+            Factor::ClientRate => &self.client_rate,
             Factor::Auth => &self.auth,
             Factor::Tls => &self.tls,
             Factor::SharedBuffers => &self.shared_buffers,
             Factor::StandingState => &self.standing_state,
             Factor::ScramIterations => &self.scram_iterations,
+            Factor::LogConnections => &self.log_connections,
         }
         .as_deref()
     }
@@ -153,11 +190,13 @@ impl Factors {
             Factor::PageSize => &mut self.page_size,
             Factor::Mapping => &mut self.mapping,
             Factor::CommitRate => &mut self.commit_rate,
+            Factor::ClientRate => &mut self.client_rate,
             Factor::Auth => &mut self.auth,
             Factor::Tls => &mut self.tls,
             Factor::SharedBuffers => &mut self.shared_buffers,
             Factor::StandingState => &mut self.standing_state,
             Factor::ScramIterations => &mut self.scram_iterations,
+            Factor::LogConnections => &mut self.log_connections,
         }
     }
 

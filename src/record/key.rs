@@ -74,7 +74,7 @@ named! {
         Monitor = "monitor",
         /// A parallel query's worker, from its start to its end (model).
         ParallelWorker = "parallel-worker",
-        /// A login that fails (model).
+        /// A login that fails; on a server, from the startup message to the server's close.
         FailedLogin = "failed-login",
         /// VACUUM of an empty table (model).
         Vacuum = "vacuum",

@@ -1,5 +1,6 @@
 //! What is recorded: histograms, counts, and the run file that keeps them.
 
+mod block_cpu;
 mod factors;
 mod file;
 mod histogram;
@@ -7,8 +8,11 @@ mod key;
 mod provenance;
 mod recorder;
 mod run;
+mod setup;
+mod survey;
 mod tally;
 
+pub use block_cpu::{BlockCpu, CpuAccount, CpuGroup, Throttling};
 pub use factors::{Factor, Factors, levels_side_by_side, varying};
 pub use file::{RUN_FILE_NAME, RunFileError, find_runs, read_run, write_atomically, write_run};
 pub use histogram::{MERGED_MAX_NS, SeriesHistogram, WORKER_MAX_NS, WorkerHistogram};
@@ -16,7 +20,8 @@ pub use key::{BadSeriesKey, ClockKind, Operation, Phase, Role, SeriesKey};
 pub use provenance::{Provenance, ServerProvenance, ServerSource};
 pub use recorder::{BlockRecord, Recorder, SeriesId};
 pub use run::{
-    AbsentArm, AbsentLevel, Block, BlockCpu, Calibration, Mode, Run, RunStatus, SCHEMA_VERSION,
-    arm_label,
+    AbsentArm, AbsentLevel, Block, Calibration, Mode, Run, RunStatus, SCHEMA_VERSION, arm_label,
 };
+pub use setup::SetupSums;
+pub use survey::{Between, Census, OthersConnections, PoolMode, Survey};
 pub use tally::{ErrorClass, RoleTally};

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use nix::sys::resource::{Resource, getrlimit};
 use serde::{Deserialize, Serialize};
 
+use super::Survey;
+
 /// Tool and machine of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
@@ -67,6 +69,9 @@ pub struct ServerProvenance {
     /// PgBouncer's version, where it takes part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pgbouncer: Option<String>,
+    /// What a server by URL said about itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub survey: Option<Survey>,
 }
 
 /// One PostgreSQL of a run.

@@ -53,6 +53,8 @@ pub struct BlockRecord {
     pub cpu_ns: BTreeMap<super::Role, u64>,
     /// CPU used by the busiest load thread, in ns.
     pub busiest_thread_ns: u64,
+    /// What the load threads of a role used, and how long they waited for a core (server).
+    pub load_threads: BTreeMap<super::Role, super::CpuAccount>,
 }
 
 impl BlockRecord {
@@ -82,6 +84,9 @@ impl BlockRecord {
         self.busiest_thread_ns = self.busiest_thread_ns.max(other.busiest_thread_ns);
         for (role, cpu) in &other.cpu_ns {
             *self.cpu_ns.entry(*role).or_default() += cpu;
+        }
+        for (role, account) in &other.load_threads {
+            self.load_threads.entry(*role).or_default().add(account);
         }
     }
 }

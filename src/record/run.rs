@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Factors, Provenance, Role, RoleTally, SeriesHistogram, SeriesKey};
+use super::{BlockCpu, Factors, Provenance, Role, RoleTally, SeriesHistogram, SeriesKey};
 use crate::arm::Arm;
 use crate::config::Config;
 use crate::load::ClockQuality;
@@ -50,24 +50,6 @@ pub enum RunStatus {
         /// What happened, in one line.
         reason: String,
     },
-}
-
-/// CPU used during a block's whole load (warm-up included), in ns.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct BlockCpu {
-    /// Time over which it was counted, in ns.
-    pub over_ns: u64,
-    /// By process group: `reader`, `client` (worker threads), `server`, `pgbouncer`.
-    pub used_ns: BTreeMap<String, u64>,
-    /// The busiest single load thread's share of one core, 0 to 1.
-    pub busiest_load_thread: f64,
-    /// Machine-wide busy share over all cores, 0 to 1, spinners of low priority
-    /// not counted; `None` where it cannot be read.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub machine_busy: Option<f64>,
-    /// Share of all CPU time that the hypervisor gave to others, 0 to 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub machine_stolen: Option<f64>,
 }
 
 /// One timed stretch of one arm.

@@ -16,7 +16,8 @@ impl ErrorClass {
     }
 }
 
-/// The counts of one role in one block. Warm-up operations are not in them.
+/// The counts of one role in one block. Warm-up operations are not in them,
+/// except where it is said.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoleTally {
     /// Operations due inside the measured window (closed loop: begun inside it).
@@ -25,6 +26,10 @@ pub struct RoleTally {
     /// backlog from the warm-up counts, one left at the end does not. Under a
     /// steady load it equals `scheduled` on average; under overload it is less.
     pub begun_in_window: u64,
+    /// Operations begun at all, warm-up included: what the block's CPU was used
+    /// for. 0 in files of earlier versions.
+    #[serde(default)]
+    pub begun_in_load: u64,
     /// Operations that ended well and were recorded.
     pub recorded: u64,
     /// Operations that ended well but were not timed (the stated 1-in-k sample
@@ -58,6 +63,7 @@ impl RoleTally {
     pub fn merge(&mut self, other: &RoleTally) {
         self.scheduled += other.scheduled;
         self.begun_in_window += other.begun_in_window;
+        self.begun_in_load += other.begun_in_load;
         self.recorded += other.recorded;
         self.untimed += other.untimed;
         self.cut_off += other.cut_off;

@@ -2,18 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
+use super::cells::cells_figure;
+use super::costs::cost_figure;
 use super::figure::{
     Bar, BarGroup, BarSegment, ContrastFigure, ContrastGroup, ContrastMark, ContrastRow,
     CurvePoint, Figure, FigureError, NoiseFloor, PercentileCurve, PercentileFigure,
     PercentilePanel, StackedBarFigure, write_figure,
 };
-use super::level_title::{level_title, listed};
+use super::footer::footer;
+use super::level_title::level_title;
 use super::lock_drawing::lock_tails;
+use super::phase_drawing::phase_bars;
+use super::phases::phase_csv;
 use super::run_export::series_csv;
 use super::sweep_drawing::sweep_figures;
 use crate::arm::Arm;
-use crate::config::ModelConfig;
-use crate::experiment::is_contrast;
+use crate::experiment::{has_costs, has_phases, is_contrast};
 use crate::load::plan::baseline;
 use crate::record::{
     Block, Factor, Factors, Mode, Run, SeriesHistogram, levels_side_by_side, write_atomically,
@@ -37,11 +41,17 @@ pub fn draw_run(
     redraw: &str,
 ) -> Result<Vec<PathBuf>, FigureError> {
     let (run, summary) = item;
-    let path = dir.join("percentiles.csv");
-    write_atomically(&path, series_csv(summary).as_bytes()).map_err(|e| FigureError::Write {
-        path,
-        source: std::io::Error::other(e),
-    })?;
+    write_csv(dir, "percentiles.csv", &series_csv(summary))?;
+    if has_costs(run) {
+        return at_once(vec![
+            Box::new(|| draw(cost_figure(item, redraw), dir, "transactions")),
+            Box::new(|| draw(cpu(run, summary, redraw), dir, "cpu")),
+        ]);
+    }
+    if has_phases(run) {
+        write_csv(dir, "phase-table.csv", &phase_csv(run, summary))?;
+        return draw(phase_bars(item, redraw), dir, "phases");
+    }
     if !is_contrast(run) {
         let sweeps = sweep_figures(item, redraw);
         return at_once(
@@ -56,6 +66,7 @@ pub fn draw_run(
     at_once(vec![
         Box::new(|| draw(response_times(&[item], redraw), dir, "response-time")),
         Box::new(|| draw(excess(&[item], redraw), dir, "excess")),
+        Box::new(|| draw(cells_figure(item, redraw), dir, "cells")),
         Box::new(|| {
             let figure = (run.mode == Mode::Server)
                 .then(|| cpu(run, summary, redraw))
@@ -64,6 +75,23 @@ pub fn draw_run(
         }),
         Box::new(|| draw(lock_tails(item, redraw), dir, "locks")),
     ])
+}
+
+fn write_csv(dir: &Path, name: &str, text: &str) -> Result<(), FigureError> {
+    let path = dir.join(name);
+    write_atomically(&path, text.as_bytes()).map_err(|e| FigureError::Write {
+        path,
+        source: std::io::Error::other(e),
+    })
+}
+
+/// The names of the figures among the files written, without extension.
+pub fn stems(written: &[PathBuf]) -> Vec<String> {
+    written
+        .iter()
+        .filter(|p| p.extension().is_some_and(|e| e == "png"))
+        .filter_map(|p| Some(p.file_stem()?.to_string_lossy().into_owned()))
+        .collect()
 }
 
 /// Draws several runs onto common axes, into `dir`.
@@ -119,92 +147,6 @@ pub(super) fn caution(contender: &ContenderSummary) -> Option<String> {
     (!cautions.is_empty()).then(|| cautions.join("; "))
 }
 
-pub(super) fn footer(items: &[Summarized<'_>], redraw: &str) -> Vec<String> {
-    let mut lines = Vec::new();
-    for (run, _) in items {
-        let p = &run.provenance;
-        let what = match &p.server {
-            Some(server) => format!(
-                "PostgreSQL {}, {}, {}, auth {}",
-                server.versions(),
-                server.kind,
-                server.transport,
-                server.auth
-            ),
-            None => run.config.model.as_ref().map_or(String::new(), model_words),
-        };
-        let rate = run
-            .client_rate_per_second
-            .map_or("closed loop".to_owned(), |r| format!("{r}/s"));
-        lines.push(format!(
-            "{} run {} ({}): {what}; {} readers at {}, {} clients at {rate}; slots {}; {} blocks of {} ms an arm and level",
-            run.mode,
-            run.run_id,
-            run.started_at,
-            run.config.readers,
-            run.config.reader_rate,
-            run.config.clients,
-            listed(&run.config.slot_orders),
-            run.config.blocks,
-            run.config.block_ns() / 1_000_000,
-        ));
-        if let Some(reason) = run.partial_reason() {
-            lines.push(format!("PARTIAL: {reason}"));
-        }
-    }
-    if let Some((run, _)) = items.first() {
-        let p = &run.provenance;
-        lines.push(format!(
-            "{}, {} cores, Linux {}; procbench {} ({}); clock {} {:.0} ns a read",
-            p.cpu_model,
-            p.cores,
-            p.kernel,
-            p.tool_version,
-            p.tool_revision,
-            run.clock.source,
-            run.clock.read_cost_ns
-        ));
-    }
-    lines.push(format!("redraw: {redraw}"));
-    lines
-}
-
-/// The model in words: versions, lock, mapping, what is switched off, what goes on beside.
-fn model_words(model: &ModelConfig) -> String {
-    let mut words = format!(
-        "in-process ProcArray as in PostgreSQL {}, lock {}, mapping {}, pages {}",
-        listed(&model.profiles),
-        model.lock_words(),
-        listed(&model.mappings),
-        listed(&model.page_sizes)
-    );
-    let ablations = model.ablations.to_string();
-    if !ablations.is_empty() {
-        words += &format!(", {ablations}");
-    }
-    let b = &model.background;
-    if b.committers > 0 {
-        let rate = match &model.commit_rates[..] {
-            [] => b.commit_rate_per_second.to_string(),
-            rates => listed(rates),
-        };
-        words += &format!(", {} committers at {rate}/s", b.committers);
-        if b.subtransactions > 0 {
-            words += &format!(" with {} subtransactions", b.subtransactions);
-        }
-    }
-    for (what, rate) in [
-        ("pg_stat_activity", b.monitor_rate_per_second),
-        ("horizon scans", b.horizon_rate_per_second),
-        ("parallel workers", b.parallel_workers_per_second),
-    ] {
-        if rate > 0.0 {
-            words += &format!(", {what} at {rate}/s");
-        }
-    }
-    words
-}
-
 /// Percentiles at which a curve is drawn: even steps on the 1/(1-p) axis, as
 /// far as ten samples lie above, and the ones that tables quote.
 fn curve_percentiles(samples: u64) -> Vec<f64> {
@@ -243,7 +185,8 @@ fn curve(run: &Run, contender: &ContenderSummary, blocks: &[&Block]) -> Option<P
             })
         })
         .collect();
-    (!points.is_empty()).then(|| PercentileCurve {
+    // Few samples carry one percentile or none: no line can be drawn.
+    (points.len() >= 2).then(|| PercentileCurve {
         label: contender.label(),
         arm_index: contender.arm.index(),
         marked: false,
@@ -397,9 +340,8 @@ fn excess_group(
 }
 
 /// CPU that a client transaction costs, by whom: the arm's CPU minus that of
-/// `quiet`, over the transactions offered.
+/// `quiet`, over the transactions that ended well.
 pub fn cpu(run: &Run, summary: &RunSummary, redraw: &str) -> Option<StackedBarFigure> {
-    let rate = run.client_rate_per_second?;
     let groups: Vec<BarGroup> = summary
         .levels
         .iter()
@@ -409,16 +351,17 @@ pub fn cpu(run: &Run, summary: &RunSummary, redraw: &str) -> Option<StackedBarFi
                 .contenders
                 .iter()
                 .filter(|c| !c.twin && c.arm != Arm::Quiet)
+                .filter(|c| c.client_per_second > 0.0)
                 .map(|c| Bar {
                     label: c.label(),
-                    segments: ["client", "server", "pgbouncer"]
+                    segments: ["client", "server", "pgbouncer", "burner"]
                         .into_iter()
                         .filter_map(|group| {
                             let used = c.cpu_cores.get(group)?;
                             let before = quiet.cpu_cores.get(group).copied().unwrap_or(0.0);
                             Some(BarSegment {
                                 series: group.to_owned(),
-                                value_ns: ((used - before) / rate * 1e9).max(0.0),
+                                value_ns: ((used - before) / c.client_per_second * 1e9).max(0.0),
                             })
                         })
                         .collect(),

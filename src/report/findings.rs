@@ -1,5 +1,6 @@
 //! What was found, one sentence each, and never more than the statistics allow.
 
+use super::cells;
 use super::drawings::Summarized;
 use super::format::{count, difference, duration};
 use super::level_title::{level_title, short_title};
@@ -22,6 +23,15 @@ pub fn findings(item: &Summarized<'_>) -> Vec<String> {
         // Lock by lock in the tables; here only what they have in common.
         lines.extend(
             survival
+                .into_iter()
+                .map(|line| format!("{} (exploratory): {line}", place(run))),
+        );
+        return lines;
+    }
+    let cells = cells::sentences(run, summary);
+    if !cells.is_empty() {
+        lines.extend(
+            cells
                 .into_iter()
                 .map(|line| format!("{} (exploratory): {line}", place(run))),
         );
@@ -86,7 +96,7 @@ fn interval(c: &Contrast) -> String {
     )
 }
 
-fn judgement(c: &Contrast, verdict: Verdict, floor: Option<f64>) -> String {
+pub(super) fn judgement(c: &Contrast, verdict: Verdict, floor: Option<f64>) -> String {
     let floor = floor.map_or("unknown".to_owned(), duration);
     let p = c.p_value.map_or(String::new(), |p| format!(", p = {p:.3}"));
     let by = interval(c);
@@ -112,7 +122,7 @@ fn is_declared(run: &Run) -> bool {
         .is_ok_and(|e| e.declared_percentile == run.config.quoted_percentile)
 }
 
-fn clock_word(level: &LevelSummary) -> String {
+pub(super) fn clock_word(level: &LevelSummary) -> String {
     level
         .contenders
         .first()

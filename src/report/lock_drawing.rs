@@ -1,7 +1,8 @@
 //! The figure of a run whose lock varies: readers' and writers' tails side by side.
 
-use super::drawings::{Summarized, caution, footer};
+use super::drawings::{Summarized, caution};
 use super::figure::{TailColumn, TailFigure, TailMark, TailRow};
+use super::footer::footer;
 use crate::arm::Arm;
 use crate::stats::{LockLevel, SeriesTail, lock_levels, percentile_name};
 

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use crate::load::plan::baseline;
-use crate::record::{Role, Run};
-use crate::stats::RunSummary;
+use crate::record::{CpuGroup, Role, Run};
+use crate::stats::{RunSummary, cpu_per_transaction};
 
 use super::export::csv_line;
 
@@ -65,6 +65,30 @@ pub struct SummaryRow {
     pub client_errors: u64,
     /// Client operations cut off.
     pub client_cut_off: u64,
+    /// The postmaster's CPU of one client transaction, without what the readers cost in `quiet`.
+    pub cpu_postmaster_ns: Option<f64>,
+    /// The backends' likewise.
+    pub cpu_backends_ns: Option<f64>,
+    /// PgBouncer's likewise.
+    pub cpu_pooler_ns: Option<f64>,
+    /// That of the helper of `cpu-burn`.
+    pub cpu_burner_ns: Option<f64>,
+    /// The client's load thread's.
+    pub cpu_client_ns: Option<f64>,
+    /// Voluntary context switches of the server's processes and PgBouncer, per second of load.
+    pub server_voluntary_switches_per_s: Option<f64>,
+    /// Involuntary ones.
+    pub server_involuntary_switches_per_s: Option<f64>,
+    /// Voluntary context switches of the load threads.
+    pub load_voluntary_switches_per_s: Option<f64>,
+    /// Involuntary ones.
+    pub load_involuntary_switches_per_s: Option<f64>,
+    /// Time the server's processes and PgBouncer waited for a core, per second of load.
+    pub server_run_delay_ns_per_s: Option<f64>,
+    /// Time the load threads did.
+    pub load_run_delay_ns_per_s: Option<f64>,
+    /// Time for which the cgroups of server and load were held back.
+    pub throttled_ns: Option<u64>,
     /// Why it is struck out.
     pub struck: Option<String>,
     /// Cautions, `; ` between them.
@@ -92,6 +116,10 @@ pub fn summary_rows(run: &Run, summary: &RunSummary) -> Vec<SummaryRow> {
                 .filter(|g| g.severity() == crate::stats::Severity::Caution)
                 .map(ToString::to_string)
                 .collect();
+            let cost = cpu_per_transaction(level, contender);
+            let cpu = |group| cost.as_ref().and_then(|c| c.ns.get(&group)).copied();
+            let switches = |load| contender.cpu.switches_per_second(load);
+            let (server, load) = (switches(false), switches(true));
             for (statistic, estimate) in &contender.reader {
                 let contrast = effect.and_then(|e| e.at(*statistic));
                 rows.push(SummaryRow {
@@ -122,6 +150,18 @@ pub fn summary_rows(run: &Run, summary: &RunSummary) -> Vec<SummaryRow> {
                     client_succeeded: client.succeeded(),
                     client_errors: client.error_count(),
                     client_cut_off: client.cut_off,
+                    cpu_postmaster_ns: cpu(CpuGroup::Postmaster),
+                    cpu_backends_ns: cpu(CpuGroup::Backends),
+                    cpu_pooler_ns: cpu(CpuGroup::Pooler),
+                    cpu_burner_ns: cpu(CpuGroup::Burner),
+                    cpu_client_ns: cpu(CpuGroup::Client),
+                    server_voluntary_switches_per_s: server.map(|s| s.0),
+                    server_involuntary_switches_per_s: server.map(|s| s.1),
+                    load_voluntary_switches_per_s: load.map(|s| s.0),
+                    load_involuntary_switches_per_s: load.map(|s| s.1),
+                    server_run_delay_ns_per_s: contender.cpu.run_delay_ns_per_second(false),
+                    load_run_delay_ns_per_s: contender.cpu.run_delay_ns_per_second(true),
+                    throttled_ns: contender.cpu.throttling.map(|t| t.ns),
                     struck: contender.struck().map(ToString::to_string),
                     cautions: cautions.join("; "),
                 });
@@ -156,7 +196,7 @@ pub fn summary_csv(rows: &[SummaryRow]) -> String {
     out
 }
 
-const HEADER: [&str; 29] = [
+const HEADER: [&str; 41] = [
     "run_id",
     "mode",
     "standing",
@@ -184,6 +224,18 @@ const HEADER: [&str; 29] = [
     "client_succeeded",
     "client_errors",
     "client_cut_off",
+    "cpu_postmaster_ns",
+    "cpu_backends_ns",
+    "cpu_pooler_ns",
+    "cpu_burner_ns",
+    "cpu_client_ns",
+    "server_voluntary_switches_per_s",
+    "server_involuntary_switches_per_s",
+    "load_voluntary_switches_per_s",
+    "load_involuntary_switches_per_s",
+    "server_run_delay_ns_per_s",
+    "load_run_delay_ns_per_s",
+    "throttled_ns",
     "struck",
     "cautions",
 ];

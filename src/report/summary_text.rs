@@ -1,11 +1,15 @@
 //! What was found, in plain words: for the terminal and for SUMMARY.md.
 
 use super::accounting::accounting_markdown;
+use super::cells::cell_table_markdown;
+use super::costs::cost_tables_markdown;
+use super::cpu_table::cpu_tables_markdown;
 use super::drawings::Summarized;
 use super::findings::{agreement, findings, place};
 use super::format::{count, difference, duration};
 use super::level_title::{factor_cells, short_title};
 use super::lock_table::lock_tables_markdown;
+use super::phases::phase_tables_markdown;
 use super::sweep_words::sweep_tables_markdown;
 use super::table::level_pacing;
 use crate::experiment::{Experiment, is_contrast};
@@ -58,11 +62,15 @@ pub fn markdown(experiment: &Experiment, items: &[Summarized<'_>], figures: &[St
     out += "\n## Numbers\n\n";
     for (run, summary) in items {
         if is_contrast(run) {
+            out += &cell_table_markdown(run, summary);
             out += &number_table(run, summary);
         }
+        out += &cost_tables_markdown(run, summary);
+        out += &phase_tables_markdown(run, summary);
         out += &sweep_tables_markdown(run, summary);
         out += &lock_tables_markdown(run, summary);
         out += &accounting_markdown(run, summary);
+        out += &cpu_tables_markdown(run, summary);
     }
     if !figures.is_empty() {
         out += "## Figures\n\n";
@@ -77,14 +85,18 @@ pub fn markdown(experiment: &Experiment, items: &[Summarized<'_>], figures: &[St
     out
 }
 
-fn certainty(item: &Summarized<'_>) -> Vec<String> {
+pub(super) fn certainty(item: &Summarized<'_>) -> Vec<String> {
     let (run, summary) = item;
     let starts: std::collections::BTreeSet<u32> = run.blocks.iter().map(|b| b.visit).collect();
+    let on = if run.config.server.as_ref().is_some_and(|s| s.is_url()) {
+        "on one server, which was not started anew".to_owned()
+    } else {
+        format!("over {} fresh starts", starts.len())
+    };
     let mut lines = vec![format!(
-        "{}: {} blocks over {} fresh starts, interleaved in random order (seed {}); intervals resample blocks; the swapping test errs in at most 5 % of cases for one outcome. Only the primary outcome is confirmatory; everything else is exploratory and not corrected for multiplicity.",
+        "{}: {} blocks {on}, interleaved in random order (seed {}); intervals resample blocks; the swapping test errs in at most 5 % of cases for one outcome. Only the primary outcome is confirmatory; everything else is exploratory and not corrected for multiplicity.",
         place(run),
         run.blocks.len(),
-        starts.len(),
         run.config.seed
     )];
     if let Some(reason) = run.partial_reason() {
@@ -182,7 +194,7 @@ fn limits(items: &[Summarized<'_>]) -> Vec<String> {
                     "Not other machines: load and server share {} cores ({}), so CPU queueing is part of every tail.",
                     p.cores, p.cpu_model
                 ));
-                lines.push("Not other versions, slot orders or page sizes: one of each was measured, and slot order was arranged but not verified.".to_owned());
+                lines.push(one_of_each(summary));
             }
             Mode::Model => {
                 let lock = match other_locks(run).as_slice() {
@@ -203,6 +215,25 @@ fn limits(items: &[Summarized<'_>]) -> Vec<String> {
     lines
 }
 
+/// Which of a server's factors did not vary.
+fn one_of_each(summary: &RunSummary) -> String {
+    let single: Vec<&str> = [
+        (Factor::Pg, "versions"),
+        (Factor::SlotOrder, "slot orders"),
+        (Factor::PageSize, "page sizes"),
+        (Factor::Auth, "authentication"),
+        (Factor::Transport, "transports"),
+    ]
+    .iter()
+    .filter(|(factor, _)| !summary.varying.contains(factor))
+    .map(|(_, words)| *words)
+    .collect();
+    format!(
+        "Not other {}: one of each was measured. Slot order was arranged but not verified.",
+        single.join(", ")
+    )
+}
+
 /// The run's locks that are not PostgreSQL's.
 fn other_locks(run: &Run) -> Vec<&'static str> {
     let locks = run.config.model.iter().flat_map(|model| &model.locks);
@@ -212,7 +243,7 @@ fn other_locks(run: &Run) -> Vec<&'static str> {
         .collect()
 }
 
-fn number_table(run: &Run, summary: &RunSummary) -> String {
+pub(super) fn number_table(run: &Run, summary: &RunSummary) -> String {
     let base = baseline(&run.config.arms);
     let clock = summary
         .levels
@@ -275,7 +306,7 @@ fn number_table(run: &Run, summary: &RunSummary) -> String {
     out + "\n"
 }
 
-fn provenance(run: &Run) -> String {
+pub(super) fn provenance(run: &Run) -> String {
     let p = &run.provenance;
     let mut out = format!(
         "- {} run `{}` of {}: procbench {} (revision {}, {}), {}, {} cores, Linux {}, clock {} ({:.0} ns a read)\n",

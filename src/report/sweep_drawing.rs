@@ -1,7 +1,8 @@
 //! From sweeps to figures: which lines go into which panel, and how they look.
 
-use super::drawings::{Summarized, footer};
+use super::drawings::Summarized;
 use super::figure::{SweepCurve, SweepDot, SweepFigure, SweepPanel, SweepUnit, SweepX};
+use super::footer::footer;
 use super::sweep_words::{LineNames, slope_words, sweeps_of};
 use crate::record::{Factor, Factors};
 use crate::stats::{Along, Quantity, Sweep, SweepLine, sweep_lines};
@@ -64,7 +65,7 @@ fn figures(item: Summarized<'_>, sweep: &Sweep, redraw: &str) -> Vec<(String, Sw
                 logarithmic: sweep.logarithmic,
                 along: sweep.along.words().to_owned(),
                 x: match sweep.along {
-                    Along::Standing => SweepX::Linear,
+                    Along::Standing | Along::ClientRate => SweepX::Linear,
                     Along::CommitRate => SweepX::Logarithmic,
                 },
                 interval: format!(
@@ -96,7 +97,7 @@ fn panel_title(key: &Factors, varying: &[Factor]) -> String {
 fn unit(quantity: Quantity) -> SweepUnit {
     match quantity {
         Quantity::Time(..) => SweepUnit::Time,
-        Quantity::Ratio { share: true, .. } => SweepUnit::Share,
+        Quantity::Ratio { share: true, .. } | Quantity::Cpu(_) => SweepUnit::Share,
         Quantity::Ratio { .. } => SweepUnit::Number,
     }
 }

@@ -70,7 +70,7 @@ impl LineNames {
 pub(super) fn value_words(quantity: Quantity, value: f64) -> String {
     match quantity {
         Quantity::Time(..) => duration(value),
-        Quantity::Ratio { share: true, .. } => format!("{:.1} %", 100.0 * value),
+        Quantity::Ratio { share: true, .. } | Quantity::Cpu(_) => format!("{:.1} %", 100.0 * value),
         Quantity::Ratio { .. } => format!("{value:.2}"),
     }
 }
@@ -78,7 +78,9 @@ pub(super) fn value_words(quantity: Quantity, value: f64) -> String {
 fn change_words(quantity: Quantity, value: f64) -> String {
     match quantity {
         Quantity::Time(..) => difference(value),
-        Quantity::Ratio { share: true, .. } => format!("{:+.1} points", 100.0 * value),
+        Quantity::Ratio { share: true, .. } | Quantity::Cpu(_) => {
+            format!("{:+.1} points", 100.0 * value)
+        }
         Quantity::Ratio { .. } => format!("{value:+.2}"),
     }
 }

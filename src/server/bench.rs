@@ -1,11 +1,15 @@
 //! Server mode's bench: a fresh server for each visit, load threads, standing
 //! connections, and one block after another on them.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use super::crew::CrewSpec;
+use super::fork_count::ForkCount;
 use super::levels::{Supply, named, spec_of};
 use super::load_thread::LoadThread;
+use super::own_tables;
 use super::provision::{
     PgBouncerSpec, RunningPgBouncer, RunningServer, ServerChoice, ServerKind, ServerUrl,
     init_pgbench_accounts, provision, start_pgbouncer,
@@ -15,15 +19,20 @@ use super::server_facts::{
     SettingsSeen, read_settings, server_provenance, server_remarks, server_source,
 };
 use super::settle::stable_children;
+use super::setup_log;
 use super::standing::{Layout, Standing};
+use super::survey::Surveyed;
 use super::visit::{Measured, OpenVisit, Stretch};
 use crate::arm::Arm;
 use crate::config::{Config, ServerConfig, Statement};
+use crate::load::connection_cost::ConnectionCost;
 use crate::load::cpu::Watched;
 use crate::load::driver::{Bench, Failure};
 use crate::load::plan::{BlockSpec, Visit};
-use crate::load::{Cancel, Clock, MonotonicClock, OfferedRate, derive_seed};
-use crate::record::{AbsentArm, AbsentLevel, Block, Factors, Role, ServerProvenance, ServerSource};
+use crate::load::{Cancel, ClientRates, Clock, MonotonicClock, OfferedRate, derive_seed};
+use crate::record::{
+    AbsentArm, AbsentLevel, Between, Block, Factors, PoolMode, Role, ServerProvenance, ServerSource,
+};
 
 /// Closed-loop calibration of one arm: warm-up and measured time.
 const CALIBRATION_NS: (u64, u64) = (150_000_000, 450_000_000);
@@ -39,16 +48,16 @@ pub struct ServerRequest {
 
 /// Server mode's [`Bench`].
 pub struct ServerBench<'a> {
-    config: &'a Config,
+    pub(super) config: &'a Config,
     asked_for: &'a ServerConfig,
     request: &'a ServerRequest,
-    cancel: Cancel,
-    say: &'a dyn Fn(&str),
+    pub(super) cancel: Cancel,
+    pub(super) say: &'a dyn Fn(&str),
     supply: Supply,
     began_ns: u64,
-    client_rate: OfferedRate,
+    pub(super) client_rates: ClientRates,
     /// Arms that take part, as found by [`Bench::prepare`].
-    arms: Vec<Arm>,
+    pub(super) arms: Vec<Arm>,
     open: Option<OpenVisit>,
     /// What the first server of each source was; every later one must be the same.
     first: BTreeMap<Option<String>, SameServer>,
@@ -56,7 +65,13 @@ pub struct ServerBench<'a> {
     /// Every source that was started, in order.
     sources: Vec<ServerSource>,
     settings: SettingsSeen,
-    remarks: Vec<String>,
+    pub(super) remarks: Vec<String>,
+    /// What a connection costs, by level, as far as it is known.
+    pub(super) costs: BTreeMap<Factors, ConnectionCost>,
+    /// procbench itself, for the helper of `cpu-burn`.
+    pub(super) helper_program: Option<PathBuf>,
+    /// What was seen of a server by URL.
+    surveyed: Option<Surveyed>,
 }
 
 impl<'a> ServerBench<'a> {
@@ -75,7 +90,7 @@ impl<'a> ServerBench<'a> {
             say,
             supply: Supply::new(&request.choice, &asked_for.sources),
             began_ns: MonotonicClock.now_ns(),
-            client_rate: OfferedRate::Max,
+            client_rates: ClientRates::default(),
             arms: config.arms.clone(),
             open: None,
             first: BTreeMap::new(),
@@ -83,6 +98,19 @@ impl<'a> ServerBench<'a> {
             sources: Vec::new(),
             settings: SettingsSeen::default(),
             remarks: Vec::new(),
+            costs: BTreeMap::new(),
+            helper_program: std::env::current_exe().ok(),
+            surveyed: None,
+        }
+    }
+
+    /// Where the `procbench` program is, if it is not the program that runs (as in a test): `cpu-burn`
+    /// starts it as its helper.
+    #[must_use]
+    pub fn with_helper_program(self, program: impl Into<PathBuf>) -> Self {
+        ServerBench {
+            helper_program: Some(program.into()),
+            ..self
         }
     }
 
@@ -153,6 +181,7 @@ impl<'a> ServerBench<'a> {
             auth: named(level.auth.as_deref())?,
             pool_size: self.config.pool_size,
             max_client_conn: 4 * self.config.clients + 100,
+            pool_mode: PoolMode::Transaction,
             url: self.request.pgbouncer.clone(),
         })
     }
@@ -185,7 +214,38 @@ impl<'a> ServerBench<'a> {
         settings
     }
 
-    fn open(&self) -> Result<&OpenVisit, Failure> {
+    /// Looks at a server by URL, once, before anything is asked of it. The cap holds for whatever is not
+    /// known to be on this machine: behind a proxy or tunnel on loopback, too.
+    fn survey(&mut self, server: &RunningServer) -> Result<(), Failure> {
+        if self.is_ours() || self.surveyed.is_some() {
+            return Ok(());
+        }
+        let found = Surveyed::look(server.endpoint());
+        let direct = found
+            .as_ref()
+            .is_ok_and(|s| s.survey.between == Between::Nothing);
+        if !direct && let Some(beyond) = self.config.beyond_cap() {
+            return Err(Failure::Fatal(beyond));
+        }
+        match found {
+            Ok(found) => {
+                let needed = u64::from(self.config.most_connections());
+                let (free, most) = (found.survey.free_connections, found.survey.max_connections);
+                if direct && free < needed {
+                    return Err(Failure::Fatal(format!(
+                        "too few free connections: {needed} are needed, and of max_connections = {most} about {free} are free for this role: ask for fewer --readers, --clients or --standing"
+                    )));
+                }
+                self.surveyed = Some(found);
+            }
+            Err(problem) => self
+                .remarks
+                .push(format!("the server could not be looked at: {problem}")),
+        }
+        Ok(())
+    }
+
+    pub(super) fn open(&self) -> Result<&OpenVisit, Failure> {
         self.open
             .as_ref()
             .ok_or_else(|| Failure::Fatal("no visit is open".into()))
@@ -225,6 +285,8 @@ fn persistent_connections(arms: &[Arm], readers: u32, clients: u32, pool_size: u
     let of = |takes_part: bool, count: u32| if takes_part { count } else { 0 };
     readers
         + of(arms.contains(&Arm::KeptOpen), clients)
+        + of(arms.contains(&Arm::Vacuum), clients)
+        + of(arms.contains(&Arm::Commit), clients)
         + of(arms.contains(&Arm::Pool), pool_size)
         // PgBouncer's own server connections, whichever of its arms run.
         + of(arms.iter().any(|a| a.needs_pgbouncer()), pool_size)
@@ -276,12 +338,15 @@ impl Bench for ServerBench<'_> {
         absent
     }
 
-    fn set_client_rate(&mut self, rate: OfferedRate) {
-        self.client_rate = rate;
+    fn set_client_rates(&mut self, rates: ClientRates) {
+        self.client_rates = rates;
+        // At another rate a connection costs something else.
+        self.costs.clear();
     }
 
     fn open_visit(&mut self, visit: &Visit) -> Result<(), Failure> {
         let server = self.start_server(&visit.factors)?;
+        self.survey(&server)?;
         let failed = |what: &str, message: String| {
             if self.cancel.is_cancelled() {
                 return Failure::Interrupted;
@@ -293,6 +358,10 @@ impl Bench for ServerBench<'_> {
             };
             Failure::Fatal(format!("{what}: {message}{hint}"))
         };
+        if self.is_ours() {
+            own_tables::create(&server, &self.arms, self.config.clients)
+                .map_err(|e| failed("the tables of vacuum and commit", e.message))?;
+        }
         let pgbouncer = if self.wants_pgbouncer() {
             let asked = self.pgbouncer_spec(&visit.factors)?;
             let started = start_pgbouncer(&server, &asked, &|_| {});
@@ -350,48 +419,61 @@ impl Bench for ServerBench<'_> {
             pgbouncer: pgbouncer.as_ref().and_then(RunningPgBouncer::pid),
         };
         let factors = self.factors(&server, &visit.factors, &settings);
+        let burner = self.start_burner(watched.postmaster);
         self.open = Some(OpenVisit {
             readers,
             clients,
+            burner: RefCell::new(burner),
             standing,
             pgbouncer,
             server,
             base_children,
             watched,
+            last_reading: RefCell::new(None),
+            forks: RefCell::new(ForkCount::start()),
             factors,
         });
-        Ok(())
+        self.learn_connection_cost()
     }
 
     fn run_block(&mut self, spec: &BlockSpec) -> Result<Block, Failure> {
         let visit = self.open()?;
         let (settle, settled) = visit.settle(&self.cancel);
+        let factors = visit.factors.clone();
+        let burn_ns = self.burn_ns(&factors);
+        let mark = setup_log::mark(visit, spec.arm);
         let Measured {
             window,
             record,
             cpu,
+            mut counters,
         } = visit.measure(&Stretch {
             config: self.config,
             arm: spec.arm,
-            rates: (self.config.reader_rate, self.client_rate),
+            rates: (self.config.reader_rate, self.client_rates.at(&spec.factors)),
             lengths_ns: (self.config.warmup_ns, self.config.block_ns()),
+            burn_ns,
             seed_path: u64::from(spec.index) + 1,
             cancel: &self.cancel,
         })?;
+        counters.extend(setup_log::counters_since(visit, mark, &record));
+        if let Some(cost) = self.costs.get_mut(&factors) {
+            cost.add(spec.arm, &cpu, &record.tallies, burn_ns.unwrap_or(0));
+        }
         Ok(Block {
             index: spec.index,
             arm: spec.arm,
             twin: spec.twin,
             round: spec.round,
             visit: spec.visit,
-            factors: visit.factors.clone(),
+            factors,
             start_ns: window.measure_from_ns.saturating_sub(self.began_ns),
             measured_ns: window.measured_ns(),
             settle_ns: settle.as_nanos() as u64,
             settled,
             tallies: record.tallies,
             cpu,
-            counters: BTreeMap::new(),
+            counters,
             series: record.series,
         })
     }
@@ -404,6 +486,7 @@ impl Bench for ServerBench<'_> {
             arm,
             rates: (self.config.reader_rate, OfferedRate::Max),
             lengths_ns: CALIBRATION_NS,
+            burn_ns: self.burn_ns(&visit.factors),
             seed_path: derive_seed(0, &[arm.index() as u64]),
             cancel: &self.cancel,
         })?;
@@ -415,12 +498,19 @@ impl Bench for ServerBench<'_> {
     }
 
     fn close_visit(&mut self) {
+        let endpoint = self.open.as_ref().map(|o| o.server.endpoint().clone());
         self.open = None;
+        if let (Some(endpoint), Some(surveyed)) = (endpoint, &mut self.surveyed)
+            && !self.cancel.is_cancelled()
+        {
+            surveyed.look_again(&endpoint);
+        }
     }
 
     fn describe(&self) -> (Option<ServerProvenance>, Vec<String>) {
         let provenance = self.provenance.clone().map(|provenance| ServerProvenance {
             servers: self.sources.clone(),
+            survey: self.surveyed.as_ref().map(|s| s.survey.clone()),
             ..provenance
         });
         (provenance, self.remarks.clone())
@@ -439,6 +529,7 @@ mod tests {
         assert_eq!(held(&[Arm::Pool]), 11);
         assert_eq!(held(&[Arm::Pgbouncer]), 11);
         assert_eq!(held(&[Arm::Pgbouncer, Arm::PgbouncerKept]), 11);
-        assert_eq!(held(&Arm::ALL), 4 + 20 + 7 + 7);
+        assert_eq!(held(&[Arm::FailedLogin, Arm::CpuBurn]), 4);
+        assert_eq!(held(&Arm::ALL), 4 + 3 * 20 + 7 + 7);
     }
 }

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_postgres::tls::NoTlsStream;
 use tokio_postgres::{Client, Connection, NoTls};
@@ -139,9 +141,35 @@ impl Target {
         times: Arc<PhaseTimes>,
         disconnect: Disconnect,
     ) -> Result<(Client, PhasedConnection), tokio_postgres::Error> {
-        let stream = PhaseStream::new(socket, times, disconnect);
-        self.config.connect_raw(stream, NoTls).await
+        self.start_up_on(PhaseStream::new(socket, times, disconnect))
+            .await
     }
+
+    /// As [`Target::start_up`], on any stream.
+    ///
+    /// # Errors
+    /// What tokio-postgres reports.
+    pub(super) async fn start_up_on<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+    ) -> Result<(Client, Connection<S, NoTlsStream>), tokio_postgres::Error> {
+        let started = self.config.connect_raw(stream, NoTls).await?;
+        note_sessions(1);
+        Ok(started)
+    }
+}
+
+/// Sessions that this process has opened on any server.
+static OPENED: AtomicU64 = AtomicU64::new(0);
+
+/// How many sessions this process has opened so far: to be taken off what a server counts.
+pub(crate) fn sessions_opened() -> u64 {
+    OPENED.load(Ordering::Relaxed)
+}
+
+/// Counts sessions that were opened.
+pub(crate) fn note_sessions(count: u64) {
+    OPENED.fetch_add(count, Ordering::Relaxed);
 }
 
 /// The class of a failed statement or startup.

@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
+use super::burner::Burn;
 use super::connect::Target;
 use super::frontend::Frontend;
 use super::operations::Means;
+use super::own_tables::statement_of;
 use super::pool::{Pool, open_pool};
 use super::provision::Endpoint;
 use super::session::{ConnectError, Session, StatementTexts};
@@ -15,7 +17,8 @@ use crate::config::{Disconnect, Protocol, Statement};
 use crate::load::clock::thread_cpu_ns;
 use crate::load::timer::PreciseTimer;
 use crate::load::{Arrivals, Cancel, OfferedRate, Schedule, Window, Worker, derive_seed};
-use crate::record::{BlockRecord, Operation, Role};
+use crate::procfs::TaskCpu;
+use crate::record::{BlockRecord, CpuAccount, Operation, Role};
 
 /// What a crew is to do in one block.
 #[derive(Debug, Clone)]
@@ -30,6 +33,8 @@ pub struct BlockOrder {
     pub arrivals: Arrivals,
     /// Seed of this crew in this block.
     pub seed: u64,
+    /// What an operation of `cpu-burn` burns.
+    pub burn: Option<Burn>,
     /// Stop request.
     pub cancel: Cancel,
 }
@@ -105,25 +110,27 @@ pub(super) struct Crew {
     disconnect: Disconnect,
     count: u32,
     server: Target,
+    dbname: String,
     pgbouncer: Option<Target>,
-    /// Persistent connections: the readers' own, or the clients' by arm.
+    /// Persistent connections: the readers' own, or the clients' of `kept-open`.
     direct: Vec<Worktool>,
     through_pgbouncer: Vec<Worktool>,
+    vacuuming: Vec<Worktool>,
+    committing: Vec<Worktool>,
     pool: Option<Pool>,
     timer_lead_ns: u64,
 }
 
+/// One connection for each of `statements`.
 async fn persistent(
     target: &Target,
-    count: u32,
-    statement: &Statement,
+    statements: &[Statement],
     protocol: Protocol,
 ) -> Result<Vec<Worktool>, ConnectError> {
     let mut tools = Vec::new();
-    for worker in 0..count {
+    for (worker, statement) in (0u64..).zip(statements) {
         let mut session = Frontend::open(target).await?;
-        let texts = StatementTexts::new(statement.clone(), u64::from(worker));
-        let mut texts = texts.sent_by(protocol);
+        let mut texts = StatementTexts::new(statement.clone(), worker).sent_by(protocol);
         // The first statement of a session loads catalogues; not our subject.
         texts.run_on(&mut session).await.map_err(|e| ConnectError {
             message: format!("the query failed ({e}): {statement}"),
@@ -138,6 +145,14 @@ async fn persistent(
         });
     }
     Ok(tools)
+}
+
+/// What the clients of an arm with statements of its own run; nothing if it does not take part.
+fn own_statements(arm: Arm, arms: &[Arm], count: u32) -> Vec<Statement> {
+    let clients = if arms.contains(&arm) { count } else { 0 };
+    (0..clients)
+        .filter_map(|client| statement_of(arm, client))
+        .collect()
 }
 
 impl Crew {
@@ -156,7 +171,8 @@ impl Crew {
                 protocol,
             } => {
                 let target = resolve(&server)?;
-                let direct = persistent(&target, count, &statement, protocol).await?;
+                let same = vec![statement.clone(); count as usize];
+                let direct = persistent(&target, &same, protocol).await?;
                 Ok(Crew {
                     role: Role::Reader,
                     operation: Operation::Statement,
@@ -165,9 +181,12 @@ impl Crew {
                     disconnect: Disconnect::Wait,
                     count,
                     server: target,
+                    dbname: server.dbname,
                     pgbouncer: None,
                     direct,
                     through_pgbouncer: Vec::new(),
+                    vacuuming: Vec::new(),
+                    committing: Vec::new(),
                     pool: None,
                     timer_lead_ns,
                 })
@@ -187,14 +206,18 @@ impl Crew {
                 if let Some(address) = &pgbouncer {
                     fill_pgbouncer(address, pool_size).await?;
                 }
+                let same = vec![statement.clone(); count as usize];
                 let direct = if arms.contains(&Arm::KeptOpen) {
-                    persistent(&target, count, &statement, protocol).await?
+                    persistent(&target, &same, protocol).await?
                 } else {
                     Vec::new()
                 };
+                let own = |arm| own_statements(arm, &arms, count);
+                let vacuuming = persistent(&target, &own(Arm::Vacuum), Protocol::Simple).await?;
+                let committing = persistent(&target, &own(Arm::Commit), Protocol::Simple).await?;
                 let through_pgbouncer = match &pgbouncer {
                     Some(address) if arms.contains(&Arm::PgbouncerKept) => {
-                        persistent(address, count, &statement, protocol).await?
+                        persistent(address, &same, protocol).await?
                     }
                     _ => Vec::new(),
                 };
@@ -211,9 +234,12 @@ impl Crew {
                     disconnect,
                     count,
                     server: target,
+                    dbname: server.dbname,
                     pgbouncer,
                     direct,
                     through_pgbouncer,
+                    vacuuming,
+                    committing,
                     pool,
                     timer_lead_ns,
                 })
@@ -221,14 +247,21 @@ impl Crew {
         }
     }
 
-    /// The tools for this arm; persistent ones are taken out and must be put back.
-    async fn tools(&mut self, arm: Arm) -> Result<Vec<Worktool>, CrewError> {
-        let keep = match (self.role, arm) {
+    /// Where the persistent connections of an arm are kept, if it has any.
+    fn kept(&mut self, arm: Arm) -> Option<&mut Vec<Worktool>> {
+        match (self.role, arm) {
             (Role::Reader, _) | (Role::Client, Arm::KeptOpen) => Some(&mut self.direct),
             (Role::Client, Arm::PgbouncerKept) => Some(&mut self.through_pgbouncer),
+            (Role::Client, Arm::Vacuum) => Some(&mut self.vacuuming),
+            (Role::Client, Arm::Commit) => Some(&mut self.committing),
             _ => None,
-        };
-        if let Some(keep) = keep {
+        }
+    }
+
+    /// The tools for this block; persistent ones are taken out and must be put back.
+    async fn tools(&mut self, order: &BlockOrder) -> Result<Vec<Worktool>, CrewError> {
+        let arm = order.arm;
+        if let Some(keep) = self.kept(arm) {
             for tool in keep.iter_mut() {
                 if let Means::Persistent { target, session } = &mut tool.means
                     && session.as_mut().is_none_or(Frontend::is_closed)
@@ -255,13 +288,15 @@ impl Crew {
                     Arm::Pool => {
                         Means::Pooled(self.pool.clone().ok_or_else(|| absent("the pool"))?)
                     }
-                    Arm::Quiet
-                    | Arm::KeptOpen
-                    | Arm::PgbouncerKept
-                    | Arm::FailedLogin
-                    | Arm::Vacuum
-                    | Arm::Commit
-                    | Arm::CpuBurn => {
+                    Arm::FailedLogin => Means::FailedLogin {
+                        target: self.server.clone(),
+                        dbname: self.dbname.clone(),
+                    },
+                    Arm::CpuBurn => {
+                        let burn = order.burn.clone();
+                        Means::Burn(burn.ok_or_else(|| absent("the cpu-burn helper"))?)
+                    }
+                    Arm::Quiet | Arm::KeptOpen | Arm::PgbouncerKept | Arm::Vacuum | Arm::Commit => {
                         return Err(CrewError::Harness(format!("{arm} has no means of its own")));
                     }
                 };
@@ -278,7 +313,8 @@ impl Crew {
         if self.role == Role::Client && order.arm == Arm::Quiet {
             return Ok(record);
         }
-        let tools = self.tools(order.arm).await?;
+        let tools = self.tools(order).await?;
+        let thread_before = TaskCpu::of_this_thread();
         let cpu_before = thread_cpu_ns();
         let workers = tools.len();
         let mut tasks = Vec::with_capacity(workers);
@@ -311,17 +347,26 @@ impl Crew {
         let used = thread_cpu_ns() - cpu_before;
         record.cpu_ns.insert(self.role, used);
         record.busiest_thread_ns = used;
-        match (self.role, order.arm) {
-            (Role::Reader, _) | (Role::Client, Arm::KeptOpen) => self.direct = back,
-            (Role::Client, Arm::PgbouncerKept) => self.through_pgbouncer = back,
-            _ => {}
+        let thread = TaskCpu::of_this_thread().zip(thread_before);
+        let account = CpuAccount {
+            used_ns: used,
+            ..thread.map_or_else(CpuAccount::default, |(now, then)| now.since(&then))
+        };
+        record.load_threads.insert(self.role, account);
+        if let Some(keep) = self.kept(order.arm) {
+            *keep = back;
         }
         failed.map_or(Ok(record), |message| Err(CrewError::Harness(message)))
     }
 
     /// Disconnects.
     pub(super) async fn close(self) {
-        let tools = self.direct.into_iter().chain(self.through_pgbouncer);
+        let tools = self
+            .direct
+            .into_iter()
+            .chain(self.through_pgbouncer)
+            .chain(self.vacuuming)
+            .chain(self.committing);
         let closing = async {
             for tool in tools {
                 if let Means::Persistent {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use super::provision::{FIRST_WITH_ITERATIONS, ServerChoice, ServerSpec, obtain};
-use crate::config::{Config, PgSource, ServerConfig, size_kb};
+use crate::config::{
+    Config, FIRST_WITH_SETUP_DURATIONS, LogConnections, PgSource, ServerConfig, size_kb,
+};
 use crate::load::driver::Failure;
 use crate::procarray::PageSize;
 use crate::procfs;
@@ -28,6 +30,11 @@ pub(super) fn named<T: FromStr<Err: ToString> + Default>(name: Option<&str>) -> 
 pub(super) fn spec_of(level: &Factors, max_connections: u32) -> Result<ServerSpec, Failure> {
     let defaults = ServerSpec::default();
     let source = level.pg.as_deref().map(PgSource::from_str).transpose();
+    let log_connections: LogConnections = named(level.log_connections.as_deref())?;
+    let mut settings = defaults.settings;
+    if log_connections != LogConnections::Off {
+        settings.push(("log_connections".to_owned(), log_connections.to_string()));
+    }
     Ok(ServerSpec {
         source: source.map_err(Failure::Fatal)?,
         max_connections,
@@ -47,7 +54,7 @@ pub(super) fn spec_of(level: &Factors, max_connections: u32) -> Result<ServerSpe
             })
             .transpose()?,
         tls: named(level.tls.as_deref())?,
-        settings: defaults.settings,
+        settings,
     })
 }
 
@@ -125,6 +132,15 @@ impl Supply {
         {
             return Some(format!(
                 "PostgreSQL {major} has no scram_iterations: they came with {FIRST_WITH_ITERATIONS}"
+            ));
+        }
+        let setups = LogConnections::SetupDurations.to_string();
+        if let Some(major) = major
+            && major < FIRST_WITH_SETUP_DURATIONS
+            && level.log_connections == Some(setups)
+        {
+            return Some(format!(
+                "PostgreSQL {major} does not log setup_durations: they came with {FIRST_WITH_SETUP_DURATIONS}"
             ));
         }
         let spec = spec_of(level, max_connections).ok()?;

@@ -1,22 +1,30 @@
 //! Server mode: the arms on real PostgreSQL connections.
 
 mod bench;
+mod burn_calibration;
+pub mod burner;
 mod connect;
 mod crew;
 mod death;
+mod failed_login;
 #[cfg(test)]
 mod fake_server;
+mod fork_count;
 mod frontend;
 mod levels;
 mod load_thread;
 mod operations;
+mod own_tables;
 mod phase_stream;
 mod pool;
 mod same_server;
 mod server_facts;
 mod session;
 mod settle;
+pub mod setup_log;
 mod standing;
+mod startup_tap;
+mod survey;
 mod task_loop;
 mod tls;
 mod visit;

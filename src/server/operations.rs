@@ -2,7 +2,9 @@
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::burner::{Burn, burn_once};
 use super::connect::Target;
+use super::failed_login::refused_login;
 use super::frontend::Frontend;
 use super::phase_stream::Socket;
 use super::pool::{Lent, Pool};
@@ -32,6 +34,15 @@ pub enum Means {
     Pooled(Pool),
     /// Connect, send nothing, half-close, wait for EOF.
     ForkOnly(Target),
+    /// Connect as a role that does not exist, wait for the refusal and EOF.
+    FailedLogin {
+        /// Where to.
+        target: Target,
+        /// The database that is named.
+        dbname: String,
+    },
+    /// A fork that uses CPU and exits, beside the server.
+    Burn(Burn),
 }
 
 /// The recorded parts of a client's transaction.
@@ -45,6 +56,7 @@ pub struct PhaseIds {
     query: SeriesId,
     disconnect: SeriesId,
     checkout: SeriesId,
+    failed_login: SeriesId,
 }
 
 impl PhaseIds {
@@ -64,6 +76,7 @@ impl PhaseIds {
             query: id(Operation::Query, Phase::Total),
             disconnect: id(Operation::Disconnect, Phase::Total),
             checkout: id(Operation::Checkout, Phase::Total),
+            failed_login: id(Operation::FailedLogin, Phase::Total),
         }
     }
 }
@@ -136,6 +149,16 @@ impl Means {
                 Ok(())
             }
             Means::ForkOnly(target) => fork_only(target, ids, phases).await,
+            Means::FailedLogin { target, dbname } => {
+                let began = now();
+                let mut socket = target.open_socket().await?;
+                let socket_open = now();
+                refused_login(&mut socket, dbname).await?;
+                phases.add(ids.map(|i| i.socket), Some(socket_open - began));
+                phases.add(ids.map(|i| i.failed_login), Some(now() - socket_open));
+                Ok(())
+            }
+            Means::Burn(burn) => burn_once(burn).await,
         }
     }
 }

@@ -72,6 +72,7 @@ pub fn server_provenance(
         },
         pgbouncer: pgbouncer.map(|p| p.version().unwrap_or("of unknown version").to_owned()),
         settings: BTreeMap::new(),
+        survey: None,
     }
 }
 

@@ -1,11 +1,15 @@
 //! One visit to a server: its load threads and standing connections, and one
 //! block on them.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use super::burner::{Burn, Burner, BurnerAccount};
 use super::crew::{BlockOrder, CrewError};
 use super::death::{self, Died};
+use super::fork_count::{ForkCount, Forks};
 use super::load_thread::LoadThread;
 use super::provision::{RunningPgBouncer, RunningServer};
 use super::settle;
@@ -15,7 +19,7 @@ use crate::config::Config;
 use crate::load::cpu::{CpuReading, Watched};
 use crate::load::driver::Failure;
 use crate::load::{Cancel, Clock, MonotonicClock, OfferedRate, Window, derive_seed};
-use crate::record::{BlockCpu, BlockRecord, Factors, Role};
+use crate::record::{BlockCpu, BlockRecord, CpuAccount, CpuGroup, Factors, Role};
 
 /// From the order to the start of the load.
 const LEAD_NS: u64 = 5_000_000;
@@ -32,6 +36,8 @@ pub struct Stretch<'a> {
     pub rates: (OfferedRate, OfferedRate),
     /// Warm-up and measured time, in ns.
     pub lengths_ns: (u64, u64),
+    /// What a child of `cpu-burn` is asked to use, in ns.
+    pub burn_ns: Option<u64>,
     /// Tells the block's random numbers from those of other blocks.
     pub seed_path: u64,
     /// Stop request.
@@ -46,6 +52,8 @@ pub struct Measured {
     pub record: BlockRecord,
     /// CPU of everybody.
     pub cpu: BlockCpu,
+    /// Forks, and what `cpu-burn` was asked for.
+    pub counters: BTreeMap<String, u64>,
 }
 
 /// A server with everything that is connected to it. Fields drop in order:
@@ -55,6 +63,8 @@ pub struct OpenVisit {
     pub readers: Vec<(LoadThread, u32)>,
     /// The clients' thread.
     pub clients: LoadThread,
+    /// The helper of `cpu-burn`, or why there is none. In the server's cgroup, hence gone before it.
+    pub burner: RefCell<Result<Burner, String>>,
     /// Kept until the load threads are gone.
     pub standing: Standing,
     /// PgBouncer, if its arms run.
@@ -65,6 +75,10 @@ pub struct OpenVisit {
     pub base_children: Option<usize>,
     /// Whose CPU is counted.
     pub watched: Watched,
+    /// The last reading of it, which spares much of the next.
+    pub last_reading: RefCell<Option<CpuReading>>,
+    /// Counts the postmaster's forks.
+    pub forks: RefCell<ForkCount>,
     /// The settings of every block of the visit.
     pub factors: Factors,
 }
@@ -82,11 +96,14 @@ impl OpenVisit {
     /// Runs one block.
     ///
     /// # Errors
-    /// [`Failure::ArmLost`] when only the arm's own connections are lost; [`Failure::Fatal`] also when
-    /// standing connections are: the block was not measured with the number it is filed under.
+    /// [`Failure::ArmLost`] when only the arm's own connections are lost; [`Failure::VisitLost`] when the server
+    /// is, and also when standing connections are: the block was not measured with the number it is filed under.
     pub fn measure(&self, stretch: &Stretch<'_>) -> Result<Measured, Failure> {
         let config = stretch.config;
-        let before = CpuReading::take(self.watched);
+        let burn = self.burn(stretch)?;
+        let burnt_before = self.burner_account(stretch)?;
+        self.count_forks();
+        let before = CpuReading::take(self.watched, self.last_reading.take().as_ref());
         let start_ns = MonotonicClock.now_ns() + LEAD_NS;
         let (warmup_ns, measured_ns) = stretch.lengths_ns;
         let window = Window {
@@ -101,6 +118,7 @@ impl OpenVisit {
             rate,
             arrivals: config.arrivals,
             seed: derive_seed(config.seed, &[stretch.seed_path, role]),
+            burn: burn.clone(),
             cancel: stretch.cancel.clone(),
         };
         let readers: Vec<_> = self
@@ -128,16 +146,64 @@ impl OpenVisit {
             Ok(clients) => record.merge(&clients),
             Err(error) => return Err(self.client_failure(stretch.arm, error)),
         }
-        let cpu = before.until_now(self.watched, &record);
+        let after = CpuReading::take(self.watched, Some(&before));
+        let mut cpu = before.until(&after, &record);
+        self.last_reading.replace(Some(after));
+        let mut counters: BTreeMap<String, u64> = BTreeMap::new();
+        let forks = self.count_forks().and_then(Forks::counter);
+        counters.extend(forks.map(|(name, forks)| (name.to_owned(), forks)));
         self.check_alive(stretch, &record)?;
         self.standing
             .check()
-            .map_err(|lost| Failure::Fatal(lost.to_string()))?;
+            .map_err(|lost| Failure::VisitLost(lost.to_string()))?;
+        if let Some(after) = self.burner_account(stretch)? {
+            let before = burnt_before.unwrap_or_default();
+            let used_ns = after.used_ns.saturating_sub(before.used_ns);
+            cpu.used_ns.insert("burner".to_owned(), used_ns);
+            let account = CpuAccount {
+                used_ns,
+                ..CpuAccount::default()
+            };
+            cpu.groups.insert(CpuGroup::Burner, account);
+            counters.insert("burn.asked-ns".to_owned(), stretch.burn_ns.unwrap_or(0));
+            counters.insert("burn.forks".to_owned(), after.forked - before.forked);
+            let outside = matches!(&*self.burner.borrow(), Ok(b) if b.outside_cgroup().is_some());
+            counters.insert("burn.outside-cgroup".to_owned(), u64::from(outside));
+        }
         Ok(Measured {
             window,
             record,
             cpu,
+            counters,
         })
+    }
+
+    /// The operation of `cpu-burn`, where this is one.
+    fn burn(&self, stretch: &Stretch<'_>) -> Result<Option<Burn>, Failure> {
+        if stretch.arm != Arm::CpuBurn {
+            return Ok(None);
+        }
+        let unknown = || Failure::ArmLost("what a connection costs is not known".to_owned());
+        let cpu_ns = stretch.burn_ns.ok_or_else(unknown)?;
+        match &*self.burner.borrow() {
+            Ok(burner) => Ok(Some(burner.burn(cpu_ns))),
+            Err(reason) => Err(Failure::ArmLost(reason.clone())),
+        }
+    }
+
+    fn burner_account(&self, stretch: &Stretch<'_>) -> Result<Option<BurnerAccount>, Failure> {
+        match &mut *self.burner.borrow_mut() {
+            Ok(burner) if stretch.arm == Arm::CpuBurn => burner
+                .account()
+                .map(Some)
+                .map_err(|e| Failure::ArmLost(e.to_string())),
+            _ => Ok(None),
+        }
+    }
+
+    fn count_forks(&self) -> Option<Forks> {
+        let postmaster = self.watched.postmaster?;
+        Some(self.forks.borrow_mut().take(postmaster))
     }
 
     fn outcome(
@@ -174,7 +240,7 @@ impl OpenVisit {
             CrewError::Harness(reason) => return Failure::Fatal(reason),
             CrewError::Lost(reason) => reason,
         };
-        Failure::Fatal(match self.who_died(Arm::Quiet, death::THROES) {
+        Failure::VisitLost(match self.who_died(Arm::Quiet, death::THROES) {
             Some(_) => format!("the server died (readers cannot reconnect: {reason})"),
             None => format!("the readers cannot reconnect: {reason}"),
         })
@@ -186,7 +252,7 @@ impl OpenVisit {
             CrewError::Lost(reason) => reason,
         };
         match self.who_died(arm, death::THROES) {
-            Some(Died::Server) => Failure::Fatal(format!(
+            Some(Died::Server) => Failure::VisitLost(format!(
                 "the server died (clients cannot reconnect: {reason})"
             )),
             Some(Died::PgBouncer) => Failure::ArmLost(death::OF_PGBOUNCER.to_owned()),
@@ -202,7 +268,7 @@ impl OpenVisit {
         };
         match self.who_died(stretch.arm, patience) {
             Some(Died::Server) => {
-                return Err(Failure::Fatal("the server died in mid-run".to_owned()));
+                return Err(Failure::VisitLost("the server died in mid-run".to_owned()));
             }
             Some(Died::PgBouncer) => {
                 return Err(Failure::ArmLost(death::OF_PGBOUNCER.to_owned()));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::contrast::{Estimate, estimates};
+use super::cpu_cost::CpuSum;
 use super::guards::{Guard, Severity, findings, quoted_series};
 use super::percentile::samples_above;
 use super::rounds::Statistic;
@@ -33,6 +34,8 @@ pub struct ContenderSummary {
     pub client_per_second: f64,
     /// CPU by process group over the time that load was offered, in cores.
     pub cpu_cores: BTreeMap<String, f64>,
+    /// CPU by finer groups, context switches and waits for a core.
+    pub cpu: CpuSum,
     /// Findings, struck ones first.
     pub guards: Vec<Guard>,
 }
@@ -114,6 +117,7 @@ pub(super) fn summarize_contender(
         client_per_second: done as f64 * 1e9 / measured.max(1) as f64,
         tallies,
         cpu_cores: cpu,
+        cpu: CpuSum::of(blocks),
         guards: findings(run, blocks),
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::percentile::{percentile_name, samples_above};
 use crate::arm::Arm;
+use crate::load::connection_cost::ConnectionCost;
 use crate::record::{Block, ClockKind, Mode, Role, RoleTally, Run, SeriesKey};
 
 /// What a guard does to the numbers it is about.
@@ -78,6 +79,15 @@ pub enum Guard {
         /// Share of all CPU time.
         share: f64,
     },
+    /// `cpu-burn` did not use as much CPU as `unpooled` does.
+    BurnRatio {
+        /// Its CPU an operation over that of `unpooled`'s.
+        ratio: f64,
+    },
+    /// Whether `cpu-burn` used as much CPU as `unpooled` does cannot be told.
+    BurnUnverified,
+    /// `cpu-burn` ran outside of the server's cgroup.
+    BurnOutsideCgroup,
     /// Where churn's slots lie was arranged but not verified.
     SlotOrderUnverified,
     /// Fewer fresh starts than a printed claim needs.
@@ -130,6 +140,9 @@ impl Guard {
                 "a load thread used most of a core: the client may be the limit".to_owned()
             }
             Guard::Unsettled { .. } => "blocks began before the server had settled".to_owned(),
+            Guard::BurnRatio { .. } => {
+                "cpu-burn's CPU an operation is not within 5 % of unpooled's".to_owned()
+            }
             other => other.to_string(),
         }
     }
@@ -186,6 +199,16 @@ impl fmt::Display for Guard {
             Guard::CpuStolen { .. } => f.write_str(
                 "the hypervisor took over 1 % of the CPU away: tails include other machines' load",
             ),
+            Guard::BurnRatio { ratio } => write!(
+                f,
+                "cpu-burn used {ratio:.2} times the server CPU of an unpooled operation (0.95 to 1.05 wanted)"
+            ),
+            Guard::BurnUnverified => f.write_str(
+                "cpu-burn cannot be compared with unpooled's CPU: it needs blocks of quiet and unpooled beside it",
+            ),
+            Guard::BurnOutsideCgroup => {
+                f.write_str("cpu-burn ran outside of the server's cgroup")
+            }
             Guard::SlotOrderUnverified => f.write_str("slot order was arranged but not verified"),
             Guard::FewStarts { starts } => {
                 write!(f, "{starts} fresh start(s) (3 needed for a printed claim)")
@@ -304,8 +327,41 @@ fn sample_guards(run: &Run, blocks: &[&Block]) -> Vec<Guard> {
     found
 }
 
-fn load_guards(run: &Run, blocks: &[&Block]) -> Vec<Guard> {
+/// How far `cpu-burn`'s CPU may be from `unpooled`'s.
+const BURN_TOLERANCE: f64 = 0.05;
+
+/// Whether `cpu-burn` is the control that it is taken for.
+fn burn_guards(run: &Run, blocks: &[&Block]) -> Vec<Guard> {
+    let burning = |b: &&&Block| b.arm == Arm::CpuBurn && run.mode == Mode::Server;
+    let Some(first) = blocks.iter().find(burning) else {
+        return Vec::new();
+    };
     let mut found = Vec::new();
+    let mut cost = ConnectionCost::default();
+    let same = |b: &&Block| b.factors == first.factors && !b.twin;
+    for block in run.blocks.iter().filter(same) {
+        cost.add(block.arm, &block.cpu, &block.tallies, 0);
+    }
+    match cost.burn_ratio() {
+        None => found.push(Guard::BurnUnverified),
+        Some(ratio) if (ratio - 1.0).abs() > BURN_TOLERANCE => {
+            found.push(Guard::BurnRatio { ratio });
+        }
+        Some(_) => {}
+    }
+    let outside = |b: &&Block| {
+        b.counters
+            .get("burn.outside-cgroup")
+            .is_some_and(|n| *n > 0)
+    };
+    if blocks.iter().any(outside) {
+        found.push(Guard::BurnOutsideCgroup);
+    }
+    found
+}
+
+fn load_guards(run: &Run, blocks: &[&Block]) -> Vec<Guard> {
+    let mut found = burn_guards(run, blocks);
     let cores = run.provenance.cores;
     let has_clients = blocks.iter().any(|b| b.arm != Arm::Quiet);
     let model = run.config.model.as_ref();
@@ -424,6 +480,56 @@ mod tests {
         ] {
             assert!(text.contains(expected), "{expected} not in: {text}");
         }
+    }
+
+    #[test]
+    fn cpu_burn_is_held_against_what_unpooled_costs() {
+        let mut run = crate::testing::sample_run_with_cpu();
+        run.mode = Mode::Server;
+        let found = |run: &Run| {
+            let level = Factors::standing(0);
+            findings(run, &run.blocks_of(Arm::CpuBurn, false, &level))
+        };
+        let burning: Vec<Block> = run
+            .blocks
+            .iter()
+            .filter(|b| b.arm == Arm::KeptOpen && !b.twin)
+            .map(|b| Block {
+                arm: Arm::CpuBurn,
+                counters: std::collections::BTreeMap::from([("burn.outside-cgroup".into(), 1)]),
+                ..b.clone()
+            })
+            .collect();
+        run.blocks.extend(burning);
+        let set = |run: &mut Run, used_ns| {
+            for block in run.blocks.iter_mut().filter(|b| b.arm == Arm::CpuBurn) {
+                let account = crate::record::CpuAccount {
+                    used_ns,
+                    ..Default::default()
+                };
+                block
+                    .cpu
+                    .groups
+                    .insert(crate::record::CpuGroup::Burner, account);
+            }
+        };
+        // An unpooled transaction costs 50 us, and there are 60 in a block.
+        set(&mut run, 60 * 52_000);
+        let within = found(&run);
+        assert!(within.contains(&Guard::BurnOutsideCgroup), "{within:?}");
+        assert!(!within.iter().any(|g| matches!(g, Guard::BurnRatio { .. })));
+        set(&mut run, 60 * 60_000);
+        let beyond = found(&run);
+        assert!(
+            beyond.contains(&Guard::BurnRatio { ratio: 1.2 }),
+            "{beyond:?}"
+        );
+        assert_eq!(
+            Guard::BurnRatio { ratio: 1.2 }.severity(),
+            Severity::Caution
+        );
+        run.blocks.retain(|b| b.arm != Arm::Unpooled);
+        assert!(found(&run).contains(&Guard::BurnUnverified));
     }
 
     #[test]

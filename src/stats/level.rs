@@ -20,7 +20,7 @@ pub struct LevelSummary {
     pub contenders: Vec<ContenderSummary>,
     /// The baseline minus its own A/A twin; its magnitude is the noise floor.
     pub noise: Vec<Contrast>,
-    /// Each arm minus the baseline, and `unpooled` minus `fork-only` and `quiet`.
+    /// Each arm minus the baseline, and `unpooled` minus `fork-only`, `cpu-burn` and `quiet`.
     pub effects: Vec<Effect>,
     /// `unpooled` minus the baseline in service time.
     pub service: Vec<Contrast>,
@@ -128,7 +128,11 @@ pub(super) fn summarize_level(run: &Run, factors: &Factors) -> LevelSummary {
         .filter(|&&arm| arm != base)
         .map(|&arm| (arm, base))
         .collect();
-    for pair in [(Arm::Unpooled, Arm::ForkOnly), (Arm::Unpooled, Arm::Quiet)] {
+    for pair in [
+        (Arm::Unpooled, Arm::ForkOnly),
+        (Arm::Unpooled, Arm::CpuBurn),
+        (Arm::Unpooled, Arm::Quiet),
+    ] {
         if !pairs.contains(&pair) && pair.0 != base {
             pairs.push(pair);
         }

@@ -1,21 +1,28 @@
 //! Statistics over blocks: percentiles, intervals, contrasts, guards, summaries.
 
+mod busy_share;
+mod client_rate;
 mod conclusion;
 mod contender;
 mod contrast;
+mod cpu_cost;
 mod guards;
 mod level;
 mod lock_level;
 mod paired_ratio;
 mod percentile;
+mod phases;
 mod rounds;
 mod summary;
 mod sweep;
 mod verdict;
 
+pub use busy_share::{HoldRange, busy_share, holds_ns};
+pub use client_rate::{client_rate, concerns_clients};
 pub use conclusion::{Conclusion, Found, conclusions};
 pub use contender::ContenderSummary;
 pub use contrast::{Contrast, ERROR_RATE, Estimate, contrasts, estimates};
+pub use cpu_cost::{CpuPerTransaction, CpuSum, cpu_per_transaction};
 pub use guards::{Guard, Severity, findings, quoted_series};
 pub use level::{Effect, LevelSummary, paired_contrasts};
 pub use lock_level::{
@@ -23,6 +30,7 @@ pub use lock_level::{
 };
 pub use paired_ratio::PairedRatio;
 pub use percentile::{percentile_name, percentile_of_buckets, rank_of, samples_above};
+pub use phases::{Anatomy, ConnectionPhase, PhaseTimes, SetupAccount, anatomies};
 pub use rounds::{Rounds, Statistic};
 pub use summary::{Primary, RunSummary, TABLE_PERCENTILES, summarize};
 pub use sweep::{Along, Quantity, Sweep, SweepLine, SweepPoint, sweep_lines};

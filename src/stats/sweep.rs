@@ -15,6 +15,8 @@ use crate::record::{Block, Factor, Factors, Run, SeriesHistogram, SeriesKey};
 pub enum Quantity {
     /// A statistic of a series, in ns.
     Time(SeriesKey, Statistic),
+    /// CPU of one process group while load was offered, as a share of one core.
+    Cpu(&'static str),
     /// The sum of some counters over the sum of others.
     Ratio {
         /// Counted above the line.
@@ -33,6 +35,8 @@ pub enum Along {
     Standing,
     /// Transactions with an xid that end, per second.
     CommitRate,
+    /// The clients' rate, in percent of what the weakest arm sustains.
+    ClientRate,
 }
 
 impl Along {
@@ -41,6 +45,12 @@ impl Along {
         match self {
             Along::Standing => Some(f64::from(level.standing)),
             Along::CommitRate => level.commit_rate.as_deref()?.parse().ok(),
+            Along::ClientRate => level
+                .client_rate
+                .as_deref()?
+                .strip_suffix('%')?
+                .parse()
+                .ok(),
         }
     }
 
@@ -50,6 +60,7 @@ impl Along {
         match self {
             Along::Standing => rest.standing = 0,
             Along::CommitRate => rest.commit_rate = None,
+            Along::ClientRate => rest.client_rate = None,
         }
         rest
     }
@@ -59,6 +70,7 @@ impl Along {
         match self {
             Along::Standing => "standing connections",
             Along::CommitRate => "transactions with an xid that end, per second",
+            Along::ClientRate => "offered connections, % of what the weakest arm sustains",
         }
     }
 }
@@ -138,6 +150,12 @@ impl Measured {
                 let series: Vec<&SeriesHistogram> =
                     blocks.iter().filter_map(|b| b.series.get(&key)).collect();
                 Measured::Times(Rounds::new(&series), statistic)
+            }
+            Quantity::Cpu(group) => {
+                let pairs = blocks
+                    .iter()
+                    .filter_map(|b| Some((*b.cpu.used_ns.get(group)?, b.cpu.over_ns)));
+                Measured::Ratios(pairs.collect())
             }
             Quantity::Ratio { of, over, .. } => {
                 let sum = |block: &Block, names: &[&str]| -> Option<u64> {

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use procbench::arm::Arm;
-use procbench::config::{Disconnect, ServerConfig, Statement};
-use procbench::record::{Block, ClockKind, Mode, Operation, Phase, Role, SeriesKey};
+use procbench::config::{Disconnect, Protocol, ServerConfig, Statement};
+use procbench::record::{Block, ClockKind, CpuGroup, Mode, Operation, Phase, Role, SeriesKey};
 use procbench::server::provision::{ServerChoice, Transport};
 
 use crate::support::{MS, config, request, run_server, series, server_turn};
@@ -24,9 +24,13 @@ fn phases(arm: Arm) -> Vec<SeriesKey> {
         ],
         Arm::Pool => &[(Checkout, Phase::Total), (Query, Phase::Total)],
         Arm::ForkOnly => &[(Connect, Phase::Socket), (Disconnect, Phase::Total)],
-        Arm::FailedLogin | Arm::Vacuum | Arm::Commit | Arm::CpuBurn => {
-            panic!("the server has no arm {arm}")
-        }
+        Arm::FailedLogin => &[
+            (Connect, Phase::Socket),
+            (Operation::FailedLogin, Phase::Total),
+        ],
+        Arm::Vacuum | Arm::Commit => &[(Query, Phase::Total)],
+        // Nothing of a connection is in it.
+        Arm::CpuBurn => &[],
     };
     parts
         .iter()
@@ -72,21 +76,38 @@ fn check(block: &Block) {
 
 fn every_arm(change: impl FnOnce(&mut ServerConfig)) {
     let mut config = config(Mode::Server, &Arm::all_in(Mode::Server));
+    change(config.server.as_mut().unwrap());
+    if config.server.as_ref().unwrap().protocol == Protocol::Prepared {
+        config.arms.retain(|arm| !arm.needs_pgbouncer());
+    }
+    let arms = config.arms.clone();
     config.standing = vec![5];
     config.duration_ns = 300 * MS;
-    change(config.server.as_mut().unwrap());
     let transport = config.server.as_ref().unwrap().transports[0].to_string();
     let run = run_server(&config, &request(ServerChoice::Local));
+    let has_pgbouncer = arms.iter().any(|arm| arm.needs_pgbouncer());
     // Every arm and the twin.
-    assert_eq!(run.blocks.len(), Arm::all_in(Mode::Server).len() + 1);
+    assert_eq!(run.blocks.len(), arms.len() + 1);
     for block in &run.blocks {
         check(block);
         assert_eq!(block.factors.transport.as_deref(), Some(&*transport));
-        assert!(block.cpu.used_ns.contains_key("server"));
+        let groups = &block.cpu.groups;
+        let backends = groups[&CpuGroup::Backends];
+        assert!(backends.run_delay_ns.is_some() && backends.voluntary_switches.is_some());
+        let server = groups[&CpuGroup::Postmaster].used_ns + backends.used_ns;
+        assert_eq!(block.cpu.used_ns["server"], server);
+        assert_eq!(groups.contains_key(&CpuGroup::Pooler), has_pgbouncer);
+        assert!(groups[&CpuGroup::Reader].voluntary_switches > Some(0));
+        let of_clients = groups.get(&CpuGroup::Client).map_or(0, |a| a.used_ns);
+        assert_eq!(of_clients > 0, block.arm != Arm::Quiet);
+        assert_eq!(
+            groups.contains_key(&CpuGroup::Burner),
+            block.arm == Arm::CpuBurn
+        );
     }
     let server = run.provenance.server.unwrap();
     assert_eq!(server.transport, transport);
-    assert!(server.pgbouncer.is_some());
+    assert_eq!(server.pgbouncer.is_some(), has_pgbouncer);
 }
 
 #[test]
@@ -103,4 +124,15 @@ fn every_arm_adds_up_over_a_unix_socket_closing_at_once_with_select_only() {
         server.query = Statement::SelectOnly;
         server.disconnect = Disconnect::Close;
     });
+}
+
+#[test]
+fn every_arm_adds_up_with_prepared_statements() {
+    let Some(_turn) = server_turn() else { return };
+    for query in [Statement::SelectOnly, Statement::Sql("SELECT 1".to_owned())] {
+        every_arm(|server| {
+            server.query = query;
+            server.protocol = Protocol::Prepared;
+        });
+    }
 }

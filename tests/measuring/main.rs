@@ -8,7 +8,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod a_a_pairs;
+mod anatomy;
 mod conservation;
+mod controls;
+mod pgbench;
 mod relay;
 mod relayed;
 mod support;

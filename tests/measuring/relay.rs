@@ -85,11 +85,6 @@ impl Relay {
         self.port
     }
 
-    /// Connections accepted so far.
-    pub fn connections(&self) -> u64 {
-        self.passed.connections.load(Ordering::Relaxed)
-    }
-
     /// How many connections were accepted while the slow one was held, and how long that was, in ns.
     pub fn slow_connection(&self) -> (u64, u64) {
         let passed = &self.passed;

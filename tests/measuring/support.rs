@@ -88,13 +88,18 @@ pub fn by_url(port: u16) -> ServerRequest {
 
 /// Measures; nothing may be missing, and every block's counts must add up.
 pub fn run_server(config: &Config, request: &ServerRequest) -> Run {
+    checked(measure(config, request))
+}
+
+/// Measures, whatever comes of it.
+pub fn measure(config: &Config, request: &ServerRequest) -> Run {
     config.validate().unwrap();
     let cancel = Cancel::default();
     let asked_for = (config, config.server.as_ref().unwrap());
-    let mut bench = ServerBench::new(asked_for, request, cancel.clone(), &|_| {});
+    let mut bench = ServerBench::new(asked_for, request, cancel.clone(), &|_| {})
+        .with_helper_program(env!("CARGO_BIN_EXE_procbench"));
     let mut progress = Progress::silent();
-    let run = execute("server", config, &mut bench, &cancel, &mut progress).run;
-    checked(run)
+    execute("server", config, &mut bench, &cancel, &mut progress).run
 }
 
 /// As [`run_server`], in the model.

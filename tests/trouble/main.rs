@@ -9,6 +9,7 @@
 
 mod interrupted;
 mod killed;
+mod killed_child;
 mod passwords;
 mod place;
 mod procbench_process;

@@ -5,9 +5,12 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use procbench::config::Disconnect;
+use procbench::secret::Secret;
 use procbench::server::provision::{
     Endpoint, EndpointHost, RunningServer, ServerChoice, ServerSpec, provision,
 };
+use procbench::server::{Frontend, Startup, Target};
 
 use super::place::{Place, all_pids, children, title};
 use super::procbench_process::{Procbench, SHORT, assert_conserved, assert_partial, wait_for};
@@ -45,15 +48,18 @@ pub fn execute(endpoint: &Endpoint, sql: &str) -> Result<(), String> {
     })
 }
 
-/// A server of ours whose role needs a password.
-fn server_that_asks() -> RunningServer {
+/// A server of ours whose role needs a password, asked for by `method` of pg_hba.conf.
+fn server_that_asks(method: &str) -> RunningServer {
     let server = provision(&ServerChoice::Local, &ServerSpec::default(), &|_| {}).unwrap();
     let admin = server.admin_endpoint().unwrap();
+    let stored = if method == "md5" {
+        "md5"
+    } else {
+        "scram-sha-256"
+    };
     execute(
         admin,
-        &format!(
-            "SET password_encryption = 'scram-sha-256'; ALTER ROLE procbench PASSWORD '{RIGHT}'"
-        ),
+        &format!("SET password_encryption = '{stored}'; ALTER ROLE procbench PASSWORD '{RIGHT}'"),
     )
     .unwrap();
     let EndpointHost::Unix(sockets) = &admin.host else {
@@ -62,7 +68,7 @@ fn server_that_asks() -> RunningServer {
     let hba = sockets.parent().unwrap().join("pgdata/pg_hba.conf");
     fs::write(
         &hba,
-        "local all postgres trust\nhost all all 127.0.0.1/32 scram-sha-256\n",
+        format!("local all postgres trust\nhost all all 127.0.0.1/32 {method}\n"),
     )
     .unwrap();
     execute(admin, "SELECT pg_reload_conf()").unwrap();
@@ -132,7 +138,7 @@ fn a_wrong_password_is_a_partial_run_and_no_password_is_ever_shown() {
     if !wanted::local_server() {
         return;
     }
-    let server = server_that_asks();
+    let server = server_that_asks("scram-sha-256");
     let place = Place::new();
     note_environments(&place);
     let url = format!(
@@ -173,6 +179,54 @@ fn a_wrong_password_is_a_partial_run_and_no_password_is_ever_shown() {
     assert_no_password(&place, "file");
     procbench.assert_nothing_left();
     server.stop().unwrap();
+}
+
+/// Logs in as the load does, and runs one statement.
+fn log_in(endpoint: &Endpoint, password: Option<&str>) -> Result<Startup, String> {
+    let endpoint = Endpoint {
+        password: password.map(Secret::new),
+        ..endpoint.clone()
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let target = Target::new(&endpoint).unwrap();
+        let mut frontend = Frontend::new(target.open_socket().await.unwrap());
+        let startup = frontend.start_up(target.login()).await;
+        let startup = startup.map_err(|e| format!("{}: {e}", e.class().0))?;
+        // Prepared is what was prepared: with none, this divides by zero.
+        frontend.prepare("SELECT $1::int").await.unwrap();
+        frontend.execute(Some("7")).await.unwrap();
+        let count = "SELECT 1 / count(*) FROM pg_prepared_statements";
+        frontend.query(count).await.unwrap();
+        let failed = frontend.execute(Some("seven")).await.unwrap_err();
+        assert_eq!(failed.class().0, "sqlstate-22P02");
+        frontend.query(count).await.unwrap();
+        frontend.terminate(Disconnect::Wait).await.unwrap();
+        Ok(startup)
+    })
+}
+
+#[test]
+fn the_load_logs_in_by_every_password_method() {
+    if !wanted::local_server() {
+        return;
+    }
+    for method in ["password", "md5", "scram-sha-256"] {
+        let server = server_that_asks(method);
+        let endpoint = server.endpoint();
+        let startup = log_in(endpoint, Some(RIGHT)).unwrap();
+        // Asked and answered: more than one flight.
+        assert!(startup.authentication_ns.unwrap() <= startup.total_ns);
+        let wrong = log_in(endpoint, Some(WRONG)).unwrap_err();
+        assert!(wrong.starts_with("sqlstate-28P01: FATAL"), "{wrong}");
+        assert!(!wrong.contains(WRONG));
+        let none = log_in(endpoint, None).unwrap_err();
+        assert!(none.contains("password missing"), "{none}");
+        server.stop().unwrap();
+    }
 }
 
 #[test]

@@ -47,6 +47,14 @@ pub struct Procbench<'a> {
     shm: BTreeSet<PathBuf>,
 }
 
+fn log_files(place: &Place, name: &str) -> (Stdio, Stdio) {
+    let file = |suffix: &str| {
+        let file = File::create(place.path(&format!("log/{name}.{suffix}")));
+        Stdio::from(file.unwrap())
+    };
+    (file("stdout"), file("stderr"))
+}
+
 /// How it ended.
 pub struct Ended {
     /// Exit code.
@@ -65,17 +73,14 @@ impl<'a> Procbench<'a> {
         options: &str,
         environment: &[(&str, &str)],
     ) -> Self {
-        let file = |suffix: &str| {
-            let file = File::create(place.path(&format!("log/{name}.{suffix}")));
-            Stdio::from(file.unwrap())
-        };
-        Self::start_with(
-            place,
-            name,
-            options,
-            environment,
-            (file("stdout"), file("stderr")),
-        )
+        let streams = log_files(place, name);
+        Self::start_with(place, ("server", name), options, environment, streams)
+    }
+
+    /// Starts `procbench model`.
+    pub fn start_model(place: &'a Place, name: &str, options: &str) -> Self {
+        let streams = log_files(place, name);
+        Self::start_with(place, ("model", name), options, &[], streams)
     }
 
     /// As [`Procbench::start`], with both output streams closed at the other end, as when a terminal has
@@ -85,19 +90,25 @@ impl<'a> Procbench<'a> {
         for stream in ["stdout", "stderr"] {
             fs::write(place.path(&format!("log/{name}.{stream}")), "").unwrap();
         }
-        Self::start_with(place, name, options, &[], (unheard(), unheard()))
+        Self::start_with(
+            place,
+            ("server", name),
+            options,
+            &[],
+            (unheard(), unheard()),
+        )
     }
 
     fn start_with(
         place: &'a Place,
-        name: &str,
+        (mode, name): (&str, &str),
         options: &str,
         environment: &[(&str, &str)],
         (stdout, stderr): (Stdio, Stdio),
     ) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_procbench"));
         command
-            .arg("server")
+            .arg(mode)
             .args(options.split_ascii_whitespace())
             .arg("--out")
             .arg(place.path(name))

@@ -1,5 +1,6 @@
 //! loom: small programs, every interleaving and memory order up to a bound on preemptions.
 
+mod group;
 mod loom_sync;
 mod programs;
 mod reuse;
@@ -9,6 +10,7 @@ use std::collections::BTreeSet;
 use procbench_proofs::jobs::{self, Job};
 use procbench_proofs::{PLANTED, guard_subject, lwlock_subject};
 
+use crate::group::group;
 use crate::programs::{explore, explore_deeper, explore_with_posts};
 use crate::reuse::reuse_check;
 
@@ -35,6 +37,10 @@ macro_rules! planted {
         reuse_check!(Check = $name);
         Job::caught(stringify!($name), reuse::explore::<Check>, $word)
     }),+]};
+    (group: $($name:ident $word:literal),+ $(,)?) => {[$({
+        group!($name = $name);
+        Job::caught(stringify!($name), group::explore::<$name::Committers>, $word)
+    }),+]};
 }
 
 lwlock_subject!(release_17 = crate::copies::sound, Release17);
@@ -44,6 +50,7 @@ guard_subject!(fair = crate::copies::sound, fair::FairLock);
 // One slow read turns the bias on again, and of three threads two share a slot.
 guard_subject!(bravo = crate::copies::sound, bravo::BravoLock<1, 2>);
 reuse_check!(Sound = sound);
+group!(sound_group = sound);
 
 fn main() -> std::process::ExitCode {
     let mut jobs = vec![
@@ -53,6 +60,7 @@ fn main() -> std::process::ExitCode {
         Job::passes("lwlock-18", explore_with_posts::<release_18::Lock>),
         Job::passes("lwlock-19", explore_with_posts::<release_19::Lock>),
         Job::passes("reuse-check", reuse::explore::<Sound>),
+        Job::passes("group-clear", group::explore::<sound_group::Committers>),
     ];
     jobs.extend(planted!(lwlock:
         lost_wake_up "deadlock",
@@ -90,6 +98,17 @@ fn main() -> std::process::ExitCode {
         xmin_kept_unseen "horizon passes",
         acquire_release_for_fences "horizon passes",
         older_xmin_taken_back "older xmin",
+    ));
+    jobs.extend(planted!(group:
+        follower_not_woken "deadlock",
+        posted_before_its_flag "deadlock",
+        next_read_after_waking "deadlock",
+        list_not_taken "deadlock",
+        relaxed_join "Causality violation",
+        relaxed_take "Causality violation",
+        leader_without_fence "Causality violation",
+        follower_without_fence "Causality violation",
+        foreign_post_kept "not conserved",
     ));
     let hunted: BTreeSet<&str> = jobs
         .iter()

@@ -27,7 +27,7 @@ pub use choice::LockChoice;
 pub use counted::{CountedExclusive, CountedLock};
 pub use counts::{LockCounts, LockExtremes};
 pub use kind::{LockKind, LockVisitor, UnknownLock};
-pub(crate) use lwlock::prepare_to_fork;
+pub(crate) use lwlock::{abandon_my_slot, prepare_to_fork};
 pub(crate) use semaphore::Semaphore;
 pub use shared_exclusive::SharedExclusiveLock;
 pub use wake_counts::WakeCounts;

@@ -164,6 +164,13 @@ pub(super) struct SeriesLook {
     pub shape: Shape,
 }
 
+fn square(colour: Colour) -> SeriesLook {
+    SeriesLook {
+        colour,
+        shape: Shape::Square,
+    }
+}
+
 /// Looks of known series; others take the remaining ones in order.
 pub(super) fn series_look(series: &str, ordinal: usize) -> SeriesLook {
     const SPARE: [SeriesLook; 3] = [
@@ -197,6 +204,19 @@ pub(super) fn series_look(series: &str, ordinal: usize) -> SeriesLook {
             colour: Colour(0x8c, 0x8c, 0x8c),
             shape: Shape::Square,
         },
+        // Phases of a connection: what startup may be split into has one hue, and so have the
+        // server's own words for it.
+        "socket connect" => square(Colour(0x8c, 0x8c, 0x8c)),
+        "TLS handshake" => square(Colour(0x7a, 0x4f, 0x2a)),
+        "startup to ready" => square(Colour(0x00, 0x5a, 0x9c)),
+        "startup to authentication ok" => square(Colour(0xd5, 0x5e, 0x00)),
+        "authentication ok to ready" => square(Colour(0x2b, 0x8c, 0xc4)),
+        "query" => square(Colour(0x00, 0x87, 0x62)),
+        "disconnect" => square(Colour(0x5a, 0x4a, 0x9e)),
+        "client between phases" => square(Colour(0xe6, 0xb4, 0x50)),
+        "server: fork" => square(Colour(0xa8, 0x4f, 0x80)),
+        "server: authentication" => square(Colour(0xe8, 0xa0, 0x6a)),
+        "server: rest of setup" => square(Colour(0x8f, 0xb8, 0xdc)),
         _ => SPARE[ordinal % SPARE.len()],
     }
 }

@@ -13,6 +13,7 @@ use crate::config::Disconnect;
 use crate::load::{Clock, MonotonicClock};
 use crate::secret::Secret;
 use crate::server::connect::Target;
+use crate::server::connect::note_sessions;
 use crate::server::phase_stream::Socket;
 use crate::server::session::ConnectError;
 
@@ -149,6 +150,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frontend<S> {
                     return Err(FrontendError::Server(error));
                 }
                 b'Z' => {
+                    note_sessions(1);
                     let authenticated = authenticated.filter(|_| self.incoming.reads() > 1);
                     return Ok(Startup {
                         total_ns: now() - sent,
@@ -284,3 +286,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frontend<S> {
 fn unexpected(kind: u8) -> FrontendError {
     FrontendError::Protocol(format!("unexpected message '{}'", kind.escape_ascii()))
 }
+
+#[cfg(test)]
+#[path = "connection_tests.rs"]
+mod tests;

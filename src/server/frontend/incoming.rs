@@ -10,6 +10,8 @@ use super::error::FrontendError;
 const READ_BYTES: usize = 8 * 1024;
 /// Longest body that is kept. Authentication and errors are far shorter.
 const LONGEST_KEPT: usize = 256 * 1024;
+/// Longest body at all (`MaxAllocSize`, memutils.h). Text of another protocol reads as a longer one.
+const LONGEST: usize = 0x3fff_ffff;
 
 /// What has been read and not been looked at. Bodies that nobody looks at are skipped, not gathered: a row
 /// of any size costs no memory.
@@ -105,7 +107,7 @@ impl Incoming {
             return Ok(None);
         };
         let body = (u32::from_be_bytes(*length) as usize).checked_sub(4);
-        let body = body.filter(|_| kind.is_ascii_alphanumeric());
+        let body = body.filter(|&body| kind.is_ascii_alphanumeric() && body <= LONGEST);
         let body = body.ok_or_else(|| not_the_protocol(rest))?;
         if matches!(kind, b'R' | b'E' | b'Z') {
             if body > LONGEST_KEPT {
@@ -225,7 +227,8 @@ mod tests {
     #[test]
     fn what_is_no_message_is_refused() {
         for bytes in [
-            &b"HTTP/1.1 400 Bad Request\r\n"[..0],
+            &b""[..],
+            &b"HTTP/1.1 400 Bad Request\r\n"[..],
             &b"\x15\x03\x01\x00\x02\x02"[..],
             &b"Z\0\0\0\x03"[..],
             &b"E\xff\xff\xff\xff"[..],

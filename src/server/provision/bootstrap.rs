@@ -4,13 +4,13 @@ use std::future::Future;
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
 
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 use super::endpoint::Endpoint;
 use super::error::{ProvisionError, describe};
 use super::{DATABASE, ROLE};
 use crate::secret::Secret;
-use crate::server::connect::Target;
+use crate::server::connect::{Target, note_sessions};
 
 /// Bound on one connection attempt.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -49,6 +49,7 @@ pub(crate) async fn connect(endpoint: &Endpoint) -> Result<Client, String> {
         let connected = endpoint.to_config().connect(NoTls).await;
         let (client, connection) = connected.map_err(|e| describe(&e))?;
         tokio::spawn(connection);
+        note_sessions(1);
         Ok(client)
     };
     match tokio::time::timeout(CONNECT_LIMIT, attempt).await {
@@ -144,14 +145,22 @@ pub(crate) fn server_version(endpoint: &Endpoint) -> Result<String, ProvisionErr
                 endpoint: endpoint.to_string(),
                 reason,
             })?;
-        let row = client
-            .query_one("SHOW server_version", &[])
+        let failed = |reason: String| ProvisionError::Sql {
+            what: "SHOW server_version".into(),
+            reason,
+        };
+        // Not prepared: behind a pooler the statement may be gone before it is executed.
+        let messages = client
+            .simple_query("SHOW server_version")
             .await
-            .map_err(|e| ProvisionError::Sql {
-                what: "SHOW server_version".into(),
-                reason: describe(&e),
-            })?;
-        Ok(row.get(0))
+            .map_err(|e| failed(describe(&e)))?;
+        messages
+            .iter()
+            .find_map(|m| match m {
+                SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+                _ => None,
+            })
+            .ok_or_else(|| failed("no row".into()))
     })
 }
 

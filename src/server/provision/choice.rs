@@ -181,9 +181,24 @@ impl fmt::Display for ServerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (user, port, db) = (&self.user, self.port, &self.dbname);
         match &self.host {
+            EndpointHost::Tcp(name) if name.contains(':') && !name.starts_with('[') => {
+                write!(f, "postgres://{user}@[{name}]:{port}/{db}")
+            }
             EndpointHost::Tcp(name) => write!(f, "postgres://{user}@{name}:{port}/{db}"),
             EndpointHost::Unix(dir) => {
-                write!(f, "postgres://{user}@:{port}/{db}?host={}", dir.display())
+                // As a host name: with `?host=` beside a port the URL would name two hosts.
+                let escaped: String = dir
+                    .as_os_str()
+                    .as_encoded_bytes()
+                    .iter()
+                    .map(|&byte| match byte {
+                        b if b.is_ascii_alphanumeric() || b"-._~".contains(&b) => {
+                            char::from(b).to_string()
+                        }
+                        b => format!("%{b:02X}"),
+                    })
+                    .collect();
+                write!(f, "postgres://{user}@{escaped}:{port}/{db}")
             }
         }
     }
@@ -206,6 +221,19 @@ mod tests {
         assert_eq!(url.host, EndpointHost::Unix("/run/postgresql".into()));
         let url: ServerUrl = "postgres://me@/x?host=/run/postgresql".parse().unwrap();
         assert_eq!(url.host, EndpointHost::Unix("/run/postgresql".into()));
+    }
+
+    #[test]
+    fn what_is_printed_can_be_given_again() {
+        for text in [
+            "postgres://me@db.example:5433/x",
+            "postgres://me@[2001:db8::1]:5432/x",
+            "postgres://me@%2Frun%2Fmy%20own:5433/x",
+            "postgres://me@/x?host=/run/postgresql",
+        ] {
+            let url: ServerUrl = text.parse().unwrap();
+            assert_eq!(url.to_string().parse(), Ok(url), "{text}");
+        }
     }
 
     #[test]

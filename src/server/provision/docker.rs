@@ -146,6 +146,12 @@ impl Container {
         }
     }
 
+    /// What the postmaster and its children have written to their log, from a byte on.
+    pub(crate) fn log_from(&self, byte: usize) -> Vec<u8> {
+        let log = attempt(&["logs", &self.name]).map_or_else(|_| String::new(), |l| l.stderr);
+        log.as_bytes().get(byte..).unwrap_or_default().to_vec()
+    }
+
     pub(crate) fn remove(&mut self) -> Result<(), ProvisionError> {
         if !self.removed {
             remove_container(&self.name)?;

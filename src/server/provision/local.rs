@@ -189,6 +189,12 @@ impl ServerProcess {
         tail(&String::from_utf8_lossy(&bytes), 20)
     }
 
+    /// What it has logged, from a byte on.
+    pub(crate) fn log_from(&self, byte: usize) -> Vec<u8> {
+        let log = fs::read(&self.log).unwrap_or_default();
+        log.get(byte..).unwrap_or_default().to_vec()
+    }
+
     /// Asks with `signal`, then kills; always reaps.
     pub(crate) fn end(&mut self, signal: Signal) {
         let deadline = Instant::now() + SHUTDOWN_LIMIT;
@@ -322,6 +328,10 @@ impl LocalCluster {
 
     pub(crate) fn log_tail(&self) -> String {
         self.postmaster.log_tail()
+    }
+
+    pub(crate) fn log_from(&self, byte: usize) -> Vec<u8> {
+        self.postmaster.log_from(byte)
     }
 
     /// To be called once it answers; see [`Scratch::note_shared_memory`].

@@ -41,7 +41,7 @@ pub use obtain::{Obtained, obtain};
 pub use pgbouncer::{
     PgBouncerAbsent, PgBouncerSpec, RunningPgBouncer, find_pgbouncer_binary, start_pgbouncer,
 };
-pub use running::{RunningServer, ServerKind, provision};
+pub use running::{LogMark, RunningServer, ServerKind, provision};
 pub use spec::{DEFAULT_PG_MAJOR, ServerSpec};
 pub use sweep::{Swept, sweep_stale};
 

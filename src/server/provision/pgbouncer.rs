@@ -21,6 +21,7 @@ use super::scratch::{Scratch, ServerUser, check_socket_path, own_ids};
 use super::server_files::{CERTIFICATE, KEY, write_file};
 use super::{DATABASE, ROLE};
 use crate::config::Auth;
+use crate::record::PoolMode;
 
 /// Bound on the time to the first connection through it.
 const READY_LIMIT: Duration = Duration::from_secs(60);
@@ -37,6 +38,8 @@ pub struct PgBouncerSpec {
     pub max_client_conn: u32,
     /// How clients prove who they are, as before the server; a server without a password makes it trust.
     pub auth: Auth,
+    /// `pool_mode`.
+    pub pool_mode: PoolMode,
     /// A PgBouncer of the user's own, for a server given by URL.
     pub url: Option<ServerUrl>,
 }
@@ -47,6 +50,7 @@ impl Default for PgBouncerSpec {
             pool_size: 16,
             max_client_conn: 2000,
             auth: Auth::Trust,
+            pool_mode: PoolMode::Transaction,
             url: None,
         }
     }
@@ -180,8 +184,8 @@ pub fn find_pgbouncer_binary() -> Option<PathBuf> {
     find_on_path("pgbouncer")
 }
 
-/// Starts a PgBouncer (transaction pooling, for the one role, loopback only) before a server. It uses the
-/// server's transport, authentication and certificate on both sides.
+/// Starts a PgBouncer (transaction pooling unless asked for another mode, for the one role, loopback only)
+/// before a server. It uses the server's transport, authentication and certificate on both sides.
 ///
 /// # Errors
 /// Says why there is none and what to do; its arms are then absent, the rest can run.
@@ -436,6 +440,7 @@ fn varying_lines(
         ("default_pool_size", spec.pool_size.to_string()),
         ("min_pool_size", spec.pool_size.to_string()),
         ("max_client_conn", spec.max_client_conn.to_string()),
+        ("pool_mode", spec.pool_mode.to_string()),
         (DATABASE, database),
     ];
     if server.tls.is_some() {

@@ -49,6 +49,10 @@ impl fmt::Display for ServerKind {
     }
 }
 
+/// A place in a server's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogMark(usize);
+
 #[derive(Debug)]
 enum Backend {
     // The container before the directory whose sockets it uses.
@@ -155,6 +159,16 @@ impl RunningServer {
         self.backend.log_tail()
     }
 
+    /// Where the server's log ends now, for [`log_since`](Self::log_since).
+    pub fn log_mark(&self) -> LogMark {
+        LogMark(self.backend.log_from(0).len())
+    }
+
+    /// What the server has logged since `mark`; empty for a URL, and where the log cannot be read.
+    pub fn log_since(&self, mark: LogMark) -> String {
+        String::from_utf8_lossy(&self.backend.log_from(mark.0)).into_owned()
+    }
+
     /// Removes everything started for it.
     ///
     /// # Errors
@@ -205,6 +219,14 @@ impl Backend {
         }
     }
 
+    fn log_from(&self, byte: usize) -> Vec<u8> {
+        match self {
+            Backend::Docker { container, .. } => container.log_from(byte),
+            Backend::Local(cluster) => cluster.log_from(byte),
+            Backend::Url => Vec::new(),
+        }
+    }
+
     fn log_tail(&self) -> String {
         match self {
             Backend::Docker { container, .. } => container.log_tail(),
@@ -245,9 +267,29 @@ pub fn provision(
     }
 }
 
+/// PostgreSQL's words for a connection that it would take only encrypted, or not at all (auth.c
+/// `ClientAuthentication`: "no encryption", to 13 "SSL off"), and PgBouncer's ("SSL required").
+fn with_tls_hint(error: ProvisionError) -> ProvisionError {
+    match error {
+        ProvisionError::Connect { endpoint, reason }
+            if ["no encryption", "SSL off", "SSL required"]
+                .iter()
+                .any(|words| reason.contains(words)) =>
+        {
+            ProvisionError::Connect {
+                endpoint,
+                reason: format!(
+                    "{reason} (if it asks for TLS: procbench connects to a server by URL without)"
+                ),
+            }
+        }
+        other => other,
+    }
+}
+
 fn reach(url: &ServerUrl, spec: &ServerSpec) -> Result<RunningServer, ProvisionError> {
     let endpoint = url.endpoint()?;
-    let server_version = bootstrap::server_version(&endpoint)?;
+    let server_version = bootstrap::server_version(&endpoint).map_err(with_tls_hint)?;
     let major = bootstrap::major_of(&server_version);
     if let Some(wanted) = spec.pg_major()
         && major != Some(wanted)

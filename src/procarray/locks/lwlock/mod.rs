@@ -19,8 +19,8 @@ use bits::Release;
 pub use bits::{Release17, Release18, Release19};
 use counters::WakeCounters;
 use raw::RawLwLock;
-pub(crate) use threads::prepare_to_fork;
 use threads::{ThreadSlots, my_slot};
+pub(crate) use threads::{abandon_my_slot, prepare_to_fork};
 use wait_slot::Mode;
 
 use super::{SharedExclusiveLock, WakeCounts};

@@ -58,6 +58,7 @@ struct Free {
 struct Mine {
     number: u32,
     spins_per_delay: Cell<u32>,
+    abandoned: Cell<bool>,
 }
 
 impl Mine {
@@ -70,6 +71,7 @@ impl Mine {
         Self {
             number,
             spins_per_delay: Cell::new(free.spins_per_delay),
+            abandoned: Cell::new(false),
         }
     }
 }
@@ -77,7 +79,9 @@ impl Mine {
 impl Drop for Mine {
     fn drop(&mut self) {
         let mut free = FREE.lock();
-        free.numbers.push(self.number);
+        if !self.abandoned.get() {
+            free.numbers.push(self.number);
+        }
         free.spins_per_delay = averaged(free.spins_per_delay, self.spins_per_delay.get());
     }
 }
@@ -95,6 +99,12 @@ pub(crate) fn my_slot() -> u32 {
         std::mem::forget(mine);
         number
     })
+}
+
+/// Keeps the calling thread's slot from ever being another thread's: a child that had it died, and
+/// it may still be on a lock's wait list.
+pub(crate) fn abandon_my_slot() {
+    let _ = MINE.try_with(|mine| mine.abandoned.set(true));
 }
 
 /// All threads' slots.
@@ -120,6 +130,27 @@ impl WaitSlots for ThreadSlots {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_abandoned_slot_is_nobodys_again() {
+        let abandoned = std::thread::spawn(|| {
+            abandon_my_slot();
+            my_slot()
+        });
+        let abandoned = abandoned.join().unwrap();
+        // Other tests give back slots meanwhile; among as many threads at once one would get it.
+        let together = std::sync::Barrier::new(64);
+        let numbers: Vec<u32> = std::thread::scope(|scope| {
+            let ask = || {
+                let number = my_slot();
+                together.wait();
+                number
+            };
+            let threads: Vec<_> = (0..64).map(|_| scope.spawn(ask)).collect();
+            threads.into_iter().map(|t| t.join().unwrap()).collect()
+        });
+        assert!(!numbers.contains(&abandoned));
+    }
 
     #[test]
     fn threads_have_slots_of_their_own() {

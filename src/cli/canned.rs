@@ -1,0 +1,350 @@
+//! What `run` and `chapter` share: canned experiments, measured, compared, drawn, summed up.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::ValueEnum;
+
+use super::measure::{Measured, measure, output_dir, print_run, print_tables};
+use super::options::{LoadOptions, ModelOptions, OutputOptions, StdoutFormat, VersionOptions};
+use super::outcome::{CommandError, Outcome};
+use super::print;
+use super::server_options::ServerOptions;
+use super::taken_over::take_over;
+use crate::config::{ClientRate, Config};
+use crate::execute::estimate;
+use crate::experiment::{Experiment, Scale};
+use crate::load::{Cancel, OfferedRate};
+use crate::model::connection_cpu;
+use crate::record::{Mode, write_atomically};
+use crate::report::{comparable, drawings, findings, summary_text, table};
+
+/// Which modes to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ModeChoice {
+    /// Both, the server first.
+    Both,
+    /// The model only.
+    Model,
+    /// The server only.
+    Server,
+}
+
+/// What was given on the command line.
+pub(super) struct Given {
+    pub(super) load: LoadOptions,
+    pub(super) version: VersionOptions,
+    pub(super) server: ServerOptions,
+    pub(super) model: ModelOptions,
+}
+
+impl Given {
+    pub(super) fn scale(&self) -> Scale {
+        if self.load.quick {
+            Scale::Quick
+        } else {
+            Scale::Full
+        }
+    }
+
+    /// # Errors
+    /// What makes no sense, in one line.
+    pub(super) fn config(
+        &self,
+        experiment: &Experiment,
+        mode: Mode,
+    ) -> Result<Config, CommandError> {
+        let mut config = (experiment.config)(mode, self.scale());
+        self.load.apply(&mut config);
+        // One list of arms for both modes: each runs those it has. With none of them the
+        // list stays, so that validation names what is wrong.
+        if config.arms.iter().any(|a| a.exists_in(mode)) {
+            config.arms.retain(|a| a.exists_in(mode));
+        }
+        if let Some(model) = &mut config.model {
+            self.model.apply(model);
+            self.version.apply(model).map_err(CommandError::request)?;
+        }
+        if let Some(server) = &mut config.server {
+            self.server.apply(&self.version, server);
+        }
+        config.validate().map_err(CommandError::request)?;
+        Ok(config)
+    }
+}
+
+/// What is to be carried out, and where it goes.
+pub(super) struct Order<'a> {
+    /// The experiments.
+    pub(super) experiments: &'a [&'a Experiment],
+    /// Which modes of each.
+    pub(super) modes: ModeChoice,
+    /// The name in the directory's name.
+    pub(super) name: &'static str,
+    /// Whether each experiment has a directory of its own.
+    pub(super) is_chapter: bool,
+    /// Whether complete runs that are there already are taken over.
+    pub(super) resumes: bool,
+}
+
+impl Order<'_> {
+    fn wants(&self, mode: Mode) -> bool {
+        match self.modes {
+            ModeChoice::Both => true,
+            ModeChoice::Model => mode == Mode::Model,
+            ModeChoice::Server => mode == Mode::Server,
+        }
+    }
+
+    /// Time that all of it takes, roughly.
+    ///
+    /// # Errors
+    /// What makes no sense, in one line.
+    fn planned(&self, given: &Given) -> Result<Duration, CommandError> {
+        let mut planned = Duration::ZERO;
+        for experiment in self.experiments {
+            if !experiment.modes.iter().any(|&m| self.wants(m)) {
+                let modes: Vec<&str> = experiment.modes.iter().map(|m| m.name()).collect();
+                return Err(CommandError::Request(format!(
+                    "experiment '{}' cannot run in that mode: give --mode {}",
+                    experiment.name,
+                    modes.join(" or --mode ")
+                )));
+            }
+            for &mode in experiment.modes.iter().filter(|m| self.wants(**m)) {
+                planned += estimate(&given.config(experiment, mode)?);
+            }
+        }
+        Ok(planned)
+    }
+}
+
+/// `4 min 10 s`.
+fn in_words(time: Duration) -> String {
+    match (time.as_secs() / 60, time.as_secs() % 60) {
+        (0, s) => format!("{} s", s.max(1)),
+        (m, s) => format!("{m} min {s} s"),
+    }
+}
+
+/// Carries out an order; what fails or is interrupted makes it partial, the rest goes on.
+///
+/// # Errors
+/// A wrong request, or results that could not be written.
+pub(super) fn carry_out(
+    order: &Order<'_>,
+    given: &Given,
+    output: &OutputOptions,
+) -> Result<Outcome, CommandError> {
+    let planned = order.planned(given)?;
+    let (dir, _) = output_dir(output, order.name)?;
+    let cancel = Cancel::on_signals().context("cannot handle signals")?;
+    eprintln!("procbench: planned time: about {}", in_words(planned));
+    let mut outcome = Outcome::Done;
+    for experiment in order.experiments {
+        if cancel.is_cancelled() {
+            outcome = Outcome::Partial;
+            break;
+        }
+        let place = if order.is_chapter {
+            dir.join(experiment.name)
+        } else {
+            dir.clone()
+        };
+        let mut all: Vec<Measured> = Vec::new();
+        for &mode in experiment.modes.iter().filter(|m| order.wants(**m)) {
+            if cancel.is_cancelled() {
+                outcome = Outcome::Partial;
+                break;
+            }
+            let mut config = given.config(experiment, mode)?;
+            if let Some(server) = all.iter().find(|m| m.run.mode == Mode::Server) {
+                follow_server(&mut config, server, given);
+            }
+            let mode_dir = place.join(mode.name());
+            let known = if order.resumes {
+                take_over(experiment.name, &config, &mode_dir)
+            } else {
+                None
+            };
+            let measured = match known {
+                Some(measured) => measured,
+                None => {
+                    let request = config.server.as_ref().map(|_| given.server.request());
+                    let request = request.as_ref();
+                    measure(experiment.name, &config, request, &cancel, &mode_dir, None)?
+                }
+            };
+            if measured.outcome() == Outcome::Partial {
+                outcome = Outcome::Partial;
+            }
+            all.push(measured);
+        }
+        conclude(experiment, &all, &place, output.format)?;
+    }
+    crate::console::tell(&format!("procbench: everything is in {}", dir.display()));
+    if order.is_chapter && outcome == Outcome::Partial {
+        crate::console::tell(&format!(
+            "procbench: not complete: the same command with --resume {} measures what is missing",
+            dir.display()
+        ));
+    }
+    Ok(outcome)
+}
+
+/// The model offers the server's rate and burns the CPU that the server was
+/// seen to use for a connection, so that the two can be laid side by side.
+fn follow_server(config: &mut Config, server: &Measured, given: &Given) {
+    if given.load.client_rate.is_none()
+        && let Some(rate) = server.run.client_rate_per_second
+    {
+        config.client_rate = ClientRate::Given(OfferedRate::PerSecond(rate));
+    }
+    let costs_given = given.model.fork_cpu.is_some() || given.model.session_cpu.is_some();
+    if !costs_given
+        && let Some(model) = &mut config.model
+        && let Some(cost) = connection_cpu(&server.run, &server.summary)
+    {
+        model.fork_cpu_ns = cost.fork_ns;
+        model.session_cpu_ns = cost.session_ns;
+        model.cpu_cost_source = format!(
+            "CPU of the server in run {}: fork-only minus quiet, unpooled minus fork-only",
+            server.run.run_id
+        );
+    }
+}
+
+/// Figures, comparison and summary of one experiment's runs.
+fn conclude(
+    experiment: &Experiment,
+    all: &[Measured],
+    dir: &Path,
+    format: StdoutFormat,
+) -> Result<(), CommandError> {
+    let items: Vec<drawings::Summarized<'_>> = all.iter().map(|m| (&m.run, &m.summary)).collect();
+    let figures = draw_all(&items, dir)?;
+    let text = summary_text::markdown(experiment, &items, &figures);
+    write_atomically(&dir.join("SUMMARY.md"), text.as_bytes())
+        .context("the summary could not be saved")?;
+    if format != StdoutFormat::Text {
+        return all.iter().try_for_each(|m| print_run(m, format));
+    }
+    for measured in all {
+        print_tables(&measured.run, &measured.summary);
+    }
+    if items.len() > 1 {
+        print(&table::comparison_table(&items));
+    }
+    for item in &items {
+        for line in findings::findings(item) {
+            print(&format!("{}\n", line.replace("**", "")));
+        }
+        let told = (experiment.assess)(item.0, item.1);
+        if !told.is_empty() {
+            print(&format!("{}: {told}\n", findings::place(item.0)));
+        }
+    }
+    print(&format!(
+        "\nsummary: {}\n",
+        dir.join("SUMMARY.md").display()
+    ));
+    for figure in figures {
+        print(&format!(
+            "figure:  {}\n",
+            dir.join(format!("{figure}.png")).display()
+        ));
+    }
+    Ok(())
+}
+
+/// Draws each run beside its run file and, if they may be compared, all of them
+/// together; returns the stems relative to `dir`.
+pub fn draw_all(
+    items: &[drawings::Summarized<'_>],
+    dir: &Path,
+) -> Result<Vec<String>, CommandError> {
+    let redraw = format!("procbench figures {}", dir.display());
+    let runs: Vec<_> = items.iter().map(|i| i.0).collect();
+    let mut written = Vec::new();
+    if items.len() > 1 {
+        match comparable::check(&runs) {
+            Ok(()) => {
+                written.extend(drawings::draw_comparison(items, dir, &redraw).context("drawing")?)
+            }
+            Err(reason) => crate::console::tell(&format!("procbench: no comparison: {reason}")),
+        }
+    }
+    for item in items {
+        let place = dir.join(item.0.mode.name());
+        written.extend(drawings::draw_run(*item, &place, &redraw).context("drawing")?);
+    }
+    let stems = written
+        .iter()
+        .filter(|path| path.extension().is_some_and(|e| e == "png"))
+        .filter_map(|path| path.strip_prefix(dir).ok())
+        .map(|path| path.with_extension("").display().to_string())
+        .collect();
+    Ok(stems)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::chapter;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        load: LoadOptions,
+        #[command(flatten)]
+        version: VersionOptions,
+        #[command(flatten)]
+        server: ServerOptions,
+        #[command(flatten)]
+        model: ModelOptions,
+    }
+
+    fn planned(arguments: &[&str]) -> Duration {
+        let line = std::iter::once("procbench").chain(arguments.iter().copied());
+        let Line {
+            load,
+            version,
+            server,
+            model,
+        } = Line::parse_from(line);
+        let given = Given {
+            load,
+            version,
+            server,
+            model,
+        };
+        let experiments = chapter(given.scale());
+        let order = Order {
+            experiments: &experiments,
+            modes: ModeChoice::Both,
+            name: "chapter",
+            is_chapter: true,
+            resumes: false,
+        };
+        let each: Vec<String> = experiments
+            .iter()
+            .flat_map(|e| e.modes.iter().map(move |m| (e, *m)))
+            .map(|(e, m)| {
+                let time = estimate(&given.config(e, m).unwrap());
+                format!("{} {m} {}", e.name, in_words(time))
+            })
+            .collect();
+        println!("{arguments:?}: {}", each.join(", "));
+        order.planned(&given).unwrap()
+    }
+
+    #[test]
+    fn the_chapter_is_planned_within_its_bounds() {
+        let minutes = |m: u64| Duration::from_secs(60 * m);
+        assert!(planned(&["--quick"]) <= minutes(4));
+        assert!(planned(&[]) <= minutes(20));
+        assert!(planned(&["--pg", "13,15,17,18"]) <= minutes(90));
+    }
+}

@@ -1,0 +1,59 @@
+//! `run`: one canned experiment.
+
+use clap::Args;
+
+use super::canned::{Given, ModeChoice, Order, carry_out};
+use super::options::{LoadOptions, ModelOptions, OutputOptions, VersionOptions};
+use super::outcome::{CommandError, Outcome};
+use super::server_options::ServerOptions;
+use crate::experiment;
+
+/// `procbench run`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  procbench run churn-tail --quick
+  procbench run churn-tail --mode server --server local --standing 0,200
+  procbench run locks --quick         the model under every lock
+  procbench experiments               lists the names")]
+pub struct RunCommand {
+    /// Name of the experiment
+    experiment: String,
+    /// Which modes to run
+    #[arg(long, value_enum, default_value = "both")]
+    mode: ModeChoice,
+    #[command(flatten)]
+    load: LoadOptions,
+    #[command(flatten)]
+    version: VersionOptions,
+    #[command(flatten)]
+    server: ServerOptions,
+    #[command(flatten)]
+    model: ModelOptions,
+    #[command(flatten)]
+    output: OutputOptions,
+}
+
+impl RunCommand {
+    /// Carries out the command.
+    ///
+    /// # Errors
+    /// A wrong request, or results that could not be written.
+    pub fn run(self) -> Result<Outcome, CommandError> {
+        let experiment = experiment::find(&self.experiment).map_err(CommandError::request)?;
+        let given = Given {
+            load: self.load,
+            version: self.version,
+            server: self.server,
+            model: self.model,
+        };
+        let order = Order {
+            experiments: &[experiment],
+            modes: self.mode,
+            name: experiment.name,
+            is_chapter: false,
+            resumes: false,
+        };
+        carry_out(&order, &given, &self.output)
+    }
+}

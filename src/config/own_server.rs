@@ -1,0 +1,237 @@
+//! A server by URL is somebody's own: gentle defaults, and a hard cap on what it is offered.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{ClientRate, Config, ConfigError, ServerConfig};
+use crate::arm::Arm;
+use crate::load::OfferedRate;
+use crate::server::provision::{EndpointHost, ServerUrl};
+
+/// Transactions per second offered where no rate is given.
+pub const GENTLE_CLIENT_RATE: f64 = 20.0;
+/// Statements per second of the one reader where no rate is given.
+const GENTLE_READER_RATE: f64 = 50.0;
+/// Clients where no number is given. At 20 transactions a second each is idle most of the time.
+const GENTLE_CLIENTS: u32 = 2;
+/// 50 statements a second for 9 s: p90 has 45 samples above it, p99 four. Only the former can be quoted.
+const GENTLE_PERCENTILE: f64 = 90.0;
+
+/// The hard cap for a server that is not on this machine: transactions and statements per second,
+/// connections open at the same time.
+const MOST_CLIENT_RATE: f64 = 100.0;
+const MOST_READER_RATE: f64 = 500.0;
+const MOST_CONNECTIONS: u32 = 50;
+
+/// What concerns a server by URL only.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OwnServer {
+    /// Whether the hard cap is lifted.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub no_cap: bool,
+    /// Connections per second of the server's own users, where the user knows them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub their_rate: Option<f64>,
+}
+
+impl OwnServer {
+    /// Whether nothing was asked for; such a file says nothing about it.
+    pub fn is_default(&self) -> bool {
+        *self == OwnServer::default()
+    }
+}
+
+/// Makes `config` fit for somebody's server: four arms, few connections, low rates, none standing,
+/// under a minute. What the user gives is laid over it.
+pub fn gentle(config: &mut Config, quick: bool) {
+    let (blocks, block_ms) = if quick { (6, 500) } else { (9, 1_000) };
+    config.arms = vec![Arm::Quiet, Arm::KeptOpen, Arm::Unpooled, Arm::ForkOnly];
+    config.readers = 1;
+    config.reader_rate = OfferedRate::PerSecond(GENTLE_READER_RATE);
+    config.clients = GENTLE_CLIENTS;
+    config.client_rate = ClientRate::Given(OfferedRate::PerSecond(GENTLE_CLIENT_RATE));
+    config.standing = vec![0];
+    config.blocks = blocks;
+    // There are no fresh starts of a server that is not ours.
+    config.visits = 1;
+    config.duration_ns = u64::from(blocks) * block_ms * 1_000_000;
+    config.warmup_ns = 100_000_000;
+    config.quoted_percentile = GENTLE_PERCENTILE;
+}
+
+/// Whether the name alone says that the server is on this machine: a Unix socket, loopback.
+fn is_here(host: &EndpointHost) -> bool {
+    match host {
+        EndpointHost::Unix(_) => true,
+        EndpointHost::Tcp(name) => {
+            name == "localhost"
+                || name
+                    .trim_matches(['[', ']'])
+                    .parse::<IpAddr>()
+                    .is_ok_and(|ip| ip.is_loopback())
+        }
+    }
+}
+
+impl Config {
+    /// Connections that may be open at the same time. Those of `kept-open` stay open while others churn.
+    pub fn most_connections(&self) -> u32 {
+        let of = |takes_part: bool, count: u32| if takes_part { count } else { 0 };
+        let has = |arm: Arm| self.arms.contains(&arm);
+        let pools =
+            u32::from(has(Arm::Pool)) + u32::from(self.arms.iter().any(|a| a.needs_pgbouncer()));
+        self.readers
+            + of(has(Arm::KeptOpen), self.clients)
+            + of(has(Arm::Unpooled) || has(Arm::ForkOnly), self.clients)
+            + pools * self.pool_size
+            + self.largest_standing()
+    }
+
+    /// What the request exceeds of the hard cap on servers of other people, in one line; `None` if
+    /// nothing, or if the cap was lifted.
+    pub fn beyond_cap(&self) -> Option<String> {
+        let server = self.server.as_ref()?;
+        if !server.is_url() || server.own.no_cap {
+            return None;
+        }
+        let above = |rate: OfferedRate, most: f64| rate.per_second().is_none_or(|r| r > most);
+        // Shares and `auto` become the gentle rate there.
+        let given = |rate: &ClientRate| match rate {
+            ClientRate::Given(rate) => Some(*rate),
+            ClientRate::Auto | ClientRate::Share(_) => None,
+        };
+        let mut rates = self.client_rates.iter().chain([&self.client_rate]);
+        let too_fast = rates.find_map(|r| given(r).filter(|r| above(*r, MOST_CLIENT_RATE)));
+        let connections = self.most_connections();
+        let what = if let Some(clients) = too_fast {
+            format!("--client-rate {clients} is above the cap of {MOST_CLIENT_RATE}/s")
+        } else if above(self.reader_rate, MOST_READER_RATE) {
+            format!(
+                "--reader-rate {} is above the cap of {MOST_READER_RATE}/s",
+                self.reader_rate
+            )
+        } else if connections > MOST_CONNECTIONS {
+            format!("{connections} connections are above the cap of {MOST_CONNECTIONS}")
+        } else {
+            return None;
+        };
+        Some(format!(
+            "{what} for a server that is not on this machine: ask for less, or lift the cap with --no-cap if nobody else depends on it"
+        ))
+    }
+}
+
+/// Refuses what is beyond the cap, where the URL's host is not this machine by its very name. One that
+/// is reached through a tunnel or proxy on loopback shows when it is looked at, before any load.
+pub(super) fn check_cap(config: &Config, server: &ServerConfig) -> Result<(), ConfigError> {
+    if let Some(rate) = server.own.their_rate
+        && !(rate.is_finite() && rate >= 0.0)
+    {
+        return Err(ConfigError(format!(
+            "--their-rate {rate} is no number of connections per second"
+        )));
+    }
+    let here = server
+        .server
+        .parse::<ServerUrl>()
+        .is_ok_and(|url| is_here(&url.host));
+    match config.beyond_cap() {
+        Some(beyond) if !here => Err(ConfigError(beyond)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::execute::estimate;
+    use crate::experiment::{self, Scale};
+    use crate::record::Mode;
+
+    fn against(url: &str) -> Config {
+        let mut config =
+            (experiment::find("churn-tail").unwrap().config)(Mode::Server, Scale::Quick);
+        gentle(&mut config, false);
+        config.server.as_mut().unwrap().server = url.to_owned();
+        config
+    }
+
+    const AWAY: [&str; 3] = [
+        "postgres://me@db.example/app",
+        "postgres://me@192.0.2.7:5433/app",
+        "postgres://me@[2001:db8::1]/app",
+    ];
+
+    #[test]
+    fn the_defaults_are_gentle_valid_and_take_less_than_a_minute() {
+        for quick in [false, true] {
+            let mut config = against(AWAY[0]);
+            gentle(&mut config, quick);
+            config.validate().unwrap();
+            assert!(config.blocks >= 6, "fewer rounds give no verdict");
+            // One reader, two kept open, two that come and go.
+            assert_eq!(config.most_connections(), 5);
+            assert!(estimate(&config).as_secs() < 60, "{:?}", estimate(&config));
+        }
+    }
+
+    #[test]
+    fn more_than_the_cap_is_refused_away_from_here_unless_it_is_lifted() {
+        type Change = fn(&mut Config);
+        let changes: [(Change, &str); 5] = [
+            (
+                |c| c.client_rate = ClientRate::Given(OfferedRate::PerSecond(101.0)),
+                "--client-rate 101",
+            ),
+            (
+                |c| c.client_rate = ClientRate::Given(OfferedRate::Max),
+                "--client-rate max",
+            ),
+            (
+                |c| c.reader_rate = OfferedRate::PerSecond(501.0),
+                "--reader-rate 501",
+            ),
+            (|c| c.standing = vec![0, 46], "51 connections"),
+            (|c| c.clients = 25, "51 connections"),
+        ];
+        for (change, says) in changes {
+            for url in AWAY {
+                let mut config = against(url);
+                change(&mut config);
+                let refusal = config.validate().unwrap_err().0;
+                assert!(refusal.starts_with(says), "{refusal}");
+                assert!(refusal.contains("--no-cap") && !refusal.contains('\n'));
+                config.server.as_mut().unwrap().own.no_cap = true;
+                config.validate().unwrap();
+            }
+            for url in [
+                "postgres://me@127.0.0.1:6432/app",
+                "postgres://me@localhost/app",
+                "postgres://me@[::1]/app",
+                "postgres://me@/app?host=/run/postgresql",
+            ] {
+                let mut config = against(url);
+                change(&mut config);
+                config.validate().unwrap();
+            }
+        }
+        let mut config = against(AWAY[0]);
+        config.client_rate = ClientRate::Given(OfferedRate::PerSecond(100.0));
+        config.reader_rate = OfferedRate::PerSecond(500.0);
+        config.standing = vec![45];
+        config.validate().unwrap();
+    }
+
+    #[test]
+    fn what_was_not_asked_for_is_not_in_the_file() {
+        let config = against(AWAY[0]);
+        let json = serde_json::to_value(&config).unwrap();
+        assert!(json["server"].get("own").is_none());
+        assert_eq!(serde_json::from_value::<Config>(json).unwrap(), config);
+        let mut asked = config;
+        asked.server.as_mut().unwrap().own.their_rate = Some(-1.0);
+        assert!(asked.validate().unwrap_err().0.contains("--their-rate -1"));
+    }
+}

@@ -1,0 +1,193 @@
+use super::*;
+use crate::config::gentle;
+use crate::record::{Census, Mode, OthersConnections, PoolMode, ServerProvenance};
+use crate::record::{Phase, Role, SeriesHistogram, SeriesKey};
+use crate::stats::summarize;
+use crate::testing::sample_run;
+
+fn survey() -> Survey {
+    Survey {
+        pg_major: 15,
+        max_connections: 100,
+        free_connections: 50,
+        shared_buffers: "128MB".into(),
+        huge_pages: "off".into(),
+        huge_pages_status: None,
+        census: Census {
+            connections: 40,
+            state_visible: 0,
+            idle: 0,
+        },
+        between: Between::Nothing,
+        superuser: false,
+        reads_all_stats: false,
+        others: None,
+    }
+}
+
+fn others(count: u64) -> Option<OthersConnections> {
+    Some(OthersConnections {
+        count,
+        over_s: 10.0,
+        without_ours: true,
+    })
+}
+
+/// A run whose unpooled readers are no slower, with connections of 2 ms and transactions of `kept_ns`.
+fn run(kept_ns: u64, survey: Survey) -> Run {
+    let mut run = sample_run(8);
+    let mut config = (crate::experiment::find("churn-tail").unwrap().config)(
+        Mode::Server,
+        crate::experiment::Scale::Quick,
+    );
+    gentle(&mut config, false);
+    run.config.server = config.server;
+    run.mode = Mode::Server;
+    run.provenance.server = Some(ServerProvenance {
+        version: "15.18".into(),
+        survey: Some(survey),
+        ..ServerProvenance::default()
+    });
+    let series = |ns: u64| {
+        let mut h = SeriesHistogram::new();
+        (0..50).for_each(|_| h.record(ns));
+        h
+    };
+    let quiet = run.blocks[0].series.clone();
+    let key = |operation| SeriesKey::service(Role::Client, operation, Phase::Total);
+    for block in &mut run.blocks {
+        block.series = quiet.clone();
+        if block.arm != Arm::Quiet {
+            block.series.insert(key(Operation::Query), series(kept_ns));
+        }
+        if block.arm == Arm::Unpooled {
+            block
+                .series
+                .insert(key(Operation::Connect), series(2_000_000));
+        }
+    }
+    run
+}
+
+fn advise(run: &Run) -> Advice {
+    advice(&(run, &summarize(run))).unwrap()
+}
+
+fn answer_to(advice: &Advice) -> String {
+    let (_, lines) = advice
+        .sections
+        .iter()
+        .find(|s| s.0 == "Should I pool?")
+        .unwrap();
+    lines.join("\n")
+}
+
+const SHORT: u64 = 100_000;
+const LONG: u64 = 100_000_000;
+
+#[test]
+fn each_rule_gives_its_answer() {
+    let with = |others| Survey { others, ..survey() };
+    for (kept_ns, survey, expected) in [
+        (SHORT, with(None), Answer::Yes),
+        (SHORT, with(others(500)), Answer::Yes),
+        (SHORT, with(others(9)), Answer::NotNow),
+        (LONG, with(others(500)), Answer::NoReasonShown),
+        (LONG, with(None), Answer::NoReasonShown),
+    ] {
+        let advice = advise(&run(kept_ns, survey.clone()));
+        assert_eq!(advice.answer, expected, "{kept_ns} {survey:?}");
+        assert!(answer_to(&advice).contains("**"));
+    }
+    // 2,000 standing connections and 100 new ones a second: 8 % at the high end.
+    let mut crowded = survey();
+    crowded.census.connections = 2_000;
+    crowded.others = others(1_000);
+    let advice = advise(&run(LONG, crowded.clone()));
+    assert_eq!(advice.answer, Answer::Yes);
+    assert!(answer_to(&advice).contains("may be a part of it"));
+    // On 13 the same is no matter of the lock.
+    crowded.pg_major = 13;
+    assert_eq!(advise(&run(LONG, crowded)).answer, Answer::NoReasonShown);
+}
+
+#[test]
+fn a_given_rate_goes_before_the_counted_one() {
+    let mut run = run(
+        SHORT,
+        Survey {
+            others: others(0),
+            ..survey()
+        },
+    );
+    assert_eq!(advise(&run).answer, Answer::NotNow);
+    run.config.server.as_mut().unwrap().own.their_rate = Some(5.0);
+    let advice = advise(&run);
+    assert_eq!(advice.answer, Answer::Yes);
+    assert!(advice.text().contains("at 5.00 a second"));
+    assert!(advice.text().contains("at 50 a second"));
+}
+
+#[test]
+fn a_pooler_is_said_first_and_nothing_is_claimed_about_the_server() {
+    let pooled = Survey {
+        between: Between::Pooler {
+            mode: PoolMode::Transaction,
+            evidence: "e".into(),
+        },
+        ..survey()
+    };
+    let advice = advise(&run(SHORT, pooled));
+    assert_eq!(advice.answer, Answer::AlreadyPooled);
+    assert!(answer_to(&advice).starts_with("**You already do**"));
+    assert!(
+        advice
+            .text()
+            .contains("`unpooled` therefore means connecting to the pooler")
+    );
+}
+
+#[test]
+fn without_the_two_arms_there_is_no_answer() {
+    let mut run = run(SHORT, survey());
+    run.blocks.retain(|b| b.arm != Arm::KeptOpen);
+    assert_eq!(advise(&run).answer, Answer::NoAnswer);
+    run.blocks.clear();
+    assert_eq!(advise(&run).answer, Answer::NoAnswer);
+}
+
+#[test]
+fn slower_statements_are_a_reason_and_no_difference_is_not_said_to_be_none() {
+    let calm = run(LONG, survey());
+    let text = advise(&calm).text();
+    assert!(text.contains("no difference shown") && text.contains("cannot show"));
+    let mut slow = calm;
+    for block in slow.blocks.iter_mut().filter(|b| b.arm == Arm::Unpooled) {
+        for key in [SeriesKey::READER_RESPONSE, SeriesKey::READER_SERVICE] {
+            let mut slower = SeriesHistogram::new();
+            for (ns, n) in block.series[&key].buckets() {
+                (0..n).for_each(|_| slower.record(3 * ns));
+            }
+            block.series.insert(key, slower);
+        }
+    }
+    let advice = advise(&slow);
+    assert_eq!(advice.answer, Answer::Yes);
+    assert!(answer_to(&advice).contains("became slower already"));
+}
+
+#[test]
+fn only_a_server_that_was_looked_at_is_advised_about() {
+    let mut run = run(SHORT, survey());
+    let summary = summarize(&run);
+    let text = markdown((&run, &summary), &["excess".to_owned()]).unwrap();
+    for part in [
+        "# PostgreSQL 15.18: should I pool?",
+        "## Should I pool?",
+        "(excess.png)",
+    ] {
+        assert!(text.contains(part), "{part}");
+    }
+    run.provenance.server.as_mut().unwrap().survey = None;
+    assert!(markdown((&run, &summary), &[]).is_none());
+}

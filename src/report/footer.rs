@@ -1,0 +1,97 @@
+//! What stands under every figure: what was measured, on which machine, how to draw it again.
+
+use super::drawings::Summarized;
+use super::level_title::listed;
+use crate::config::ModelConfig;
+
+/// The lines under a figure of these runs.
+pub(super) fn footer(items: &[Summarized<'_>], redraw: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (run, _) in items {
+        let p = &run.provenance;
+        let what = match &p.server {
+            Some(server) => format!(
+                "PostgreSQL {}, {}, {}, auth {}",
+                server.versions(),
+                server.kind,
+                server.transport,
+                server.auth
+            ),
+            None => run.config.model.as_ref().map_or(String::new(), model_words),
+        };
+        let rate = match (&run.config.client_rates[..], run.client_rate_per_second) {
+            ([], Some(rate)) => format!("{rate}/s"),
+            ([], None) => "closed loop".to_owned(),
+            (rates, _) => listed(rates),
+        };
+        lines.push(format!(
+            "{} run {} ({}): {what}; {} readers at {}, {} clients at {rate}; slots {}; {} blocks of {} ms an arm and level",
+            run.mode,
+            run.run_id,
+            run.started_at,
+            run.config.readers,
+            run.config.reader_rate,
+            run.config.clients,
+            listed(&run.config.slot_orders),
+            run.config.blocks,
+            run.config.block_ns() / 1_000_000,
+        ));
+        if let Some(reason) = run.partial_reason() {
+            lines.push(format!("PARTIAL: {reason}"));
+        }
+    }
+    if let Some((run, _)) = items.first() {
+        let p = &run.provenance;
+        lines.push(format!(
+            "{}, {} cores, Linux {}; procbench {} ({}); clock {} {:.0} ns a read",
+            p.cpu_model,
+            p.cores,
+            p.kernel,
+            p.tool_version,
+            p.tool_revision,
+            run.clock.source,
+            run.clock.read_cost_ns
+        ));
+    }
+    lines.push(format!("redraw: {redraw}"));
+    lines
+}
+
+/// The model in words: versions, lock, mapping, what is switched off, what goes on beside.
+fn model_words(model: &ModelConfig) -> String {
+    let mut words = format!(
+        "in-process ProcArray as in PostgreSQL {}, lock {}, mapping {}, pages {}",
+        listed(&model.profiles),
+        model.lock_words(),
+        listed(&model.mappings),
+        listed(&model.page_sizes)
+    );
+    let ablations = model.ablations.to_string();
+    if !ablations.is_empty() {
+        words += &format!(", {ablations}");
+    }
+    let b = &model.background;
+    if b.committers > 0 {
+        let rate = match &model.commit_rates[..] {
+            [] => b.commit_rate_per_second.to_string(),
+            rates => listed(rates),
+        };
+        words += &format!(", {} committers at {rate}/s", b.committers);
+        if b.subtransactions > 0 {
+            words += &format!(" with {} subtransactions", b.subtransactions);
+            if b.rolled_back_subtransactions > 0 {
+                words += &format!(", {} rolled back", b.rolled_back_subtransactions);
+            }
+        }
+    }
+    for (what, rate) in [
+        ("pg_stat_activity", b.monitor_rate_per_second),
+        ("horizon scans", b.horizon_rate_per_second),
+        ("parallel workers", b.parallel_workers_per_second),
+    ] {
+        if rate > 0.0 {
+            words += &format!(", {what} at {rate}/s");
+        }
+    }
+    words
+}

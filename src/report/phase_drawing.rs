@@ -1,0 +1,111 @@
+//! What connections are made of, as a figure: stacked means, the server's own account under the client's.
+
+use super::drawings::Summarized;
+use super::figure::{Bar, BarGroup, BarSegment, StackedBarFigure};
+use super::footer::footer;
+use super::level_title::level_title;
+use super::phases::setup_parts;
+use crate::config::{LogConnections, Tls};
+use crate::experiment::has_phases;
+use crate::record::{Factor, Factors};
+use crate::stats::{Anatomy, anatomies};
+
+/// Factors that head a group of bars instead of naming one.
+const HEADINGS: [Factor; 2] = [Factor::Pg, Factor::SlotOrder];
+
+/// Mean phases at every level; `None` for experiments of other kinds.
+pub fn phase_bars(item: Summarized<'_>, redraw: &str) -> Option<StackedBarFigure> {
+    let (run, summary) = item;
+    if !has_phases(run) {
+        return None;
+    }
+    let heads: Vec<Factor> = summary
+        .varying
+        .iter()
+        .copied()
+        .filter(|f| HEADINGS.contains(f))
+        .collect();
+    let found = anatomies(run, summary);
+    let arms = found.iter().any(|a| a.arm != found[0].arm);
+    let mut groups: Vec<BarGroup> = Vec::new();
+    for anatomy in &found {
+        let title = level_title(&anatomy.factors, &heads);
+        let mut label = label(&anatomy.factors, &summary.varying);
+        if arms || label.is_empty() {
+            label = [label, anatomy.arm.to_string()].join(" ").trim().to_owned();
+        }
+        let bars = bars(anatomy, label);
+        match groups.iter_mut().find(|g| g.title == title) {
+            Some(group) => group.bars.extend(bars),
+            None => groups.push(BarGroup { title, bars }),
+        }
+    }
+    (!groups.is_empty()).then(|| StackedBarFigure {
+        title: "What a connection is made of".to_owned(),
+        subtitle: subtitle(&found),
+        quantity: "mean time of one connection, from connect() to its close".to_owned(),
+        groups,
+        footer: footer(&[item], redraw),
+    })
+}
+
+fn subtitle(found: &[Anatomy]) -> String {
+    let mut text = "Means: they add up to the whole, percentiles would not. Look at what startup is beside the query it was for".to_owned();
+    if found.iter().any(|a| a.server.is_some()) {
+        text +=
+            "; under it, the server's own account of the same connections, from accept() to ready";
+    }
+    text
+}
+
+/// `tcp, scram, TLS`.
+fn label(level: &Factors, varying: &[Factor]) -> String {
+    let words = varying
+        .iter()
+        .filter(|f| !HEADINGS.contains(f))
+        .filter_map(|&f| {
+            let value = level.get(f)?;
+            match f {
+                Factor::Transport | Factor::Auth => Some(value.to_owned()),
+                Factor::ScramIterations if value == "1" => Some("1 iteration".to_owned()),
+                Factor::ScramIterations => Some(format!("{value} iterations")),
+                Factor::Tls => (value != Tls::Off.to_string()).then(|| "TLS".to_owned()),
+                Factor::LogConnections => {
+                    (value == LogConnections::Off.to_string()).then(|| "no log".to_owned())
+                }
+                _ => Some(format!("{} {value}", f.name())),
+            }
+        });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+fn bars(anatomy: &Anatomy, label: String) -> Vec<Bar> {
+    let caution = (!anatomy.cautions.is_empty()).then(|| anatomy.cautions.join("; "));
+    let bar = |label, segments| Bar {
+        label,
+        segments,
+        struck: anatomy.struck.clone(),
+        caution: caution.clone(),
+    };
+    let segment = |name: &str, value_ns| BarSegment {
+        series: name.to_owned(),
+        value_ns,
+    };
+    let ours = anatomy
+        .phases
+        .iter()
+        .filter(|p| p.adds_up)
+        .map(|p| segment(p.phase.name(), p.mean.value_ns))
+        .collect();
+    let mut bars = vec![bar(label, ours)];
+    if let Some(account) = &anatomy.server {
+        let parts = setup_parts(account);
+        // The last one is the total of the others.
+        let segments = parts[..parts.len() - 1]
+            .iter()
+            .map(|(name, mean)| segment(name, mean.value_ns))
+            .collect();
+        bars.push(bar("the server's own account".to_owned(), segments));
+    }
+    bars
+}

@@ -1,0 +1,267 @@
+//! What connections are made of, as tables: every phase at every level, and the server's own account.
+
+use super::export::csv_line;
+use super::format::{count, duration};
+use super::level_title::level_title;
+use super::text_table::TextTable;
+use crate::experiment::has_phases;
+use crate::record::{Factor, Run};
+use crate::stats::{Anatomy, ConnectionPhase, Estimate, RunSummary, SetupAccount, anatomies};
+
+const CAPTION: &str = "Phases of a connection, by the client's clock; means add up to the whole, percentiles do not. Where the server logged its own account of the same connections it stands below";
+
+/// The tables for the terminal; empty for experiments of other kinds.
+pub fn phase_tables(run: &Run, summary: &RunSummary) -> String {
+    let tables = tables(run, summary);
+    let mut out = String::new();
+    for (i, (title, rows)) in tables.iter().enumerate() {
+        if i == 0 {
+            out += &format!("{CAPTION}.\n\n");
+        }
+        out += &format!("{title}\n{}\n\n", rows.terminal());
+    }
+    out
+}
+
+/// The same as Markdown.
+pub(super) fn phase_tables_markdown(run: &Run, summary: &RunSummary) -> String {
+    let tables = tables(run, summary);
+    let mut out = String::new();
+    for (i, (title, rows)) in tables.iter().enumerate() {
+        if i == 0 {
+            out += &format!("{CAPTION}.\n\n");
+        }
+        out += &format!("{title}:\n\n{}\n", rows.markdown());
+    }
+    out
+}
+
+fn tables(run: &Run, summary: &RunSummary) -> Vec<(String, TextTable)> {
+    if !has_phases(run) {
+        return Vec::new();
+    }
+    anatomies(run, summary)
+        .iter()
+        .map(|a| (title(a, summary), table(a)))
+        .collect()
+}
+
+fn title(anatomy: &Anatomy, summary: &RunSummary) -> String {
+    let mut title = format!(
+        "{}, {}",
+        level_title(&anatomy.factors, &summary.varying),
+        anatomy.arm
+    );
+    if let Some(cpu) = anatomy.server_cpu_ns {
+        title += &format!("; server CPU {} a connection", duration(cpu));
+    }
+    if let Some(why) = &anatomy.struck {
+        title += &format!(" [x] {why}");
+    }
+    if !anatomy.cautions.is_empty() {
+        title += &format!(" † {}", anatomy.cautions.join("; "));
+    }
+    title
+}
+
+/// The server's account by its parts, the total last.
+pub(super) fn setup_parts(account: &SetupAccount) -> [(&'static str, Estimate); 4] {
+    [
+        ("server: fork", account.fork),
+        ("server: authentication", account.authentication),
+        ("server: rest of setup", account.rest),
+        ("server: setup total", account.total),
+    ]
+}
+
+/// The value with its interval.
+pub(super) fn with_interval(e: Estimate) -> String {
+    format!(
+        "{} ({} .. {})",
+        duration(e.value_ns),
+        duration(e.low_ns),
+        duration(e.high_ns)
+    )
+}
+
+fn table(anatomy: &Anatomy) -> TextTable {
+    let header = [
+        "phase",
+        "connections",
+        "mean (95 %)",
+        "of the whole",
+        "p50 (95 %)",
+        "p99 (95 %)",
+    ];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    let whole = anatomy.mean(ConnectionPhase::Whole).map(|e| e.value_ns);
+    let share = |e: Estimate| {
+        whole.map_or_else(String::new, |whole| {
+            format!("{:.1} %", 100.0 * e.value_ns / whole)
+        })
+    };
+    let dash = || "-".to_owned();
+    for phase in &anatomy.phases {
+        rows.push(vec![
+            phase.phase.name().to_owned(),
+            count(phase.samples),
+            with_interval(phase.mean),
+            // A phase that only some connections show has no share.
+            if phase.samples == anatomy.connections() {
+                share(phase.mean)
+            } else {
+                dash()
+            },
+            phase.p50.map_or_else(dash, with_interval),
+            phase.p99.map_or_else(dash, with_interval),
+        ]);
+    }
+    for (name, mean) in anatomy.server.iter().flat_map(setup_parts) {
+        rows.push(vec![
+            name.to_owned(),
+            count(anatomy.server.as_ref().map_or(0, |s| s.connections)),
+            with_interval(mean),
+            share(mean),
+            dash(),
+            dash(),
+        ]);
+    }
+    TextTable(rows)
+}
+
+/// Every number of the tables, a line each.
+pub fn phase_csv(run: &Run, summary: &RunSummary) -> String {
+    let mut header = vec!["standing"];
+    header.extend(Factor::ALL.map(Factor::key));
+    header.extend([
+        "arm",
+        "phase",
+        "connections",
+        "statistic",
+        "value_ns",
+        "low_ns",
+        "high_ns",
+        "adds_up",
+        "struck",
+    ]);
+    let mut csv = csv_line(&header);
+    for anatomy in anatomies(run, summary) {
+        let mut line = |phase: &str, samples: u64, statistic: &str, e: Estimate, adds_up: bool| {
+            let mut fields = vec![anatomy.factors.standing.to_string()];
+            let value = |f| anatomy.factors.get(f).unwrap_or_default().to_owned();
+            fields.extend(Factor::ALL.map(value));
+            fields.extend([
+                anatomy.arm.to_string(),
+                phase.to_owned(),
+                samples.to_string(),
+                statistic.to_owned(),
+                format!("{:.0}", e.value_ns),
+                format!("{:.0}", e.low_ns),
+                format!("{:.0}", e.high_ns),
+                adds_up.to_string(),
+                anatomy.struck.clone().unwrap_or_default(),
+            ]);
+            let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+            csv += &csv_line(&fields);
+        };
+        for p in &anatomy.phases {
+            let statistics = [("mean", Some(p.mean)), ("p50", p.p50), ("p99", p.p99)];
+            for (statistic, estimate) in statistics {
+                if let Some(e) = estimate {
+                    line(p.phase.name(), p.samples, statistic, e, p.adds_up);
+                }
+            }
+        }
+        if let Some(account) = &anatomy.server {
+            for (name, mean) in setup_parts(account) {
+                line(name, account.connections, "mean", mean, false);
+            }
+        }
+    }
+    csv
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::SetupSums;
+    use crate::report::figure::Figure;
+    use crate::report::phase_drawing::phase_bars;
+    use crate::stats::summarize;
+    use crate::testing::{connecting_run, sample_run};
+
+    /// As logged by a server for every block with SCRAM.
+    fn logged() -> Run {
+        let mut run = connecting_run();
+        for block in &mut run.blocks {
+            if block.factors.auth.as_deref() == Some("scram") {
+                block.counters = SetupSums {
+                    count: 50,
+                    total_us: 70_000,
+                    fork_us: 20_000,
+                    authentication_us: 35_000,
+                }
+                .counters();
+            }
+        }
+        run
+    }
+
+    #[test]
+    fn every_phase_has_its_row_and_the_servers_account_its_own() {
+        let run = logged();
+        let text = phase_tables_markdown(&run, &summarize(&run));
+        let rows = |name: &str| text.lines().filter(|l| l.starts_with(name)).count();
+        assert_eq!(rows("| whole connection | 800 |"), 2, "{text}");
+        assert_eq!(rows("| startup to ready | 800 |"), 2);
+        assert_eq!(rows("| authentication ok to ready |"), 1);
+        // Seen in one connection of each block: no share of the whole.
+        let few = text
+            .lines()
+            .find(|l| l.starts_with("| startup to authentication ok | 16 |"));
+        assert!(few.unwrap().contains("| - | - | - |"), "{few:?}");
+        assert_eq!(rows("| server: setup total | 800 | 1.40 ms"), 1);
+        assert!(text.contains("percentiles do not"));
+        assert!(phase_tables(&run, &summarize(&run)).contains("auth scram, unpooled"));
+        assert_eq!(phase_tables(&sample_run(8), &summarize(&sample_run(8))), "");
+    }
+
+    #[test]
+    fn the_csv_has_a_line_for_every_number() {
+        let run = logged();
+        let csv = phase_csv(&run, &summarize(&run));
+        let fields = csv.lines().next().unwrap().split(',').count();
+        assert!(csv.lines().all(|l| l.split(',').count() == fields), "{csv}");
+        let means = csv.lines().filter(|l| l.contains(",mean,")).count();
+        // Trust: seven phases; SCRAM: eight and the server's four.
+        assert_eq!(means, 7 + 8 + 4);
+        let whole = csv
+            .lines()
+            .find(|l| l.contains("scram") && l.contains("whole connection"));
+        assert!(
+            whole
+                .unwrap()
+                .contains("unpooled,whole connection,800,mean,")
+        );
+    }
+
+    #[test]
+    fn bars_hold_what_adds_up_and_nothing_else() {
+        let run = logged();
+        let summary = summarize(&run);
+        let figure = phase_bars((&run, &summary), "procbench figures DIR").unwrap();
+        assert_eq!(figure.groups.len(), 1);
+        let bars = &figure.groups[0].bars;
+        let labels: Vec<&str> = bars.iter().map(|b| b.label.as_str()).collect();
+        assert_eq!(labels, ["trust", "scram", "the server's own account"]);
+        for (bar, anatomy) in bars[..2].iter().zip(anatomies(&run, &summary)) {
+            let drawn: f64 = bar.segments.iter().map(|s| s.value_ns).sum();
+            let whole = anatomy.mean(ConnectionPhase::Whole).unwrap().value_ns;
+            assert!((drawn - whole).abs() < 1e-9 * whole);
+        }
+        assert!((bars[2].segments.iter().map(|s| s.value_ns).sum::<f64>() - 1.4e6).abs() < 1.0);
+        assert!(figure.svg().unwrap().contains("server: fork"));
+        let other = sample_run(8);
+        assert!(phase_bars((&other, &summarize(&other)), "").is_none());
+    }
+}

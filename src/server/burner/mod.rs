@@ -1,0 +1,197 @@
+//! `cpu-burn`: the CPU of a connection without the ProcArray. A helper process in the server's cgroup forks
+//! a child for each operation, which uses a given amount of CPU and exits.
+
+mod process;
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+
+use super::connect::classify_io;
+use crate::cgroup;
+use crate::record::ErrorClass;
+
+pub use process::serve;
+
+/// The hidden subcommand that is the helper.
+pub const SUBCOMMAND: &str = "__burner";
+
+/// What a child says when it has used its CPU.
+const DONE: u8 = b'.';
+
+/// Bound on one answer of the helper; longer than a child may live.
+const ANSWER_LIMIT_MS: u32 = 90_000;
+
+fn abstract_name(pid: u32) -> String {
+    format!("procbench-burner-{pid}")
+}
+
+/// The helper cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum BurnerError {
+    /// No process.
+    #[error("the cpu-burn helper {program} cannot be started: {source}")]
+    NotStarted {
+        /// The program.
+        program: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is not what it should be, or has gone.
+    #[error("the cpu-burn helper does not answer ({0})")]
+    Silent(String),
+}
+
+/// What one operation burns, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Burn {
+    /// The helper's process id, which names its socket.
+    pub helper: u32,
+    /// CPU of the forked child, in ns, from its fork on.
+    pub cpu_ns: u64,
+}
+
+/// What the helper has done so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BurnerAccount {
+    /// Children forked.
+    pub forked: u64,
+    /// CPU of the helper and of its children, in ns.
+    pub used_ns: u64,
+}
+
+/// The running helper. It ends when this value is dropped, or when this process ends in any way.
+#[derive(Debug)]
+pub struct Burner {
+    child: Child,
+    requests: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+    outside_cgroup: Option<String>,
+}
+
+impl Burner {
+    /// Starts `program` as the helper and moves it into the cgroup of `postmaster`.
+    ///
+    /// # Errors
+    /// When it does not start or does not answer. Not when the cgroup is refused: see
+    /// [`Burner::outside_cgroup`].
+    pub fn start(program: &Path, postmaster: u32) -> Result<Self, BurnerError> {
+        let mut child = Command::new(program)
+            .arg(SUBCOMMAND)
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            // Ctrl-C in a terminal is for procbench, which then ends it.
+            .process_group(0)
+            .spawn()
+            .map_err(|source| BurnerError::NotStarted {
+                program: program.to_owned(),
+                source,
+            })?;
+        let pipes = (child.stdin.take(), child.stdout.take());
+        let (Some(requests), Some(answers)) = pipes else {
+            return Err(BurnerError::Silent("no pipes".to_owned()));
+        };
+        let mut burner = Burner {
+            child,
+            requests: Some(requests),
+            answers: BufReader::new(answers),
+            outside_cgroup: None,
+        };
+        let hello = burner.line()?;
+        if hello != "ready" {
+            return Err(BurnerError::Silent(format!(
+                "{} is not procbench",
+                program.display()
+            )));
+        }
+        burner.outside_cgroup = cgroup::join(burner.child.id(), postmaster)
+            .err()
+            .map(|e| e.to_string());
+        Ok(burner)
+    }
+
+    /// Why it does not run in the server's cgroup, if it does not.
+    pub fn outside_cgroup(&self) -> Option<&str> {
+        self.outside_cgroup.as_deref()
+    }
+
+    /// An operation that uses so much CPU.
+    pub fn burn(&self, cpu_ns: u64) -> Burn {
+        Burn {
+            helper: self.child.id(),
+            cpu_ns,
+        }
+    }
+
+    /// What it has done so far; waits for children that still run.
+    ///
+    /// # Errors
+    /// When it has gone.
+    pub fn account(&mut self) -> Result<BurnerAccount, BurnerError> {
+        let silent = |e: std::io::Error| BurnerError::Silent(e.to_string());
+        if let Some(requests) = &mut self.requests {
+            requests.write_all(b"a").map_err(silent)?;
+        }
+        let line = self.line()?;
+        let mut numbers = line.split(' ').map(str::parse);
+        match (numbers.next(), numbers.next()) {
+            (Some(Ok(forked)), Some(Ok(used_ns))) => Ok(BurnerAccount { forked, used_ns }),
+            _ => Err(BurnerError::Silent(format!("it says '{line}'"))),
+        }
+    }
+
+    fn line(&mut self) -> Result<String, BurnerError> {
+        let silent = |e: String| BurnerError::Silent(e);
+        let mut fds = [PollFd::new(
+            self.answers.get_ref().as_fd(),
+            PollFlags::POLLIN,
+        )];
+        let patience = PollTimeout::try_from(ANSWER_LIMIT_MS).unwrap_or(PollTimeout::MAX);
+        if poll(&mut fds, patience).map_err(|e| silent(e.to_string()))? == 0 {
+            return Err(silent("no answer in time".to_owned()));
+        }
+        let mut line = String::new();
+        let read = self.answers.read_line(&mut line);
+        match read.map_err(|e| silent(e.to_string()))? {
+            0 => Err(silent("it has ended".to_owned())),
+            _ => Ok(line.trim_end().to_owned()),
+        }
+    }
+}
+
+impl Drop for Burner {
+    fn drop(&mut self) {
+        // Its end; killed all the same, since nobody waits for what it may still do.
+        self.requests = None;
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// One operation: a fork, the CPU, the exit.
+///
+/// # Errors
+/// The class of the failure.
+pub async fn burn_once(burn: &Burn) -> Result<(), ErrorClass> {
+    let io = |e: std::io::Error| classify_io(&e);
+    let address = format!("\0{}", abstract_name(burn.helper));
+    let mut stream = UnixStream::connect(address).await.map_err(io)?;
+    let asked = burn.cpu_ns.to_le_bytes();
+    stream.write_all(&asked).await.map_err(io)?;
+    let mut answer = Vec::new();
+    // To the child's exit, as a disconnect is waited for.
+    stream.read_to_end(&mut answer).await.map_err(io)?;
+    if answer == [DONE] {
+        Ok(())
+    } else {
+        Err(ErrorClass::new("burn-failed"))
+    }
+}

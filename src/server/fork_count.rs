@@ -1,0 +1,196 @@
+//! How many processes the postmaster forks in a block, counted on the server's side.
+//!
+//! The kernel's process event connector (`linux/cn_proc.h`) reports every fork on the machine with parent and
+//! child; those of the postmaster are counted: exact. It wants CAP_NET_ADMIN and the host's PID namespace.
+//! Where it is refused, the machine's own count of forks (`processes` in `/proc/stat`) is all there is: it holds
+//! everybody's, threads included, and is an upper bound.
+
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use rustix::net::netlink::{self, SocketAddrNetlink};
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, bind, recv, send, socket_with,
+    sockopt,
+};
+
+/// Room for the events of a block (each takes about 1 kB there).
+const RECEIVE_BUFFER: usize = 64 << 20;
+
+/// `NLMSG_DONE`, `CN_IDX_PROC` and `CN_VAL_PROC`, `PROC_CN_MCAST_LISTEN`, `PROC_EVENT_FORK`.
+const NLMSG_DONE: u16 = 3;
+const CN_PROC: u32 = 1;
+const MCAST_LISTEN: u32 = 1;
+const EVENT_FORK: u32 = 1;
+
+/// Headers before the event (`struct nlmsghdr`, `struct cn_msg`), and its own before the fork's process ids.
+const EVENT_AT: usize = 16 + 20;
+const PARENT_TGID_AT: usize = EVENT_AT + 16 + 4;
+
+/// Counts forks between two calls.
+#[derive(Debug)]
+pub enum ForkCount {
+    /// By the kernel's events.
+    Events(OwnedFd),
+    /// By the machine's count; the value at the last call.
+    Machine(u64),
+}
+
+/// Forks since the last call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forks {
+    /// So many by the postmaster, exactly.
+    OfPostmaster(u64),
+    /// So many by the whole machine.
+    OfMachine(u64),
+    /// Events were lost.
+    Unknown,
+}
+
+impl Forks {
+    /// The name and value in a block's counters.
+    pub fn counter(self) -> Option<(&'static str, u64)> {
+        match self {
+            Forks::OfPostmaster(forks) => Some(("forks.postmaster", forks)),
+            Forks::OfMachine(forks) => Some(("forks.machine", forks)),
+            Forks::Unknown => None,
+        }
+    }
+}
+
+impl ForkCount {
+    /// Begins to count, by whichever way is allowed.
+    pub fn start() -> Self {
+        match listen() {
+            Ok(socket) => ForkCount::Events(socket),
+            Err(_) => ForkCount::Machine(machine_forks()),
+        }
+    }
+
+    /// Forks since the last call, or since the start.
+    pub fn take(&mut self, postmaster: u32) -> Forks {
+        match self {
+            ForkCount::Events(socket) => match drain(socket, postmaster) {
+                Ok(forks) => Forks::OfPostmaster(forks),
+                Err(_) => Forks::Unknown,
+            },
+            ForkCount::Machine(before) => {
+                let now = machine_forks();
+                let forks = now.saturating_sub(*before);
+                *before = now;
+                Forks::OfMachine(forks)
+            }
+        }
+    }
+}
+
+fn listen() -> io::Result<OwnedFd> {
+    let socket = socket_with(
+        AddressFamily::NETLINK,
+        SocketType::DGRAM,
+        SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
+        Some(netlink::CONNECTOR),
+    )?;
+    sockopt::set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER)?;
+    bind(&socket, &SocketAddrNetlink::new(0, CN_PROC))?;
+    let mut message = Vec::with_capacity(40);
+    message.extend(40u32.to_ne_bytes());
+    message.extend(NLMSG_DONE.to_ne_bytes());
+    message.extend([0; 10]);
+    for word in [CN_PROC, CN_PROC, 0, 0] {
+        message.extend(word.to_ne_bytes());
+    }
+    message.extend(4u16.to_ne_bytes());
+    message.extend([0; 2]);
+    message.extend(MCAST_LISTEN.to_ne_bytes());
+    send(&socket, &message, SendFlags::empty())?;
+    Ok(socket)
+}
+
+/// Reads all events that are there.
+fn drain(socket: &OwnedFd, postmaster: u32) -> io::Result<u64> {
+    let mut forks = 0;
+    let mut event = [0u8; 512];
+    let mut lost = None;
+    loop {
+        match recv(socket, &mut event[..], RecvFlags::empty()) {
+            Ok((read, _)) => {
+                forks += u64::from(is_fork_of(&event[..read], postmaster));
+            }
+            Err(rustix::io::Errno::AGAIN) => break,
+            Err(rustix::io::Errno::INTR) => {}
+            // The rest is read, so that the next block begins afresh.
+            Err(rustix::io::Errno::NOBUFS) => lost = Some(rustix::io::Errno::NOBUFS),
+            Err(e) => return Err(e.into()),
+        }
+    }
+    lost.map_or(Ok(forks), |e| Err(e.into()))
+}
+
+fn is_fork_of(event: &[u8], parent: u32) -> bool {
+    let word = |at: usize| -> Option<u32> {
+        Some(u32::from_ne_bytes(*event.get(at..)?.first_chunk::<4>()?))
+    };
+    // A new thread is told by a child whose process id is its parent's.
+    word(EVENT_AT) == Some(EVENT_FORK)
+        && word(PARENT_TGID_AT) == Some(parent)
+        && word(PARENT_TGID_AT + 8) != Some(parent)
+}
+
+fn machine_forks() -> u64 {
+    let text = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let line = text.lines().find_map(|l| l.strip_prefix("processes "));
+    line.and_then(|n| n.trim().parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn forks_of_one_process_are_told_from_everybodys() {
+        let mut by_machine = ForkCount::Machine(machine_forks());
+        let mut events = ForkCount::start();
+        let me = std::process::id();
+        events.take(me);
+        // A shell that forks 20 times; it forks nothing else.
+        let mut shell = Command::new("sh")
+            .args([
+                "-c",
+                "read go; i=0; while [ $i -lt 20 ]; do (exit 0); i=$((i+1)); done",
+            ])
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(shell.stdin.take());
+        let pid = shell.id();
+        shell.wait().unwrap();
+        match events.take(pid) {
+            Forks::OfPostmaster(forks) => assert_eq!(forks, 20),
+            Forks::OfMachine(forks) => assert!(forks >= 21, "{forks}"),
+            Forks::Unknown => panic!("events were lost"),
+        }
+        match by_machine.take(pid) {
+            Forks::OfMachine(forks) => assert!(forks >= 21, "{forks}"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_thread_and_another_parent_are_not_forks_of_it() {
+        let event = |what: u32, parent: u32, child: u32| {
+            let mut bytes = vec![0u8; EVENT_AT];
+            for word in [what, 0, 0, 0, parent, parent, child, child] {
+                bytes.extend(word.to_ne_bytes());
+            }
+            bytes
+        };
+        assert!(is_fork_of(&event(EVENT_FORK, 7, 9), 7));
+        assert!(!is_fork_of(&event(EVENT_FORK, 7, 7), 7));
+        assert!(!is_fork_of(&event(EVENT_FORK, 8, 9), 7));
+        assert!(!is_fork_of(&event(2, 7, 9), 7));
+        assert!(!is_fork_of(&[0; 20], 7));
+    }
+}

@@ -1,0 +1,373 @@
+//! A look at a server by URL with ordinary rights, before any load: settings, who is there, and whether
+//! the address is a pooler's. Only SELECTs are sent (and, where one was recognised that hands out
+//! connections by transaction or statement, one BEGIN and ROLLBACK). No SET: it would stay behind in a pooler's
+//! server connection.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinHandle;
+use tokio_postgres::{Client, SimpleQueryMessage};
+
+use super::connect::{Target, sessions_opened};
+use super::phase_stream::Socket;
+use super::provision::Endpoint;
+use super::session::describe;
+use super::startup_tap::{Received, StartupTap};
+use crate::record::{Between, Census, OthersConnections, PoolMode, Survey};
+
+/// Bound on each step.
+const STEP_LIMIT: Duration = Duration::from_secs(5);
+/// How long a second connection may wait for a backend while the first one keeps its own.
+const SECOND_LIMIT: Duration = Duration::from_secs(2);
+/// Statistics of 14 may be half a second old (pgstat.c `PGSTAT_STAT_INTERVAL`); later ones are not.
+const STATISTICS_DELAY: Duration = Duration::from_millis(600);
+/// First major version with `pg_stat_database.sessions`.
+const COUNTS_SESSIONS: u32 = 14;
+
+/// Why there is no survey; one line.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct SurveyError(String);
+
+/// `pg_stat_database.sessions` over all databases at one time.
+#[derive(Debug, Clone, Copy)]
+struct SessionsRead {
+    at: Instant,
+    /// What the server has counted.
+    total: u64,
+    /// What this process has opened.
+    ours: u64,
+}
+
+/// A server that was looked at, to be looked at again after the load.
+#[derive(Debug, Clone)]
+pub(super) struct Surveyed {
+    /// What was seen.
+    pub(super) survey: Survey,
+    at_first: Option<SessionsRead>,
+}
+
+impl Surveyed {
+    /// Looks at the server.
+    ///
+    /// # Errors
+    /// What the server or the system said.
+    pub(super) fn look(endpoint: &Endpoint) -> Result<Self, SurveyError> {
+        block_on(async {
+            let target = Target::new(endpoint).map_err(|e| SurveyError(e.to_string()))?;
+            let first = Tapped::open(&target).await?;
+            let facts = Facts::read(&first).await?;
+            let census = census(&first).await?;
+            let between = between(&target, &first, &facts).await?;
+            let at_first = sessions(&first, facts.pg_major).await?;
+            first.close().await;
+            Ok(Surveyed {
+                survey: facts.into_survey(census, between),
+                at_first,
+            })
+        })
+    }
+
+    /// Looks again: what the server's other users did since. Nothing where it cannot be told.
+    pub(super) fn look_again(&mut self, endpoint: &Endpoint) {
+        let Some(at_first) = self.at_first else {
+            return;
+        };
+        let again = block_on(async {
+            let target = Target::new(endpoint).map_err(|e| SurveyError(e.to_string()))?;
+            let session = Tapped::open(&target).await?;
+            let read = sessions(&session, self.survey.pg_major).await?;
+            session.close().await;
+            Ok(read)
+        });
+        // A server that has died meanwhile says so elsewhere.
+        let Ok(Some(again)) = again else { return };
+        let without_ours = !self.survey.is_pooler();
+        let ours = if without_ours {
+            again.ours - at_first.ours
+        } else {
+            0
+        };
+        let grown = again.total.saturating_sub(at_first.total);
+        self.survey.others = Some(OthersConnections {
+            count: grown.saturating_sub(ours),
+            over_s: (again.at - at_first.at).as_secs_f64(),
+            without_ours,
+        });
+    }
+}
+
+fn block_on<T>(work: impl Future<Output = Result<T, SurveyError>>) -> Result<T, SurveyError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| SurveyError(e.to_string()))?
+        .block_on(work)
+}
+
+async fn bounded<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, tokio_postgres::Error>>,
+) -> Result<T, SurveyError> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(SurveyError(describe(&error))),
+        Err(_) => Err(SurveyError(format!(
+            "no answer within {} s",
+            limit.as_secs()
+        ))),
+    }
+}
+
+/// A connection of which it is known what came at startup.
+struct Tapped {
+    client: Client,
+    connection: JoinHandle<()>,
+    received: Received,
+    /// Our end, with TCP.
+    local_port: Option<u16>,
+}
+
+impl Tapped {
+    async fn open(target: &Target) -> Result<Self, SurveyError> {
+        let opening = async {
+            let socket = target
+                .open_socket()
+                .await
+                .map_err(|class| SurveyError(class.0))?;
+            let local_port = match &socket {
+                Socket::Tcp(stream) => stream.local_addr().ok().map(|a| a.port()),
+                Socket::Unix(_) | Socket::Tls(_) => None,
+            };
+            let received = Received::default();
+            let (client, connection) = target
+                .start_up_on(StartupTap::new(socket, received.clone()))
+                .await
+                .map_err(|e| SurveyError(describe(&e)))?;
+            let connection = tokio::spawn(async move {
+                // A broken connection shows in the client's next statement.
+                let _ = connection.await;
+            });
+            Ok(Tapped {
+                client,
+                connection,
+                received,
+                local_port,
+            })
+        };
+        tokio::time::timeout(STEP_LIMIT, opening)
+            .await
+            .unwrap_or_else(|_| Err(SurveyError("no connection within 5 s".to_owned())))
+    }
+
+    /// The one row of a statement, by the simple protocol: prepared statements do not outlive a
+    /// pooler's transaction.
+    async fn row(&self, limit: Duration, sql: &str) -> Result<Vec<Option<String>>, SurveyError> {
+        let messages = bounded(limit, self.client.simple_query(sql)).await?;
+        let row = messages.iter().find_map(|m| match m {
+            SimpleQueryMessage::Row(row) => Some(row),
+            _ => None,
+        });
+        let row = row.ok_or_else(|| SurveyError("a SELECT without a row".to_owned()))?;
+        Ok((0..row.len())
+            .map(|i| row.get(i).map(str::to_owned))
+            .collect())
+    }
+
+    async fn numbers(&self, sql: &str) -> Result<Vec<u64>, SurveyError> {
+        let row = self.row(STEP_LIMIT, sql).await?;
+        row.iter().map(number).collect()
+    }
+
+    /// The process that runs its statements.
+    async fn backend_pid(&self, limit: Duration) -> Result<i32, SurveyError> {
+        let row = self.row(limit, "SELECT pg_backend_pid()").await?;
+        number(&row[0])
+    }
+
+    /// Terminate, and wait a moment for the server's close.
+    async fn close(self) {
+        drop(self.client);
+        let _ = tokio::time::timeout(STEP_LIMIT, self.connection).await;
+    }
+}
+
+fn number<T: std::str::FromStr>(value: &Option<String>) -> Result<T, SurveyError> {
+    value
+        .as_deref()
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(|| SurveyError(format!("a number was expected, not {value:?}")))
+}
+
+/// What one statement says.
+struct Facts {
+    pid: i32,
+    client_port: Option<u16>,
+    pg_major: u32,
+    max_connections: u64,
+    /// `superuser_reserved_connections`, and `reserved_connections` (16 and later).
+    reserved: [u64; 2],
+    shared_buffers: String,
+    huge_pages: String,
+    huge_pages_status: Option<String>,
+    superuser: bool,
+    reads_all_stats: bool,
+}
+
+impl Facts {
+    async fn read(session: &Tapped) -> Result<Self, SurveyError> {
+        let row = session
+            .row(
+                STEP_LIMIT,
+                "SELECT pg_backend_pid(), inet_client_port(), current_setting('server_version_num'), \
+                 current_setting('max_connections'), current_setting('superuser_reserved_connections'), \
+                 coalesce(current_setting('reserved_connections', true), '0'), \
+                 current_setting('shared_buffers'), current_setting('huge_pages'), \
+                 current_setting('huge_pages_status', true), current_setting('is_superuser') = 'on', \
+                 pg_has_role('pg_read_all_stats', 'usage')",
+            )
+            .await?;
+        let [
+            pid,
+            port,
+            version,
+            most,
+            superuser_reserved,
+            reserved,
+            buffers,
+            huge,
+            status,
+            superuser,
+            stats,
+        ] = &row[..]
+        else {
+            return Err(SurveyError(format!("{} columns instead of 11", row.len())));
+        };
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        let is = |value: &Option<String>| value.as_deref() == Some("t");
+        Ok(Facts {
+            pid: number(pid)?,
+            client_port: port.as_ref().and_then(|p| p.parse().ok()),
+            pg_major: number::<u32>(version)? / 10_000,
+            max_connections: number(most)?,
+            reserved: [number(superuser_reserved)?, number(reserved)?],
+            shared_buffers: text(buffers),
+            huge_pages: text(huge),
+            huge_pages_status: status.clone(),
+            superuser: is(superuser),
+            reads_all_stats: is(stats),
+        })
+    }
+
+    fn into_survey(self, census: Census, between: Between) -> Survey {
+        let [for_superusers, for_roles] = self.reserved;
+        let reserved = if self.superuser {
+            0
+        } else {
+            for_superusers + for_roles
+        };
+        Survey {
+            pg_major: self.pg_major,
+            max_connections: self.max_connections,
+            free_connections: self
+                .max_connections
+                .saturating_sub(reserved)
+                .saturating_sub(census.connections),
+            shared_buffers: self.shared_buffers,
+            huge_pages: self.huge_pages,
+            huge_pages_status: self.huge_pages_status,
+            census,
+            between,
+            superuser: self.superuser,
+            reads_all_stats: self.reads_all_stats,
+            others: None,
+        }
+    }
+}
+
+/// Who is there. `datid`, `usename` and `application_name` of every row are anybody's to see; states are not,
+/// and are null then (pgstatfuncs.c `pg_stat_get_activity`).
+async fn census(session: &Tapped) -> Result<Census, SurveyError> {
+    let counts = session
+        .numbers(
+            "SELECT count(*), count(state), count(*) FILTER (WHERE state = 'idle') \
+             FROM pg_stat_activity WHERE datid IS NOT NULL AND pid <> pg_backend_pid() \
+             AND NOT (coalesce(application_name, '') = 'procbench' AND coalesce(usename, '') = current_user)",
+        )
+        .await?;
+    Ok(Census {
+        connections: counts[0],
+        state_visible: counts[1],
+        idle: counts[2],
+    })
+}
+
+/// What stands in between. A pooler answers the startup itself, with a process id of its own making
+/// (PgBouncer: random), and may run the statements of one client in the backend of another; something that only
+/// passes bytes on shows by its port.
+async fn between(target: &Target, first: &Tapped, facts: &Facts) -> Result<Between, SurveyError> {
+    let announced = first.received.process_id().filter(|&id| id != facts.pid);
+    let second = Tapped::open(target).await?;
+    let shares = shares_backends(first, &second).await?;
+    second.close().await;
+    let evidence = match (announced, shares) {
+        (Some(announced), _) => format!(
+            "it announced process {announced} at startup, and the statements ran in process {}",
+            facts.pid
+        ),
+        (None, true) => {
+            "one connection's statements ran in several server processes, or two connections' in one".to_owned()
+        }
+        (None, false) if facts.client_port == first.local_port => return Ok(Between::Nothing),
+        (None, false) => return Ok(Between::Relay),
+    };
+    let mode = match shares {
+        false => PoolMode::Session,
+        true => by_transaction_or_statement(target).await?,
+    };
+    Ok(Between::Pooler { mode, evidence })
+}
+
+/// Whether statements of two connections, taken in turns, met in one backend, or moved between backends.
+/// A pool that has no backend for the second while the first is there shares none.
+async fn shares_backends(first: &Tapped, second: &Tapped) -> Result<bool, SurveyError> {
+    let (mut of_first, mut of_second) = (BTreeSet::new(), BTreeSet::new());
+    for _ in 0..3 {
+        of_first.insert(first.backend_pid(STEP_LIMIT).await?);
+        match second.backend_pid(SECOND_LIMIT).await {
+            Ok(pid) => of_second.insert(pid),
+            Err(_) => return Ok(false),
+        };
+    }
+    Ok(of_first.len() > 1 || of_second.len() > 1 || !of_first.is_disjoint(&of_second))
+}
+
+/// A pooler by statement refuses transaction blocks, and may end the connection for it.
+async fn by_transaction_or_statement(target: &Target) -> Result<PoolMode, SurveyError> {
+    let session = Tapped::open(target).await?;
+    let begun = bounded(STEP_LIMIT, session.client.simple_query("BEGIN READ ONLY")).await;
+    let ended = bounded(STEP_LIMIT, session.client.simple_query("ROLLBACK")).await;
+    session.close().await;
+    Ok(if begun.is_ok() && ended.is_ok() {
+        PoolMode::Transaction
+    } else {
+        PoolMode::Statement
+    })
+}
+
+async fn sessions(session: &Tapped, pg_major: u32) -> Result<Option<SessionsRead>, SurveyError> {
+    if pg_major < COUNTS_SESSIONS {
+        return Ok(None);
+    }
+    let ours = sessions_opened();
+    tokio::time::sleep(STATISTICS_DELAY).await;
+    let total = session
+        .numbers("SELECT coalesce(sum(sessions), 0)::bigint FROM pg_stat_database")
+        .await?;
+    Ok(Some(SessionsRead {
+        at: Instant::now(),
+        total: total[0],
+        ours,
+    }))
+}

@@ -1,0 +1,61 @@
+//! Client transactions per second, with an interval.
+
+use super::contrast::{Estimate, interval, resamplings};
+use super::guards::Guard;
+use crate::load::derive_seed;
+use crate::record::{Block, Role};
+
+/// Client transactions per second that ended well, with a 95 % bootstrap interval over these blocks (the
+/// estimate's fields are bare numbers, not ns). `None` where none did.
+pub fn client_rate(blocks: &[&Block], seed: u64) -> Option<Estimate> {
+    let counts: Vec<(u64, u64)> = blocks
+        .iter()
+        .filter_map(|b| Some((b.tallies.get(&Role::Client)?.succeeded(), b.measured_ns)))
+        .collect();
+    let rate = |weights: &[u32]| {
+        let sums = counts
+            .iter()
+            .zip(weights)
+            .fold((0.0, 0.0), |(n, t), (count, w)| {
+                let w = f64::from(*w);
+                (n + w * count.0 as f64, t + w * count.1 as f64)
+            });
+        (sums.1 > 0.0).then(|| sums.0 * 1e9 / sums.1)
+    };
+    let value = rate(&vec![1; counts.len()]).filter(|rate| *rate > 0.0)?;
+    let resampled = resamplings(counts.len(), derive_seed(seed, &[0x434C_5254]))
+        .map(|weights| rate(&weights).unwrap_or(value))
+        .collect();
+    Some(interval(value, resampled))
+}
+
+/// Whether a finding is about the clients' own numbers, not about the readers'.
+pub fn concerns_clients(guard: &Guard) -> bool {
+    match guard {
+        Guard::AchievedRate { role, .. } | Guard::Errors { role, .. } => *role == Role::Client,
+        Guard::NoSuccess | Guard::DebugBuild | Guard::OtherLoad | Guard::CpuStolen { .. } => true,
+        Guard::ClientSaturated { .. } | Guard::MachineSaturated { .. } => true,
+        Guard::FewStarts { .. } | Guard::FewBlocks { .. } => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arm::Arm;
+    use crate::testing::sample_run;
+
+    #[test]
+    fn blocks_without_clients_have_no_rate_and_equal_ones_no_spread() {
+        let run = sample_run(8);
+        let level = run.levels()[0].clone();
+        assert_eq!(
+            client_rate(&run.blocks_of(Arm::Quiet, false, &level), 1),
+            None
+        );
+        let rate = client_rate(&run.blocks_of(Arm::Unpooled, false, &level), 1).unwrap();
+        assert!(rate.value_ns > 0.0);
+        assert_eq!((rate.low_ns, rate.high_ns), (rate.value_ns, rate.value_ns));
+    }
+}

@@ -1,0 +1,144 @@
+//! What one client transaction of an arm costs each group of processes.
+
+use std::collections::BTreeMap;
+
+use super::{ContenderSummary, LevelSummary};
+use crate::arm::Arm;
+use crate::record::{Block, CpuAccount, CpuGroup, Role, Throttling};
+
+/// CPU of a contender's blocks, summed up.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CpuSum {
+    /// By group of processes.
+    pub groups: BTreeMap<CpuGroup, CpuAccount>,
+    /// Time over which it was counted, in ns.
+    pub over_ns: u64,
+    /// How the cgroups of server and load were held back, together; `None` where that is not counted.
+    pub throttling: Option<Throttling>,
+}
+
+impl CpuSum {
+    /// Sums up blocks.
+    pub fn of(blocks: &[&Block]) -> Self {
+        let mut sum = CpuSum::default();
+        for cpu in blocks.iter().map(|b| &b.cpu) {
+            sum.over_ns += cpu.over_ns;
+            for (group, account) in &cpu.groups {
+                sum.groups.entry(*group).or_default().add(account);
+            }
+            for held_back in [cpu.server_throttling, cpu.own_throttling]
+                .into_iter()
+                .flatten()
+            {
+                let total = sum.throttling.get_or_insert_default();
+                total.periods += held_back.periods;
+                total.ns += held_back.ns;
+            }
+        }
+        sum
+    }
+
+    /// The server's processes, PgBouncer and the helper of `cpu-burn`; or the load threads.
+    fn side(&self, load: bool) -> CpuAccount {
+        let is_load = |g: &CpuGroup| matches!(g, CpuGroup::Reader | CpuGroup::Client);
+        let mut sum = CpuAccount::default();
+        for (_, account) in self.groups.iter().filter(|(g, _)| is_load(g) == load) {
+            sum.add(account);
+        }
+        sum
+    }
+
+    fn per_second(&self, count: Option<u64>) -> Option<f64> {
+        (self.over_ns > 0).then_some(count? as f64 * 1e9 / self.over_ns as f64)
+    }
+
+    /// Context switches of a side per second, voluntary and involuntary.
+    pub fn switches_per_second(&self, load: bool) -> Option<(f64, f64)> {
+        let side = self.side(load);
+        Some((
+            self.per_second(side.voluntary_switches)?,
+            self.per_second(side.involuntary_switches)?,
+        ))
+    }
+
+    /// Time that a side was runnable and waited for a core, in ns per second, over all its processes.
+    pub fn run_delay_ns_per_second(&self, load: bool) -> Option<f64> {
+        self.per_second(self.side(load).run_delay_ns)
+    }
+}
+
+/// CPU of one client transaction in ns, by group; only groups that were counted.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CpuPerTransaction {
+    /// The transactions it was divided by: all that were begun, warm-up included.
+    pub transactions: u64,
+    /// In ns; below zero where the arm used less than the readers alone did in `quiet`.
+    pub ns: BTreeMap<CpuGroup, f64>,
+    /// Whether the readers' part was taken off the server's groups; not where `quiet` was not run.
+    pub net_of_readers: bool,
+}
+
+/// CPU of one client transaction of `contender`: the server's groups without what the readers' statements
+/// cost in `quiet`. `None` without transactions, and for runs that did not count them.
+pub fn cpu_per_transaction(
+    level: &LevelSummary,
+    contender: &ContenderSummary,
+) -> Option<CpuPerTransaction> {
+    let begun = |c: &ContenderSummary, role| c.tallies.get(&role).map_or(0, |t| t.begun_in_load);
+    let transactions = begun(contender, Role::Client);
+    if transactions == 0 || contender.cpu.groups.is_empty() {
+        return None;
+    }
+    let quiet = level
+        .contender(Arm::Quiet, false)
+        .filter(|q| begun(q, Role::Reader) > 0);
+    let of_readers = |group: CpuGroup| -> f64 {
+        let used = quiet.and_then(|q| Some((q.cpu.groups.get(&group)?, begun(q, Role::Reader))));
+        used.map_or(0.0, |(account, statements)| {
+            account.used_ns as f64 / statements as f64 * begun(contender, Role::Reader) as f64
+        })
+    };
+    let ns = contender
+        .cpu
+        .groups
+        .iter()
+        .filter(|(group, _)| **group != CpuGroup::Reader)
+        .map(|(&group, account)| {
+            let used = account.used_ns as f64 - of_readers(group);
+            (group, used / transactions as f64)
+        })
+        .collect();
+    Some(CpuPerTransaction {
+        transactions,
+        ns,
+        net_of_readers: quiet.is_some(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::summarize;
+    use crate::testing::sample_run_with_cpu;
+
+    #[test]
+    fn what_the_readers_cost_in_quiet_is_taken_off() {
+        let run = sample_run_with_cpu();
+        let summary = summarize(&run);
+        let level = &summary.levels[0];
+        let cost = |arm| cpu_per_transaction(level, level.contender(arm, false).unwrap());
+        assert_eq!(cost(Arm::Quiet), None);
+        let unpooled = cost(Arm::Unpooled).unwrap();
+        // 8 blocks of 60 transactions; backends used 1 ms + 60 * 50 us each, and 1 ms is the readers'.
+        assert_eq!(unpooled.transactions, 480);
+        assert!(unpooled.net_of_readers);
+        assert_eq!(unpooled.ns[&CpuGroup::Backends], 50_000.0);
+        assert_eq!(unpooled.ns[&CpuGroup::Client], 10_000.0);
+        assert!(!unpooled.ns.contains_key(&CpuGroup::Reader));
+        let sum = &level.contender(Arm::Unpooled, false).unwrap().cpu;
+        assert_eq!(sum.run_delay_ns_per_second(false), Some(2_000_000.0));
+        assert_eq!(sum.switches_per_second(false), Some((20.0, 4.0)));
+        assert_eq!(sum.switches_per_second(true), None);
+        assert_eq!(sum.throttling.unwrap().periods, 8);
+    }
+}

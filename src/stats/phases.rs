@@ -1,0 +1,441 @@
+//! What a connection's time is made of: its phases at each level, and the server's own account beside them.
+//!
+//! Phases are recorded for a connection only if all of it went well, so every phase has the same count and
+//! the means add up to the mean of the whole, to the histograms' three digits. Percentiles do not.
+
+use super::contender::ContenderSummary;
+use super::contrast::{Estimate, estimates, interval, resamplings};
+use super::guards::{Guard, Severity};
+use super::percentile::samples_above;
+use super::rounds::{Rounds, Statistic};
+use super::summary::RunSummary;
+use crate::arm::Arm;
+use crate::load::derive_seed;
+use crate::record::{
+    Block, Factors, Operation, Phase, Role, Run, SeriesHistogram, SeriesKey, SetupSums,
+};
+
+/// A part of a connection's time as the client's clock sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionPhase {
+    /// connect() to connected.
+    Socket,
+    /// SSLRequest sent to the end of the handshake.
+    Tls,
+    /// Startup message sent to ReadyForQuery.
+    Startup,
+    /// Its first part, to AuthenticationOk, where that came in a piece of its own.
+    Authentication,
+    /// Its second part, from AuthenticationOk to ReadyForQuery.
+    AfterAuthentication,
+    /// The statement.
+    Query,
+    /// Terminate sent to the close.
+    Disconnect,
+    /// What lies between these, all of it the client's.
+    Between,
+    /// All of it.
+    Whole,
+}
+
+impl ConnectionPhase {
+    /// Its name in tables and figures.
+    pub fn name(self) -> &'static str {
+        match self {
+            ConnectionPhase::Socket => "socket connect",
+            ConnectionPhase::Tls => "TLS handshake",
+            ConnectionPhase::Startup => "startup to ready",
+            ConnectionPhase::Authentication => "startup to authentication ok",
+            ConnectionPhase::AfterAuthentication => "authentication ok to ready",
+            ConnectionPhase::Query => "query",
+            ConnectionPhase::Disconnect => "disconnect",
+            ConnectionPhase::Between => "client between phases",
+            ConnectionPhase::Whole => "whole connection",
+        }
+    }
+
+    /// The series it is recorded in; `None` for what is a difference of others.
+    fn key(self) -> Option<SeriesKey> {
+        let (operation, phase) = match self {
+            ConnectionPhase::Socket => (Operation::Connect, Phase::Socket),
+            ConnectionPhase::Tls => (Operation::Connect, Phase::Tls),
+            ConnectionPhase::Startup => (Operation::Connect, Phase::Startup),
+            ConnectionPhase::Authentication => (Operation::Connect, Phase::Authentication),
+            ConnectionPhase::Query => (Operation::Query, Phase::Total),
+            ConnectionPhase::Disconnect => (Operation::Disconnect, Phase::Total),
+            ConnectionPhase::Whole => (Operation::Transaction, Phase::Total),
+            ConnectionPhase::AfterAuthentication | ConnectionPhase::Between => return None,
+        };
+        Some(SeriesKey::service(Role::Client, operation, phase))
+    }
+}
+
+/// One phase at one level.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PhaseTimes {
+    /// Which.
+    pub phase: ConnectionPhase,
+    /// How many connections it was seen in.
+    pub samples: u64,
+    /// Its mean, with its 95 % interval over blocks.
+    pub mean: Estimate,
+    /// Median; `None` for what is a difference of means.
+    pub p50: Option<Estimate>,
+    /// 99th percentile; `None` also with fewer than ten samples above it.
+    pub p99: Option<Estimate>,
+    /// Whether it is one of the parts that add up to the whole.
+    pub adds_up: bool,
+}
+
+/// A server's own account of its connections' setup (`log_connections = setup_durations`), means in ns.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SetupAccount {
+    /// Connections it logged.
+    pub connections: u64,
+    /// accept() to ready for query.
+    pub total: Estimate,
+    /// The fork.
+    pub fork: Estimate,
+    /// Authentication, waiting for the client included.
+    pub authentication: Estimate,
+    /// The rest of the total.
+    pub rest: Estimate,
+}
+
+/// What connections are made of at one level.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Anatomy {
+    /// The level.
+    pub factors: Factors,
+    /// The arm whose connections these are.
+    pub arm: Arm,
+    /// Its phases, in the order of a connection's life, the whole last.
+    pub phases: Vec<PhaseTimes>,
+    /// Share of the whole's mean that is startup, 0 to 1.
+    pub startup_share: Estimate,
+    /// CPU that the server used in the blocks, over the connections, in ns; `None` where it is not known.
+    pub server_cpu_ns: Option<f64>,
+    /// The server's own account, if it gave one.
+    pub server: Option<SetupAccount>,
+    /// Why the numbers are not to be quoted, if so.
+    pub struck: Option<String>,
+    /// Reasons to read them with care.
+    pub cautions: Vec<String>,
+}
+
+impl Anatomy {
+    /// One phase.
+    pub fn phase(&self, phase: ConnectionPhase) -> Option<&PhaseTimes> {
+        self.phases.iter().find(|p| p.phase == phase)
+    }
+
+    /// How many connections there were.
+    pub fn connections(&self) -> u64 {
+        self.phase(ConnectionPhase::Whole).map_or(0, |p| p.samples)
+    }
+
+    /// Mean of one phase.
+    pub fn mean(&self, phase: ConnectionPhase) -> Option<Estimate> {
+        self.phase(phase).map(|p| p.mean)
+    }
+}
+
+/// The anatomy at every level, in their order, of every arm that connects for each transaction. The blocks of
+/// an A/A twin are counted in.
+pub fn anatomies(run: &Run, summary: &RunSummary) -> Vec<Anatomy> {
+    let mut found = Vec::new();
+    for (place, level) in summary.levels.iter().enumerate() {
+        for contender in level.contenders.iter().filter(|c| !c.twin) {
+            let mut blocks = run.blocks_of(contender.arm, false, &level.factors);
+            blocks.extend(run.blocks_of(contender.arm, true, &level.factors));
+            let seed = derive_seed(run.config.seed, &[0x414E_4154, place as u64]);
+            found.extend(anatomy(&level.factors, contender, &blocks, seed));
+        }
+    }
+    found
+}
+
+/// The blocks' histograms of one phase, an empty one where a block has none.
+struct Series<'a> {
+    blocks: Vec<&'a SeriesHistogram>,
+    rounds: Rounds,
+}
+
+impl<'a> Series<'a> {
+    fn of(phase: ConnectionPhase, blocks: &[&'a Block], none: &'a SeriesHistogram) -> Option<Self> {
+        let key = phase.key()?;
+        let blocks: Vec<_> = blocks
+            .iter()
+            .map(|b| b.series.get(&key).unwrap_or(none))
+            .collect();
+        let rounds = Rounds::new(&blocks);
+        (rounds.sample_count() > 0).then_some(Series { blocks, rounds })
+    }
+
+    fn mean(&self, weights: &[u32]) -> Option<f64> {
+        self.rounds.statistics(weights, &[Statistic::Mean])[0]
+    }
+
+    fn percentile(&self, p: f64, seed: u64) -> Option<Estimate> {
+        if samples_above(p, self.rounds.sample_count()) < 10 {
+            return None;
+        }
+        estimates(&self.blocks, &[Statistic::Percentile(p)], seed)[0]
+    }
+}
+
+/// Multiplicities of the blocks: every quantity of a level is resampled by the same ones.
+struct Resampled {
+    once: Vec<u32>,
+    weights: Vec<Vec<u32>>,
+}
+
+impl Resampled {
+    fn new(blocks: usize, seed: u64) -> Self {
+        Resampled {
+            once: vec![1; blocks],
+            weights: resamplings(blocks, seed).collect(),
+        }
+    }
+
+    /// A quantity with its 95 % interval; `None` if it is not there.
+    fn estimate(&self, of: &dyn Fn(&[u32]) -> Option<f64>) -> Option<Estimate> {
+        let resampled = self.weights.iter().filter_map(|w| of(w)).collect();
+        Some(interval(of(&self.once)?, resampled))
+    }
+}
+
+fn anatomy(
+    factors: &Factors,
+    contender: &ContenderSummary,
+    blocks: &[&Block],
+    seed: u64,
+) -> Option<Anatomy> {
+    let none = SeriesHistogram::new();
+    let series = |phase| Series::of(phase, blocks, &none);
+    let [startup, whole] = [
+        series(ConnectionPhase::Startup)?,
+        series(ConnectionPhase::Whole)?,
+    ];
+    let [socket, query, disconnect] = [
+        series(ConnectionPhase::Socket)?,
+        series(ConnectionPhase::Query)?,
+        series(ConnectionPhase::Disconnect)?,
+    ];
+    let authentication = series(ConnectionPhase::Authentication);
+    let connections = startup.rounds.sample_count();
+    // A phase that only some connections show is no part of their mean.
+    let told_apart = authentication
+        .as_ref()
+        .is_some_and(|a| a.rounds.sample_count() == connections);
+
+    let resampled = Resampled::new(blocks.len(), seed);
+    let estimate = |of: &dyn Fn(&[u32]) -> Option<f64>| resampled.estimate(of);
+    let recorded = |phase, s: &Series<'_>, adds_up| -> Option<PhaseTimes> {
+        Some(PhaseTimes {
+            phase,
+            samples: s.rounds.sample_count(),
+            mean: estimate(&|w| s.mean(w))?,
+            p50: s.percentile(50.0, seed),
+            p99: s.percentile(99.0, seed),
+            adds_up,
+        })
+    };
+    let difference = |phase, of: &dyn Fn(&[u32]) -> Option<f64>| -> Option<PhaseTimes> {
+        Some(PhaseTimes {
+            phase,
+            samples: connections,
+            // Below zero only by the histograms' digits.
+            mean: estimate(&|w| Some(of(w)?.max(0.0)))?,
+            p50: None,
+            p99: None,
+            adds_up: true,
+        })
+    };
+    let tls = series(ConnectionPhase::Tls);
+    let mut phases = vec![recorded(ConnectionPhase::Socket, &socket, true)?];
+    if let Some(tls) = &tls {
+        phases.extend(recorded(ConnectionPhase::Tls, tls, true));
+    }
+    phases.extend(recorded(ConnectionPhase::Startup, &startup, !told_apart));
+    if let Some(authentication) = &authentication {
+        phases.extend(recorded(
+            ConnectionPhase::Authentication,
+            authentication,
+            told_apart,
+        ));
+        if told_apart {
+            phases.extend(difference(ConnectionPhase::AfterAuthentication, &|w| {
+                Some(startup.mean(w)? - authentication.mean(w)?)
+            }));
+        }
+    }
+    phases.extend([
+        recorded(ConnectionPhase::Query, &query, true)?,
+        recorded(ConnectionPhase::Disconnect, &disconnect, true)?,
+        difference(ConnectionPhase::Between, &|w| {
+            let named = [&socket, &startup, &query, &disconnect].into_iter();
+            let sum: Option<f64> = named.chain(&tls).map(|s| s.mean(w)).sum();
+            Some(whole.mean(w)? - sum?)
+        })?,
+        recorded(ConnectionPhase::Whole, &whole, false)?,
+    ]);
+    let told = |severity| {
+        contender
+            .guards
+            .iter()
+            .filter(move |g| g.severity() == severity && concerns(g))
+            .map(Guard::gist)
+    };
+    Some(Anatomy {
+        factors: factors.clone(),
+        arm: contender.arm,
+        phases,
+        startup_share: estimate(&|w| Some(startup.mean(w)? / whole.mean(w)?))?,
+        server_cpu_ns: server_cpu(blocks, connections),
+        server: setup_account(blocks, &resampled),
+        struck: told(Severity::Strike).next(),
+        cautions: told(Severity::Caution).collect(),
+    })
+}
+
+/// What concerns the readers' percentiles alone is left out.
+fn concerns(guard: &Guard) -> bool {
+    match guard {
+        Guard::FewSamples { .. } | Guard::PacingLate | Guard::Censored => false,
+        Guard::AchievedRate { role, .. } | Guard::Errors { role, .. } => *role == Role::Client,
+        _ => true,
+    }
+}
+
+fn server_cpu(blocks: &[&Block], connections: u64) -> Option<f64> {
+    let used: Option<u64> = blocks.iter().map(|b| b.cpu.used_ns.get("server")).sum();
+    Some(used? as f64 / connections.max(1) as f64)
+}
+
+fn setup_account(blocks: &[&Block], resampled: &Resampled) -> Option<SetupAccount> {
+    let sums: Option<Vec<SetupSums>> = blocks
+        .iter()
+        .map(|b| SetupSums::of_counters(&b.counters))
+        .collect();
+    let sums = sums?;
+    let mean_ns = |of: fn(&SetupSums) -> u64| {
+        resampled.estimate(&|weights| {
+            let weighted = |of: &dyn Fn(&SetupSums) -> u64| -> f64 {
+                let pairs = sums.iter().zip(weights);
+                pairs.map(|(s, w)| of(s) as f64 * f64::from(*w)).sum()
+            };
+            let over = weighted(&|s| s.count);
+            (over > 0.0).then(|| 1e3 * weighted(&of) / over)
+        })
+    };
+    Some(SetupAccount {
+        connections: sums.iter().map(|s| s.count).sum(),
+        total: mean_ns(|s| s.total_us)?,
+        fork: mean_ns(|s| s.fork_us)?,
+        authentication: mean_ns(|s| s.authentication_us)?,
+        rest: mean_ns(|s| s.total_us.saturating_sub(s.fork_us + s.authentication_us))?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::summarize;
+    use crate::testing::connecting_run;
+
+    fn value(anatomy: &Anatomy, phase: ConnectionPhase) -> f64 {
+        anatomy.mean(phase).unwrap().value_ns
+    }
+
+    #[test]
+    fn the_parts_add_up_to_the_whole_and_the_twins_blocks_are_counted_in() {
+        let run = connecting_run();
+        let found = anatomies(&run, &summarize(&run));
+        let labels: Vec<_> = found
+            .iter()
+            .map(|a| a.factors.auth.as_deref().unwrap())
+            .collect();
+        assert_eq!(labels, ["trust", "scram"]);
+        for anatomy in &found {
+            // 8 blocks of the arm and 8 of its twin, 50 connections each.
+            assert_eq!(anatomy.connections(), 16 * 50);
+            let whole = value(anatomy, ConnectionPhase::Whole);
+            let sum: f64 = anatomy
+                .phases
+                .iter()
+                .filter(|p| p.adds_up)
+                .map(|p| p.mean.value_ns)
+                .sum();
+            assert!((sum - whole).abs() < 1e-9 * whole, "{sum} and {whole}");
+            assert!(
+                anatomy
+                    .phases
+                    .iter()
+                    .all(|p| p.mean.low_ns <= p.mean.value_ns && p.mean.value_ns <= p.mean.high_ns)
+            );
+            let share = value(anatomy, ConnectionPhase::Startup) / whole;
+            assert_eq!(anatomy.startup_share.value_ns, share);
+        }
+    }
+
+    #[test]
+    fn authentication_is_a_part_only_where_every_connection_shows_it() {
+        let run = connecting_run();
+        let found = anatomies(&run, &summarize(&run));
+        let parts = |a: &Anatomy| -> Vec<(ConnectionPhase, bool)> {
+            a.phases.iter().map(|p| (p.phase, p.adds_up)).collect()
+        };
+        assert!(parts(&found[0]).contains(&(ConnectionPhase::Startup, true)));
+        assert!(parts(&found[0]).contains(&(ConnectionPhase::Authentication, false)));
+        assert!(
+            found[0]
+                .phase(ConnectionPhase::AfterAuthentication)
+                .is_none()
+        );
+        assert!(parts(&found[1]).contains(&(ConnectionPhase::Startup, false)));
+        let split = value(&found[1], ConnectionPhase::Authentication)
+            + value(&found[1], ConnectionPhase::AfterAuthentication);
+        assert!((split - value(&found[1], ConnectionPhase::Startup)).abs() < 1e-6);
+    }
+
+    #[test]
+    fn percentiles_need_ten_samples_above_and_differences_have_none() {
+        let run = connecting_run();
+        let found = anatomies(&run, &summarize(&run));
+        let startup = found[0].phase(ConnectionPhase::Startup).unwrap();
+        // 800 connections: 8 above p99.
+        assert!(startup.p50.is_some() && startup.p99.is_none());
+        let between = found[0].phase(ConnectionPhase::Between).unwrap();
+        assert!(between.p50.is_none() && between.adds_up);
+    }
+
+    #[test]
+    fn the_servers_account_is_its_sums_over_its_count() {
+        let mut run = connecting_run();
+        for block in &mut run.blocks {
+            block.counters = SetupSums {
+                count: 50,
+                total_us: 50 * 1500,
+                fork_us: 50 * 400,
+                authentication_us: 50 * 100,
+            }
+            .counters();
+        }
+        let found = anatomies(&run, &summarize(&run));
+        let account = found[0].server.as_ref().unwrap();
+        assert_eq!(account.connections, 800);
+        assert_eq!(account.total.value_ns, 1_500_000.0);
+        assert_eq!(account.rest.value_ns, 1_000_000.0);
+        // A block without its log: no account, rather than one of other connections.
+        run.blocks[0].counters.clear();
+        let found = anatomies(&run, &summarize(&run));
+        assert_eq!(found.iter().filter(|a| a.server.is_none()).count(), 1);
+    }
+
+    #[test]
+    fn arms_that_do_not_connect_have_no_anatomy() {
+        let run = crate::testing::sample_run(8);
+        assert_eq!(anatomies(&run, &summarize(&run)), []);
+    }
+}

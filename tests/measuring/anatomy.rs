@@ -1,0 +1,100 @@
+//! `anatomy` against a real server: every phase is counted in every connection, and their means add up.
+
+use procbench::arm::Arm;
+use procbench::config::{Config, ServerConfig};
+use procbench::experiment::{self, Scale};
+use procbench::load::keep_awake::KeepAwakeChoice;
+use procbench::record::{Mode, Role, SetupSums};
+use procbench::server::provision::{ServerChoice, Transport};
+use procbench::stats::{Anatomy, ConnectionPhase, anatomies, summarize};
+
+use crate::support::{MS, request, run_server, server_turn};
+
+/// The experiment's own configuration, shortened to what a test needs.
+fn short(change: impl FnOnce(&mut ServerConfig)) -> Config {
+    let mut config = (experiment::find("anatomy").unwrap().config)(Mode::Server, Scale::Quick);
+    config.blocks = 2;
+    config.visits = 1;
+    config.duration_ns = 600 * MS;
+    config.keep_awake = KeepAwakeChoice::Off;
+    change(config.server.as_mut().unwrap());
+    config
+}
+
+fn mean(anatomy: &Anatomy, phase: ConnectionPhase) -> f64 {
+    anatomy.mean(phase).unwrap().value_ns
+}
+
+#[test]
+fn phases_are_counted_alike_and_their_means_add_up() {
+    let Some(_turn) = server_turn() else { return };
+    let config = short(|server| {
+        server.auths.truncate(1);
+        server.scram_iterations.clear();
+        server.tls.truncate(1);
+    });
+    let run = run_server(&config, &request(ServerChoice::Local));
+    let found = anatomies(&run, &summarize(&run));
+    let transports: Vec<_> = found
+        .iter()
+        .map(|a| a.factors.transport.as_deref().unwrap())
+        .collect();
+    assert_eq!(
+        transports,
+        [Transport::Tcp, Transport::Unix].map(|t| t.to_string())
+    );
+    for anatomy in &found {
+        assert_eq!(anatomy.arm, Arm::Unpooled);
+        let done: u64 = run
+            .blocks
+            .iter()
+            .filter(|b| b.factors == anatomy.factors)
+            .map(|b| b.tallies[&Role::Client].succeeded())
+            .sum();
+        assert!(done > 0);
+        for phase in anatomy.phases.iter().filter(|p| p.adds_up) {
+            assert_eq!(phase.samples, done, "{}", phase.phase.name());
+        }
+        let parts = anatomy.phases.iter().filter(|p| p.adds_up);
+        let sum: f64 = parts.map(|p| p.mean.value_ns).sum();
+        let whole = mean(anatomy, ConnectionPhase::Whole);
+        assert!((sum - whole).abs() <= 1e-9 * whole, "{sum} and {whole}");
+        assert_eq!(anatomy.server, None, "no setups were logged");
+    }
+}
+
+/// Needs PostgreSQL 18, which comes in a container.
+#[test]
+fn the_server_accounts_for_the_same_connections() {
+    let Some(_turn) = server_turn() else { return };
+    if std::env::var("PROCBENCH_TESTS_NO_DOCKER").is_ok_and(|v| v == "1") {
+        return;
+    }
+    let config = short(|server| {
+        server.sources = vec!["18".parse().unwrap()];
+        server.transports.truncate(1);
+        server.auths.truncate(1);
+        server.scram_iterations.clear();
+        server.tls.truncate(1);
+    });
+    let run = run_server(&config, &request(ServerChoice::Docker));
+    let logged = |name: &str| name == "setup_durations";
+    for block in &run.blocks {
+        let sums = SetupSums::of_counters(&block.counters);
+        if !block.factors.log_connections.as_deref().is_some_and(logged) {
+            assert_eq!(sums, None);
+            continue;
+        }
+        let sums = sums.unwrap();
+        assert_eq!(sums.count, block.tallies[&Role::Client].succeeded());
+        assert!(sums.fork_us + sums.authentication_us <= sums.total_us);
+    }
+    let found = anatomies(&run, &summarize(&run));
+    let (with, without): (Vec<&Anatomy>, Vec<&Anatomy>) =
+        found.iter().partition(|a| a.server.is_some());
+    assert_eq!((with.len(), without.len()), (1, 1));
+    // accept() comes after connect() began, and the line before ReadyForQuery is sent.
+    let seen = mean(with[0], ConnectionPhase::Whole);
+    let setup = with[0].server.as_ref().unwrap().total.value_ns;
+    assert!(setup < seen, "{setup} of {seen}");
+}
