@@ -50,8 +50,15 @@ pub enum ProvisionError {
         major: Option<u32>,
     },
     /// A directory given for its binaries has none.
-    #[error("no PostgreSQL in {0}: name the directory that holds postgres and initdb")]
-    NotBinaries(std::path::PathBuf),
+    #[error(
+        "no PostgreSQL in {dir} that {user} may run: name the directory that holds postgres and initdb"
+    )]
+    NotBinaries {
+        /// As it was named.
+        dir: std::path::PathBuf,
+        /// Who would run it.
+        user: String,
+    },
     /// Running as root and there is no user to drop to.
     #[error(
         "PostgreSQL refuses to run as root and there is neither a user postgres nor nobody to run it as: run procbench as an ordinary user"

@@ -61,7 +61,7 @@ pub fn find_local_binaries() -> Vec<LocalBinaries> {
         if !bin_dir.join("initdb").is_file() {
             continue;
         }
-        if let Some(major) = major_of_binary(&bin_dir.join("postgres"))
+        if let Some(major) = major_of_binary(&bin_dir.join("postgres"), None)
             && !found.iter().any(|b| b.major == major)
         {
             found.push(LocalBinaries { major, bin_dir });
@@ -72,9 +72,9 @@ pub fn find_local_binaries() -> Vec<LocalBinaries> {
 }
 
 /// `postgres --version` says `postgres (PostgreSQL) 15.18 (Debian ...)`.
-fn major_of_binary(postgres: &Path) -> Option<u32> {
+fn major_of_binary(postgres: &Path, user: Option<&ServerUser>) -> Option<u32> {
     let done = run(
-        Command::new(postgres).arg("--version"),
+        as_user(postgres, user).arg("--version"),
         Duration::from_secs(5),
     )
     .ok()?;
@@ -113,12 +113,17 @@ pub(crate) fn choose_binaries(spec: &ServerSpec) -> Result<LocalBinaries, Provis
 /// The binaries in a directory that was named.
 fn own_build(dir: &Path) -> Result<LocalBinaries, ProvisionError> {
     let complete = dir.join("initdb").is_file();
-    match major_of_binary(&dir.join("postgres")).filter(|_| complete) {
+    // As whom it will run: root may see what the server's user may not.
+    let user = ServerUser::to_drop_to()?;
+    match major_of_binary(&dir.join("postgres"), user.as_ref()).filter(|_| complete) {
         Some(major) => Ok(LocalBinaries {
             major,
             bin_dir: dir.to_owned(),
         }),
-        None => Err(ProvisionError::NotBinaries(dir.to_owned())),
+        None => Err(ProvisionError::NotBinaries {
+            dir: dir.to_owned(),
+            user: user.map_or_else(|| "you".to_owned(), |u| format!("user {}", u.name)),
+        }),
     }
 }
 

@@ -448,6 +448,7 @@ fn varying_lines(
             ("client_tls_sslmode", "require".to_owned()),
             ("client_tls_cert_file", in_own(CERTIFICATE)),
             ("client_tls_key_file", in_own(KEY)),
+            ("client_tls_ca_file", in_own(CERTIFICATE)),
             ("server_tls_sslmode", "verify-full".to_owned()),
             ("server_tls_ca_file", in_own(CERTIFICATE)),
         ]);

@@ -20,6 +20,15 @@ pub(crate) const PREFIX: &str = "procbench-";
 /// File in a scratch directory naming the owner's boot and PID namespace.
 const PID_SPACE_FILE: &str = "pidspace";
 
+/// Where POSIX shared memory shows as files.
+const SHM_DIR: &str = "/dev/shm";
+
+/// `PG_DYNSHMEM_CONTROL_MAGIC` (dsm.c).
+const DSM_CONTROL_MAGIC: u32 = 0x9a50_3d32;
+
+/// Numbers up to this one are taken for counters, not for handles.
+const LEAST_HANDLE: u32 = 1 << 16;
+
 /// File in a scratch directory naming its server's files in `/dev/shm`.
 const SHM_FILE: &str = "shm";
 
@@ -223,16 +232,48 @@ pub(crate) fn dismantle(path: &Path) -> std::io::Result<()> {
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-    for name in shared {
-        if name.starts_with("PostgreSQL.") && !name.contains('/') {
-            let _ = fs::remove_file(Path::new("/dev/shm").join(name));
-        }
-    }
+    free_posix_segments(&shared);
     free_sysv_segment(path);
     match fs::remove_dir_all(path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
         other => other,
     }
+}
+
+/// Removes these files of `/dev/shm`, and those that they name: a server makes more segments as it runs
+/// (parallel queries, statistics from 15 on), and lists them in the one it began with.
+fn free_posix_segments(names: &[String]) {
+    let own = |name: &&String| name.starts_with("PostgreSQL.") && !name.contains('/');
+    for name in names.iter().filter(own) {
+        let file = Path::new(SHM_DIR).join(name);
+        for listed in segments_listed_in(&file) {
+            let _ = fs::remove_file(listed);
+        }
+        let _ = fs::remove_file(file);
+    }
+}
+
+/// The segments that a control segment (`dsm_control_header`, dsm.c) lists. An item begins with the handle
+/// that is in a segment's name, and has another size in each version: every aligned word is taken for a
+/// handle, and only those count that name a file of the same owner. Handles are random 32-bit numbers;
+/// those that could be counters are not looked at.
+fn segments_listed_in(control: &Path) -> Vec<PathBuf> {
+    use std::os::unix::fs::MetadataExt;
+    let (Ok(bytes), Ok(owner)) = (fs::read(control), fs::metadata(control).map(|m| m.uid())) else {
+        return Vec::new();
+    };
+    let word = |chunk: &[u8]| chunk.try_into().map_or(0, u32::from_ne_bytes);
+    if bytes.len() < 4 || word(&bytes[..4]) != DSM_CONTROL_MAGIC {
+        return Vec::new();
+    }
+    let folder = control.parent().unwrap_or(Path::new(SHM_DIR));
+    bytes
+        .chunks_exact(4)
+        .map(word)
+        .filter(|&handle| handle > LEAST_HANDLE)
+        .map(|handle| folder.join(format!("PostgreSQL.{handle}")))
+        .filter(|file| fs::metadata(file).is_ok_and(|m| m.uid() == owner))
+        .collect()
 }
 
 /// Frees the SysV segment of a postmaster that could not do so itself (`sysv_shmem.c`): its key and
@@ -305,6 +346,38 @@ mod tests {
         assert!(visitor.try_wait().unwrap().is_none(), "left alone");
         visitor.kill().unwrap();
         visitor.wait().unwrap();
+    }
+
+    #[test]
+    fn segments_are_found_by_the_one_that_lists_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |handle: u32| dir.path().join(format!("PostgreSQL.{handle}"));
+        let (listed, foreign, control) = (2_500_000_001, 2_500_000_002, file(2_500_000_000));
+        for handle in [listed, foreign, 3] {
+            fs::write(file(handle), "").unwrap();
+        }
+        // Magic, number of items, most items, padding; an item of version 14 and later.
+        let words = [
+            DSM_CONTROL_MAGIC,
+            1,
+            64,
+            0,
+            listed,
+            3,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            1,
+            0,
+        ];
+        let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_ne_bytes()).collect();
+        fs::write(&control, &bytes).unwrap();
+        assert_eq!(segments_listed_in(&control), [file(listed)]);
+        fs::write(&control, &bytes[4..]).unwrap();
+        assert_eq!(segments_listed_in(&control), Vec::<PathBuf>::new());
     }
 
     #[test]
