@@ -18,4 +18,7 @@ set_up $checksums || {
 }
 cat /etc/procbench/postgresql.conf >>/procbench/pgdata/postgresql.conf
 cat /etc/procbench/pg_hba.conf >/procbench/pgdata/pg_hba.conf
+if [ -e /etc/procbench/server.key ]; then
+    (umask 077 && cp /etc/procbench/server.crt /etc/procbench/server.key /procbench/pgdata/)
+fi
 exec postgres -D /procbench/pgdata -c unix_socket_directories=/sockets "$@"

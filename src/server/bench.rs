@@ -149,12 +149,13 @@ impl<'a> ServerBench<'a> {
         (0..threads).map(move |t| readers / threads + u32::from(t < readers % threads))
     }
 
-    fn pgbouncer_spec(&self) -> PgBouncerSpec {
-        PgBouncerSpec {
+    fn pgbouncer_spec(&self, level: &Factors) -> Result<PgBouncerSpec, Failure> {
+        Ok(PgBouncerSpec {
+            auth: named(level.auth.as_deref())?,
             pool_size: self.config.pool_size,
             max_client_conn: 4 * self.config.clients + 100,
             url: self.request.pgbouncer.clone(),
-        }
+        })
     }
 
     fn wants_pgbouncer(&self) -> bool {
@@ -243,7 +244,7 @@ impl Bench for ServerBench<'_> {
             ..level.unwrap_or_default()
         };
         let server = self.start_server(&first)?;
-        match start_pgbouncer(&server, &self.pgbouncer_spec(), self.say) {
+        match start_pgbouncer(&server, &self.pgbouncer_spec(&first)?, self.say) {
             Ok(pgbouncer) => {
                 self.note_server(&server, Some(&pgbouncer));
                 Ok(Vec::new())
@@ -294,7 +295,8 @@ impl Bench for ServerBench<'_> {
             Failure::Fatal(format!("{what}: {message}{hint}"))
         };
         let pgbouncer = if self.wants_pgbouncer() {
-            let started = start_pgbouncer(&server, &self.pgbouncer_spec(), &|_| {});
+            let asked = self.pgbouncer_spec(&visit.factors)?;
+            let started = start_pgbouncer(&server, &asked, &|_| {});
             Some(started.map_err(|e| failed("PgBouncer", e.to_string()))?)
         } else {
             None

@@ -11,6 +11,7 @@ use tokio_postgres::{Client, Connection, NoTls};
 use super::frontend::Login;
 use super::phase_stream::{PhaseStream, PhaseTimes, Socket};
 use super::provision::{Endpoint, EndpointHost};
+use super::tls::Tls;
 use crate::config::Disconnect;
 use crate::record::ErrorClass;
 
@@ -23,6 +24,7 @@ pub struct Target {
     address: Address,
     config: tokio_postgres::Config,
     login: Login,
+    tls: Option<Tls>,
 }
 
 #[derive(Debug, Clone)]
@@ -65,10 +67,18 @@ impl Target {
         };
         let config = endpoint.to_config();
         let login = Login::new(&config).map_err(|e| fail(e.to_string()))?;
+        let tls = match (&address, &endpoint.tls) {
+            (Address::Tcp(at), Some(certificate)) => {
+                Some(Tls::new(at.ip(), certificate).map_err(|e| fail(e.to_string()))?)
+            }
+            // PostgreSQL does not encrypt its Unix socket.
+            _ => None,
+        };
         Ok(Target {
             address,
             config,
             login,
+            tls,
         })
     }
 
@@ -96,6 +106,26 @@ impl Target {
                     .await
                     .map_err(|e| classify_io(&e))?,
             )),
+        }
+    }
+
+    /// Whether connections are encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Encrypts an open socket, where connections are to be encrypted: to the end of the handshake.
+    ///
+    /// # Errors
+    /// The class of the failure.
+    pub async fn encrypt(&self, socket: Socket) -> Result<Socket, ErrorClass> {
+        match (&self.tls, socket) {
+            (Some(tls), Socket::Tcp(stream)) => tls
+                .encrypt(stream)
+                .await
+                .map(|stream| Socket::Tls(Box::new(stream)))
+                .map_err(|e| classify_tls(&e)),
+            (_, socket) => Ok(socket),
         }
     }
 
@@ -131,6 +161,15 @@ pub fn classify(error: &tokio_postgres::Error) -> ErrorClass {
     } else {
         "protocol"
     })
+}
+
+/// The class of a failed TLS negotiation.
+fn classify_tls(error: &std::io::Error) -> ErrorClass {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::InvalidData | ErrorKind::Unsupported => ErrorClass::new("tls"),
+        _ => classify_io(error),
+    }
 }
 
 /// The class of a failed socket operation.

@@ -38,6 +38,7 @@ impl FakeServer {
                 user: "nobody".to_owned(),
                 dbname: "nothing".to_owned(),
                 password: None,
+                tls: None,
             },
             sessions,
         }

@@ -19,6 +19,7 @@ mod settle;
 pub mod setup_log;
 mod standing;
 mod task_loop;
+mod tls;
 mod visit;
 
 pub mod provision;

@@ -38,8 +38,10 @@ pub enum Means {
 #[derive(Debug, Clone, Copy)]
 pub struct PhaseIds {
     socket: SeriesId,
+    tls: SeriesId,
     startup: SeriesId,
-    authentication: SeriesId,
+    challenge: SeriesId,
+    exchange: SeriesId,
     connect: SeriesId,
     query: SeriesId,
     disconnect: SeriesId,
@@ -56,8 +58,10 @@ impl PhaseIds {
         };
         PhaseIds {
             socket: id(Operation::Connect, Phase::Socket),
+            tls: id(Operation::Connect, Phase::Tls),
             startup: id(Operation::Connect, Phase::Startup),
-            authentication: id(Operation::Connect, Phase::Authentication),
+            challenge: id(Operation::Connect, Phase::Challenge),
+            exchange: id(Operation::Connect, Phase::Exchange),
             connect: id(Operation::Connect, Phase::Total),
             query: id(Operation::Query, Phase::Total),
             disconnect: id(Operation::Disconnect, Phase::Total),
@@ -148,6 +152,8 @@ async fn reconnect(
     let began = now();
     let socket = target.open_socket().await?;
     let socket_open = now();
+    let socket = target.encrypt(socket).await?;
+    let tls_ns = target.is_encrypted().then(|| now() - socket_open);
     let mut frontend = Frontend::new(socket);
     let startup = frontend.start_up(target.login()).await;
     let startup = startup.map_err(|e| e.class())?;
@@ -159,8 +165,12 @@ async fn reconnect(
     outcome.map_err(|e| e.class())?;
     let disconnect_ns = disconnect_ns.map_err(|e| e.class())?;
     phases.add(ids.map(|i| i.socket), Some(socket_open - began));
+    phases.add(ids.map(|i| i.tls), tls_ns);
     phases.add(ids.map(|i| i.startup), Some(startup.total_ns));
-    phases.add(ids.map(|i| i.authentication), startup.authentication_ns);
+    if let Some(asked) = startup.asked {
+        phases.add(ids.map(|i| i.challenge), Some(asked.challenge_ns));
+        phases.add(ids.map(|i| i.exchange), Some(asked.exchange_ns));
+    }
     phases.add(ids.map(|i| i.connect), Some(connected - began));
     phases.add(ids.map(|i| i.query), Some(query_ended - connected));
     phases.add(ids.map(|i| i.disconnect), Some(disconnect_ns));

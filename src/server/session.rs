@@ -43,6 +43,10 @@ impl Session {
             message: class.0.clone(),
             class,
         })?;
+        let socket = target.encrypt(socket).await.map_err(|class| ConnectError {
+            message: class.0.clone(),
+            class,
+        })?;
         let (client, connection) = target
             .start_up(socket, Arc::new(PhaseTimes::default()), Disconnect::Wait)
             .await

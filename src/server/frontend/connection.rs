@@ -62,9 +62,19 @@ impl Login {
 pub struct Startup {
     /// Startup message sent to ReadyForQuery received.
     pub total_ns: u64,
-    /// Startup message sent to AuthenticationOk received, where the server's answer did not come as a
-    /// whole: with `trust` AuthenticationOk and ReadyForQuery are one segment, and no phase is invented.
-    pub authentication_ns: Option<u64>,
+    /// Where the server asked for something: startup message sent to its first request received, and from
+    /// there to the last answer sent. AuthenticationOk is no turning point that a client could see: the
+    /// server holds it back until ReadyForQuery, whatever the method (15: auth.c `sendAuthRequest`).
+    pub asked: Option<Asked>,
+}
+
+/// The two visible parts of an authentication, in ns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// Startup message sent to the server's first authentication request received.
+    pub challenge_ns: u64,
+    /// That request received to the client's last answer sent.
+    pub exchange_ns: u64,
 }
 
 /// A connection whose statements are run one at a time.
@@ -91,6 +101,10 @@ impl Frontend {
     /// When the server refuses or cannot be reached.
     pub async fn open(target: &Target) -> Result<Self, ConnectError> {
         let socket = target.open_socket().await.map_err(|class| ConnectError {
+            message: class.0.clone(),
+            class,
+        })?;
+        let socket = target.encrypt(socket).await.map_err(|class| ConnectError {
             message: class.0.clone(),
             class,
         })?;
@@ -123,19 +137,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frontend<S> {
     /// When the server refuses, or speaks something else.
     pub async fn start_up(&mut self, login: &Login) -> Result<Startup, FrontendError> {
         let mut authentication = Authentication::default();
-        let mut authenticated = None;
+        // First request received, last answer sent.
+        let mut asked: Option<(u64, u64)> = None;
         // Before the system call: the server may answer during it.
         let sent = now();
         self.socket.write_all(&login.startup_message).await?;
+        // TLS may hold bytes back; elsewhere nothing is done here.
+        self.socket.flush().await?;
         loop {
             match self.incoming.next(&mut self.socket).await? {
                 b'R' => {
+                    let received = now();
                     self.out.clear();
                     let body = self.incoming.body();
                     match authentication.request(body, login, &mut self.out)? {
-                        Step::Done => authenticated = Some(now()),
-                        Step::Answer => self.socket.write_all(&self.out).await?,
-                        Step::Wait => {}
+                        Step::Answer => {
+                            self.send().await?;
+                            asked = Some((asked.map_or(received, |a| a.0), now()));
+                        }
+                        Step::Done | Step::Wait => {}
                     }
                 }
                 b'E' => {
@@ -143,10 +163,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frontend<S> {
                     return Err(FrontendError::Server(error));
                 }
                 b'Z' => {
-                    let authenticated = authenticated.filter(|_| self.incoming.reads() > 1);
                     return Ok(Startup {
                         total_ns: now() - sent,
-                        authentication_ns: authenticated.map(|at| at - sent),
+                        asked: asked.map(|(received, answered)| Asked {
+                            challenge_ns: received - sent,
+                            exchange_ns: answered - received,
+                        }),
                     });
                 }
                 // BackendKeyData, ParameterStatus, NoticeResponse, NegotiateProtocolVersion.
@@ -222,8 +244,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frontend<S> {
         outcome
     }
 
-    async fn exchange(&mut self, wanted: u8) -> Result<(), FrontendError> {
+    /// Sends what is composed.
+    async fn send(&mut self) -> std::io::Result<()> {
         self.socket.write_all(&self.out).await?;
+        self.socket.flush().await
+    }
+
+    async fn exchange(&mut self, wanted: u8) -> Result<(), FrontendError> {
+        self.send().await?;
         let mut outcome = Err(FrontendError::NotCompleted);
         loop {
             match self.incoming.next(&mut self.socket).await? {
@@ -258,7 +286,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frontend<S> {
         self.out.clear();
         compose::terminate(&mut self.out);
         let sent = now();
-        self.socket.write_all(&self.out).await?;
+        self.send().await?;
         if disconnect == Disconnect::Wait {
             let mut scratch = [0; 256];
             // A reset is the end of the connection, too.

@@ -13,11 +13,13 @@ use super::error::ProvisionError;
 use super::image::PG_HBA;
 use super::spec::ServerSpec;
 use super::{DATABASE, ROLE};
-use crate::config::Auth;
+use crate::config::{Auth, Tls};
 use crate::secret::Secret;
 
 /// `SCRAM_SHA_256_DEFAULT_ITERATIONS` (scram-common.h).
 const DEFAULT_ITERATIONS: u32 = 4096;
+
+const LOOPBACK: &str = "127.0.0.1/32";
 
 /// The first major version with `scram_iterations`.
 pub(crate) const FIRST_WITH_ITERATIONS: u32 = 16;
@@ -90,9 +92,10 @@ pub(crate) fn method(auth: Auth) -> &'static str {
 }
 
 /// `docker/pg_hba.conf`, with lines of their own for the arms' role where it needs a password. Others stay
-/// as they are: the superuser on its socket, and roles that do not exist get as far as their look-up.
+/// as they are: the superuser on its socket, and roles that do not exist get as far as their look-up. With
+/// TLS the role gets in over TCP with it only: no level can be measured in clear by mistake.
 pub(crate) fn pg_hba(spec: &ServerSpec) -> String {
-    if spec.auth == Auth::Trust {
+    if spec.auth == Auth::Trust && spec.tls == Tls::Off {
         return PG_HBA.to_owned();
     }
     let how = method(spec.auth);
@@ -102,14 +105,19 @@ pub(crate) fn pg_hba(spec: &ServerSpec) -> String {
         if let (Some(connection), Some(DATABASE), Some("all")) =
             (words.next(), words.next(), words.next())
         {
-            let address = if connection == "local" {
-                ""
-            } else {
-                "127.0.0.1/32"
+            let mut line = |connection: &str, address: &str, how: &str| {
+                text.push_str(&format!(
+                    "{connection:<7} {DATABASE:<15} {ROLE:<15} {address:<15} {how}\n"
+                ));
             };
-            text.push_str(&format!(
-                "{connection:<7} {DATABASE:<15} {ROLE:<15} {address:<15} {how}\n"
-            ));
+            match (connection, spec.tls) {
+                ("local", _) => line(connection, "", how),
+                (_, Tls::Off) => line(connection, LOOPBACK, how),
+                (_, Tls::On) => {
+                    line("hostssl", LOOPBACK, how);
+                    line("host", LOOPBACK, "reject");
+                }
+            }
         }
         text.push_str(line);
         text.push('\n');
@@ -179,6 +187,16 @@ mod tests {
                 "host procbench procbench 127.0.0.1/32 scram-sha-256",
                 "host procbench all 127.0.0.1/32 trust",
             ]
+        );
+        let encrypted = pg_hba(&ServerSpec {
+            tls: Tls::On,
+            ..ServerSpec::default()
+        });
+        let ours: Vec<_> = encrypted.lines().filter(|l| l.contains(ROLE)).collect();
+        assert!(ours.iter().any(|l| l.starts_with("hostssl")));
+        assert!(
+            ours.iter()
+                .any(|l| l.ends_with("reject") && l.starts_with("host "))
         );
     }
 }

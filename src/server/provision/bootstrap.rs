@@ -10,6 +10,7 @@ use super::endpoint::Endpoint;
 use super::error::{ProvisionError, describe};
 use super::{DATABASE, ROLE};
 use crate::secret::Secret;
+use crate::server::connect::Target;
 
 /// Bound on one connection attempt.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -42,15 +43,29 @@ pub(crate) fn free_port() -> Result<u16, ProvisionError> {
 /// Opens a connection; the returned client works on the current runtime.
 pub(crate) async fn connect(endpoint: &Endpoint) -> Result<Client, String> {
     let attempt = async {
-        let (client, connection) = endpoint.to_config().connect(NoTls).await?;
+        if endpoint.tls.is_some() {
+            return connect_encrypted(endpoint).await;
+        }
+        let connected = endpoint.to_config().connect(NoTls).await;
+        let (client, connection) = connected.map_err(|e| describe(&e))?;
         tokio::spawn(connection);
-        Ok::<_, tokio_postgres::Error>(client)
+        Ok(client)
     };
     match tokio::time::timeout(CONNECT_LIMIT, attempt).await {
-        Ok(Ok(client)) => Ok(client),
-        Ok(Err(e)) => Err(describe(&e)),
+        Ok(outcome) => outcome,
         Err(_) => Err(format!("no answer within {} s", CONNECT_LIMIT.as_secs())),
     }
+}
+
+/// The same over TLS.
+async fn connect_encrypted(endpoint: &Endpoint) -> Result<Client, String> {
+    let target = Target::new(endpoint).map_err(|e| e.to_string())?;
+    let socket = target.open_socket().await.map_err(|class| class.0)?;
+    let socket = target.encrypt(socket).await.map_err(|class| class.0)?;
+    let connected = endpoint.to_config().connect_raw(socket, NoTls).await;
+    let (client, connection) = connected.map_err(|e| describe(&e))?;
+    tokio::spawn(connection);
+    Ok(client)
 }
 
 /// Why waiting ended without a connection.

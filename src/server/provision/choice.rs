@@ -172,6 +172,7 @@ impl ServerUrl {
             user: self.user.clone(),
             dbname: self.dbname.clone(),
             password: lookup_password(&host, self.port, &self.dbname, &self.user)?,
+            tls: None,
         })
     }
 }

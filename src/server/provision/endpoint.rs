@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use super::certificate::PinnedCertificate;
 use crate::secret::Secret;
 
 /// How clients reach the server.
@@ -59,10 +60,13 @@ pub struct Endpoint {
     pub dbname: String,
     /// Password, where the role needs one.
     pub password: Option<Secret>,
+    /// The certificate its connections are encrypted with; `None` for connections in clear.
+    pub tls: Option<PinnedCertificate>,
 }
 
 impl Endpoint {
-    /// A client configuration for this endpoint, application name `procbench`.
+    /// A client configuration for this endpoint, application name `procbench`. It asks for no TLS:
+    /// where there is some, it is under the connection already.
     pub fn to_config(&self) -> tokio_postgres::Config {
         let mut config = tokio_postgres::Config::new();
         match &self.host {
@@ -133,6 +137,7 @@ mod tests {
             user: "me".into(),
             dbname: "d".into(),
             password: Some(Secret::new("hunter2")),
+            tls: None,
         };
         assert_eq!(
             endpoint.to_config().get_password(),

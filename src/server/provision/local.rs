@@ -10,10 +10,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::authentication::pg_hba;
+use super::certificate::ServerCertificate;
 use super::command::{run, tail};
 use super::error::ProvisionError;
 use super::image::{INITDB_ARGS, POSTGRESQL_CONF};
 use super::scratch::{Scratch, ServerUser, check_socket_path};
+use super::server_files::{CERTIFICATE, KEY, write_file};
 use super::spec::{DEFAULT_PG_MAJOR, ServerSpec};
 use super::{bootstrap, endpoint};
 use crate::config::PgSource;
@@ -239,6 +241,7 @@ impl LocalCluster {
     pub(crate) fn start(
         binaries: &LocalBinaries,
         spec: &ServerSpec,
+        certificate: Option<&ServerCertificate>,
         port: u16,
         progress: &dyn Fn(&str),
     ) -> Result<Self, ProvisionError> {
@@ -278,6 +281,15 @@ impl LocalCluster {
             "cannot write {}",
             hba.display()
         )))?;
+        if let Some(certificate) = certificate {
+            let (crt, key) = (pgdata.join(CERTIFICATE), pgdata.join(KEY));
+            write_file(&crt, &certificate.pem, 0o600)?;
+            write_file(&key, certificate.key_pem.expose(), 0o600)?;
+            if let Some(user) = user_ref {
+                user.give(&crt)?;
+                user.give(&key)?;
+            }
+        }
         let mut arguments = vec![
             "-D".to_owned(),
             pgdata.display().to_string(),

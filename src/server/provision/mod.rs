@@ -9,6 +9,7 @@
 mod accounts;
 mod authentication;
 mod bootstrap;
+mod certificate;
 mod choice;
 mod command;
 mod docker;
@@ -16,6 +17,7 @@ mod endpoint;
 mod error;
 mod image;
 mod local;
+mod obtain;
 mod owner;
 mod pgbouncer;
 mod running;
@@ -26,6 +28,7 @@ mod sweep;
 
 pub use accounts::init_pgbench_accounts;
 pub(crate) use authentication::FIRST_WITH_ITERATIONS;
+pub use certificate::PinnedCertificate;
 pub use choice::{ServerChoice, ServerUrl, ServerUrlError};
 pub(crate) use command::run_bounded;
 pub use docker::{engine_version, image_id};
@@ -34,10 +37,11 @@ pub use error::ProvisionError;
 pub use image::{MAJORS, PGBOUNCER_IMAGE, image_available_or_buildable, postgres_image, suites_of};
 pub(crate) use local::find_on_path;
 pub use local::{LocalBinaries, find_local_binaries};
+pub use obtain::{Obtained, obtain};
 pub use pgbouncer::{
     PgBouncerAbsent, PgBouncerSpec, RunningPgBouncer, find_pgbouncer_binary, start_pgbouncer,
 };
-pub use running::{LogMark, Obtained, RunningServer, ServerKind, obtain, provision};
+pub use running::{LogMark, RunningServer, ServerKind, provision};
 pub use spec::{DEFAULT_PG_MAJOR, ServerSpec};
 pub use sweep::{Swept, sweep_stale};
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use super::authentication::method;
 use super::bootstrap::{self, NotReady};
 use super::choice::ServerUrl;
 use super::command::run;
@@ -16,8 +17,10 @@ use super::error::ProvisionError;
 use super::image::{PGBOUNCER_INI, USERLIST, ensure_pgbouncer_image};
 use super::local::{ServerProcess, find_on_path};
 use super::running::{RunningServer, ServerKind};
-use super::scratch::{Scratch, ServerUser, check_socket_path};
+use super::scratch::{Scratch, ServerUser, check_socket_path, own_ids};
+use super::server_files::{CERTIFICATE, KEY, write_file};
 use super::{DATABASE, ROLE};
+use crate::config::Auth;
 
 /// Bound on the time to the first connection through it.
 const READY_LIMIT: Duration = Duration::from_secs(60);
@@ -32,6 +35,8 @@ pub struct PgBouncerSpec {
     pub pool_size: u32,
     /// `max_client_conn`.
     pub max_client_conn: u32,
+    /// How clients prove who they are, as before the server; a server without a password makes it trust.
+    pub auth: Auth,
     /// A PgBouncer of the user's own, for a server given by URL.
     pub url: Option<ServerUrl>,
 }
@@ -41,6 +46,7 @@ impl Default for PgBouncerSpec {
         Self {
             pool_size: 16,
             max_client_conn: 2000,
+            auth: Auth::Trust,
             url: None,
         }
     }
@@ -174,8 +180,8 @@ pub fn find_pgbouncer_binary() -> Option<PathBuf> {
     find_on_path("pgbouncer")
 }
 
-/// Starts a PgBouncer (transaction pooling, trust for the one role, loopback only) before a server.
-/// It uses the server's transport on both sides.
+/// Starts a PgBouncer (transaction pooling, for the one role, loopback only) before a server. It uses the
+/// server's transport, authentication and certificate on both sides.
 ///
 /// # Errors
 /// Says why there is none and what to do; its arms are then absent, the rest can run.
@@ -190,7 +196,12 @@ pub fn start_pgbouncer(
     let mut attempt = 1;
     loop {
         let port = bootstrap::free_port()?;
-        let (backend, endpoint, version) = match server.kind() {
+        let Started {
+            backend,
+            endpoint,
+            version,
+            files,
+        } = match server.kind() {
             ServerKind::Url => return Err(PgBouncerAbsent::ServerByUrl),
             ServerKind::Docker => start_container(server, spec, port, progress)?,
             ServerKind::Local => {
@@ -200,6 +211,9 @@ pub fn start_pgbouncer(
         };
         let outcome = bootstrap::wait_until_ready(&endpoint, READY_LIMIT, &|| backend.is_alive())?;
         let Err(outcome) = outcome else {
+            if endpoint.password.is_some() {
+                remove_secrets(&files)?;
+            }
             return Ok(RunningPgBouncer {
                 backend,
                 endpoint,
@@ -234,7 +248,25 @@ fn reach(url: &ServerUrl) -> Result<RunningPgBouncer, ProvisionError> {
     })
 }
 
-type Started = (Backend, Endpoint, Option<String>);
+/// A PgBouncer that may not answer yet.
+struct Started {
+    backend: Backend,
+    endpoint: Endpoint,
+    version: Option<String>,
+    files: Vec<PathBuf>,
+}
+
+/// Its configuration goes once it is read: a password stands in it, where the server asks for one. PgBouncer
+/// keeps what it has; its log notes the missing file once.
+fn remove_secrets(files: &[PathBuf]) -> Result<(), ProvisionError> {
+    for file in files {
+        fs::remove_file(file).map_err(ProvisionError::io(format!(
+            "cannot remove {}",
+            file.display()
+        )))?;
+    }
+    Ok(())
+}
 
 fn start_container(
     server: &RunningServer,
@@ -248,7 +280,7 @@ fn start_container(
     // Into the container only; the parent keeps other users of the host out.
     let dir = scratch.subdir("pooler", 0o777, None)?;
     let endpoint = endpoint_of(server, &dir, port)?;
-    write_config(
+    let files = write_config(
         &dir,
         server,
         spec,
@@ -256,7 +288,17 @@ fn start_container(
         Path::new("/pooler"),
         Path::new("/sockets"),
     )?;
-    let mut options = vec![format!("--volume={}:/pooler", dir.display())];
+    // Its configuration may hold a password: readable for its own user only.
+    let user = ServerUser::of_container()?;
+    for file in &files {
+        if let Some(user) = &user {
+            user.give(file)?;
+        }
+    }
+    let mut options = vec![
+        format!("--volume={}:/pooler", dir.display()),
+        format!("--user={}", user.map_or_else(own_ids, |u| u.ids())),
+    ];
     if let Some(sockets) = server.socket_dir() {
         options.push(format!("--volume={}:/sockets", sockets.display()));
     }
@@ -268,7 +310,12 @@ fn start_container(
         container,
         scratch: Some(scratch),
     };
-    Ok((backend, endpoint, version))
+    Ok(Started {
+        backend,
+        endpoint,
+        version,
+        files,
+    })
 }
 
 fn start_binary(
@@ -285,9 +332,10 @@ fn start_binary(
     let dir = scratch.subdir("pooler", 0o700, user)?;
     let endpoint = endpoint_of(server, &dir, port)?;
     let sockets = server.socket_dir().cloned().unwrap_or_default();
-    for file in write_config(&dir, server, spec, port, &dir, &sockets)? {
+    let files = write_config(&dir, server, spec, port, &dir, &sockets)?;
+    for file in &files {
         if let Some(user) = user {
-            user.give(&file)?;
+            user.give(file)?;
         }
     }
     let version = run(
@@ -303,7 +351,12 @@ fn start_binary(
         process,
         scratch: Some(scratch),
     };
-    Ok((backend, endpoint, version))
+    Ok(Started {
+        backend,
+        endpoint,
+        version,
+        files,
+    })
 }
 
 /// Where clients find it: as with the server, loopback or its own socket directory.
@@ -317,8 +370,8 @@ fn endpoint_of(server: &RunningServer, dir: &Path, port: u16) -> Result<Endpoint
     Ok(endpoint)
 }
 
-/// Writes `pgbouncer.ini` and `userlist.txt` into `dir`; `own` and `sockets` are the directories as the
-/// process will see them.
+/// Writes `pgbouncer.ini`, `userlist.txt` and, with TLS, the certificate and its key into `dir`; `own` and `sockets` are the directories as the
+/// process will see them. All are readable for their owner only.
 fn write_config(
     dir: &Path,
     server: &RunningServer,
@@ -326,46 +379,80 @@ fn write_config(
     port: u16,
     own: &Path,
     sockets: &Path,
-) -> Result<[PathBuf; 2], ProvisionError> {
-    let unix = server.endpoint().transport() == Transport::Unix;
-    let text = config_text(spec, port, server.endpoint().port, unix, own, sockets);
-    let files = [dir.join("pgbouncer.ini"), dir.join("userlist.txt")];
-    for (file, text) in files.iter().zip([text.as_str(), USERLIST]) {
-        fs::write(file, text).map_err(ProvisionError::io(format!(
-            "cannot write {}",
-            file.display()
-        )))?;
+) -> Result<Vec<PathBuf>, ProvisionError> {
+    let lines = varying_lines(spec, server.endpoint(), port, own, sockets);
+    let mut wanted = vec![("pgbouncer.ini", config_text(&lines))];
+    let password = server.endpoint().password.as_ref();
+    wanted.push((
+        "userlist.txt",
+        password.map_or_else(
+            || USERLIST.to_owned(),
+            |p| format!("\"{ROLE}\" \"{}\"\n", p.expose()),
+        ),
+    ));
+    if let Some(certificate) = server.certificate() {
+        wanted.push((CERTIFICATE, certificate.pem.clone()));
+        wanted.push((KEY, certificate.key_pem.expose().to_owned()));
+    }
+    let mut files = Vec::new();
+    for (name, text) in wanted {
+        let file = dir.join(name);
+        write_file(&file, &text, 0o600)?;
+        files.push(file);
     }
     Ok(files)
 }
 
-/// The shipped file with the lines that vary replaced. Not appended: a second `[pgbouncer]` section
-/// makes PgBouncer start again from its defaults.
-fn config_text(
+/// The lines that differ from the shipped file. With a password clients give it to PgBouncer as they would to
+/// the server, by the server's method, and PgBouncer gives it to the server.
+fn varying_lines(
     spec: &PgBouncerSpec,
+    server: &Endpoint,
     port: u16,
-    server_port: u16,
-    unix: bool,
     own: &Path,
     sockets: &Path,
-) -> String {
-    let (own_dir, server_host) = if unix {
-        (own.display().to_string(), sockets.display().to_string())
-    } else {
-        (String::new(), "127.0.0.1".to_owned())
+) -> Vec<(&'static str, String)> {
+    let (own_dir, server_host) = match server.transport() {
+        Transport::Unix => (own.display().to_string(), sockets.display().to_string()),
+        Transport::Tcp => (String::new(), "127.0.0.1".to_owned()),
     };
-    let varying = [
+    let in_own = |name: &str| own.join(name).display().to_string();
+    let mut database = format!(
+        "host={server_host} port={} dbname={DATABASE} user={ROLE}",
+        server.port
+    );
+    let mut auth_type = method(spec.auth).to_owned();
+    if let Some(password) = &server.password {
+        // A forced user (its pool is filled without a client) has its password here only.
+        database.push_str(&format!(" password={}", password.expose()));
+    } else {
+        auth_type = method(Auth::Trust).to_owned();
+    }
+    let mut lines = vec![
         ("listen_port", port.to_string()),
         ("unix_socket_dir", own_dir),
-        ("auth_file", own.join("userlist.txt").display().to_string()),
+        ("auth_type", auth_type),
+        ("auth_file", in_own("userlist.txt")),
         ("default_pool_size", spec.pool_size.to_string()),
         ("min_pool_size", spec.pool_size.to_string()),
         ("max_client_conn", spec.max_client_conn.to_string()),
-        (
-            DATABASE,
-            format!("host={server_host} port={server_port} dbname={DATABASE} user={ROLE}"),
-        ),
+        (DATABASE, database),
     ];
+    if server.tls.is_some() {
+        lines.extend([
+            ("client_tls_sslmode", "require".to_owned()),
+            ("client_tls_cert_file", in_own(CERTIFICATE)),
+            ("client_tls_key_file", in_own(KEY)),
+            ("server_tls_sslmode", "verify-full".to_owned()),
+            ("server_tls_ca_file", in_own(CERTIFICATE)),
+        ]);
+    }
+    lines
+}
+
+/// The shipped file with the lines that vary replaced. Not appended: a second `[pgbouncer]` section
+/// makes PgBouncer start again from its defaults.
+fn config_text(varying: &[(&str, String)]) -> String {
     let mut text = String::new();
     for line in PGBOUNCER_INI.lines() {
         let key = line.split_once('=').map_or("", |(key, _)| key.trim());
@@ -383,21 +470,29 @@ fn config_text(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::Secret;
+    use crate::server::provision::certificate::ServerCertificate;
 
     #[test]
     fn every_line_that_varies_is_in_the_shipped_file_and_replaced() {
         let spec = PgBouncerSpec {
             pool_size: 3,
+            auth: Auth::Scram,
             ..PgBouncerSpec::default()
         };
-        let text = config_text(
-            &spec,
-            7000,
-            7001,
-            true,
-            Path::new("/own"),
-            Path::new("/srv"),
-        );
+        let server = Endpoint {
+            host: EndpointHost::Unix("/srv".into()),
+            port: 7001,
+            user: ROLE.to_owned(),
+            dbname: DATABASE.to_owned(),
+            password: Some(Secret::new("pw")),
+            tls: Some(ServerCertificate::make().unwrap().pinned),
+        };
+        let lines = varying_lines(&spec, &server, 7000, Path::new("/own"), Path::new("/srv"));
+        let text = config_text(&lines);
+        for (name, value) in &lines {
+            assert!(text.contains(&format!("\n{name} = {value}\n")), "{name}");
+        }
         assert_eq!(text.lines().count(), PGBOUNCER_INI.lines().count());
         assert!(text.contains("auth_file = /own/userlist.txt"));
         assert_eq!(text.matches("[pgbouncer]").count(), 1);
@@ -410,6 +505,7 @@ mod tests {
         assert_eq!(last("default_pool_size").as_deref(), Some("3"));
         assert_eq!(last("min_pool_size").as_deref(), Some("3"));
         assert_eq!(last("pool_mode").as_deref(), Some("transaction"));
+        assert_eq!(last("auth_type").as_deref(), Some("scram-sha-256"));
         assert_eq!(last("unix_socket_dir").as_deref(), Some("/own"));
         assert!(
             last("procbench ")

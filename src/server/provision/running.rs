@@ -6,17 +6,18 @@ use std::time::Duration;
 
 use super::authentication::Credentials;
 use super::bootstrap::{self, NotReady};
+use super::certificate::ServerCertificate;
 use super::choice::{ServerChoice, ServerUrl};
 use super::docker::{Container, engine_version};
 use super::endpoint::{Endpoint, EndpointHost, Transport};
 use super::error::ProvisionError;
-use super::image::{ensure_foreign_image, ensure_postgres_image, major_in_image};
 use super::local::{LocalCluster, choose_binaries};
+use super::obtain::ensure_image;
 use super::scratch::{Scratch, ServerUser, check_socket_path};
 use super::server_files::{self, IN_CONTAINER};
-use super::spec::{DEFAULT_PG_MAJOR, ServerSpec};
+use super::spec::ServerSpec;
 use super::{DATABASE, ROLE, SUPERUSER, endpoint};
-use crate::config::PgSource;
+use crate::config::Tls;
 
 /// Bound on the time from start to the first connection; generous, since the machine may be busy.
 const READY_LIMIT: Duration = Duration::from_secs(90);
@@ -70,6 +71,7 @@ pub struct RunningServer {
     backend: Backend,
     endpoint: Endpoint,
     admin: Option<Endpoint>,
+    certificate: Option<ServerCertificate>,
     server_version: String,
     chosen_because: String,
 }
@@ -194,6 +196,11 @@ impl RunningServer {
         }
     }
 
+    /// Its certificate, where its TCP connections are encrypted.
+    pub(crate) fn certificate(&self) -> Option<&ServerCertificate> {
+        self.certificate.as_ref()
+    }
+
     /// The user the local server runs as, when that is not us.
     pub(crate) fn server_user(&self) -> Option<&ServerUser> {
         match &self.backend {
@@ -226,75 +233,6 @@ impl Backend {
             Backend::Local(cluster) => cluster.log_tail(),
             Backend::Url => String::new(),
         }
-    }
-}
-
-/// What is known of a server that can be started.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Obtained {
-    /// Where from; `auto` is decided.
-    pub choice: ServerChoice,
-    /// Its major version; unknown of a server by URL.
-    pub major: Option<u32>,
-}
-
-/// Makes sure that a server like this can be started, without starting it: its image is there or is
-/// built or pulled, its binaries are found.
-///
-/// # Errors
-/// What is missing, and what to install or change.
-pub fn obtain(
-    choice: &ServerChoice,
-    spec: &ServerSpec,
-    progress: &dyn Fn(&str),
-) -> Result<Obtained, ProvisionError> {
-    let docker = || {
-        engine_version()?;
-        let image = ensure_image(spec, progress)?;
-        Ok(Obtained {
-            choice: ServerChoice::Docker,
-            major: Some(match &spec.source {
-                Some(PgSource::Image(_)) => major_in_image(&image)?,
-                _ => spec.pg_major().unwrap_or(DEFAULT_PG_MAJOR),
-            }),
-        })
-    };
-    let local = || {
-        choose_binaries(spec).map(|binaries| Obtained {
-            choice: ServerChoice::Local,
-            major: Some(binaries.major),
-        })
-    };
-    match (choice, &spec.source) {
-        (ServerChoice::Url(_), _) => Ok(Obtained {
-            choice: choice.clone(),
-            major: None,
-        }),
-        (ServerChoice::Docker, _) => docker(),
-        (ServerChoice::Local, _) | (ServerChoice::Auto, Some(PgSource::Bin(_))) => local(),
-        (ServerChoice::Auto, _) => match docker() {
-            Ok(obtained) => Ok(obtained),
-            Err(docker) => local().map_err(|local| ProvisionError::NothingAvailable {
-                docker: docker.to_string(),
-                local: local.to_string(),
-            }),
-        },
-    }
-}
-
-/// The image of a spec: there, or built or pulled now.
-fn ensure_image(spec: &ServerSpec, progress: &dyn Fn(&str)) -> Result<String, ProvisionError> {
-    match &spec.source {
-        Some(PgSource::Bin(dir)) => Err(ProvisionError::Image {
-            image: dir.display().to_string(),
-            reason: "directories of binaries run on this machine, not in Docker".to_owned(),
-        }),
-        Some(PgSource::Image(image)) => {
-            ensure_foreign_image(image, progress)?;
-            Ok(image.clone())
-        }
-        Some(PgSource::Major(major)) => ensure_postgres_image(*major, progress),
-        None => ensure_postgres_image(DEFAULT_PG_MAJOR, progress),
     }
 }
 
@@ -350,8 +288,16 @@ fn reach(url: &ServerUrl, spec: &ServerSpec) -> Result<RunningServer, ProvisionE
         ),
         endpoint,
         admin: None,
+        certificate: None,
         server_version,
     })
+}
+
+/// A certificate, where the server is to have one.
+fn certificate_for(spec: &ServerSpec) -> Result<Option<ServerCertificate>, ProvisionError> {
+    (spec.tls == Tls::On)
+        .then(ServerCertificate::make)
+        .transpose()
 }
 
 fn start_docker(
@@ -364,13 +310,14 @@ fn start_docker(
     progress(&format!(
         "starting a container of {image} on Docker {engine}"
     ));
+    let certificate = certificate_for(spec)?;
     let server = with_free_port(|port| {
         // Private: the server's user comes in through the bind mount, others of this host must not.
         let scratch = Scratch::new(false)?;
         let socket_dir = scratch.subdir("sockets", 0o777, None)?;
         check_socket_path(&endpoint::socket_file(&socket_dir, port))?;
         let files = scratch.subdir("files", 0o755, None)?;
-        server_files::write(&files, spec)?;
+        server_files::write(&files, spec, certificate.as_ref())?;
         let options = [
             "--tmpfs=/procbench:rw,mode=1777".to_owned(),
             SHM_SIZE.to_owned(),
@@ -392,7 +339,7 @@ fn start_docker(
             socket_dir,
         ))
     })?;
-    finish(server, spec, |version| {
+    finish(server, spec, certificate, |version| {
         format!("PostgreSQL {version} in a container of {image}, Docker {engine} ({why})")
     })
 }
@@ -403,15 +350,16 @@ fn start_local(
     progress: &dyn Fn(&str),
 ) -> Result<RunningServer, ProvisionError> {
     let binaries = choose_binaries(spec)?;
+    let certificate = certificate_for(spec)?;
     let server = with_free_port(|port| {
-        let cluster = LocalCluster::start(&binaries, spec, port, progress)?;
+        let cluster = LocalCluster::start(&binaries, spec, certificate.as_ref(), port, progress)?;
         let socket_dir = cluster.socket_dir.clone();
         Ok((Backend::Local(cluster), socket_dir))
     })?;
     if let Backend::Local(cluster) = &server.0 {
         cluster.note_shared_memory();
     }
-    finish(server, spec, |version| {
+    finish(server, spec, certificate, |version| {
         format!(
             "PostgreSQL {version} of {} in a throw-away cluster ({why})",
             binaries.bin_dir.display()
@@ -433,6 +381,7 @@ fn with_free_port(
             user: SUPERUSER.to_owned(),
             dbname: "postgres".to_owned(),
             password: None,
+            tls: None,
         };
         match bootstrap::wait_until_ready(&admin, READY_LIMIT, &|| backend.is_alive())? {
             Ok(()) => return Ok((backend, admin)),
@@ -467,6 +416,7 @@ fn with_free_port(
 fn finish(
     (backend, admin): (Backend, Endpoint),
     spec: &ServerSpec,
+    certificate: Option<ServerCertificate>,
     because: impl FnOnce(&str) -> String,
 ) -> Result<RunningServer, ProvisionError> {
     let credentials = Credentials::make(spec)?;
@@ -481,6 +431,7 @@ fn finish(
         user: ROLE.to_owned(),
         dbname: DATABASE.to_owned(),
         password: credentials.map(|c| c.password),
+        tls: certificate.as_ref().map(|c| c.pinned.clone()),
     };
     let server_version = bootstrap::server_version(&endpoint)?;
     Ok(RunningServer {
@@ -488,6 +439,7 @@ fn finish(
         backend,
         endpoint,
         admin: Some(admin),
+        certificate,
         server_version,
     })
 }

@@ -132,6 +132,26 @@ impl ServerUser {
             .ok_or(ProvisionError::NoUnprivilegedUser)
     }
 
+    /// `nobody`, as whom our containers run beside the server; `None` when we may not give files away
+    /// and the container has to run as us.
+    pub(crate) fn of_container() -> Result<Option<Self>, ProvisionError> {
+        if !Uid::effective().is_root() {
+            return Ok(None);
+        }
+        let nobody = User::from_name("nobody").ok().flatten();
+        let nobody = nobody.ok_or(ProvisionError::NoUnprivilegedUser)?;
+        Ok(Some(Self {
+            name: nobody.name,
+            uid: nobody.uid,
+            gid: nobody.gid,
+        }))
+    }
+
+    /// `UID:GID`, as `docker run --user` takes them.
+    pub(crate) fn ids(&self) -> String {
+        format!("{}:{}", self.uid, self.gid)
+    }
+
     /// Makes a file or directory theirs.
     pub(crate) fn give(&self, path: &Path) -> Result<(), ProvisionError> {
         chown(path, Some(self.uid), Some(self.gid)).map_err(|e| ProvisionError::Io {
@@ -139,6 +159,11 @@ impl ServerUser {
             source: e.into(),
         })
     }
+}
+
+/// Our own `UID:GID`.
+pub(crate) fn own_ids() -> String {
+    format!("{}:{}", Uid::effective(), Gid::effective())
 }
 
 /// The `/dev/shm/PostgreSQL.*` files a process has mapped (`dsm_impl_posix`).

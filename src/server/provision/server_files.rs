@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::authentication::pg_hba;
+use super::certificate::ServerCertificate;
 use super::error::ProvisionError;
 use super::image::{ENTRYPOINT, INITDB_ARGS, POSTGRESQL_CONF};
 use super::spec::ServerSpec;
@@ -13,8 +14,17 @@ use super::spec::ServerSpec;
 /// Where a container sees them.
 pub(crate) const IN_CONTAINER: &str = "/etc/procbench";
 
+/// PostgreSQL's names (`ssl_cert_file`, `ssl_key_file`).
+pub(crate) const CERTIFICATE: &str = "server.crt";
+pub(crate) const KEY: &str = "server.key";
+
 /// Writes them into `dir`, readable for the container's user. None holds a password.
-pub(crate) fn write(dir: &Path, spec: &ServerSpec) -> Result<(), ProvisionError> {
+/// The key of the certificate is, so the directory must lie in one that nobody else may enter.
+pub(crate) fn write(
+    dir: &Path,
+    spec: &ServerSpec,
+    certificate: Option<&ServerCertificate>,
+) -> Result<(), ProvisionError> {
     let hba = pg_hba(spec);
     for (name, text) in [
         ("entrypoint.sh", ENTRYPOINT),
@@ -23,6 +33,10 @@ pub(crate) fn write(dir: &Path, spec: &ServerSpec) -> Result<(), ProvisionError>
         ("pg_hba.conf", &hba),
     ] {
         write_file(&dir.join(name), text, 0o644)?;
+    }
+    if let Some(certificate) = certificate {
+        write_file(&dir.join(CERTIFICATE), &certificate.pem, 0o644)?;
+        write_file(&dir.join(KEY), certificate.key_pem.expose(), 0o644)?;
     }
     Ok(())
 }

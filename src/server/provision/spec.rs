@@ -79,6 +79,10 @@ impl ServerSpec {
         if let Some(iterations) = self.scram_iterations {
             fixed.push(("scram_iterations".to_owned(), iterations.to_string()));
         }
+        if self.tls == Tls::On {
+            // server.crt and server.key in the data directory.
+            fixed.push(("ssl".to_owned(), "on".to_owned()));
+        }
         fixed
             .iter()
             .chain(&self.settings)
