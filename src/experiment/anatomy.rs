@@ -28,7 +28,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     limits: &[
         "Not the network: client and server share one machine, and a round trip over loopback costs microseconds, not a network's milliseconds. Round trips are what authentication and TLS add; count them, and multiply by your own.",
         "Not the kernel's handshake with the server: connect() over loopback returns when the kernel has queued the connection, before the postmaster accepts it. Waiting for accept() is part of startup.",
-        "Not authentication with trust: its AuthenticationOk comes in one piece with ReadyForQuery, and no phase is invented.",
+        "Not where authentication ends: AuthenticationOk comes in one piece with ReadyForQuery, whatever the method. What a client sees of it is the server's first request and its own last answer; with trust, nothing.",
         "Not percentiles that add up: only means do. A phase's p99 is its own, and comes from other connections than another phase's.",
         "Not a loaded server: connections come at a gentle rate, a few at a time; under churn all phases wait for CPU.",
     ],

@@ -96,8 +96,12 @@ named! {
         Tls = "tls",
         /// Startup message sent to ReadyForQuery received.
         Startup = "startup",
-        /// Startup message sent to AuthenticationOk, where the protocol lets one see it.
+        /// Startup message sent to AuthenticationOk (files of earlier versions; it comes with ReadyForQuery).
         Authentication = "authentication",
+        /// Startup message sent to the server's first authentication request, if it makes one.
+        Challenge = "challenge",
+        /// That request received to the client's last answer sent.
+        Exchange = "exchange",
     }
 }
 

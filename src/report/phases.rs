@@ -106,12 +106,7 @@ fn table(anatomy: &Anatomy) -> TextTable {
             phase.phase.name().to_owned(),
             count(phase.samples),
             with_interval(phase.mean),
-            // A phase that only some connections show has no share.
-            if phase.samples == anatomy.connections() {
-                share(phase.mean)
-            } else {
-                dash()
-            },
+            share(phase.mean),
             phase.p50.map_or_else(dash, with_interval),
             phase.p99.map_or_else(dash, with_interval),
         ]);
@@ -214,12 +209,7 @@ mod tests {
         let rows = |name: &str| text.lines().filter(|l| l.starts_with(name)).count();
         assert_eq!(rows("| whole connection | 800 |"), 2, "{text}");
         assert_eq!(rows("| startup to ready | 800 |"), 2);
-        assert_eq!(rows("| authentication ok to ready |"), 1);
-        // Seen in one connection of each block: no share of the whole.
-        let few = text
-            .lines()
-            .find(|l| l.starts_with("| startup to authentication ok | 16 |"));
-        assert!(few.unwrap().contains("| - | - | - |"), "{few:?}");
+        assert_eq!(rows("| last answer to ready |"), 1);
         assert_eq!(rows("| server: setup total | 800 | 1.40 ms"), 1);
         assert!(text.contains("percentiles do not"));
         assert!(phase_tables(&run, &summarize(&run)).contains("auth scram, unpooled"));
@@ -233,8 +223,8 @@ mod tests {
         let fields = csv.lines().next().unwrap().split(',').count();
         assert!(csv.lines().all(|l| l.split(',').count() == fields), "{csv}");
         let means = csv.lines().filter(|l| l.contains(",mean,")).count();
-        // Trust: seven phases; SCRAM: eight and the server's four.
-        assert_eq!(means, 7 + 8 + 4);
+        // Trust: six phases; SCRAM: nine and the server's four.
+        assert_eq!(means, 6 + 9 + 4);
         let whole = csv
             .lines()
             .find(|l| l.contains("scram") && l.contains("whole connection"));

@@ -51,7 +51,8 @@ pub struct PhaseIds {
     socket: SeriesId,
     tls: SeriesId,
     startup: SeriesId,
-    authentication: SeriesId,
+    challenge: SeriesId,
+    exchange: SeriesId,
     connect: SeriesId,
     query: SeriesId,
     disconnect: SeriesId,
@@ -71,7 +72,8 @@ impl PhaseIds {
             socket: id(Operation::Connect, Phase::Socket),
             tls: id(Operation::Connect, Phase::Tls),
             startup: id(Operation::Connect, Phase::Startup),
-            authentication: id(Operation::Connect, Phase::Authentication),
+            challenge: id(Operation::Connect, Phase::Challenge),
+            exchange: id(Operation::Connect, Phase::Exchange),
             connect: id(Operation::Connect, Phase::Total),
             query: id(Operation::Query, Phase::Total),
             disconnect: id(Operation::Disconnect, Phase::Total),
@@ -188,7 +190,10 @@ async fn reconnect(
     phases.add(ids.map(|i| i.socket), Some(socket_open - began));
     phases.add(ids.map(|i| i.tls), tls_ns);
     phases.add(ids.map(|i| i.startup), Some(startup.total_ns));
-    phases.add(ids.map(|i| i.authentication), startup.authentication_ns);
+    if let Some(asked) = startup.asked {
+        phases.add(ids.map(|i| i.challenge), Some(asked.challenge_ns));
+        phases.add(ids.map(|i| i.exchange), Some(asked.exchange_ns));
+    }
     phases.add(ids.map(|i| i.connect), Some(connected - began));
     phases.add(ids.map(|i| i.query), Some(query_ended - connected));
     phases.add(ids.map(|i| i.disconnect), Some(disconnect_ns));

@@ -24,10 +24,12 @@ pub enum ConnectionPhase {
     Tls,
     /// Startup message sent to ReadyForQuery.
     Startup,
-    /// Its first part, to AuthenticationOk, where that came in a piece of its own.
-    Authentication,
-    /// Its second part, from AuthenticationOk to ReadyForQuery.
-    AfterAuthentication,
+    /// Its first part, to the server's first authentication request, where there is one.
+    Challenge,
+    /// Its second part: that request received to the client's last answer sent.
+    Exchange,
+    /// Its last part, from there to ReadyForQuery.
+    AfterExchange,
     /// The statement.
     Query,
     /// Terminate sent to the close.
@@ -45,8 +47,9 @@ impl ConnectionPhase {
             ConnectionPhase::Socket => "socket connect",
             ConnectionPhase::Tls => "TLS handshake",
             ConnectionPhase::Startup => "startup to ready",
-            ConnectionPhase::Authentication => "startup to authentication ok",
-            ConnectionPhase::AfterAuthentication => "authentication ok to ready",
+            ConnectionPhase::Challenge => "startup to challenge",
+            ConnectionPhase::Exchange => "challenge to last answer",
+            ConnectionPhase::AfterExchange => "last answer to ready",
             ConnectionPhase::Query => "query",
             ConnectionPhase::Disconnect => "disconnect",
             ConnectionPhase::Between => "client between phases",
@@ -60,11 +63,12 @@ impl ConnectionPhase {
             ConnectionPhase::Socket => (Operation::Connect, Phase::Socket),
             ConnectionPhase::Tls => (Operation::Connect, Phase::Tls),
             ConnectionPhase::Startup => (Operation::Connect, Phase::Startup),
-            ConnectionPhase::Authentication => (Operation::Connect, Phase::Authentication),
+            ConnectionPhase::Challenge => (Operation::Connect, Phase::Challenge),
+            ConnectionPhase::Exchange => (Operation::Connect, Phase::Exchange),
             ConnectionPhase::Query => (Operation::Query, Phase::Total),
             ConnectionPhase::Disconnect => (Operation::Disconnect, Phase::Total),
             ConnectionPhase::Whole => (Operation::Transaction, Phase::Total),
-            ConnectionPhase::AfterAuthentication | ConnectionPhase::Between => return None,
+            ConnectionPhase::AfterExchange | ConnectionPhase::Between => return None,
         };
         Some(SeriesKey::service(Role::Client, operation, phase))
     }
@@ -222,12 +226,12 @@ fn anatomy(
         series(ConnectionPhase::Query)?,
         series(ConnectionPhase::Disconnect)?,
     ];
-    let authentication = series(ConnectionPhase::Authentication);
     let connections = startup.rounds.sample_count();
     // A phase that only some connections show is no part of their mean.
-    let told_apart = authentication
-        .as_ref()
-        .is_some_and(|a| a.rounds.sample_count() == connections);
+    let in_all = |s: &Series<'_>| s.rounds.sample_count() == connections;
+    let asked = series(ConnectionPhase::Challenge)
+        .filter(in_all)
+        .zip(series(ConnectionPhase::Exchange).filter(in_all));
 
     let resampled = Resampled::new(blocks.len(), seed);
     let estimate = |of: &dyn Fn(&[u32]) -> Option<f64>| resampled.estimate(of);
@@ -257,18 +261,17 @@ fn anatomy(
     if let Some(tls) = &tls {
         phases.extend(recorded(ConnectionPhase::Tls, tls, true));
     }
-    phases.extend(recorded(ConnectionPhase::Startup, &startup, !told_apart));
-    if let Some(authentication) = &authentication {
-        phases.extend(recorded(
-            ConnectionPhase::Authentication,
-            authentication,
-            told_apart,
-        ));
-        if told_apart {
-            phases.extend(difference(ConnectionPhase::AfterAuthentication, &|w| {
-                Some(startup.mean(w)? - authentication.mean(w)?)
-            }));
-        }
+    phases.extend(recorded(
+        ConnectionPhase::Startup,
+        &startup,
+        asked.is_none(),
+    ));
+    if let Some((challenge, exchange)) = &asked {
+        phases.extend(recorded(ConnectionPhase::Challenge, challenge, true));
+        phases.extend(recorded(ConnectionPhase::Exchange, exchange, true));
+        phases.extend(difference(ConnectionPhase::AfterExchange, &|w| {
+            Some(startup.mean(w)? - challenge.mean(w)? - exchange.mean(w)?)
+        }));
     }
     phases.extend([
         recorded(ConnectionPhase::Query, &query, true)?,
@@ -380,23 +383,21 @@ mod tests {
     }
 
     #[test]
-    fn authentication_is_a_part_only_where_every_connection_shows_it() {
+    fn a_startup_is_split_only_where_every_connection_was_asked() {
         let run = connecting_run();
         let found = anatomies(&run, &summarize(&run));
-        let parts = |a: &Anatomy| -> Vec<(ConnectionPhase, bool)> {
-            a.phases.iter().map(|p| (p.phase, p.adds_up)).collect()
-        };
-        assert!(parts(&found[0]).contains(&(ConnectionPhase::Startup, true)));
-        assert!(parts(&found[0]).contains(&(ConnectionPhase::Authentication, false)));
-        assert!(
-            found[0]
-                .phase(ConnectionPhase::AfterAuthentication)
-                .is_none()
-        );
-        assert!(parts(&found[1]).contains(&(ConnectionPhase::Startup, false)));
-        let split = value(&found[1], ConnectionPhase::Authentication)
-            + value(&found[1], ConnectionPhase::AfterAuthentication);
-        assert!((split - value(&found[1], ConnectionPhase::Startup)).abs() < 1e-6);
+        let adds_up = |a: &Anatomy, phase| a.phase(phase).map(|p| p.adds_up);
+        assert_eq!(adds_up(&found[0], ConnectionPhase::Startup), Some(true));
+        assert_eq!(adds_up(&found[0], ConnectionPhase::Challenge), None);
+        assert_eq!(adds_up(&found[1], ConnectionPhase::Startup), Some(false));
+        let parts = [
+            ConnectionPhase::Challenge,
+            ConnectionPhase::Exchange,
+            ConnectionPhase::AfterExchange,
+        ];
+        assert!(parts.iter().all(|&p| adds_up(&found[1], p) == Some(true)));
+        let sum: f64 = parts.iter().map(|&p| value(&found[1], p)).sum();
+        assert!((sum - value(&found[1], ConnectionPhase::Startup)).abs() < 1e-6);
     }
 
     #[test]

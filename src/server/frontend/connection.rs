@@ -63,9 +63,19 @@ impl Login {
 pub struct Startup {
     /// Startup message sent to ReadyForQuery received.
     pub total_ns: u64,
-    /// Startup message sent to AuthenticationOk received, where the server's answer did not come as a
-    /// whole: with `trust` AuthenticationOk and ReadyForQuery are one segment, and no phase is invented.
-    pub authentication_ns: Option<u64>,
+    /// Where the server asked for something: startup message sent to its first request received, and from
+    /// there to the last answer sent. AuthenticationOk is no turning point that a client could see: the
+    /// server holds it back until ReadyForQuery, whatever the method (15: auth.c `sendAuthRequest`).
+    pub asked: Option<Asked>,
+}
+
+/// The two visible parts of an authentication, in ns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// Startup message sent to the server's first authentication request received.
+    pub challenge_ns: u64,
+    /// That request received to the client's last answer sent.
+    pub exchange_ns: u64,
 }
 
 /// A connection whose statements are run one at a time.
@@ -128,7 +138,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frontend<S> {
     /// When the server refuses, or speaks something else.
     pub async fn start_up(&mut self, login: &Login) -> Result<Startup, FrontendError> {
         let mut authentication = Authentication::default();
-        let mut authenticated = None;
+        // First request received, last answer sent.
+        let mut asked: Option<(u64, u64)> = None;
         // Before the system call: the server may answer during it.
         let sent = now();
         self.socket.write_all(&login.startup_message).await?;
@@ -137,12 +148,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frontend<S> {
         loop {
             match self.incoming.next(&mut self.socket).await? {
                 b'R' => {
+                    let received = now();
                     self.out.clear();
                     let body = self.incoming.body();
                     match authentication.request(body, login, &mut self.out)? {
-                        Step::Done => authenticated = Some(now()),
-                        Step::Answer => self.send().await?,
-                        Step::Wait => {}
+                        Step::Answer => {
+                            self.send().await?;
+                            asked = Some((asked.map_or(received, |a| a.0), now()));
+                        }
+                        Step::Done | Step::Wait => {}
                     }
                 }
                 b'E' => {
@@ -151,10 +165,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frontend<S> {
                 }
                 b'Z' => {
                     note_sessions(1);
-                    let authenticated = authenticated.filter(|_| self.incoming.reads() > 1);
                     return Ok(Startup {
                         total_ns: now() - sent,
-                        authentication_ns: authenticated.map(|at| at - sent),
+                        asked: asked.map(|(received, answered)| Asked {
+                            challenge_ns: received - sent,
+                            exchange_ns: answered - received,
+                        }),
                     });
                 }
                 // BackendKeyData, ParameterStatus, NoticeResponse, NegotiateProtocolVersion.

@@ -23,8 +23,6 @@ pub(super) struct Incoming {
     /// Bytes of the last message's body still to be skipped.
     skip: usize,
     body: Range<usize>,
-    /// Reads that brought something.
-    reads: u64,
 }
 
 impl Incoming {
@@ -34,13 +32,7 @@ impl Incoming {
             at: 0,
             skip: 0,
             body: 0..0,
-            reads: 0,
         }
-    }
-
-    /// How many reads there were so far.
-    pub(super) fn reads(&self) -> u64 {
-        self.reads
     }
 
     /// Body of the last message, where it is kept: authentication, errors, ReadyForQuery.
@@ -61,7 +53,6 @@ impl Incoming {
             if socket.read_buf(&mut self.bytes).await? == 0 {
                 return Err(closed_by_server());
             }
-            self.reads += 1;
         }
     }
 
