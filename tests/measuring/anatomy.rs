@@ -5,7 +5,7 @@ use procbench::config::{Config, ServerConfig};
 use procbench::experiment::{self, Scale};
 use procbench::load::keep_awake::KeepAwakeChoice;
 use procbench::record::{Mode, Role, SetupSums};
-use procbench::server::provision::{ServerChoice, Transport};
+use procbench::server::provision::ServerChoice;
 use procbench::stats::{Anatomy, ConnectionPhase, anatomies, summarize};
 
 use crate::support::{MS, request, run_server, server_turn};
@@ -28,21 +28,24 @@ fn mean(anatomy: &Anatomy, phase: ConnectionPhase) -> f64 {
 #[test]
 fn phases_are_counted_alike_and_their_means_add_up() {
     let Some(_turn) = server_turn() else { return };
-    let config = short(|server| {
-        server.auths.truncate(1);
-        server.scram_iterations.clear();
-        server.tls.truncate(1);
-    });
+    let config = short(|server| server.scram_iterations.clear());
     let run = run_server(&config, &request(ServerChoice::Local));
     let found = anatomies(&run, &summarize(&run));
-    let transports: Vec<_> = found
+    let ways: Vec<_> = found
         .iter()
-        .map(|a| a.factors.transport.as_deref().unwrap())
+        .map(|a| {
+            let f = &a.factors;
+            [&f.transport, &f.auth, &f.tls].map(|name| name.as_deref().unwrap())
+        })
         .collect();
-    assert_eq!(
-        transports,
-        [Transport::Tcp, Transport::Unix].map(|t| t.to_string())
-    );
+    let expected = [
+        ["tcp", "trust", "off"],
+        ["tcp", "trust", "on"],
+        ["tcp", "md5", "off"],
+        ["tcp", "scram", "off"],
+        ["unix", "trust", "off"],
+    ];
+    assert_eq!(ways, expected);
     for anatomy in &found {
         assert_eq!(anatomy.arm, Arm::Unpooled);
         let done: u64 = run
@@ -59,6 +62,11 @@ fn phases_are_counted_alike_and_their_means_add_up() {
         let sum: f64 = parts.map(|p| p.mean.value_ns).sum();
         let whole = mean(anatomy, ConnectionPhase::Whole);
         assert!((sum - whole).abs() <= 1e-9 * whole, "{sum} and {whole}");
+        let seen = |phase| anatomy.phase(phase).is_some();
+        let auth = anatomy.factors.auth.as_deref();
+        assert_eq!(seen(ConnectionPhase::Challenge), auth != Some("trust"));
+        let tls = anatomy.factors.tls.as_deref();
+        assert_eq!(seen(ConnectionPhase::Tls), tls == Some("on"));
         assert_eq!(anatomy.server, None, "no setups were logged");
     }
 }
