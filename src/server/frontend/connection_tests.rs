@@ -69,8 +69,8 @@ fn the_startup_message_names_role_database_and_program() {
             .unwrap();
         let startup = frontend.start_up(&login()).await.unwrap();
         assert!(startup.total_ns > 0);
-        // All of it came at once: there is no authentication to be told from the rest.
-        assert_eq!(startup.authentication_ns, None);
+        // Nothing was asked: there is no authentication to be told from the rest.
+        assert_eq!(startup.asked, None);
         let bytes = sent(&mut server).await;
         assert_eq!(bytes[..8], [0, 0, 0, bytes.len() as u8, 0, 3, 0, 0]);
         let mut parameters: Vec<&str> = std::str::from_utf8(&bytes[8..])
@@ -89,15 +89,23 @@ fn the_startup_message_names_role_database_and_program() {
 fn an_authentication_of_its_own_is_timed() {
     on_runtime(async {
         let (mut frontend, mut server) = pair();
-        server.write_all(OK).await.unwrap();
+        let mut config = tokio_postgres::Config::new();
+        config.user("me").dbname("d").password("secret");
+        let login = Login::new(&config).unwrap();
+        // AuthenticationCleartextPassword.
+        let ask = message(b'R', &[0, 0, 0, 3]);
+        server.write_all(&ask).await.unwrap();
         let answer = async {
-            sent(&mut server).await;
-            tokio::task::yield_now().await;
-            server.write_all(READY).await.unwrap();
+            let mut bytes = sent(&mut server).await;
+            while !bytes.ends_with(b"secret\0") {
+                bytes.extend(sent(&mut server).await);
+            }
+            server.write_all(&[OK, READY].concat()).await.unwrap();
         };
-        let (startup, ()) = tokio::join!(async { frontend.start_up(&login()).await }, answer);
+        let (startup, ()) = tokio::join!(async { frontend.start_up(&login).await }, answer);
         let startup = startup.unwrap();
-        assert!(startup.authentication_ns.unwrap() <= startup.total_ns);
+        let asked = startup.asked.unwrap();
+        assert!(asked.challenge_ns + asked.exchange_ns <= startup.total_ns);
     });
 }
 
