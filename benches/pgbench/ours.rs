@@ -7,7 +7,7 @@ use procbench::experiment::{self, Scale};
 use procbench::load::driver::Bench;
 use procbench::load::keep_awake::KeepAwakeChoice;
 use procbench::load::plan::{BlockSpec, Visit};
-use procbench::load::{Cancel, OfferedRate};
+use procbench::load::{Cancel, ClientRates, OfferedRate};
 use procbench::record::{Factors, Mode, Role};
 use procbench::server::provision::ServerChoice;
 use procbench::server::{ServerBench, ServerRequest};
@@ -73,7 +73,7 @@ impl<'a> Procbench<'a> {
         let asked_for = (config, asked_for);
         let mut bench = ServerBench::new(asked_for, request, cancel.clone(), &|_| {});
         bench.prepare()?;
-        bench.set_client_rate(OfferedRate::Max);
+        bench.set_client_rates(ClientRates::default());
         bench.open_visit(&Visit {
             index: 0,
             factors: Factors::standing(0),

@@ -129,7 +129,7 @@ fn others_words(base: &Anatomy, all: &[Anatomy]) -> Option<String> {
                 "TLS (its disconnect ends earlier)".to_owned()
             }
             _ if o.tls != b.tls || o.auth == b.auth => continue,
-            (Some(auth), Some(n)) => format!("{auth} with {n} iterations"),
+            (Some(auth), Some(n)) => format!("{auth} (scram_iterations {n})"),
             (auth, _) => auth.unwrap_or_default().to_owned(),
         };
         let cpu = other.server_cpu_ns.zip(base.server_cpu_ns);
