@@ -29,6 +29,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
         "Not the network: client and server share one machine, and a round trip over loopback costs microseconds, not a network's milliseconds. Round trips are what authentication and TLS add; count them, and multiply by your own.",
         "Not the kernel's handshake with the server: connect() over loopback returns when the kernel has queued the connection, before the postmaster accepts it. Waiting for accept() is part of startup.",
         "Not where authentication ends: AuthenticationOk comes in one piece with ReadyForQuery, whatever the method. What a client sees of it is the server's first request and its own last answer; with trust, nothing.",
+        "Not disconnects with TLS against those without: with TLS the close is the server's close_notify, which comes before its process is torn down, so that means of the whole are not what TLS adds.",
         "Not percentiles that add up: only means do. A phase's p99 is its own, and comes from other connections than another phase's.",
         "Not a loaded server: connections come at a gentle rate, a few at a time; under churn all phases wait for CPU.",
     ],
@@ -124,9 +125,11 @@ fn others_words(base: &Anatomy, all: &[Anatomy]) -> Option<String> {
             (&o.pg, &o.log_connections, &o.transport) == (&b.pg, &b.log_connections, &b.transport);
         let name = match (o.auth.as_deref(), &o.scram_iterations) {
             _ if !same => continue,
-            (_, _) if o.tls != b.tls && o.auth == b.auth => "TLS".to_owned(),
+            (_, _) if o.tls != b.tls && o.auth == b.auth => {
+                "TLS (its disconnect ends earlier)".to_owned()
+            }
             _ if o.tls != b.tls || o.auth == b.auth => continue,
-            (Some(auth), Some(n)) => format!("{auth} with {n} iterations"),
+            (Some(auth), Some(n)) => format!("{auth} (scram_iterations {n})"),
             (auth, _) => auth.unwrap_or_default().to_owned(),
         };
         let cpu = other.server_cpu_ns.zip(base.server_cpu_ns);

@@ -67,8 +67,7 @@ fn label(level: &Factors, varying: &[Factor]) -> String {
             let value = level.get(f)?;
             match f {
                 Factor::Transport | Factor::Auth => Some(value.to_owned()),
-                Factor::ScramIterations if value == "1" => Some("1 iteration".to_owned()),
-                Factor::ScramIterations => Some(format!("{value} iterations")),
+                Factor::ScramIterations => Some(format!("{value} iter.")),
                 Factor::Tls => (value != Tls::Off.to_string()).then(|| "TLS".to_owned()),
                 Factor::LogConnections => {
                     (value == LogConnections::Off.to_string()).then(|| "no log".to_owned())
@@ -81,11 +80,12 @@ fn label(level: &Factors, varying: &[Factor]) -> String {
 
 fn bars(anatomy: &Anatomy, label: String) -> Vec<Bar> {
     let caution = (!anatomy.cautions.is_empty()).then(|| anatomy.cautions.join("; "));
-    let bar = |label, segments| Bar {
+    // What is said of the client's bar holds for the server's under it, and is not said twice.
+    let bar = |label, segments, caution| Bar {
         label,
         segments,
         struck: anatomy.struck.clone(),
-        caution: caution.clone(),
+        caution,
     };
     let segment = |name: &str, value_ns| BarSegment {
         series: name.to_owned(),
@@ -97,7 +97,7 @@ fn bars(anatomy: &Anatomy, label: String) -> Vec<Bar> {
         .filter(|p| p.adds_up)
         .map(|p| segment(p.phase.name(), p.mean.value_ns))
         .collect();
-    let mut bars = vec![bar(label, ours)];
+    let mut bars = vec![bar(label, ours, caution)];
     if let Some(account) = &anatomy.server {
         let parts = setup_parts(account);
         // The last one is the total of the others.
@@ -105,7 +105,7 @@ fn bars(anatomy: &Anatomy, label: String) -> Vec<Bar> {
             .iter()
             .map(|(name, mean)| segment(name, mean.value_ns))
             .collect();
-        bars.push(bar("the server's own account".to_owned(), segments));
+        bars.push(bar("the server's own account".to_owned(), segments, None));
     }
     bars
 }
