@@ -334,6 +334,7 @@ fn run(arguments: &[&str]) -> (Output, Option<Run>) {
     let out = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_procbench"))
         .args(["server", "--arms", "kept-open,unpooled", "--standing", "0"])
+        .args(["--page-size", "4k"])
         .args([
             "--blocks",
             "2",
