@@ -4,6 +4,7 @@ mod combine;
 mod model;
 mod own_server;
 mod server;
+mod server_factors;
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,10 +21,8 @@ use crate::record::{Factors, Mode};
 pub use combine::FIRST_WITH_SETUP_DURATIONS;
 pub use model::{Background, ModelConfig};
 pub use own_server::{GENTLE_CLIENT_RATE, OwnServer, gentle};
-pub use server::{
-    Auth, Combine, LogConnections, PgSource, ServerConfig, StandingState, Tls,
-    default_shared_buffers, size_kb,
-};
+pub use server::{ServerConfig, default_shared_buffers, size_kb};
+pub use server_factors::{Auth, Combine, LogConnections, PgSource, StandingState, Tls};
 
 /// When a disconnect counts as done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]

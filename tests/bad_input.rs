@@ -207,7 +207,7 @@ fn wrong_values_are_refused() {
         ("model --monitor-rate -1", &["--monitor-rate"]),
         ("model --horizon-rate inf", &["--horizon-rate"]),
         ("model --parallel-rate nan", &["--parallel-rate"]),
-        ("run standing --mode server", &["standing", "--mode model"]),
+        ("run anatomy --mode model", &["anatomy", "--mode server"]),
         ("server --protocol extended", &["extended", "simple", "prepared"]),
         ("server --protocol prepared", &["--protocol", "pgbouncer", "--arms"]),
         ("server --disconnect never", &["never", "wait", "close"]),

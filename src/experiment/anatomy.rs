@@ -186,9 +186,9 @@ fn config(mode: Mode, scale: Scale) -> Config {
         Scale::Full => (
             Combine::All,
             SweepLength {
-                blocks: 12,
-                visits: 4,
-                block_ms: 600,
+                blocks: 9,
+                visits: 3,
+                block_ms: 400,
                 warmup_ms: 0,
             },
         ),

@@ -120,7 +120,7 @@ fn config(mode: Mode, scale: Scale) -> Config {
         ),
         Scale::Full => (
             vec![0],
-            &[0.25, 0.5, 0.75, 0.9, 1.0, 1.2],
+            &[0.25, 0.5, 0.75, 1.0, 1.2],
             SweepLength {
                 blocks: 8,
                 visits: 4,

@@ -74,7 +74,7 @@ fn config(mode: Mode, scale: Scale) -> Config {
     let (blocks, visits, block_ms, warmup_ms) = match (scale, mode) {
         (Scale::Quick, Mode::Server) => (9, 3, 500, 100),
         (Scale::Quick, Mode::Model) => (9, 3, 300, 50),
-        (Scale::Full, Mode::Server) => (9, 3, 400, 100),
+        (Scale::Full, Mode::Server) => (8, 3, 350, 100),
         (Scale::Full, Mode::Model) => (9, 3, 400, 50),
     };
     let mut server = default_server();

@@ -200,7 +200,7 @@ fn model_config(scale: Scale) -> Config {
             SweepLength {
                 blocks: 8,
                 visits: 4,
-                block_ms: 150,
+                block_ms: 80,
                 warmup_ms: 10,
             },
         ),

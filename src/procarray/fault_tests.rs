@@ -237,7 +237,11 @@ fn faults_grow_with_the_connections_behind_since_14_and_only_then() {
             );
         }
         let [none, _, two_thousand] = growth(profile, SlotOrder::Behind);
-        assert!(two_thousand <= none + 2, "{profile} behind: {two_thousand}");
+        // Each of the four dense arrays may end on a page of its own, where few entries share one.
+        assert!(
+            two_thousand <= none + 4,
+            "{profile} behind: {none} to {two_thousand}"
+        );
     }
 }
 

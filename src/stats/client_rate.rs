@@ -1,7 +1,7 @@
 //! Client transactions per second, with an interval.
 
 use super::contrast::{Estimate, interval, resamplings};
-use super::guards::Guard;
+use super::guard::Guard;
 use crate::load::derive_seed;
 use crate::record::{Block, Role};
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::contrast::{Estimate, estimates};
 use super::cpu_cost::CpuSum;
-use super::guards::{Guard, Severity, findings, quoted_series};
+use super::guard::{Guard, Severity};
+use super::guards::{findings, quoted_series};
 use super::percentile::samples_above;
 use super::rounds::Statistic;
 use super::summary::statistics;

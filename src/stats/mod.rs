@@ -6,6 +6,7 @@ mod conclusion;
 mod contender;
 mod contrast;
 mod cpu_cost;
+mod guard;
 mod guards;
 mod level;
 mod lock_level;
@@ -23,7 +24,8 @@ pub use conclusion::{Conclusion, Found, conclusions};
 pub use contender::ContenderSummary;
 pub use contrast::{Contrast, ERROR_RATE, Estimate, contrasts, estimates};
 pub use cpu_cost::{CpuPerTransaction, CpuSum, cpu_per_transaction};
-pub use guards::{Guard, Severity, findings, quoted_series};
+pub use guard::{Guard, Severity};
+pub use guards::{findings, quoted_series};
 pub use level::{Effect, LevelSummary, paired_contrasts};
 pub use lock_level::{
     LockLevel, READERS_WAIT, SeriesTail, WRITERS_WAIT, lock_levels, merged_counters,

@@ -5,7 +5,7 @@
 
 use super::contender::ContenderSummary;
 use super::contrast::{Estimate, estimates, interval, resamplings};
-use super::guards::{Guard, Severity};
+use super::guard::{Guard, Severity};
 use super::percentile::samples_above;
 use super::rounds::{Rounds, Statistic};
 use super::summary::RunSummary;

@@ -2,7 +2,7 @@
 //! other factors, with bootstrap intervals and the slope of each line.
 
 use super::contrast::{Estimate, interval, resamplings};
-use super::guards::{Guard, Severity};
+use super::guard::{Guard, Severity};
 use super::percentile::samples_above;
 use super::rounds::{Rounds, Statistic};
 use super::summary::RunSummary;

@@ -1,0 +1,225 @@
+//! A reason not to believe, or to be careful with, a contender's numbers; in words.
+
+use std::fmt;
+
+use super::percentile::percentile_name;
+use crate::record::Role;
+
+/// What a guard does to the numbers it is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Kept, with a dagger and the reason.
+    Caution,
+    /// Struck out: hollow in figures, not to be quoted.
+    Strike,
+}
+
+/// One finding about one contender.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Guard {
+    /// The achieved rate is under 99 % of the offered one, by more than counting noise.
+    AchievedRate {
+        /// Whose operations.
+        role: Role,
+        /// Share that was achieved, 0 to 1.
+        share: f64,
+    },
+    /// Over 1 % of the operations failed or were cut off.
+    Errors {
+        /// Whose operations.
+        role: Role,
+        /// Share that failed, 0 to 1.
+        share: f64,
+        /// The most frequent class.
+        class: String,
+    },
+    /// Fewer than ten samples above the quoted percentile.
+    FewSamples {
+        /// The percentile.
+        percentile: f64,
+        /// Samples above it.
+        above: u64,
+    },
+    /// Not an optimised build.
+    DebugBuild,
+    /// The clock steps by more than a tenth of the median.
+    CoarseClock {
+        /// The step, in ns.
+        step_ns: u64,
+    },
+    /// The arm has not one success.
+    NoSuccess,
+    /// More runnable load threads than cores.
+    ThreadsOverCores {
+        /// Load threads.
+        threads: u32,
+        /// Cores.
+        cores: usize,
+    },
+    /// A load thread used most of a core.
+    ClientSaturated {
+        /// The busiest load thread's share of one core.
+        share: f64,
+    },
+    /// Some statements failed or were cut off and are missing above.
+    Censored,
+    /// The reader threads themselves began late.
+    PacingLate,
+    /// Processes that do not belong to the run used CPU.
+    OtherLoad,
+    /// The machine's cores were nearly all busy.
+    MachineSaturated {
+        /// Busy share of all cores.
+        share: f64,
+    },
+    /// The hypervisor gave the machine's CPU to others.
+    CpuStolen {
+        /// Share of all CPU time.
+        share: f64,
+    },
+    /// `cpu-burn` did not use as much CPU as `unpooled` does.
+    BurnRatio {
+        /// Its CPU an operation over that of `unpooled`'s.
+        ratio: f64,
+    },
+    /// Whether `cpu-burn` used as much CPU as `unpooled` does cannot be told.
+    BurnUnverified,
+    /// `cpu-burn` ran outside of the server's cgroup.
+    BurnOutsideCgroup,
+    /// Where churn's slots lie was arranged but not verified.
+    SlotOrderUnverified,
+    /// Fewer fresh starts than a printed claim needs.
+    FewStarts {
+        /// How many there were.
+        starts: usize,
+    },
+    /// Fewer blocks than a quoted effect needs.
+    FewBlocks {
+        /// How many there were.
+        blocks: usize,
+    },
+    /// Blocks that began although the settle rule was not met.
+    Unsettled {
+        /// How many.
+        blocks: usize,
+    },
+}
+
+impl Guard {
+    /// Whether the finding strikes the numbers out.
+    pub fn severity(&self) -> Severity {
+        match self {
+            Guard::AchievedRate { .. }
+            | Guard::Errors { .. }
+            | Guard::FewSamples { .. }
+            | Guard::DebugBuild
+            | Guard::CoarseClock { .. }
+            | Guard::NoSuccess => Severity::Strike,
+            _ => Severity::Caution,
+        }
+    }
+}
+
+impl Guard {
+    /// The finding without the number that was measured, so that many levels share one.
+    pub fn gist(&self) -> String {
+        match self {
+            Guard::AchievedRate { role, .. } => {
+                format!("{role}: under 99 % of the offered rate was achieved")
+            }
+            Guard::Errors { role, class, .. } => {
+                format!("{role}: over 1 % of the operations failed, mostly {class}")
+            }
+            Guard::FewSamples { percentile, .. } => format!(
+                "fewer than 10 samples above {}",
+                percentile_name(*percentile)
+            ),
+            Guard::ClientSaturated { .. } => {
+                "a load thread used most of a core: the client may be the limit".to_owned()
+            }
+            Guard::Unsettled { .. } => "blocks began before the server had settled".to_owned(),
+            Guard::BurnRatio { .. } => {
+                "cpu-burn's CPU an operation is not within 5 % of unpooled's".to_owned()
+            }
+            other => other.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Guard::AchievedRate { role, share } => write!(
+                f,
+                "{role}: only {:.1} % of the offered rate was achieved (99 % needed)",
+                share * 100.0
+            ),
+            Guard::Errors { role, share, class } => write!(
+                f,
+                "{role}: {:.1} % of the operations failed, mostly {class} (1 % allowed)",
+                share * 100.0
+            ),
+            Guard::FewSamples { percentile, above } => write!(
+                f,
+                "only {above} samples above {} (10 needed)",
+                percentile_name(*percentile)
+            ),
+            Guard::DebugBuild => f.write_str("debug build"),
+            Guard::CoarseClock { step_ns } => {
+                write!(
+                    f,
+                    "the clock steps by {step_ns} ns, over a tenth of the median"
+                )
+            }
+            Guard::NoSuccess => f.write_str("not one operation succeeded"),
+            Guard::ThreadsOverCores { threads, cores } => write!(
+                f,
+                "{threads} load threads on {cores} cores: tails include the scheduler"
+            ),
+            Guard::ClientSaturated { share } => write!(
+                f,
+                "a load thread used {:.0} % of a core: the client may be the limit",
+                share * 100.0
+            ),
+            Guard::Censored => f.write_str(
+                "more statements failed or were cut off than a tenth of those above the quoted percentile",
+            ),
+            Guard::PacingLate => f.write_str(
+                "the readers' own pacing error (p99) is over a quarter of the quoted percentile: see service time too",
+            ),
+            Guard::OtherLoad => f.write_str(
+                "other processes used over 5 % of the machine's CPU: this was not an idle machine",
+            ),
+            // Without the share, so that arms that differ in the last digit share a note.
+            Guard::MachineSaturated { .. } => f.write_str(
+                "over 95 % of the machine's CPU was busy: the tail includes plain CPU queueing",
+            ),
+            Guard::CpuStolen { .. } => f.write_str(
+                "the hypervisor took over 1 % of the CPU away: tails include other machines' load",
+            ),
+            Guard::BurnRatio { ratio } => write!(
+                f,
+                "cpu-burn used {ratio:.2} times the server CPU of an unpooled operation (0.95 to 1.05 wanted)"
+            ),
+            Guard::BurnUnverified => f.write_str(
+                "cpu-burn cannot be compared with unpooled's CPU: it needs blocks of quiet and unpooled beside it",
+            ),
+            Guard::BurnOutsideCgroup => {
+                f.write_str("cpu-burn ran outside of the server's cgroup")
+            }
+            Guard::SlotOrderUnverified => f.write_str("slot order was arranged but not verified"),
+            Guard::FewStarts { starts } => {
+                write!(f, "{starts} fresh start(s) (3 needed for a printed claim)")
+            }
+            Guard::FewBlocks { blocks } => {
+                write!(
+                    f,
+                    "{blocks} blocks (8 needed for a quoted effect, 10 for print)"
+                )
+            }
+            Guard::Unsettled { blocks } => {
+                write!(f, "{blocks} blocks began before the server had settled")
+            }
+        }
+    }
+}
