@@ -231,9 +231,10 @@ impl<'a> ServerBench<'a> {
             Ok(found) => {
                 let needed = u64::from(self.config.most_connections());
                 let (free, most) = (found.survey.free_connections, found.survey.max_connections);
-                if direct && free < needed {
+                // Others must get in beside us; who lifts the cap has nobody else there.
+                if direct && free < needed && !self.asked_for.own.no_cap {
                     return Err(Failure::Fatal(format!(
-                        "too few free connections: {needed} are needed, and of max_connections = {most} about {free} are free for this role: ask for fewer --readers, --clients or --standing"
+                        "too few free connections: {needed} are needed, and of max_connections = {most} about {free} are free for this role: ask for fewer --readers, --clients or --standing, or give --no-cap if nobody else depends on it"
                     )));
                 }
                 self.surveyed = Some(found);

@@ -50,7 +50,7 @@ fn refusals_are_counted_and_strike_the_arm() {
     let place = Place::new();
     let options = format!(
         "--standing 0 --starts 1 --blocks 4 --duration 2s --warmup 20ms --readers 2 --clients 6 \
-         --client-rate 150 --reader-rate 20 --keep-awake off --server {} --arms quiet,kept-open,unpooled",
+         --client-rate 150 --reader-rate 20 --keep-awake off --no-cap --server {} --arms quiet,kept-open,unpooled",
         url(&server)
     );
     let mut options: Vec<String> = options
