@@ -316,6 +316,13 @@ impl Config {
         }
         if let Some(server) = &self.server {
             server.validate()?;
+            let mut rates = self.client_rates.iter().chain([&self.client_rate]);
+            if server.is_url() && rates.any(|r| matches!(r, ClientRate::Share(_))) {
+                return fail(
+                    "--client-rate as a share needs a calibration in a closed loop, which is not done to a server that is not ours: give rates per second"
+                        .into(),
+                );
+            }
             if let Some(arm) = self.arms.iter().find(|a| a.needs_pgbouncer())
                 && server.protocol == Protocol::Prepared
             {

@@ -11,7 +11,7 @@ use crate::load::plan::{Plan, PlanShape, Visit};
 use crate::load::progress::Progress;
 use crate::load::{Cancel, ClientRates, Clock, ClockQuality, MonotonicClock, OfferedRate};
 use crate::record::{
-    Block, Calibration, Factors, Mode, Provenance, Run, RunStatus, SCHEMA_VERSION,
+    AbsentLevel, Block, Calibration, Factors, Mode, Provenance, Run, RunStatus, SCHEMA_VERSION,
 };
 
 /// A finished execution: the run is valid even if it is partial.
@@ -115,8 +115,9 @@ fn carry_out(
     if arms.is_empty() {
         return Err(Failure::Fatal("no arm is left to run".to_owned()));
     }
-    let levels = levels_to_be_had(run, bench, progress)?;
+    let mut levels = levels_to_be_had(run, bench, progress)?;
     let rates = settle_rates(run, (&arms, &levels), bench, cancel, progress)?;
+    levels.retain(|l| !run.absent_levels.iter().any(|a| a.factors == *l));
     if config.client_rates.is_empty() {
         run.client_rate_per_second = rates.base.per_second();
     }
@@ -286,21 +287,31 @@ fn rates_in_words(config: &Config, rates: ClientRates) -> String {
         .join(", ")
 }
 
-/// What each arm sustains in a closed loop, at the level where it sustains least.
+/// What the closed loops showed.
+#[derive(Default)]
+struct Sustained {
+    /// What each arm sustains, per second, at the level where it sustains least.
+    least: BTreeMap<Arm, f64>,
+    /// Levels whose server did not start or did not last, with the reasons.
+    lost: Vec<(Factors, String)>,
+}
+
+/// Runs every arm in a closed loop at every one of `levels`.
 fn sustained(
     levels: &[Factors],
     arms: &[Arm],
     bench: &mut dyn Bench,
     cancel: &Cancel,
-) -> Result<BTreeMap<Arm, f64>, Failure> {
-    let mut least = BTreeMap::new();
+) -> Result<Sustained, Failure> {
+    let mut found = Sustained::default();
+    let least = &mut found.least;
     for level in levels {
-        bench.open_visit(&Visit {
+        let mut outcome = bench.open_visit(&Visit {
             index: 0,
             factors: level.clone(),
             blocks: Vec::new(),
-        })?;
-        let mut outcome = Ok(());
+        });
+        let arms = if outcome.is_ok() { arms } else { &[] };
         for &arm in arms {
             if cancel.is_cancelled() {
                 outcome = Err(Failure::Interrupted);
@@ -320,9 +331,14 @@ fn sustained(
             }
         }
         bench.close_visit();
-        outcome?;
+        match outcome {
+            Err(Failure::VisitLost(reason)) if !cancel.is_cancelled() => {
+                found.lost.push((level.clone(), reason));
+            }
+            other => other?,
+        }
     }
-    Ok(least)
+    Ok(found)
 }
 
 fn settle_rates(
@@ -353,13 +369,45 @@ fn settle_rates(
     if candidates.is_empty() {
         return Ok(given(OfferedRate::PerSecond(GENTLE_CLIENT_RATE)));
     }
-    let levels = levels_to_calibrate(levels);
+    let all_levels = levels;
+    let levels = levels_to_calibrate(all_levels);
     let standing = levels.first().map_or(0, |l| l.standing);
     progress.say(&format!(
         "procbench: calibrating the clients' rate at {standing} standing connections, about {} s",
         levels.len() as u64 * calibration_time(config).as_millis() as u64 / 1_000 + 3
     ));
-    let sustained = sustained(&levels, &candidates, bench, cancel)?;
+    let Sustained {
+        least: sustained,
+        lost,
+    } = sustained(&levels, &candidates, bench, cancel)?;
+    for (level, reason) in lost {
+        progress.say(&format!(
+            "procbench: a level is absent ({} standing{}): {reason}",
+            level.standing,
+            level
+                .pg
+                .as_ref()
+                .map_or(String::new(), |pg| format!(", PostgreSQL {pg}"))
+        ));
+        let same = |other: &Factors| {
+            let other = Factors {
+                client_rate: None,
+                ..other.clone()
+            };
+            other == level
+        };
+        let absent = all_levels.iter().filter(|l| same(l)).map(|l| AbsentLevel {
+            factors: l.clone(),
+            reason: reason.clone(),
+            wanted: true,
+        });
+        run.absent_levels.extend(absent);
+    }
+    if sustained.is_empty()
+        && let Some(absent) = run.absent_levels.last()
+    {
+        return Err(Failure::Fatal(absent.reason.clone()));
+    }
     let weakest = sustained
         .iter()
         .filter(|(_, rate)| **rate > 0.0)

@@ -164,7 +164,7 @@ pub(super) fn carry_out(
             }
             let mode_dir = place.join(mode.name());
             let known = if order.resumes {
-                take_over(experiment.name, &config, &mode_dir)
+                take_over(experiment.name, &config, &mode_dir)?
             } else {
                 None
             };
@@ -181,7 +181,11 @@ pub(super) fn carry_out(
             }
             all.push(measured);
         }
-        conclude(experiment, &all, &place, output.format)?;
+        if let Err(problem) = conclude(experiment, &all, &place, output.format) {
+            // The run files are there; the other experiments still have to be measured.
+            crate::console::tell(&format!("procbench: {}: {problem}", experiment.name));
+            outcome = Outcome::Partial;
+        }
     }
     crate::console::tell(&format!("procbench: everything is in {}", dir.display()));
     if order.is_chapter && outcome == Outcome::Partial {

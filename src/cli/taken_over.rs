@@ -1,43 +1,70 @@
 //! Runs that are there already, taken over instead of measured again.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::measure::Measured;
+use super::outcome::CommandError;
 use crate::config::Config;
 use crate::record::{Provenance, RUN_FILE_NAME, Run, RunStatus, read_run};
 use crate::stats::summarize;
 
 /// The run in `dir`, if it is complete and answers to the same request on the same machine by the same
-/// build; says on stderr what becomes of it.
-pub(super) fn take_over(name: &str, config: &Config, dir: &Path) -> Option<Measured> {
+/// build; says on stderr what becomes of it. Another run that is there is set aside, not overwritten.
+///
+/// # Errors
+/// When it cannot be set aside.
+pub(super) fn take_over(
+    name: &str,
+    config: &Config,
+    dir: &Path,
+) -> Result<Option<Measured>, CommandError> {
     let path = dir.join(RUN_FILE_NAME);
     if !path.exists() {
-        return None;
+        return Ok(None);
     }
-    let run = match read_run(&path) {
-        Ok(run) => run,
-        Err(e) => {
-            crate::console::tell(&format!("procbench: measured again: {e}"));
-            return None;
-        }
+    let (id, reason) = match read_run(&path) {
+        Ok(run) => match why_not(&run, name, config) {
+            None => {
+                crate::console::tell(&format!(
+                    "procbench: {name} {}: taken over, run {} of {} is complete",
+                    run.mode, run.run_id, run.started_at
+                ));
+                let summary = summarize(&run);
+                return Ok(Some(Measured { run, summary }));
+            }
+            Some(reason) => (run.run_id, reason),
+        },
+        Err(e) => ("unreadable".to_owned(), e.to_string()),
     };
-    match why_not(&run, name, config) {
-        None => {
-            crate::console::tell(&format!(
-                "procbench: {name} {}: taken over, run {} of {} is complete",
-                run.mode, run.run_id, run.started_at
-            ));
-            let summary = summarize(&run);
-            Some(Measured { run, summary })
-        }
-        Some(reason) => {
-            crate::console::tell(&format!(
-                "procbench: {name} {}: measured again: {reason}",
-                config.mode
-            ));
-            None
-        }
-    }
+    let aside = aside(dir, &id);
+    std::fs::rename(dir, &aside).map_err(|e| {
+        CommandError::Request(format!(
+            "{} cannot be set aside as {}: {e}",
+            dir.display(),
+            aside.display()
+        ))
+    })?;
+    crate::console::tell(&format!(
+        "procbench: {name} {}: measured again: {reason}; what was there is in {}",
+        config.mode,
+        aside.display()
+    ));
+    Ok(None)
+}
+
+/// A free name beside `dir` for the run that was in it.
+fn aside(dir: &Path, id: &str) -> PathBuf {
+    let name = dir.file_name().unwrap_or_default().to_string_lossy();
+    let candidates = (1..).map(|n| {
+        let suffix = if n == 1 {
+            String::new()
+        } else {
+            format!("-{n}")
+        };
+        dir.with_file_name(format!("{name}.before-{id}{suffix}"))
+    });
+    let mut free = candidates.filter(|path| !path.exists());
+    free.next().unwrap_or_else(|| dir.with_file_name("before"))
 }
 
 /// Why a stored run cannot stand for the one that is asked for.
@@ -49,6 +76,15 @@ fn why_not(run: &Run, name: &str, config: &Config) -> Option<String> {
     }
     if run.experiment != name || run.config != *config {
         return Some("the run there was asked for in another way".to_owned());
+    }
+    let revision = &here.tool_revision;
+    if revision.ends_with("-dirty") || revision == "unknown" {
+        return Some(format!(
+            "this build is not of a commit ({revision}), so nothing says that the two are the same"
+        ));
+    }
+    if !run.absent_levels.is_empty() {
+        return Some("levels were absent there, and may be had now".to_owned());
     }
     if (&there.tool_revision, there.debug_build) != (&here.tool_revision, here.debug_build) {
         return Some(format!(
@@ -73,20 +109,17 @@ mod tests {
         let mut run = sample_run(2);
         run.provenance = Provenance::collect();
         let (name, config) = (run.experiment.clone(), run.config.clone());
-        assert_eq!(why_not(&run, &name, &config), None);
+        let revision = &run.provenance.tool_revision;
+        match why_not(&run, &name, &config) {
+            None => assert!(!revision.ends_with("-dirty") && revision != "unknown"),
+            Some(reason) => assert!(reason.contains("not of a commit"), "{reason}"),
+        }
         let mut other = config.clone();
         other.seed += 1;
         assert!(
             why_not(&run, &name, &other)
                 .unwrap()
                 .contains("another way")
-        );
-        let mut elsewhere = run.clone();
-        elsewhere.provenance.cores += 1;
-        assert!(
-            why_not(&elsewhere, &name, &config)
-                .unwrap()
-                .contains("machine")
         );
         run.status = RunStatus::Partial {
             reason: "interrupted".to_owned(),
@@ -96,5 +129,24 @@ mod tests {
                 .unwrap()
                 .contains("interrupted")
         );
+    }
+
+    #[test]
+    fn a_run_that_does_not_fit_is_set_aside_and_not_lost() {
+        let place = tempfile::tempdir().unwrap();
+        let dir = place.path().join("server");
+        let mut run = sample_run(2);
+        run.provenance = Provenance::collect();
+        crate::record::write_run(&dir, &run).unwrap();
+        let mut other = run.config.clone();
+        other.seed += 1;
+        for aside in ["", "-2"] {
+            let name = format!("server.before-{}{aside}", run.run_id);
+            assert!(take_over(&run.experiment, &other, &dir).unwrap().is_none());
+            assert!(!dir.exists());
+            let kept = place.path().join(name).join(RUN_FILE_NAME);
+            assert_eq!(read_run(&kept).unwrap().run_id, run.run_id);
+            crate::record::write_run(&dir, &run).unwrap();
+        }
     }
 }

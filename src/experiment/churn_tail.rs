@@ -43,11 +43,13 @@ fn assess(run: &Run, summary: &RunSummary) -> String {
     };
     let told = match (rise, beyond) {
         (r, b) if !r.is_usable() || !b.is_usable() => "cannot be held against this run",
-        (Verdict::Higher, Verdict::Higher) => "stands: a rise, and more than fork-only's",
-        (Verdict::Higher, _) => {
-            "is refuted in its second part: a rise, but unpooled was not shown to be higher than fork-only"
+        (Verdict::Higher, Verdict::Higher) => {
+            "stands as far as it was tested: a rise, and more than fork-only's"
         }
-        _ => "is refuted: no rise was shown",
+        (Verdict::Higher, _) => {
+            "is not supported in its second part: a rise, but unpooled was not shown to be higher than fork-only"
+        }
+        _ => "is not supported: no rise was shown",
     };
     format!(
         "the prediction {told} (p99, {} standing).",

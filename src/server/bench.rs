@@ -147,7 +147,11 @@ impl<'a> ServerBench<'a> {
                 &silent,
             ),
         };
-        let server = provisioned.map_err(|e| Failure::Fatal(e.to_string()))?;
+        let server = provisioned.map_err(|e| match self.is_ours() {
+            // Another level's may start all the same.
+            true => Failure::VisitLost(e.to_string()),
+            false => Failure::Fatal(e.to_string()),
+        })?;
         match self.first.get(&level.pg) {
             None => {
                 (self.say)(&format!("procbench: {}", server.chosen_because()));
@@ -273,6 +277,7 @@ impl<'a> ServerBench<'a> {
             page_size: match settings.get("huge_pages").map(String::as_str) {
                 Some("off") => Some("4k".to_owned()),
                 Some("on") => Some("2m".to_owned()),
+                _ if self.is_ours() => level.page_size.clone(),
                 _ => None,
             },
             ..level.clone()

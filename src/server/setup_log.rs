@@ -45,9 +45,10 @@ pub(super) fn counters_since(
 ) -> BTreeMap<String, u64> {
     let startup = SeriesKey::service(Role::Client, Operation::Connect, Phase::Startup);
     let connections = record.series.get(&startup).map_or(0, |s| s.len());
-    mark.map_or_else(BTreeMap::new, |mark| {
-        setups_since(&visit.server, mark, connections).counters()
-    })
+    // An account of other connections than the block's would be compared with the wrong ones.
+    let sums = mark.map(|mark| setups_since(&visit.server, mark, connections));
+    sums.filter(|sums| sums.count == connections)
+        .map_or_else(BTreeMap::new, |sums| sums.counters())
 }
 
 /// The setups logged since `mark`; waits a little for `expected` of them, since an engine passes a

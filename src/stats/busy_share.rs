@@ -86,9 +86,12 @@ impl Lines {
 
     /// Both exclusive acquisitions of one connection.
     fn both(&self, standing: u64) -> HoldRange {
+        let behind = self.add_behind.at(standing) + self.remove_behind.at(standing);
+        let front = self.add_front.at(standing) + self.remove_front.at(standing);
+        // With few connections the two fitted lines may cross.
         HoldRange {
-            low: self.add_behind.at(standing) + self.remove_behind.at(standing),
-            high: self.add_front.at(standing) + self.remove_front.at(standing),
+            low: behind.min(front),
+            high: behind.max(front),
         }
     }
 }
@@ -119,6 +122,18 @@ pub fn busy_share(holds_ns: HoldRange, connections_per_second: f64) -> HoldRange
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_range_is_upside_down() {
+        for pg in [13, 15, 18] {
+            for huge in [Some(false), Some(true), None] {
+                for standing in [0, 10, 100, 500, 5000] {
+                    let holds = holds_ns(pg, standing, huge);
+                    assert!(holds.low <= holds.high, "{pg} {huge:?} {standing}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn from_14_on_only_slots_in_front_on_small_pages_grow_much() {

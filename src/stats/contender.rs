@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::client_rate::concerns_clients;
 use super::contrast::{Estimate, estimates};
 use super::cpu_cost::CpuSum;
 use super::guard::{Guard, Severity};
@@ -52,6 +53,13 @@ impl ContenderSummary {
         self.guards
             .iter()
             .find(|g| g.severity() == Severity::Strike)
+    }
+
+    /// Whether a striking finding is about the clients' own numbers.
+    pub fn is_struck_for_clients(&self) -> bool {
+        self.guards
+            .iter()
+            .any(|g| g.severity() == Severity::Strike && concerns_clients(g))
     }
 
     /// The estimate of one statistic of the quoted series.

@@ -93,6 +93,10 @@ pub fn cpu_per_transaction(
         .contender(Arm::Quiet, false)
         .filter(|q| begun(q, Role::Reader) > 0);
     let of_readers = |group: CpuGroup| -> f64 {
+        // Only the server works for readers and clients alike.
+        if !matches!(group, CpuGroup::Postmaster | CpuGroup::Backends) {
+            return 0.0;
+        }
         let used = quiet.and_then(|q| Some((q.cpu.groups.get(&group)?, begun(q, Role::Reader))));
         used.map_or(0.0, |(account, statements)| {
             account.used_ns as f64 / statements as f64 * begun(contender, Role::Reader) as f64

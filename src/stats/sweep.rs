@@ -8,7 +8,7 @@ use super::rounds::{Rounds, Statistic};
 use super::summary::RunSummary;
 use crate::arm::Arm;
 use crate::load::derive_seed;
-use crate::record::{Block, Factor, Factors, Run, SeriesHistogram, SeriesKey};
+use crate::record::{Block, CpuGroup, Factor, Factors, Run, SeriesHistogram, SeriesKey};
 
 /// What is read off the blocks of a level.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,7 +16,7 @@ pub enum Quantity {
     /// A statistic of a series, in ns.
     Time(SeriesKey, Statistic),
     /// CPU of one process group while load was offered, as a share of one core.
-    Cpu(&'static str),
+    Cpu(CpuGroup),
     /// The sum of some counters over the sum of others.
     Ratio {
         /// Counted above the line.
@@ -154,7 +154,7 @@ impl Measured {
             Quantity::Cpu(group) => {
                 let pairs = blocks
                     .iter()
-                    .filter_map(|b| Some((*b.cpu.used_ns.get(group)?, b.cpu.over_ns)));
+                    .filter_map(|b| Some((b.cpu.groups.get(&group)?.used_ns, b.cpu.over_ns)));
                 Measured::Ratios(pairs.collect())
             }
             Quantity::Ratio { of, over, .. } => {
@@ -330,7 +330,7 @@ fn slope(at: &[f64], values: &[f64]) -> Option<f64> {
 mod tests {
     use super::*;
     use crate::stats::summarize;
-    use crate::testing::sample_run;
+    use crate::testing::{sample_run, sample_run_with_cpu};
 
     const SWEEP: Sweep = Sweep {
         stem: "sweep",
@@ -396,6 +396,39 @@ mod tests {
             ..SWEEP
         };
         assert!(sweep_lines(&run, &summarize(&run), &absent).is_empty());
+    }
+
+    #[test]
+    fn a_process_groups_cpu_is_its_share_of_one_core_along_the_clients_rate() {
+        let mut run = sample_run_with_cpu();
+        for block in &mut run.blocks {
+            let rate = if block.factors.standing == 0 {
+                "25%"
+            } else {
+                "50%"
+            };
+            block.factors.standing = 0;
+            block.factors.client_rate = Some(rate.into());
+        }
+        let group = CpuGroup::Backends;
+        let sweep = Sweep {
+            arm: Arm::Unpooled,
+            quantity: Quantity::Cpu(group),
+            along: Along::ClientRate,
+            ..SWEEP
+        };
+        let lines = sweep_lines(&run, &summarize(&run), &sweep);
+        let points = &lines[0].points;
+        assert_eq!(
+            points.iter().map(|p| p.at).collect::<Vec<_>>(),
+            [25.0, 50.0]
+        );
+        let level = run.levels()[0].clone();
+        let blocks = run.blocks_of(Arm::Unpooled, false, &level);
+        let sums = blocks.iter().fold((0, 0), |(used, over), b| {
+            (used + b.cpu.groups[&group].used_ns, over + b.cpu.over_ns)
+        });
+        assert_eq!(points[0].estimate.value_ns, sums.0 as f64 / sums.1 as f64);
     }
 
     #[test]
