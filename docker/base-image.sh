@@ -25,7 +25,7 @@ from_packages() {
         case $from in lenient*) set -- --aptopt='Acquire::Check-Valid-Until "false"' ;; *) set -- ;; esac
         echo "base: making $tag from the Debian packages at $from with mmdebstrap (about a minute)"
         # To a file first: in a pipe, docker import would accept half a tarball.
-        if mmdebstrap --variant=minbase --format=tar "$@" "$suite" "$tar" "$url" 2>"$said"; then
+        if mmdebstrap --variant=minbase --format=tar --aptopt='Acquire::Retries "5"' "$@" "$suite" "$tar" "$url" 2>"$said"; then
             made=yes
             break
         fi

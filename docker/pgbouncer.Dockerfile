@@ -4,8 +4,8 @@ ARG SUITE=bookworm
 FROM procbench-base:${SUITE}
 ENV DEBIAN_FRONTEND=noninteractive
 RUN set -eu; \
-    apt-get -qq update; \
-    apt-get -qq install -y --no-install-recommends pgbouncer >/dev/null; \
+    apt-get -qq -o Acquire::Retries=5 update; \
+    apt-get -qq -o Acquire::Retries=5 install -y --no-install-recommends pgbouncer >/dev/null; \
     rm -rf /var/lib/apt/lists/*; \
     install -d -m 1777 /sockets /pooler
 COPY pgbouncer.ini userlist.txt /etc/procbench/

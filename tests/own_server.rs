@@ -192,7 +192,8 @@ fn a_role_that_may_only_connect_gets_an_answer_and_sends_nothing_but_selects() {
                 .any(|s| s.contains("sum(sessions)"))
                 .then_some(())
         });
-        std::thread::sleep(Duration::from_millis(300));
+        // The line is written before the statement is done.
+        std::thread::sleep(Duration::from_secs(2));
         for _ in 0..OTHERS {
             execute(server.endpoint(), "SELECT 1").unwrap();
         }

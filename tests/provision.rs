@@ -19,7 +19,7 @@ use procbench::server::procfs;
 use procbench::server::provision::{
     Endpoint, EndpointHost, PgBouncerSpec, RunningServer, ServerChoice, ServerKind, ServerSpec,
     Transport, find_local_binaries, find_pgbouncer_binary, init_pgbench_accounts, provision,
-    start_pgbouncer, sweep_stale,
+    start_pgbouncer, suite_of, sweep_stale,
 };
 
 fn set(name: &str) -> bool {
@@ -566,8 +566,15 @@ fn docker_and_local_have_the_same_settings() {
     if !wanted(&ServerChoice::Docker) || !wanted(&ServerChoice::Local) {
         return;
     }
+    // A version that both have.
+    let both = find_local_binaries()
+        .into_iter()
+        .map(|found| found.major)
+        .find(|major| suite_of(*major).is_some());
     let spec = ServerSpec {
-        source: Some(PgSource::Major(15)),
+        source: Some(PgSource::Major(
+            both.expect("local binaries of a version in docker/"),
+        )),
         ..ServerSpec::default()
     };
     let settings = |choice: &ServerChoice| -> BTreeMap<String, String> {

@@ -439,7 +439,7 @@ fn any_image_with_postgresql_on_its_path_is_started_by_our_own_files() {
     let dockerfile = "FROM procbench-postgres:15\nUSER root\nRUN rm -rf /etc/procbench /sockets /procbench\nENTRYPOINT [\"false\"]\n";
     fs::write(context.path().join("Dockerfile"), dockerfile).unwrap();
     let built = Command::new("docker")
-        .args(["build", "--quiet", "--tag", &image])
+        .args(["build", "--quiet", "--network", "none", "--tag", &image])
         .arg(context.path())
         .output()
         .unwrap();

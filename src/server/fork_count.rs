@@ -8,6 +8,7 @@
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
 
 use rustix::net::netlink::{self, SocketAddrNetlink};
 use rustix::net::{
@@ -23,6 +24,11 @@ const NLMSG_DONE: u16 = 3;
 const CN_PROC: u32 = 1;
 const MCAST_LISTEN: u32 = 1;
 const EVENT_FORK: u32 = 1;
+/// `PROC_EVENT_NONE`, an acknowledgement.
+const EVENT_NONE: u32 = 0;
+
+/// How long the kernel may take to acknowledge; it does at once.
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_millis(500);
 
 /// Headers before the event (`struct nlmsghdr`, `struct cn_msg`), and its own before the fork's process ids.
 const EVENT_AT: usize = 16 + 20;
@@ -105,7 +111,24 @@ fn listen() -> io::Result<OwnedFd> {
     message.extend([0; 2]);
     message.extend(MCAST_LISTEN.to_ne_bytes());
     send(&socket, &message, SendFlags::empty())?;
-    Ok(socket)
+    // Outside the first namespaces the kernel takes the request and never sends anything: only its
+    // acknowledgement says that silence means no forks (drivers/connector/cn_proc.c `cn_proc_mcast_ctl`).
+    let began = Instant::now();
+    let mut event = [0u8; 512];
+    while began.elapsed() < ACKNOWLEDGED_WITHIN {
+        match recv(&socket, &mut event[..], RecvFlags::empty()) {
+            Ok((read, _)) if word(&event[..read], EVENT_AT) == Some(EVENT_NONE) => {
+                return Ok(socket);
+            }
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(rustix::io::Errno::AGAIN) => std::thread::sleep(Duration::from_millis(1)),
+            Err(e) => return Err(e.into()),
+        }
+    }
+    Err(io::Error::new(
+        io::ErrorKind::TimedOut,
+        "the kernel did not acknowledge",
+    ))
 }
 
 /// Reads all events that are there.
@@ -128,10 +151,12 @@ fn drain(socket: &OwnedFd, postmaster: u32) -> io::Result<u64> {
     lost.map_or(Ok(forks), |e| Err(e.into()))
 }
 
+fn word(event: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_ne_bytes(*event.get(at..)?.first_chunk::<4>()?))
+}
+
 fn is_fork_of(event: &[u8], parent: u32) -> bool {
-    let word = |at: usize| -> Option<u32> {
-        Some(u32::from_ne_bytes(*event.get(at..)?.first_chunk::<4>()?))
-    };
+    let word = |at| word(event, at);
     // A new thread is told by a child whose process id is its parent's.
     word(EVENT_AT) == Some(EVENT_FORK)
         && word(PARENT_TGID_AT) == Some(parent)

@@ -15,7 +15,7 @@ use crate::config::LogConnections;
 use crate::record::{BlockRecord, Operation, Phase, Role, SeriesKey, SetupSums};
 
 /// How long a container's log may take to show its last lines.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The sums over every setup line of a log; other lines are passed over.
 pub fn setup_sums(log: &str) -> SetupSums {

@@ -11,18 +11,18 @@ use super::procbench_process::{Procbench, assert_partial, wait_for};
 #[test]
 fn a_child_killed_with_the_lock_leaves_what_was_measured() {
     let place = Place::new();
-    // Each child holds the lock for 400 ms while it joins.
+    // Each child holds the lock for 800 ms while it joins.
     let mut procbench = Procbench::start_model(
         &place,
         "out",
-        "--mapping forked --inject-hold 400ms --arms unpooled --clients 2 --client-rate 1.5 --readers 2 \
-         --reader-rate 200 --standing 10 --starts 1 --blocks 100 --duration 40s --warmup 0ms \
+        "--mapping forked --inject-hold 800ms --arms unpooled --clients 2 --client-rate 0.75 --readers 2 \
+         --reader-rate 200 --standing 10 --starts 1 --blocks 100 --duration 80s --warmup 0ms \
          --keep-awake off",
     );
     procbench.wait_until_it_says("blocks, about");
     // Since when each is seen, where it was alone then.
     let mut seen: BTreeMap<u32, Option<Instant>> = BTreeMap::new();
-    let in_its_hold = Duration::from_millis(20)..Duration::from_millis(200);
+    let in_its_hold = Duration::from_millis(50)..Duration::from_millis(400);
     let (holder, waiting) = wait_for("a child that waits for another one's lock", || {
         let now = children(procbench.pid());
         for child in &now {

@@ -15,7 +15,7 @@ use super::place::{Place, children, program, send, start_ticks};
 use super::wanted;
 
 /// Bound on every wait; generous, since the machine may be busy.
-pub const LIMIT: Duration = Duration::from_secs(60);
+pub const LIMIT: Duration = Duration::from_secs(600);
 
 /// Options of a short run of which nothing but the arms matters.
 pub const SHORT: &str = "--standing 0 --starts 1 --blocks 6 --duration 600ms --warmup 20ms --readers 2 \
@@ -183,7 +183,7 @@ impl<'a> Procbench<'a> {
             self.child_named("postgres")
         };
         // A block of LONG has 22 on average.
-        self.wait_until_forked(postmaster, 60);
+        self.wait_until_forked(postmaster, 30);
         postmaster
     }
 

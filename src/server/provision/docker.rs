@@ -1,7 +1,7 @@
 //! Containers through the `docker` program.
 
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::command::{Finished, run, tail};
 use super::error::ProvisionError;
@@ -13,6 +13,9 @@ pub(crate) const LABEL: &str = "procbench=1";
 
 /// Bound on one `docker` call; a busy engine on a slow disk takes seconds.
 const CALL_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long a removal may take; on a slow disk that is seconds.
+const REMOVAL_LIMIT: Duration = Duration::from_secs(30);
 
 /// A `docker` command without our passwords in its environment.
 pub(crate) fn docker() -> Command {
@@ -174,9 +177,10 @@ impl Drop for Container {
 
 /// Kills and removes a container; one that is gone already is no error.
 pub(crate) fn remove_container(name: &str) -> Result<(), ProvisionError> {
-    // Twice: a killed engine helper or a removal already under way may refuse the first.
+    // A killed engine helper may refuse the first attempt; a removal already under way takes its time.
     let mut last = String::new();
-    for _ in 0..3 {
+    let began = Instant::now();
+    while began.elapsed() < REMOVAL_LIMIT {
         let done = attempt(&["rm", "--force", "--volumes", name])?;
         let gone = done.stderr.contains("No such container");
         if gone
