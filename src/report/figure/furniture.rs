@@ -74,6 +74,9 @@ pub(super) fn sign_notes(
         .collect()
 }
 
+/// More than this are counted instead of named: the summary beside the figure names them.
+const MOST_NAMED: usize = 20;
+
 /// One line a reason, with everything it is about.
 pub(super) fn merge_notes(notes: &[SignNote]) -> Vec<String> {
     let mut reasons: Vec<(&str, &str)> = Vec::new();
@@ -90,6 +93,9 @@ pub(super) fn merge_notes(notes: &[SignNote]) -> Vec<String> {
                 .iter()
                 .filter(|n| n.sign == sign && n.reason == reason)
                 .collect();
+            if about.len() > MOST_NAMED {
+                return format!("{sign} {reason}: {} places", about.len());
+            }
             let mut places: Vec<(&str, Vec<&str>)> = Vec::new();
             for note in about {
                 match places.iter_mut().find(|p| p.0 == note.place) {

@@ -221,6 +221,7 @@ fn ensure(
             .env_remove("PGPASSWORD");
         build_step(&mut command, progress).map_err(&failed)?;
     }
+    let replaced = image_id(tag);
     progress(&format!("building {tag} (once; about a minute)"));
     let mut command = docker();
     command
@@ -237,7 +238,12 @@ fn ensure(
         command.args(["--build-arg", argument]);
     }
     command.arg(&context);
-    build_step(&mut command, progress).map_err(&failed)
+    build_step(&mut command, progress).map_err(&failed)?;
+    if let Some(old) = replaced.filter(|old| image_id(tag).as_ref() != Some(old)) {
+        // Half a GB each. One that a container still uses stays.
+        let _ = call(&["rmi", &old]);
+    }
+    Ok(())
 }
 
 /// One step of a build; the error names what went wrong, on one line.
