@@ -10,7 +10,7 @@ use super::figure::{
     PercentilePanel, StackedBarFigure, write_figure,
 };
 use super::footer::footer;
-use super::level_title::level_title;
+use super::level_title::{level_title, varying_first};
 use super::lock_drawing::lock_tails;
 use super::phase_drawing::phase_bars;
 use super::phases::phase_csv;
@@ -242,7 +242,11 @@ pub fn response_times(items: &[Summarized<'_>], redraw: &str) -> Option<Percenti
             .collect();
         for level in kept {
             let name = series_name(run, items);
-            let title = format!("{name}: {}", level_title(&level.factors, &summary.varying));
+            let title = match items.len() {
+                // What tells the panels apart comes first: a title may be cut short.
+                1 if !summary.varying.is_empty() => varying_first(&level.factors, &summary.varying),
+                _ => format!("{name}: {}", level_title(&level.factors, &summary.varying)),
+            };
             panels.extend(panel(run, level, title));
         }
     }

@@ -13,6 +13,13 @@ pub(super) fn short_title(level: &Factors, varying: &[Factor]) -> String {
     with_factors("standing", level, varying)
 }
 
+/// `PostgreSQL 15, slots front, 2,000 standing`.
+pub(super) fn varying_first(level: &Factors, varying: &[Factor]) -> String {
+    let mut words = level.words(varying);
+    words.push(format!("{} standing", count(u64::from(level.standing))));
+    words.join(", ")
+}
+
 fn with_factors(what: &str, level: &Factors, varying: &[Factor]) -> String {
     std::iter::once(format!("{} {what}", count(u64::from(level.standing))))
         .chain(level.words(varying))
