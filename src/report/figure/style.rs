@@ -212,6 +212,8 @@ pub(super) fn series_look(series: &str, ordinal: usize) -> SeriesLook {
         "startup to challenge" => square(Colour(0x00, 0x3f, 0x6e)),
         "challenge to last answer" => square(Colour(0xd5, 0x5e, 0x00)),
         "last answer to ready" => square(Colour(0x2b, 0x8c, 0xc4)),
+        "checkout" => square(Colour(0x8c, 0x8c, 0x8c)),
+        "connect" => square(Colour(0x00, 0x5a, 0x9c)),
         "query" => square(Colour(0x00, 0x87, 0x62)),
         "disconnect" => square(Colour(0x5a, 0x4a, 0x9e)),
         "client between phases" => square(Colour(0xe6, 0xb4, 0x50)),
