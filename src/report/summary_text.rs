@@ -7,7 +7,7 @@ use super::cpu_table::cpu_tables_markdown;
 use super::drawings::Summarized;
 use super::findings::{agreement, findings, place};
 use super::format::{count, difference, duration};
-use super::level_title::{factor_cells, short_title};
+use super::level_title::{factor_cells, listed, short_title};
 use super::lock_table::lock_tables_markdown;
 use super::phases::phase_tables_markdown;
 use super::sweep_words::sweep_tables_markdown;
@@ -350,11 +350,16 @@ pub(super) fn provenance(run: &Run) -> String {
             .map(|(arm, rate)| format!("{arm} {rate:.0}/s"))
             .collect();
         out += &format!(
-            "- calibration at {} standing connections, closed loop: {}; clients ran at half of the weakest ({}), {}/s\n",
+            "- calibration at {} standing connections, closed loop: {}; clients ran at {}\n",
             c.standing,
             rates.join(", "),
-            c.weakest,
-            c.client_rate_per_second
+            match &run.config.client_rates[..] {
+                [] => format!(
+                    "half of the weakest ({}), {}/s",
+                    c.weakest, c.client_rate_per_second
+                ),
+                shares => format!("{} of the weakest ({})", listed(shares), c.weakest),
+            }
         );
     }
     out
