@@ -19,7 +19,7 @@ use procbench::server::procfs;
 use procbench::server::provision::{
     Endpoint, EndpointHost, PgBouncerSpec, RunningServer, ServerChoice, ServerKind, ServerSpec,
     Transport, find_local_binaries, find_pgbouncer_binary, init_pgbench_accounts, provision,
-    start_pgbouncer, suite_of, sweep_stale,
+    start_pgbouncer, suites_of, sweep_stale,
 };
 
 fn set(name: &str) -> bool {
@@ -570,7 +570,7 @@ fn docker_and_local_have_the_same_settings() {
     let both = find_local_binaries()
         .into_iter()
         .map(|found| found.major)
-        .find(|major| suite_of(*major).is_some());
+        .find(|major| !suites_of(*major).is_empty());
     let spec = ServerSpec {
         source: Some(PgSource::Major(
             both.expect("local binaries of a version in docker/"),

@@ -229,9 +229,20 @@ fn scan(view: &View, my_proc: PgProc<'_>, snapshot: &mut Snapshot) {
 /// backends have none, and all that they cost is a load and a compare.
 #[inline]
 fn next_with_xid(xids: &[AtomicU32], at: &mut usize) -> Option<TransactionId> {
+    // Four a turn: what a turn costs beside its loads is then no matter of how it lies in memory.
+    while let Some(four) = xids.get(*at..).and_then(|rest| rest.first_chunk::<4>()) {
+        for (place, xid) in four.iter().enumerate() {
+            // Read once: GetNewTransactionId may be storing one right now.
+            let xid = TransactionId(xid.get());
+            if xid.is_valid() {
+                *at += place + 1;
+                return Some(xid);
+            }
+        }
+        *at += 4;
+    }
     while let Some(xid) = xids.get(*at) {
         *at += 1;
-        // Read once: GetNewTransactionId may be storing one right now.
         let xid = TransactionId(xid.get());
         if xid.is_valid() {
             return Some(xid);
