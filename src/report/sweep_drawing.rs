@@ -187,11 +187,18 @@ fn notes(sweep: &Sweep, lines: &[SweepLine], names: &LineNames) -> Vec<String> {
     let points = || lines.iter().flat_map(|l| &l.points);
     let fewest = points().map(|p| p.samples).min().unwrap_or(0);
     let most = points().map(|p| p.samples).max().unwrap_or(0);
-    notes.push(format!(
-        "Samples behind a point: {} to {}",
-        super::format::count(fewest),
-        super::format::count(most)
-    ));
+    notes.push(match sweep.quantity {
+        Quantity::Cpu(_) => format!(
+            "Time behind a point: {} to {}",
+            super::format::duration(fewest as f64),
+            super::format::duration(most as f64)
+        ),
+        _ => format!(
+            "Samples behind a point: {} to {}",
+            super::format::count(fewest),
+            super::format::count(most)
+        ),
+    });
     let mut said: Vec<(String, Vec<String>)> = Vec::new();
     for line in lines {
         let mut reasons: Vec<String> = Vec::new();
