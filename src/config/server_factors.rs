@@ -100,7 +100,7 @@ named! {
     /// A password hashed by MD5.
     Md5 = "md5",
     /// SCRAM-SHA-256 with PostgreSQL's default number of iterations (4,096), or
-    /// [`ServerConfig::scram_iterations`].
+    /// [`ServerConfig::scram_iterations`](super::ServerConfig::scram_iterations).
     Scram = "scram"
 }
 
