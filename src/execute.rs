@@ -143,11 +143,15 @@ fn carry_out(
     run.blocks = driven.blocks;
     run.status = driven.status;
     run.absent_arms.extend(driven.lost);
-    if run.status == RunStatus::Complete
-        && let Some(absent) = run.absent_levels.iter().find(|l| l.wanted)
-    {
+    let mut missing: Vec<&str> = Vec::new();
+    for absent in run.absent_levels.iter().filter(|l| l.wanted) {
+        if !missing.contains(&absent.reason.as_str()) {
+            missing.push(&absent.reason);
+        }
+    }
+    if run.status == RunStatus::Complete && !missing.is_empty() {
         run.status = RunStatus::Partial {
-            reason: format!("a level could not be had: {}", absent.reason),
+            reason: format!("a level could not be had: {}", missing.join("; ")),
         };
     }
     if run.status == RunStatus::Complete
