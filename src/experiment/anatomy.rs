@@ -83,7 +83,7 @@ fn assess(run: &Run, summary: &RunSummary) -> String {
 fn primary(base: &Anatomy) -> String {
     let share = base.startup_share;
     format!(
-        "primary outcome (TCP, trust): startup is {:.0} % of a connection's mean time (95 % interval {:.0} to {:.0}): {}.",
+        "primary outcome (TCP, trust): startup is {:.1} % of a connection's mean time (95 % interval {:.1} to {:.1}): {}.",
         100.0 * share.value_ns,
         100.0 * share.low_ns,
         100.0 * share.high_ns,

@@ -86,7 +86,7 @@ fn assess(run: &Run, summary: &RunSummary) -> String {
                 "this run cannot tell on which side of 90 % it lies"
             };
             Some(format!(
-                "{}: at {} % the postmaster uses {:.0} % of one core (95 % {:.0} to {:.0}), {verdict}",
+                "{}: at {} % the postmaster uses {:.1} % of one core (95 % {:.1} to {:.1}), {verdict}",
                 line_name(&lines, line),
                 point.at.round(),
                 100.0 * e.value_ns,
