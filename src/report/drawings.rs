@@ -382,7 +382,12 @@ pub fn cpu(run: &Run, summary: &RunSummary, redraw: &str) -> Option<StackedBarFi
         .collect();
     (!groups.is_empty()).then(|| StackedBarFigure {
         title: "CPU of one client transaction".to_owned(),
-        subtitle: "Look at unpooled against fork-only: what logging in and out costs beyond a bare fork and exit".to_owned(),
+        subtitle: if run.config.arms.contains(&Arm::ForkOnly) {
+            "Look at unpooled against fork-only: what logging in and out costs beyond a bare fork and exit"
+        } else {
+            "Look at unpooled against the others: what connecting for each transaction costs"
+        }
+        .to_owned(),
         quantity: "CPU time per transaction (arm minus quiet)".to_owned(),
         groups,
         footer: footer(&[(run, summary)], redraw),
