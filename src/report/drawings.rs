@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::cells::cells_figure;
 use super::costs::cost_figure;
+use super::cpu_drawing::cpu;
 use super::figure::{
-    Bar, BarGroup, BarSegment, ContrastFigure, ContrastGroup, ContrastMark, ContrastRow,
-    CurvePoint, Figure, FigureError, NoiseFloor, PercentileCurve, PercentileFigure,
-    PercentilePanel, StackedBarFigure, write_figure,
+    ContrastFigure, ContrastGroup, ContrastMark, ContrastRow, CurvePoint, Figure, FigureError,
+    NoiseFloor, PercentileCurve, PercentileFigure, PercentilePanel, write_figure,
 };
 use super::footer::footer;
 use super::level_title::{level_title, varying_first};
@@ -45,7 +45,7 @@ pub fn draw_run(
     if has_costs(run) {
         return at_once(vec![
             Box::new(|| draw(cost_figure(item, redraw), dir, "transactions")),
-            Box::new(|| draw(cpu(run, summary, redraw), dir, "cpu")),
+            Box::new(|| draw(cpu(item, redraw), dir, "cpu")),
         ]);
     }
     if has_phases(run) {
@@ -69,7 +69,7 @@ pub fn draw_run(
         Box::new(|| draw(cells_figure(item, redraw), dir, "cells")),
         Box::new(|| {
             let figure = (run.mode == Mode::Server)
-                .then(|| cpu(run, summary, redraw))
+                .then(|| cpu(item, redraw))
                 .flatten();
             draw(figure, dir, "cpu")
         }),
@@ -341,55 +341,4 @@ fn excess_group(
             .filter_map(|(name, level)| Some((name.clone(), level.noise_floor_ns(statistic)?)))
             .collect(),
     }
-}
-
-/// CPU that a client transaction costs, by whom: the arm's CPU minus that of
-/// `quiet`, over the transactions that ended well.
-pub fn cpu(run: &Run, summary: &RunSummary, redraw: &str) -> Option<StackedBarFigure> {
-    let groups: Vec<BarGroup> = summary
-        .levels
-        .iter()
-        .filter_map(|level| {
-            let quiet = level.contender(Arm::Quiet, false)?;
-            let bars: Vec<Bar> = level
-                .contenders
-                .iter()
-                .filter(|c| !c.twin && c.arm != Arm::Quiet)
-                .filter(|c| c.client_per_second > 0.0)
-                .map(|c| Bar {
-                    label: c.label(),
-                    segments: ["client", "server", "pgbouncer", "burner"]
-                        .into_iter()
-                        .filter_map(|group| {
-                            let used = c.cpu_cores.get(group)?;
-                            let before = quiet.cpu_cores.get(group).copied().unwrap_or(0.0);
-                            Some(BarSegment {
-                                series: group.to_owned(),
-                                value_ns: ((used - before) / c.client_per_second * 1e9).max(0.0),
-                            })
-                        })
-                        .collect(),
-                    struck: c.struck().map(ToString::to_string),
-                    caution: None,
-                })
-                .filter(|b| !b.segments.is_empty())
-                .collect();
-            (!bars.is_empty()).then(|| BarGroup {
-                title: level_title(&level.factors, &summary.varying),
-                bars,
-            })
-        })
-        .collect();
-    (!groups.is_empty()).then(|| StackedBarFigure {
-        title: "CPU of one client transaction".to_owned(),
-        subtitle: if run.config.arms.contains(&Arm::ForkOnly) {
-            "Look at unpooled against fork-only: what logging in and out costs beyond a bare fork and exit"
-        } else {
-            "Look at unpooled against the others: what connecting for each transaction costs"
-        }
-        .to_owned(),
-        quantity: "CPU time per transaction (arm minus quiet)".to_owned(),
-        groups,
-        footer: footer(&[(run, summary)], redraw),
-    })
 }

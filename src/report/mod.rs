@@ -5,6 +5,7 @@ pub mod advice;
 pub mod cells;
 pub mod comparable;
 pub mod costs;
+mod cpu_drawing;
 pub mod cpu_table;
 pub mod drawings;
 pub mod export;

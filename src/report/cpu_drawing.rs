@@ -1,0 +1,85 @@
+//! The figure of what a client transaction costs in CPU, and whom.
+
+use super::drawings::Summarized;
+use super::figure::{Bar, BarGroup, BarSegment, StackedBarFigure};
+use super::footer::footer;
+use super::level_title::level_title;
+use crate::arm::Arm;
+use crate::record::CpuGroup;
+use crate::stats::{ContenderSummary, LevelSummary, cpu_per_transaction};
+
+/// A segment's name, and the groups of processes in it.
+const PARTS: [(&str, &[CpuGroup]); 4] = [
+    ("client", &[CpuGroup::Client]),
+    ("server", &[CpuGroup::Postmaster, CpuGroup::Backends]),
+    ("pgbouncer", &[CpuGroup::Pooler]),
+    ("burner", &[CpuGroup::Burner]),
+];
+
+/// CPU that a client transaction costs, by whom: the same numbers as in the table. A run from before they
+/// were counted by group gets the arm's CPU minus that of `quiet`, over the transactions that ended well.
+pub(super) fn cpu(item: Summarized<'_>, redraw: &str) -> Option<StackedBarFigure> {
+    let (run, summary) = item;
+    let groups: Vec<BarGroup> = summary
+        .levels
+        .iter()
+        .map(|level| BarGroup {
+            title: level_title(&level.factors, &summary.varying),
+            bars: level
+                .contenders
+                .iter()
+                .filter(|c| !c.twin && c.arm != Arm::Quiet && c.client_per_second > 0.0)
+                .map(|c| Bar {
+                    label: c.label(),
+                    segments: segments(level, c),
+                    struck: c.struck().map(ToString::to_string),
+                    caution: None,
+                })
+                .filter(|b| !b.segments.is_empty())
+                .collect(),
+        })
+        .filter(|g: &BarGroup| !g.bars.is_empty())
+        .collect();
+    let subtitle = if run.config.arms.contains(&Arm::ForkOnly) {
+        "Look at unpooled against fork-only: what logging in and out costs beyond a bare fork and exit"
+    } else {
+        "Look at unpooled against the others: what connecting for each transaction costs"
+    };
+    (!groups.is_empty()).then(|| StackedBarFigure {
+        title: "CPU of one client transaction".to_owned(),
+        subtitle: subtitle.to_owned(),
+        quantity: "CPU time per transaction (arm minus quiet)".to_owned(),
+        groups,
+        footer: footer(&[item], redraw),
+    })
+}
+
+fn segments(level: &LevelSummary, contender: &ContenderSummary) -> Vec<BarSegment> {
+    let counted = cpu_per_transaction(level, contender);
+    let quiet = level.contender(Arm::Quiet, false);
+    let value = |name: &str, groups: &[CpuGroup]| -> Option<f64> {
+        match &counted {
+            Some(cost) => {
+                let of: Vec<f64> = groups
+                    .iter()
+                    .filter_map(|g| cost.ns.get(g).copied())
+                    .collect();
+                (!of.is_empty()).then(|| of.iter().sum())
+            }
+            None => {
+                let before = quiet?.cpu_cores.get(name).copied().unwrap_or(0.0);
+                let used = contender.cpu_cores.get(name)? - before;
+                Some(used / contender.client_per_second * 1e9)
+            }
+        }
+    };
+    PARTS
+        .iter()
+        .filter_map(|(name, groups)| {
+            Some(BarSegment {
+                series: (*name).to_owned(),
+                value_ns: value(name, groups)?.max(0.0),
+            })
+        })
+        .collect()
+}
