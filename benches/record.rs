@@ -9,9 +9,10 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::Criterion;
-use procbench::load::{
-    Arrivals, Clock, MonotonicClock, Next, OfferedRate, Schedule, Window, Worker,
-};
+use procbench::clock::{Clock, MonotonicClock};
+use procbench::config::Arrivals;
+use procbench::factor::OfferedRate;
+use procbench::load::{Next, Schedule, Window, Worker};
 use procbench::procarray::locks::{LockKind, LockVisitor, SharedExclusiveLock};
 use procbench::procarray::{NoProbe, ProcArray, ProcArrayConfig, SnapshotSource};
 use procbench::record::{Operation, Recorder, Role, SeriesKey, WorkerHistogram};

@@ -1,11 +1,24 @@
 //! The closed list of arms: the ways in which the clients' transactions are done.
+//!
+//! [`ARMS`] holds one descriptor per arm. What an arm does is in one file per mode:
+//! `src/model/arms/` and `src/server/arms/`.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::Mode;
+use crate::names::named_enum;
+
+named_enum! {
+    /// Where the operations run.
+    pub enum Mode: "mode" {
+        /// The modelled ProcArray in this process.
+        Model = "model",
+        /// A real PostgreSQL server.
+        Server = "server",
+    }
+}
 
 /// One way of doing the clients' transactions. The same name means the same
 /// thing in both modes.
@@ -36,87 +49,138 @@ pub enum Arm {
     CpuBurn,
 }
 
+/// Which connections an arm's clients hold open at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Connections {
+    /// None.
+    None,
+    /// One per client, open throughout the run.
+    Persistent,
+    /// One per client at most, during the arm's own blocks.
+    PerTransaction,
+    /// Those of the in-process pool, open throughout the run.
+    Pool,
+    /// Those of PgBouncer to the server, one pool for all arms through PgBouncer.
+    PgBouncerPool,
+}
+
+/// What an arm needs beside the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing.
+    Nothing,
+    /// PgBouncer.
+    PgBouncer,
+    /// A server that procbench starts, and why: nothing is created on the servers of
+    /// others, and their processes are not seen.
+    OwnServer(&'static str),
+}
+
+/// What is known about an arm beside what it does.
+#[derive(Debug)]
+pub struct Descriptor {
+    /// The arm.
+    pub arm: Arm,
+    /// The name used on the command line, in files and in figures.
+    pub name: &'static str,
+    /// What its clients do, in one clause.
+    pub meaning: &'static str,
+    /// The modes that have it.
+    pub modes: &'static [Mode],
+    /// Which connections its clients hold.
+    pub connections: Connections,
+    /// What it needs.
+    pub needs: Needs,
+}
+
+const BOTH: &[Mode] = &[Mode::Model, Mode::Server];
+const SERVER: &[Mode] = &[Mode::Server];
+const TABLE: Needs = Needs::OwnServer("it needs a table of its own");
+
+const fn arm(
+    arm: Arm,
+    name: &'static str,
+    meaning: &'static str,
+    modes: &'static [Mode],
+    connections: Connections,
+    needs: Needs,
+) -> Descriptor {
+    Descriptor {
+        arm,
+        name,
+        meaning,
+        modes,
+        connections,
+        needs,
+    }
+}
+
+/// Every arm, in the order of presentation.
+#[rustfmt::skip]
+pub static ARMS: [Descriptor; 11] = [
+    arm(Arm::Quiet, "quiet", "no client transactions", BOTH, Connections::None, Needs::Nothing),
+    arm(Arm::KeptOpen, "kept-open", "transactions on persistent direct connections", BOTH, Connections::Persistent, Needs::Nothing),
+    arm(Arm::Unpooled, "unpooled", "connect, transaction, disconnect, each time", BOTH, Connections::PerTransaction, Needs::Nothing),
+    arm(Arm::Pool, "pool", "transactions through an in-process pool", BOTH, Connections::Pool, Needs::Nothing),
+    arm(Arm::Pgbouncer, "pgbouncer", "as unpooled, but connecting to PgBouncer", SERVER, Connections::PgBouncerPool, Needs::PgBouncer),
+    arm(Arm::PgbouncerKept, "pgbouncer-kept", "transactions on persistent connections to PgBouncer", SERVER, Connections::PgBouncerPool, Needs::PgBouncer),
+    arm(Arm::ForkOnly, "fork-only", "connect, send nothing, close: a fork, no ProcArray", BOTH, Connections::PerTransaction, Needs::Nothing),
+    arm(Arm::FailedLogin, "failed-login", "logins of an unknown role: ProcArray, little else", BOTH, Connections::PerTransaction, Needs::Nothing),
+    arm(Arm::Vacuum, "vacuum", "VACUUM of an empty table: exclusive, no fork", BOTH, Connections::Persistent, TABLE),
+    arm(Arm::Commit, "commit", "small writes on persistent connections", BOTH, Connections::Persistent, TABLE),
+    arm(Arm::CpuBurn, "cpu-burn", "the CPU of a connection, no ProcArray", BOTH, Connections::None, Needs::OwnServer("it needs the CPU time of the server's processes")),
+];
+
 impl Arm {
     /// Every arm, in the order of presentation.
-    pub const ALL: [Arm; 11] = [
-        Arm::Quiet,
-        Arm::KeptOpen,
-        Arm::Unpooled,
-        Arm::Pool,
-        Arm::Pgbouncer,
-        Arm::PgbouncerKept,
-        Arm::ForkOnly,
-        Arm::FailedLogin,
-        Arm::Vacuum,
-        Arm::Commit,
-        Arm::CpuBurn,
-    ];
+    pub fn all() -> impl Iterator<Item = Arm> {
+        ARMS.iter().map(|d| d.arm)
+    }
+
+    /// Its row of [`ARMS`].
+    pub fn descriptor(self) -> &'static Descriptor {
+        &ARMS[self.index()]
+    }
 
     /// The name used on the command line, in files and in figures.
     pub fn name(self) -> &'static str {
-        match self {
-            Arm::Quiet => "quiet",
-            Arm::KeptOpen => "kept-open",
-            Arm::Unpooled => "unpooled",
-            Arm::Pool => "pool",
-            Arm::Pgbouncer => "pgbouncer",
-            Arm::PgbouncerKept => "pgbouncer-kept",
-            Arm::ForkOnly => "fork-only",
-            Arm::FailedLogin => "failed-login",
-            Arm::Vacuum => "vacuum",
-            Arm::Commit => "commit",
-            Arm::CpuBurn => "cpu-burn",
-        }
+        self.descriptor().name
     }
 
-    /// One line of explanation for tables and help.
-    pub fn meaning(self) -> &'static str {
-        match self {
-            Arm::Quiet => "no client transactions",
-            Arm::KeptOpen => "transactions on persistent direct connections",
-            Arm::Unpooled => "connect, transaction, disconnect, each time",
-            Arm::Pool => "transactions through an in-process pool",
-            Arm::Pgbouncer => "as unpooled, but connecting to PgBouncer",
-            Arm::PgbouncerKept => "transactions on persistent connections to PgBouncer",
-            Arm::ForkOnly => "connect, send nothing, close: a fork, no ProcArray",
-            Arm::FailedLogin => "logins of an unknown role: ProcArray, little else",
-            Arm::Vacuum => "VACUUM of an empty table: exclusive, no fork",
-            Arm::Commit => "small writes on persistent connections",
-            Arm::CpuBurn => "the CPU of a connection, no ProcArray",
-        }
-    }
-
-    /// Position in [`Arm::ALL`]; fixes the arm's style in every figure.
+    /// Position in [`ARMS`].
     pub fn index(self) -> usize {
         self as usize
     }
 
     /// Whether this arm needs PgBouncer.
     pub fn needs_pgbouncer(self) -> bool {
-        matches!(self, Arm::Pgbouncer | Arm::PgbouncerKept)
+        self.descriptor().needs == Needs::PgBouncer
     }
 
-    /// Why a server that is not ours cannot have this arm: nothing is created there, and its processes
-    /// are not seen.
+    /// Why a server that is not ours cannot have this arm.
     pub fn needs_own_server(self) -> Option<&'static str> {
-        match self {
-            Arm::Vacuum | Arm::Commit => Some("it needs a table of its own"),
-            Arm::CpuBurn => Some("it needs the CPU time of the server's processes"),
-            _ => None,
+        match self.descriptor().needs {
+            Needs::OwnServer(why) => Some(why),
+            Needs::Nothing | Needs::PgBouncer => None,
         }
     }
 
     /// Whether `mode` can run this arm.
     pub fn exists_in(self, mode: Mode) -> bool {
-        match mode {
-            Mode::Server => true,
-            Mode::Model => !self.needs_pgbouncer(),
-        }
+        self.descriptor().modes.contains(&mode)
     }
 
     /// The arms that `mode` can run.
     pub fn all_in(mode: Mode) -> Vec<Arm> {
-        Arm::ALL.into_iter().filter(|a| a.exists_in(mode)).collect()
+        Arm::all().filter(|a| a.exists_in(mode)).collect()
+    }
+
+    /// The arm among `arms` whose A/A twin is run beside it: `kept-open` where it runs.
+    pub fn baseline(arms: &[Arm]) -> Option<Arm> {
+        [Arm::KeptOpen, Arm::Quiet]
+            .into_iter()
+            .find(|a| arms.contains(a))
+            .or_else(|| arms.first().copied())
     }
 }
 
@@ -126,27 +190,14 @@ impl fmt::Display for Arm {
     }
 }
 
-/// The name is not one of [`Arm::ALL`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown arm '{given}': choose from {}", names())]
-pub struct UnknownArm {
-    given: String,
-}
-
-fn names() -> String {
-    Arm::ALL.map(Arm::name).join(", ")
-}
-
 impl FromStr for Arm {
-    type Err = UnknownArm;
+    type Err = String;
 
-    fn from_str(s: &str) -> Result<Self, Self::Err> {
-        Arm::ALL
-            .into_iter()
-            .find(|a| a.name() == s)
-            .ok_or_else(|| UnknownArm {
-                given: s.to_owned(),
-            })
+    fn from_str(text: &str) -> Result<Self, String> {
+        Arm::all().find(|a| a.name() == text).ok_or_else(|| {
+            let names: Vec<&str> = ARMS.iter().map(|d| d.name).collect();
+            format!("unknown arm '{text}': choose from {}", names.join(", "))
+        })
     }
 }
 
@@ -156,18 +207,12 @@ mod tests {
 
     #[test]
     fn names_round_trip_through_text_and_json() {
-        for arm in Arm::ALL {
+        for (i, arm) in Arm::all().enumerate() {
+            assert_eq!(arm.index(), i, "{arm} stands out of order in ARMS");
             assert_eq!(arm.name().parse::<Arm>().unwrap(), arm);
             let json = serde_json::to_string(&arm).unwrap();
             assert_eq!(json, format!("\"{}\"", arm.name()));
-            assert_eq!(Arm::ALL[arm.index()], arm);
         }
-        assert!(
-            "keptopen"
-                .parse::<Arm>()
-                .unwrap_err()
-                .to_string()
-                .contains("kept-open")
-        );
+        assert!("keptopen".parse::<Arm>().unwrap_err().contains("kept-open"));
     }
 }

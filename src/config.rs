@@ -1,10 +1,11 @@
 //! What a run was asked to do: typed, validated, stored in the run file.
 
 mod combine;
+mod keep_awake;
 mod model;
 mod own_server;
 mod server;
-mod server_factors;
+mod server_choice;
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,17 +13,26 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::arm::Arm;
-use crate::load::keep_awake::KeepAwakeChoice;
-use crate::load::{Arrivals, OfferedRate};
+use crate::arm::{Arm, Mode};
+use crate::factor::{ClientRate, Factors, OfferedRate};
 use crate::procarray::SlotOrder;
-use crate::record::{Factors, Mode};
 
-pub use combine::FIRST_WITH_SETUP_DURATIONS;
+pub use crate::factor::{Auth, Combine, LogConnections, PgSource, StandingState, Tls};
+pub use keep_awake::KeepAwakeChoice;
 pub use model::{Background, ModelConfig};
 pub use own_server::{GENTLE_CLIENT_RATE, OwnServer, gentle};
 pub use server::{ServerConfig, default_shared_buffers, size_kb};
-pub use server_factors::{Auth, Combine, LogConnections, PgSource, StandingState, Tls};
+pub use server_choice::{EndpointHost, ServerChoice, ServerUrl, ServerUrlError};
+
+/// How arrivals of a paced load are spaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Arrivals {
+    /// Independent arrivals with exponential gaps (the default).
+    Poisson,
+    /// Equal gaps, with a random phase for each worker.
+    Even,
+}
 
 /// When a disconnect counts as done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -43,54 +53,6 @@ pub enum Protocol {
     Simple,
     /// Prepared once a connection (Parse), then executed (Bind, Describe, Execute).
     Prepared,
-}
-
-/// The clients' rate: given, or to be calibrated.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ClientRate {
-    /// Half of what the weakest arm sustains at the largest number of standing
-    /// connections, measured before the run.
-    Auto,
-    /// A share (0 to 1) of what the weakest arm sustains there.
-    Share(f64),
-    /// As given.
-    Given(OfferedRate),
-}
-
-impl fmt::Display for ClientRate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ClientRate::Auto => f.write_str("auto"),
-            ClientRate::Share(share) => write!(f, "{}%", share * 100.0),
-            ClientRate::Given(OfferedRate::Max) => f.write_str("max"),
-            ClientRate::Given(OfferedRate::PerSecond(rate)) => write!(f, "{rate}/s"),
-        }
-    }
-}
-
-/// Largest share of the sustained rate that can be asked for, in percent.
-const MOST_PERCENT: f64 = 1000.0;
-
-impl FromStr for ClientRate {
-    type Err = String;
-
-    fn from_str(s: &str) -> Result<Self, Self::Err> {
-        if s == "auto" {
-            return Ok(ClientRate::Auto);
-        }
-        if let Some(percent) = s.strip_suffix('%') {
-            return match percent.parse::<f64>() {
-                Ok(p) if p > 0.0 && p <= MOST_PERCENT => Ok(ClientRate::Share(p / 100.0)),
-                _ => Err(format!(
-                    "'{s}' is not a share of what is sustained: give 1% to {MOST_PERCENT}%"
-                )),
-            };
-        }
-        s.parse().map(ClientRate::Given).map_err(|e: String| {
-            format!("{e}, '50%' of what the weakest arm sustains, or 'auto' for that")
-        })
-    }
 }
 
 /// The statement that readers and clients run.

@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::arm::Arm;
-use crate::config::{ClientRate, Config, GENTLE_CLIENT_RATE};
+use crate::arm::Mode;
+use crate::clock::{Clock, ClockQuality, MonotonicClock};
+use crate::config::{Config, GENTLE_CLIENT_RATE};
+use crate::factor::ClientRate;
+use crate::factor::Factors;
+use crate::factor::OfferedRate;
 use crate::load::driver::{Bench, Failure, drive};
 use crate::load::keep_awake::KeepAwake;
 use crate::load::plan::{Plan, PlanShape, Visit};
 use crate::load::progress::Progress;
-use crate::load::{Cancel, ClientRates, Clock, ClockQuality, MonotonicClock, OfferedRate};
-use crate::record::{
-    AbsentLevel, Block, Calibration, Factors, Mode, Provenance, Run, RunStatus, SCHEMA_VERSION,
-};
+use crate::load::{Cancel, ClientRates};
+use crate::record::{AbsentLevel, Block, Calibration, Provenance, Run, RunStatus, SCHEMA_VERSION};
 
 /// A finished execution: the run is valid even if it is partial.
 #[derive(Debug)]
@@ -25,7 +28,7 @@ pub struct Executed {
 
 /// A short random name for a run, from the clock and the process id.
 pub fn run_id() -> String {
-    let mix = crate::load::derive_seed(MonotonicClock.now_ns(), &[u64::from(std::process::id())]);
+    let mix = crate::seed::derive_seed(MonotonicClock.now_ns(), &[u64::from(std::process::id())]);
     format!("{:06x}", mix & 0xff_ffff)
 }
 

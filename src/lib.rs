@@ -5,20 +5,25 @@
 //! and [`report`]; a mode only supplies operations.
 
 pub mod arm;
+mod causes;
 pub mod cgroup;
 pub mod cli;
+pub mod clock;
 pub mod config;
 mod console;
 pub mod doctor;
 pub mod execute;
 pub mod experiment;
+pub mod factor;
 pub mod load;
 pub mod model;
+mod names;
 pub mod procarray;
 pub mod procfs;
 pub mod record;
 pub mod report;
 pub mod secret;
+pub mod seed;
 pub mod server;
 pub mod stats;
 #[cfg(test)]

@@ -3,14 +3,19 @@
 use std::collections::BTreeMap;
 
 use crate::arm::Arm;
-use crate::config::{ClientRate, Config};
-use crate::load::keep_awake::KeepAwakeChoice;
+use crate::arm::Mode;
+use crate::clock::ClockQuality;
+use crate::config::Arrivals;
+use crate::config::Config;
+use crate::config::KeepAwakeChoice;
+use crate::factor::ClientRate;
+use crate::factor::Factors;
+use crate::factor::OfferedRate;
 use crate::load::plan::{BlockSpec, Plan, PlanShape};
-use crate::load::{Arrivals, ClockQuality, OfferedRate};
 use crate::procarray::SlotOrder;
 use crate::record::{
-    Block, BlockCpu, CpuAccount, CpuGroup, Factors, Mode, Provenance, Role, RoleTally, Run,
-    RunStatus, SCHEMA_VERSION, SeriesHistogram, SeriesKey, Throttling,
+    Block, BlockCpu, CpuAccount, CpuGroup, Provenance, Role, RoleTally, Run, RunStatus,
+    SCHEMA_VERSION, SeriesHistogram, SeriesKey, Throttling,
 };
 
 /// A block whose readers saw `1000 * scale` ns, plus a spread.

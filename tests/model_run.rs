@@ -7,17 +7,21 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use procbench::arm::Arm;
-use procbench::config::{Background, ClientRate, Config};
+use procbench::arm::Mode;
+use procbench::config::KeepAwakeChoice;
+use procbench::config::{Background, Config};
 use procbench::execute::execute;
 use procbench::experiment::{self, Scale};
-use procbench::load::keep_awake::KeepAwakeChoice;
+use procbench::factor::ClientRate;
+use procbench::factor::Factor;
+use procbench::factor::OfferedRate;
+use procbench::load::Cancel;
 use procbench::load::progress::Progress;
-use procbench::load::{Cancel, OfferedRate};
 use procbench::model::ModelBench;
 use procbench::procarray::locks::{LockChoice, LockKind};
 use procbench::procarray::{PgProfile, SlotOrder};
 use procbench::record::{
-    Block, ClockKind, Factor, Mode, Operation, Phase, Role, Run, SeriesHistogram, SeriesKey,
+    Block, ClockKind, Operation, Phase, Role, Run, SeriesHistogram, SeriesKey,
 };
 use procbench::report::{lock_drawing, lock_table, survival, table};
 use procbench::stats::{lock_levels, quoted_series, summarize};

@@ -16,10 +16,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use procbench::arm::Arm;
+use procbench::config::{EndpointHost, ServerChoice};
+use procbench::factor::Transport;
 use procbench::record::{Between, PoolMode, Run, Survey, read_run};
 use procbench::server::provision::{
-    Endpoint, EndpointHost, PgBouncerSpec, RunningServer, ServerChoice, ServerSpec, Transport,
-    find_local_binaries, find_pgbouncer_binary, provision, start_pgbouncer,
+    Endpoint, PgBouncerSpec, RunningServer, ServerSpec, find_local_binaries, find_pgbouncer_binary,
+    provision, start_pgbouncer,
 };
 
 /// A run of which only the look at the server matters.

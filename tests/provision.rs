@@ -14,12 +14,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use procbench::config::PgSource;
+use procbench::config::{EndpointHost, ServerChoice};
+use procbench::factor::PgSource;
+use procbench::factor::Transport;
 use procbench::server::procfs;
 use procbench::server::provision::{
-    Endpoint, EndpointHost, PgBouncerSpec, RunningServer, ServerChoice, ServerKind, ServerSpec,
-    Transport, find_local_binaries, find_pgbouncer_binary, init_pgbench_accounts, provision,
-    start_pgbouncer, suites_of, sweep_stale,
+    Endpoint, PgBouncerSpec, RunningServer, ServerKind, ServerSpec, find_local_binaries,
+    find_pgbouncer_binary, init_pgbench_accounts, provision, start_pgbouncer, suites_of,
+    sweep_stale,
 };
 
 fn set(name: &str) -> bool {

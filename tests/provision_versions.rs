@@ -11,12 +11,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use procbench::config::{Auth, PgSource, Tls};
+use procbench::config::{EndpointHost, ServerChoice};
+use procbench::factor::Transport;
+use procbench::factor::{Auth, PgSource, Tls};
 use procbench::record::Run;
 use procbench::secret::Secret;
 use procbench::server::provision::{
-    Endpoint, EndpointHost, MAJORS, PgBouncerSpec, RunningServer, ServerChoice, ServerSpec,
-    Transport, find_local_binaries, find_pgbouncer_binary, provision, start_pgbouncer,
+    Endpoint, MAJORS, PgBouncerSpec, RunningServer, ServerSpec, find_local_binaries,
+    find_pgbouncer_binary, provision, start_pgbouncer,
 };
 use procbench::server::{Session, Target};
 

@@ -19,11 +19,11 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use procbench::config::PgSource;
-use procbench::load::{Cancel, derive_seed};
-use procbench::server::provision::{
-    EndpointHost, RunningServer, ServerChoice, ServerSpec, provision,
-};
+use procbench::config::{EndpointHost, ServerChoice};
+use procbench::factor::PgSource;
+use procbench::load::Cancel;
+use procbench::seed::derive_seed;
+use procbench::server::provision::{RunningServer, ServerSpec, provision};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_pcg::Pcg64;

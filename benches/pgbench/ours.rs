@@ -2,14 +2,18 @@
 
 use anyhow::{Context, anyhow, ensure};
 use nix::sys::resource::{UsageWho, getrusage};
-use procbench::config::{ClientRate, Config, Disconnect, Protocol, Statement};
+use procbench::arm::Mode;
+use procbench::config::KeepAwakeChoice;
+use procbench::config::ServerChoice;
+use procbench::config::{Config, Disconnect, Protocol, Statement};
 use procbench::experiment::{self, Scale};
+use procbench::factor::ClientRate;
+use procbench::factor::Factors;
+use procbench::factor::OfferedRate;
 use procbench::load::driver::Bench;
-use procbench::load::keep_awake::KeepAwakeChoice;
 use procbench::load::plan::{BlockSpec, Visit};
-use procbench::load::{Cancel, ClientRates, OfferedRate};
-use procbench::record::{Factors, Mode, Role};
-use procbench::server::provision::ServerChoice;
+use procbench::load::{Cancel, ClientRates};
+use procbench::record::Role;
 use procbench::server::{ServerBench, ServerRequest};
 
 use super::cell::{Cell, Load, Stretch};

@@ -5,7 +5,8 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 use nix::sys::resource::{UsageWho, getrusage};
-use procbench::server::provision::{Endpoint, EndpointHost};
+use procbench::config::EndpointHost;
+use procbench::server::provision::Endpoint;
 
 use super::cell::{Cell, Stretch};
 use super::report::Report;

@@ -8,7 +8,7 @@ use std::sync::atomic::{
 };
 use std::time::Instant;
 
-use procbench::load::{Clock, MonotonicClock};
+use procbench::clock::{Clock, MonotonicClock};
 use procbench::procarray::locks::{LockKind, LockVisitor, SharedExclusiveLock};
 use procbench::procarray::{NoProbe, ProcArray, ProcArrayConfig, SlotOrder, TransactionId};
 use rand::SeedableRng;

@@ -12,12 +12,15 @@ use super::outcome::{CommandError, Outcome};
 use super::print;
 use super::server_options::ServerOptions;
 use super::taken_over::take_over;
-use crate::config::{ClientRate, Config};
+use crate::arm::Mode;
+use crate::config::Config;
 use crate::execute::estimate;
 use crate::experiment::{Experiment, Scale};
-use crate::load::{Cancel, OfferedRate};
+use crate::factor::ClientRate;
+use crate::factor::OfferedRate;
+use crate::load::Cancel;
 use crate::model::connection_cpu;
-use crate::record::{Mode, write_atomically};
+use crate::record::write_atomically;
 use crate::report::{comparable, drawings, findings, summary_text, table};
 
 /// Which modes to run.

@@ -30,8 +30,8 @@ impl ExperimentsCommand {
             ));
         }
         print("\narms\n");
-        for arm in Arm::ALL {
-            print(&format!("  {arm:15} {}\n", arm.meaning()));
+        for arm in Arm::all() {
+            print(&format!("  {arm:15} {}\n", arm.descriptor().meaning));
         }
         Ok(Outcome::Done)
     }

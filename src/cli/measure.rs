@@ -10,19 +10,20 @@ use super::options::{LoadOptions, ModelOptions, OutputOptions, StdoutFormat, Ver
 use super::outcome::{CommandError, Outcome};
 use super::print;
 use super::server_options::ServerOptions;
+use crate::arm::Mode;
 use crate::config::{self, Config};
+use crate::config::{ServerChoice, ServerUrl};
 use crate::execute::{Executed, execute, run_id};
 use crate::experiment::{self, Scale, is_contrast};
 use crate::load::Cancel;
 use crate::load::driver::Bench;
 use crate::load::progress::Progress;
 use crate::model::ModelBench;
-use crate::record::{Mode, Run, write_atomically, write_run};
+use crate::record::{Run, write_atomically, write_run};
 use crate::report::{
     accounting, advice, cells, costs, cpu_table, drawings, lock_table, phases, rows, sweep_words,
     table,
 };
-use crate::server::provision::{ServerChoice, ServerUrl};
 use crate::server::{ServerBench, ServerRequest};
 use crate::stats::{RunSummary, summarize};
 

@@ -7,9 +7,11 @@ use clap::Args;
 
 use super::values;
 use crate::arm::Arm;
-use crate::config::{Background, ClientRate, Config, ConfigError, ModelConfig};
-use crate::load::keep_awake::KeepAwakeChoice;
-use crate::load::{Arrivals, OfferedRate};
+use crate::config::Arrivals;
+use crate::config::KeepAwakeChoice;
+use crate::config::{Background, Config, ConfigError, ModelConfig};
+use crate::factor::ClientRate;
+use crate::factor::OfferedRate;
 use crate::procarray::locks::{LockChoice, LockKind};
 use crate::procarray::{Ablations, MappingKind, PageSize, PgProfile, SlotOrder, UnknownMechanism};
 

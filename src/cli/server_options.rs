@@ -5,12 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::options::{VersionOptions, distinct};
-use crate::config::{
-    Auth, Combine, Disconnect, LogConnections, PgSource, Protocol, ServerConfig, StandingState,
-    Statement, Tls,
-};
+use crate::config::{Disconnect, Protocol, ServerConfig, Statement};
+use crate::config::{ServerChoice, ServerUrl};
+use crate::factor::Transport;
+use crate::factor::{Auth, Combine, LogConnections, PgSource, StandingState, Tls};
 use crate::server::ServerRequest;
-use crate::server::provision::{ServerChoice, ServerUrl, Transport};
 
 /// Options of the real server.
 #[derive(Debug, Clone, Args)]

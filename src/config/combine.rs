@@ -1,13 +1,13 @@
 //! Which combinations of a server's settings are levels: all that can exist, or each setting varied by itself.
 
-use super::{Combine, LogConnections, PgSource, ServerConfig, Tls};
-use crate::record::Factors;
-use crate::server::provision::{DEFAULT_PG_MAJOR, FIRST_WITH_ITERATIONS, Transport};
+use super::ServerConfig;
+use crate::factor::{
+    Combine, DEFAULT_PG_MAJOR, FIRST_WITH_ITERATIONS, FIRST_WITH_SETUP_DURATIONS, Factors,
+    LogConnections, PgSource, Tls, Transport,
+};
 
 /// `scram_iterations` before it was a setting: SCRAM_SHA_256_DEFAULT_ITERATIONS (scram-common.h).
 const ITERATIONS_BEFORE: u32 = 4096;
-/// First major version whose `log_connections` takes a list with `setup_durations`.
-pub const FIRST_WITH_SETUP_DURATIONS: u32 = 18;
 
 /// Takes out of a full cross what no server could have, and what `asked` does not ask for.
 pub(super) fn kept(levels: Vec<Factors>, asked: &ServerConfig) -> Vec<Factors> {
@@ -95,9 +95,10 @@ fn differing(base: &Factors, level: &Factors) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Auth, Config};
+    use crate::arm::Mode;
+    use crate::config::Config;
     use crate::experiment::{self, Scale};
-    use crate::record::Mode;
+    use crate::factor::Auth;
 
     fn levels(change: impl FnOnce(&mut ServerConfig)) -> Vec<String> {
         let mut config: Config =

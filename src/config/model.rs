@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, one_or_many};
+use crate::factor::Factors;
 use crate::procarray::locks::{LockChoice, LockKind};
 use crate::procarray::{Ablations, MappingKind, PageSize, PgProfile};
-use crate::record::Factors;
 
 /// What goes on beside readers and clients, in every arm of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -268,9 +268,9 @@ fn listed<T: ToString>(values: &[T]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arm::Mode;
     use crate::config::Config;
     use crate::experiment::{self, Scale};
-    use crate::record::Mode;
 
     fn config() -> Config {
         (experiment::find("churn-tail").unwrap().config)(Mode::Model, Scale::Quick)

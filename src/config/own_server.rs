@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{ClientRate, Config, ConfigError, ServerConfig};
 use crate::arm::Arm;
-use crate::load::OfferedRate;
-use crate::server::provision::{EndpointHost, ServerUrl};
+use crate::config::{EndpointHost, ServerUrl};
+use crate::factor::OfferedRate;
 
 /// Transactions per second offered where no rate is given.
 pub const GENTLE_CLIENT_RATE: f64 = 20.0;
@@ -146,9 +146,9 @@ pub(super) fn check_cap(config: &Config, server: &ServerConfig) -> Result<(), Co
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arm::Mode;
     use crate::execute::estimate;
     use crate::experiment::{self, Scale};
-    use crate::record::Mode;
 
     fn against(url: &str) -> Config {
         let mut config =

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::server_factors::{Auth, Combine, LogConnections, PgSource, StandingState, Tls};
 use super::{ConfigError, Disconnect, OwnServer, Protocol, Statement, one_or_many};
+use crate::factor::Factors;
+use crate::factor::Transport;
+use crate::factor::{Auth, Combine, LogConnections, PgSource, StandingState, Tls};
 use crate::procarray::PageSize;
-use crate::record::Factors;
-use crate::server::provision::Transport;
 
 /// Settings only a server run has. Lists make levels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -304,9 +304,9 @@ impl ServerConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arm::Mode;
     use crate::config::Config;
     use crate::experiment::{self, Scale};
-    use crate::record::Mode;
 
     fn server(change: impl FnOnce(&mut ServerConfig)) -> Config {
         let mut config =

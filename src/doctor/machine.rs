@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use nix::sys::resource::{Resource, getrlimit};
 
-use crate::load::keep_awake::{KeepAwake, KeepAwakeChoice};
-use crate::record::Mode;
+use crate::arm::Mode;
+use crate::config::KeepAwakeChoice;
+use crate::load::keep_awake::KeepAwake;
 
 use super::Check;
 

@@ -4,10 +4,12 @@ use super::churn_tail::default_model;
 use super::sweep_config::{SweepLength, base, lengths, not_measured};
 use super::{Answer, Experiment, Scale};
 use crate::arm::Arm;
-use crate::config::{ClientRate, Config, ModelConfig};
-use crate::load::OfferedRate;
+use crate::arm::Mode;
+use crate::config::{Config, ModelConfig};
+use crate::factor::ClientRate;
+use crate::factor::OfferedRate;
 use crate::procarray::PgProfile;
-use crate::record::{Mode, Role, Run};
+use crate::record::{Role, Run};
 use crate::stats::{RunSummary, merged_counters};
 
 pub(super) const EXPERIMENT: Experiment = Experiment {

@@ -4,11 +4,13 @@ use super::churn_tail::default_server;
 use super::sweep_config::{SweepLength, base, lengths};
 use super::{Answer, Experiment, Scale};
 use crate::arm::Arm;
-use crate::config::{Auth, ClientRate, Combine, Config, LogConnections, ServerConfig, Tls};
-use crate::load::OfferedRate;
-use crate::record::{Mode, Run};
+use crate::arm::Mode;
+use crate::config::{Config, ServerConfig};
+use crate::factor::OfferedRate;
+use crate::factor::Transport;
+use crate::factor::{Auth, ClientRate, Combine, LogConnections, Tls};
+use crate::record::Run;
 use crate::report::format::{difference, duration};
-use crate::server::provision::Transport;
 use crate::stats::{Anatomy, ConnectionPhase, Estimate, RunSummary, anatomies};
 
 /// Share of the whole that startup is predicted to exceed.

@@ -2,15 +2,18 @@
 
 use super::{Answer, Experiment, Scale};
 use crate::arm::Arm;
+use crate::arm::Mode;
+use crate::config::Arrivals;
+use crate::config::KeepAwakeChoice;
 use crate::config::{
-    Auth, Background, ClientRate, Combine, Config, Disconnect, LogConnections, ModelConfig,
-    OwnServer, Protocol, ServerConfig, StandingState, Statement, Tls, default_shared_buffers,
+    Background, Config, Disconnect, ModelConfig, OwnServer, Protocol, ServerConfig, Statement,
+    default_shared_buffers,
 };
-use crate::load::keep_awake::KeepAwakeChoice;
-use crate::load::{Arrivals, OfferedRate};
+use crate::factor::OfferedRate;
+use crate::factor::Transport;
+use crate::factor::{Auth, ClientRate, Combine, LogConnections, StandingState, Tls};
 use crate::procarray::{Ablations, MappingKind, PageSize, PgProfile, SlotOrder};
-use crate::record::{Mode, Run};
-use crate::server::provision::Transport;
+use crate::record::Run;
 use crate::stats::{RunSummary, Statistic, Verdict};
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
@@ -69,9 +72,9 @@ const QUICK_ARMS: [Arm; 7] = [
 ];
 
 fn config(mode: Mode, scale: Scale) -> Config {
-    let (arms, standing): (&[Arm], _) = match scale {
-        Scale::Quick => (&QUICK_ARMS, vec![0, 500]),
-        Scale::Full => (&Arm::ALL, vec![0, 2000]),
+    let (arms, standing) = match scale {
+        Scale::Quick => (QUICK_ARMS.to_vec(), vec![0, 500]),
+        Scale::Full => (Arm::all().collect(), vec![0, 2000]),
     };
     let (blocks, visits, block_ms, warmup_ms) = match (scale, mode) {
         (Scale::Quick, Mode::Server) => (9, 3, 500, 100),
@@ -88,7 +91,7 @@ fn config(mode: Mode, scale: Scale) -> Config {
     }
     Config {
         mode,
-        arms: arms.iter().copied().filter(|a| a.exists_in(mode)).collect(),
+        arms: arms.into_iter().filter(|a| a.exists_in(mode)).collect(),
         readers: 2,
         reader_rate: OfferedRate::PerSecond(1000.0),
         clients: 8,

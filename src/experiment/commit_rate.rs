@@ -4,10 +4,12 @@ use super::churn_tail::default_model;
 use super::sweep_config::{SweepLength, base, lengths};
 use super::{Answer, Experiment, Scale};
 use crate::arm::Arm;
+use crate::arm::Mode;
 use crate::config::{Background, Config, ModelConfig};
-use crate::load::OfferedRate;
+use crate::factor::Factors;
+use crate::factor::OfferedRate;
 use crate::procarray::PgProfile;
-use crate::record::{Factors, Mode, Run, SeriesKey};
+use crate::record::{Run, SeriesKey};
 use crate::report::sweep_words::{estimate_words, line_name};
 use crate::stats::{Along, Quantity, RunSummary, Statistic, Sweep, sweep_lines};
 

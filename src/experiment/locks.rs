@@ -3,12 +3,15 @@
 use super::churn_tail::default_model;
 use super::{Answer, Experiment, Scale};
 use crate::arm::Arm;
-use crate::config::{ClientRate, Config, ModelConfig};
-use crate::load::keep_awake::KeepAwakeChoice;
-use crate::load::{Arrivals, OfferedRate};
+use crate::arm::Mode;
+use crate::config::Arrivals;
+use crate::config::KeepAwakeChoice;
+use crate::config::{Config, ModelConfig};
+use crate::factor::ClientRate;
+use crate::factor::OfferedRate;
 use crate::procarray::SlotOrder;
 use crate::procarray::locks::{LockChoice, LockKind};
-use crate::record::{Mode, Run};
+use crate::record::Run;
 use crate::stats::{RunSummary, Verdict, conclusions};
 
 pub(super) const EXPERIMENT: Experiment = Experiment {

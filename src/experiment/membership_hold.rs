@@ -4,10 +4,13 @@ use super::churn_tail::default_model;
 use super::sweep_config::{SweepLength, base, lengths, not_measured};
 use super::{Answer, Experiment, Scale};
 use crate::arm::Arm;
-use crate::config::{ClientRate, Config, ModelConfig};
-use crate::load::OfferedRate;
+use crate::arm::Mode;
+use crate::config::{Config, ModelConfig};
+use crate::factor::ClientRate;
+use crate::factor::OfferedRate;
+use crate::factor::{Factor, Factors};
 use crate::procarray::{MappingKind, PageSize, PgProfile, SlotOrder};
-use crate::record::{Factor, Factors, Mode, Operation, Phase, Role, Run, SeriesKey};
+use crate::record::{Operation, Phase, Role, Run, SeriesKey};
 use crate::report::sweep_words::slope_words;
 use crate::stats::{Along, Estimate, Quantity, RunSummary, Statistic, Sweep, sweep_lines};
 

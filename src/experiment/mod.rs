@@ -12,8 +12,9 @@ mod pool;
 mod standing;
 mod sweep_config;
 
+use crate::arm::Mode;
 use crate::config::Config;
-use crate::record::{Mode, Run};
+use crate::record::Run;
 use crate::stats::{RunSummary, Sweep};
 
 /// How long an experiment may take.

@@ -3,11 +3,14 @@
 use super::churn_tail::default_server;
 use super::{Answer, Experiment, Scale};
 use crate::arm::Arm;
-use crate::config::{ClientRate, Config};
-use crate::load::keep_awake::KeepAwakeChoice;
-use crate::load::{Arrivals, OfferedRate};
+use crate::arm::Mode;
+use crate::config::Arrivals;
+use crate::config::Config;
+use crate::config::KeepAwakeChoice;
+use crate::factor::ClientRate;
+use crate::factor::OfferedRate;
 use crate::procarray::SlotOrder;
-use crate::record::{Mode, Run};
+use crate::record::Run;
 use crate::report::format::count;
 use crate::stats::{Estimate, LevelSummary, RunSummary, client_rate};
 

@@ -4,10 +4,12 @@ use super::churn_tail::{default_model, default_server};
 use super::sweep_config::{SweepLength, base, lengths};
 use super::{Answer, Experiment, Scale};
 use crate::arm::Arm;
+use crate::arm::Mode;
 use crate::config::{Background, Config, ModelConfig};
-use crate::load::OfferedRate;
+use crate::factor::OfferedRate;
+use crate::factor::{Factor, Factors};
 use crate::procarray::PgProfile;
-use crate::record::{Factor, Factors, Mode, Run, SeriesKey};
+use crate::record::{Run, SeriesKey};
 use crate::report::sweep_words::{line_name, slope_words};
 use crate::stats::{Along, Estimate, Quantity, RunSummary, Statistic, Sweep, sweep_lines};
 

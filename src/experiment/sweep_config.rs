@@ -1,10 +1,12 @@
 //! What the experiments that sweep a factor have in common.
 
-use crate::config::{ClientRate, Config};
-use crate::load::keep_awake::KeepAwakeChoice;
-use crate::load::{Arrivals, OfferedRate};
+use crate::arm::Mode;
+use crate::config::Arrivals;
+use crate::config::Config;
+use crate::config::KeepAwakeChoice;
+use crate::factor::ClientRate;
+use crate::factor::OfferedRate;
 use crate::procarray::SlotOrder;
-use crate::record::Mode;
 
 /// How much is measured at each level.
 pub(super) struct SweepLength {

@@ -1,8 +1,8 @@
 //! The clients' rate at each level.
 
-use super::schedule::OfferedRate;
-use crate::config::ClientRate;
-use crate::record::Factors;
+use crate::factor::ClientRate;
+use crate::factor::Factors;
+use crate::factor::OfferedRate;
 
 /// What `auto` is a share of: half of what the weakest arm sustains.
 const AUTO_SHARE: f64 = 0.5;

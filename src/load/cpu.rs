@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use nix::sys::resource::{UsageWho, getrusage};
 
 use crate::cgroup;
-use crate::load::{Clock, MonotonicClock};
+use crate::clock::{Clock, MonotonicClock};
 use crate::procfs::{self, ServerTasks, TaskCpu};
 use crate::record::{BlockCpu, BlockRecord, CpuGroup, Role, Throttling};
 

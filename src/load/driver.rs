@@ -9,9 +9,8 @@ use super::client_rates::ClientRates;
 use super::plan::{BlockSpec, Plan, Visit};
 use super::progress::Progress;
 use crate::arm::Arm;
-use crate::record::{
-    AbsentArm, AbsentLevel, Block, Factor, Factors, RunStatus, ServerProvenance, arm_label, varying,
-};
+use crate::factor::{Factor, Factors, varying};
+use crate::record::{AbsentArm, AbsentLevel, Block, RunStatus, ServerProvenance, arm_label};
 
 /// What a mode supplies: fresh starts and single blocks.
 pub trait Bench {
@@ -338,7 +337,7 @@ mod tests {
         let arms = [Arm::Quiet, Arm::KeptOpen, Arm::Unpooled];
         let plan = Plan::new(&PlanShape {
             arms: &arms,
-            levels: &[0, 10].map(crate::record::Factors::standing),
+            levels: &[0, 10].map(crate::factor::Factors::standing),
             blocks: 4,
             visits: 2,
             seed: 9,

@@ -13,74 +13,23 @@
 //!   children then wait for whole ticks. So spinners are not used beside a server
 //!   unless asked for by name (METHODOLOGY.md has the measurement).
 
-use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use serde::{Deserialize, Serialize};
 use thread_priority::ThreadPriority;
 use thread_priority::unix::{
     NormalThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy,
     thread_native_id,
 };
 
-use crate::record::Mode;
+use crate::arm::Mode;
+use crate::config::KeepAwakeChoice;
 
 /// The kernel's wake-up time request: 4 bytes, microseconds, held while open.
 const CPU_DMA_LATENCY: &str = "/dev/cpu_dma_latency";
-
-/// Whether and how cores are kept awake.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum KeepAwakeChoice {
-    /// By power management where allowed; else by spinners in the model and not
-    /// at all beside a server.
-    Auto,
-    /// By power management.
-    PowerManagement,
-    /// By SCHED_IDLE spinners.
-    Spinners,
-    /// Not at all.
-    Off,
-}
-
-impl KeepAwakeChoice {
-    /// The name used on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            KeepAwakeChoice::Auto => "auto",
-            KeepAwakeChoice::PowerManagement => "pm",
-            KeepAwakeChoice::Spinners => "spin",
-            KeepAwakeChoice::Off => "off",
-        }
-    }
-}
-
-impl fmt::Display for KeepAwakeChoice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl FromStr for KeepAwakeChoice {
-    type Err = String;
-
-    fn from_str(s: &str) -> Result<Self, Self::Err> {
-        match s {
-            "auto" | "on" => Ok(KeepAwakeChoice::Auto),
-            "pm" => Ok(KeepAwakeChoice::PowerManagement),
-            "spin" => Ok(KeepAwakeChoice::Spinners),
-            "off" => Ok(KeepAwakeChoice::Off),
-            _ => Err(format!(
-                "'{s}' is not a way to keep cores awake: choose from auto, pm, spin, off"
-            )),
-        }
-    }
-}
 
 /// Keeps the cores awake until it is dropped.
 #[derive(Debug)]

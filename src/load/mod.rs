@@ -2,8 +2,6 @@
 
 pub mod cancel;
 pub mod client_rates;
-pub mod clock;
-pub mod connection_cost;
 pub mod cpu;
 pub mod driver;
 pub mod keep_awake;
@@ -16,6 +14,5 @@ pub mod worker;
 
 pub use cancel::Cancel;
 pub use client_rates::ClientRates;
-pub use clock::{Clock, ClockQuality, MonotonicClock};
-pub use schedule::{Arrivals, OfferedRate, Schedule, derive_seed};
+pub use schedule::Schedule;
 pub use worker::{Begun, Due, Next, Window, Worker};

@@ -6,9 +6,9 @@ use rand::seq::SliceRandom;
 use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
 
-use super::schedule::derive_seed;
 use crate::arm::Arm;
-use crate::record::Factors;
+use crate::factor::Factors;
+use crate::seed::derive_seed;
 
 /// One block to be run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,14 +61,6 @@ pub struct PlanShape<'a> {
     pub seed: u64,
 }
 
-/// The arm whose twin gives the noise floor: `kept-open` where it runs.
-pub fn baseline(arms: &[Arm]) -> Option<Arm> {
-    [Arm::KeptOpen, Arm::Quiet]
-        .into_iter()
-        .find(|a| arms.contains(a))
-        .or_else(|| arms.first().copied())
-}
-
 impl Plan {
     /// Lays out the run. Each cycle visits every level once, in random order;
     /// rounds are spread evenly over the cycles; each round holds every arm and
@@ -77,7 +69,7 @@ impl Plan {
         let mut rng = Pcg64::seed_from_u64(derive_seed(shape.seed, &[0x504C_414E]));
         let cycles = shape.visits.clamp(1, shape.blocks.max(1));
         let mut contenders: Vec<(Arm, bool)> = shape.arms.iter().map(|&a| (a, false)).collect();
-        contenders.extend(baseline(shape.arms).map(|a| (a, true)));
+        contenders.extend(Arm::baseline(shape.arms).map(|a| (a, true)));
 
         let mut plan = Plan { visits: Vec::new() };
         let mut index = 0;
@@ -137,9 +129,9 @@ mod tests {
 
     #[test]
     fn every_round_holds_every_arm_and_the_twin_once() {
-        let plan = shape(&Arm::ALL, 1);
+        let plan = shape(&Arm::all().collect::<Vec<_>>(), 1);
         assert_eq!(plan.visits.len(), 6);
-        let all = 2 * 8 * (Arm::ALL.len() + 1);
+        let all = 2 * 8 * (Arm::all().count() + 1);
         assert_eq!(plan.block_count(), all);
         let mut rounds: BTreeMap<(Factors, u32), Vec<(Arm, bool)>> = BTreeMap::new();
         let mut visits_of_round: BTreeMap<(Factors, u32), u32> = BTreeMap::new();
@@ -161,7 +153,7 @@ mod tests {
         assert_eq!(rounds.len(), 16);
         for mut arms in rounds.into_values() {
             arms.sort();
-            let mut expected: Vec<_> = Arm::ALL.iter().map(|&a| (a, false)).collect();
+            let mut expected: Vec<_> = Arm::all().map(|a| (a, false)).collect();
             expected.push((Arm::KeptOpen, true));
             expected.sort();
             assert_eq!(arms, expected);
@@ -176,8 +168,14 @@ mod tests {
 
     #[test]
     fn the_seed_fixes_the_order_and_another_seed_changes_it() {
-        assert_eq!(shape(&Arm::ALL, 1), shape(&Arm::ALL, 1));
-        assert_ne!(shape(&Arm::ALL, 1), shape(&Arm::ALL, 2));
+        assert_eq!(
+            shape(&Arm::all().collect::<Vec<_>>(), 1),
+            shape(&Arm::all().collect::<Vec<_>>(), 1)
+        );
+        assert_ne!(
+            shape(&Arm::all().collect::<Vec<_>>(), 1),
+            shape(&Arm::all().collect::<Vec<_>>(), 2)
+        );
     }
 
     #[test]

@@ -1,88 +1,9 @@
 //! When each operation is due: open-loop arrivals, or a closed loop.
 
-use std::fmt;
-use std::str::FromStr;
-
+use crate::config::Arrivals;
+use crate::factor::OfferedRate;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
-use serde::{Deserialize, Serialize};
-
-/// How arrivals of a paced load are spaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Arrivals {
-    /// Independent arrivals with exponential gaps (the default).
-    Poisson,
-    /// Equal gaps, with a random phase for each worker.
-    Even,
-}
-
-/// The offered rate of one role, total over its workers.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum OfferedRate {
-    /// Closed loop: the next operation starts when the last one has ended.
-    Max,
-    /// Open loop at this many operations per second.
-    PerSecond(f64),
-}
-
-/// Rates that can be offered, per second: one operation in a quarter of an hour to one in 100 ns.
-const RATES: std::ops::RangeInclusive<f64> = 0.001..=10_000_000.0;
-
-impl OfferedRate {
-    /// The rate in operations per second; `None` for a closed loop.
-    pub fn per_second(self) -> Option<f64> {
-        match self {
-            OfferedRate::Max => None,
-            OfferedRate::PerSecond(rate) => Some(rate),
-        }
-    }
-}
-
-impl OfferedRate {
-    /// A share (0 to 1) of this rate.
-    pub fn share(self, share: f64) -> Self {
-        match self {
-            OfferedRate::Max => OfferedRate::Max,
-            OfferedRate::PerSecond(rate) => OfferedRate::PerSecond(rate * share),
-        }
-    }
-}
-
-impl fmt::Display for OfferedRate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            OfferedRate::Max => f.write_str("max (closed loop)"),
-            OfferedRate::PerSecond(rate) => write!(f, "{rate:.0}/s"),
-        }
-    }
-}
-
-impl FromStr for OfferedRate {
-    type Err = String;
-
-    fn from_str(s: &str) -> Result<Self, Self::Err> {
-        if s == "max" {
-            return Ok(OfferedRate::Max);
-        }
-        let rate: f64 = s.trim_end_matches("/s").parse().map_err(|_| {
-            format!("'{s}' is not a rate: give operations per second (200) or 'max'")
-        })?;
-        if !(rate.is_finite() && rate > 0.0) {
-            return Err(format!("a rate must be greater than zero, not {s}"));
-        }
-        // Outside of this the gaps between arrivals over- or underflow.
-        if !RATES.contains(&rate) {
-            return Err(format!(
-                "a rate must lie between {} and {} per second, not {s}: 'max' is as fast as possible",
-                RATES.start(),
-                RATES.end()
-            ));
-        }
-        Ok(OfferedRate::PerSecond(rate))
-    }
-}
 
 /// The due times of one worker, in ns after the block's start.
 #[derive(Debug, Clone)]
@@ -148,20 +69,6 @@ fn exponential(rng: &mut Pcg64, mean: f64) -> f64 {
     -(1.0 - rng.random::<f64>()).ln() * mean
 }
 
-/// A seed for one stream of random numbers, derived from the run's seed and a
-/// path of indices (block, role, worker). SplitMix64 over the path, so that
-/// neighbouring indices give unrelated streams.
-pub fn derive_seed(seed: u64, path: &[u64]) -> u64 {
-    path.iter().fold(seed, |state, &part| {
-        let mut z = state
-            .wrapping_add(part.wrapping_mul(0x9E37_79B9_7F4A_7C15))
-            .wrapping_add(0x9E37_79B9_7F4A_7C15);
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -201,16 +108,6 @@ mod tests {
         assert_eq!(total, 1000);
     }
 
-    #[test]
-    fn rates_are_read_as_people_write_them() {
-        assert_eq!("max".parse(), Ok(OfferedRate::Max));
-        assert_eq!("200".parse(), Ok(OfferedRate::PerSecond(200.0)));
-        assert_eq!("200/s".parse(), Ok(OfferedRate::PerSecond(200.0)));
-        for bad in ["-5", "0", "fast", "NaN", "inf", ""] {
-            assert!(bad.parse::<OfferedRate>().is_err(), "{bad}");
-        }
-    }
-
     proptest! {
         #[test]
         fn due_times_never_go_backwards(seed: u64, rate in 1.0f64..1e6, even: bool) {
@@ -223,13 +120,6 @@ mod tests {
                 last = next;
                 s.advance();
             }
-        }
-
-        #[test]
-        fn derived_seeds_differ(seed: u64, a in 0u64..1000, b in 0u64..1000) {
-            prop_assume!(a != b);
-            prop_assert_ne!(derive_seed(seed, &[a]), derive_seed(seed, &[b]));
-            prop_assert_ne!(derive_seed(seed, &[a, b]), derive_seed(seed, &[b, a]));
         }
     }
 }

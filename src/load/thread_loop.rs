@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::cancel::Cancel;
-use super::clock::{Clock, MonotonicClock};
 use super::worker::{Next, Worker};
+use crate::clock::{Clock, MonotonicClock};
 use crate::record::ErrorClass;
 
 /// How long before the due instant sleeping ends and spinning begins. A sleep
@@ -150,8 +150,10 @@ fn wait_until(clock: &impl Idling, at_ns: u64, cancel: &Cancel) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::clock::fake::FakeClock;
-    use crate::load::{Arrivals, OfferedRate, Schedule, Window};
+    use crate::clock::fake::FakeClock;
+    use crate::config::Arrivals;
+    use crate::factor::OfferedRate;
+    use crate::load::{Schedule, Window};
     use crate::record::{
         BlockRecord, ClockKind, Operation, Phase, Role, SeriesHistogram, SeriesKey,
     };

@@ -13,7 +13,7 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 use tokio::io::unix::AsyncFd;
 
 use super::cancel::Cancel;
-use super::clock::{Clock, MonotonicClock};
+use crate::clock::{Clock, MonotonicClock};
 
 /// An absolute high-resolution timer on CLOCK_MONOTONIC.
 #[derive(Debug)]

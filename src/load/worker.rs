@@ -252,9 +252,10 @@ impl Worker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::clock::Clock;
-    use crate::load::clock::fake::FakeClock;
-    use crate::load::schedule::{Arrivals, OfferedRate};
+    use crate::clock::Clock;
+    use crate::clock::fake::FakeClock;
+    use crate::config::Arrivals;
+    use crate::factor::OfferedRate;
     use crate::record::{BlockRecord, SeriesHistogram};
 
     const MS: u64 = 1_000_000;

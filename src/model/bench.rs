@@ -7,18 +7,18 @@ use super::accounting::LockRules;
 use super::counters::counters;
 use super::visit::{AnyVisit, BlockOrder, Measured, Opener, Sampling};
 use crate::arm::Arm;
+use crate::clock::{Clock, ClockQuality, MonotonicClock};
 use crate::config::{Config, ModelConfig};
+use crate::factor::Factors;
+use crate::factor::OfferedRate;
 use crate::load::cpu::{CpuReading, Watched};
 use crate::load::driver::{Bench, Failure};
 use crate::load::plan::{BlockSpec, Visit};
-use crate::load::{
-    Cancel, ClientRates, Clock, ClockQuality, MonotonicClock, OfferedRate, derive_seed,
-};
+use crate::load::{Cancel, ClientRates};
 use crate::procarray::PageSize;
 use crate::procarray::faults::reading_cost_ns;
-use crate::record::{
-    AbsentArm, AbsentLevel, Block, BlockCpu, Factors, Role, RoleTally, ServerProvenance,
-};
+use crate::record::{AbsentArm, AbsentLevel, Block, BlockCpu, Role, RoleTally, ServerProvenance};
+use crate::seed::derive_seed;
 
 /// Closed-loop calibration of one arm: warm-up and measured time.
 const CALIBRATION_NS: (u64, u64) = (20_000_000, 150_000_000);

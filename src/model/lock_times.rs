@@ -1,6 +1,7 @@
 //! Wait and hold of ProcArrayLock in one operation, timed and recorded.
 
-use crate::load::{Clock, MonotonicClock, Worker};
+use crate::clock::{Clock, MonotonicClock};
+use crate::load::Worker;
 use crate::procarray::{LockName, LockProbe};
 use crate::record::{Operation, Phase, Role, SeriesId, SeriesKey};
 

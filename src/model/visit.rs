@@ -14,14 +14,15 @@ use super::operation_counts::OperationCounts;
 use super::reader::ReaderRole;
 use super::worker_thread::{Finished, carry_out};
 use crate::arm::Arm;
+use crate::clock::{Clock, MonotonicClock};
 use crate::config::{Config, ModelConfig};
+use crate::factor::OfferedRate;
 use crate::load::driver::Failure;
-use crate::load::{
-    Cancel, Clock, MonotonicClock, OfferedRate, Schedule, Window, Worker, derive_seed,
-};
+use crate::load::{Cancel, Schedule, Window, Worker};
 use crate::procarray::locks::{LockExtremes, LockVisitor, SharedExclusiveLock};
 use crate::procarray::{NoProbe, ProcArray, ProcArrayConfig, ProcArrayCounts, SlotOrder};
 use crate::record::{BlockRecord, Operation, Role};
+use crate::seed::derive_seed;
 
 /// From the order to the start of the load: threads are started meanwhile.
 const LEAD_NS: u64 = 20_000_000;

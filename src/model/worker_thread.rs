@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::operation_counts::OperationCounts;
-use crate::load::clock::thread_cpu_ns;
+use crate::clock::thread_cpu_ns;
+use crate::clock::{Clock, MonotonicClock};
 use crate::load::thread_loop::{ThreadOperation, drive};
-use crate::load::{Cancel, Clock, MonotonicClock, Window, Worker};
+use crate::load::{Cancel, Window, Worker};
 use crate::record::{Recorder, Role, RoleTally};
 
 /// What one worker thread hands back.

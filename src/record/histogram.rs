@@ -145,7 +145,7 @@ impl SeriesHistogram {
     /// The value in ns at percentile `p` (0 to 100): the least recorded value
     /// such that at least that share of samples is not above it. `None` if empty.
     pub fn percentile_ns(&self, p: f64) -> Option<u64> {
-        crate::stats::percentile_of_buckets(&self.buckets(), p)
+        super::percentile::percentile_of_buckets(&self.buckets(), p)
     }
 
     /// Mean in ns; `None` if empty.

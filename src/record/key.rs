@@ -3,33 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::names::named_enum;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-macro_rules! named {
-    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
-        $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        pub enum $name { $($(#[$vmeta])* #[serde(rename = $text)] $variant),+ }
-
-        impl $name {
-            /// The name used in files.
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$variant => $text),+ }
-            }
-            fn parse(text: &str) -> Option<Self> {
-                match text { $($text => Some(Self::$variant),)+ _ => None }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.pad(self.name()) }
-        }
-    };
-}
-
-named! {
+named_enum! {
     /// Whose operation it is.
-    Role {
+    pub enum Role: "role" {
         /// A foreground reader: the victim whose tail is quoted.
         Reader = "reader",
         /// A client: does transactions in the way its arm says.
@@ -45,9 +24,9 @@ named! {
     }
 }
 
-named! {
+named_enum! {
     /// What is done.
-    Operation {
+    pub enum Operation: "operation" {
         /// One statement of a foreground reader.
         Statement = "statement",
         /// One whole client transaction, connection included where the arm connects.
@@ -81,9 +60,9 @@ named! {
     }
 }
 
-named! {
+named_enum! {
     /// Which part of the operation.
-    Phase {
+    pub enum Phase: "phase" {
         /// All of it.
         Total = "total",
         /// Waiting for the lock.
@@ -105,9 +84,9 @@ named! {
     }
 }
 
-named! {
+named_enum! {
     /// From which instant the time is counted.
-    ClockKind {
+    pub enum ClockKind: "clock" {
         /// From the scheduled instant: what a user would have waited.
         Response = "response",
         /// From the instant the operation was begun.
@@ -186,10 +165,10 @@ impl FromStr for SeriesKey {
             return Err(bad());
         };
         Ok(SeriesKey {
-            role: Role::parse(role).ok_or_else(bad)?,
-            operation: Operation::parse(operation).ok_or_else(bad)?,
-            phase: Phase::parse(phase).ok_or_else(bad)?,
-            clock: ClockKind::parse(clock).ok_or_else(bad)?,
+            role: role.parse().map_err(|_| bad())?,
+            operation: operation.parse().map_err(|_| bad())?,
+            phase: phase.parse().map_err(|_| bad())?,
+            clock: clock.parse().map_err(|_| bad())?,
         })
     }
 }

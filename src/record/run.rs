@@ -1,43 +1,17 @@
 //! The run: one execution of one experiment in one mode. Immutable once merged.
 
-use std::collections::BTreeMap;
-use std::fmt;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{BlockCpu, Factors, Provenance, Role, RoleTally, SeriesHistogram, SeriesKey};
-use crate::arm::Arm;
+use super::{BlockCpu, Provenance, Role, RoleTally, SeriesHistogram, SeriesKey};
+use crate::arm::{Arm, Mode};
+use crate::clock::ClockQuality;
 use crate::config::Config;
-use crate::load::ClockQuality;
+use crate::factor::{Factor, Factors, varying};
 
 /// Version of the run file's layout. A file of another version is refused.
 pub const SCHEMA_VERSION: u32 = 1;
-
-/// Where the operations run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Mode {
-    /// The modelled ProcArray in this process.
-    Model,
-    /// A real PostgreSQL server.
-    Server,
-}
-
-impl Mode {
-    /// The name used in files and figures.
-    pub fn name(self) -> &'static str {
-        match self {
-            Mode::Model => "model",
-            Mode::Server => "server",
-        }
-    }
-}
-
-impl fmt::Display for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
 
 /// Whether the run did everything it had planned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -222,5 +196,77 @@ impl Run {
             RunStatus::Complete => None,
             RunStatus::Partial { reason } => Some(reason),
         }
+    }
+}
+
+/// The levels at which several runs are laid side by side, and the factors that
+/// name them beside standing connections: those that vary within at least one
+/// run. A run without such a factor (a server has no choice of lock) stands
+/// beside every value of it; see [`Factors::agrees_with`].
+pub fn levels_side_by_side(runs: &[&Run]) -> (Vec<Factors>, Vec<Factor>) {
+    let within: BTreeSet<Factor> = runs.iter().flat_map(|r| varying(&r.levels())).collect();
+    let within: Vec<Factor> = within.into_iter().collect();
+    let mut keys: Vec<Factors> = Vec::new();
+    for run in runs {
+        for level in run.levels() {
+            let key = level.only(&within);
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+    }
+    // One that names fewer factors stands beside those that name more.
+    let all = keys.clone();
+    keys.retain(|k| {
+        !all.iter()
+            .any(|other| other.named() > k.named() && other.agrees_with(k))
+    });
+    keys.sort_by_key(|k| k.standing);
+    (keys, within)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::sample_run;
+
+    fn with_lock(standing: u32, lock: &str) -> Factors {
+        Factors {
+            lock: Some(lock.to_owned()),
+            ..Factors::standing(standing)
+        }
+    }
+
+    /// A run whose blocks are under every one of `locks`.
+    fn run_under(locks: &[&str]) -> Run {
+        let mut run = sample_run(2);
+        let blocks = std::mem::take(&mut run.blocks);
+        for lock in locks {
+            for block in &blocks {
+                let mut block = block.clone();
+                block.factors.lock = Some((*lock).to_owned());
+                run.blocks.push(block);
+            }
+        }
+        run
+    }
+
+    #[test]
+    fn runs_that_differ_in_a_constant_factor_meet_at_standing_connections() {
+        let (a, b) = (run_under(&["std"]), run_under(&["sharded"]));
+        let (levels, named) = levels_side_by_side(&[&a, &b]);
+        assert_eq!(levels, [Factors::standing(0), Factors::standing(10)]);
+        assert_eq!(named, []);
+    }
+
+    #[test]
+    fn a_run_without_the_factor_stands_beside_every_value_of_it() {
+        let (model, server) = (run_under(&["std", "sharded"]), sample_run(2));
+        let (levels, named) = levels_side_by_side(&[&server, &model]);
+        assert_eq!(named, [Factor::Lock]);
+        assert_eq!(levels.len(), 4);
+        assert!(levels.contains(&with_lock(10, "std")));
+        assert!(server.levels()[0].agrees_with(&with_lock(0, "std")));
+        assert!(!with_lock(0, "std").agrees_with(&with_lock(0, "sharded")));
     }
 }

@@ -210,7 +210,7 @@ fn rows(run: &Run, summary: &RunSummary) -> Option<TextTable> {
 mod tests {
     use super::*;
     use crate::arm::Arm;
-    use crate::record::Mode;
+    use crate::arm::Mode;
     use crate::stats::summarize;
     use crate::testing::run_under_locks;
 

@@ -8,10 +8,10 @@ use super::format::{difference, duration};
 use super::level_title::{level_title, short_title};
 use super::text_table::TextTable;
 use crate::arm::Arm;
-use crate::record::{Factor, Run};
-use crate::stats::{
-    ContenderSummary, Contrast, LevelSummary, RunSummary, Statistic, Verdict, percentile_name,
-};
+use crate::factor::Factor;
+use crate::record::Run;
+use crate::record::percentile_name;
+use crate::stats::{ContenderSummary, Contrast, LevelSummary, RunSummary, Statistic, Verdict};
 
 /// What is told of every cell: churn against the same transactions without it, against a bare fork, and
 /// against the same CPU without the ProcArray.

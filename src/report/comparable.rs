@@ -1,7 +1,9 @@
 //! Which runs may be laid side by side, and why others may not.
 
-use crate::load::plan::baseline;
-use crate::record::{Factor, Factors, Mode, Run, levels_side_by_side};
+use crate::arm::Arm;
+use crate::arm::Mode;
+use crate::factor::{Factor, Factors};
+use crate::record::{Run, levels_side_by_side};
 use crate::stats::quoted_series;
 
 /// Why runs are not compared.
@@ -156,7 +158,7 @@ fn same_mode(a: &Run, b: &Run) -> Result<(), Incomparable> {
         );
     }
     let base = |run: &Run| {
-        baseline(&run.config.arms).map_or_else(|| "none".to_owned(), |arm| arm.to_string())
+        Arm::baseline(&run.config.arms).map_or_else(|| "none".to_owned(), |arm| arm.to_string())
     };
     if base(a) != base(b) {
         return differ("different baselines", base(a), base(b));
@@ -210,7 +212,7 @@ fn same_mode(a: &Run, b: &Run) -> Result<(), Incomparable> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::OfferedRate;
+    use crate::factor::OfferedRate;
     use crate::record::SeriesKey;
     use crate::testing::sample_run;
 

@@ -17,14 +17,13 @@ use super::phases::phase_csv;
 use super::run_export::series_csv;
 use super::sweep_drawing::sweep_figures;
 use crate::arm::Arm;
+use crate::arm::Mode;
 use crate::experiment::{has_costs, has_phases, is_contrast};
-use crate::load::plan::baseline;
-use crate::record::{
-    Block, Factor, Factors, Mode, Run, SeriesHistogram, levels_side_by_side, write_atomically,
-};
+use crate::factor::{Factor, Factors};
+use crate::record::{Block, Run, SeriesHistogram, levels_side_by_side, write_atomically};
+use crate::record::{percentile_name, samples_above};
 use crate::stats::{
-    ContenderSummary, LevelSummary, RunSummary, Severity, Statistic, estimates, percentile_name,
-    quoted_series, samples_above,
+    ContenderSummary, LevelSummary, RunSummary, Severity, Statistic, estimates, quoted_series,
 };
 
 /// A run with its summary.
@@ -204,7 +203,7 @@ fn panel(run: &Run, level: &LevelSummary, title: String) -> Option<PercentilePan
         .filter(|c| !c.twin)
         .filter_map(|c| curve(run, c, &run.blocks_of(c.arm, false, &level.factors)))
         .collect();
-    let base = baseline(&run.config.arms)?;
+    let base = Arm::baseline(&run.config.arms)?;
     let reference = curves.iter().find(|c| c.arm_index == base.index());
     let floors: Vec<(f64, f64)> = level
         .noise
@@ -265,7 +264,7 @@ pub fn response_times(items: &[Summarized<'_>], redraw: &str) -> Option<Percenti
 /// Every arm's excess over the run's own kept-open, at the quoted percentile.
 pub fn excess(items: &[Summarized<'_>], redraw: &str) -> Option<ContrastFigure> {
     let (first, _) = items.first()?;
-    let base = baseline(&first.config.arms)?;
+    let base = Arm::baseline(&first.config.arms)?;
     let statistic = Statistic::Percentile(first.config.quoted_percentile);
     let runs: Vec<&Run> = items.iter().map(|i| i.0).collect();
     let (levels, named) = levels_side_by_side(&runs);
@@ -320,8 +319,7 @@ fn excess_group(
             caution: caution(contender),
         })
     };
-    let rows = Arm::ALL
-        .into_iter()
+    let rows = Arm::all()
         .filter_map(|arm| {
             let marks: Vec<ContrastMark> = levels
                 .iter()

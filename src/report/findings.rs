@@ -6,8 +6,10 @@ use super::format::{count, difference, duration};
 use super::level_title::{level_title, short_title};
 use super::survival;
 use crate::arm::Arm;
+use crate::arm::Mode;
 use crate::experiment::is_contrast;
-use crate::record::{Factors, Mode, Run};
+use crate::factor::Factors;
+use crate::record::Run;
 use crate::stats::{Contrast, LevelSummary, RunSummary, Statistic, Verdict};
 
 /// The findings alone, one sentence each.

@@ -1,7 +1,7 @@
 //! How a level is called: standing connections always, other factors where they vary.
 
 use super::format::count;
-use crate::record::{Factor, Factors};
+use crate::factor::{Factor, Factors};
 
 /// `500 standing connections, lock std`.
 pub(super) fn level_title(level: &Factors, varying: &[Factor]) -> String {

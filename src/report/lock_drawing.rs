@@ -4,7 +4,8 @@ use super::drawings::{Summarized, caution};
 use super::figure::{TailColumn, TailFigure, TailMark, TailRow};
 use super::footer::footer;
 use crate::arm::Arm;
-use crate::stats::{LockLevel, SeriesTail, lock_levels, percentile_name};
+use crate::record::percentile_name;
+use crate::stats::{LockLevel, SeriesTail, lock_levels};
 
 /// Percentiles that are drawn, where the samples carry them.
 const DRAWN: [f64; 4] = [50.0, 90.0, 99.0, 99.9];

@@ -5,9 +5,9 @@ use super::figure::{Bar, BarGroup, BarSegment, StackedBarFigure};
 use super::footer::footer;
 use super::level_title::level_title;
 use super::phases::setup_parts;
-use crate::config::{LogConnections, Tls};
 use crate::experiment::has_phases;
-use crate::record::{Factor, Factors};
+use crate::factor::{Factor, Factors};
+use crate::factor::{LogConnections, Tls};
 use crate::stats::{Anatomy, anatomies};
 
 /// Factors that head a group of bars instead of naming one.

@@ -5,7 +5,8 @@ use super::format::{count, duration};
 use super::level_title::level_title;
 use super::text_table::TextTable;
 use crate::experiment::has_phases;
-use crate::record::{Factor, Run};
+use crate::factor::Factor;
+use crate::record::Run;
 use crate::stats::{Anatomy, ConnectionPhase, Estimate, RunSummary, SetupAccount, anatomies};
 
 const CAPTION: &str = "Phases of a connection, by the client's clock; means add up to the whole, percentiles do not. Where the server logged its own account of the same connections it stands below";

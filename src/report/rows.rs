@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::load::plan::baseline;
+use crate::arm::Arm;
 use crate::record::{CpuGroup, Role, Run};
 use crate::stats::{RunSummary, cpu_per_transaction};
 
@@ -98,7 +98,7 @@ pub struct SummaryRow {
 /// Every statistic of a run.
 pub fn summary_rows(run: &Run, summary: &RunSummary) -> Vec<SummaryRow> {
     let mut rows = Vec::new();
-    let base = baseline(&run.config.arms);
+    let base = Arm::baseline(&run.config.arms);
     for level in &summary.levels {
         for contender in &level.contenders {
             let client = contender

@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 use super::export::{LogInterval, hgrm, hlog, percentile_csv};
 use super::level_title::short_title;
 use super::rows::{summary_csv, summary_rows};
-use crate::record::{Block, Factor, Run, SeriesKey, varying};
+use crate::factor::{Factor, varying};
+use crate::record::{Block, Run, SeriesKey};
 use crate::stats::{RunSummary, summarize};
 
 /// What `export` can write.

@@ -12,10 +12,12 @@ use super::lock_table::lock_tables_markdown;
 use super::phases::phase_tables_markdown;
 use super::sweep_words::sweep_tables_markdown;
 use super::table::level_pacing;
+use crate::arm::Arm;
+use crate::arm::Mode;
 use crate::experiment::{Experiment, is_contrast};
-use crate::load::plan::baseline;
+use crate::factor::Factor;
 use crate::procarray::MappingKind;
-use crate::record::{ClockKind, Factor, Mode, Run};
+use crate::record::{ClockKind, Run};
 use crate::stats::{RunSummary, Severity, Statistic};
 
 /// More arms and levels than this are counted instead of named.
@@ -244,7 +246,7 @@ fn other_locks(run: &Run) -> Vec<&'static str> {
 }
 
 pub(super) fn number_table(run: &Run, summary: &RunSummary) -> String {
-    let base = baseline(&run.config.arms);
+    let base = Arm::baseline(&run.config.arms);
     let clock = summary
         .levels
         .iter()

@@ -4,7 +4,7 @@ use super::drawings::Summarized;
 use super::figure::{SweepCurve, SweepDot, SweepFigure, SweepPanel, SweepUnit, SweepX};
 use super::footer::footer;
 use super::sweep_words::{LineNames, slope_words, sweeps_of};
-use crate::record::{Factor, Factors};
+use crate::factor::{Factor, Factors};
 use crate::stats::{Along, Quantity, Sweep, SweepLine, sweep_lines};
 
 /// Most panels of one figure.
@@ -36,7 +36,7 @@ fn figures(item: Summarized<'_>, sweep: &Sweep, redraw: &str) -> Vec<(String, Sw
             None => panels.push((key, vec![line])),
         }
     }
-    let varying = crate::record::varying(panels.iter().map(|p| &p.0));
+    let varying = crate::factor::varying(panels.iter().map(|p| &p.0));
     let looks = Looks::of(&lines, &names, &own);
     let drawn: Vec<SweepPanel> = panels
         .iter()

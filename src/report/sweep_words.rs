@@ -3,7 +3,8 @@
 use super::format::{count, difference, duration};
 use super::text_table::TextTable;
 use crate::experiment;
-use crate::record::{Factor, Factors, Run, varying};
+use crate::factor::{Factor, Factors, varying};
+use crate::record::Run;
 use crate::stats::{Along, Estimate, Quantity, RunSummary, Sweep, SweepLine, sweep_lines};
 
 /// The sweeps that a run's experiment asks for; none for other runs.

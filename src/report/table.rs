@@ -4,8 +4,9 @@ use comfy_table::{Cell, CellAlignment, Row, Table};
 
 use super::format;
 use super::level_title::{factor_cells, level_title};
-use crate::load::plan::baseline;
-use crate::record::{ClockKind, Factors, Run, SeriesKey, levels_side_by_side};
+use crate::arm::Arm;
+use crate::factor::Factors;
+use crate::record::{ClockKind, Run, SeriesKey, levels_side_by_side};
 use crate::stats::{ContenderSummary, Estimate, LevelSummary, RunSummary, Severity, Statistic};
 
 /// A table of one run: every arm at every level.
@@ -34,7 +35,7 @@ pub fn run_table(run: &Run, summary: &RunSummary) -> String {
 }
 
 fn level_table(run: &Run, level: &LevelSummary) -> Table {
-    let base = baseline(&run.config.arms);
+    let base = Arm::baseline(&run.config.arms);
     let quoted = Statistic::Percentile(run.config.quoted_percentile);
     let mut table = Table::new();
     let mut header = vec![
@@ -203,14 +204,14 @@ pub fn comparison_table(items: &[(&Run, &RunSummary)]) -> String {
     header.extend(["arm".to_owned(), "statistic".to_owned()]);
     for (run, _) in items {
         header.push(format!("{} {}", run.mode, run.run_id));
-        let base = baseline(&run.config.arms).map_or("baseline", |b| b.name());
+        let base = Arm::baseline(&run.config.arms).map_or("baseline", |b| b.name());
         header.push(format!("excess over its {base}"));
         header.push("verdict".to_owned());
     }
     table.set_header(header);
     let statistics = [Statistic::Percentile(50.0), Statistic::Percentile(99.0)];
     for level in &levels {
-        for arm in crate::arm::Arm::ALL {
+        for arm in Arm::all() {
             for statistic in statistics {
                 let cells: Vec<Option<[String; 3]>> = items
                     .iter()
@@ -257,7 +258,7 @@ fn comparison_cells(
     let value = contender.estimate(statistic).map_or("-".to_owned(), |e| {
         format!("{}{mark}", format::duration(e.value_ns))
     });
-    let contrast = baseline(&run.config.arms)
+    let contrast = Arm::baseline(&run.config.arms)
         .and_then(|b| level.effect(arm, b))
         .and_then(|e| e.at(statistic));
     let excess = contrast.map_or(String::new(), |(c, _)| {

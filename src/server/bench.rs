@@ -11,8 +11,8 @@ use super::levels::{Supply, named, spec_of};
 use super::load_thread::LoadThread;
 use super::own_tables;
 use super::provision::{
-    PgBouncerSpec, RunningPgBouncer, RunningServer, ServerChoice, ServerKind, ServerUrl,
-    init_pgbench_accounts, provision, start_pgbouncer,
+    PgBouncerSpec, RunningPgBouncer, RunningServer, ServerKind, init_pgbench_accounts, provision,
+    start_pgbouncer,
 };
 use super::same_server::SameServer;
 use super::server_facts::{
@@ -24,15 +24,20 @@ use super::standing::{Layout, Standing};
 use super::survey::Surveyed;
 use super::visit::{Measured, OpenVisit, Stretch};
 use crate::arm::Arm;
+use crate::clock::{Clock, MonotonicClock};
 use crate::config::{Config, ServerConfig, Statement};
-use crate::load::connection_cost::ConnectionCost;
+use crate::config::{ServerChoice, ServerUrl};
+use crate::factor::Factors;
+use crate::factor::OfferedRate;
 use crate::load::cpu::Watched;
 use crate::load::driver::{Bench, Failure};
 use crate::load::plan::{BlockSpec, Visit};
-use crate::load::{Cancel, ClientRates, Clock, MonotonicClock, OfferedRate, derive_seed};
+use crate::load::{Cancel, ClientRates};
+use crate::record::ConnectionCost;
 use crate::record::{
-    AbsentArm, AbsentLevel, Between, Block, Factors, PoolMode, Role, ServerProvenance, ServerSource,
+    AbsentArm, AbsentLevel, Between, Block, PoolMode, Role, ServerProvenance, ServerSource,
 };
+use crate::seed::derive_seed;
 
 /// Closed-loop calibration of one arm: warm-up and measured time.
 const CALIBRATION_NS: (u64, u64) = (150_000_000, 450_000_000);
@@ -536,6 +541,6 @@ mod tests {
         assert_eq!(held(&[Arm::Pgbouncer]), 11);
         assert_eq!(held(&[Arm::Pgbouncer, Arm::PgbouncerKept]), 11);
         assert_eq!(held(&[Arm::FailedLogin, Arm::CpuBurn]), 4);
-        assert_eq!(held(&Arm::ALL), 4 + 3 * 20 + 7 + 7);
+        assert_eq!(held(&Arm::all().collect::<Vec<_>>()), 4 + 3 * 20 + 7 + 7);
     }
 }

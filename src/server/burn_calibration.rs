@@ -4,10 +4,10 @@ use super::bench::ServerBench;
 use super::burner::Burner;
 use super::visit::{Measured, Stretch};
 use crate::arm::Arm;
-use crate::load::connection_cost::ConnectionCost;
-use crate::load::derive_seed;
+use crate::factor::Factors;
 use crate::load::driver::Failure;
-use crate::record::Factors;
+use crate::record::ConnectionCost;
+use crate::seed::derive_seed;
 
 /// One stretch: warm-up and measured time; both count, as all CPU does.
 const STRETCH_NS: (u64, u64) = (50_000_000, 450_000_000);

@@ -12,9 +12,10 @@ use tokio_postgres::{Client, Connection, NoTls};
 
 use super::frontend::Login;
 use super::phase_stream::{PhaseStream, PhaseTimes, Socket};
-use super::provision::{Endpoint, EndpointHost};
+use super::provision::Endpoint;
 use super::tls::Tls;
 use crate::config::Disconnect;
+use crate::config::EndpointHost;
 use crate::record::ErrorClass;
 
 /// The connection half that must be polled while its client is in use.

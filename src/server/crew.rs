@@ -13,12 +13,15 @@ use super::provision::Endpoint;
 use super::session::{ConnectError, Session, StatementTexts};
 use super::task_loop;
 use crate::arm::Arm;
+use crate::clock::thread_cpu_ns;
+use crate::config::Arrivals;
 use crate::config::{Disconnect, Protocol, Statement};
-use crate::load::clock::thread_cpu_ns;
+use crate::factor::OfferedRate;
 use crate::load::timer::PreciseTimer;
-use crate::load::{Arrivals, Cancel, OfferedRate, Schedule, Window, Worker, derive_seed};
+use crate::load::{Cancel, Schedule, Window, Worker};
 use crate::procfs::TaskCpu;
 use crate::record::{BlockRecord, CpuAccount, Operation, Role};
+use crate::seed::derive_seed;
 
 /// What a crew is to do in one block.
 #[derive(Debug, Clone)]

@@ -4,7 +4,8 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use super::provision::{Endpoint, EndpointHost};
+use super::provision::Endpoint;
+use crate::config::EndpointHost;
 
 /// AuthenticationOk and ReadyForQuery: a finished startup.
 const LOGGED_IN: &[u8] = b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";

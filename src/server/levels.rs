@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use super::provision::{FIRST_WITH_ITERATIONS, ServerChoice, ServerSpec, obtain};
-use crate::config::{
-    Config, FIRST_WITH_SETUP_DURATIONS, LogConnections, PgSource, ServerConfig, size_kb,
-};
+use super::provision::{ServerSpec, obtain};
+use crate::config::ServerChoice;
+use crate::config::{Config, ServerConfig, size_kb};
+use crate::factor::FIRST_WITH_ITERATIONS;
+use crate::factor::Factors;
+use crate::factor::{FIRST_WITH_SETUP_DURATIONS, LogConnections, PgSource};
 use crate::load::driver::Failure;
 use crate::procarray::PageSize;
 use crate::procfs;
-use crate::record::{AbsentLevel, Factors};
+use crate::record::AbsentLevel;
 
 /// A level's factor as its type; the default where the level names none.
 pub(super) fn named<T: FromStr<Err: ToString> + Default>(name: Option<&str>) -> Result<T, Failure> {
@@ -235,7 +237,7 @@ mod tests {
             ..Factors::standing(0)
         };
         let mut config = (crate::experiment::find("churn-tail").unwrap().config)(
-            crate::record::Mode::Server,
+            crate::arm::Mode::Server,
             crate::experiment::Scale::Quick,
         );
         config.standing = vec![0];

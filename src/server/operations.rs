@@ -9,8 +9,9 @@ use super::frontend::Frontend;
 use super::phase_stream::Socket;
 use super::pool::{Lent, Pool};
 use super::session::StatementTexts;
+use crate::clock::{Clock, MonotonicClock};
 use crate::config::Disconnect;
-use crate::load::{Clock, MonotonicClock, Worker};
+use crate::load::Worker;
 use crate::record::{ErrorClass, Operation, Phase, Role, SeriesId, SeriesKey};
 
 /// One worker's way of doing its operation.

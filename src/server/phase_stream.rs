@@ -15,8 +15,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
+use crate::clock::{Clock, MonotonicClock};
 use crate::config::Disconnect;
-use crate::load::{Clock, MonotonicClock};
 
 /// Instants of one connection's life, in ns of CLOCK_MONOTONIC; 0 = not seen.
 #[derive(Debug, Default)]

@@ -1,7 +1,8 @@
 //! That every visit of a run gets the same kind and version of server as the first.
 
-use super::provision::{RunningServer, ServerChoice, ServerKind, ServerSpec};
-use crate::config::PgSource;
+use super::provision::{RunningServer, ServerKind, ServerSpec};
+use crate::config::ServerChoice;
+use crate::factor::PgSource;
 
 /// What the first server of a run was.
 #[derive(Debug, Clone, PartialEq, Eq)]

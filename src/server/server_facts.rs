@@ -8,8 +8,9 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::connect::Target;
-use super::provision::{Endpoint, EndpointHost, RunningPgBouncer, RunningServer, ServerKind};
+use super::provision::{Endpoint, RunningPgBouncer, RunningServer, ServerKind};
 use super::session::{Session, describe};
+use crate::config::EndpointHost;
 use crate::config::ServerConfig;
 use crate::procfs;
 use crate::record::{ServerProvenance, ServerSource};

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::provision::{LogMark, RunningServer};
 use super::visit::OpenVisit;
 use crate::arm::Arm;
-use crate::config::LogConnections;
+use crate::factor::LogConnections;
 use crate::record::{BlockRecord, Operation, Phase, Role, SeriesKey, SetupSums};
 
 /// How long a container's log may take to show its last lines.

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::connect::Target;
 use super::provision::Endpoint;
 use super::session::{ConnectError, Session};
-use crate::config::StandingState;
+use crate::factor::StandingState;
 use crate::load::Cancel;
 use crate::procarray::SlotOrder;
 

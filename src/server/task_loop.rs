@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::operations::{Means, PhaseIds, Phases};
 use super::session::StatementTexts;
+use crate::clock::{Clock, MonotonicClock};
 use crate::load::timer::{PreciseTimer, TimerError};
-use crate::load::{Cancel, Clock, MonotonicClock, Next, Worker};
+use crate::load::{Cancel, Next, Worker};
 use crate::record::Role;
 
 /// Pause after a failed closed-loop operation, so that a dead server is not

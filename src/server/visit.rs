@@ -15,11 +15,15 @@ use super::provision::{RunningPgBouncer, RunningServer};
 use super::settle;
 use super::standing::Standing;
 use crate::arm::Arm;
+use crate::clock::{Clock, MonotonicClock};
 use crate::config::Config;
+use crate::factor::Factors;
+use crate::factor::OfferedRate;
 use crate::load::cpu::{CpuReading, Watched};
 use crate::load::driver::Failure;
-use crate::load::{Cancel, Clock, MonotonicClock, OfferedRate, Window, derive_seed};
-use crate::record::{BlockCpu, BlockRecord, CpuAccount, CpuGroup, Factors, Role};
+use crate::load::{Cancel, Window};
+use crate::record::{BlockCpu, BlockRecord, CpuAccount, CpuGroup, Role};
+use crate::seed::derive_seed;
 
 /// From the order to the start of the load.
 const LEAD_NS: u64 = 5_000_000;

@@ -2,8 +2,8 @@
 
 use super::contrast::{Estimate, interval, resamplings};
 use super::guard::Guard;
-use crate::load::derive_seed;
 use crate::record::{Block, Role};
+use crate::seed::derive_seed;
 
 /// Client transactions per second that ended well, with a 95 % bootstrap interval over these blocks (the
 /// estimate's fields are bare numbers, not ns). `None` where none did.

@@ -7,7 +7,6 @@ use super::rounds::Statistic;
 use super::summary::RunSummary;
 use super::verdict::{Verdict, judge};
 use crate::arm::Arm;
-use crate::load::plan::baseline;
 use crate::record::Run;
 
 /// A contrast and what it lets one say; `None` where it was not measured.
@@ -27,7 +26,7 @@ pub struct Conclusion {
 /// empty for every other run.
 pub fn conclusions(run: &Run, summary: &RunSummary) -> Vec<Conclusion> {
     let levels = levels_by_lock(summary);
-    let (Some(base), false) = (baseline(&run.config.arms), levels.is_empty()) else {
+    let (Some(base), false) = (Arm::baseline(&run.config.arms), levels.is_empty()) else {
         return Vec::new();
     };
     let quoted = Statistic::Percentile(run.config.quoted_percentile);

@@ -7,10 +7,10 @@ use super::contrast::{Estimate, estimates};
 use super::cpu_cost::CpuSum;
 use super::guard::{Guard, Severity};
 use super::guards::{findings, quoted_series};
-use super::percentile::samples_above;
 use super::rounds::Statistic;
 use super::summary::statistics;
 use crate::arm::Arm;
+use crate::record::samples_above;
 use crate::record::{Block, Role, RoleTally, Run, SeriesHistogram, SeriesKey};
 
 /// One contender at one level.

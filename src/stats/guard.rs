@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::percentile::percentile_name;
 use crate::record::Role;
+use crate::record::percentile_name;
 
 /// What a guard does to the numbers it is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

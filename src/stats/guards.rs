@@ -1,10 +1,11 @@
 //! Guards: reasons not to believe, or to be careful with, a contender's numbers.
 
 use super::guard::Guard;
-use super::percentile::samples_above;
 use crate::arm::Arm;
-use crate::load::connection_cost::ConnectionCost;
-use crate::record::{Block, ClockKind, Mode, Role, RoleTally, Run, SeriesKey};
+use crate::arm::Mode;
+use crate::record::ConnectionCost;
+use crate::record::samples_above;
+use crate::record::{Block, ClockKind, Role, RoleTally, Run, SeriesKey};
 
 /// Every finding about the blocks of one contender, struck ones first.
 pub fn findings(run: &Run, blocks: &[&Block]) -> Vec<Guard> {
@@ -217,7 +218,8 @@ fn other_load(run: &Run, block: &Block) -> Option<f64> {
 mod tests {
     use super::super::guard::Severity;
     use super::*;
-    use crate::record::{ErrorClass, Factors};
+    use crate::factor::Factors;
+    use crate::record::ErrorClass;
     use crate::testing::sample_run;
 
     fn struck(run: &Run) -> Vec<Guard> {

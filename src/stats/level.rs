@@ -3,13 +3,13 @@
 use super::contender::{ContenderSummary, summarize_contender};
 use super::contrast::{Contrast, contrasts};
 use super::guards::quoted_series;
-use super::percentile::samples_above;
 use super::rounds::Statistic;
 use super::summary::statistics;
 use super::verdict::{Verdict, judge};
 use crate::arm::Arm;
-use crate::load::plan::baseline;
-use crate::record::{Block, Factors, Run, SeriesHistogram, SeriesKey};
+use crate::factor::Factors;
+use crate::record::samples_above;
+use crate::record::{Block, Run, SeriesHistogram, SeriesKey};
 
 /// Everything at one level.
 #[derive(Debug, Clone)]
@@ -109,7 +109,7 @@ pub(super) fn summarize_level(run: &Run, factors: &Factors) -> LevelSummary {
         service: Vec::new(),
         service_noise: Vec::new(),
     };
-    let Some(base) = baseline(&run.config.arms) else {
+    let Some(base) = Arm::baseline(&run.config.arms) else {
         return level;
     };
     // A struck twin gives no floor: then nothing can be judged.

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 
 use super::contrast::{Estimate, estimates};
 use super::level::LevelSummary;
-use super::percentile::samples_above;
 use super::rounds::Statistic;
 use super::summary::RunSummary;
 use crate::arm::Arm;
-use crate::record::{Block, Factor, Operation, Phase, Role, Run, SeriesHistogram, SeriesKey};
+use crate::factor::Factor;
+use crate::record::samples_above;
+use crate::record::{Block, Operation, Phase, Role, Run, SeriesHistogram, SeriesKey};
 
 /// Readers' wait for ProcArrayLock, in the snapshots that are looked into.
 pub const READERS_WAIT: SeriesKey =

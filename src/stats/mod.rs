@@ -11,7 +11,6 @@ mod guards;
 mod level;
 mod lock_level;
 mod paired_ratio;
-mod percentile;
 mod phases;
 mod rounds;
 mod summary;
@@ -31,7 +30,6 @@ pub use lock_level::{
     LockLevel, READERS_WAIT, SeriesTail, WRITERS_WAIT, lock_levels, merged_counters,
 };
 pub use paired_ratio::PairedRatio;
-pub use percentile::{percentile_name, percentile_of_buckets, rank_of, samples_above};
 pub use phases::{Anatomy, ConnectionPhase, PhaseTimes, SetupAccount, anatomies};
 pub use rounds::{Rounds, Statistic};
 pub use summary::{Primary, RunSummary, TABLE_PERCENTILES, summarize};

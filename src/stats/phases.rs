@@ -6,14 +6,13 @@
 use super::contender::ContenderSummary;
 use super::contrast::{Estimate, estimates, interval, resamplings};
 use super::guard::{Guard, Severity};
-use super::percentile::samples_above;
 use super::rounds::{Rounds, Statistic};
 use super::summary::RunSummary;
 use crate::arm::Arm;
-use crate::load::derive_seed;
-use crate::record::{
-    Block, Factors, Operation, Phase, Role, Run, SeriesHistogram, SeriesKey, SetupSums,
-};
+use crate::factor::Factors;
+use crate::record::samples_above;
+use crate::record::{Block, Operation, Phase, Role, Run, SeriesHistogram, SeriesKey, SetupSums};
+use crate::seed::derive_seed;
 
 /// A part of a connection's time as the client's clock sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::percentile::rank_of;
 use crate::record::SeriesHistogram;
+use crate::record::rank_of;
 
 /// Statistic of a merged series.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,7 +19,7 @@ impl std::fmt::Display for Statistic {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Statistic::Mean => f.pad("mean"),
-            Statistic::Percentile(p) => f.pad(&super::percentile_name(*p)),
+            Statistic::Percentile(p) => f.pad(&crate::record::percentile_name(*p)),
         }
     }
 }

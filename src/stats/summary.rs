@@ -3,11 +3,13 @@
 
 use super::contrast::Contrast;
 use super::level::{LevelSummary, summarize_level};
-use super::percentile::percentile_name;
 use super::rounds::Statistic;
 use super::verdict::Verdict;
 use crate::arm::Arm;
-use crate::record::{Factor, Factors, Mode, Run, varying};
+use crate::arm::Mode;
+use crate::factor::{Factor, Factors, varying};
+use crate::record::Run;
+use crate::record::percentile_name;
 
 /// Percentiles that tables show, if the samples carry them.
 pub const TABLE_PERCENTILES: [f64; 4] = [50.0, 90.0, 99.0, 99.9];

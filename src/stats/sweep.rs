@@ -3,12 +3,13 @@
 
 use super::contrast::{Estimate, interval, resamplings};
 use super::guard::{Guard, Severity};
-use super::percentile::samples_above;
 use super::rounds::{Rounds, Statistic};
 use super::summary::RunSummary;
 use crate::arm::Arm;
-use crate::load::derive_seed;
-use crate::record::{Block, CpuGroup, Factor, Factors, Run, SeriesHistogram, SeriesKey};
+use crate::factor::{Factor, Factors};
+use crate::record::samples_above;
+use crate::record::{Block, CpuGroup, Run, SeriesHistogram, SeriesKey};
+use crate::seed::derive_seed;
 
 /// What is read off the blocks of a level.
 #[derive(Debug, Clone, Copy, PartialEq)]

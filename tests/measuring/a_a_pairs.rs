@@ -1,10 +1,13 @@
 //! Twenty real pairs of the same against the same: how often is a difference reported?
 
 use procbench::arm::Arm;
-use procbench::config::{ClientRate, Config};
-use procbench::load::{Arrivals, OfferedRate};
-use procbench::record::{Mode, Run};
-use procbench::server::provision::ServerChoice;
+use procbench::arm::Mode;
+use procbench::config::Arrivals;
+use procbench::config::Config;
+use procbench::config::ServerChoice;
+use procbench::factor::ClientRate;
+use procbench::factor::OfferedRate;
+use procbench::record::Run;
 use procbench::stats::{Contrast, Statistic, Verdict, judge, paired_contrasts};
 
 use crate::support::{MS, config, request, run_model, run_server, server_turn, turn};

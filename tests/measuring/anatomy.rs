@@ -1,11 +1,12 @@
 //! `anatomy` against a real server: every phase is counted in every connection, and their means add up.
 
 use procbench::arm::Arm;
+use procbench::arm::Mode;
+use procbench::config::KeepAwakeChoice;
+use procbench::config::ServerChoice;
 use procbench::config::{Config, ServerConfig};
 use procbench::experiment::{self, Scale};
-use procbench::load::keep_awake::KeepAwakeChoice;
-use procbench::record::{Mode, Role, SetupSums};
-use procbench::server::provision::ServerChoice;
+use procbench::record::{Role, SetupSums};
 use procbench::stats::{Anatomy, ConnectionPhase, anatomies, summarize};
 
 use crate::support::{MS, request, run_server, server_turn};

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use procbench::arm::Arm;
+use procbench::arm::Mode;
+use procbench::config::ServerChoice;
 use procbench::config::{Disconnect, Protocol, ServerConfig, Statement};
-use procbench::record::{Block, ClockKind, CpuGroup, Mode, Operation, Phase, Role, SeriesKey};
-use procbench::server::provision::{ServerChoice, Transport};
+use procbench::factor::Transport;
+use procbench::record::{Block, ClockKind, CpuGroup, Operation, Phase, Role, SeriesKey};
 
 use crate::support::{MS, config, request, run_server, series, server_turn};
 

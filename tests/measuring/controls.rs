@@ -1,9 +1,11 @@
 //! The control arms against a real server: what they do there, counted on its side.
 
 use procbench::arm::Arm;
+use procbench::arm::Mode;
+use procbench::config::ServerChoice;
 use procbench::record::CpuGroup::{Backends, Burner, Postmaster};
-use procbench::record::{Block, ErrorClass, Mode, Role, Run};
-use procbench::server::provision::{RunningServer, ServerChoice};
+use procbench::record::{Block, ErrorClass, Role, Run};
+use procbench::server::provision::RunningServer;
 use procbench::server::{Session, Target};
 use procbench::stats::{Guard, cpu_per_transaction, summarize};
 

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use procbench::arm::Arm;
-use procbench::config::ClientRate;
-use procbench::load::OfferedRate;
-use procbench::record::{Block, ClockKind, Mode, Operation, Phase, Role, SeriesKey};
+use procbench::arm::Mode;
+use procbench::factor::ClientRate;
+use procbench::factor::OfferedRate;
+use procbench::record::{Block, ClockKind, Operation, Phase, Role, SeriesKey};
 
 use crate::relay::{Harm, Relay};
 use crate::support::{

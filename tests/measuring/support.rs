@@ -3,17 +3,22 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use procbench::arm::Arm;
-use procbench::config::{ClientRate, Config};
+use procbench::arm::Mode;
+use procbench::config::Arrivals;
+use procbench::config::Config;
+use procbench::config::KeepAwakeChoice;
+use procbench::config::{EndpointHost, ServerChoice};
 use procbench::execute::execute;
 use procbench::experiment::{self, Scale};
-use procbench::load::keep_awake::KeepAwakeChoice;
+use procbench::factor::ClientRate;
+use procbench::factor::OfferedRate;
+use procbench::factor::Transport;
+use procbench::load::Cancel;
 use procbench::load::progress::Progress;
-use procbench::load::{Arrivals, Cancel, OfferedRate};
 use procbench::model::ModelBench;
-use procbench::record::{Block, Mode, Run, SeriesHistogram, SeriesKey};
+use procbench::record::{Block, Run, SeriesHistogram, SeriesKey};
 use procbench::server::provision::{
-    EndpointHost, RunningServer, ServerChoice, ServerSpec, Transport, find_local_binaries,
-    find_pgbouncer_binary, provision,
+    RunningServer, ServerSpec, find_local_binaries, find_pgbouncer_binary, provision,
 };
 use procbench::server::{ServerBench, ServerRequest};
 

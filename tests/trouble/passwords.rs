@@ -6,10 +6,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use procbench::config::Disconnect;
+use procbench::config::{EndpointHost, ServerChoice};
 use procbench::secret::Secret;
-use procbench::server::provision::{
-    Endpoint, EndpointHost, RunningServer, ServerChoice, ServerSpec, provision,
-};
+use procbench::server::provision::{Endpoint, RunningServer, ServerSpec, provision};
 use procbench::server::{Frontend, Startup, Target};
 
 use super::place::{Place, all_pids, children, title};

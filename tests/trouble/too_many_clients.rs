@@ -1,8 +1,9 @@
 //! A server without a free slot (SQLSTATE 53300).
 
 use procbench::arm::Arm;
+use procbench::config::ServerChoice;
 use procbench::record::{ErrorClass, Role, Run};
-use procbench::server::provision::{RunningServer, ServerChoice, ServerSpec, provision};
+use procbench::server::provision::{RunningServer, ServerSpec, provision};
 use procbench::stats::{Guard, findings};
 
 use super::passwords::execute;

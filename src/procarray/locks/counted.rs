@@ -11,7 +11,7 @@ use crossbeam::utils::CachePadded;
 use super::counts::{CountCell, ExtremeCells};
 use super::sync::thread_number;
 use super::{LockCounts, LockExtremes, SharedExclusiveLock, WakeCounts};
-use crate::load::{Clock, MonotonicClock};
+use crate::clock::{Clock, MonotonicClock};
 
 /// Number of counter cells per lock. Threads beyond this share a cell, which
 /// costs them a contended line but loses no count.

@@ -5,7 +5,7 @@ use std::thread;
 
 use super::counted::CELLS;
 use super::{CountedLock, LockCounts, LockKind, LockVisitor, SharedExclusiveLock};
-use crate::load::{Clock, MonotonicClock};
+use crate::clock::{Clock, MonotonicClock};
 
 /// The counts without the one that depends on the clock.
 fn untimed(counts: LockCounts) -> LockCounts {

@@ -13,10 +13,8 @@ use super::summary_text::{certainty, number_table, provenance};
 use crate::arm::Arm;
 use crate::experiment::is_contrast;
 use crate::record::{Between, Operation, Run, Survey};
-use crate::stats::{
-    HoldRange, LevelSummary, Statistic, Verdict, busy_share, holds_ns, percentile_name,
-    samples_above,
-};
+use crate::record::{percentile_name, samples_above};
+use crate::stats::{HoldRange, LevelSummary, Statistic, Verdict, busy_share, holds_ns};
 
 /// Rates of the table where nobody knows the server's own, per second.
 const TABLE_RATES: [f64; 3] = [10.0, 100.0, 1000.0];

@@ -1,6 +1,7 @@
 use super::*;
+use crate::arm::Mode;
 use crate::config::gentle;
-use crate::record::{Census, Mode, OthersConnections, PoolMode, ServerProvenance};
+use crate::record::{Census, OthersConnections, PoolMode, ServerProvenance};
 use crate::record::{Phase, Role, SeriesHistogram, SeriesKey};
 use crate::stats::summarize;
 use crate::testing::sample_run;

@@ -20,7 +20,7 @@ use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{ForkResult, Pid, alarm, fork, getuid, setsid};
 
 use super::{DONE, abstract_name};
-use crate::load::clock::thread_cpu_ns;
+use crate::clock::thread_cpu_ns;
 
 /// A child that has not ended by then is killed (alarm(2)).
 const LONGEST_LIFE_SECONDS: u32 = 60;

@@ -2,8 +2,9 @@
 
 use super::bootstrap::{block_on, connect};
 use super::endpoint::Endpoint;
-use super::error::{ProvisionError, describe};
+use super::error::ProvisionError;
 use super::running::RunningServer;
+use crate::causes::on_one_line;
 
 /// Rows per unit of scale (`naccounts`, pgbench.c).
 const ACCOUNTS_PER_SCALE: i64 = 100_000;
@@ -54,7 +55,7 @@ async fn fill(endpoint: &Endpoint, rows: i64) -> Result<(), ProvisionError> {
             .await
             .map_err(|e| ProvisionError::Sql {
                 what: statement.clone(),
-                reason: describe(&e),
+                reason: on_one_line(&e),
             })?;
     }
     Ok(())

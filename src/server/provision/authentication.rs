@@ -13,16 +13,13 @@ use super::error::ProvisionError;
 use super::image::PG_HBA;
 use super::spec::ServerSpec;
 use super::{DATABASE, ROLE};
-use crate::config::{Auth, Tls};
+use crate::factor::{Auth, Tls};
 use crate::secret::Secret;
 
 /// `SCRAM_SHA_256_DEFAULT_ITERATIONS` (scram-common.h).
 const DEFAULT_ITERATIONS: u32 = 4096;
 
 const LOOPBACK: &str = "127.0.0.1/32";
-
-/// The first major version with `scram_iterations`.
-pub(crate) const FIRST_WITH_ITERATIONS: u32 = 16;
 
 /// A role's password, and what the server keeps of it.
 #[derive(Debug, Clone)]

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 use super::endpoint::Endpoint;
-use super::error::{ProvisionError, describe};
+use super::error::ProvisionError;
 use super::{DATABASE, ROLE};
+use crate::causes::on_one_line;
 use crate::secret::Secret;
 use crate::server::connect::{Target, note_sessions};
 
@@ -47,7 +48,7 @@ pub(crate) async fn connect(endpoint: &Endpoint) -> Result<Client, String> {
             return connect_encrypted(endpoint).await;
         }
         let connected = endpoint.to_config().connect(NoTls).await;
-        let (client, connection) = connected.map_err(|e| describe(&e))?;
+        let (client, connection) = connected.map_err(|e| on_one_line(&e))?;
         tokio::spawn(connection);
         note_sessions(1);
         Ok(client)
@@ -64,7 +65,7 @@ async fn connect_encrypted(endpoint: &Endpoint) -> Result<Client, String> {
     let socket = target.open_socket().await.map_err(|class| class.0)?;
     let socket = target.encrypt(socket).await.map_err(|class| class.0)?;
     let connected = endpoint.to_config().connect_raw(socket, NoTls).await;
-    let (client, connection) = connected.map_err(|e| describe(&e))?;
+    let (client, connection) = connected.map_err(|e| on_one_line(&e))?;
     tokio::spawn(connection);
     Ok(client)
 }
@@ -129,7 +130,7 @@ pub(crate) fn create_role_and_database(
                 .await
                 .map_err(|e| ProvisionError::Sql {
                     what: what.to_owned(),
-                    reason: describe(&e),
+                    reason: on_one_line(&e),
                 })?;
         }
         Ok(())
@@ -153,7 +154,7 @@ pub(crate) fn server_version(endpoint: &Endpoint) -> Result<String, ProvisionErr
         let messages = client
             .simple_query("SHOW server_version")
             .await
-            .map_err(|e| failed(describe(&e)))?;
+            .map_err(|e| failed(on_one_line(&e)))?;
         messages
             .iter()
             .find_map(|m| match m {

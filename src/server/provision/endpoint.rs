@@ -2,50 +2,11 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use super::certificate::PinnedCertificate;
-use crate::secret::Secret;
-
-/// How clients reach the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Transport {
-    /// TCP over loopback.
-    #[default]
-    Tcp,
-    /// A Unix socket (bind-mounted out of the container with Docker).
-    Unix,
-}
-
-impl fmt::Display for Transport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Transport::Tcp => "tcp",
-            Transport::Unix => "unix",
-        })
-    }
-}
-
-impl FromStr for Transport {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "tcp" => Ok(Transport::Tcp),
-            "unix" => Ok(Transport::Unix),
-            other => Err(format!("unknown transport \"{other}\": use tcp or unix")),
-        }
-    }
-}
-
-/// Where an endpoint is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum EndpointHost {
-    /// Address or host name.
-    Tcp(String),
-    /// Directory of the Unix socket `.s.PGSQL.<port>`.
-    Unix(PathBuf),
-}
+use crate::config::{EndpointHost, ServerUrl};
+use crate::factor::Transport;
+use crate::secret::{PasswordFileError, Secret, lookup_password};
 
 /// Address, role and database of a server or pooler.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +26,25 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// Of a server by URL, with the password from `PGPASSWORD` or the password file.
+    ///
+    /// # Errors
+    /// When a password file exists and may not or cannot be read.
+    pub fn of_url(url: &ServerUrl) -> Result<Self, PasswordFileError> {
+        let host = match &url.host {
+            EndpointHost::Tcp(name) => name.clone(),
+            EndpointHost::Unix(dir) => dir.to_string_lossy().into_owned(),
+        };
+        Ok(Endpoint {
+            host: url.host.clone(),
+            port: url.port,
+            user: url.user.clone(),
+            dbname: url.dbname.clone(),
+            password: lookup_password(&host, url.port, &url.dbname, &url.user)?,
+            tls: None,
+        })
+    }
+
     /// A client configuration for this endpoint, application name `procbench`. It asks for no TLS:
     /// where there is some, it is under the connection already.
     pub fn to_config(&self) -> tokio_postgres::Config {
@@ -145,16 +125,5 @@ mod tests {
         );
         assert_eq!(endpoint.to_string(), "me@db:5433/d");
         assert!(!format!("{endpoint:?}").contains("hunter2"));
-    }
-
-    #[test]
-    fn transports_parse() {
-        assert_eq!("unix".parse(), Ok(Transport::Unix));
-        assert!(
-            "udp"
-                .parse::<Transport>()
-                .unwrap_err()
-                .contains("tcp or unix")
-        );
     }
 }

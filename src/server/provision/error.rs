@@ -1,7 +1,5 @@
 //! What can go wrong while a server is provisioned.
 
-use std::error::Error;
-
 use crate::secret::PasswordFileError;
 
 /// Why there is no server.
@@ -145,19 +143,4 @@ impl ProvisionError {
 fn on_one_line(log: &str) -> String {
     let lines = super::command::tail(log, 6);
     lines.lines().map(str::trim).collect::<Vec<_>>().join(" / ")
-}
-
-/// An error with all its causes on one line: tokio-postgres keeps the server's words in the cause.
-pub(crate) fn describe(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let words = inner.to_string();
-        if !text.contains(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        cause = inner.source();
-    }
-    text.replace('\n', " ")
 }

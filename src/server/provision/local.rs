@@ -16,9 +16,10 @@ use super::error::ProvisionError;
 use super::image::{INITDB_ARGS, POSTGRESQL_CONF};
 use super::scratch::{Scratch, ServerUser, check_socket_path};
 use super::server_files::{CERTIFICATE, KEY, write_file};
-use super::spec::{DEFAULT_PG_MAJOR, ServerSpec};
+use super::spec::ServerSpec;
 use super::{bootstrap, endpoint};
-use crate::config::PgSource;
+use crate::factor::DEFAULT_PG_MAJOR;
+use crate::factor::PgSource;
 use crate::server::procfs;
 
 /// Bound on initdb; it takes under two seconds on an idle machine.

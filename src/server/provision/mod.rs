@@ -10,7 +10,6 @@ mod accounts;
 mod authentication;
 mod bootstrap;
 mod certificate;
-mod choice;
 mod command;
 mod docker;
 mod endpoint;
@@ -27,12 +26,10 @@ mod spec;
 mod sweep;
 
 pub use accounts::init_pgbench_accounts;
-pub(crate) use authentication::FIRST_WITH_ITERATIONS;
 pub use certificate::PinnedCertificate;
-pub use choice::{ServerChoice, ServerUrl, ServerUrlError};
 pub(crate) use command::run_bounded;
 pub use docker::{engine_version, image_id};
-pub use endpoint::{Endpoint, EndpointHost, Transport};
+pub use endpoint::Endpoint;
 pub use error::ProvisionError;
 pub use image::{MAJORS, PGBOUNCER_IMAGE, image_available_or_buildable, postgres_image, suites_of};
 pub(crate) use local::find_on_path;
@@ -42,7 +39,7 @@ pub use pgbouncer::{
     PgBouncerAbsent, PgBouncerSpec, RunningPgBouncer, find_pgbouncer_binary, start_pgbouncer,
 };
 pub use running::{LogMark, RunningServer, ServerKind, provision};
-pub use spec::{DEFAULT_PG_MAJOR, ServerSpec};
+pub use spec::ServerSpec;
 pub use sweep::{Swept, sweep_stale};
 
 /// The role every arm connects as: not a superuser, owner of [`DATABASE`].

@@ -1,12 +1,13 @@
 //! Which servers can be had, found out before anything is started.
 
-use super::choice::ServerChoice;
 use super::docker::engine_version;
 use super::error::ProvisionError;
 use super::image::{ensure_foreign_image, ensure_postgres_image, major_in_image};
 use super::local::choose_binaries;
-use super::spec::{DEFAULT_PG_MAJOR, ServerSpec};
-use crate::config::PgSource;
+use super::spec::ServerSpec;
+use crate::config::ServerChoice;
+use crate::factor::DEFAULT_PG_MAJOR;
+use crate::factor::PgSource;
 
 /// What is known of a server that can be started.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,10 +9,9 @@ use nix::sys::signal::Signal;
 
 use super::authentication::method;
 use super::bootstrap::{self, NotReady};
-use super::choice::ServerUrl;
 use super::command::run;
 use super::docker::Container;
-use super::endpoint::{self, Endpoint, EndpointHost, Transport};
+use super::endpoint::{self, Endpoint};
 use super::error::ProvisionError;
 use super::image::{PGBOUNCER_INI, USERLIST, ensure_pgbouncer_image};
 use super::local::{ServerProcess, find_on_path};
@@ -20,7 +19,10 @@ use super::running::{RunningServer, ServerKind};
 use super::scratch::{Scratch, ServerUser, check_socket_path, own_ids};
 use super::server_files::{CERTIFICATE, KEY, write_file};
 use super::{DATABASE, ROLE};
-use crate::config::Auth;
+use crate::config::EndpointHost;
+use crate::config::ServerUrl;
+use crate::factor::Auth;
+use crate::factor::Transport;
 use crate::record::PoolMode;
 
 /// Bound on the time to the first connection through it.
@@ -243,7 +245,7 @@ pub fn start_pgbouncer(
 }
 
 fn reach(url: &ServerUrl) -> Result<RunningPgBouncer, ProvisionError> {
-    let endpoint = url.endpoint()?;
+    let endpoint = Endpoint::of_url(url)?;
     bootstrap::server_version(&endpoint)?;
     Ok(RunningPgBouncer {
         backend: Backend::Url,

@@ -7,9 +7,8 @@ use std::time::Duration;
 use super::authentication::Credentials;
 use super::bootstrap::{self, NotReady};
 use super::certificate::ServerCertificate;
-use super::choice::{ServerChoice, ServerUrl};
 use super::docker::{Container, engine_version};
-use super::endpoint::{Endpoint, EndpointHost, Transport};
+use super::endpoint::Endpoint;
 use super::error::ProvisionError;
 use super::local::{LocalCluster, choose_binaries};
 use super::obtain::ensure_image;
@@ -17,7 +16,10 @@ use super::scratch::{Scratch, ServerUser, check_socket_path};
 use super::server_files::{self, IN_CONTAINER};
 use super::spec::ServerSpec;
 use super::{DATABASE, ROLE, SUPERUSER, endpoint};
-use crate::config::Tls;
+use crate::config::EndpointHost;
+use crate::config::{ServerChoice, ServerUrl};
+use crate::factor::Tls;
+use crate::factor::Transport;
 
 /// Bound on the time from start to the first connection; generous, since the machine may be busy.
 const READY_LIMIT: Duration = Duration::from_secs(90);
@@ -288,7 +290,7 @@ fn with_tls_hint(error: ProvisionError) -> ProvisionError {
 }
 
 fn reach(url: &ServerUrl, spec: &ServerSpec) -> Result<RunningServer, ProvisionError> {
-    let endpoint = url.endpoint()?;
+    let endpoint = Endpoint::of_url(url)?;
     let server_version = bootstrap::server_version(&endpoint).map_err(with_tls_hint)?;
     let major = bootstrap::major_of(&server_version);
     if let Some(wanted) = spec.pg_major()

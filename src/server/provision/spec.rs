@@ -1,12 +1,8 @@
 //! What a provisioned server must be like.
 
 use super::authentication;
-use super::endpoint::Transport;
-use crate::config::{Auth, PgSource, Tls};
+use crate::factor::{Auth, PgSource, Tls, Transport};
 use crate::procarray::PageSize;
-
-/// The major version taken when none is asked for.
-pub const DEFAULT_PG_MAJOR: u32 = 15;
 
 /// Settings that vary; everything else is in `docker/postgresql.conf`.
 #[derive(Debug, Clone, PartialEq, Eq)]

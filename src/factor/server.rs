@@ -4,7 +4,14 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use crate::names::named_enum;
+
+/// The major version taken when none is asked for.
+pub const DEFAULT_PG_MAJOR: u32 = 15;
+/// The first major version with `scram_iterations`.
+pub const FIRST_WITH_ITERATIONS: u32 = 16;
+/// First major version whose `log_connections` takes a list with `setup_durations`.
+pub const FIRST_WITH_SETUP_DURATIONS: u32 = 18;
 
 /// Where a PostgreSQL comes from; the value of the factor `pg`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,89 +66,79 @@ impl FromStr for PgSource {
     }
 }
 
-/// A factor whose values are a closed list of names.
-macro_rules! named {
-    ($(#[$meta:meta])* $name:ident, $what:literal: $($(#[$value_meta:meta])* $value:ident = $text:literal),+) => {
-        $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-        pub enum $name {
-            $($(#[$value_meta])* #[serde(rename = $text)] $value,)+
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(match self { $($name::$value => $text,)+ })
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = String;
-
-            fn from_str(text: &str) -> Result<Self, String> {
-                match text {
-                    $($text => Ok($name::$value),)+
-                    other => Err(format!(
-                        concat!("unknown ", $what, " '{}': choose from {}"),
-                        other,
-                        [$($text),+].join(", ")
-                    )),
-                }
-            }
-        }
-    };
+named_enum! {
+    /// How clients reach the server.
+    #[derive(Default)]
+    pub enum Transport: "transport" {
+        /// TCP over loopback.
+        #[default]
+        Tcp = "tcp",
+        /// A Unix socket (bind-mounted out of the container with Docker).
+        Unix = "unix",
+    }
 }
 
-named! {
+named_enum! {
     /// How clients prove who they are (`pg_hba.conf`), on servers of our own.
-    Auth, "authentication":
-    /// They need not.
-    #[default]
-    Trust = "trust",
-    /// A password hashed by MD5.
-    Md5 = "md5",
-    /// SCRAM-SHA-256 with PostgreSQL's default number of iterations (4,096), or
-    /// [`ServerConfig::scram_iterations`](super::ServerConfig::scram_iterations).
-    Scram = "scram"
+    #[derive(Default)]
+    pub enum Auth: "authentication" {
+        /// They need not.
+        #[default]
+        Trust = "trust",
+        /// A password hashed by MD5.
+        Md5 = "md5",
+        /// SCRAM-SHA-256 with PostgreSQL's default number of iterations (4,096), or
+        /// [`ServerConfig::scram_iterations`](crate::config::ServerConfig::scram_iterations).
+        Scram = "scram",
+    }
 }
 
-named! {
+named_enum! {
     /// Whether connections are encrypted, on servers of our own.
-    Tls, "TLS choice":
-    /// Not.
-    #[default]
-    Off = "off",
-    /// By TLS, with a certificate made for the run.
-    On = "on"
+    #[derive(Default)]
+    pub enum Tls: "TLS choice" {
+        /// Not.
+        #[default]
+        Off = "off",
+        /// By TLS, with a certificate made for the run.
+        On = "on",
+    }
 }
 
-named! {
+named_enum! {
     /// What the standing connections are.
-    StandingState, "state of standing connections":
-    /// Idle, outside any transaction.
-    #[default]
-    Idle = "idle",
-    /// Idle in a transaction that has an xid.
-    InTransaction = "in-transaction"
+    #[derive(Default)]
+    pub enum StandingState: "state of standing connections" {
+        /// Idle, outside any transaction.
+        #[default]
+        Idle = "idle",
+        /// Idle in a transaction that has an xid.
+        InTransaction = "in-transaction",
+    }
 }
 
-named! {
+named_enum! {
     /// What a server of our own logs about each connection (`log_connections`).
-    LogConnections, "log_connections":
-    /// Nothing.
-    #[default]
-    Off = "off",
-    /// How long its setup took, from PostgreSQL 18 on (postgres.c `PostgresMain`).
-    SetupDurations = "setup_durations"
+    #[derive(Default)]
+    pub enum LogConnections: "log_connections" {
+        /// Nothing.
+        #[default]
+        Off = "off",
+        /// How long its setup took, from PostgreSQL 18 on (postgres.c `PostgresMain`).
+        SetupDurations = "setup_durations",
+    }
 }
 
-named! {
+named_enum! {
     /// Which combinations of transport, authentication, TLS and `log_connections` are levels.
-    Combine, "combination":
-    /// Every one that can exist.
-    #[default]
-    All = "all",
-    /// The first value of each, and those that differ from it in one of them.
-    OneAtATime = "one-at-a-time"
+    #[derive(Default)]
+    pub enum Combine: "combination" {
+        /// Every one that can exist.
+        #[default]
+        All = "all",
+        /// The first value of each, and those that differ from it in one of them.
+        OneAtATime = "one-at-a-time",
+    }
 }
 
 #[cfg(test)]

@@ -4,8 +4,6 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::Run;
-
 /// The settings under which a block ran, beside its arm; also the key of a
 /// level. Ordered by standing connections first. Files may hold factors this
 /// version does not know; they are ignored.
@@ -222,7 +220,7 @@ impl Factors {
     }
 
     /// How many factors it names beside standing connections.
-    fn named(&self) -> usize {
+    pub(crate) fn named(&self) -> usize {
         Factor::ALL
             .iter()
             .filter(|&&f| self.get(f).is_some())
@@ -278,56 +276,15 @@ pub fn varying<'a>(levels: impl IntoIterator<Item = &'a Factors> + Clone) -> Vec
         .collect()
 }
 
-/// The levels at which several runs are laid side by side, and the factors that
-/// name them beside standing connections: those that vary within at least one
-/// run. A run without such a factor (a server has no choice of lock) stands
-/// beside every value of it; see [`Factors::agrees_with`].
-pub fn levels_side_by_side(runs: &[&Run]) -> (Vec<Factors>, Vec<Factor>) {
-    let within: BTreeSet<Factor> = runs.iter().flat_map(|r| varying(&r.levels())).collect();
-    let within: Vec<Factor> = within.into_iter().collect();
-    let mut keys: Vec<Factors> = Vec::new();
-    for run in runs {
-        for level in run.levels() {
-            let key = level.only(&within);
-            if !keys.contains(&key) {
-                keys.push(key);
-            }
-        }
-    }
-    // One that names fewer factors stands beside those that name more.
-    let all = keys.clone();
-    keys.retain(|k| {
-        !all.iter()
-            .any(|other| other.named() > k.named() && other.agrees_with(k))
-    });
-    keys.sort_by_key(|k| k.standing);
-    (keys, within)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::sample_run;
 
     fn with_lock(standing: u32, lock: &str) -> Factors {
         Factors {
             lock: Some(lock.to_owned()),
             ..Factors::standing(standing)
         }
-    }
-
-    /// A run whose blocks are under every one of `locks`.
-    fn run_under(locks: &[&str]) -> Run {
-        let mut run = sample_run(2);
-        let blocks = std::mem::take(&mut run.blocks);
-        for lock in locks {
-            for block in &blocks {
-                let mut block = block.clone();
-                block.factors.lock = Some((*lock).to_owned());
-                run.blocks.push(block);
-            }
-        }
-        run
     }
 
     #[test]
@@ -350,24 +307,5 @@ mod tests {
         assert_eq!(varying(&own), [Factor::Pg]);
         let chosen = [own[0].clone(), own[1].clone(), level("18", "std")];
         assert_eq!(varying(&chosen), [Factor::Pg, Factor::Lock]);
-    }
-
-    #[test]
-    fn runs_that_differ_in_a_constant_factor_meet_at_standing_connections() {
-        let (a, b) = (run_under(&["std"]), run_under(&["sharded"]));
-        let (levels, named) = levels_side_by_side(&[&a, &b]);
-        assert_eq!(levels, [Factors::standing(0), Factors::standing(10)]);
-        assert_eq!(named, []);
-    }
-
-    #[test]
-    fn a_run_without_the_factor_stands_beside_every_value_of_it() {
-        let (model, server) = (run_under(&["std", "sharded"]), sample_run(2));
-        let (levels, named) = levels_side_by_side(&[&server, &model]);
-        assert_eq!(named, [Factor::Lock]);
-        assert_eq!(levels.len(), 4);
-        assert!(levels.contains(&with_lock(10, "std")));
-        assert!(server.levels()[0].agrees_with(&with_lock(0, "std")));
-        assert!(!with_lock(0, "std").agrees_with(&with_lock(0, "sharded")));
     }
 }

@@ -1,12 +1,10 @@
 //! `--server auto|docker|local|URL`.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use tokio_postgres::config::{Host, SslMode};
-
-use super::endpoint::{Endpoint, EndpointHost};
-use crate::secret::{PasswordFileError, lookup_password};
 
 /// Which server to measure.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -46,6 +44,15 @@ impl FromStr for ServerChoice {
             _ => Err(ServerUrlError::UnknownChoice),
         }
     }
+}
+
+/// Where an endpoint is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EndpointHost {
+    /// Address or host name.
+    Tcp(String),
+    /// Directory of the Unix socket `.s.PGSQL.<port>`.
+    Unix(PathBuf),
 }
 
 /// A server address without password: `postgres://user@host:port/dbname`.
@@ -124,7 +131,7 @@ impl FromStr for ServerUrl {
         };
         let config: tokio_postgres::Config =
             cleaned.parse().map_err(|e: tokio_postgres::Error| {
-                ServerUrlError::Malformed(super::error::describe(&e))
+                ServerUrlError::Malformed(crate::causes::on_one_line(&e))
             })?;
         debug_assert_ne!(config.get_ssl_mode(), SslMode::Require);
         let host = match config.get_hosts() {
@@ -152,27 +159,6 @@ impl FromStr for ServerUrl {
             port,
             user,
             dbname,
-        })
-    }
-}
-
-impl ServerUrl {
-    /// The endpoint, with the password from `PGPASSWORD` or the password file.
-    ///
-    /// # Errors
-    /// When a password file exists and may not or cannot be read.
-    pub fn endpoint(&self) -> Result<Endpoint, PasswordFileError> {
-        let host = match &self.host {
-            EndpointHost::Tcp(name) => name.clone(),
-            EndpointHost::Unix(dir) => dir.to_string_lossy().into_owned(),
-        };
-        Ok(Endpoint {
-            host: self.host.clone(),
-            port: self.port,
-            user: self.user.clone(),
-            dbname: self.dbname.clone(),
-            password: lookup_password(&host, self.port, &self.dbname, &self.user)?,
-            tls: None,
         })
     }
 }

@@ -1,0 +1,56 @@
+//! Closed lists of names: enums that are written and read by the names of their values.
+
+/// An enum whose values have names: `ALL`, `name()`, `Display`, `FromStr` and serde by the name.
+///
+/// The text after the enum's name is what an unknown value is called in the error. A value may have further
+/// spellings (`"off" | "none"`); it is printed by the first.
+macro_rules! named_enum {
+    (
+        $(#[$meta:meta])*
+        $vis:vis enum $name:ident: $what:literal {
+            $($(#[$value_meta:meta])* $value:ident = $text:literal $(| $other:literal)*),+ $(,)?
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+        )]
+        $vis enum $name {
+            $($(#[$value_meta])* #[serde(rename = $text)] $value,)+
+        }
+
+        #[allow(dead_code)]
+        impl $name {
+            /// Every value, in the order of presentation.
+            $vis const ALL: &'static [$name] = &[$($name::$value),+];
+
+            /// The name used on the command line, in files and in figures.
+            $vis fn name(self) -> &'static str {
+                match self { $($name::$value => $text,)+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.name())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                match text {
+                    $($text $(| $other)* => Ok($name::$value),)+
+                    other => Err(format!(
+                        concat!("unknown ", $what, " '{}': choose from {}"),
+                        other,
+                        [$($text),+].join(", ")
+                    )),
+                }
+            }
+        }
+    };
+}
+
+pub(crate) use named_enum;
