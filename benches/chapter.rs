@@ -18,7 +18,7 @@ use procbench::load::progress::Progress;
 use procbench::model::ModelBench;
 use procbench::record::{write_atomically, write_run};
 use procbench::report::{drawings, findings, summary_text, table};
-use procbench::stats::summarize;
+use procbench::stats::analyse;
 
 /// What is measured.
 const EXPERIMENT: &str = "churn-tail";
@@ -74,7 +74,7 @@ fn measure(experiment: &Experiment, config: &Config, dir: &Path) -> anyhow::Resu
     let mut progress = Progress::stderr();
     let run = execute(experiment.name, config, &mut bench, &cancel, &mut progress).run;
     write_run(&model_dir, &run).context("the run could not be saved")?;
-    let summary = summarize(&run);
+    let summary = analyse(&run);
 
     let redraw = format!("procbench figures {}", dir.display());
     let drawn = drawings::draw_run((&run, &summary), &model_dir, &redraw).context("drawing")?;

@@ -15,7 +15,9 @@ use crate::load::keep_awake::KeepAwake;
 use crate::load::plan::{Plan, PlanShape, Visit};
 use crate::load::progress::Progress;
 use crate::load::{Cancel, ClientRates};
-use crate::record::{AbsentLevel, Block, Calibration, Provenance, Run, RunStatus, SCHEMA_VERSION};
+use crate::record::{
+    AbsentLevel, Block, Calibration, Provenance, Run, RunHead, RunStatus, SCHEMA_VERSION,
+};
 
 /// A finished execution: the run is valid even if it is partial.
 #[derive(Debug)]
@@ -43,23 +45,25 @@ pub fn execute(
 ) -> Executed {
     let started = MonotonicClock.now_ns();
     let mut run = Run {
-        schema_version: SCHEMA_VERSION,
-        run_id: run_id(),
-        experiment: experiment.to_owned(),
-        mode: config.mode,
-        status: RunStatus::Complete,
-        started_at: jiff::Timestamp::now()
-            .round(jiff::Unit::Second)
-            .map_or_else(|_| String::new(), |t| t.to_string()),
-        elapsed_ns: 0,
-        config: config.clone(),
-        client_rate_per_second: None,
-        calibration: None,
-        clock: ClockQuality::measure(),
-        provenance: Provenance::collect(),
-        absent_arms: Vec::new(),
-        absent_levels: Vec::new(),
-        remarks: Vec::new(),
+        head: RunHead {
+            schema_version: SCHEMA_VERSION,
+            run_id: run_id(),
+            experiment: experiment.to_owned(),
+            mode: config.mode,
+            status: RunStatus::Complete,
+            started_at: jiff::Timestamp::now()
+                .round(jiff::Unit::Second)
+                .map_or_else(|_| String::new(), |t| t.to_string()),
+            elapsed_ns: 0,
+            config: config.clone(),
+            client_rate_per_second: None,
+            calibration: None,
+            clock: ClockQuality::measure(),
+            provenance: Provenance::collect(),
+            absent_arms: Vec::new(),
+            absent_levels: Vec::new(),
+            remarks: Vec::new(),
+        },
         blocks: Vec::new(),
     };
     let interrupted = match carry_out(&mut run, bench, cancel, progress) {
@@ -355,6 +359,7 @@ fn settle_rates(
     cancel: &Cancel,
     progress: &Progress,
 ) -> Result<ClientRates, Failure> {
+    let run = &mut run.head;
     let config = &run.config;
     let given = |base| ClientRates {
         base,

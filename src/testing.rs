@@ -14,7 +14,7 @@ use crate::factor::OfferedRate;
 use crate::load::plan::{BlockSpec, Plan, PlanShape};
 use crate::procarray::SlotOrder;
 use crate::record::{
-    Block, BlockCpu, CpuAccount, CpuGroup, Provenance, Role, RoleTally, Run, RunStatus,
+    Block, BlockCpu, CpuAccount, CpuGroup, Provenance, Role, RoleTally, Run, RunHead, RunStatus,
     SCHEMA_VERSION, SeriesHistogram, SeriesKey, Throttling,
 };
 
@@ -116,31 +116,33 @@ pub fn sample_run(blocks: u32) -> Run {
     });
     let scale = |arm| if arm == Arm::Unpooled { 3 } else { 1 };
     Run {
-        schema_version: SCHEMA_VERSION,
-        run_id: "abc123".into(),
-        experiment: "churn-tail".into(),
-        mode: Mode::Model,
-        status: RunStatus::Complete,
-        started_at: "2026-11-23T00:00:00Z".into(),
-        elapsed_ns: 1,
-        client_rate_per_second: Some(100.0),
-        calibration: None,
-        clock: ClockQuality {
-            read_cost_ns: 20.0,
-            step_ns: 10,
-            source: "tsc".into(),
+        head: RunHead {
+            schema_version: SCHEMA_VERSION,
+            run_id: "abc123".into(),
+            experiment: "churn-tail".into(),
+            mode: Mode::Model,
+            status: RunStatus::Complete,
+            started_at: "2026-11-23T00:00:00Z".into(),
+            elapsed_ns: 1,
+            client_rate_per_second: Some(100.0),
+            calibration: None,
+            clock: ClockQuality {
+                read_cost_ns: 20.0,
+                step_ns: 10,
+                source: "tsc".into(),
+            },
+            provenance: Provenance::default(),
+            absent_arms: Vec::new(),
+            absent_levels: Vec::new(),
+            remarks: Vec::new(),
+            config,
         },
-        provenance: Provenance::default(),
-        absent_arms: Vec::new(),
-        absent_levels: Vec::new(),
-        remarks: Vec::new(),
         blocks: plan
             .visits
             .iter()
             .flat_map(|v| &v.blocks)
             .map(|spec| sample_block(spec, scale(spec.arm)))
             .collect(),
-        config,
     }
 }
 
@@ -185,10 +187,10 @@ pub fn run_under_locks(blocks: u32, locks: &[(&str, u64)]) -> Run {
         crate::experiment::Scale::Quick,
     );
     config.model.as_mut().unwrap().locks = locks.iter().map(|l| l.0.parse().unwrap()).collect();
-    run.config = Config {
+    run.head.config = Config {
         model: config.model,
         standing: vec![10],
-        ..run.config
+        ..run.head.config
     };
     let levels = run.config.levels();
     let plan = Plan::new(&PlanShape {

@@ -24,7 +24,7 @@ use procbench::record::{
     Block, ClockKind, Operation, Phase, Role, Run, SeriesHistogram, SeriesKey,
 };
 use procbench::report::{lock_drawing, lock_table, survival, table};
-use procbench::stats::{lock_levels, quoted_series, summarize};
+use procbench::stats::{analyse, lock_levels, quoted_series};
 
 const MS: u64 = 1_000_000;
 const INJECTED_NS: u64 = 300_000;
@@ -309,7 +309,7 @@ fn a_closed_loop_has_no_response_time_and_says_so() {
         assert_eq!(samples(block, SeriesKey::READER_SERVICE), reader.recorded);
         assert_eq!(reader.succeeded(), reader.scheduled);
     }
-    let text = table::run_table(&run, &summarize(&run));
+    let text = table::run_table(&run, &analyse(&run));
     assert!(
         text.contains("service time") && text.contains("closed loop"),
         "{text}"
@@ -437,7 +437,7 @@ fn several_locks_and_slot_orders_are_levels_of_one_run() {
     for block in &run.blocks {
         check_counts(&config, block);
     }
-    let summary = summarize(&run);
+    let summary = analyse(&run);
     assert_eq!(summary.varying, [Factor::SlotOrder, Factor::Lock]);
     assert_eq!(summary.primary_level().unwrap().factors, levels[0]);
     let text = table::run_table(&run, &summary);
@@ -479,7 +479,7 @@ fn the_experiment_on_locks_has_every_lock_in_its_table_sentences_and_figure() {
             check_counts(&config, block);
         }
     }
-    let summary = summarize(&run);
+    let summary = analyse(&run);
     let sentences = survival::sentences(&run, &summary);
     assert_eq!(sentences.len(), 4);
     let levels = lock_levels(&run, &summary);

@@ -10,7 +10,7 @@ use super::outcome::{CommandError, Outcome};
 use super::print;
 use crate::record::{Run, read_run};
 use crate::report::{comparable, drawings, rows, table};
-use crate::stats::{RunSummary, summarize};
+use crate::stats::{Analysis, analyse};
 
 /// `procbench compare`
 #[derive(Debug, Args)]
@@ -43,7 +43,7 @@ impl CompareCommand {
             .collect::<Result<_, _>>()?;
         let all: Vec<&Run> = runs.iter().collect();
         comparable::check(&all).map_err(CommandError::request)?;
-        let summaries: Vec<RunSummary> = runs.iter().map(summarize).collect();
+        let summaries: Vec<Analysis> = runs.iter().map(analyse).collect();
         let items: Vec<drawings::Summarized<'_>> = runs.iter().zip(&summaries).collect();
         std::fs::create_dir_all(&self.out).map_err(|e| {
             CommandError::Request(format!("cannot write to {}: {e}", self.out.display()))

@@ -13,7 +13,7 @@ use super::print;
 use crate::experiment;
 use crate::record::{Run, find_runs, read_run, write_atomically};
 use crate::report::{drawings, summary_text};
-use crate::stats::{RunSummary, summarize};
+use crate::stats::{Analysis, analyse};
 
 /// `procbench figures`
 #[derive(Debug, Args)]
@@ -32,13 +32,13 @@ impl FiguresCommand {
     /// Unreadable run files are a wrong request.
     pub fn run(self) -> Result<Outcome, CommandError> {
         // Runs of one experiment lie in `<dir>/<mode>/run.json`; a single run in `<dir>/run.json`.
-        let mut groups: BTreeMap<PathBuf, Vec<(PathBuf, Run, RunSummary)>> = BTreeMap::new();
+        let mut groups: BTreeMap<PathBuf, Vec<(PathBuf, Run, Analysis)>> = BTreeMap::new();
         let paths = find_runs(&self.dir).map_err(CommandError::request)?;
         // A run has thousands of histograms: unpacked on a thread each.
         let read: Vec<_> = std::thread::scope(|scope| {
             let threads: Vec<_> = paths
                 .iter()
-                .map(|path| scope.spawn(|| read_run(path).map(|run| (summarize(&run), run))))
+                .map(|path| scope.spawn(|| read_run(path).map(|run| (analyse(&run), run))))
                 .collect();
             threads.into_iter().map(|t| t.join()).collect()
         });

@@ -25,7 +25,7 @@ use crate::report::{
     table,
 };
 use crate::server::{ServerBench, ServerRequest};
-use crate::stats::{RunSummary, summarize};
+use crate::stats::{Analysis, analyse};
 
 /// `procbench model`
 #[derive(Debug, Args)]
@@ -183,7 +183,7 @@ pub struct Measured {
     /// The run.
     pub run: Run,
     /// Its numbers.
-    pub summary: RunSummary,
+    pub summary: Analysis,
 }
 
 impl Measured {
@@ -236,7 +236,7 @@ pub fn measure(
             path.display()
         ));
     }
-    let summary = summarize(&run);
+    let summary = analyse(&run);
     Ok(Measured { run, summary })
 }
 
@@ -251,7 +251,7 @@ fn sweep() {
 }
 
 /// Prints a run's tables on stdout.
-pub fn print_tables(run: &Run, summary: &RunSummary) {
+pub fn print_tables(run: &Run, summary: &Analysis) {
     if is_contrast(run) {
         print(&table::run_table(run, summary));
         print(&cells::cell_table(run, summary));

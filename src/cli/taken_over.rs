@@ -6,7 +6,7 @@ use super::measure::Measured;
 use super::outcome::CommandError;
 use crate::config::Config;
 use crate::record::{Provenance, RUN_FILE_NAME, Run, RunStatus, read_run};
-use crate::stats::summarize;
+use crate::stats::analyse;
 
 /// The run in `dir`, if it is complete and answers to the same request on the same machine by the same
 /// build; says on stderr what becomes of it. Another run that is there is set aside, not overwritten.
@@ -29,10 +29,10 @@ pub(super) fn take_over(
                     "procbench: {name} {}: taken over, run {} of {} is complete",
                     run.mode, run.run_id, run.started_at
                 ));
-                let summary = summarize(&run);
+                let summary = analyse(&run);
                 return Ok(Some(Measured { run, summary }));
             }
-            Some(reason) => (run.run_id, reason),
+            Some(reason) => (run.head.run_id, reason),
         },
         Err(e) => ("unreadable".to_owned(), e.to_string()),
     };

@@ -10,7 +10,7 @@ use crate::factor::ClientRate;
 use crate::factor::OfferedRate;
 use crate::procarray::PgProfile;
 use crate::record::{Role, Run};
-use crate::stats::{RunSummary, merged_counters};
+use crate::stats::{Analysis, merged_counters};
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
     name: "accounting",
@@ -54,7 +54,7 @@ fn counted_in_servers(arm: Arm, profile: PgProfile) -> Option<(u64, u64, u64)> {
     }
 }
 
-fn assess(run: &Run, summary: &RunSummary) -> String {
+fn assess(run: &Run, summary: &Analysis) -> String {
     if run.config.warmup_ns > 0 {
         return "the counts cannot be divided by operations: they hold a warm-up, too.".to_owned();
     }

@@ -11,7 +11,7 @@ use crate::factor::Transport;
 use crate::factor::{Auth, ClientRate, Combine, LogConnections, Tls};
 use crate::record::Run;
 use crate::report::format::{difference, duration};
-use crate::stats::{Anatomy, ConnectionPhase, Estimate, RunSummary, anatomies};
+use crate::stats::{Analysis, Anatomy, ConnectionPhase, Estimate, anatomies};
 
 /// Share of the whole that startup is predicted to exceed.
 const STARTUP_SHARE: f64 = 0.5;
@@ -49,7 +49,7 @@ fn is_base(anatomy: &Anatomy) -> bool {
         && is(&f.tls, Tls::Off.to_string())
 }
 
-fn assess(run: &Run, summary: &RunSummary) -> String {
+fn assess(run: &Run, summary: &Analysis) -> String {
     let all = anatomies(run, summary);
     let Some(base) = all.iter().find(|a| is_base(a)) else {
         return "primary outcome: not measured (it needs --transport tcp, --auth trust, --tls off).".to_owned();

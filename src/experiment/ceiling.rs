@@ -11,7 +11,7 @@ use crate::factor::OfferedRate;
 use crate::record::{CpuGroup, Operation, Phase, Role, Run, SeriesKey};
 use crate::report::format::count;
 use crate::report::sweep_words::line_name;
-use crate::stats::{Along, Quantity, RunSummary, Statistic, Sweep, sweep_lines};
+use crate::stats::{Along, Analysis, Quantity, Statistic, Sweep, sweep_lines};
 
 /// Share of a core from which a single-threaded process counts as saturated.
 const SATURATED: f64 = 0.9;
@@ -73,7 +73,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     config,
 };
 
-fn assess(run: &Run, summary: &RunSummary) -> String {
+fn assess(run: &Run, summary: &Analysis) -> String {
     let lines = sweep_lines(run, summary, &SWEEPS[0]);
     let told: Vec<String> = lines
         .iter()

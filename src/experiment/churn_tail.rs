@@ -14,7 +14,7 @@ use crate::factor::Transport;
 use crate::factor::{Auth, ClientRate, Combine, LogConnections, StandingState, Tls};
 use crate::procarray::{Ablations, MappingKind, PageSize, PgProfile, SlotOrder};
 use crate::record::Run;
-use crate::stats::{RunSummary, Statistic, Verdict};
+use crate::stats::{Analysis, Statistic, Verdict};
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
     name: "churn-tail",
@@ -35,7 +35,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
 };
 
 /// The prediction is about the server.
-fn assess(run: &Run, summary: &RunSummary) -> String {
+fn assess(run: &Run, summary: &Analysis) -> String {
     let (Mode::Server, Some(level)) = (run.mode, summary.primary_level()) else {
         return String::new();
     };

@@ -11,7 +11,7 @@ use crate::factor::OfferedRate;
 use crate::procarray::PgProfile;
 use crate::record::{Run, SeriesKey};
 use crate::report::sweep_words::{estimate_words, line_name};
-use crate::stats::{Along, Quantity, RunSummary, Statistic, Sweep, sweep_lines};
+use crate::stats::{Along, Analysis, Quantity, Statistic, Sweep, sweep_lines};
 
 /// Snapshots per second of the one reader.
 const SNAPSHOTS: f64 = 1_000.0;
@@ -66,7 +66,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     config,
 };
 
-fn assess(run: &Run, summary: &RunSummary) -> String {
+fn assess(run: &Run, summary: &Analysis) -> String {
     let sweep = &SWEEPS[0];
     let lines = sweep_lines(run, summary, sweep);
     let Some(rate) = run.config.reader_rate.per_second() else {

@@ -12,7 +12,7 @@ use crate::factor::OfferedRate;
 use crate::procarray::SlotOrder;
 use crate::procarray::locks::{LockChoice, LockKind};
 use crate::record::Run;
-use crate::stats::{RunSummary, Verdict, conclusions};
+use crate::stats::{Analysis, Verdict, conclusions};
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
     name: "locks",
@@ -33,7 +33,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
 };
 
 /// The prediction is about the locks without a reuse check.
-fn assess(run: &Run, summary: &RunSummary) -> String {
+fn assess(run: &Run, summary: &Analysis) -> String {
     let Some(rise) = conclusions(run, summary).into_iter().next() else {
         return String::new();
     };

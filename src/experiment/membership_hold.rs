@@ -12,7 +12,7 @@ use crate::factor::{Factor, Factors};
 use crate::procarray::{MappingKind, PageSize, PgProfile, SlotOrder};
 use crate::record::{Operation, Phase, Role, Run, SeriesKey};
 use crate::report::sweep_words::slope_words;
-use crate::stats::{Along, Estimate, Quantity, RunSummary, Statistic, Sweep, sweep_lines};
+use crate::stats::{Along, Analysis, Estimate, Quantity, Statistic, Sweep, sweep_lines};
 
 const P50: Statistic = Statistic::Percentile(50.0);
 
@@ -85,7 +85,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
 };
 
 /// The slope of the line at these factors, where it was measured and may be quoted.
-fn assess(run: &Run, summary: &RunSummary) -> String {
+fn assess(run: &Run, summary: &Analysis) -> String {
     let lines = sweep_lines(run, summary, &SWEEPS[0]);
     let slope = |rest: &Factors| -> Option<Estimate> {
         let line = lines.iter().find(|l| l.rest.agrees_with(rest))?;

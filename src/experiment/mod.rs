@@ -15,7 +15,7 @@ mod sweep_config;
 use crate::arm::Mode;
 use crate::config::Config;
 use crate::record::Run;
-use crate::stats::{RunSummary, Sweep};
+use crate::stats::{Analysis, Sweep};
 
 /// How long an experiment may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub struct Experiment {
     /// Percentile of the primary outcome.
     pub declared_percentile: f64,
     /// Holds a run against the prediction, in one line; empty if it cannot say.
-    pub assess: fn(&Run, &RunSummary) -> String,
+    pub assess: fn(&Run, &Analysis) -> String,
     /// What kind of answer it gives.
     pub answer: Answer,
     /// What may not be concluded from it, one sentence each.

@@ -12,7 +12,7 @@ use crate::factor::OfferedRate;
 use crate::procarray::SlotOrder;
 use crate::record::Run;
 use crate::report::format::count;
-use crate::stats::{Estimate, LevelSummary, RunSummary, client_rate};
+use crate::stats::{Analysis, Estimate, LevelSummary, client_rate};
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
     name: "pool",
@@ -43,7 +43,7 @@ const ARMS: [Arm; 6] = [
 ];
 
 /// The closed loop's order, fastest first, against the prediction.
-fn assess(run: &Run, summary: &RunSummary) -> String {
+fn assess(run: &Run, summary: &Analysis) -> String {
     let closed_loop = |l: &&LevelSummary| l.factors.client_rate.as_deref() == Some("max");
     let Some(level) = summary.levels.iter().find(closed_loop) else {
         return "the primary outcome needs a closed loop (--client-rate max).".to_owned();

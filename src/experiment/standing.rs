@@ -11,7 +11,7 @@ use crate::factor::{Factor, Factors};
 use crate::procarray::PgProfile;
 use crate::record::{Run, SeriesKey};
 use crate::report::sweep_words::{line_name, slope_words};
-use crate::stats::{Along, Estimate, Quantity, RunSummary, Statistic, Sweep, sweep_lines};
+use crate::stats::{Along, Analysis, Estimate, Quantity, Statistic, Sweep, sweep_lines};
 
 /// Commits per second in the levels that must scan: ten for each snapshot, so that nine in ten must scan.
 const COMMITS: f64 = 10_000.0;
@@ -64,7 +64,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     config,
 };
 
-fn assess(run: &Run, summary: &RunSummary) -> String {
+fn assess(run: &Run, summary: &Analysis) -> String {
     match run.mode {
         Mode::Server => assess_server(run, summary),
         Mode::Model => assess_model(run, summary),
@@ -72,7 +72,7 @@ fn assess(run: &Run, summary: &RunSummary) -> String {
 }
 
 /// Each version's slope, and whether it can be told from level.
-fn assess_server(run: &Run, summary: &RunSummary) -> String {
+fn assess_server(run: &Run, summary: &Analysis) -> String {
     let sweep = &SWEEPS[0];
     let lines = sweep_lines(run, summary, sweep);
     let told: Vec<String> = lines
@@ -103,7 +103,7 @@ fn assess_server(run: &Run, summary: &RunSummary) -> String {
     )
 }
 
-fn assess_model(run: &Run, summary: &RunSummary) -> String {
+fn assess_model(run: &Run, summary: &Analysis) -> String {
     let sweep = &SWEEPS[0];
     let lines = sweep_lines(run, summary, sweep);
     let slope = |pg: &str, rate: f64| -> Option<Estimate> {

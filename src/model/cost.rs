@@ -2,7 +2,7 @@
 
 use crate::arm::Arm;
 use crate::record::Run;
-use crate::stats::RunSummary;
+use crate::stats::Analysis;
 
 /// CPU that the server was seen to use for one connection, in ns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct ConnectionCpu {
 /// connections: `fork-only` minus `quiet`, and `unpooled` minus `fork-only`,
 /// over the connections offered. `None` where it was not counted, or where the
 /// differences make no sense.
-pub fn connection_cpu(run: &Run, summary: &RunSummary) -> Option<ConnectionCpu> {
+pub fn connection_cpu(run: &Run, summary: &Analysis) -> Option<ConnectionCpu> {
     let rate = run.client_rate_per_second?;
     let level = summary.levels.first()?;
     let cores = |arm| {

@@ -22,7 +22,7 @@ pub use percentile::{percentile_name, percentile_of_buckets, rank_of, samples_ab
 pub use provenance::{Provenance, ServerProvenance, ServerSource};
 pub use recorder::{BlockRecord, Recorder, SeriesId};
 pub use run::{
-    AbsentArm, AbsentLevel, Block, Calibration, Run, RunStatus, SCHEMA_VERSION, arm_label,
+    AbsentArm, AbsentLevel, Block, Calibration, Run, RunHead, RunStatus, SCHEMA_VERSION, arm_label,
     levels_side_by_side,
 };
 pub use setup::SetupSums;

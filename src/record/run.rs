@@ -1,6 +1,7 @@
 //! The run: one execution of one experiment in one mode. Immutable once merged.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Deref, DerefMut};
 
 use serde::{Deserialize, Serialize};
 
@@ -115,9 +116,9 @@ pub struct Calibration {
     pub client_rate_per_second: f64,
 }
 
-/// One execution in one mode.
+/// What a run file says beside its blocks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Run {
+pub struct RunHead {
     /// Layout version, [`SCHEMA_VERSION`].
     pub schema_version: u32,
     /// Short random id.
@@ -153,8 +154,30 @@ pub struct Run {
     /// Remarks for the reader, one line each.
     #[serde(default)]
     pub remarks: Vec<String>,
+}
+
+/// One execution in one mode: what is said of it, and its blocks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Everything but the blocks.
+    #[serde(flatten)]
+    pub head: RunHead,
     /// The measured blocks, in the order they were run.
     pub blocks: Vec<Block>,
+}
+
+impl Deref for Run {
+    type Target = RunHead;
+
+    fn deref(&self) -> &RunHead {
+        &self.head
+    }
+}
+
+impl DerefMut for Run {
+    fn deref_mut(&mut self) -> &mut RunHead {
+        &mut self.head
+    }
 }
 
 impl Run {
@@ -189,7 +212,9 @@ impl Run {
             self.blocks.iter().map(|b| (b.twin, b.arm)).collect();
         all.into_iter().map(|(twin, arm)| (arm, twin)).collect()
     }
+}
 
+impl RunHead {
     /// Why the run is partial, if it is.
     pub fn partial_reason(&self) -> Option<&str> {
         match &self.status {

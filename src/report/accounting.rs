@@ -7,7 +7,7 @@ use super::format::count;
 use super::level_title::level_title;
 use super::text_table::TextTable;
 use crate::record::{Role, RoleTally, Run};
-use crate::stats::{ContenderSummary, RunSummary, merged_counters};
+use crate::stats::{Analysis, ContenderSummary, merged_counters};
 
 /// More rows than this are for the summary file, not for the terminal.
 const MOST_ROWS: usize = 40;
@@ -133,7 +133,7 @@ const COLUMNS: [Column; 17] = [
 const CAPTION: &str = "What the model's locks and operations counted (warm-up included; a regression guard, not evidence about PostgreSQL: the model takes each lock as often as it was written to; what was not put in are waits, faults, reuse and group sizes)";
 
 /// The table for the terminal; empty for a server run and for one without counters.
-pub fn accounting_table(run: &Run, summary: &RunSummary) -> String {
+pub fn accounting_table(run: &Run, summary: &Analysis) -> String {
     match rows(run, summary) {
         Some(TextTable(rows)) if rows.len() > MOST_ROWS => {
             format!(
@@ -147,13 +147,13 @@ pub fn accounting_table(run: &Run, summary: &RunSummary) -> String {
 }
 
 /// The same as Markdown, whatever its length.
-pub(super) fn accounting_markdown(run: &Run, summary: &RunSummary) -> String {
+pub(super) fn accounting_markdown(run: &Run, summary: &Analysis) -> String {
     rows(run, summary).map_or_else(String::new, |rows| {
         format!("{CAPTION}:\n\n{}\n", rows.markdown())
     })
 }
 
-fn rows(run: &Run, summary: &RunSummary) -> Option<TextTable> {
+fn rows(run: &Run, summary: &Analysis) -> Option<TextTable> {
     let model = run.config.model.as_ref()?;
     let b = &model.background;
     let closed = run.config.warmup_ns == 0
@@ -211,7 +211,7 @@ mod tests {
     use super::*;
     use crate::arm::Arm;
     use crate::arm::Mode;
-    use crate::stats::summarize;
+    use crate::stats::analyse;
     use crate::testing::run_under_locks;
 
     /// 50 clients' connections a block, two exclusive and six shared each, beside
@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn acquisitions_are_divided_by_the_clients_operations_and_only_what_is_there_is_shown() {
         let run = counted(0);
-        let text = accounting_markdown(&run, &summarize(&run));
+        let text = accounting_markdown(&run, &analyse(&run));
         let unpooled = row(&text, "standing connections, unpooled");
         assert_eq!(unpooled[2..5], ["6", "2", "2"], "{text}");
         assert!(unpooled.contains(&"1.00 %".to_owned()), "{text}");
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn with_a_warm_up_nothing_is_divided_by_operations() {
         let run = counted(1_000_000);
-        let text = accounting_table(&run, &summarize(&run));
+        let text = accounting_table(&run, &analyse(&run));
         assert!(
             !text.contains("client op") && text.contains("held exclusively"),
             "{text}"
@@ -269,6 +269,6 @@ mod tests {
         let mut server = counted(0);
         server.mode = Mode::Server;
         server.config.model = None;
-        assert_eq!(accounting_table(&server, &summarize(&server)), "");
+        assert_eq!(accounting_table(&server, &analyse(&server)), "");
     }
 }

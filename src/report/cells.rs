@@ -11,7 +11,7 @@ use crate::arm::Arm;
 use crate::factor::Factor;
 use crate::record::Run;
 use crate::record::percentile_name;
-use crate::stats::{ContenderSummary, Contrast, LevelSummary, RunSummary, Statistic, Verdict};
+use crate::stats::{Analysis, ContenderSummary, Contrast, LevelSummary, Statistic, Verdict};
 
 /// What is told of every cell: churn against the same transactions without it, against a bare fork, and
 /// against the same CPU without the ProcArray.
@@ -25,7 +25,7 @@ const PAIRS: [(Arm, Arm); 3] = [
 const FEW_LEVELS: usize = 2;
 
 /// Whether a run has so many combinations that they are told in cells.
-pub fn has_cells(run: &Run, summary: &RunSummary) -> bool {
+pub fn has_cells(run: &Run, summary: &Analysis) -> bool {
     summary.levels.len() > FEW_LEVELS
         && !summary.varying.contains(&Factor::Lock)
         && [Arm::Unpooled, Arm::KeptOpen]
@@ -50,7 +50,7 @@ fn pair_words((first, second): (Arm, Arm)) -> String {
 }
 
 /// One sentence for each pair: in how many cells it was shown, and in which it was not.
-pub fn sentences(run: &Run, summary: &RunSummary) -> Vec<String> {
+pub fn sentences(run: &Run, summary: &Analysis) -> Vec<String> {
     if !has_cells(run, summary) {
         return Vec::new();
     }
@@ -113,20 +113,20 @@ fn sentence(name: &str, pair: (Arm, Arm), cells: &[(String, Contrast, Verdict)])
 }
 
 /// The cells as a table for the terminal.
-pub fn cell_table(run: &Run, summary: &RunSummary) -> String {
+pub fn cell_table(run: &Run, summary: &Analysis) -> String {
     table(run, summary).map_or_else(String::new, |(caption, rows)| {
         format!("{caption}\n{}\n\n", rows.terminal())
     })
 }
 
 /// The same as Markdown.
-pub(super) fn cell_table_markdown(run: &Run, summary: &RunSummary) -> String {
+pub(super) fn cell_table_markdown(run: &Run, summary: &Analysis) -> String {
     table(run, summary).map_or_else(String::new, |(caption, rows)| {
         format!("{caption}:\n\n{}\n", rows.markdown())
     })
 }
 
-fn table(run: &Run, summary: &RunSummary) -> Option<(String, TextTable)> {
+fn table(run: &Run, summary: &Analysis) -> Option<(String, TextTable)> {
     if !has_cells(run, summary) {
         return None;
     }
@@ -251,7 +251,7 @@ fn row(
 mod tests {
     use super::*;
     use crate::report::figure::Figure;
-    use crate::stats::summarize;
+    use crate::stats::analyse;
     use crate::testing::sample_run;
 
     /// Two numbers of standing connections by two versions.
@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn every_combination_is_a_cell_with_its_own_floor() {
         let run = run();
-        let summary = summarize(&run);
+        let summary = analyse(&run);
         let text = cell_table(&run, &summary);
         for part in [
             "10 standing, PostgreSQL 15",
@@ -291,7 +291,7 @@ mod tests {
     #[test]
     fn two_levels_need_no_cells() {
         let run = sample_run(8);
-        let summary = summarize(&run);
+        let summary = analyse(&run);
         assert!(cell_table(&run, &summary).is_empty());
         assert!(cells_figure((&run, &summary), "").is_none());
     }

@@ -217,10 +217,9 @@ mod tests {
     use crate::testing::sample_run;
 
     fn other() -> Run {
-        Run {
-            run_id: "other".into(),
-            ..sample_run(8)
-        }
+        let mut run = sample_run(8);
+        run.run_id = "other".into();
+        run
     }
 
     fn reason(change: impl Fn(&mut Run)) -> String {
@@ -232,10 +231,8 @@ mod tests {
     #[test]
     fn like_runs_are_comparable() {
         assert_eq!(check(&[&sample_run(8), &other()]), Ok(()));
-        let server = Run {
-            mode: Mode::Server,
-            ..other()
-        };
+        let mut server = other();
+        server.mode = Mode::Server;
         assert_eq!(check(&[&sample_run(8), &server]), Ok(()));
     }
 

@@ -10,7 +10,7 @@ use crate::arm::Arm;
 use crate::experiment;
 use crate::record::{ClockKind, Operation, Phase, Role, Run, SeriesKey};
 use crate::stats::{
-    ContenderSummary, LevelSummary, RunSummary, Severity, client_rate, concerns_clients,
+    Analysis, ContenderSummary, LevelSummary, Severity, client_rate, concerns_clients,
 };
 
 /// What the numbers are; below each table.
@@ -46,7 +46,7 @@ fn struck(contender: &ContenderSummary) -> Option<String> {
 }
 
 /// The tables for the terminal, one a level; empty for runs of other experiments.
-pub fn cost_tables(run: &Run, summary: &RunSummary) -> String {
+pub fn cost_tables(run: &Run, summary: &Analysis) -> String {
     tables(run, summary)
         .into_iter()
         .map(|(caption, table)| format!("{caption}\n{}\n{NOTE}\n\n", table.terminal()))
@@ -54,14 +54,14 @@ pub fn cost_tables(run: &Run, summary: &RunSummary) -> String {
 }
 
 /// The same as Markdown.
-pub(super) fn cost_tables_markdown(run: &Run, summary: &RunSummary) -> String {
+pub(super) fn cost_tables_markdown(run: &Run, summary: &Analysis) -> String {
     tables(run, summary)
         .into_iter()
         .map(|(caption, table)| format!("{caption}:\n\n{}\n{NOTE}\n\n", table.markdown()))
         .collect()
 }
 
-fn tables(run: &Run, summary: &RunSummary) -> Vec<(String, TextTable)> {
+fn tables(run: &Run, summary: &Analysis) -> Vec<(String, TextTable)> {
     if !experiment::has_costs(run) {
         return Vec::new();
     }
@@ -170,13 +170,13 @@ fn bar(contender: &ContenderSummary) -> Bar {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::summarize;
+    use crate::stats::analyse;
     use crate::testing::sample_run;
 
     #[test]
     fn arms_with_clients_have_a_row_and_their_parts_a_bar() {
         let mut run = sample_run(8);
-        let summary = summarize(&run);
+        let summary = analyse(&run);
         assert!(cost_tables(&run, &summary).is_empty());
         run.experiment = "pool".to_owned();
         for block in run.blocks.iter_mut().filter(|b| b.arm == Arm::Unpooled) {
@@ -187,7 +187,7 @@ mod tests {
                 block.series.insert(key, histogram);
             }
         }
-        let summary = summarize(&run);
+        let summary = analyse(&run);
         let text = cost_tables(&run, &summary);
         assert!(
             text.contains("unpooled") && !text.contains("quiet"),

@@ -5,7 +5,7 @@ use super::level_title::level_title;
 use super::text_table::TextTable;
 use crate::arm::Arm;
 use crate::record::{CpuGroup, Run};
-use crate::stats::{CpuPerTransaction, CpuSum, LevelSummary, RunSummary, cpu_per_transaction};
+use crate::stats::{Analysis, CpuPerTransaction, CpuSum, LevelSummary, cpu_per_transaction};
 
 /// What the numbers are; below each table.
 const NOTE: &str = "CPU of one client transaction; the server's without what the readers' statements cost in quiet. \
@@ -24,7 +24,7 @@ const COLUMNS: [(CpuGroup, &str); 5] = [
 ];
 
 /// The tables for the terminal, one a level; empty for runs without this accounting.
-pub fn cpu_tables(run: &Run, summary: &RunSummary) -> String {
+pub fn cpu_tables(run: &Run, summary: &Analysis) -> String {
     tables(summary)
         .map(|(level, table)| {
             format!(
@@ -39,7 +39,7 @@ pub fn cpu_tables(run: &Run, summary: &RunSummary) -> String {
 }
 
 /// The same as Markdown.
-pub fn cpu_tables_markdown(run: &Run, summary: &RunSummary) -> String {
+pub fn cpu_tables_markdown(run: &Run, summary: &Analysis) -> String {
     tables(summary)
         .map(|(level, table)| {
             format!(
@@ -53,7 +53,7 @@ pub fn cpu_tables_markdown(run: &Run, summary: &RunSummary) -> String {
         .collect()
 }
 
-fn tables(summary: &RunSummary) -> impl Iterator<Item = (&LevelSummary, TextTable)> {
+fn tables(summary: &Analysis) -> impl Iterator<Item = (&LevelSummary, TextTable)> {
     summary
         .levels
         .iter()
@@ -142,13 +142,13 @@ fn waits(sum: &CpuSum) -> [String; 5] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::summarize;
+    use crate::stats::analyse;
     use crate::testing::{sample_run, sample_run_with_cpu};
 
     #[test]
     fn a_row_an_arm_and_a_column_a_group_that_was_counted() {
         let run = sample_run_with_cpu();
-        let text = cpu_tables_markdown(&run, &summarize(&run));
+        let text = cpu_tables_markdown(&run, &analyse(&run));
         let row = text.lines().find(|l| l.starts_with("| unpooled ")).unwrap();
         assert_eq!(
             row,
@@ -161,6 +161,6 @@ mod tests {
         assert!(!text.contains(GROSS), "{text}");
         assert_eq!(text.matches("### CPU").count(), 2);
         let old = sample_run(8);
-        assert_eq!(cpu_tables(&old, &summarize(&old)), "");
+        assert_eq!(cpu_tables(&old, &analyse(&old)), "");
     }
 }

@@ -23,11 +23,11 @@ use crate::factor::{Factor, Factors};
 use crate::record::{Block, Run, SeriesHistogram, levels_side_by_side, write_atomically};
 use crate::record::{percentile_name, samples_above};
 use crate::stats::{
-    ContenderSummary, LevelSummary, RunSummary, Severity, Statistic, estimates, quoted_series,
+    Analysis, ContenderSummary, LevelSummary, Severity, Statistic, estimates, quoted_series,
 };
 
 /// A run with its summary.
-pub type Summarized<'a> = (&'a Run, &'a RunSummary);
+pub type Summarized<'a> = (&'a Run, &'a Analysis);
 
 /// Draws everything one run has to show, into `dir`, and writes the percentiles
 /// of every recorded series beside it.

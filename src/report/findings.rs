@@ -10,7 +10,7 @@ use crate::arm::Mode;
 use crate::experiment::is_contrast;
 use crate::factor::Factors;
 use crate::record::Run;
-use crate::stats::{Contrast, LevelSummary, RunSummary, Statistic, Verdict};
+use crate::stats::{Analysis, Contrast, LevelSummary, Statistic, Verdict};
 
 /// The findings alone, one sentence each.
 pub fn findings(item: &Summarized<'_>) -> Vec<String> {
@@ -133,7 +133,7 @@ pub(super) fn clock_word(level: &LevelSummary) -> String {
 
 /// What churn did at the largest number of standing connections. Bold words
 /// only where the arm without any client transactions was faster, too.
-fn headline(run: &Run, summary: &RunSummary) -> String {
+fn headline(run: &Run, summary: &Analysis) -> String {
     let (Some(p), Some(level)) = (&summary.primary, summary.primary_level()) else {
         return format!("{}: the primary outcome was not measured.", place(run));
     };

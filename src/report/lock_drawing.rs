@@ -69,13 +69,13 @@ fn row(lock: &LockLevel<'_>, tail: &SeriesTail) -> TailRow {
 mod tests {
     use super::*;
     use crate::report::figure::Figure;
-    use crate::stats::summarize;
+    use crate::stats::analyse;
     use crate::testing::{run_under_locks, sample_run};
 
     #[test]
     fn every_lock_has_a_row_in_both_columns() {
         let run = run_under_locks(8, &[("std", 3), ("sharded", 1)]);
-        let summary = summarize(&run);
+        let summary = analyse(&run);
         let figure = lock_tails((&run, &summary), "procbench figures DIR").unwrap();
         for column in &figure.columns {
             let labels: Vec<&str> = column.rows.iter().map(|r| r.label.as_str()).collect();
@@ -86,6 +86,6 @@ mod tests {
         let svg = figure.svg().unwrap();
         assert_eq!(svg.matches("too few samples").count(), 2);
         let one = sample_run(8);
-        assert!(lock_tails((&one, &summarize(&one)), "").is_none());
+        assert!(lock_tails((&one, &analyse(&one)), "").is_none());
     }
 }

@@ -4,10 +4,10 @@ use super::format::{count, duration};
 use super::text_table::TextTable;
 use crate::arm::Arm;
 use crate::record::Run;
-use crate::stats::{LockLevel, RunSummary, SeriesTail, lock_levels};
+use crate::stats::{Analysis, LockLevel, SeriesTail, lock_levels};
 
 /// Both tables for the terminal; empty where the lock does not vary.
-pub fn lock_tables(run: &Run, summary: &RunSummary) -> String {
+pub fn lock_tables(run: &Run, summary: &Analysis) -> String {
     tables(run, summary)
         .into_iter()
         .map(|(caption, rows)| format!("{caption}\n{}\n\n", rows.terminal()))
@@ -15,14 +15,14 @@ pub fn lock_tables(run: &Run, summary: &RunSummary) -> String {
 }
 
 /// Both tables as Markdown; empty where the lock does not vary.
-pub(super) fn lock_tables_markdown(run: &Run, summary: &RunSummary) -> String {
+pub(super) fn lock_tables_markdown(run: &Run, summary: &Analysis) -> String {
     tables(run, summary)
         .into_iter()
         .map(|(caption, rows)| format!("{caption}:\n\n{}\n", rows.markdown()))
         .collect()
 }
 
-fn tables(run: &Run, summary: &RunSummary) -> Vec<(&'static str, TextTable)> {
+fn tables(run: &Run, summary: &Analysis) -> Vec<(&'static str, TextTable)> {
     let levels = lock_levels(run, summary);
     if levels.is_empty() {
         return Vec::new();
@@ -152,19 +152,19 @@ fn queues(levels: &[LockLevel<'_>]) -> Option<TextTable> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::summarize;
+    use crate::stats::analyse;
     use crate::testing::{run_under_locks, sample_run};
 
     #[test]
     fn only_what_was_counted_has_a_column() {
         let mut run = run_under_locks(8, &[("std", 3), ("sharded", 1)]);
-        let text = lock_tables(&run, &summarize(&run));
+        let text = lock_tables(&run, &analyse(&run));
         assert!(text.contains("response p99") && !text.contains("longest queue"));
         for block in &mut run.blocks {
             let name = "procarraylock.longest-queue".to_owned();
             block.counters.insert(name, 7);
         }
-        let summary = summarize(&run);
+        let summary = analyse(&run);
         let text = lock_tables(&run, &summary);
         assert!(
             text.contains("longest queue") && !text.contains("wake-ups"),
@@ -173,6 +173,6 @@ mod tests {
         let markdown = lock_tables_markdown(&run, &summary);
         assert!(markdown.contains("| std | 7 |"), "{markdown}");
         let one = sample_run(8);
-        assert_eq!(lock_tables(&one, &summarize(&one)), "");
+        assert_eq!(lock_tables(&one, &analyse(&one)), "");
     }
 }

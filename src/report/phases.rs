@@ -7,12 +7,12 @@ use super::text_table::TextTable;
 use crate::experiment::has_phases;
 use crate::factor::Factor;
 use crate::record::Run;
-use crate::stats::{Anatomy, ConnectionPhase, Estimate, RunSummary, SetupAccount, anatomies};
+use crate::stats::{Analysis, Anatomy, ConnectionPhase, Estimate, SetupAccount, anatomies};
 
 const CAPTION: &str = "Phases of a connection, by the client's clock; means add up to the whole, percentiles do not. Where the server logged its own account of the same connections it stands below";
 
 /// The tables for the terminal; empty for experiments of other kinds.
-pub fn phase_tables(run: &Run, summary: &RunSummary) -> String {
+pub fn phase_tables(run: &Run, summary: &Analysis) -> String {
     let tables = tables(run, summary);
     let mut out = String::new();
     for (i, (title, rows)) in tables.iter().enumerate() {
@@ -25,7 +25,7 @@ pub fn phase_tables(run: &Run, summary: &RunSummary) -> String {
 }
 
 /// The same as Markdown.
-pub(super) fn phase_tables_markdown(run: &Run, summary: &RunSummary) -> String {
+pub(super) fn phase_tables_markdown(run: &Run, summary: &Analysis) -> String {
     let tables = tables(run, summary);
     let mut out = String::new();
     for (i, (title, rows)) in tables.iter().enumerate() {
@@ -37,7 +37,7 @@ pub(super) fn phase_tables_markdown(run: &Run, summary: &RunSummary) -> String {
     out
 }
 
-fn tables(run: &Run, summary: &RunSummary) -> Vec<(String, TextTable)> {
+fn tables(run: &Run, summary: &Analysis) -> Vec<(String, TextTable)> {
     if !has_phases(run) {
         return Vec::new();
     }
@@ -47,7 +47,7 @@ fn tables(run: &Run, summary: &RunSummary) -> Vec<(String, TextTable)> {
         .collect()
 }
 
-fn title(anatomy: &Anatomy, summary: &RunSummary) -> String {
+fn title(anatomy: &Anatomy, summary: &Analysis) -> String {
     let mut title = format!(
         "{}, {}",
         level_title(&anatomy.factors, &summary.varying),
@@ -126,7 +126,7 @@ fn table(anatomy: &Anatomy) -> TextTable {
 }
 
 /// Every number of the tables, a line each.
-pub fn phase_csv(run: &Run, summary: &RunSummary) -> String {
+pub fn phase_csv(run: &Run, summary: &Analysis) -> String {
     let mut header = vec!["standing"];
     header.extend(Factor::ALL.map(Factor::key));
     header.extend([
@@ -183,7 +183,7 @@ mod tests {
     use crate::record::SetupSums;
     use crate::report::figure::Figure;
     use crate::report::phase_drawing::phase_bars;
-    use crate::stats::summarize;
+    use crate::stats::analyse;
     use crate::testing::{connecting_run, sample_run};
 
     /// As logged by a server for every block with SCRAM.
@@ -206,21 +206,21 @@ mod tests {
     #[test]
     fn every_phase_has_its_row_and_the_servers_account_its_own() {
         let run = logged();
-        let text = phase_tables_markdown(&run, &summarize(&run));
+        let text = phase_tables_markdown(&run, &analyse(&run));
         let rows = |name: &str| text.lines().filter(|l| l.starts_with(name)).count();
         assert_eq!(rows("| whole connection | 800 |"), 2, "{text}");
         assert_eq!(rows("| startup to ready | 800 |"), 2);
         assert_eq!(rows("| last answer to ready |"), 1);
         assert_eq!(rows("| server: setup total | 800 | 1.40 ms"), 1);
         assert!(text.contains("percentiles do not"));
-        assert!(phase_tables(&run, &summarize(&run)).contains("auth scram, unpooled"));
-        assert_eq!(phase_tables(&sample_run(8), &summarize(&sample_run(8))), "");
+        assert!(phase_tables(&run, &analyse(&run)).contains("auth scram, unpooled"));
+        assert_eq!(phase_tables(&sample_run(8), &analyse(&sample_run(8))), "");
     }
 
     #[test]
     fn the_csv_has_a_line_for_every_number() {
         let run = logged();
-        let csv = phase_csv(&run, &summarize(&run));
+        let csv = phase_csv(&run, &analyse(&run));
         let fields = csv.lines().next().unwrap().split(',').count();
         assert!(csv.lines().all(|l| l.split(',').count() == fields), "{csv}");
         let means = csv.lines().filter(|l| l.contains(",mean,")).count();
@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn bars_hold_what_adds_up_and_nothing_else() {
         let run = logged();
-        let summary = summarize(&run);
+        let summary = analyse(&run);
         let figure = phase_bars((&run, &summary), "procbench figures DIR").unwrap();
         assert_eq!(figure.groups.len(), 1);
         let bars = &figure.groups[0].bars;
@@ -253,6 +253,6 @@ mod tests {
         assert!((bars[2].segments.iter().map(|s| s.value_ns).sum::<f64>() - 1.4e6).abs() < 1.0);
         assert!(figure.svg().unwrap().contains("server: fork"));
         let other = sample_run(8);
-        assert!(phase_bars((&other, &summarize(&other)), "").is_none());
+        assert!(phase_bars((&other, &analyse(&other)), "").is_none());
     }
 }

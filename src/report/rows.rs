@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::arm::Arm;
 use crate::record::{CpuGroup, Role, Run};
-use crate::stats::{RunSummary, cpu_per_transaction};
+use crate::stats::{Analysis, cpu_per_transaction};
 
 use super::export::csv_line;
 
@@ -96,7 +96,7 @@ pub struct SummaryRow {
 }
 
 /// Every statistic of a run.
-pub fn summary_rows(run: &Run, summary: &RunSummary) -> Vec<SummaryRow> {
+pub fn summary_rows(run: &Run, summary: &Analysis) -> Vec<SummaryRow> {
     let mut rows = Vec::new();
     let base = Arm::baseline(&run.config.arms);
     for level in &summary.levels {
@@ -243,13 +243,13 @@ const HEADER: [&str; 41] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::summarize;
+    use crate::stats::analyse;
     use crate::testing::sample_run;
 
     #[test]
     fn every_field_has_its_column() {
         let run = sample_run(8);
-        let rows = summary_rows(&run, &summarize(&run));
+        let rows = summary_rows(&run, &analyse(&run));
         // 2 levels, 4 contenders, mean and 4 percentiles.
         assert_eq!(rows.len(), 2 * 4 * 5);
         let value = serde_json::to_value(&rows[0]).unwrap();

@@ -9,7 +9,7 @@ use super::level_title::short_title;
 use super::rows::{summary_csv, summary_rows};
 use crate::factor::{Factor, varying};
 use crate::record::{Block, Run, SeriesKey};
-use crate::stats::{RunSummary, summarize};
+use crate::stats::{Analysis, analyse};
 
 /// What `export` can write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,20 +71,20 @@ pub struct ExportError(String);
 pub fn export(run: &Run, format: ExportFormat) -> Result<Vec<u8>, ExportError> {
     match format {
         ExportFormat::Json => {
-            let rows = summary_rows(run, &summarize(run));
+            let rows = summary_rows(run, &analyse(run));
             let mut json =
                 serde_json::to_vec_pretty(&rows).map_err(|e| ExportError(e.to_string()))?;
             json.push(b'\n');
             Ok(json)
         }
-        ExportFormat::Csv => Ok(summary_csv(&summary_rows(run, &summarize(run))).into_bytes()),
+        ExportFormat::Csv => Ok(summary_csv(&summary_rows(run, &analyse(run))).into_bytes()),
         ExportFormat::Hgrm => Ok(all_hgrm(run).into_bytes()),
         ExportFormat::Hlog => interval_log(run),
     }
 }
 
 /// Percentiles of every series of every arm, for spreadsheets.
-pub fn series_csv(summary: &RunSummary) -> String {
+pub fn series_csv(summary: &Analysis) -> String {
     let mut named = Vec::new();
     for level in &summary.levels {
         for contender in &level.contenders {
@@ -105,7 +105,7 @@ pub fn series_csv(summary: &RunSummary) -> String {
 
 fn all_hgrm(run: &Run) -> String {
     let mut out = String::new();
-    let summary = summarize(run);
+    let summary = analyse(run);
     for level in &summary.levels {
         for contender in &level.contenders {
             for (key, histogram) in &contender.merged {

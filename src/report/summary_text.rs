@@ -18,7 +18,7 @@ use crate::experiment::{Experiment, is_contrast};
 use crate::factor::Factor;
 use crate::procarray::MappingKind;
 use crate::record::{ClockKind, Run};
-use crate::stats::{RunSummary, Severity, Statistic};
+use crate::stats::{Analysis, Severity, Statistic};
 
 /// More arms and levels than this are counted instead of named.
 const MOST_NAMED: usize = 8;
@@ -218,7 +218,7 @@ fn limits(items: &[Summarized<'_>]) -> Vec<String> {
 }
 
 /// Which of a server's factors did not vary.
-fn one_of_each(summary: &RunSummary) -> String {
+fn one_of_each(summary: &Analysis) -> String {
     let single: Vec<&str> = [
         (Factor::Pg, "versions"),
         (Factor::SlotOrder, "slot orders"),
@@ -245,7 +245,7 @@ fn other_locks(run: &Run) -> Vec<&'static str> {
         .collect()
 }
 
-pub(super) fn number_table(run: &Run, summary: &RunSummary) -> String {
+pub(super) fn number_table(run: &Run, summary: &Analysis) -> String {
     let base = Arm::baseline(&run.config.arms);
     let clock = summary
         .levels

@@ -1,10 +1,10 @@
 //! Whether a conclusion survives the choice of lock, in one sentence each.
 
 use crate::record::Run;
-use crate::stats::{Conclusion, RunSummary, Verdict, conclusions};
+use crate::stats::{Analysis, Conclusion, Verdict, conclusions};
 
 /// A sentence for every conclusion; none where the lock does not vary.
-pub fn sentences(run: &Run, summary: &RunSummary) -> Vec<String> {
+pub fn sentences(run: &Run, summary: &Analysis) -> Vec<String> {
     conclusions(run, summary).iter().map(sentence).collect()
 }
 

@@ -235,7 +235,7 @@ mod tests {
     use super::*;
     use crate::record::{Run, SeriesHistogram, SeriesKey};
     use crate::report::figure::Figure;
-    use crate::stats::summarize;
+    use crate::stats::analyse;
     use crate::testing::sample_run;
 
     /// `membership-hold` with three versions, two slot orders and two mappings.
@@ -268,7 +268,7 @@ mod tests {
     #[test]
     fn a_panel_for_each_slot_order_and_a_line_for_each_version_and_page_size() {
         let run = run();
-        let summary = summarize(&run);
+        let summary = analyse(&run);
         let figures = sweep_figures((&run, &summary), "procbench figures DIR");
         let (stem, figure) = &figures[0];
         assert_eq!(stem, "add-hold");
@@ -289,6 +289,6 @@ mod tests {
         let svg = figure.svg().unwrap();
         assert!(svg.contains("PostgreSQL 15, 2m") && svg.contains("Steepest line"));
         let other = sample_run(8);
-        assert!(sweep_figures((&other, &summarize(&other)), "").is_empty());
+        assert!(sweep_figures((&other, &analyse(&other)), "").is_empty());
     }
 }

@@ -5,7 +5,7 @@ use super::text_table::TextTable;
 use crate::experiment;
 use crate::factor::{Factor, Factors, varying};
 use crate::record::Run;
-use crate::stats::{Along, Estimate, Quantity, RunSummary, Sweep, SweepLine, sweep_lines};
+use crate::stats::{Along, Analysis, Estimate, Quantity, Sweep, SweepLine, sweep_lines};
 
 /// The sweeps that a run's experiment asks for; none for other runs.
 pub fn sweeps_of(run: &Run) -> &'static [Sweep] {
@@ -114,7 +114,7 @@ pub fn line_name(lines: &[SweepLine], line: &SweepLine) -> String {
 }
 
 /// Every sweep of the run as a table for the terminal, values only.
-pub fn sweep_tables(run: &Run, summary: &RunSummary) -> String {
+pub fn sweep_tables(run: &Run, summary: &Analysis) -> String {
     tables(run, summary, false)
         .into_iter()
         .map(|(caption, rows)| format!("{caption}\n{}\n\n", rows.terminal()))
@@ -122,14 +122,14 @@ pub fn sweep_tables(run: &Run, summary: &RunSummary) -> String {
 }
 
 /// The same as Markdown, with intervals.
-pub(super) fn sweep_tables_markdown(run: &Run, summary: &RunSummary) -> String {
+pub(super) fn sweep_tables_markdown(run: &Run, summary: &Analysis) -> String {
     tables(run, summary, true)
         .into_iter()
         .map(|(caption, rows)| format!("{caption}:\n\n{}\n", rows.markdown()))
         .collect()
 }
 
-fn tables(run: &Run, summary: &RunSummary, intervals: bool) -> Vec<(String, TextTable)> {
+fn tables(run: &Run, summary: &Analysis, intervals: bool) -> Vec<(String, TextTable)> {
     sweeps_of(run)
         .iter()
         .filter_map(|sweep| {
@@ -199,7 +199,7 @@ fn table(sweep: &Sweep, lines: &[SweepLine], intervals: bool) -> TextTable {
 mod tests {
     use super::*;
     use crate::record::{SeriesHistogram, SeriesKey};
-    use crate::stats::summarize;
+    use crate::stats::analyse;
     use crate::testing::sample_run;
 
     /// A run of `membership-hold` whose hold is `1000 + 100 N` ns in front and 1000 ns behind.
@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn lines_are_named_by_what_varies_and_have_their_slope() {
         let run = run();
-        let summary = summarize(&run);
+        let summary = analyse(&run);
         let text = sweep_tables(&run, &summary);
         for part in [
             "slots front",
@@ -240,7 +240,7 @@ mod tests {
             "{markdown}"
         );
         let other = sample_run(8);
-        assert_eq!(sweep_tables(&other, &summarize(&other)), "");
+        assert_eq!(sweep_tables(&other, &analyse(&other)), "");
     }
 
     #[test]

@@ -7,10 +7,10 @@ use super::level_title::{factor_cells, level_title};
 use crate::arm::Arm;
 use crate::factor::Factors;
 use crate::record::{ClockKind, Run, SeriesKey, levels_side_by_side};
-use crate::stats::{ContenderSummary, Estimate, LevelSummary, RunSummary, Severity, Statistic};
+use crate::stats::{Analysis, ContenderSummary, Estimate, LevelSummary, Severity, Statistic};
 
 /// A table of one run: every arm at every level.
-pub fn run_table(run: &Run, summary: &RunSummary) -> String {
+pub fn run_table(run: &Run, summary: &Analysis) -> String {
     let mut out = String::new();
     for level in &summary.levels {
         let clock = level
@@ -195,7 +195,7 @@ pub fn level_pacing(level: &LevelSummary) -> String {
 
 /// A comparison of runs in different modes, or of several runs: excess over
 /// each one's own baseline, side by side.
-pub fn comparison_table(items: &[(&Run, &RunSummary)]) -> String {
+pub fn comparison_table(items: &[(&Run, &Analysis)]) -> String {
     let mut table = Table::new();
     let runs: Vec<&Run> = items.iter().map(|i| i.0).collect();
     let (levels, named) = levels_side_by_side(&runs);
@@ -243,7 +243,7 @@ pub fn comparison_table(items: &[(&Run, &RunSummary)]) -> String {
 
 fn comparison_cells(
     run: &Run,
-    summary: &RunSummary,
+    summary: &Analysis,
     level: &Factors,
     arm: crate::arm::Arm,
     statistic: Statistic,
@@ -279,7 +279,7 @@ fn comparison_cells(
 /// The second run minus the first, arm by arm, for two runs in one mode. Other
 /// server starts lie between them, so there is no test: the blocks of two runs
 /// are not interleaved and their labels not exchangeable.
-pub fn between_runs(items: &[(&Run, &RunSummary)]) -> String {
+pub fn between_runs(items: &[(&Run, &Analysis)]) -> String {
     let [(first, a), (second, b)] = items else {
         return String::new();
     };

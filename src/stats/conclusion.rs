@@ -1,10 +1,10 @@
 //! What is concluded from churn, lock by lock: does it depend on the lock?
 
+use super::analysis::Analysis;
 use super::contrast::Contrast;
 use super::level::{LevelSummary, series_contrasts};
 use super::lock_level::{READERS_WAIT, WRITERS_WAIT, levels_by_lock};
 use super::rounds::Statistic;
-use super::summary::RunSummary;
 use super::verdict::{Verdict, judge};
 use crate::arm::Arm;
 use crate::record::Run;
@@ -24,7 +24,7 @@ pub struct Conclusion {
 
 /// The conclusions of a run whose lock varies, the first its primary outcome's;
 /// empty for every other run.
-pub fn conclusions(run: &Run, summary: &RunSummary) -> Vec<Conclusion> {
+pub fn conclusions(run: &Run, summary: &Analysis) -> Vec<Conclusion> {
     let levels = levels_by_lock(summary);
     let (Some(base), false) = (Arm::baseline(&run.config.arms), levels.is_empty()) else {
         return Vec::new();
@@ -116,13 +116,13 @@ fn readers_wait(run: &Run, level: &LevelSummary, base: Arm) -> Found {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::summarize;
+    use crate::stats::analyse;
     use crate::testing::{run_under_locks, sample_run};
 
     #[test]
     fn each_lock_gets_its_own_verdict() {
         let run = run_under_locks(8, &[("std", 3), ("sharded", 1)]);
-        let all = conclusions(&run, &summarize(&run));
+        let all = conclusions(&run, &analyse(&run));
         let verdicts: Vec<_> = all[0]
             .by_lock
             .iter()
@@ -144,6 +144,6 @@ mod tests {
     #[test]
     fn a_run_under_one_lock_has_nothing_to_hold_against() {
         let run = sample_run(8);
-        assert!(conclusions(&run, &summarize(&run)).is_empty());
+        assert!(conclusions(&run, &analyse(&run)).is_empty());
     }
 }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::analysis::statistics;
 use super::client_rate::concerns_clients;
 use super::contrast::{Estimate, estimates};
 use super::cpu_cost::CpuSum;
 use super::guard::{Guard, Severity};
 use super::guards::{findings, quoted_series};
 use super::rounds::Statistic;
-use super::summary::statistics;
 use crate::arm::Arm;
 use crate::record::samples_above;
 use crate::record::{Block, Role, RoleTally, Run, SeriesHistogram, SeriesKey};

@@ -122,13 +122,13 @@ pub fn cpu_per_transaction(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::summarize;
+    use crate::stats::analyse;
     use crate::testing::sample_run_with_cpu;
 
     #[test]
     fn what_the_readers_cost_in_quiet_is_taken_off() {
         let run = sample_run_with_cpu();
-        let summary = summarize(&run);
+        let summary = analyse(&run);
         let level = &summary.levels[0];
         let cost = |arm| cpu_per_transaction(level, level.contender(arm, false).unwrap());
         assert_eq!(cost(Arm::Quiet), None);

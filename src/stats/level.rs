@@ -1,10 +1,10 @@
 //! One level in numbers: its contenders, the noise floor, and the arms' effects.
 
+use super::analysis::statistics;
 use super::contender::{ContenderSummary, summarize_contender};
 use super::contrast::{Contrast, contrasts};
 use super::guards::quoted_series;
 use super::rounds::Statistic;
-use super::summary::statistics;
 use super::verdict::{Verdict, judge};
 use crate::arm::Arm;
 use crate::factor::Factors;

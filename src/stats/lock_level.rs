@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use super::analysis::Analysis;
 use super::contrast::{Estimate, estimates};
 use super::level::LevelSummary;
 use super::rounds::Statistic;
-use super::summary::RunSummary;
 use crate::arm::Arm;
 use crate::factor::Factor;
 use crate::record::samples_above;
@@ -101,7 +101,7 @@ pub fn merged_counters(blocks: &[&Block]) -> BTreeMap<String, u64> {
 
 /// The levels of a run that differ from the primary one in their lock alone, in
 /// the order of the run; empty where the lock does not vary.
-pub(super) fn levels_by_lock(summary: &RunSummary) -> Vec<&LevelSummary> {
+pub(super) fn levels_by_lock(summary: &Analysis) -> Vec<&LevelSummary> {
     let Some(primary) = summary.primary_level() else {
         return Vec::new();
     };
@@ -120,7 +120,7 @@ pub(super) fn levels_by_lock(summary: &RunSummary) -> Vec<&LevelSummary> {
 
 /// Every lock of a run at its primary level; empty where the lock does not vary
 /// or no client connects.
-pub fn lock_levels<'a>(run: &Run, summary: &'a RunSummary) -> Vec<LockLevel<'a>> {
+pub fn lock_levels<'a>(run: &Run, summary: &'a Analysis) -> Vec<LockLevel<'a>> {
     levels_by_lock(summary)
         .into_iter()
         .filter_map(|level| {
@@ -166,7 +166,7 @@ fn series_tail(run: &Run, blocks: &[&Block], key: SeriesKey) -> SeriesTail {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::summarize;
+    use crate::stats::analyse;
     use crate::testing::{run_under_locks, sample_run};
 
     #[test]
@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn every_lock_is_there_once_and_what_is_not_counted_is_absent() {
         let run = run_under_locks(8, &[("std", 3), ("sharded", 1)]);
-        let summary = summarize(&run);
+        let summary = analyse(&run);
         let levels = lock_levels(&run, &summary);
         let names: Vec<&str> = levels.iter().map(|l| l.lock.as_str()).collect();
         assert_eq!(names, ["std", "sharded"]);
@@ -203,6 +203,6 @@ mod tests {
         assert_eq!(levels[0].counter("shared"), None);
         assert_eq!(levels[0].exclusive_busy(), None);
         let one = sample_run(8);
-        assert!(lock_levels(&one, &summarize(&one)).is_empty());
+        assert!(lock_levels(&one, &analyse(&one)).is_empty());
     }
 }

@@ -1,5 +1,6 @@
 //! Statistics over blocks: percentiles, intervals, contrasts, guards, summaries.
 
+mod analysis;
 mod busy_share;
 mod client_rate;
 mod conclusion;
@@ -13,10 +14,10 @@ mod lock_level;
 mod paired_ratio;
 mod phases;
 mod rounds;
-mod summary;
 mod sweep;
 mod verdict;
 
+pub use analysis::{Analysis, Primary, TABLE_PERCENTILES, analyse};
 pub use busy_share::{HoldRange, busy_share, holds_ns};
 pub use client_rate::{client_rate, concerns_clients};
 pub use conclusion::{Conclusion, Found, conclusions};
@@ -32,6 +33,5 @@ pub use lock_level::{
 pub use paired_ratio::PairedRatio;
 pub use phases::{Anatomy, ConnectionPhase, PhaseTimes, SetupAccount, anatomies};
 pub use rounds::{Rounds, Statistic};
-pub use summary::{Primary, RunSummary, TABLE_PERCENTILES, summarize};
 pub use sweep::{Along, Quantity, Sweep, SweepLine, SweepPoint, sweep_lines};
 pub use verdict::{Verdict, judge};

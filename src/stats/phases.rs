@@ -3,11 +3,11 @@
 //! Phases are recorded for a connection only if all of it went well, so every phase has the same count and
 //! the means add up to the mean of the whole, to the histograms' three digits. Percentiles do not.
 
+use super::analysis::Analysis;
 use super::contender::ContenderSummary;
 use super::contrast::{Estimate, estimates, interval, resamplings};
 use super::guard::{Guard, Severity};
 use super::rounds::{Rounds, Statistic};
-use super::summary::RunSummary;
 use crate::arm::Arm;
 use crate::factor::Factors;
 use crate::record::samples_above;
@@ -145,7 +145,7 @@ impl Anatomy {
 
 /// The anatomy at every level, in their order, of every arm that connects for each transaction. The blocks of
 /// an A/A twin are counted in.
-pub fn anatomies(run: &Run, summary: &RunSummary) -> Vec<Anatomy> {
+pub fn anatomies(run: &Run, summary: &Analysis) -> Vec<Anatomy> {
     let mut found = Vec::new();
     for (place, level) in summary.levels.iter().enumerate() {
         for contender in level.contenders.iter().filter(|c| !c.twin) {
@@ -343,7 +343,7 @@ fn setup_account(blocks: &[&Block], resampled: &Resampled) -> Option<SetupAccoun
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::summarize;
+    use crate::stats::analyse;
     use crate::testing::connecting_run;
 
     fn value(anatomy: &Anatomy, phase: ConnectionPhase) -> f64 {
@@ -353,7 +353,7 @@ mod tests {
     #[test]
     fn the_parts_add_up_to_the_whole_and_the_twins_blocks_are_counted_in() {
         let run = connecting_run();
-        let found = anatomies(&run, &summarize(&run));
+        let found = anatomies(&run, &analyse(&run));
         let labels: Vec<_> = found
             .iter()
             .map(|a| a.factors.auth.as_deref().unwrap())
@@ -384,7 +384,7 @@ mod tests {
     #[test]
     fn a_startup_is_split_only_where_every_connection_was_asked() {
         let run = connecting_run();
-        let found = anatomies(&run, &summarize(&run));
+        let found = anatomies(&run, &analyse(&run));
         let adds_up = |a: &Anatomy, phase| a.phase(phase).map(|p| p.adds_up);
         assert_eq!(adds_up(&found[0], ConnectionPhase::Startup), Some(true));
         assert_eq!(adds_up(&found[0], ConnectionPhase::Challenge), None);
@@ -402,7 +402,7 @@ mod tests {
     #[test]
     fn percentiles_need_ten_samples_above_and_differences_have_none() {
         let run = connecting_run();
-        let found = anatomies(&run, &summarize(&run));
+        let found = anatomies(&run, &analyse(&run));
         let startup = found[0].phase(ConnectionPhase::Startup).unwrap();
         // 800 connections: 8 above p99.
         assert!(startup.p50.is_some() && startup.p99.is_none());
@@ -422,20 +422,20 @@ mod tests {
             }
             .counters();
         }
-        let found = anatomies(&run, &summarize(&run));
+        let found = anatomies(&run, &analyse(&run));
         let account = found[0].server.as_ref().unwrap();
         assert_eq!(account.connections, 800);
         assert_eq!(account.total.value_ns, 1_500_000.0);
         assert_eq!(account.rest.value_ns, 1_000_000.0);
         // A block without its log: no account, rather than one of other connections.
         run.blocks[0].counters.clear();
-        let found = anatomies(&run, &summarize(&run));
+        let found = anatomies(&run, &analyse(&run));
         assert_eq!(found.iter().filter(|a| a.server.is_none()).count(), 1);
     }
 
     #[test]
     fn arms_that_do_not_connect_have_no_anatomy() {
         let run = crate::testing::sample_run(8);
-        assert_eq!(anatomies(&run, &summarize(&run)), []);
+        assert_eq!(anatomies(&run, &analyse(&run)), []);
     }
 }

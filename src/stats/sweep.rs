@@ -1,10 +1,10 @@
 //! A quantity along a numeric factor: one line for each combination of the
 //! other factors, with bootstrap intervals and the slope of each line.
 
+use super::analysis::Analysis;
 use super::contrast::{Estimate, interval, resamplings};
 use super::guard::{Guard, Severity};
 use super::rounds::{Rounds, Statistic};
-use super::summary::RunSummary;
 use crate::arm::Arm;
 use crate::factor::{Factor, Factors};
 use crate::record::samples_above;
@@ -213,7 +213,7 @@ impl Measured {
 
 /// The lines of one sweep, in the order of the run's levels. Levels without the
 /// arm, without the factor or with too few samples have no point.
-pub fn sweep_lines(run: &Run, summary: &RunSummary, sweep: &Sweep) -> Vec<SweepLine> {
+pub fn sweep_lines(run: &Run, summary: &Analysis, sweep: &Sweep) -> Vec<SweepLine> {
     let mut rests: Vec<Factors> = Vec::new();
     for level in &summary.levels {
         let rest = sweep.along.rest(&level.factors);
@@ -236,7 +236,7 @@ pub fn sweep_lines(run: &Run, summary: &RunSummary, sweep: &Sweep) -> Vec<SweepL
         .collect()
 }
 
-fn line(run: &Run, summary: &RunSummary, sweep: &Sweep, rest: Factors) -> Option<SweepLine> {
+fn line(run: &Run, summary: &Analysis, sweep: &Sweep, rest: Factors) -> Option<SweepLine> {
     let mut points = Vec::new();
     let mut resampled: Vec<Vec<f64>> = Vec::new();
     for (i, level) in summary.levels.iter().enumerate() {
@@ -330,7 +330,7 @@ fn slope(at: &[f64], values: &[f64]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::summarize;
+    use crate::stats::analyse;
     use crate::testing::{sample_run, sample_run_with_cpu};
 
     const SWEEP: Sweep = Sweep {
@@ -348,7 +348,7 @@ mod tests {
     #[test]
     fn equal_levels_lie_on_a_flat_line_and_blocks_of_the_twin_count() {
         let run = sample_run(8);
-        let lines = sweep_lines(&run, &summarize(&run), &SWEEP);
+        let lines = sweep_lines(&run, &analyse(&run), &SWEEP);
         assert_eq!(lines.len(), 1);
         let line = &lines[0];
         assert_eq!(
@@ -379,7 +379,7 @@ mod tests {
             },
             ..SWEEP
         };
-        let lines = sweep_lines(&run, &summarize(&run), &sweep);
+        let lines = sweep_lines(&run, &analyse(&run), &sweep);
         let values: Vec<f64> = lines[0]
             .points
             .iter()
@@ -396,7 +396,7 @@ mod tests {
             },
             ..SWEEP
         };
-        assert!(sweep_lines(&run, &summarize(&run), &absent).is_empty());
+        assert!(sweep_lines(&run, &analyse(&run), &absent).is_empty());
     }
 
     #[test]
@@ -418,7 +418,7 @@ mod tests {
             along: Along::ClientRate,
             ..SWEEP
         };
-        let lines = sweep_lines(&run, &summarize(&run), &sweep);
+        let lines = sweep_lines(&run, &analyse(&run), &sweep);
         let points = &lines[0].points;
         assert_eq!(
             points.iter().map(|p| p.at).collect::<Vec<_>>(),
@@ -440,7 +440,7 @@ mod tests {
             block.factors.pg = Some(pg.into());
             block.factors.commit_rate = Some("100".into());
         }
-        let summary = summarize(&run);
+        let summary = analyse(&run);
         assert_eq!(sweep_lines(&run, &summary, &SWEEP).len(), 2);
         let along = Sweep {
             along: Along::CommitRate,

@@ -102,7 +102,7 @@ fn every_arm(change: impl FnOnce(&mut ServerConfig)) {
             block.arm == Arm::CpuBurn
         );
     }
-    let server = run.provenance.server.unwrap();
+    let server = run.head.provenance.server.unwrap();
     assert_eq!(server.transport, transport);
     assert_eq!(server.pgbouncer.is_some(), has_pgbouncer);
 }

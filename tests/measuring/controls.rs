@@ -7,7 +7,7 @@ use procbench::record::CpuGroup::{Backends, Burner, Postmaster};
 use procbench::record::{Block, ErrorClass, Role, Run};
 use procbench::server::provision::RunningServer;
 use procbench::server::{Session, Target};
-use procbench::stats::{Guard, cpu_per_transaction, summarize};
+use procbench::stats::{Guard, analyse, cpu_per_transaction};
 
 use crate::support::{MS, by_url, config, local_server, measure, request, run_server, server_turn};
 
@@ -56,7 +56,7 @@ fn the_postmaster_forks_once_for_each_operation_that_connects() {
 fn cpu_burn_uses_what_a_connection_costs_the_server() {
     let Some(_turn) = server_turn() else { return };
     let run = run(&[Arm::Quiet, Arm::Unpooled, Arm::CpuBurn], 8, 400);
-    let summary = summarize(&run);
+    let summary = analyse(&run);
     let level = &summary.levels[0];
     let cost = |arm| {
         let contender = level.contender(arm, false).unwrap();

@@ -3,7 +3,7 @@ use crate::arm::Mode;
 use crate::config::gentle;
 use crate::record::{Census, OthersConnections, PoolMode, ServerProvenance};
 use crate::record::{Phase, Role, SeriesHistogram, SeriesKey};
-use crate::stats::summarize;
+use crate::stats::analyse;
 use crate::testing::sample_run;
 
 fn survey() -> Survey {
@@ -71,7 +71,7 @@ fn run(kept_ns: u64, survey: Survey) -> Run {
 }
 
 fn advise(run: &Run) -> Advice {
-    advice(&(run, &summarize(run))).unwrap()
+    advice(&(run, &analyse(run))).unwrap()
 }
 
 fn answer_to(advice: &Advice) -> String {
@@ -180,7 +180,7 @@ fn slower_statements_are_a_reason_and_no_difference_is_not_said_to_be_none() {
 #[test]
 fn only_a_server_that_was_looked_at_is_advised_about() {
     let mut run = run(SHORT, survey());
-    let summary = summarize(&run);
+    let summary = analyse(&run);
     let text = markdown((&run, &summary), &["excess".to_owned()]).unwrap();
     for part in [
         "# PostgreSQL 15.18: should I pool?",

@@ -6,19 +6,18 @@ use super::level::{LevelSummary, summarize_level};
 use super::rounds::Statistic;
 use super::verdict::Verdict;
 use crate::arm::Arm;
-use crate::arm::Mode;
 use crate::factor::{Factor, Factors, varying};
-use crate::record::Run;
 use crate::record::percentile_name;
+use crate::record::{Run, RunHead};
 
 /// Percentiles that tables show, if the samples carry them.
 pub const TABLE_PERCENTILES: [f64; 4] = [50.0, 90.0, 99.0, 99.9];
 
 /// One run in numbers.
 #[derive(Debug, Clone)]
-pub struct RunSummary {
-    /// The mode.
-    pub mode: Mode,
+pub struct Analysis {
+    /// What the run file says beside its blocks.
+    pub run: RunHead,
     /// In the order of [`Run::levels`].
     pub levels: Vec<LevelSummary>,
     /// The factors beside standing connections that tell its levels apart.
@@ -44,7 +43,7 @@ pub struct Primary {
 
 /// Puts a run into numbers. The same run always gives the same summary: the
 /// resampling is seeded by the run's own seed.
-pub fn summarize(run: &Run) -> RunSummary {
+pub fn analyse(run: &Run) -> Analysis {
     let levels: Vec<LevelSummary> = run
         .levels()
         .iter()
@@ -60,8 +59,8 @@ pub fn summarize(run: &Run) -> RunSummary {
             noise_floor_ns: level.noise_floor_ns(statistic),
         })
     });
-    RunSummary {
-        mode: run.mode,
+    Analysis {
+        run: run.head.clone(),
         varying: varying(levels.iter().map(|l| &l.factors)),
         levels,
         primary,
@@ -73,7 +72,7 @@ fn primary_level(levels: &[LevelSummary]) -> Option<&LevelSummary> {
     levels.iter().find(|l| l.factors.standing == largest)
 }
 
-impl RunSummary {
+impl Analysis {
     /// Where the primary outcome is read: the first level with the largest
     /// number of standing connections.
     pub fn primary_level(&self) -> Option<&LevelSummary> {
@@ -116,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_threefold_slower_arm_is_the_primary_outcome() {
-        let summary = summarize(&sample_run(8));
+        let summary = analyse(&sample_run(8));
         assert_eq!(summary.levels.len(), 2);
         let primary = summary.primary.unwrap();
         assert_eq!(
@@ -152,14 +151,14 @@ mod tests {
 
     #[test]
     fn the_noise_floor_and_the_guards_hold_a_verdict_back() {
-        let summary = summarize(&sample_run(8));
+        let summary = analyse(&sample_run(8));
         let contrast = summary.primary.unwrap().contrast;
         assert_eq!(
             judge(&contrast, Some(1e9), false),
             Verdict::WithinNoiseFloor
         );
         assert_eq!(judge(&contrast, None, true), Verdict::StruckOut);
-        let few = summarize(&sample_run(4)).primary.unwrap();
+        let few = analyse(&sample_run(4)).primary.unwrap();
         assert_eq!(few.verdict, Verdict::TooFewRounds);
     }
 
@@ -167,7 +166,7 @@ mod tests {
     fn an_empty_run_has_an_empty_summary() {
         let mut run = sample_run(2);
         run.blocks.clear();
-        let summary = summarize(&run);
+        let summary = analyse(&run);
         assert!(summary.levels.is_empty() && summary.primary.is_none());
     }
 }
