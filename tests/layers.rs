@@ -1,5 +1,7 @@
 //! The layers of the program: who may import whom. `ARCHITECTURE.md` shows the same table as a picture.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
