@@ -1,0 +1,38 @@
+//! How long a configuration takes, roughly: said before the first block.
+
+use std::time::Duration;
+
+use super::rates::{calibration_time, levels_to_calibrate, needs_calibration};
+use crate::arm::{Arm, Mode};
+use crate::config::Config;
+
+/// Time that a configuration takes, roughly: said before the first block.
+pub fn estimate(config: &Config) -> Duration {
+    // A fresh server: start, initdb, pools, placeholders, then some ms a connection.
+    let (start_ms, connection_ms, block_ms) = match config.mode {
+        Mode::Server => (2_500, 2, 80),
+        Mode::Model => (20, 0, 30),
+    };
+    let start =
+        |standing: u32| Duration::from_millis(start_ms + connection_ms * u64::from(standing));
+    let levels = config.levels();
+    let starts: Duration = levels.iter().map(|l| start(l.standing)).sum();
+    let block = Duration::from_nanos(config.block_ns() + config.warmup_ns)
+        + Duration::from_millis(block_ms);
+    // Every arm, and the A/A twin.
+    let blocks = (config.arms.len() + 1) * levels.len() * config.blocks as usize;
+    let calibration = if needs_calibration(config) {
+        let most = levels_to_calibrate(&levels).len() as u32;
+        (start(config.largest_standing()) + calibration_time(config)) * most
+    } else {
+        Duration::ZERO
+    };
+    // What a connection costs, at each level: stretches of half a second, more where it costs little.
+    let burning = config.mode == Mode::Server && config.arms.contains(&Arm::CpuBurn);
+    let learning = if burning {
+        Duration::from_secs(4) * levels.len() as u32
+    } else {
+        Duration::ZERO
+    };
+    starts * config.visits + block * blocks as u32 + calibration + learning
+}

@@ -1,0 +1,216 @@
+//! One execution: prepare, calibrate, plan, drive, assemble the run.
+
+mod estimate;
+mod rates;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use estimate::estimate;
+use rates::{rates_in_words, settle_rates};
+
+use crate::arm::Arm;
+use crate::clock::{Clock, ClockQuality, MonotonicClock};
+use crate::config::Config;
+use crate::factor::Factors;
+use crate::load::Cancel;
+use crate::load::driver::{Bench, Failure, drive};
+use crate::load::keep_awake::KeepAwake;
+use crate::load::plan::{Plan, PlanShape};
+use crate::load::progress::Progress;
+use crate::record::{Block, Provenance, Run, RunHead, RunStatus, SCHEMA_VERSION};
+
+/// A finished execution: the run is valid even if it is partial.
+#[derive(Debug)]
+pub struct Executed {
+    /// What was measured.
+    pub run: Run,
+    /// Whether the user stopped it.
+    pub interrupted: bool,
+}
+
+/// A short random name for a run, from the clock and the process id.
+pub fn run_id() -> String {
+    let mix = crate::seed::derive_seed(MonotonicClock.now_ns(), &[u64::from(std::process::id())]);
+    format!("{:06x}", mix & 0xff_ffff)
+}
+
+/// Carries out `config` on `bench`. Never loses what was measured: a failure
+/// ends up in the run's status.
+pub fn execute(
+    experiment: &str,
+    config: &Config,
+    bench: &mut dyn Bench,
+    cancel: &Cancel,
+    progress: &mut Progress,
+) -> Executed {
+    let started = MonotonicClock.now_ns();
+    let mut run = Run {
+        head: RunHead {
+            schema_version: SCHEMA_VERSION,
+            run_id: run_id(),
+            experiment: experiment.to_owned(),
+            mode: config.mode,
+            status: RunStatus::Complete,
+            started_at: jiff::Timestamp::now()
+                .round(jiff::Unit::Second)
+                .map_or_else(|_| String::new(), |t| t.to_string()),
+            elapsed_ns: 0,
+            config: config.clone(),
+            client_rate_per_second: None,
+            calibration: None,
+            clock: ClockQuality::measure(),
+            provenance: Provenance::collect(),
+            absent_arms: Vec::new(),
+            absent_levels: Vec::new(),
+            remarks: Vec::new(),
+        },
+        blocks: Vec::new(),
+    };
+    let interrupted = match carry_out(&mut run, bench, cancel, progress) {
+        Ok(interrupted) => interrupted,
+        Err(failure) => {
+            let failure = failure.or_interrupted(cancel);
+            run.status = RunStatus::Partial {
+                reason: failure.to_string(),
+            };
+            failure == Failure::Interrupted
+        }
+    };
+    progress.finish();
+    let (server, remarks) = bench.describe();
+    run.provenance.server = server;
+    run.remarks.extend(remarks);
+    if let Some(block) = run.blocks.iter().find(|b| !conserved(b)) {
+        run.status = RunStatus::Partial {
+            reason: format!(
+                "counts of block {} do not add up: a bug in procbench",
+                block.index
+            ),
+        };
+    }
+    run.elapsed_ns = MonotonicClock.now_ns() - started;
+    Executed { run, interrupted }
+}
+
+fn conserved(block: &Block) -> bool {
+    block.tallies.values().all(|t| t.is_conserved())
+}
+
+fn carry_out(
+    run: &mut Run,
+    bench: &mut dyn Bench,
+    cancel: &Cancel,
+    progress: &mut Progress,
+) -> Result<bool, Failure> {
+    let config = run.config.clone();
+    let awake = KeepAwake::start(config.keep_awake, config.mode)
+        .map_err(|e| Failure::Fatal(e.to_string()))?;
+    run.provenance.keep_awake = awake.describe();
+    run.absent_arms = bench.prepare()?;
+    for absent in &run.absent_arms {
+        progress.say(&format!(
+            "procbench: arm {} is absent: {}",
+            absent.arm, absent.reason
+        ));
+    }
+    let arms: Vec<Arm> = config
+        .arms
+        .iter()
+        .copied()
+        .filter(|arm| !run.absent_arms.iter().any(|a| a.arm == *arm))
+        .collect();
+    if arms.is_empty() {
+        return Err(Failure::Fatal("no arm is left to run".to_owned()));
+    }
+    let mut levels = levels_to_be_had(run, bench, progress)?;
+    let rates = settle_rates(&mut run.head, (&arms, &levels), bench, cancel, progress)?;
+    levels.retain(|l| !run.absent_levels.iter().any(|a| a.factors == *l));
+    if config.client_rates.is_empty() {
+        run.client_rate_per_second = rates.base.per_second();
+    }
+    bench.set_client_rates(rates);
+    let plan = Plan::new(&PlanShape {
+        arms: &arms,
+        levels: &levels,
+        blocks: config.blocks,
+        visits: config.visits,
+        seed: config.seed,
+    });
+    progress.say(&format!(
+        "procbench: {} {}: {} blocks of {} ms, clients at {}: about {} s",
+        run.experiment,
+        run.mode,
+        plan.block_count(),
+        config.block_ns() / 1_000_000,
+        rates_in_words(&config, rates),
+        estimate(&config).as_secs().max(1)
+    ));
+    let title = format!("{} {}", run.experiment, run.mode);
+    let driven = drive(&plan, bench, cancel, progress, &title);
+    run.blocks = driven.blocks;
+    run.status = driven.status;
+    run.absent_arms.extend(driven.lost);
+    if run.status == RunStatus::Complete
+        && let Some(reason) = what_is_missing(run)
+    {
+        run.status = RunStatus::Partial { reason };
+    }
+    Ok(driven.interrupted)
+}
+
+/// Why a run is partial although every planned block ran; `None` if it is complete.
+fn what_is_missing(run: &Run) -> Option<String> {
+    let wanted = run.absent_levels.iter().filter(|l| l.wanted);
+    let reasons: BTreeSet<&str> = wanted.map(|l| l.reason.as_str()).collect();
+    if !reasons.is_empty() {
+        let reasons: Vec<&str> = reasons.into_iter().collect();
+        return Some(format!("a level could not be had: {}", reasons.join("; ")));
+    }
+    Some(format!(
+        "arm {} has no success",
+        arm_without_success(&run.blocks)?
+    ))
+}
+
+/// The levels that can be had here. Those that cannot are named, one line per reason.
+fn levels_to_be_had(
+    run: &mut Run,
+    bench: &mut dyn Bench,
+    progress: &Progress,
+) -> Result<Vec<Factors>, Failure> {
+    let mut levels = run.config.levels();
+    let all = levels.len();
+    run.absent_levels = bench.absent_levels(&levels);
+    levels.retain(|l| !run.absent_levels.iter().any(|a| a.factors == *l));
+    let mut by_reason: BTreeMap<&str, u32> = BTreeMap::new();
+    for absent in &run.absent_levels {
+        *by_reason.entry(&absent.reason).or_default() += 1;
+    }
+    for (reason, count) in by_reason {
+        progress.say(&format!(
+            "procbench: {count} of {all} levels are absent: {reason}"
+        ));
+    }
+    match run.absent_levels.first() {
+        Some(absent) if levels.is_empty() => Err(Failure::Fatal(absent.reason.clone())),
+        _ => Ok(levels),
+    }
+}
+
+/// An arm whose clients never succeeded: an error, not a slow arm.
+fn arm_without_success(blocks: &[Block]) -> Option<Arm> {
+    let mut by_arm: BTreeMap<Arm, (u64, u64)> = BTreeMap::new();
+    for block in blocks {
+        if let Some(tally) = block.tallies.get(&crate::record::Role::Client) {
+            let sums = by_arm.entry(block.arm).or_default();
+            sums.0 += tally.scheduled;
+            sums.1 += tally.succeeded();
+        }
+    }
+    by_arm
+        .into_iter()
+        .find(|(_, (scheduled, succeeded))| *scheduled > 0 && *succeeded == 0)
+        .map(|(arm, _)| arm)
+}

@@ -1,0 +1,192 @@
+//! Whole executions on a bench that does as it is told.
+
+use super::*;
+use crate::arm::Mode;
+use crate::experiment::{self, Scale};
+use crate::factor::{ClientRate, OfferedRate};
+use crate::load::ClientRates;
+use crate::load::plan::{BlockSpec, Visit};
+use crate::record::{AbsentArm, AbsentLevel, Role, ServerProvenance};
+use crate::testing::sample_block;
+
+/// A bench with made-up blocks.
+#[derive(Default)]
+struct Scripted {
+    absent_arms: Vec<Arm>,
+    /// Levels with so many standing connections are absent.
+    absent_standing: Option<u32>,
+    /// What each arm sustains in a closed loop; none is asked where it is empty.
+    sustained: BTreeMap<Arm, f64>,
+    /// This block fails.
+    fails_at: Option<u32>,
+    /// The client operations of this arm fail.
+    unsuccessful: Option<Arm>,
+    /// The counts of this block do not add up.
+    miscounted: Option<u32>,
+    rates: Option<ClientRates>,
+}
+
+impl Bench for Scripted {
+    fn prepare(&mut self) -> Result<Vec<AbsentArm>, Failure> {
+        let absent = |&arm: &Arm| AbsentArm {
+            arm,
+            reason: "not here".to_owned(),
+            lost: false,
+        };
+        Ok(self.absent_arms.iter().map(absent).collect())
+    }
+
+    fn absent_levels(&mut self, levels: &[Factors]) -> Vec<AbsentLevel> {
+        let absent = |l: &&Factors| Some(l.standing) == self.absent_standing;
+        let named = |l: &Factors| AbsentLevel {
+            factors: l.clone(),
+            reason: "no room".to_owned(),
+            wanted: true,
+        };
+        levels.iter().filter(absent).map(named).collect()
+    }
+
+    fn set_client_rates(&mut self, rates: ClientRates) {
+        self.rates = Some(rates);
+    }
+
+    fn sustained_per_second(&mut self, arm: Arm) -> Result<f64, Failure> {
+        let known = self.sustained.get(&arm).copied();
+        known.ok_or_else(|| Failure::ArmLost("no rate".to_owned()))
+    }
+
+    fn describe(&self) -> (Option<ServerProvenance>, Vec<String>) {
+        (None, vec!["scripted".to_owned()])
+    }
+
+    fn open_visit(&mut self, _visit: &Visit) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn run_block(&mut self, spec: &BlockSpec) -> Result<Block, Failure> {
+        if self.fails_at == Some(spec.index) {
+            return Err(Failure::Fatal("the server is gone".to_owned()));
+        }
+        let mut block = sample_block(spec, 1);
+        if self.unsuccessful == Some(spec.arm)
+            && let Some(tally) = block.tallies.get_mut(&Role::Client)
+        {
+            tally.recorded = 0;
+            tally.cut_off = tally.scheduled;
+        }
+        if self.miscounted == Some(spec.index) {
+            block.tallies.entry(Role::Reader).or_default().scheduled += 1;
+        }
+        Ok(block)
+    }
+
+    fn close_visit(&mut self) {}
+}
+
+fn config(rate: ClientRate) -> Config {
+    let mut config = (experiment::find("churn-tail").unwrap().config)(Mode::Model, Scale::Quick);
+    config.arms = vec![Arm::Quiet, Arm::KeptOpen, Arm::Unpooled];
+    config.client_rate = rate;
+    config
+}
+
+fn executed(bench: &mut Scripted, rate: ClientRate) -> Run {
+    let config = config(rate);
+    let cancel = Cancel::default();
+    execute(
+        "churn-tail",
+        &config,
+        bench,
+        &cancel,
+        &mut Progress::silent(),
+    )
+    .run
+}
+
+const GIVEN: ClientRate = ClientRate::Given(OfferedRate::PerSecond(100.0));
+
+#[test]
+fn a_run_in_which_all_went_well_is_complete() {
+    let run = executed(&mut Scripted::default(), GIVEN);
+    assert_eq!(run.status, RunStatus::Complete);
+    assert_eq!(
+        run.blocks.len(),
+        4 * run.config.blocks as usize * run.config.levels().len()
+    );
+    assert_eq!(run.client_rate_per_second, Some(100.0));
+    assert_eq!(
+        (run.calibration.as_ref(), run.remarks.as_slice()),
+        (None, &["scripted".to_owned()][..])
+    );
+}
+
+#[test]
+fn what_is_missing_makes_it_partial_and_is_named() {
+    type Change = fn(&mut Scripted);
+    let cases: [(Change, &str); 5] = [
+        (
+            |b| b.absent_standing = Some(500),
+            "a level could not be had: no room",
+        ),
+        (|b| b.fails_at = Some(5), "the server is gone after 5 of"),
+        (
+            |b| b.unsuccessful = Some(Arm::Unpooled),
+            "arm unpooled has no success",
+        ),
+        (
+            |b| b.miscounted = Some(3),
+            "counts of block 3 do not add up",
+        ),
+        (
+            |b| b.absent_arms = vec![Arm::Quiet, Arm::KeptOpen, Arm::Unpooled],
+            "no arm is left to run",
+        ),
+    ];
+    for (change, expected) in cases {
+        let mut bench = Scripted::default();
+        change(&mut bench);
+        let run = executed(&mut bench, GIVEN);
+        let reason = run.partial_reason().unwrap_or_default();
+        assert!(reason.starts_with(expected), "{expected}: {reason}");
+        assert_eq!(
+            run.blocks.is_empty(),
+            expected.starts_with("no arm"),
+            "{expected}"
+        );
+    }
+}
+
+#[test]
+fn an_absent_arm_is_told_and_the_others_run() {
+    let mut bench = Scripted {
+        absent_arms: vec![Arm::Unpooled],
+        ..Scripted::default()
+    };
+    let run = executed(&mut bench, GIVEN);
+    assert_eq!(run.absent_arms[0].arm, Arm::Unpooled);
+    assert!(!run.blocks.is_empty() && run.blocks.iter().all(|b| b.arm != Arm::Unpooled));
+}
+
+#[test]
+fn clients_run_at_half_of_what_the_weakest_arm_sustains() {
+    let mut bench = Scripted {
+        sustained: BTreeMap::from([(Arm::KeptOpen, 9_000.0), (Arm::Unpooled, 401.0)]),
+        ..Scripted::default()
+    };
+    let run = executed(&mut bench, ClientRate::Auto);
+    let calibration = run.calibration.clone().unwrap();
+    assert_eq!(
+        (calibration.weakest, calibration.standing),
+        (Arm::Unpooled, 500)
+    );
+    assert_eq!(calibration.client_rate_per_second, 201.0);
+    assert_eq!(run.client_rate_per_second, Some(201.0));
+    assert_eq!(bench.rates.unwrap().base, OfferedRate::PerSecond(201.0));
+    // No arm with a rate: nothing can be calibrated, nothing is run.
+    let run = executed(&mut Scripted::default(), ClientRate::Auto);
+    assert!(
+        run.partial_reason()
+            .unwrap()
+            .contains("no arm did a single transaction")
+    );
+}
