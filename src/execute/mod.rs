@@ -127,7 +127,7 @@ fn carry_out(
     let mut levels = levels_to_be_had(run, bench, progress)?;
     let rates = settle_rates(&mut run.head, (&arms, &levels), bench, cancel, progress)?;
     levels.retain(|l| !run.absent_levels.iter().any(|a| a.factors == *l));
-    if config.client_rates.is_empty() {
+    if config.factors.client_rate.is_empty() {
         run.client_rate_per_second = rates.base.per_second();
     }
     bench.set_client_rates(rates);

@@ -23,22 +23,19 @@ pub(super) fn calibration_time(config: &Config) -> Duration {
 
 /// Whether any rate is a share of what is sustained.
 pub(super) fn needs_calibration(config: &Config) -> bool {
-    let mut rates = config.client_rates.clone();
+    let mut rates = config.factors.client_rate.clone();
     if rates.is_empty() {
         rates.push(config.client_rate);
     }
     rates.iter().any(|r| !matches!(r, ClientRate::Given(_)))
 }
 
-/// The levels with the largest number of standing connections; their rate does not matter.
+/// The starts with the largest number of standing connections.
 pub(super) fn levels_to_calibrate(levels: &[Factors]) -> Vec<Factors> {
     let standing = levels.iter().map(|l| l.standing).max();
     let mut kept: Vec<Factors> = Vec::new();
     for level in levels.iter().filter(|l| Some(l.standing) == standing) {
-        let level = Factors {
-            client_rate: None,
-            ..level.clone()
-        };
+        let level = level.of_the_start();
         if !kept.contains(&level) {
             kept.push(level);
         }
@@ -48,7 +45,7 @@ pub(super) fn levels_to_calibrate(levels: &[Factors]) -> Vec<Factors> {
 
 /// `200/s`, or the rates of all levels: `25% (100/s), max`.
 pub(super) fn rates_in_words(config: &Config, rates: ClientRates) -> String {
-    if config.client_rates.is_empty() {
+    if config.factors.client_rate.is_empty() {
         return rates.base.to_string();
     }
     let each = |rate: &ClientRate| match rate {
@@ -56,7 +53,8 @@ pub(super) fn rates_in_words(config: &Config, rates: ClientRates) -> String {
         _ => format!("{rate} ({})", rates.resolve(*rate)),
     };
     config
-        .client_rates
+        .factors
+        .client_rate
         .iter()
         .map(each)
         .collect::<Vec<_>>()
@@ -169,13 +167,7 @@ pub(super) fn settle_rates(
                 .as_ref()
                 .map_or(String::new(), |pg| format!(", PostgreSQL {pg}"))
         ));
-        let same = |other: &Factors| {
-            let other = Factors {
-                client_rate: None,
-                ..other.clone()
-            };
-            other == level
-        };
+        let same = |other: &Factors| other.of_the_start() == level;
         let absent = all_levels.iter().filter(|l| same(l)).map(|l| AbsentLevel {
             factors: l.clone(),
             reason: reason.clone(),

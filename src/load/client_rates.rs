@@ -28,8 +28,7 @@ impl Default for ClientRates {
 impl ClientRates {
     /// The rate that is offered at a level.
     pub fn at(&self, level: &Factors) -> OfferedRate {
-        let named = level.client_rate.as_deref().and_then(|r| r.parse().ok());
-        named.map_or(self.base, |rate| self.resolve(rate))
+        level.client_rate.map_or(self.base, |rate| self.resolve(rate))
     }
 
     /// A rate as it was asked for, in operations per second.
@@ -59,7 +58,7 @@ mod tests {
         };
         let at = |name: Option<&str>| {
             rates.at(&Factors {
-                client_rate: name.map(str::to_owned),
+                client_rate: name.map(|n| n.parse().unwrap()),
                 ..Factors::standing(3)
             })
         };

@@ -52,7 +52,7 @@ fn binaries(dir: &Path) -> String {
 pub fn server_provenance(
     server: &RunningServer,
     pgbouncer: Option<&RunningPgBouncer>,
-    asked: &ServerConfig,
+    asked: &FactorLists,
 ) -> ServerProvenance {
     let ours = server.kind() != ServerKind::Url;
     ServerProvenance {
@@ -62,12 +62,12 @@ pub fn server_provenance(
         source: server_source(server, None).source,
         servers: Vec::new(),
         auth: if ours {
-            either(&asked.auths)
+            either(&asked.auth)
         } else {
             "as the server asks".to_owned()
         },
         transport: if ours {
-            either(&asked.transports)
+            either(&asked.transport)
         } else {
             server.endpoint().transport().to_string()
         },
