@@ -57,7 +57,8 @@ pub struct Factors {
 }
 
 /// A factor beside the number of standing connections.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Factor {
     /// [`Factors::pg`].
     Pg,
