@@ -21,7 +21,7 @@ use crate::factor::{ClientRate, Factor, OfferedRate};
 use crate::load::Cancel;
 use crate::model::connection_cpu;
 use crate::record::write_atomically;
-use crate::report::{comparable, drawings, findings, summary_text, table};
+use crate::report::{comparable, drawings, findings, prediction, summary_text, table};
 
 /// Which modes to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -249,9 +249,8 @@ fn conclude(
         for line in findings::findings(item) {
             print(&format!("{}\n", line.replace("**", "")));
         }
-        let told = (experiment.assess)(item.0, item.1);
-        if !told.is_empty() {
-            print(&format!("{}: {told}\n", findings::place(item.0)));
+        for line in prediction::sentences(item.1) {
+            print(&format!("{}: {line}\n", findings::place(item.0)));
         }
     }
     print(&format!(

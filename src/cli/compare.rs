@@ -8,9 +8,10 @@ use clap::Args;
 use super::options::StdoutFormat;
 use super::outcome::{CommandError, Outcome};
 use super::print;
+use crate::experiment::analyse;
 use crate::record::{Run, read_run};
 use crate::report::{comparable, drawings, rows, table};
-use crate::stats::{Analysis, analyse};
+use crate::stats::Analysis;
 
 /// `procbench compare`
 #[derive(Debug, Args)]

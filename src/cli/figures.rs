@@ -11,9 +11,10 @@ use super::measure::save_advice;
 use super::outcome::{CommandError, Outcome};
 use super::print;
 use crate::experiment;
+use crate::experiment::analyse;
 use crate::record::{Run, find_runs, read_run, write_atomically};
 use crate::report::{drawings, summary_text};
-use crate::stats::{Analysis, analyse};
+use crate::stats::Analysis;
 
 /// `procbench figures`
 #[derive(Debug, Args)]
@@ -46,6 +47,9 @@ impl FiguresCommand {
             let read = read.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             let (summary, run) = read.map_err(CommandError::request)?;
             let dir = path.parent().map(PathBuf::from).unwrap_or_default();
+            summary
+                .write(&dir)
+                .context("the analysis could not be saved")?;
             let is_mode_dir = dir.file_name().is_some_and(|n| n == run.mode.name());
             let group = match dir.parent() {
                 Some(parent) if is_mode_dir => parent.to_owned(),

@@ -15,7 +15,8 @@ use crate::arm::Mode;
 use crate::config::{self, Config};
 use crate::config::{ServerChoice, ServerUrl};
 use crate::execute::{Executed, execute, run_id};
-use crate::experiment::{self, Scale, is_contrast};
+use crate::experiment::analyse;
+use crate::experiment::{self, Scale};
 use crate::load::Cancel;
 use crate::load::driver::Bench;
 use crate::load::progress::Progress;
@@ -26,7 +27,7 @@ use crate::report::{
     table,
 };
 use crate::server::{ServerBench, ServerRequest};
-use crate::stats::{Analysis, analyse};
+use crate::stats::Analysis;
 
 /// `procbench model`
 #[derive(Debug, Args)]
@@ -238,6 +239,9 @@ pub fn measure(
         ));
     }
     let summary = analyse(&run);
+    summary
+        .write(dir)
+        .context("the analysis could not be saved")?;
     Ok(Measured { run, summary })
 }
 
@@ -253,14 +257,14 @@ fn sweep() {
 
 /// Prints a run's tables on stdout.
 pub fn print_tables(run: &Run, summary: &Analysis) {
-    if is_contrast(run) {
+    if summary.is_contrast() {
         print(&table::run_table(run, summary));
         print(&cells::cell_table(run, summary));
     }
     print(&costs::cost_tables(run, summary));
-    print(&phases::phase_tables(run, summary));
-    print(&sweep_words::sweep_tables(run, summary));
-    print(&lock_table::lock_tables(run, summary));
+    print(&phases::phase_tables(summary));
+    print(&sweep_words::sweep_tables(summary));
+    print(&lock_table::lock_tables(summary));
     print(&accounting::accounting_table(run, summary));
     print(&cpu_table::cpu_tables(run, summary));
 }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use super::measure::Measured;
 use super::outcome::CommandError;
 use crate::config::Config;
+use crate::experiment::analyse;
 use crate::record::{Provenance, RUN_FILE_NAME, Run, RunStatus, read_run};
-use crate::stats::analyse;
 
 /// The run in `dir`, if it is complete and answers to the same request on the same machine by the same
 /// build; says on stderr what becomes of it. Another run that is there is set aside, not overwritten.

@@ -1,16 +1,13 @@
 //! `accounting`: how often each operation takes each lock.
 
-use super::churn_tail::default_model;
-use super::sweep_config::{SweepLength, base, lengths, not_measured};
-use super::{Answer, Experiment, Scale};
-use crate::arm::Arm;
-use crate::arm::Mode;
+use super::defaults::{base, lengths, model_with_little_cpu};
+use super::{Experiment, Scale};
+use crate::arm::{Arm, Mode};
 use crate::config::{Config, ModelConfig};
-use crate::factor::ClientRate;
-use crate::factor::OfferedRate;
+use crate::factor::{ClientRate, OfferedRate};
 use crate::procarray::PgProfile;
-use crate::record::{Role, Run};
-use crate::stats::{Analysis, merged_counters};
+use crate::record::Role;
+use crate::stats::{Analysis, Answer, Estimate, Finding, Outcome, Statement, Unit};
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
     name: "accounting",
@@ -54,91 +51,101 @@ fn counted_in_servers(arm: Arm, profile: PgProfile) -> Option<(u64, u64, u64)> {
     }
 }
 
-fn assess(run: &Run, summary: &Analysis) -> String {
-    if run.config.warmup_ns > 0 {
-        return "the counts cannot be divided by operations: they hold a warm-up, too.".to_owned();
+const CLAIM: &str =
+    "regression guard: the model takes each lock exactly as often as the servers did";
+
+fn assess(analysis: &Analysis) -> Option<Finding> {
+    if analysis.run.config.warmup_ns > 0 {
+        let why = "the counts hold a warm-up, too, and cannot be divided by operations";
+        return Some(Finding::cannot_tell(CLAIM, why));
     }
-    let mut wrong: Vec<String> = Vec::new();
+    let mut wrong = Vec::new();
     let mut right = 0;
-    for level in &summary.levels {
+    for level in &analysis.levels {
         let Some(Ok(profile)) = level.factors.pg.as_deref().map(str::parse::<PgProfile>) else {
             continue;
         };
         for contender in &level.contenders {
-            let Some(expected) = counted_in_servers(contender.arm, profile) else {
+            let Some((shared, exclusive, xid_gen)) = counted_in_servers(contender.arm, profile)
+            else {
                 continue;
             };
-            let blocks = run.blocks_of(contender.arm, contender.twin, &level.factors);
-            let counters = merged_counters(&blocks);
-            let done = contender
-                .tallies
-                .get(&Role::Client)
-                .map_or(0, |t| t.succeeded());
-            let of = |name: &str| counters.get(name).copied().unwrap_or(0);
+            let tally = contender.tallies.get(&Role::Client);
+            let done = tally.map_or(0, |t| t.succeeded());
+            let of = |name: &str| contender.counter(name).unwrap_or(0);
             let by_readers = of("operations.reader-snapshot");
-            let found = (
-                of("procarraylock.shared").saturating_sub(by_readers),
-                of("procarraylock.exclusive"),
-                of("xidgenlock.exclusive"),
-            );
-            if done > 0 && found == (expected.0 * done, expected.1 * done, expected.2 * done) {
+            let counts = [
+                (
+                    "ProcArrayLock shared",
+                    of("procarraylock.shared").saturating_sub(by_readers),
+                    shared * done,
+                ),
+                (
+                    "ProcArrayLock exclusive",
+                    of("procarraylock.exclusive"),
+                    exclusive * done,
+                ),
+                (
+                    "XidGenLock exclusive",
+                    of("xidgenlock.exclusive"),
+                    xid_gen * done,
+                ),
+            ];
+            if done > 0 && counts.iter().all(|(_, found, expected)| found == expected) {
                 right += 1;
-            } else {
-                wrong.push(format!(
-                    "{} on {profile}: {} shared, {} exclusive, {} of XidGenLock in {done} transactions",
-                    contender.label(),
-                    found.0,
-                    found.1,
-                    found.2
-                ));
+                continue;
             }
+            let claim = format!(
+                "{} on {profile} takes the locks as often as a server",
+                contender.label()
+            );
+            let mut statement = Statement::judged(claim, Outcome::Refuted);
+            for (lock, found, expected) in counts {
+                let number = |n: u64| Estimate::exactly(n as f64);
+                statement = statement.with(lock, number(found), Unit::Count).with(
+                    "expected",
+                    number(expected),
+                    Unit::Count,
+                );
+            }
+            wrong.push(statement);
         }
     }
-    match &wrong[..] {
-        [] if right == 0 => "no arm whose counts are known from servers was run.".to_owned(),
-        [] => format!(
-            "regression guard: all {right} combinations of arm and version take the locks exactly as often as the servers did."
-        ),
-        wrong => format!(
-            "regression guard: the model is WRONG, its counts are not the servers': {}.",
-            wrong.join("; ")
-        ),
+    if wrong.is_empty() && right == 0 {
+        let why = "no arm was run whose counts are known from servers";
+        return Some(Finding::cannot_tell(CLAIM, why));
     }
+    let outcome = if wrong.is_empty() {
+        Outcome::Stands
+    } else {
+        Outcome::Refuted
+    };
+    let mut statements = vec![Statement::judged(CLAIM, outcome).with(
+        "combinations of arm and version that do",
+        Estimate::exactly(f64::from(right)),
+        Unit::Count,
+    )];
+    statements.extend(wrong);
+    Some(Finding::of(statements))
 }
 
 fn config(mode: Mode, scale: Scale) -> Config {
     let length = match scale {
-        Scale::Quick => SweepLength {
-            blocks: 8,
-            visits: 4,
-            block_ms: 20,
-            warmup_ms: 0,
-        },
-        Scale::Full => SweepLength {
-            blocks: 10,
-            visits: 5,
-            block_ms: 100,
-            warmup_ms: 0,
-        },
+        Scale::Quick => lengths(8, 4, 20, 0),
+        Scale::Full => lengths(10, 5, 100, 0),
     };
     let mut arms = Arm::all_in(mode);
     // They spend CPU and take no lock.
     arms.retain(|a| !matches!(a, Arm::ForkOnly | Arm::CpuBurn));
-    lengths(
-        Config {
-            arms,
-            reader_rate: OfferedRate::PerSecond(500.0),
-            client_rate: ClientRate::Given(OfferedRate::Max),
-            standing: vec![50],
-            model: Some(ModelConfig {
-                profiles: PgProfile::ALL.to_vec(),
-                fork_cpu_ns: 20_000,
-                session_cpu_ns: 20_000,
-                cpu_cost_source: not_measured("acquisitions are counted, not timed"),
-                ..default_model()
-            }),
-            ..base(mode)
-        },
-        length,
-    )
+    length.of(Config {
+        arms,
+        reader_rate: OfferedRate::PerSecond(500.0),
+        client_rate: ClientRate::Given(OfferedRate::Max),
+        standing: vec![50],
+        model: Some(ModelConfig {
+            profiles: PgProfile::ALL.to_vec(),
+            ..model_with_little_cpu("acquisitions are counted, not timed")
+        }),
+        ..base(mode)
+    })
 }

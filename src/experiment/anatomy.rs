@@ -1,17 +1,13 @@
 //! `anatomy`: what a connection is made of.
 
-use super::churn_tail::default_server;
-use super::sweep_config::{SweepLength, base, lengths};
-use super::{Answer, Experiment, Scale};
-use crate::arm::Arm;
-use crate::arm::Mode;
+use super::defaults::{base, default_server, lengths};
+use super::{Experiment, Scale};
+use crate::arm::{Arm, Mode};
 use crate::config::{Config, ServerConfig};
-use crate::factor::OfferedRate;
-use crate::factor::Transport;
-use crate::factor::{Auth, ClientRate, Combine, LogConnections, Tls};
-use crate::record::Run;
-use crate::report::format::{difference, duration};
-use crate::stats::{Analysis, Anatomy, ConnectionPhase, Estimate, anatomies};
+use crate::factor::{Auth, Combine, LogConnections, OfferedRate, Tls, Transport};
+use crate::stats::{
+    Analysis, Anatomy, Answer, ConnectionPhase, Estimate, Finding, Outcome, Statement, Unit,
+};
 
 /// Share of the whole that startup is predicted to exceed.
 const STARTUP_SHARE: f64 = 0.5;
@@ -49,75 +45,60 @@ fn is_base(anatomy: &Anatomy) -> bool {
         && is(&f.tls, Tls::Off.to_string())
 }
 
-fn assess(run: &Run, summary: &Analysis) -> String {
-    let all = anatomies(run, summary);
+const CLAIM: &str = "over TCP with trust, startup is more than half of a connection's mean time";
+
+fn assess(analysis: &Analysis) -> Option<Finding> {
+    let all = &analysis.anatomies;
     let Some(base) = all.iter().find(|a| is_base(a)) else {
-        return "primary outcome: not measured (it needs --transport tcp, --auth trust, --tls off).".to_owned();
+        let why = "not measured (it needs --transport tcp, --auth trust, --tls off)";
+        return Some(Finding::cannot_tell(CLAIM, why));
     };
     if let Some(why) = &base.struck {
-        return format!("primary outcome: struck out: {why}.");
+        return Some(Finding::cannot_tell(CLAIM, &format!("struck out: {why}")));
     }
-    let mut told = vec![primary(base)];
+    let share = base.startup_share;
+    let half = Estimate::exactly(STARTUP_SHARE);
+    let mut statements = vec![Statement::above(CLAIM, share, half, Outcome::Refuted).with(
+        "startup",
+        share,
+        Unit::Share,
+    )];
     let beside = |wanted: &dyn Fn(&Anatomy) -> bool| {
         all.iter().find(|a| {
             a.arm == base.arm && a.factors.pg == base.factors.pg && a.struck.is_none() && wanted(a)
         })
     };
-    let mean = |a: &Anatomy| a.mean(ConnectionPhase::Whole);
     let unix = beside(&|a| {
         a.factors.transport == Some(Transport::Unix.to_string())
             && a.factors.auth == base.factors.auth
             && a.factors.log_connections == base.factors.log_connections
     });
+    let mean = |a: &Anatomy| a.mean(ConnectionPhase::Whole);
     if let (Some(unix), Some(tcp)) = (unix.and_then(mean), mean(base)) {
-        told.push(unix_words(unix, tcp));
+        let claim = "a Unix socket saves less than a tenth of the mean";
+        let kept = tcp.times(1.0 - UNIX_SAVES);
+        statements.push(
+            Statement::above(claim, unix, kept, Outcome::CannotTell)
+                .with("Unix socket", unix, Unit::Ns)
+                .with("TCP", tcp, Unit::Ns),
+        );
     }
-    told.extend(others_words(base, &all));
+    statements.extend(others(base, all));
     let unlogged = beside(&|a| {
         is_base(a)
             && a.factors.log_connections == Some(LogConnections::Off.to_string())
             && a.factors.log_connections != base.factors.log_connections
     });
-    told.extend(setup_words(base, unlogged));
-    told.join(" ")
-}
-
-fn primary(base: &Anatomy) -> String {
-    let share = base.startup_share;
-    format!(
-        "primary outcome (TCP, trust): startup is {:.1} % of a connection's mean time (95 % interval {:.1} to {:.1}): {}.",
-        100.0 * share.value_ns,
-        100.0 * share.low_ns,
-        100.0 * share.high_ns,
-        if share.low_ns > STARTUP_SHARE {
-            "the prediction stands in its first part"
-        } else {
-            "the prediction is refuted, it was not shown to be more than half"
-        }
-    )
-}
-
-fn unix_words(unix: Estimate, tcp: Estimate) -> String {
-    let kept = 1.0 - UNIX_SAVES;
-    let verdict = if unix.high_ns < kept * tcp.low_ns {
-        "it saves more than a tenth, which refutes the second part"
-    } else if unix.low_ns > kept * tcp.high_ns {
-        "it saves less than a tenth, as predicted"
-    } else {
-        "whether it saves a tenth cannot be told from this run"
-    };
-    format!(
-        "Over a Unix socket the mean is {} against {}: {verdict}.",
-        duration(unix.value_ns),
-        duration(tcp.value_ns)
-    )
+    statements.extend(setup(base, unlogged));
+    Some(Finding::of(statements))
 }
 
 /// What each other way of connecting adds to the mean, one setting changed.
-fn others_words(base: &Anatomy, all: &[Anatomy]) -> Option<String> {
+fn others(base: &Anatomy, all: &[Anatomy]) -> Option<Statement> {
     let whole = |a: &Anatomy| a.mean(ConnectionPhase::Whole).map(|e| e.value_ns);
     let from = whole(base)?;
-    let (b, mut told) = (&base.factors, Vec::new());
+    let b = &base.factors;
+    let mut told = Statement::told("other ways add to the mean over TCP with trust (exploratory)");
     for other in all
         .iter()
         .filter(|a| a.arm == base.arm && a.struck.is_none())
@@ -135,86 +116,67 @@ fn others_words(base: &Anatomy, all: &[Anatomy]) -> Option<String> {
             (auth, _) => auth.unwrap_or_default().to_owned(),
         };
         let cpu = other.server_cpu_ns.zip(base.server_cpu_ns);
-        let cpu = cpu.map_or_else(String::new, |(x, y)| {
-            format!(" (server CPU {})", difference(x - y))
-        });
-        told.push(format!("{name} {}{cpu}", difference(whole(other)? - from)));
+        let added = Estimate::exactly(whole(other)? - from);
+        told = told.with(&name, added, Unit::NsDifference);
+        if let Some((x, y)) = cpu {
+            let more = Estimate::exactly(x - y);
+            told = told.with(format!("server CPU of {name}"), more, Unit::NsDifference);
+        }
     }
-    (!told.is_empty()).then(|| {
-        format!(
-            "Means over TCP with trust, exploratory: {}.",
-            told.join(", ")
-        )
-    })
+    (!told.values.is_empty()).then_some(told)
 }
 
 /// The server's own account of the same connections, where it gave one.
-fn setup_words(base: &Anatomy, unlogged: Option<&Anatomy>) -> Option<String> {
+fn setup(base: &Anatomy, unlogged: Option<&Anatomy>) -> Option<Statement> {
     let account = base.server.as_ref()?;
-    let startup = base.mean(ConnectionPhase::Startup)?;
-    let socket = base.mean(ConnectionPhase::Socket)?;
-    let mut told = format!(
-        "The server's own account of {} of them: setup {} on average, the fork {} of it ({}); the client saw {} from connect() to ready.",
-        account.connections,
-        duration(account.total.value_ns),
-        duration(account.fork.value_ns),
-        if account.fork.high_ns < 0.5 * account.total.low_ns {
-            "less than half, as predicted"
-        } else {
-            "not shown to be less than half: that part is refuted"
-        },
-        duration(socket.value_ns + startup.value_ns)
-    );
+    let startup = base.mean(ConnectionPhase::Startup)?.value_ns;
+    let socket = base.mean(ConnectionPhase::Socket)?.value_ns;
+    let claim = "by the server's own account the fork is less than half of the setup";
+    let half = account.total.times(0.5);
+    let mut statement = Statement::above(claim, half, account.fork, Outcome::Refuted)
+        .with("fork", account.fork, Unit::Ns)
+        .with("setup", account.total, Unit::Ns)
+        .with(
+            "connections",
+            Estimate::exactly(account.connections as f64),
+            Unit::Count,
+        )
+        .with(
+            "from connect() to ready, by the client's clock",
+            Estimate::exactly(socket + startup),
+            Unit::Ns,
+        );
     if let Some(without) = unlogged.and_then(|u| u.mean(ConnectionPhase::Startup)) {
-        told += &format!(
-            " Startup with the log line minus without: {}.",
-            difference(startup.value_ns - without.value_ns)
+        statement = statement.with(
+            "startup with the log line minus without",
+            Estimate::exactly(startup - without.value_ns),
+            Unit::NsDifference,
         );
     }
-    Some(told)
+    Some(statement)
 }
 
 fn config(mode: Mode, scale: Scale) -> Config {
-    let (combine, length) = match scale {
-        Scale::Quick => (
-            Combine::OneAtATime,
-            SweepLength {
-                blocks: 9,
-                visits: 3,
-                block_ms: 200,
-                warmup_ms: 0,
-            },
-        ),
-        Scale::Full => (
-            Combine::All,
-            SweepLength {
-                blocks: 9,
-                visits: 3,
-                block_ms: 400,
-                warmup_ms: 0,
-            },
-        ),
+    let (combine, block_ms) = match scale {
+        Scale::Quick => (Combine::OneAtATime, 200),
+        Scale::Full => (Combine::All, 400),
     };
-    lengths(
-        Config {
-            // Its A/A twin is counted in.
-            arms: vec![Arm::Unpooled],
-            reader_rate: OfferedRate::PerSecond(50.0),
-            clients: 4,
-            client_rate: ClientRate::Given(OfferedRate::PerSecond(100.0)),
-            standing: vec![0],
-            server: Some(ServerConfig {
-                transports: vec![Transport::Tcp, Transport::Unix],
-                auths: vec![Auth::Trust, Auth::Md5, Auth::Scram],
-                scram_iterations: vec![4096, 1],
-                tls: vec![Tls::Off, Tls::On],
-                // The first is each level's where the version has it.
-                log_connections: vec![LogConnections::SetupDurations, LogConnections::Off],
-                combine,
-                ..default_server()
-            }),
-            ..base(mode)
-        },
-        length,
-    )
+    lengths(9, 3, block_ms, 0).of(Config {
+        // Its A/A twin is counted in.
+        arms: vec![Arm::Unpooled],
+        reader_rate: OfferedRate::PerSecond(50.0),
+        clients: 4,
+        standing: vec![0],
+        server: Some(ServerConfig {
+            transports: vec![Transport::Tcp, Transport::Unix],
+            auths: vec![Auth::Trust, Auth::Md5, Auth::Scram],
+            scram_iterations: vec![4096, 1],
+            tls: vec![Tls::Off, Tls::On],
+            // The first is each level's where the version has it.
+            log_connections: vec![LogConnections::SetupDurations, LogConnections::Off],
+            combine,
+            ..default_server()
+        }),
+        ..base(mode)
+    })
 }

@@ -1,17 +1,15 @@
 //! `ceiling`: at what rate of connections the postmaster saturates.
 
-use super::churn_tail::default_server;
-use super::sweep_config::{SweepLength, base, lengths};
-use super::{Answer, Experiment, Scale};
-use crate::arm::Arm;
-use crate::arm::Mode;
+use super::defaults::{base, lengths};
+use super::{Experiment, Scale};
+use crate::arm::{Arm, Mode};
 use crate::config::Config;
-use crate::factor::ClientRate;
-use crate::factor::OfferedRate;
-use crate::record::{CpuGroup, Operation, Phase, Role, Run, SeriesKey};
-use crate::report::format::count;
-use crate::report::sweep_words::line_name;
-use crate::stats::{Along, Analysis, Quantity, Statistic, Sweep, sweep_lines};
+use crate::factor::{ClientRate, OfferedRate};
+use crate::record::{CpuGroup, Operation, Phase, Role, SeriesKey};
+use crate::stats::{
+    Along, Analysis, Answer, Estimate, Finding, Outcome, Quantity, Statement, Statistic, Sweep,
+    Unit,
+};
 
 /// Share of a core from which a single-threaded process counts as saturated.
 const SATURATED: f64 = 0.9;
@@ -73,83 +71,57 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     config,
 };
 
-fn assess(run: &Run, summary: &Analysis) -> String {
-    let lines = sweep_lines(run, summary, &SWEEPS[0]);
-    let told: Vec<String> = lines
-        .iter()
-        .filter_map(|line| {
-            let point = line.points.iter().rfind(|p| p.struck.is_none())?;
-            let e = point.estimate;
-            let verdict = if e.low_ns >= SATURATED {
-                "the prediction is refuted, the postmaster is the ceiling"
-            } else if e.high_ns < SATURATED {
-                "the prediction stands, something else gives out first"
-            } else {
-                "this run cannot tell on which side of 90 % it lies"
-            };
-            Some(format!(
-                "{}: at {} % the postmaster uses {:.1} % of one core (95 % {:.1} to {:.1}), {verdict}",
-                line_name(&lines, line),
-                point.at.round(),
-                100.0 * e.value_ns,
-                100.0 * e.low_ns,
-                100.0 * e.high_ns,
-            ))
-        })
-        .collect();
-    if told.is_empty() {
-        return "primary outcome: not measured, or struck out at every rate.".to_owned();
-    }
-    let sustained = run.calibration.as_ref().map_or(String::new(), |c| {
-        let of = |arm| {
-            let rate: &f64 = c.sustained_per_second.get(&arm)?;
-            Some(format!("{arm} {}/s", count(rate.round() as u64)))
+const CLAIM: &str = "at the highest rate that was achieved the postmaster uses less than 90 % of one core: something else gives out first";
+
+fn assess(analysis: &Analysis) -> Option<Finding> {
+    let mut statements: Vec<Statement> = Vec::new();
+    for line in &analysis.sweeps.first()?.lines {
+        let Some(point) = line.points.iter().rfind(|p| p.struck.is_none()) else {
+            continue;
         };
-        let all: Vec<String> = [Arm::Unpooled, Arm::ForkOnly]
-            .into_iter()
-            .filter_map(of)
-            .collect();
-        format!(" (closed loop, the slowest level: {})", all.join(", "))
-    });
-    format!(
-        "primary outcome, at the highest share of what is sustained{sustained} that was achieved: {}.",
-        told.join("; ")
-    )
+        let name = line.rest.words(&analysis.varying).join(", ");
+        let limit = Estimate::exactly(SATURATED);
+        statements.push(
+            Statement::above(CLAIM, limit, point.estimate, Outcome::CannotTell)
+                .with(name, point.estimate, Unit::Share)
+                .with(
+                    "offered, of what is sustained",
+                    Estimate::exactly(point.at / 100.0),
+                    Unit::Share,
+                ),
+        );
+    }
+    if statements.is_empty() {
+        let why = "not measured, or struck out at every rate";
+        return Some(Finding::cannot_tell(CLAIM, why));
+    }
+    if let Some(calibration) = &analysis.run.calibration {
+        let told = Statement::told("sustained in a closed loop, at the slowest level");
+        statements.push(
+            [Arm::Unpooled, Arm::ForkOnly]
+                .into_iter()
+                .filter_map(|arm| Some((arm, *calibration.sustained_per_second.get(&arm)?)))
+                .fold(told, |told, (arm, rate)| {
+                    told.with(arm.to_string(), Estimate::exactly(rate), Unit::PerSecond)
+                }),
+        );
+    }
+    Some(Finding::of(statements))
 }
 
 fn config(mode: Mode, scale: Scale) -> Config {
-    let (standing, percents, length): (_, &[f64], _) = match scale {
-        Scale::Quick => (
-            vec![0],
-            &[0.25, 0.5, 0.75, 1.0],
-            SweepLength {
-                blocks: 8,
-                visits: 4,
-                block_ms: 400,
-                warmup_ms: 100,
-            },
-        ),
-        Scale::Full => (
-            vec![0],
-            &[0.25, 0.5, 0.75, 1.0, 1.2],
-            SweepLength {
-                blocks: 8,
-                visits: 4,
-                block_ms: 400,
-                warmup_ms: 100,
-            },
-        ),
-    };
-    let config = Config {
+    let mut shares = vec![0.25, 0.5, 0.75, 1.0];
+    if scale == Scale::Full {
+        shares.push(1.2);
+    }
+    lengths(8, 4, 400, 100).of(Config {
         arms: vec![Arm::Quiet, Arm::Unpooled, Arm::ForkOnly],
         reader_rate: OfferedRate::PerSecond(500.0),
         clients: 8,
         client_rate: ClientRate::Auto,
-        client_rates: percents.iter().map(|&p| ClientRate::Share(p)).collect(),
-        standing,
+        client_rates: shares.into_iter().map(ClientRate::Share).collect(),
+        standing: vec![0],
         quoted_percentile: 99.0,
-        server: Some(default_server()),
         ..base(mode)
-    };
-    lengths(config, length)
+    })
 }

@@ -1,20 +1,12 @@
 //! `churn-tail`: what churn does to the response time of running queries.
 
-use super::{Answer, Experiment, Scale};
-use crate::arm::Arm;
-use crate::arm::Mode;
-use crate::config::Arrivals;
-use crate::config::KeepAwakeChoice;
-use crate::config::{
-    Background, Config, Disconnect, ModelConfig, OwnServer, Protocol, ServerConfig, Statement,
-    default_shared_buffers,
-};
-use crate::factor::OfferedRate;
-use crate::factor::Transport;
-use crate::factor::{Auth, ClientRate, Combine, LogConnections, StandingState, Tls};
-use crate::procarray::{Ablations, MappingKind, PageSize, PgProfile, SlotOrder};
-use crate::record::Run;
-use crate::stats::{Analysis, Statistic, Verdict};
+use super::defaults::{base, lengths};
+use super::{Experiment, Scale};
+use crate::arm::{Arm, Mode};
+use crate::config::Config;
+use crate::factor::ClientRate;
+use crate::procarray::{PageSize, SlotOrder};
+use crate::stats::{Analysis, Answer, Finding, Statement, Statistic};
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
     name: "churn-tail",
@@ -35,29 +27,24 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
 };
 
 /// The prediction is about the server.
-fn assess(run: &Run, summary: &Analysis) -> String {
-    let (Mode::Server, Some(level)) = (run.mode, summary.primary_level()) else {
-        return String::new();
+fn assess(analysis: &Analysis) -> Option<Finding> {
+    if analysis.run.mode != Mode::Server {
+        return None;
+    }
+    let level = analysis.primary_level()?;
+    let against = |second| {
+        let claim = format!(
+            "with {} standing connections, p99 is higher under unpooled than under {second}",
+            level.factors.standing
+        );
+        let effect = level.effect(Arm::Unpooled, second);
+        let found = effect.and_then(|e| e.at(Statistic::Percentile(99.0)));
+        Statement::higher(claim, found.copied())
     };
-    let p99 = Statistic::Percentile(99.0);
-    let verdict = |second| level.effect(Arm::Unpooled, second)?.at(p99).map(|e| e.1);
-    let (Some(rise), Some(beyond)) = (verdict(Arm::KeptOpen), verdict(Arm::ForkOnly)) else {
-        return String::new();
-    };
-    let told = match (rise, beyond) {
-        (r, b) if !r.is_usable() || !b.is_usable() => "cannot be held against this run",
-        (Verdict::Higher, Verdict::Higher) => {
-            "stands as far as it was tested: a rise, and more than fork-only's"
-        }
-        (Verdict::Higher, _) => {
-            "is not supported in its second part: a rise, but unpooled was not shown to be higher than fork-only"
-        }
-        _ => "is not supported: no rise was shown",
-    };
-    format!(
-        "the prediction {told} (p99, {} standing).",
-        level.factors.standing
-    )
+    Some(Finding::of(vec![
+        against(Arm::KeptOpen),
+        against(Arm::ForkOnly),
+    ]))
 }
 
 /// The way through the connection, with its first control.
@@ -76,82 +63,26 @@ fn config(mode: Mode, scale: Scale) -> Config {
         Scale::Quick => (QUICK_ARMS.to_vec(), vec![0, 500]),
         Scale::Full => (Arm::all().collect(), vec![0, 2000]),
     };
-    let (blocks, visits, block_ms, warmup_ms) = match (scale, mode) {
-        (Scale::Quick, Mode::Server) => (9, 3, 500, 100),
-        (Scale::Quick, Mode::Model) => (9, 3, 300, 50),
-        (Scale::Full, Mode::Server) => (8, 3, 350, 100),
-        (Scale::Full, Mode::Model) => (9, 3, 400, 50),
+    let length = match (scale, mode) {
+        (Scale::Quick, Mode::Server) => lengths(9, 3, 500, 100),
+        (Scale::Quick, Mode::Model) => lengths(9, 3, 300, 50),
+        (Scale::Full, Mode::Server) => lengths(8, 3, 350, 100),
+        (Scale::Full, Mode::Model) => lengths(9, 3, 400, 50),
     };
-    let mut server = default_server();
-    let mut slot_orders = vec![SlotOrder::Front];
-    if scale == Scale::Full && mode == Mode::Server {
-        slot_orders.push(SlotOrder::Behind);
+    let mut config = length.of(Config {
+        arms: arms.into_iter().filter(|a| a.exists_in(mode)).collect(),
+        readers: 2,
+        clients: 8,
+        client_rate: ClientRate::Auto,
+        pool_size: 4,
+        standing,
+        quoted_percentile: 99.0,
+        ..base(mode)
+    });
+    if let (Scale::Full, Some(server)) = (scale, &mut config.server) {
+        config.slot_orders.push(SlotOrder::Behind);
         server.page_sizes = PageSize::ALL.to_vec();
         server.page_size_if_granted = true;
     }
-    Config {
-        mode,
-        arms: arms.into_iter().filter(|a| a.exists_in(mode)).collect(),
-        readers: 2,
-        reader_rate: OfferedRate::PerSecond(1000.0),
-        clients: 8,
-        client_rate: ClientRate::Auto,
-        client_rates: Vec::new(),
-        pool_size: 4,
-        standing,
-        slot_orders,
-        duration_ns: u64::from(blocks) * block_ms * 1_000_000,
-        warmup_ns: warmup_ms * 1_000_000,
-        blocks,
-        visits,
-        seed: 74,
-        arrivals: Arrivals::Poisson,
-        keep_awake: KeepAwakeChoice::Auto,
-        quoted_percentile: 99.0,
-        model: (mode == Mode::Model).then(default_model),
-        server: (mode == Mode::Server).then_some(server),
-    }
-}
-
-/// The model's settings where nothing else is asked for.
-pub(super) fn default_model() -> ModelConfig {
-    ModelConfig {
-        profiles: vec![PgProfile::default()],
-        mappings: vec![MappingKind::default()],
-        page_sizes: vec![PageSize::default()],
-        page_size_if_granted: false,
-        ablations: Ablations::default(),
-        background: Background::default(),
-        commit_rates: Vec::new(),
-        locks: Vec::new(),
-        snapshots_per_statement: 2,
-        snapshots_per_connect: None,
-        fork_cpu_ns: 500_000,
-        session_cpu_ns: 1_500_000,
-        cpu_cost_source: "assumed, not measured: give --fork-cpu and --session-cpu, or run the chapter, which takes them from its server run".to_owned(),
-        inject_hold_ns: 0,
-    }
-}
-
-/// The server's settings where nothing else is asked for.
-pub(super) fn default_server() -> ServerConfig {
-    ServerConfig {
-        server: "auto".to_owned(),
-        sources: Vec::new(),
-        transports: vec![Transport::default()],
-        page_sizes: vec![PageSize::default()],
-        page_size_if_granted: false,
-        auths: vec![Auth::default()],
-        tls: vec![Tls::default()],
-        shared_buffers: default_shared_buffers(),
-        scram_iterations: Vec::new(),
-        standing_states: vec![StandingState::default()],
-        log_connections: vec![LogConnections::default()],
-        combine: Combine::default(),
-        query: Statement::Sql("SELECT 1".to_owned()),
-        disconnect: Disconnect::Wait,
-        protocol: Protocol::Simple,
-        pgbouncer: None,
-        own: OwnServer::default(),
-    }
+    config
 }

@@ -1,17 +1,16 @@
 //! `commit-rate`: how transactions that complete spoil snapshot reuse.
 
-use super::churn_tail::default_model;
-use super::sweep_config::{SweepLength, base, lengths};
-use super::{Answer, Experiment, Scale};
-use crate::arm::Arm;
-use crate::arm::Mode;
+use super::defaults::{base, default_model, lengths};
+use super::{Experiment, Scale};
+use crate::arm::{Arm, Mode};
 use crate::config::{Background, Config, ModelConfig};
-use crate::factor::Factors;
 use crate::factor::OfferedRate;
 use crate::procarray::PgProfile;
-use crate::record::{Run, SeriesKey};
-use crate::report::sweep_words::{estimate_words, line_name};
-use crate::stats::{Along, Analysis, Quantity, Statistic, Sweep, sweep_lines};
+use crate::record::SeriesKey;
+use crate::stats::{
+    Along, Analysis, Answer, Estimate, Finding, Outcome, Quantity, Statement, Statistic, Sweep,
+    Unit,
+};
 
 /// Snapshots per second of the one reader.
 const SNAPSHOTS: f64 = 1_000.0;
@@ -66,95 +65,79 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     config,
 };
 
-fn assess(run: &Run, summary: &Analysis) -> String {
-    let sweep = &SWEEPS[0];
-    let lines = sweep_lines(run, summary, sweep);
-    let Some(rate) = run.config.reader_rate.per_second() else {
-        return "the prediction is about paced readers.".to_owned();
+const CLAIM: &str = "the share of snapshots that are reused is R / (R + C), none on 13";
+
+fn assess(analysis: &Analysis) -> Option<Finding> {
+    let config = &analysis.run.config;
+    let Some(rate) = config.reader_rate.per_second() else {
+        let why = "the prediction is about paced readers";
+        return Some(Finding::cannot_tell(CLAIM, why));
     };
-    let per_reader = rate / f64::from(run.config.readers.max(1));
-    let mut off: Vec<String> = Vec::new();
-    let mut primary: Vec<String> = Vec::new();
-    for line in &lines {
-        let is_13 = line.rest.pg.as_deref() == Some("13");
+    let per_reader = rate / f64::from(config.readers.max(1));
+    let mut lines: Vec<_> = analysis.sweeps.first()?.lines.iter().collect();
+    // The primary outcome's first.
+    let version = |rest: &crate::factor::Factors| rest.pg.clone().unwrap_or_default();
+    lines.sort_by_key(|l| version(&l.rest) != "15");
+    if lines.first().is_none_or(|l| version(&l.rest) != "15") {
+        let why = "not measured (it needs PostgreSQL 15 and several commit rates)";
+        return Some(Finding::cannot_tell(CLAIM, why));
+    }
+    let statements = lines.into_iter().map(|line| {
+        let is_13 = version(&line.rest) == "13";
+        let tolerance = if is_13 { 0.0 } else { TOLERANCE };
+        let name = line.rest.words(&analysis.varying).join(", ");
+        let mut statement = Statement::judged(format!("{name}: {CLAIM}"), Outcome::Stands);
+        let mut off: Vec<String> = Vec::new();
         for point in &line.points {
-            let expected = if is_13 {
-                0.0
-            } else {
-                per_reader / (per_reader + point.at)
+            let expected = match is_13 {
+                true => 0.0,
+                false => per_reader / (per_reader + point.at),
             };
-            if line.rest.agrees_with(&Factors {
-                pg: Some("15".to_owned()),
-                standing: line.rest.standing,
-                ..Factors::default()
-            }) {
-                primary.push(format!(
-                    "{} at {} commits/s, {:.1} % expected",
-                    estimate_words(sweep.quantity, point.estimate),
-                    point.at,
-                    100.0 * expected
-                ));
-            }
-            let tolerance = if is_13 { 0.0 } else { TOLERANCE };
             let e = point.estimate;
             if e.low_ns > expected + tolerance || e.high_ns < expected - tolerance {
-                off.push(format!("{} at {}/s", line_name(&lines, line), point.at));
+                off.push(format!("{}/s", point.at));
             }
+            statement = statement
+                .with(format!("at {} commits/s", point.at), e, Unit::Share)
+                .with("expected", Estimate::exactly(expected), Unit::Share);
         }
-    }
-    if primary.is_empty() {
-        return "primary outcome: not measured (it needs PostgreSQL 15 and several commit rates)."
-            .to_owned();
-    }
-    let verdict = if off.is_empty() {
-        "The prediction stands at every rate and version".to_owned()
-    } else {
-        format!("The prediction is refuted for {}", off.join("; "))
-    };
-    format!(
-        "primary outcome (PostgreSQL 15): reused {}. {verdict}.",
-        primary.join("; ")
-    )
+        if !off.is_empty() {
+            statement.outcome = Some(Outcome::Refuted);
+            statement = statement.because(format!(
+                "further off than {tolerance} at {}",
+                off.join(", ")
+            ));
+        }
+        statement
+    });
+    Some(Finding::of(statements.collect()))
 }
 
 fn config(mode: Mode, scale: Scale) -> Config {
     let (rates, length) = match scale {
         Scale::Quick => (
             vec![0.0, 10.0, 100.0, 1000.0, 10_000.0],
-            SweepLength {
-                blocks: 8,
-                visits: 4,
-                block_ms: 100,
-                warmup_ms: 10,
-            },
+            lengths(8, 4, 100, 10),
         ),
         Scale::Full => (
             vec![0.0, 10.0, 32.0, 100.0, 316.0, 1000.0, 3162.0, 10_000.0],
-            SweepLength {
-                blocks: 12,
-                visits: 4,
-                block_ms: 250,
-                warmup_ms: 20,
-            },
+            lengths(12, 4, 250, 20),
         ),
     };
-    lengths(
-        Config {
-            arms: vec![Arm::Quiet],
-            reader_rate: OfferedRate::PerSecond(SNAPSHOTS),
-            standing: vec![1000],
-            model: Some(ModelConfig {
-                profiles: PgProfile::ALL.to_vec(),
-                commit_rates: rates,
-                background: Background {
-                    committers: 1,
-                    ..Background::default()
-                },
-                snapshots_per_statement: 1,
-                ..default_model()
-            }),
-            ..base(mode)
-        },
-        length,
-    )
+    length.of(Config {
+        arms: vec![Arm::Quiet],
+        reader_rate: OfferedRate::PerSecond(SNAPSHOTS),
+        standing: vec![1000],
+        model: Some(ModelConfig {
+            profiles: PgProfile::ALL.to_vec(),
+            commit_rates: rates,
+            background: Background {
+                committers: 1,
+                ..Background::default()
+            },
+            snapshots_per_statement: 1,
+            ..default_model()
+        }),
+        ..base(mode)
+    })
 }

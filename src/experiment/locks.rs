@@ -1,18 +1,12 @@
 //! `locks`: does a conclusion survive the choice of lock?
 
-use super::churn_tail::default_model;
-use super::{Answer, Experiment, Scale};
-use crate::arm::Arm;
-use crate::arm::Mode;
-use crate::config::Arrivals;
-use crate::config::KeepAwakeChoice;
+use super::defaults::{base, default_model, lengths};
+use super::{Experiment, Scale};
+use crate::arm::{Arm, Mode};
 use crate::config::{Config, ModelConfig};
-use crate::factor::ClientRate;
-use crate::factor::OfferedRate;
-use crate::procarray::SlotOrder;
+use crate::factor::{ClientRate, OfferedRate};
 use crate::procarray::locks::{LockChoice, LockKind};
-use crate::record::Run;
-use crate::stats::{Analysis, Verdict, conclusions};
+use crate::stats::{Analysis, Answer, Finding, Outcome, Statement, Unit, Verdict};
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
     name: "locks",
@@ -24,7 +18,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     assess,
     answer: Answer::Contrast,
     limits: &[
-        "Not how much of an effect is ProcArrayLock: no lock wait was traced here. `unpooled` minus `fork-only` still holds authentication, catalogue loading and page faults outside the lock.",
+        "Not how much of an effect is ProcArrayLock: the waits for the model's lock were timed, but `unpooled` also spends CPU, and statements wait for that, too.",
         "Not that percentiles' differences add up: they are contrasts between arms, never parts of a whole.",
     ],
     modes: &[Mode::Model],
@@ -32,32 +26,39 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     config,
 };
 
+const CLAIM: &str =
+    "unpooled raises the readers' time over kept-open under every lock without a reuse check";
+
 /// The prediction is about the locks without a reuse check.
-fn assess(run: &Run, summary: &Analysis) -> String {
-    let Some(rise) = conclusions(run, summary).into_iter().next() else {
-        return String::new();
-    };
-    let plain = rise.by_lock.iter().filter(|(lock, _)| {
-        lock.parse::<LockChoice>()
-            .is_ok_and(|choice| !choice.reuse_check)
-    });
-    let (judged, unjudged): (Vec<_>, Vec<_>) =
-        plain.partition(|(_, found)| found.is_some_and(|(_, v)| v.is_usable()));
-    let without: Vec<&str> = judged
-        .iter()
-        .filter(|(_, found)| found.is_none_or(|(_, v)| v != Verdict::Higher))
-        .map(|(lock, _)| lock.as_str())
-        .collect();
-    if !without.is_empty() {
-        format!(
-            "the prediction is refuted: no rise was shown under {}.",
-            without.join(", ")
-        )
-    } else if judged.is_empty() || !unjudged.is_empty() {
-        "the prediction cannot be held against every lock of this run.".to_owned()
-    } else {
-        "the prediction stands: a rise under every lock without a reuse check.".to_owned()
+fn assess(analysis: &Analysis) -> Option<Finding> {
+    let rise = analysis.conclusions.first()?;
+    let mut statement = Statement::judged(CLAIM, Outcome::Stands);
+    let (mut refuting, mut unjudged) = (Vec::new(), Vec::new());
+    for (lock, found) in &rise.by_lock {
+        let choice = lock.parse::<LockChoice>();
+        if !choice.is_ok_and(|choice| !choice.reuse_check) {
+            continue;
+        }
+        match found.map(|f| f.1) {
+            Some(Verdict::Higher) => {}
+            Some(verdict) if verdict.is_usable() => refuting.push(lock.as_str()),
+            _ => unjudged.push(lock.as_str()),
+        }
+        if let Some((contrast, _)) = found {
+            statement = statement.with(lock, contrast.difference, Unit::NsDifference);
+        }
     }
+    if !refuting.is_empty() {
+        statement.outcome = Some(Outcome::Refuted);
+        statement = statement.because(format!("no rise was shown under {}", refuting.join(", ")));
+    } else if !unjudged.is_empty() || statement.values.is_empty() {
+        statement.outcome = Some(Outcome::CannotTell);
+        statement = statement.because(match &unjudged[..] {
+            [] => "no such lock was run".to_owned(),
+            locks => format!("not judged: {}", locks.join(", ")),
+        });
+    }
+    Some(Finding::of(vec![statement]))
 }
 
 /// Every lock, then the first once more behind the reuse check.
@@ -77,28 +78,17 @@ fn locks() -> Vec<LockChoice> {
 }
 
 fn config(mode: Mode, scale: Scale) -> Config {
-    let (blocks, visits, block_ms, warmup_ms) = match scale {
-        Scale::Quick => (9, 3, 100, 20),
-        Scale::Full => (12, 4, 500, 50),
+    let length = match scale {
+        Scale::Quick => lengths(9, 3, 100, 20),
+        Scale::Full => lengths(12, 4, 500, 50),
     };
-    Config {
-        mode,
+    length.of(Config {
         arms: vec![Arm::Quiet, Arm::KeptOpen, Arm::Unpooled],
         readers: 2,
         reader_rate: OfferedRate::PerSecond(4000.0),
         clients: 2,
         client_rate: ClientRate::Given(OfferedRate::PerSecond(200.0)),
-        client_rates: Vec::new(),
         pool_size: 2,
-        standing: vec![500],
-        slot_orders: vec![SlotOrder::Front],
-        duration_ns: u64::from(blocks) * block_ms * 1_000_000,
-        warmup_ns: warmup_ms * 1_000_000,
-        blocks,
-        visits,
-        seed: 74,
-        arrivals: Arrivals::Poisson,
-        keep_awake: KeepAwakeChoice::Auto,
         quoted_percentile: 99.0,
         model: Some(ModelConfig {
             locks: locks(),
@@ -110,6 +100,6 @@ fn config(mode: Mode, scale: Scale) -> Config {
             inject_hold_ns: 400_000,
             ..default_model()
         }),
-        server: None,
-    }
+        ..base(mode)
+    })
 }

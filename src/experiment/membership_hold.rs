@@ -1,18 +1,16 @@
 //! `membership-hold`: how long connecting and disconnecting hold ProcArrayLock.
 
-use super::churn_tail::default_model;
-use super::sweep_config::{SweepLength, base, lengths, not_measured};
-use super::{Answer, Experiment, Scale};
-use crate::arm::Arm;
-use crate::arm::Mode;
+use super::defaults::{base, lengths, model_with_little_cpu};
+use super::{Experiment, Scale};
+use crate::arm::{Arm, Mode};
 use crate::config::{Config, ModelConfig};
-use crate::factor::ClientRate;
-use crate::factor::OfferedRate;
-use crate::factor::{Factor, Factors};
+use crate::factor::{ClientRate, Factor, Factors, OfferedRate};
 use crate::procarray::{MappingKind, PageSize, PgProfile, SlotOrder};
-use crate::record::{Operation, Phase, Role, Run, SeriesKey};
-use crate::report::sweep_words::slope_words;
-use crate::stats::{Along, Analysis, Estimate, Quantity, Statistic, Sweep, sweep_lines};
+use crate::record::{Operation, Phase, Role, SeriesKey};
+use crate::stats::{
+    Along, Analysis, Answer, Estimate, Finding, Outcome, Quantity, Statement, Statistic, Sweep,
+    Unit,
+};
 
 const P50: Statistic = Statistic::Percentile(50.0);
 
@@ -84,121 +82,67 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     config,
 };
 
-/// The slope of the line at these factors, where it was measured and may be quoted.
-fn assess(run: &Run, summary: &Analysis) -> String {
-    let lines = sweep_lines(run, summary, &SWEEPS[0]);
-    let slope = |rest: &Factors| -> Option<Estimate> {
-        let line = lines.iter().find(|l| l.rest.agrees_with(rest))?;
-        line.slope.filter(|_| !line.is_struck())
-    };
-    let at = |pg: &str, slots: &str, page_size: &str| Factors {
-        pg: Some(pg.to_owned()),
-        slot_order: Some(slots.to_owned()),
-        page_size: Some(page_size.to_owned()),
-        mapping: Some(MappingKind::Fresh.to_string()),
-        ..Factors::default()
-    };
-    let (Some(of_15), Some(of_13)) = (
-        slope(&at("15", "front", "4k")),
-        slope(&at("13", "front", "4k")),
-    ) else {
-        return "primary outcome: not measured, or struck out (it needs PostgreSQL 15 and 13, slots front, a fresh mapping of 4 kB pages, and two numbers of standing connections).".to_owned();
-    };
-    let words = |slope| slope_words(SWEEPS[0].quantity, slope);
-    let mut told = format!(
-        "primary outcome (slots front, fresh, 4 kB): ProcArrayAdd's median hold grows on PostgreSQL 15 by {}, on 13 by {}. ",
-        words(of_15),
-        words(of_13)
-    );
-    if of_15.low_ns <= of_13.high_ns.max(0.0) {
-        return told + "The prediction is refuted: 15's slope was not shown to be above 13's.";
-    }
-    let others = [
-        ("15 with slots behind", slope(&at("15", "behind", "4k"))),
-        ("15 with 2 MB pages", slope(&at("15", "front", "2m"))),
-        ("13", Some(of_13)),
-    ];
-    let too_steep: Vec<&str> = others
-        .iter()
-        .filter(|(_, s)| s.is_some_and(|s| s.low_ns > of_15.value_ns / 5.0))
-        .map(|(name, _)| *name)
-        .collect();
-    let unclear: Vec<&str> = others
-        .iter()
-        .filter(|(_, s)| {
-            s.is_some_and(|s| s.high_ns > of_15.value_ns / 5.0 && s.low_ns <= of_15.value_ns / 5.0)
+const CLAIM: &str = "with slots in front and a fresh mapping of 4 kB pages, ProcArrayAdd's median hold grows faster on PostgreSQL 15 than on 13";
+
+fn assess(analysis: &Analysis) -> Option<Finding> {
+    let sweep = analysis.sweeps.first()?;
+    let slope = |pg: &str, slots: &str, page_size: &str| {
+        sweep.slope(&Factors {
+            pg: Some(pg.to_owned()),
+            slot_order: Some(slots.to_owned()),
+            page_size: Some(page_size.to_owned()),
+            mapping: Some(MappingKind::Fresh.to_string()),
+            ..Factors::default()
         })
-        .map(|(name, _)| *name)
-        .collect();
-    let absent: Vec<&str> = others
-        .iter()
-        .filter(|(_, s)| s.is_none())
-        .map(|(name, _)| *name)
-        .collect();
-    told += &match (&too_steep[..], &unclear[..]) {
-        ([], []) => "The prediction stands: a fifth of it or less".to_owned(),
-        ([], unclear) => format!(
-            "15's slope is above 13's, but whether a fifth of it or less is left is open for {}",
-            unclear.join(", ")
-        ),
-        (steep, _) => format!(
-            "The prediction is refuted in its second part: more than a fifth of it for {}",
-            steep.join(", ")
-        ),
     };
-    if too_steep.is_empty() && unclear.is_empty() {
-        let measured = others.iter().filter(|(_, s)| s.is_some());
-        let names: Vec<&str> = measured.map(|(name, _)| *name).collect();
-        told += &format!(" is left for {}", names.join(", "));
+    let of_13 = slope("13", "front", "4k");
+    let (Some(steep), Some(flat)) = (slope("15", "front", "4k"), of_13) else {
+        let why = "not measured, or struck out (it needs PostgreSQL 15 and 13, slots front, a fresh mapping of 4 kB pages, and two numbers of standing connections)";
+        return Some(Finding::cannot_tell(CLAIM, why));
+    };
+    let unit = Unit::NsPerConnection;
+    let mut statements = vec![
+        Statement::above(CLAIM, steep, flat.or_level(), Outcome::Refuted)
+            .with("PostgreSQL 15", steep, unit)
+            .with("PostgreSQL 13", flat, unit),
+    ];
+    if statements[0].outcome == Some(Outcome::Stands) {
+        let fifth = Estimate::exactly(steep.value_ns / 5.0);
+        for (name, slope) in [
+            ("15 with slots behind", slope("15", "behind", "4k")),
+            ("15 with 2 MB pages", slope("15", "front", "2m")),
+            ("13", of_13),
+        ] {
+            let claim = format!("at most a fifth of that slope is left for {name}");
+            statements.push(match slope {
+                Some(slope) => {
+                    Statement::above(claim, fifth, slope, Outcome::CannotTell).with("", slope, unit)
+                }
+                None => Statement::told(claim).because("not measured"),
+            });
+        }
     }
-    if !absent.is_empty() {
-        told += &format!("; not measured: {}", absent.join(", "));
-    }
-    told + "."
+    Some(Finding::of(statements))
 }
 
 fn config(mode: Mode, scale: Scale) -> Config {
     let (standing, length) = match scale {
-        Scale::Quick => (
-            vec![0, 1000, 2000],
-            SweepLength {
-                blocks: 8,
-                visits: 3,
-                block_ms: 20,
-                warmup_ms: 2,
-            },
-        ),
-        Scale::Full => (
-            vec![0, 250, 500, 1000, 2000],
-            SweepLength {
-                blocks: 10,
-                visits: 5,
-                block_ms: 60,
-                warmup_ms: 5,
-            },
-        ),
+        Scale::Quick => (vec![0, 1000, 2000], lengths(8, 3, 20, 2)),
+        Scale::Full => (vec![0, 250, 500, 1000, 2000], lengths(10, 5, 60, 5)),
     };
-    lengths(
-        Config {
-            arms: vec![Arm::Unpooled],
-            readers: 1,
-            reader_rate: OfferedRate::PerSecond(200.0),
-            clients: 1,
-            client_rate: ClientRate::Given(OfferedRate::PerSecond(500.0)),
-            standing,
-            slot_orders: vec![SlotOrder::Front, SlotOrder::Behind],
-            model: Some(ModelConfig {
-                profiles: PgProfile::ALL.to_vec(),
-                mappings: vec![MappingKind::Fresh, MappingKind::Shared],
-                page_sizes: PageSize::ALL.to_vec(),
-                page_size_if_granted: true,
-                fork_cpu_ns: 20_000,
-                session_cpu_ns: 20_000,
-                cpu_cost_source: not_measured("the hold is looked at, not the CPU beside it"),
-                ..default_model()
-            }),
-            ..base(mode)
-        },
-        length,
-    )
+    length.of(Config {
+        arms: vec![Arm::Unpooled],
+        reader_rate: OfferedRate::PerSecond(200.0),
+        client_rate: ClientRate::Given(OfferedRate::PerSecond(500.0)),
+        standing,
+        slot_orders: vec![SlotOrder::Front, SlotOrder::Behind],
+        model: Some(ModelConfig {
+            profiles: PgProfile::ALL.to_vec(),
+            mappings: vec![MappingKind::Fresh, MappingKind::Shared],
+            page_sizes: PageSize::ALL.to_vec(),
+            page_size_if_granted: true,
+            ..model_with_little_cpu("the hold is looked at, not the CPU beside it")
+        }),
+        ..base(mode)
+    })
 }

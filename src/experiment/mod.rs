@@ -1,21 +1,21 @@
 //! The registry of experiments: a named question with its arms, procedure and
-//! figure, a prediction and what would refute it. One file an experiment.
+//! figure, a prediction and what would refute it. One file per experiment.
 
 mod accounting;
 mod anatomy;
 mod ceiling;
 mod churn_tail;
 mod commit_rate;
+mod defaults;
 mod locks;
 mod membership_hold;
 mod pool;
 mod standing;
-mod sweep_config;
 
 use crate::arm::Mode;
 use crate::config::Config;
 use crate::record::Run;
-use crate::stats::{Analysis, Sweep};
+use crate::stats::{Analysis, Answer, Finding, Sweep};
 
 /// How long an experiment may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,21 +24,6 @@ pub enum Scale {
     Quick,
     /// For print.
     Full,
-}
-
-/// What kind of answer an experiment gives, hence what is printed and drawn.
-#[derive(Debug, Clone, Copy)]
-pub enum Answer {
-    /// Arms against each other: the effect of churn on running statements.
-    Contrast,
-    /// Quantities along a factor; the first one's holds the primary outcome.
-    Sweeps(&'static [Sweep]),
-    /// Counts for each operation.
-    Counts,
-    /// What a client's transaction costs in each arm.
-    Costs,
-    /// The parts of a connection's time.
-    Phases,
 }
 
 /// A canned experiment.
@@ -56,8 +41,8 @@ pub struct Experiment {
     pub primary_outcome: &'static str,
     /// Percentile of the primary outcome.
     pub declared_percentile: f64,
-    /// Holds a run against the prediction, in one line; empty if it cannot say.
-    pub assess: fn(&Run, &Analysis) -> String,
+    /// Holds a run's numbers against the prediction; `None` where it is not about such runs.
+    pub assess: fn(&Analysis) -> Option<Finding>,
     /// What kind of answer it gives.
     pub answer: Answer,
     /// What may not be concluded from it, one sentence each.
@@ -80,20 +65,15 @@ impl Experiment {
     }
 }
 
-/// Whether a run is read as arms against each other: every run that is not of an
-/// experiment of another kind.
-pub fn is_contrast(run: &Run) -> bool {
-    find(&run.experiment).map_or(true, |e| matches!(e.answer, Answer::Contrast))
-}
-
-/// Whether a run is read as what a client's transaction costs.
-pub fn has_costs(run: &Run) -> bool {
-    find(&run.experiment).is_ok_and(|e| matches!(e.answer, Answer::Costs))
-}
-
-/// Whether a run is read as the parts of a connection's time.
-pub fn has_phases(run: &Run) -> bool {
-    find(&run.experiment).is_ok_and(|e| matches!(e.answer, Answer::Phases))
+/// Puts a run into numbers, and holds them against the prediction of its experiment.
+pub fn analyse(run: &Run) -> Analysis {
+    let Ok(experiment) = find(&run.experiment) else {
+        return crate::stats::analyse(run, Answer::Contrast);
+    };
+    let mut analysis = crate::stats::analyse(run, experiment.answer);
+    analysis.is_declared = experiment.declared_percentile == run.config.quoted_percentile;
+    analysis.finding = (experiment.assess)(&analysis);
+    analysis
 }
 
 /// No such experiment.

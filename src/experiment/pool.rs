@@ -1,18 +1,11 @@
 //! `pool`: what each way of having a connection costs client and server.
 
-use super::churn_tail::default_server;
-use super::{Answer, Experiment, Scale};
-use crate::arm::Arm;
-use crate::arm::Mode;
-use crate::config::Arrivals;
+use super::defaults::{base, lengths};
+use super::{Experiment, Scale};
+use crate::arm::{Arm, Mode};
 use crate::config::Config;
-use crate::config::KeepAwakeChoice;
-use crate::factor::ClientRate;
-use crate::factor::OfferedRate;
-use crate::procarray::SlotOrder;
-use crate::record::Run;
-use crate::report::format::count;
-use crate::stats::{Analysis, Estimate, LevelSummary, client_rate};
+use crate::factor::{ClientRate, OfferedRate};
+use crate::stats::{Analysis, Answer, Finding, LevelSummary, Outcome, Statement, Unit};
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
     name: "pool",
@@ -42,77 +35,57 @@ const ARMS: [Arm; 6] = [
     Arm::Unpooled,
 ];
 
-/// The closed loop's order, fastest first, against the prediction.
-fn assess(run: &Run, summary: &Analysis) -> String {
+/// The closed loop's order against the prediction.
+fn assess(analysis: &Analysis) -> Option<Finding> {
     let closed_loop = |l: &&LevelSummary| l.factors.client_rate.as_deref() == Some("max");
-    let Some(level) = summary.levels.iter().find(closed_loop) else {
-        return "the primary outcome needs a closed loop (--client-rate max).".to_owned();
+    let Some(level) = analysis.levels.iter().find(closed_loop) else {
+        let claim = "the order of transactions per second in the closed loop is the predicted one";
+        return Some(Finding::cannot_tell(claim, "it needs --client-rate max"));
     };
-    let mut rates: Vec<(Arm, Estimate)> = level
+    let above = |first: Arm, second: Arm| {
+        let rate = |arm| {
+            let contender = level.contender(arm, false)?;
+            let sound = contender.struck_for_clients().is_none();
+            contender.client_rate.filter(|_| sound)
+        };
+        let claim = format!("{first} does more transactions per second than {second}");
+        match (rate(first), rate(second)) {
+            (Some(a), Some(b)) => Statement::above(claim, a, b, Outcome::CannotTell),
+            _ => Statement::cannot_tell(claim, "one of them was not measured, or struck out"),
+        }
+    };
+    let mut rates: Vec<_> = level
         .contenders
         .iter()
         .filter(|c| !c.twin)
-        .filter_map(|c| {
-            let blocks = run.blocks_of(c.arm, false, &level.factors);
-            Some((c.arm, client_rate(&blocks, run.config.seed)?))
-        })
+        .filter_map(|c| Some((c.arm, c.client_rate?)))
         .collect();
     rates.sort_by(|a, b| b.1.value_ns.total_cmp(&a.1.value_ns));
-    let number = |n: f64| count(n.round() as u64);
-    let words: Vec<String> = rates
-        .iter()
-        .map(|(arm, rate)| {
-            let (low, high) = (number(rate.low_ns), number(rate.high_ns));
-            format!("{arm} {}/s ({low} .. {high})", number(rate.value_ns))
-        })
-        .collect();
-    let of = |arm| {
-        let sound = !level.contender(arm, false)?.is_struck_for_clients();
-        rates.iter().find(|r| r.0 == arm && sound).map(|r| r.1)
-    };
-    let told = match [Arm::KeptOpen, Arm::Pool, Arm::Unpooled].map(of) {
-        [Some(kept), Some(pooled), Some(unpooled)] => {
-            if kept.low_ns > pooled.high_ns && pooled.low_ns > unpooled.high_ns {
-                "The predicted order of the three stands"
-            } else if pooled.low_ns > kept.high_ns || unpooled.low_ns > pooled.high_ns {
-                "The predicted order of the three is refuted"
-            } else {
-                "The order of the three cannot be told: intervals meet"
-            }
-        }
-        _ => "The prediction needs kept-open, pool and unpooled, none struck out",
-    };
-    format!(
-        "primary outcome (closed loop, fastest first): {}. {told}.",
-        words.join(", ")
-    )
+    let told = rates.into_iter().fold(
+        Statement::told("transactions per second in the closed loop, fastest first"),
+        |told, (arm, rate)| told.with(arm.to_string(), rate, Unit::PerSecond),
+    );
+    Some(Finding::of(vec![
+        above(Arm::KeptOpen, Arm::Pool),
+        above(Arm::Pool, Arm::Unpooled),
+        told,
+    ]))
 }
 
 fn config(mode: Mode, scale: Scale) -> Config {
-    let (blocks, visits, block_ms, warmup_ms) = match scale {
-        Scale::Quick => (8, 4, 250, 50),
-        Scale::Full => (8, 4, 500, 100),
+    let length = match scale {
+        Scale::Quick => lengths(8, 4, 250, 50),
+        Scale::Full => lengths(8, 4, 500, 100),
     };
-    Config {
-        mode,
+    length.of(Config {
         arms: ARMS.to_vec(),
-        readers: 1,
         reader_rate: OfferedRate::PerSecond(500.0),
         clients: 8,
         client_rate: ClientRate::Auto,
         client_rates: vec![ClientRate::Share(0.5), ClientRate::Given(OfferedRate::Max)],
         pool_size: 4,
         standing: vec![0],
-        slot_orders: vec![SlotOrder::Front],
-        duration_ns: u64::from(blocks) * block_ms * 1_000_000,
-        warmup_ns: warmup_ms * 1_000_000,
-        blocks,
-        visits,
-        seed: 74,
-        arrivals: Arrivals::Poisson,
-        keep_awake: KeepAwakeChoice::Auto,
         quoted_percentile: 99.0,
-        model: None,
-        server: Some(default_server()),
-    }
+        ..base(mode)
+    })
 }

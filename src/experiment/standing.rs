@@ -1,17 +1,15 @@
 //! `standing`: what a snapshot costs as standing connections grow.
 
-use super::churn_tail::{default_model, default_server};
-use super::sweep_config::{SweepLength, base, lengths};
-use super::{Answer, Experiment, Scale};
-use crate::arm::Arm;
-use crate::arm::Mode;
+use super::defaults::{base, default_model, lengths};
+use super::{Experiment, Scale};
+use crate::arm::{Arm, Mode};
 use crate::config::{Background, Config, ModelConfig};
-use crate::factor::OfferedRate;
-use crate::factor::{Factor, Factors};
+use crate::factor::{Factor, Factors, OfferedRate};
 use crate::procarray::PgProfile;
-use crate::record::{Run, SeriesKey};
-use crate::report::sweep_words::{line_name, slope_words};
-use crate::stats::{Along, Analysis, Estimate, Quantity, Statistic, Sweep, sweep_lines};
+use crate::record::SeriesKey;
+use crate::stats::{
+    Along, Analysis, Answer, Finding, Outcome, Quantity, Statement, Statistic, Sweep, Swept, Unit,
+};
 
 /// Commits per second in the levels that must scan: ten for each snapshot, so that nine in ten must scan.
 const COMMITS: f64 = 10_000.0;
@@ -64,166 +62,111 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     config,
 };
 
-fn assess(run: &Run, summary: &Analysis) -> String {
-    match run.mode {
-        Mode::Server => assess_server(run, summary),
-        Mode::Model => assess_model(run, summary),
-    }
+fn assess(analysis: &Analysis) -> Option<Finding> {
+    let sweep = analysis.sweeps.first()?;
+    Some(match analysis.run.mode {
+        Mode::Server => Finding::of(slopes(analysis, sweep)),
+        Mode::Model => assess_model(sweep),
+    })
 }
 
-/// Each version's slope, and whether it can be told from level.
-fn assess_server(run: &Run, summary: &Analysis) -> String {
-    let sweep = &SWEEPS[0];
-    let lines = sweep_lines(run, summary, sweep);
-    let told: Vec<String> = lines
+/// Each version's slope, and whether it can be told from level: of a server nothing is predicted.
+fn slopes(analysis: &Analysis, sweep: &Swept) -> Vec<Statement> {
+    let told: Vec<Statement> = sweep
+        .lines
         .iter()
         .filter(|l| !l.is_struck())
         .filter_map(|line| {
             let slope = line.slope?;
-            let how = if slope.low_ns > 0.0 {
-                "it grows"
-            } else if slope.high_ns < 0.0 {
-                "it falls"
-            } else {
-                "not told from level"
+            let how = match (slope.low_ns > 0.0, slope.high_ns < 0.0) {
+                (true, _) => "it grows",
+                (_, true) => "it falls",
+                _ => "no slope was shown",
             };
-            let name = line_name(&lines, line);
-            Some(format!(
-                "{name}: {how}, {}",
-                slope_words(sweep.quantity, slope)
-            ))
+            let name = line.rest.words(&analysis.varying).join(", ");
+            let claim =
+                format!("a statement's median service time as idle connections grow: {how}");
+            Some(Statement::told(claim).with(name, slope, Unit::NsPerConnection))
         })
         .collect();
     if told.is_empty() {
-        return "primary outcome: not measured, or struck out (it needs two numbers of standing connections).".to_owned();
+        let why = "not measured, or struck out (it needs two numbers of standing connections)";
+        return vec![Statement::told("a statement's median service time").because(why)];
     }
-    format!(
-        "median service time of one active reader's statement as idle connections grow: {}. An interval around zero says by how much this machine cannot tell.",
-        told.join("; ")
-    )
-}
-
-fn assess_model(run: &Run, summary: &Analysis) -> String {
-    let sweep = &SWEEPS[0];
-    let lines = sweep_lines(run, summary, sweep);
-    let slope = |pg: &str, rate: f64| -> Option<Estimate> {
-        let wanted = Factors {
-            pg: Some(pg.to_owned()),
-            commit_rate: Some(rate.to_string()),
-            ..Factors::default()
-        };
-        let line = lines.iter().find(|l| l.rest.agrees_with(&wanted))?;
-        line.slope.filter(|_| !line.is_struck())
-    };
-    let words = |slope| slope_words(sweep.quantity, slope);
-    let (Some(of_13), Some(of_15)) = (slope("13", 0.0), slope("15", 0.0)) else {
-        return "primary outcome: not measured, or struck out (it needs PostgreSQL 13 and 15, no commits, and two numbers of standing connections).".to_owned();
-    };
-    let mut told = format!(
-        "primary outcome (no commits): the median snapshot grows on PostgreSQL 13 by {}, on 15 by {}. ",
-        words(of_13),
-        words(of_15)
-    );
-    told += if of_13.low_ns > of_15.high_ns.max(0.0) {
-        "The prediction stands in its first part."
-    } else {
-        "The prediction is refuted: 13's slope was not shown to be above 15's."
-    };
-    told += &match (slope("13", COMMITS), slope("15", COMMITS)) {
-        (Some(a), Some(b)) => format!(
-            " With {COMMITS} commits/s it is {} and {}: {}.",
-            words(a),
-            words(b),
-            if a.low_ns > b.high_ns {
-                "the second part stands"
-            } else {
-                "the second part is refuted, 13's was not shown to be steeper"
-            }
-        ),
-        _ => format!(" With {COMMITS} commits/s it was not measured."),
-    };
     told
 }
 
+fn assess_model(sweep: &Swept) -> Finding {
+    let slope = |pg: &str, rate: f64| {
+        sweep.slope(&Factors {
+            pg: Some(pg.to_owned()),
+            commit_rate: Some(rate.to_string()),
+            ..Factors::default()
+        })
+    };
+    let steeper = |claim: String, rate: f64| {
+        let (of_13, of_15) = slope("13", rate).zip(slope("15", rate))?;
+        // Without commits 15 is predicted to be flat: a slope below zero is no steeper claim.
+        let beside = if rate == 0.0 { of_15.or_level() } else { of_15 };
+        let statement = Statement::above(claim, of_13, beside, Outcome::Refuted).with(
+            "PostgreSQL 13",
+            of_13,
+            Unit::NsPerConnection,
+        );
+        Some(statement.with("PostgreSQL 15", of_15, Unit::NsPerConnection))
+    };
+    let claim = "the median snapshot's time grows faster on PostgreSQL 13 than on 15";
+    let Some(first) = steeper(format!("without commits, {claim}"), 0.0) else {
+        let why = "not measured, or struck out (it needs PostgreSQL 13 and 15, no commits, and two numbers of standing connections)";
+        return Finding::cannot_tell(claim, why);
+    };
+    let second = format!("with {COMMITS} commits/s, {claim}");
+    let not_measured = Statement::told(second.clone()).because("not measured");
+    Finding::of(vec![
+        first,
+        steeper(second, COMMITS).unwrap_or(not_measured),
+    ])
+}
+
 fn config(mode: Mode, scale: Scale) -> Config {
+    let quick = scale == Scale::Quick;
+    let config = Config {
+        arms: vec![Arm::Quiet],
+        standing: vec![0, 1000, 2000, 4000],
+        ..base(mode)
+    };
     match mode {
-        Mode::Server => server_config(scale),
-        Mode::Model => model_config(scale),
+        // One active reader as fast as it can; nobody connects meanwhile.
+        Mode::Server => {
+            let mut config = Config {
+                reader_rate: OfferedRate::Max,
+                ..config
+            };
+            if quick {
+                config.standing.pop();
+                return lengths(8, 4, 250, 50).of(config);
+            }
+            lengths(9, 3, 500, 100).of(config)
+        }
+        Mode::Model => {
+            let length = if quick {
+                lengths(8, 4, 50, 5)
+            } else {
+                lengths(8, 4, 80, 10)
+            };
+            length.of(Config {
+                model: Some(ModelConfig {
+                    profiles: PgProfile::ALL.to_vec(),
+                    commit_rates: vec![0.0, COMMITS],
+                    background: Background {
+                        committers: 1,
+                        ..Background::default()
+                    },
+                    snapshots_per_statement: 1,
+                    ..default_model()
+                }),
+                ..config
+            })
+        }
     }
-}
-
-/// One active reader as fast as it can; nobody connects meanwhile.
-fn server_config(scale: Scale) -> Config {
-    let (standing, length) = match scale {
-        Scale::Quick => (
-            vec![0, 1000, 2000],
-            SweepLength {
-                blocks: 8,
-                visits: 4,
-                block_ms: 250,
-                warmup_ms: 50,
-            },
-        ),
-        Scale::Full => (
-            vec![0, 1000, 2000, 4000],
-            SweepLength {
-                blocks: 9,
-                visits: 3,
-                block_ms: 500,
-                warmup_ms: 100,
-            },
-        ),
-    };
-    lengths(
-        Config {
-            arms: vec![Arm::Quiet],
-            reader_rate: OfferedRate::Max,
-            standing,
-            server: Some(default_server()),
-            ..base(Mode::Server)
-        },
-        length,
-    )
-}
-
-fn model_config(scale: Scale) -> Config {
-    let (standing, length) = match scale {
-        Scale::Quick => (
-            vec![0, 1000, 2000, 4000],
-            SweepLength {
-                blocks: 8,
-                visits: 4,
-                block_ms: 50,
-                warmup_ms: 5,
-            },
-        ),
-        Scale::Full => (
-            vec![0, 1000, 2000, 4000],
-            SweepLength {
-                blocks: 8,
-                visits: 4,
-                block_ms: 80,
-                warmup_ms: 10,
-            },
-        ),
-    };
-    lengths(
-        Config {
-            arms: vec![Arm::Quiet],
-            reader_rate: OfferedRate::PerSecond(1000.0),
-            standing,
-            model: Some(ModelConfig {
-                profiles: PgProfile::ALL.to_vec(),
-                commit_rates: vec![0.0, COMMITS],
-                background: Background {
-                    committers: 1,
-                    ..Background::default()
-                },
-                snapshots_per_statement: 1,
-                ..default_model()
-            }),
-            ..base(Mode::Model)
-        },
-        length,
-    )
 }

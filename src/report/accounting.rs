@@ -1,134 +1,14 @@
 //! How often the locks were taken, found busy and held, and what snapshots and
 //! membership did, from the counters inside them.
 
-use std::collections::BTreeMap;
-
-use super::format::count;
 use super::level_title::level_title;
+use super::quantity::quantity;
 use super::text_table::TextTable;
-use crate::record::{Role, RoleTally, Run};
-use crate::stats::{Analysis, ContenderSummary, merged_counters};
+use crate::record::Run;
+use crate::stats::{Analysis, Counted, accounted_columns};
 
 /// More rows than this are for the summary file, not for the terminal.
 const MOST_ROWS: usize = 40;
-
-/// One contender's counters over its blocks.
-struct Account<'a> {
-    counters: BTreeMap<String, u64>,
-    contender: &'a ContenderSummary,
-    /// Time over which it was counted, in ns.
-    load_ns: u64,
-    /// Whether whatever was counted was done by readers and the arm's clients in
-    /// the measured window: no warm-up, nobody in the background.
-    closed: bool,
-}
-
-impl Account<'_> {
-    fn counter(&self, name: &str) -> Option<u64> {
-        self.counters.get(name).copied()
-    }
-
-    /// The sum of counters over the sum of others.
-    fn ratio(&self, of: &[&str], over: &[&str]) -> Option<f64> {
-        let sum = |names: &[&str]| -> Option<u64> { names.iter().map(|n| self.counter(n)).sum() };
-        let over = sum(over).filter(|n| *n > 0)?;
-        Some(sum(of)? as f64 / over as f64)
-    }
-
-    /// Acquisitions by clients for each of their operations.
-    fn per_client(&self, lock: &str, by_readers: u64) -> Option<f64> {
-        let done = self
-            .contender
-            .tallies
-            .get(&Role::Client)
-            .map_or(0, RoleTally::succeeded);
-        let taken = self.counter(lock)?;
-        (self.closed && done > 0).then(|| taken.saturating_sub(by_readers) as f64 / done as f64)
-    }
-}
-
-fn number(value: f64) -> String {
-    let text = format!("{value:.2}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.2} %", 100.0 * share)
-}
-
-/// What a column shows; `None` where it was not counted.
-type Column = (&'static str, fn(&Account<'_>) -> Option<String>);
-
-const MEMBERSHIP: [&str; 2] = ["operations.procarray-add", "operations.procarray-remove"];
-
-const COLUMNS: [Column; 17] = [
-    ("ProcArrayLock shared / client op", |a| {
-        let by_readers = a.counter("operations.reader-snapshot")?;
-        a.per_client("procarraylock.shared", by_readers).map(number)
-    }),
-    ("exclusive / client op", |a| {
-        a.per_client("procarraylock.exclusive", 0).map(number)
-    }),
-    ("XidGenLock shared / client op", |a| {
-        a.per_client("xidgenlock.shared", 0).map(number)
-    }),
-    ("XidGenLock exclusive / client op", |a| {
-        a.per_client("xidgenlock.exclusive", 0).map(number)
-    }),
-    ("shared", |a| a.counter("procarraylock.shared").map(count)),
-    ("shared found busy", |a| {
-        a.ratio(&["procarraylock.shared-waits"], &["procarraylock.shared"])
-            .map(percent)
-    }),
-    ("exclusive", |a| {
-        a.counter("procarraylock.exclusive").map(count)
-    }),
-    ("exclusive found busy", |a| {
-        a.ratio(
-            &["procarraylock.exclusive-waits"],
-            &["procarraylock.exclusive"],
-        )
-        .map(percent)
-    }),
-    ("held exclusively", |a| {
-        let held = a.counter("procarraylock.exclusive-held-ns")?;
-        (a.load_ns > 0).then(|| percent(held as f64 / a.load_ns as f64))
-    }),
-    ("XidGenLock exclusive", |a| {
-        a.counter("xidgenlock.exclusive").map(count)
-    }),
-    ("XidGenLock / add or remove", |a| {
-        // Commits take it, too.
-        let commits = a.counter("operations.get-new-transaction-id").unwrap_or(0);
-        if commits > 0 {
-            return None;
-        }
-        a.ratio(&["xidgenlock.exclusive"], &MEMBERSHIP).map(number)
-    }),
-    ("snapshots reused", |a| {
-        a.ratio(&["operations.snapshot-reused"], &["operations.snapshot"])
-            .map(percent)
-    }),
-    ("faults / add", |a| {
-        a.ratio(&["faults.procarray-add"], &MEMBERSHIP[..1])
-            .map(number)
-    }),
-    ("most faults in an add", |a| {
-        a.counter("faults.procarray-add.largest").map(count)
-    }),
-    ("faults / remove", |a| {
-        a.ratio(&["faults.procarray-remove"], &MEMBERSHIP[1..])
-            .map(number)
-    }),
-    ("group size", |a| {
-        a.ratio(&["group-clear.members"], &["group-clear.groups"])
-            .map(number)
-    }),
-    ("largest group", |a| {
-        a.counter("group-clear.groups").filter(|n| *n > 0)?;
-        a.counter("group-clear.largest").map(count)
-    }),
-];
 
 const CAPTION: &str = "What the model's locks and operations counted (warm-up included; a regression guard, not evidence about PostgreSQL: the model takes each lock as often as it was written to; what was not put in are waits, faults, reuse and group sizes)";
 
@@ -154,54 +34,42 @@ pub(super) fn accounting_markdown(run: &Run, summary: &Analysis) -> String {
 }
 
 fn rows(run: &Run, summary: &Analysis) -> Option<TextTable> {
-    let model = run.config.model.as_ref()?;
-    let b = &model.background;
-    let closed = run.config.warmup_ns == 0
-        && b.committers == 0
-        && b.monitor_rate_per_second == 0.0
-        && b.horizon_rate_per_second == 0.0
-        && b.parallel_workers_per_second == 0.0;
-    let mut accounts: Vec<(String, Account<'_>)> = Vec::new();
+    run.config.model.as_ref()?;
+    let mut accounts: Vec<(String, &[Counted])> = Vec::new();
     for level in &summary.levels {
         for contender in level.contenders.iter().filter(|c| !c.twin) {
-            let blocks = run.blocks_of(contender.arm, false, &level.factors);
-            let counters = merged_counters(&blocks);
-            if counters.is_empty() {
-                continue;
+            if !contender.counters.is_empty() {
+                let level = level_title(&level.factors, &summary.varying);
+                let name = format!("{level}, {}", contender.label());
+                accounts.push((name, &contender.account));
             }
-            let name = format!(
-                "{}, {}",
-                level_title(&level.factors, &summary.varying),
-                contender.label()
-            );
-            let measured: u64 = blocks.iter().map(|b| b.measured_ns).sum();
-            let account = Account {
-                counters,
-                contender,
-                load_ns: measured + run.config.warmup_ns * blocks.len() as u64,
-                closed,
-            };
-            accounts.push((name, account));
         }
     }
-    let shown: Vec<&Column> = COLUMNS
-        .iter()
-        .filter(|(_, of)| accounts.iter().any(|(_, a)| of(a).is_some()))
+    account_table("level and arm", accounted_columns(), &accounts)
+}
+
+/// A row for each account, with the columns that any of them has; `None` if there is none.
+pub(super) fn account_table(
+    what: &str,
+    columns: impl Iterator<Item = &'static str>,
+    accounts: &[(String, &[Counted])],
+) -> Option<TextTable> {
+    let value = |account: &[Counted], column: &str| {
+        let counted = account.iter().find(|c| c.what == column)?;
+        Some(quantity(counted.value, counted.unit))
+    };
+    let shown: Vec<&str> = columns
+        .filter(|column| accounts.iter().any(|(_, a)| value(a, column).is_some()))
         .collect();
     if shown.is_empty() {
         return None;
     }
-    let mut header = vec!["level and arm".to_owned()];
-    header.extend(shown.iter().map(|c| c.0.to_owned()));
-    let mut rows = vec![header];
-    for (name, account) in &accounts {
-        let mut row = vec![name.clone()];
-        row.extend(
-            shown
-                .iter()
-                .map(|(_, of)| of(account).unwrap_or_else(|| "-".to_owned())),
-        );
-        rows.push(row);
+    let header = std::iter::once(what).chain(shown.iter().copied());
+    let mut rows = vec![header.map(str::to_owned).collect()];
+    for (name, account) in accounts {
+        let cells = shown.iter().map(|column| value(account, column));
+        let cells = cells.map(|cell| cell.unwrap_or_else(|| "-".to_owned()));
+        rows.push(std::iter::once(name.clone()).chain(cells).collect());
     }
     Some(TextTable(rows))
 }
@@ -211,7 +79,7 @@ mod tests {
     use super::*;
     use crate::arm::Arm;
     use crate::arm::Mode;
-    use crate::stats::analyse;
+    use crate::experiment::analyse;
     use crate::testing::run_under_locks;
 
     /// 50 clients' connections a block, two exclusive and six shared each, beside

@@ -161,15 +161,9 @@ fn table(run: &Run, summary: &Analysis) -> Option<(String, TextTable)> {
                 .noise_floor_ns(statistic)
                 .map_or_else(|| "-".to_owned(), duration),
         );
-        let mut starts: Vec<u32> = run
-            .blocks_of(Arm::Unpooled, false, &level.factors)
-            .iter()
-            .map(|b| b.visit)
-            .collect();
-        let rounds = starts.len();
-        starts.dedup();
-        row.push(starts.len().to_string());
-        row.push(rounds.to_string());
+        let churn = level.contender(Arm::Unpooled, false);
+        row.push(churn.map_or(0, |c| c.starts).to_string());
+        row.push(churn.map_or(0, |c| c.blocks).to_string());
         rows.push(row);
     }
     let name = percentile_name(run.config.quoted_percentile);
@@ -250,8 +244,8 @@ fn row(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::analyse;
     use crate::report::figure::Figure;
-    use crate::stats::analyse;
     use crate::testing::sample_run;
 
     /// Two numbers of standing connections by two versions.

@@ -7,11 +7,8 @@ use super::format::{count, duration};
 use super::level_title::level_title;
 use super::text_table::TextTable;
 use crate::arm::Arm;
-use crate::experiment;
 use crate::record::{ClockKind, Operation, Phase, Role, Run, SeriesKey};
-use crate::stats::{
-    Analysis, ContenderSummary, LevelSummary, Severity, client_rate, concerns_clients,
-};
+use crate::stats::{Analysis, Answer, ContenderSummary, LevelSummary};
 
 /// What the numbers are; below each table.
 const NOTE: &str = "Transactions that ended well per second, with the 95 % bootstrap interval over blocks; times of the clients' transactions, from the instant they were due (response) where they are paced, from their begin (service) in the closed loop.";
@@ -38,11 +35,7 @@ fn with_clients(level: &LevelSummary) -> impl Iterator<Item = &ContenderSummary>
 
 /// Why an arm's client numbers are struck out, if they are.
 fn struck(contender: &ContenderSummary) -> Option<String> {
-    contender
-        .guards
-        .iter()
-        .find(|g| g.severity() == Severity::Strike && concerns_clients(g))
-        .map(ToString::to_string)
+    contender.struck_for_clients().map(ToString::to_string)
 }
 
 /// The tables for the terminal, one a level; empty for runs of other experiments.
@@ -62,7 +55,7 @@ pub(super) fn cost_tables_markdown(run: &Run, summary: &Analysis) -> String {
 }
 
 fn tables(run: &Run, summary: &Analysis) -> Vec<(String, TextTable)> {
-    if !experiment::has_costs(run) {
+    if summary.answer != Answer::Costs {
         return Vec::new();
     }
     summary
@@ -74,12 +67,12 @@ fn tables(run: &Run, summary: &Analysis) -> Vec<(String, TextTable)> {
                 run.mode,
                 level_title(&level.factors, &summary.varying)
             );
-            (caption, table(run, level))
+            (caption, table(level))
         })
         .collect()
 }
 
-fn table(run: &Run, level: &LevelSummary) -> TextTable {
+fn table(level: &LevelSummary) -> TextTable {
     let header = [
         "arm",
         "per second (95 %)",
@@ -92,8 +85,6 @@ fn table(run: &Run, level: &LevelSummary) -> TextTable {
     ];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     for c in with_clients(level) {
-        let blocks = run.blocks_of(c.arm, c.twin, &level.factors);
-        let rate = client_rate(&blocks, run.config.seed);
         let number = |n: f64| count(n.round() as u64);
         let times = [ClockKind::Response, ClockKind::Service]
             .into_iter()
@@ -105,7 +96,7 @@ fn table(run: &Run, level: &LevelSummary) -> TextTable {
         };
         rows.push(vec![
             c.label(),
-            rate.map_or_else(
+            c.client_rate.map_or_else(
                 || "-".to_owned(),
                 |r| {
                     let (low, high) = (number(r.low_ns), number(r.high_ns));
@@ -125,8 +116,8 @@ fn table(run: &Run, level: &LevelSummary) -> TextTable {
 
 /// Mean time of a transaction by its parts, a bar an arm: means add up.
 pub fn cost_figure(item: Summarized<'_>, redraw: &str) -> Option<StackedBarFigure> {
-    let (run, summary) = item;
-    if !experiment::has_costs(run) {
+    let (_, summary) = item;
+    if summary.answer != Answer::Costs {
         return None;
     }
     let groups: Vec<BarGroup> = summary
@@ -170,7 +161,7 @@ fn bar(contender: &ContenderSummary) -> Bar {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::analyse;
+    use crate::experiment::analyse;
     use crate::testing::sample_run;
 
     #[test]

@@ -6,7 +6,7 @@ use super::footer::footer;
 use super::level_title::level_title;
 use crate::arm::Arm;
 use crate::record::CpuGroup;
-use crate::stats::{ContenderSummary, LevelSummary, cpu_per_transaction};
+use crate::stats::{ContenderSummary, LevelSummary};
 
 /// A segment's name, and the groups of processes in it.
 const PARTS: [(&str, &[CpuGroup]); 4] = [
@@ -55,10 +55,9 @@ pub(super) fn cpu(item: Summarized<'_>, redraw: &str) -> Option<StackedBarFigure
 }
 
 fn segments(level: &LevelSummary, contender: &ContenderSummary) -> Vec<BarSegment> {
-    let counted = cpu_per_transaction(level, contender);
     let quiet = level.contender(Arm::Quiet, false);
     let value = |name: &str, groups: &[CpuGroup]| -> Option<f64> {
-        match &counted {
+        match &contender.cpu_cost {
             Some(cost) => {
                 let of: Vec<f64> = groups
                     .iter()

@@ -3,9 +3,8 @@
 use super::format::{count, duration};
 use super::level_title::level_title;
 use super::text_table::TextTable;
-use crate::arm::Arm;
 use crate::record::{CpuGroup, Run};
-use crate::stats::{Analysis, CpuPerTransaction, CpuSum, LevelSummary, cpu_per_transaction};
+use crate::stats::{Analysis, CpuSum, LevelSummary};
 
 /// What the numbers are; below each table.
 const NOTE: &str = "CPU of one client transaction; the server's without what the readers' statements cost in quiet. \
@@ -62,30 +61,16 @@ fn tables(summary: &Analysis) -> impl Iterator<Item = (&LevelSummary, TextTable)
 
 fn note(level: &LevelSummary) -> String {
     let mut note = NOTE.to_owned();
-    if costs(level).any(|c| c.is_some_and(|c| !c.net_of_readers)) {
+    let mut costs = level.contenders.iter().filter_map(|c| c.cpu_cost.as_ref());
+    if costs.any(|c| !c.net_of_readers) {
         note += &format!(" {GROSS}");
     }
-    if let Some(ratio) = burn_ratio(level) {
+    if let Some(ratio) = level.burn_ratio {
         note += &format!(
             " cpu-burn used {ratio:.3} times the server CPU of an unpooled transaction (0.95 to 1.05 wanted)."
         );
     }
     note
-}
-
-/// `cpu-burn`'s CPU an operation over what `unpooled` costs the server.
-fn burn_ratio(level: &LevelSummary) -> Option<f64> {
-    let cost = |arm| cpu_per_transaction(level, level.contender(arm, false)?);
-    let unpooled = cost(Arm::Unpooled).filter(|c| c.net_of_readers)?;
-    let server = unpooled.ns.get(&CpuGroup::Postmaster)? + unpooled.ns.get(&CpuGroup::Backends)?;
-    Some(cost(Arm::CpuBurn)?.ns.get(&CpuGroup::Burner)? / server)
-}
-
-fn costs(level: &LevelSummary) -> impl Iterator<Item = Option<CpuPerTransaction>> {
-    level
-        .contenders
-        .iter()
-        .map(|contender| cpu_per_transaction(level, contender))
 }
 
 fn level_table(level: &LevelSummary) -> Option<TextTable> {
@@ -104,13 +89,11 @@ fn level_table(level: &LevelSummary) -> Option<TextTable> {
     }
     header.push("throttled".to_owned());
     let mut rows = vec![header];
-    for (contender, cost) in level.contenders.iter().zip(costs(level)) {
-        let mut row = vec![
-            contender.label(),
-            count(cost.as_ref().map_or(0, |c| c.transactions)),
-        ];
+    for contender in &level.contenders {
+        let cost = contender.cpu_cost.as_ref();
+        let mut row = vec![contender.label(), count(cost.map_or(0, |c| c.transactions))];
         row.extend(columns.iter().map(|(group, _)| {
-            let ns = cost.as_ref().and_then(|c| c.ns.get(group));
+            let ns = cost.and_then(|c| c.ns.get(group));
             ns.map_or("-".to_owned(), |ns| duration(*ns))
         }));
         row.extend(waits(&contender.cpu));
@@ -142,7 +125,7 @@ fn waits(sum: &CpuSum) -> [String; 5] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::analyse;
+    use crate::experiment::analyse;
     use crate::testing::{sample_run, sample_run_with_cpu};
 
     #[test]

@@ -18,12 +18,10 @@ use super::run_export::series_csv;
 use super::sweep_drawing::sweep_figures;
 use crate::arm::Arm;
 use crate::arm::Mode;
-use crate::experiment::{has_costs, has_phases, is_contrast};
 use crate::factor::{Factor, Factors};
-use crate::record::{Block, Run, SeriesHistogram, levels_side_by_side, write_atomically};
-use crate::record::{percentile_name, samples_above};
+use crate::record::{Run, levels_side_by_side, percentile_name, write_atomically};
 use crate::stats::{
-    Analysis, ContenderSummary, LevelSummary, Severity, Statistic, estimates, quoted_series,
+    Analysis, Answer, ContenderSummary, Estimate, LevelSummary, Severity, Statistic,
 };
 
 /// A run with its summary.
@@ -41,26 +39,29 @@ pub fn draw_run(
 ) -> Result<Vec<PathBuf>, FigureError> {
     let (run, summary) = item;
     write_csv(dir, "percentiles.csv", &series_csv(summary))?;
-    if has_costs(run) {
-        return at_once(vec![
-            Box::new(|| draw(cost_figure(item, redraw), dir, "transactions")),
-            Box::new(|| draw(cpu(item, redraw), dir, "cpu")),
-        ]);
-    }
-    if has_phases(run) {
-        write_csv(dir, "phase-table.csv", &phase_csv(run, summary))?;
-        return draw(phase_bars(item, redraw), dir, "phases");
-    }
-    if !is_contrast(run) {
-        let sweeps = sweep_figures(item, redraw);
-        return at_once(
-            sweeps
-                .into_iter()
-                .map(|(stem, figure)| -> Drawing<'_> {
-                    Box::new(move || draw(Some(figure), dir, &stem))
-                })
-                .collect(),
-        );
+    match summary.answer {
+        Answer::Contrast => {}
+        Answer::Costs => {
+            return at_once(vec![
+                Box::new(|| draw(cost_figure(item, redraw), dir, "transactions")),
+                Box::new(|| draw(cpu(item, redraw), dir, "cpu")),
+            ]);
+        }
+        Answer::Phases => {
+            write_csv(dir, "phase-table.csv", &phase_csv(summary))?;
+            return draw(phase_bars(item, redraw), dir, "phases");
+        }
+        Answer::Sweeps(_) | Answer::Counts => {
+            let sweeps = sweep_figures(item, redraw);
+            return at_once(
+                sweeps
+                    .into_iter()
+                    .map(|(stem, figure)| -> Drawing<'_> {
+                        Box::new(move || draw(Some(figure), dir, &stem))
+                    })
+                    .collect(),
+            );
+        }
     }
     at_once(vec![
         Box::new(|| draw(response_times(&[item], redraw), dir, "response-time")),
@@ -146,50 +147,19 @@ pub(super) fn caution(contender: &ContenderSummary) -> Option<String> {
     (!cautions.is_empty()).then(|| cautions.join("; "))
 }
 
-/// Percentiles at which a curve is drawn: even steps on the 1/(1-p) axis, as
-/// far as ten samples lie above, and the ones that tables quote.
-fn curve_percentiles(samples: u64) -> Vec<f64> {
-    let mut all: Vec<f64> = (0..)
-        .map(|step| 100.0 * (1.0 - 10f64.powf(-f64::from(step) / 12.0)))
-        .take_while(|&p| samples_above(p, samples) >= 10)
-        .collect();
-    all.extend(
-        [50.0, 90.0, 99.0, 99.9]
-            .into_iter()
-            .filter(|&p| samples_above(p, samples) >= 10),
-    );
-    all.sort_by(f64::total_cmp);
-    all.dedup_by(|a, b| (*a - *b).abs() < 1e-6);
-    all
-}
-
-fn curve(run: &Run, contender: &ContenderSummary, blocks: &[&Block]) -> Option<PercentileCurve> {
-    let key = quoted_series(blocks);
-    let series: Vec<&SeriesHistogram> = blocks.iter().filter_map(|b| b.series.get(&key)).collect();
-    let percentiles = curve_percentiles(contender.samples);
-    let wanted: Vec<Statistic> = percentiles
-        .iter()
-        .map(|&p| Statistic::Percentile(p))
-        .collect();
-    let points: Vec<CurvePoint> = percentiles
-        .iter()
-        .zip(estimates(&series, &wanted, run.config.seed))
-        .filter_map(|(&percentile, estimate)| {
-            let e = estimate?;
-            Some(CurvePoint {
-                percentile,
-                value_ns: e.value_ns,
-                low_ns: e.low_ns,
-                high_ns: e.high_ns,
-            })
-        })
-        .collect();
+fn curve(contender: &ContenderSummary) -> Option<PercentileCurve> {
+    let point = |&(percentile, e): &(f64, Estimate)| CurvePoint {
+        percentile,
+        value_ns: e.value_ns,
+        low_ns: e.low_ns,
+        high_ns: e.high_ns,
+    };
     // Few samples carry one percentile or none: no line can be drawn.
-    (points.len() >= 2).then(|| PercentileCurve {
+    (contender.curve.len() >= 2).then(|| PercentileCurve {
         label: contender.label(),
         arm_index: contender.arm.index(),
         marked: false,
-        points,
+        points: contender.curve.iter().map(point).collect(),
         sample_count: contender.samples,
         struck: contender.struck().map(ToString::to_string),
         caution: caution(contender),
@@ -201,7 +171,7 @@ fn panel(run: &Run, level: &LevelSummary, title: String) -> Option<PercentilePan
         .contenders
         .iter()
         .filter(|c| !c.twin)
-        .filter_map(|c| curve(run, c, &run.blocks_of(c.arm, false, &level.factors)))
+        .filter_map(curve)
         .collect();
     let base = Arm::baseline(&run.config.arms)?;
     let reference = curves.iter().find(|c| c.arm_index == base.index());

@@ -7,20 +7,18 @@ use super::level_title::{level_title, short_title};
 use super::survival;
 use crate::arm::Arm;
 use crate::arm::Mode;
-use crate::experiment::is_contrast;
-use crate::factor::Factors;
 use crate::record::Run;
-use crate::stats::{Analysis, Contrast, LevelSummary, Statistic, Verdict};
+use crate::stats::{Analysis, Claim, Contrast, LevelSummary, Statistic, Verdict};
 
 /// The findings alone, one sentence each.
 pub fn findings(item: &Summarized<'_>) -> Vec<String> {
     let (run, summary) = item;
-    if !is_contrast(run) {
+    if !summary.is_contrast() {
         // The experiment's own assessment says what was found.
         return Vec::new();
     }
     let mut lines = vec![headline(run, summary)];
-    let survival = survival::sentences(run, summary);
+    let survival = survival::sentences(summary);
     if !survival.is_empty() {
         // Lock by lock in the tables; here only what they have in common.
         lines.extend(
@@ -118,12 +116,6 @@ pub(super) fn judgement(c: &Contrast, verdict: Verdict, floor: Option<f64>) -> S
     }
 }
 
-/// Whether the headline is the outcome that an experiment declared beforehand.
-fn is_declared(run: &Run) -> bool {
-    crate::experiment::find(&run.experiment)
-        .is_ok_and(|e| e.declared_percentile == run.config.quoted_percentile)
-}
-
 pub(super) fn clock_word(level: &LevelSummary) -> String {
     level
         .contenders
@@ -137,36 +129,29 @@ fn headline(run: &Run, summary: &Analysis) -> String {
     let (Some(p), Some(level)) = (&summary.primary, summary.primary_level()) else {
         return format!("{}: the primary outcome was not measured.", place(run));
     };
-    let control = level
-        .effect(Arm::Unpooled, Arm::Quiet)
-        .and_then(|e| e.at(p.contrast.statistic));
-    let what = match (p.verdict, control) {
-        (Verdict::Higher, Some((_, v))) if *v != Verdict::Higher => {
+    let what = match p.claim {
+        Claim::NotSlowerThanQuiet => {
             "**No conclusion: it was not shown to be slower than without any client transactions.**"
         }
-        (Verdict::Higher, _) if run.mode == Mode::Model => {
+        Claim::Slower if run.mode == Mode::Model => {
             "**Churn made the model's running statements slower.**"
         }
-        (Verdict::Higher, _) => "**Churn made running queries slower.**",
-        (Verdict::Lower, _) => {
+        Claim::Slower => "**Churn made running queries slower.**",
+        Claim::Faster => {
             "**Running queries were faster under churn** (look for a cause before believing it)."
         }
-        (Verdict::WithinNoiseFloor | Verdict::NoDifferenceShown, _) => {
-            "**No effect of churn beyond the noise was shown.**"
-        }
-        (Verdict::TooFewRounds | Verdict::NoNoiseFloor | Verdict::StruckOut, _) => {
-            "**No conclusion.**"
-        }
+        Claim::NoEffectShown => "**No effect of churn beyond the noise was shown.**",
+        Claim::NoConclusion => "**No conclusion.**",
     };
-    let kind = if is_declared(run) {
+    let kind = if summary.is_declared {
         "primary outcome"
     } else {
         "headline (exploratory: the parameters are not an experiment's)"
     };
-    let against = control.map_or(String::new(), |(c, v)| {
+    let against = p.against_quiet.map_or(String::new(), |(c, v)| {
         format!(
             " Against no client transactions at all (quiet) it is {}.",
-            judgement(c, *v, p.noise_floor_ns)
+            judgement(&c, v, p.noise_floor_ns)
         )
     });
     format!(
@@ -230,7 +215,7 @@ fn level_findings(item: &Summarized<'_>, level: &LevelSummary, headline_said: bo
         })
         .collect();
     lines.extend(service_line(level, quoted).map(|line| format!("{at}: {line}")));
-    if let Some((waits, shared)) = lock_witness(run, &level.factors) {
+    if let Some((waits, shared)) = lock_witness(level) {
         lines.push(format!(
             "{at}: under unpooled, {} of {} shared acquisitions of the modelled ProcArrayLock found it busy ({:.3} %).",
             count(waits),
@@ -268,15 +253,13 @@ fn service_line(level: &LevelSummary, quoted: Statistic) -> Option<String> {
 
 /// How often readers and churn found the modelled lock busy: the witness that a
 /// server run does not have.
-fn lock_witness(run: &Run, level: &Factors) -> Option<(u64, u64)> {
-    let sum = |name: &str| -> u64 {
-        run.blocks_of(Arm::Unpooled, false, level)
-            .iter()
-            .filter_map(|b| b.counters.get(name))
-            .sum()
-    };
-    let shared = sum("procarraylock.shared");
-    (shared > 0).then(|| (sum("procarraylock.shared-waits"), shared))
+fn lock_witness(level: &LevelSummary) -> Option<(u64, u64)> {
+    let churn = level.contender(Arm::Unpooled, false)?;
+    let shared = churn.counter("procarraylock.shared").filter(|n| *n > 0)?;
+    Some((
+        churn.counter("procarraylock.shared-waits").unwrap_or(0),
+        shared,
+    ))
 }
 
 /// Whether model and server point the same way.
@@ -320,7 +303,7 @@ fn both_show_it(items: &[Summarized<'_>], both: &str) -> String {
         .iter()
         .find(|(run, _)| run.mode == Mode::Model)
         .and_then(|(run, s)| {
-            let (waits, shared) = lock_witness(run, &s.primary.as_ref()?.factors)?;
+            let (waits, shared) = lock_witness(s.level(&s.primary.as_ref()?.factors)?)?;
             let snapshots = run.config.model.as_ref()?.snapshots_per_statement;
             let beyond = 1.0 - run.config.quoted_percentile / 100.0;
             Some((waits, shared, (f64::from(snapshots), beyond)))

@@ -3,9 +3,8 @@
 use super::drawings::{Summarized, caution};
 use super::figure::{TailColumn, TailFigure, TailMark, TailRow};
 use super::footer::footer;
-use crate::arm::Arm;
 use crate::record::percentile_name;
-use crate::stats::{LockLevel, SeriesTail, lock_levels};
+use crate::stats::{Analysis, LockLevel, SeriesTail};
 
 /// Percentiles that are drawn, where the samples carry them.
 const DRAWN: [f64; 4] = [50.0, 90.0, 99.0, 99.9];
@@ -14,12 +13,14 @@ const DRAWN: [f64; 4] = [50.0, 90.0, 99.0, 99.9];
 /// where the lock does not vary.
 pub fn lock_tails(item: Summarized<'_>, redraw: &str) -> Option<TailFigure> {
     let (run, summary) = item;
-    let levels = lock_levels(run, summary);
-    let first = levels.first()?;
-    let clock = first.level.contender(Arm::Unpooled, false)?.quoted.clock;
-    let column = |title: String, tail: fn(&'_ LockLevel<'_>) -> SeriesTail| TailColumn {
+    let clock = summary.churn_under(summary.locks.first()?)?.quoted.clock;
+    let column = |title: String, tail: fn(&LockLevel) -> &SeriesTail| TailColumn {
         title,
-        rows: levels.iter().map(|l| row(l, &tail(l))).collect(),
+        rows: summary
+            .locks
+            .iter()
+            .map(|l| row(summary, l, tail(l)))
+            .collect(),
     };
     let figure = TailFigure {
         title: "Who waits, under which lock, while clients connect and disconnect".to_owned(),
@@ -27,10 +28,10 @@ pub fn lock_tails(item: Summarized<'_>, redraw: &str) -> Option<TailFigure> {
         interval: format!("95 % bootstrap interval over {} blocks", run.config.blocks),
         columns: vec![
             column(format!("Readers: {clock} time of a statement"), |l| {
-                l.readers.clone()
+                &l.readers
             }),
             column("Writers: ProcArrayAdd's wait for the lock".to_owned(), |l| {
-                l.writers_wait.clone()
+                &l.writers_wait
             }),
         ],
         footer: footer(&[item], redraw),
@@ -42,8 +43,8 @@ pub fn lock_tails(item: Summarized<'_>, redraw: &str) -> Option<TailFigure> {
         .then_some(figure)
 }
 
-fn row(lock: &LockLevel<'_>, tail: &SeriesTail) -> TailRow {
-    let churn = lock.level.contender(Arm::Unpooled, false);
+fn row(summary: &Analysis, lock: &LockLevel, tail: &SeriesTail) -> TailRow {
+    let churn = summary.churn_under(lock);
     TailRow {
         label: lock.lock.clone(),
         marks: DRAWN
@@ -68,8 +69,8 @@ fn row(lock: &LockLevel<'_>, tail: &SeriesTail) -> TailRow {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::analyse;
     use crate::report::figure::Figure;
-    use crate::stats::analyse;
     use crate::testing::{run_under_locks, sample_run};
 
     #[test]

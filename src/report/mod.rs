@@ -18,6 +18,8 @@ pub mod lock_drawing;
 pub mod lock_table;
 pub mod phase_drawing;
 pub mod phases;
+pub mod prediction;
+mod quantity;
 pub mod rows;
 pub mod run_export;
 pub mod summary_text;

@@ -5,30 +5,26 @@ use super::figure::{Bar, BarGroup, BarSegment, StackedBarFigure};
 use super::footer::footer;
 use super::level_title::level_title;
 use super::phases::setup_parts;
-use crate::experiment::has_phases;
 use crate::factor::{Factor, Factors};
 use crate::factor::{LogConnections, Tls};
-use crate::stats::{Anatomy, anatomies};
+use crate::stats::Anatomy;
 
 /// Factors that head a group of bars instead of naming one.
 const HEADINGS: [Factor; 2] = [Factor::Pg, Factor::SlotOrder];
 
 /// Mean phases at every level; `None` for experiments of other kinds.
 pub fn phase_bars(item: Summarized<'_>, redraw: &str) -> Option<StackedBarFigure> {
-    let (run, summary) = item;
-    if !has_phases(run) {
-        return None;
-    }
+    let (_, summary) = item;
     let heads: Vec<Factor> = summary
         .varying
         .iter()
         .copied()
         .filter(|f| HEADINGS.contains(f))
         .collect();
-    let found = anatomies(run, summary);
+    let found = &summary.anatomies;
     let arms = found.iter().any(|a| a.arm != found[0].arm);
     let mut groups: Vec<BarGroup> = Vec::new();
-    for anatomy in &found {
+    for anatomy in found {
         let title = level_title(&anatomy.factors, &heads);
         let mut label = label(&anatomy.factors, &summary.varying);
         if arms || label.is_empty() {
@@ -42,7 +38,7 @@ pub fn phase_bars(item: Summarized<'_>, redraw: &str) -> Option<StackedBarFigure
     }
     (!groups.is_empty()).then(|| StackedBarFigure {
         title: "What a connection is made of".to_owned(),
-        subtitle: subtitle(&found),
+        subtitle: subtitle(found),
         quantity: "mean time of one connection, from connect() to its close".to_owned(),
         groups,
         footer: footer(&[item], redraw),

@@ -4,16 +4,14 @@ use super::export::csv_line;
 use super::format::{count, duration};
 use super::level_title::level_title;
 use super::text_table::TextTable;
-use crate::experiment::has_phases;
 use crate::factor::Factor;
-use crate::record::Run;
-use crate::stats::{Analysis, Anatomy, ConnectionPhase, Estimate, SetupAccount, anatomies};
+use crate::stats::{Analysis, Anatomy, ConnectionPhase, Estimate, SetupAccount};
 
 const CAPTION: &str = "Phases of a connection, by the client's clock; means add up to the whole, percentiles do not. Where the server logged its own account of the same connections it stands below";
 
 /// The tables for the terminal; empty for experiments of other kinds.
-pub fn phase_tables(run: &Run, summary: &Analysis) -> String {
-    let tables = tables(run, summary);
+pub fn phase_tables(summary: &Analysis) -> String {
+    let tables = tables(summary);
     let mut out = String::new();
     for (i, (title, rows)) in tables.iter().enumerate() {
         if i == 0 {
@@ -25,8 +23,8 @@ pub fn phase_tables(run: &Run, summary: &Analysis) -> String {
 }
 
 /// The same as Markdown.
-pub(super) fn phase_tables_markdown(run: &Run, summary: &Analysis) -> String {
-    let tables = tables(run, summary);
+pub(super) fn phase_tables_markdown(summary: &Analysis) -> String {
+    let tables = tables(summary);
     let mut out = String::new();
     for (i, (title, rows)) in tables.iter().enumerate() {
         if i == 0 {
@@ -37,11 +35,9 @@ pub(super) fn phase_tables_markdown(run: &Run, summary: &Analysis) -> String {
     out
 }
 
-fn tables(run: &Run, summary: &Analysis) -> Vec<(String, TextTable)> {
-    if !has_phases(run) {
-        return Vec::new();
-    }
-    anatomies(run, summary)
+fn tables(summary: &Analysis) -> Vec<(String, TextTable)> {
+    summary
+        .anatomies
         .iter()
         .map(|a| (title(a, summary), table(a)))
         .collect()
@@ -126,7 +122,7 @@ fn table(anatomy: &Anatomy) -> TextTable {
 }
 
 /// Every number of the tables, a line each.
-pub fn phase_csv(run: &Run, summary: &Analysis) -> String {
+pub fn phase_csv(summary: &Analysis) -> String {
     let mut header = vec!["standing"];
     header.extend(Factor::ALL.map(Factor::key));
     header.extend([
@@ -141,7 +137,7 @@ pub fn phase_csv(run: &Run, summary: &Analysis) -> String {
         "struck",
     ]);
     let mut csv = csv_line(&header);
-    for anatomy in anatomies(run, summary) {
+    for anatomy in &summary.anatomies {
         let mut line = |phase: &str, samples: u64, statistic: &str, e: Estimate, adds_up: bool| {
             let mut fields = vec![anatomy.factors.standing.to_string()];
             let value = |f| anatomy.factors.get(f).unwrap_or_default().to_owned();
@@ -180,10 +176,10 @@ pub fn phase_csv(run: &Run, summary: &Analysis) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::SetupSums;
+    use crate::experiment::analyse;
+    use crate::record::{Run, SetupSums};
     use crate::report::figure::Figure;
     use crate::report::phase_drawing::phase_bars;
-    use crate::stats::analyse;
     use crate::testing::{connecting_run, sample_run};
 
     /// As logged by a server for every block with SCRAM.
@@ -206,21 +202,21 @@ mod tests {
     #[test]
     fn every_phase_has_its_row_and_the_servers_account_its_own() {
         let run = logged();
-        let text = phase_tables_markdown(&run, &analyse(&run));
+        let text = phase_tables_markdown(&analyse(&run));
         let rows = |name: &str| text.lines().filter(|l| l.starts_with(name)).count();
         assert_eq!(rows("| whole connection | 800 |"), 2, "{text}");
         assert_eq!(rows("| startup to ready | 800 |"), 2);
         assert_eq!(rows("| last answer to ready |"), 1);
         assert_eq!(rows("| server: setup total | 800 | 1.40 ms"), 1);
         assert!(text.contains("percentiles do not"));
-        assert!(phase_tables(&run, &analyse(&run)).contains("auth scram, unpooled"));
-        assert_eq!(phase_tables(&sample_run(8), &analyse(&sample_run(8))), "");
+        assert!(phase_tables(&analyse(&run)).contains("auth scram, unpooled"));
+        assert_eq!(phase_tables(&analyse(&sample_run(8))), "");
     }
 
     #[test]
     fn the_csv_has_a_line_for_every_number() {
         let run = logged();
-        let csv = phase_csv(&run, &analyse(&run));
+        let csv = phase_csv(&analyse(&run));
         let fields = csv.lines().next().unwrap().split(',').count();
         assert!(csv.lines().all(|l| l.split(',').count() == fields), "{csv}");
         let means = csv.lines().filter(|l| l.contains(",mean,")).count();
@@ -245,7 +241,7 @@ mod tests {
         let bars = &figure.groups[0].bars;
         let labels: Vec<&str> = bars.iter().map(|b| b.label.as_str()).collect();
         assert_eq!(labels, ["trust", "scram", "the server's own account"]);
-        for (bar, anatomy) in bars[..2].iter().zip(anatomies(&run, &summary)) {
+        for (bar, anatomy) in bars[..2].iter().zip(&summary.anatomies) {
             let drawn: f64 = bar.segments.iter().map(|s| s.value_ns).sum();
             let whole = anatomy.mean(ConnectionPhase::Whole).unwrap().value_ns;
             assert!((drawn - whole).abs() < 1e-9 * whole);

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::arm::Arm;
 use crate::record::{CpuGroup, Role, Run};
-use crate::stats::{Analysis, cpu_per_transaction};
+use crate::stats::Analysis;
 
 use super::export::csv_line;
 
@@ -47,7 +47,7 @@ pub struct SummaryRow {
     pub excess_low_ns: Option<f64>,
     /// Upper end.
     pub excess_high_ns: Option<f64>,
-    /// p-value of the swapping test.
+    /// p-value of the permutation test.
     pub p_value: Option<f64>,
     /// Verdict on the difference.
     pub verdict: Option<String>,
@@ -116,8 +116,13 @@ pub fn summary_rows(run: &Run, summary: &Analysis) -> Vec<SummaryRow> {
                 .filter(|g| g.severity() == crate::stats::Severity::Caution)
                 .map(ToString::to_string)
                 .collect();
-            let cost = cpu_per_transaction(level, contender);
-            let cpu = |group| cost.as_ref().and_then(|c| c.ns.get(&group)).copied();
+            let cpu = |group| {
+                contender
+                    .cpu_cost
+                    .as_ref()
+                    .and_then(|c| c.ns.get(&group))
+                    .copied()
+            };
             let switches = |load| contender.cpu.switches_per_second(load);
             let (server, load) = (switches(false), switches(true));
             for (statistic, estimate) in &contender.reader {
@@ -243,7 +248,7 @@ const HEADER: [&str; 41] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::analyse;
+    use crate::experiment::analyse;
     use crate::testing::sample_run;
 
     #[test]

@@ -7,9 +7,10 @@ use std::time::{Duration, SystemTime};
 use super::export::{LogInterval, hgrm, hlog, percentile_csv};
 use super::level_title::short_title;
 use super::rows::{summary_csv, summary_rows};
+use crate::experiment::analyse;
 use crate::factor::{Factor, varying};
 use crate::record::{Block, Run, SeriesKey};
-use crate::stats::{Analysis, analyse};
+use crate::stats::Analysis;
 
 /// What `export` can write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

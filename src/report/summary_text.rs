@@ -10,11 +10,12 @@ use super::format::{count, difference, duration};
 use super::level_title::{factor_cells, listed, short_title};
 use super::lock_table::lock_tables_markdown;
 use super::phases::phase_tables_markdown;
+use super::prediction;
 use super::sweep_words::sweep_tables_markdown;
 use super::table::level_pacing;
 use crate::arm::Arm;
 use crate::arm::Mode;
-use crate::experiment::{Experiment, is_contrast};
+use crate::experiment::Experiment;
 use crate::factor::Factor;
 use crate::procarray::MappingKind;
 use crate::record::{ClockKind, Run};
@@ -42,8 +43,7 @@ pub fn markdown(experiment: &Experiment, items: &[Summarized<'_>], figures: &[St
         }
     }
     for (run, summary) in items {
-        let line = (experiment.assess)(run, summary);
-        if !line.is_empty() {
+        for line in prediction::sentences(summary) {
             out += &format!("- {}: {line}\n", place(run));
         }
     }
@@ -63,14 +63,14 @@ pub fn markdown(experiment: &Experiment, items: &[Summarized<'_>], figures: &[St
     }
     out += "\n## Numbers\n\n";
     for (run, summary) in items {
-        if is_contrast(run) {
+        if summary.is_contrast() {
             out += &cell_table_markdown(run, summary);
             out += &number_table(run, summary);
         }
         out += &cost_tables_markdown(run, summary);
-        out += &phase_tables_markdown(run, summary);
-        out += &sweep_tables_markdown(run, summary);
-        out += &lock_tables_markdown(run, summary);
+        out += &phase_tables_markdown(summary);
+        out += &sweep_tables_markdown(summary);
+        out += &lock_tables_markdown(summary);
         out += &accounting_markdown(run, summary);
         out += &cpu_tables_markdown(run, summary);
     }
@@ -89,16 +89,15 @@ pub fn markdown(experiment: &Experiment, items: &[Summarized<'_>], figures: &[St
 
 pub(super) fn certainty(item: &Summarized<'_>) -> Vec<String> {
     let (run, summary) = item;
-    let starts: std::collections::BTreeSet<u32> = run.blocks.iter().map(|b| b.visit).collect();
     let on = if run.config.server.as_ref().is_some_and(|s| s.is_url()) {
         "on one server, which was not started anew".to_owned()
     } else {
-        format!("over {} fresh starts", starts.len())
+        format!("over {} fresh starts", summary.starts)
     };
     let mut lines = vec![format!(
-        "{}: {} blocks {on}, interleaved in random order (seed {}); intervals resample blocks; the swapping test errs in at most 5 % of cases for one outcome. Only the primary outcome is confirmatory; everything else is exploratory and not corrected for multiplicity.",
+        "{}: {} blocks {on}, interleaved in random order (seed {}); intervals resample blocks; the permutation test errs in at most 5 % of cases for one outcome. Only the primary outcome is confirmatory; everything else is exploratory and not corrected for multiplicity.",
         place(run),
-        run.blocks.len(),
+        summary.blocks,
         run.config.seed
     )];
     if let Some(reason) = run.partial_reason() {
@@ -126,7 +125,7 @@ pub(super) fn certainty(item: &Summarized<'_>) -> Vec<String> {
                 } else {
                     "Caution"
                 };
-                let text = if is_contrast(run) {
+                let text = if summary.is_contrast() {
                     format!("{kind}: {guard}")
                 } else {
                     format!("{kind}: {}", guard.gist())
@@ -166,7 +165,7 @@ pub(super) fn certainty(item: &Summarized<'_>) -> Vec<String> {
             lines.push(line);
         }
     }
-    for level in summary.levels.iter().filter(|_| is_contrast(run)) {
+    for level in summary.levels.iter().filter(|_| summary.is_contrast()) {
         let pacing = level_pacing(level);
         if !pacing.is_empty() {
             lines.push(format!(

@@ -1,11 +1,10 @@
 //! Whether a conclusion survives the choice of lock, in one sentence each.
 
-use crate::record::Run;
-use crate::stats::{Analysis, Conclusion, Verdict, conclusions};
+use crate::stats::{Analysis, Conclusion, Verdict};
 
 /// A sentence for every conclusion; none where the lock does not vary.
-pub fn sentences(run: &Run, summary: &Analysis) -> Vec<String> {
-    conclusions(run, summary).iter().map(sentence).collect()
+pub fn sentences(summary: &Analysis) -> Vec<String> {
+    summary.conclusions.iter().map(sentence).collect()
 }
 
 /// Names, the verdict in brackets after those that share it.

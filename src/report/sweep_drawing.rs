@@ -3,9 +3,9 @@
 use super::drawings::Summarized;
 use super::figure::{SweepCurve, SweepDot, SweepFigure, SweepPanel, SweepUnit, SweepX};
 use super::footer::footer;
-use super::sweep_words::{LineNames, slope_words, sweeps_of};
+use super::sweep_words::{LineNames, slope_words};
 use crate::factor::{Factor, Factors};
-use crate::stats::{Along, Quantity, Sweep, SweepLine, sweep_lines};
+use crate::stats::{Along, Quantity, Sweep, SweepLine, Swept};
 
 /// Most panels of one figure.
 const PANELS: usize = 4;
@@ -13,22 +13,21 @@ const PANELS: usize = 4;
 /// Every figure of the sweeps that the run's experiment asks for, with their
 /// file names without extension.
 pub fn sweep_figures(item: Summarized<'_>, redraw: &str) -> Vec<(String, SweepFigure)> {
-    sweeps_of(item.0)
-        .iter()
-        .flat_map(|sweep| figures(item, sweep, redraw))
+    let sweeps = item.1.sweeps.iter();
+    sweeps
+        .flat_map(|swept| figures(item, swept, redraw))
         .collect()
 }
 
-fn figures(item: Summarized<'_>, sweep: &Sweep, redraw: &str) -> Vec<(String, SweepFigure)> {
-    let (run, summary) = item;
-    let lines = sweep_lines(run, summary, sweep);
-    let names = LineNames::of(&lines);
+fn figures(item: Summarized<'_>, swept: &Swept, redraw: &str) -> Vec<(String, SweepFigure)> {
+    let Swept { sweep, lines, .. } = swept;
+    let names = LineNames::of(lines);
     let own: Vec<Factor> = Factor::ALL
         .into_iter()
         .filter(|f| sweep.panels.contains(f))
         .collect();
     let mut panels: Vec<(Factors, Vec<&SweepLine>)> = Vec::new();
-    for line in &lines {
+    for line in lines {
         let mut key = line.rest.only(&own);
         key.standing = 0;
         match panels.iter_mut().find(|p| p.0 == key) {
@@ -37,7 +36,7 @@ fn figures(item: Summarized<'_>, sweep: &Sweep, redraw: &str) -> Vec<(String, Sw
         }
     }
     let varying = crate::factor::varying(panels.iter().map(|p| &p.0));
-    let looks = Looks::of(&lines, &names, &own);
+    let looks = Looks::of(lines, &names, &own);
     let drawn: Vec<SweepPanel> = panels
         .iter()
         .map(|(key, lines)| SweepPanel {
@@ -73,7 +72,7 @@ fn figures(item: Summarized<'_>, sweep: &Sweep, redraw: &str) -> Vec<(String, Sw
                     sweep.arm
                 ),
                 panels: panels.to_vec(),
-                notes: notes(sweep, &lines, &names),
+                notes: notes(sweep, lines, &names),
                 footer: footer(&[item], redraw),
             };
             (stem, figure)
@@ -233,9 +232,9 @@ fn notes(sweep: &Sweep, lines: &[SweepLine], names: &LineNames) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::analyse;
     use crate::record::{Run, SeriesHistogram, SeriesKey};
     use crate::report::figure::Figure;
-    use crate::stats::analyse;
     use crate::testing::sample_run;
 
     /// `membership-hold` with three versions, two slot orders and two mappings.

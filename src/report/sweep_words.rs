@@ -2,15 +2,8 @@
 
 use super::format::{count, difference, duration};
 use super::text_table::TextTable;
-use crate::experiment;
 use crate::factor::{Factor, Factors, varying};
-use crate::record::Run;
-use crate::stats::{Along, Analysis, Estimate, Quantity, Sweep, SweepLine, sweep_lines};
-
-/// The sweeps that a run's experiment asks for; none for other runs.
-pub fn sweeps_of(run: &Run) -> &'static [Sweep] {
-    experiment::find(&run.experiment).map_or(&[], |e| e.sweeps())
-}
+use crate::stats::{Along, Analysis, Estimate, Quantity, Sweep, SweepLine};
 
 /// How many standing connections one unit of a slope is about.
 const SLOPE_STEP: f64 = 1_000.0;
@@ -108,39 +101,35 @@ pub fn estimate_words(quantity: Quantity, e: Estimate) -> String {
     )
 }
 
-/// The name of one line among all of its sweep, for sentences.
-pub fn line_name(lines: &[SweepLine], line: &SweepLine) -> String {
-    LineNames::of(lines).name(&line.rest, &[])
-}
-
 /// Every sweep of the run as a table for the terminal, values only.
-pub fn sweep_tables(run: &Run, summary: &Analysis) -> String {
-    tables(run, summary, false)
+pub fn sweep_tables(summary: &Analysis) -> String {
+    tables(summary, false)
         .into_iter()
         .map(|(caption, rows)| format!("{caption}\n{}\n\n", rows.terminal()))
         .collect()
 }
 
 /// The same as Markdown, with intervals.
-pub(super) fn sweep_tables_markdown(run: &Run, summary: &Analysis) -> String {
-    tables(run, summary, true)
+pub(super) fn sweep_tables_markdown(summary: &Analysis) -> String {
+    tables(summary, true)
         .into_iter()
         .map(|(caption, rows)| format!("{caption}:\n\n{}\n", rows.markdown()))
         .collect()
 }
 
-fn tables(run: &Run, summary: &Analysis, intervals: bool) -> Vec<(String, TextTable)> {
-    sweeps_of(run)
+fn tables(summary: &Analysis, intervals: bool) -> Vec<(String, TextTable)> {
+    summary
+        .sweeps
         .iter()
-        .filter_map(|sweep| {
-            let lines = sweep_lines(run, summary, sweep);
+        .filter_map(|swept| {
+            let (sweep, lines) = (&swept.sweep, &swept.lines);
             let caption = format!(
                 "{} ({}), by {}",
                 sweep.quantity_words,
                 sweep.arm,
                 sweep.along.words()
             );
-            (!lines.is_empty()).then(|| (caption, table(sweep, &lines, intervals)))
+            (!lines.is_empty()).then(|| (caption, table(sweep, lines, intervals)))
         })
         .collect()
 }
@@ -198,8 +187,8 @@ fn table(sweep: &Sweep, lines: &[SweepLine], intervals: bool) -> TextTable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{SeriesHistogram, SeriesKey};
-    use crate::stats::analyse;
+    use crate::experiment::analyse;
+    use crate::record::{Run, SeriesHistogram, SeriesKey};
     use crate::testing::sample_run;
 
     /// A run of `membership-hold` whose hold is `1000 + 100 N` ns in front and 1000 ns behind.
@@ -224,7 +213,7 @@ mod tests {
     fn lines_are_named_by_what_varies_and_have_their_slope() {
         let run = run();
         let summary = analyse(&run);
-        let text = sweep_tables(&run, &summary);
+        let text = sweep_tables(&summary);
         for part in [
             "slots front",
             "slots behind",
@@ -234,13 +223,13 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} in\n{text}");
         }
-        let markdown = sweep_tables_markdown(&run, &summary);
+        let markdown = sweep_tables_markdown(&summary);
         assert!(
             markdown.contains("| slots behind | 1.00 us (1.00 us to 1.00 us) |"),
             "{markdown}"
         );
         let other = sample_run(8);
-        assert_eq!(sweep_tables(&other, &analyse(&other)), "");
+        assert_eq!(sweep_tables(&analyse(&other)), "");
     }
 
     #[test]

@@ -16,13 +16,12 @@ use crate::procfs;
 use crate::record::{ServerProvenance, ServerSource};
 
 /// One PostgreSQL as the run file names it; `pg` is the factor of its levels.
-pub fn server_source(server: &RunningServer, pg: Option<&str>) -> ServerSource {
+pub fn server_source(server: &RunningServer, pg: Option<&PgSource>) -> ServerSource {
     ServerSource {
-        pg: pg.map(str::to_owned).unwrap_or_else(|| {
-            server
-                .pg_major()
-                .map_or(String::new(), |major| major.to_string())
-        }),
+        pg: pg
+            .cloned()
+            .or_else(|| server.pg_major().map(PgSource::Major))
+            .map_or_else(String::new, |pg| pg.to_string()),
         version: server.server_version().to_owned(),
         source: match (server.image_id(), server.bin_dir()) {
             (Some(image), _) => image.to_owned(),

@@ -1,35 +1,99 @@
-//! A run in numbers: every contender's percentiles with intervals, the noise
-//! floor, the contrasts, the primary outcome.
+//! A run in numbers: everything that is estimated from it, once.
 
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::answer::Answer;
+use super::conclusion::{Conclusion, Found, conclusions};
+use super::contender::ContenderSummary;
 use super::contrast::Contrast;
-use super::level::{LevelSummary, summarize_level};
-use super::rounds::Statistic;
+use super::finding::Finding;
+use super::level::{LevelSummary, primary_level, summarize_level};
+use super::lock_level::{LockLevel, lock_levels};
+use super::phases::{Anatomy, anatomies};
+use super::statistic::Statistic;
+use super::sweep::{Swept, swept};
 use super::verdict::Verdict;
 use crate::arm::Arm;
 use crate::factor::{Factor, Factors, varying};
-use crate::record::percentile_name;
-use crate::record::{Run, RunHead};
+use crate::record::{Run, RunFileError, RunHead, write_atomically};
 
-/// Percentiles that tables show, if the samples carry them.
-pub const TABLE_PERCENTILES: [f64; 4] = [50.0, 90.0, 99.0, 99.9];
+/// Version of the layout of `analysis.json`.
+pub const ANALYSIS_SCHEMA_VERSION: u32 = 1;
+/// Name of the analysis beside its run file.
+const FILE_NAME: &str = "analysis.json";
 
-/// One run in numbers.
-#[derive(Debug, Clone)]
+/// One run in numbers. Written to `analysis.json`, never read back: it is computed anew from the run.
+#[derive(Debug, Clone, Serialize)]
 pub struct Analysis {
+    /// Layout version, [`ANALYSIS_SCHEMA_VERSION`].
+    pub schema_version: u32,
     /// What the run file says beside its blocks.
     pub run: RunHead,
-    /// In the order of [`Run::levels`].
+    /// What the run was asked for.
+    pub answer: Answer,
+    /// Whether the primary outcome is the one that its experiment declared beforehand.
+    pub is_declared: bool,
+    /// Number of blocks.
+    pub blocks: usize,
+    /// Number of server (or array) starts.
+    pub starts: usize,
+    /// By standing connections, then in the order in which they were asked for.
     pub levels: Vec<LevelSummary>,
     /// The factors beside standing connections that tell its levels apart.
     pub varying: Vec<Factor>,
     /// The outcome that was declared beforehand; `None` if its arms did not run.
     pub primary: Option<Primary>,
+    /// The experiment's sweeps.
+    pub sweeps: Vec<Swept>,
+    /// What connections are made of, level by level, where the run was asked for it.
+    pub anatomies: Vec<Anatomy>,
+    /// Every lock under churn; empty where the lock does not vary.
+    pub locks: Vec<LockLevel>,
+    /// What is concluded from churn, lock by lock; empty where the lock does not vary.
+    pub conclusions: Vec<Conclusion>,
+    /// The experiment's prediction held against the run; `None` for free runs.
+    pub finding: Option<Finding>,
+}
+
+/// What the primary outcome lets one say about churn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Claim {
+    /// Running statements were slower under churn.
+    Slower,
+    /// They were slower than beside kept connections, but not than beside no client transactions.
+    NotSlowerThanQuiet,
+    /// They were faster.
+    Faster,
+    /// No effect beyond the noise was shown.
+    NoEffectShown,
+    /// Nothing can be said.
+    NoConclusion,
+}
+
+impl Claim {
+    fn of(verdict: Verdict, against_quiet: Found) -> Self {
+        match verdict {
+            Verdict::Higher if against_quiet.is_some_and(|q| q.1 != Verdict::Higher) => {
+                Claim::NotSlowerThanQuiet
+            }
+            Verdict::Higher => Claim::Slower,
+            Verdict::Lower => Claim::Faster,
+            Verdict::WithinNoiseFloor | Verdict::NoDifferenceShown => Claim::NoEffectShown,
+            Verdict::TooFewRounds | Verdict::NoNoiseFloor | Verdict::StruckOut => {
+                Claim::NoConclusion
+            }
+        }
+    }
 }
 
 /// The primary outcome: quoted percentile of the readers' response time,
 /// `unpooled` against `kept-open`, largest number of standing connections (the
 /// first level that was asked for there).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Primary {
     /// The level.
     pub factors: Factors,
@@ -39,37 +103,67 @@ pub struct Primary {
     pub verdict: Verdict,
     /// Noise floor of the same statistic, in ns.
     pub noise_floor_ns: Option<f64>,
+    /// The same statistic of `unpooled` against `quiet`, if that ran.
+    pub against_quiet: Found,
+    /// What both together let one say.
+    pub claim: Claim,
 }
 
-/// Puts a run into numbers. The same run always gives the same summary: the
-/// resampling is seeded by the run's own seed.
-pub fn analyse(run: &Run) -> Analysis {
+impl Primary {
+    fn of(level: &LevelSummary, statistic: Statistic) -> Option<Self> {
+        let (contrast, verdict) = *level.effect(Arm::Unpooled, Arm::KeptOpen)?.at(statistic)?;
+        let quiet = level.effect(Arm::Unpooled, Arm::Quiet);
+        let against_quiet = quiet.and_then(|e| e.at(statistic)).copied();
+        Some(Primary {
+            factors: level.factors.clone(),
+            contrast,
+            verdict,
+            noise_floor_ns: level.noise_floor_ns(statistic),
+            against_quiet,
+            claim: Claim::of(verdict, against_quiet),
+        })
+    }
+
+    /// The declared outcome's name, such as `p99`.
+    pub fn name(&self) -> String {
+        self.contrast.statistic.to_string()
+    }
+}
+
+/// Puts a run into numbers. The same run always gives the same numbers: the
+/// resampling is seeded by the run's own seed. The prediction is not held against them here.
+pub fn analyse(run: &Run, answer: Answer) -> Analysis {
     let levels: Vec<LevelSummary> = run
         .levels()
         .iter()
         .map(|level| summarize_level(run, level))
         .collect();
+    let sweeps = match answer {
+        Answer::Sweeps(sweeps) => sweeps.iter().map(|s| swept(run, &levels, *s)).collect(),
+        _ => Vec::new(),
+    };
+    let anatomies = match answer {
+        Answer::Phases => anatomies(run, &levels),
+        _ => Vec::new(),
+    };
     let statistic = Statistic::Percentile(run.config.quoted_percentile);
-    let primary = primary_level(&levels).and_then(|level| {
-        let (contrast, verdict) = level.effect(Arm::Unpooled, Arm::KeptOpen)?.at(statistic)?;
-        Some(Primary {
-            factors: level.factors.clone(),
-            contrast: *contrast,
-            verdict: *verdict,
-            noise_floor_ns: level.noise_floor_ns(statistic),
-        })
-    });
+    let starts: BTreeSet<u32> = run.blocks.iter().map(|b| b.visit).collect();
     Analysis {
+        schema_version: ANALYSIS_SCHEMA_VERSION,
         run: run.head.clone(),
+        answer,
+        is_declared: false,
+        blocks: run.blocks.len(),
+        starts: starts.len(),
         varying: varying(levels.iter().map(|l| &l.factors)),
+        primary: primary_level(&levels).and_then(|level| Primary::of(level, statistic)),
+        sweeps,
+        anatomies,
+        locks: lock_levels(run, &levels),
+        conclusions: conclusions(run, &levels),
         levels,
-        primary,
+        finding: None,
     }
-}
-
-fn primary_level(levels: &[LevelSummary]) -> Option<&LevelSummary> {
-    let largest = levels.iter().map(|l| l.factors.standing).max()?;
-    levels.iter().find(|l| l.factors.standing == largest)
 }
 
 impl Analysis {
@@ -83,27 +177,30 @@ impl Analysis {
     pub fn level(&self, key: &Factors) -> Option<&LevelSummary> {
         self.levels.iter().find(|l| l.factors.agrees_with(key))
     }
-}
 
-/// The statistics that a run is summed up by.
-pub(super) fn statistics(run: &Run) -> Vec<Statistic> {
-    let mut percentiles = TABLE_PERCENTILES.to_vec();
-    if !percentiles.contains(&run.config.quoted_percentile) {
-        percentiles.push(run.config.quoted_percentile);
-        percentiles.sort_by(f64::total_cmp);
+    /// The `unpooled` blocks of a lock's level.
+    pub fn churn_under(&self, lock: &LockLevel) -> Option<&ContenderSummary> {
+        self.level(&lock.factors)?.contender(Arm::Unpooled, false)
     }
-    std::iter::once(Statistic::Mean)
-        .chain(percentiles.into_iter().map(Statistic::Percentile))
-        .collect()
-}
 
-impl Primary {
-    /// The declared outcome's name, such as `p99`.
-    pub fn name(&self) -> String {
-        match self.contrast.statistic {
-            Statistic::Mean => "mean".to_owned(),
-            Statistic::Percentile(p) => percentile_name(p),
-        }
+    /// Whether it is read as arms against each other.
+    pub fn is_contrast(&self) -> bool {
+        self.answer == Answer::Contrast
+    }
+
+    /// Writes it to `dir/analysis.json`; returns the path.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(&self, dir: &Path) -> Result<PathBuf, RunFileError> {
+        let path = dir.join(FILE_NAME);
+        let mut json = serde_json::to_vec_pretty(self).map_err(|e| RunFileError::Malformed {
+            path: path.clone(),
+            problem: e.to_string(),
+        })?;
+        json.push(b'\n');
+        write_atomically(&path, &json)?;
+        Ok(path)
     }
 }
 
@@ -115,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_threefold_slower_arm_is_the_primary_outcome() {
-        let summary = analyse(&sample_run(8));
+        let summary = analyse(&sample_run(8), Answer::Contrast);
         assert_eq!(summary.levels.len(), 2);
         let primary = summary.primary.unwrap();
         assert_eq!(
@@ -151,14 +248,14 @@ mod tests {
 
     #[test]
     fn the_noise_floor_and_the_guards_hold_a_verdict_back() {
-        let summary = analyse(&sample_run(8));
+        let summary = analyse(&sample_run(8), Answer::Contrast);
         let contrast = summary.primary.unwrap().contrast;
         assert_eq!(
             judge(&contrast, Some(1e9), false),
             Verdict::WithinNoiseFloor
         );
         assert_eq!(judge(&contrast, None, true), Verdict::StruckOut);
-        let few = analyse(&sample_run(4)).primary.unwrap();
+        let few = analyse(&sample_run(4), Answer::Contrast).primary.unwrap();
         assert_eq!(few.verdict, Verdict::TooFewRounds);
     }
 
@@ -166,7 +263,7 @@ mod tests {
     fn an_empty_run_has_an_empty_summary() {
         let mut run = sample_run(2);
         run.blocks.clear();
-        let summary = analyse(&run);
+        let summary = analyse(&run, Answer::Contrast);
         assert!(summary.levels.is_empty() && summary.primary.is_none());
     }
 }

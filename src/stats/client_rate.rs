@@ -1,7 +1,6 @@
 //! Client transactions per second, with an interval.
 
 use super::contrast::{Estimate, interval, resamplings};
-use super::guard::Guard;
 use crate::record::{Block, Role};
 use crate::seed::derive_seed;
 
@@ -27,17 +26,6 @@ pub fn client_rate(blocks: &[&Block], seed: u64) -> Option<Estimate> {
         .map(|weights| rate(&weights).unwrap_or(value))
         .collect();
     Some(interval(value, resampled))
-}
-
-/// Whether a finding is about the clients' own numbers, not about the readers'.
-pub fn concerns_clients(guard: &Guard) -> bool {
-    match guard {
-        Guard::AchievedRate { role, .. } | Guard::Errors { role, .. } => *role == Role::Client,
-        Guard::NoSuccess | Guard::DebugBuild | Guard::OtherLoad | Guard::CpuStolen { .. } => true,
-        Guard::ClientSaturated { .. } | Guard::MachineSaturated { .. } => true,
-        Guard::FewStarts { .. } | Guard::FewBlocks { .. } => true,
-        _ => false,
-    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! What is concluded from churn, lock by lock: does it depend on the lock?
 
-use super::analysis::Analysis;
+use serde::Serialize;
+
 use super::contrast::Contrast;
 use super::level::{LevelSummary, series_contrasts};
 use super::lock_level::{READERS_WAIT, WRITERS_WAIT, levels_by_lock};
-use super::rounds::Statistic;
+use super::statistic::Statistic;
 use super::verdict::{Verdict, judge};
 use crate::arm::Arm;
 use crate::record::Run;
@@ -14,7 +15,7 @@ pub type Found = Option<(Contrast, Verdict)>;
 
 /// One conclusion, held against every lock. It holds where the verdict is
 /// [`Verdict::Higher`].
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Conclusion {
     /// What is claimed, as a clause.
     pub claim: String,
@@ -24,8 +25,8 @@ pub struct Conclusion {
 
 /// The conclusions of a run whose lock varies, the first its primary outcome's;
 /// empty for every other run.
-pub fn conclusions(run: &Run, summary: &Analysis) -> Vec<Conclusion> {
-    let levels = levels_by_lock(summary);
+pub(super) fn conclusions(run: &Run, levels: &[LevelSummary]) -> Vec<Conclusion> {
+    let levels = levels_by_lock(levels);
     let (Some(base), false) = (Arm::baseline(&run.config.arms), levels.is_empty()) else {
         return Vec::new();
     };
@@ -116,13 +117,13 @@ fn readers_wait(run: &Run, level: &LevelSummary, base: Arm) -> Found {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::analyse;
+    use crate::stats::{Answer, analyse};
     use crate::testing::{run_under_locks, sample_run};
 
     #[test]
     fn each_lock_gets_its_own_verdict() {
         let run = run_under_locks(8, &[("std", 3), ("sharded", 1)]);
-        let all = conclusions(&run, &analyse(&run));
+        let all = analyse(&run, Answer::Contrast).conclusions;
         let verdicts: Vec<_> = all[0]
             .by_lock
             .iter()
@@ -144,6 +145,6 @@ mod tests {
     #[test]
     fn a_run_under_one_lock_has_nothing_to_hold_against() {
         let run = sample_run(8);
-        assert!(conclusions(&run, &analyse(&run)).is_empty());
+        assert!(analyse(&run, Answer::Contrast).conclusions.is_empty());
     }
 }

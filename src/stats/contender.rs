@@ -1,20 +1,21 @@
 //! One contender at one level in numbers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::analysis::statistics;
-use super::client_rate::concerns_clients;
+use serde::{Serialize, Serializer};
+
+use super::account::{Counted, account};
+use super::client_rate::client_rate;
 use super::contrast::{Estimate, estimates};
-use super::cpu_cost::CpuSum;
-use super::guard::{Guard, Severity};
+use super::cpu_cost::{CpuPerTransaction, CpuSum};
+use super::guard::{Guard, Severity, with_words};
 use super::guards::{findings, quoted_series};
-use super::rounds::Statistic;
+use super::statistic::{Statistic, TABLE_PERCENTILES, curve_percentiles, statistics};
 use crate::arm::Arm;
-use crate::record::samples_above;
 use crate::record::{Block, Role, RoleTally, Run, SeriesHistogram, SeriesKey};
 
 /// One contender at one level.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct ContenderSummary {
     /// The arm.
     pub arm: Arm,
@@ -24,22 +25,58 @@ pub struct ContenderSummary {
     pub quoted: SeriesKey,
     /// Number of blocks.
     pub blocks: usize,
+    /// Number of server (or array) starts that they are of.
+    pub starts: usize,
     /// Reader samples in the quoted series.
     pub samples: u64,
-    /// Mean and percentiles of the quoted series.
+    /// Mean and percentiles of the quoted series, in ns; `None` where too few samples carry one.
     pub reader: Vec<(Statistic, Option<Estimate>)>,
-    /// All series merged over the blocks.
+    /// The quoted series' percentiles for a curve, ascending, in ns; empty for the A/A twin.
+    pub curve: Vec<(f64, Estimate)>,
+    /// All series merged over the blocks. `analysis.json` holds their percentiles only.
+    #[serde(rename = "series", serialize_with = "series_numbers")]
     pub merged: BTreeMap<SeriesKey, SeriesHistogram>,
     /// Counts by role.
     pub tallies: BTreeMap<Role, RoleTally>,
     /// Client transactions per second that ended well.
     pub client_per_second: f64,
+    /// The same with its interval over blocks, a bare number; `None` where none ended well.
+    pub client_rate: Option<Estimate>,
     /// CPU by process group over the time that load was offered, in cores.
     pub cpu_cores: BTreeMap<String, f64>,
     /// CPU by finer groups, context switches and waits for a core.
     pub cpu: CpuSum,
+    /// What one client transaction costs; `None` without transactions.
+    pub cpu_cost: Option<CpuPerTransaction>,
+    /// Time over which load was offered and counted, in ns.
+    pub load_ns: u64,
+    /// The blocks' counters: sums, and the largest of those that are maxima.
+    pub counters: BTreeMap<String, u64>,
+    /// What the locks and operations counted, in ratios.
+    pub account: Vec<Counted>,
     /// Findings, struck ones first.
+    #[serde(serialize_with = "with_words")]
     pub guards: Vec<Guard>,
+}
+
+/// Samples, mean and percentiles of every series, in ns.
+fn series_numbers<S: Serializer>(
+    merged: &BTreeMap<SeriesKey, SeriesHistogram>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(merged.iter().map(|(key, histogram)| {
+        let mut numbers = BTreeMap::from([("samples".to_owned(), Some(histogram.len() as f64))]);
+        numbers.insert("mean".to_owned(), histogram.mean_ns());
+        for p in TABLE_PERCENTILES.into_iter().chain([100.0]) {
+            let carried = p == 100.0 || Statistic::Percentile(p).is_carried_by(histogram.len());
+            let value = histogram.percentile_ns(p).filter(|_| carried);
+            numbers.insert(
+                Statistic::Percentile(p).to_string(),
+                value.map(|ns| ns as f64),
+            );
+        }
+        (key, numbers)
+    }))
 }
 
 impl ContenderSummary {
@@ -55,11 +92,11 @@ impl ContenderSummary {
             .find(|g| g.severity() == Severity::Strike)
     }
 
-    /// Whether a striking finding is about the clients' own numbers.
-    pub fn is_struck_for_clients(&self) -> bool {
+    /// The first striking finding about the clients' own numbers.
+    pub fn struck_for_clients(&self) -> Option<&Guard> {
         self.guards
             .iter()
-            .any(|g| g.severity() == Severity::Strike && concerns_clients(g))
+            .find(|g| g.severity() == Severity::Strike && g.concerns_clients())
     }
 
     /// The estimate of one statistic of the quoted series.
@@ -68,6 +105,16 @@ impl ContenderSummary {
             .iter()
             .find(|r| r.0 == statistic)
             .and_then(|r| r.1)
+    }
+
+    /// One number of the account.
+    pub fn counted(&self, what: &str) -> Option<&Counted> {
+        self.account.iter().find(|c| c.what == what)
+    }
+
+    /// A counter; `None` if no block has it.
+    pub fn counter(&self, name: &str) -> Option<u64> {
+        self.counters.get(name).copied()
     }
 }
 
@@ -83,16 +130,7 @@ pub(super) fn summarize_contender(
         .filter_map(|b| b.series.get(&quoted))
         .collect();
     let samples = series.iter().map(|h| h.len()).sum();
-    let wanted = statistics(run);
-    let reader = wanted
-        .iter()
-        .copied()
-        .zip(estimates(&series, &wanted, run.config.seed))
-        .map(|(statistic, estimate)| match statistic {
-            Statistic::Percentile(p) if samples_above(p, samples) < 10 => (statistic, None),
-            _ => (statistic, estimate),
-        })
-        .collect();
+    let (reader, curve) = reader_and_curve(run, twin, &series, samples);
     let mut merged: BTreeMap<SeriesKey, SeriesHistogram> = BTreeMap::new();
     let mut tallies: BTreeMap<Role, RoleTally> = BTreeMap::new();
     let mut cpu: BTreeMap<String, f64> = BTreeMap::new();
@@ -115,18 +153,98 @@ pub(super) fn summarize_contender(
     cpu.values_mut()
         .for_each(|used| *used /= loaded.max(1) as f64);
     let done = tallies.get(&Role::Client).map_or(0, RoleTally::succeeded);
+    let counters = merged_counters(blocks);
+    let starts: BTreeSet<u32> = blocks.iter().map(|b| b.visit).collect();
     ContenderSummary {
         arm,
         twin,
         quoted,
         blocks: blocks.len(),
+        starts: starts.len(),
         samples,
         reader,
+        curve,
         merged,
         client_per_second: done as f64 * 1e9 / measured.max(1) as f64,
+        client_rate: client_rate(blocks, run.config.seed),
         tallies,
         cpu_cores: cpu,
         cpu: CpuSum::of(blocks),
+        cpu_cost: None,
+        load_ns: loaded,
+        account: account(run, &counters, done, loaded),
+        counters,
         guards: findings(run, blocks),
+    }
+}
+
+/// Table statistics and curve of the quoted series, from the same resamples.
+type ReaderAndCurve = (Vec<(Statistic, Option<Estimate>)>, Vec<(f64, Estimate)>);
+
+fn reader_and_curve(
+    run: &Run,
+    twin: bool,
+    series: &[&SeriesHistogram],
+    samples: u64,
+) -> ReaderAndCurve {
+    let table = statistics(run);
+    let drawn = if twin {
+        Vec::new()
+    } else {
+        curve_percentiles(samples)
+    };
+    let mut wanted = table.clone();
+    wanted.extend(drawn.iter().map(|&p| Statistic::Percentile(p)));
+    let mut found = estimates(series, &wanted, run.config.seed);
+    let curve = found.split_off(table.len());
+    let reader = table.into_iter().zip(found);
+    (
+        reader
+            .map(|(statistic, e)| (statistic, e.filter(|_| statistic.is_carried_by(samples))))
+            .collect(),
+        drawn
+            .into_iter()
+            .zip(curve)
+            .filter_map(|(p, e)| Some((p, e?)))
+            .collect(),
+    )
+}
+
+/// Counters of several blocks: sums, and for those that are maxima
+/// (`...longest-...`, `....largest`) the largest.
+fn merged_counters(blocks: &[&Block]) -> BTreeMap<String, u64> {
+    let mut merged: BTreeMap<String, u64> = BTreeMap::new();
+    for (name, value) in blocks.iter().flat_map(|b| &b.counters) {
+        let so_far = merged.entry(name.clone()).or_default();
+        let is_maximum = name
+            .rsplit('.')
+            .next()
+            .is_some_and(|last| last.starts_with("longest-") || last == "largest");
+        *so_far = if is_maximum {
+            (*so_far).max(*value)
+        } else {
+            *so_far + value
+        };
+    }
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::sample_run;
+
+    #[test]
+    fn maxima_are_merged_by_the_largest_and_everything_else_is_added() {
+        let mut run = sample_run(2);
+        for (block, n) in run.blocks.iter_mut().zip([3, 5]) {
+            block.counters = BTreeMap::from([
+                ("procarraylock.shared".to_owned(), n),
+                ("procarraylock.longest-queue".to_owned(), n),
+            ]);
+        }
+        let merged = merged_counters(&[&run.blocks[0], &run.blocks[1]]);
+        assert_eq!(merged["procarraylock.shared"], 8);
+        assert_eq!(merged["procarraylock.longest-queue"], 5);
     }
 }

@@ -1,39 +1,44 @@
 //! Contrasts between two contenders of one run: how much, how sure.
 //!
 //! Blocks are the unit. Intervals: rounds are resampled with replacement, the
-//! same rounds for both sides, percentiles of the merged histograms. Test: under
-//! "no difference" the two labels in a round are exchangeable, so swapping them
+//! same rounds for both sides, percentiles of the merged histograms. Permutation test: under
+//! "no difference" the two labels in a round are exchangeable, so exchanging them
 //! round by round gives the exact distribution of the difference; its error
 //! rate is at most the stated one whatever the blocks' distribution.
 
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
+use serde::Serialize;
 
-use super::rounds::{Rounds, Statistic};
+use super::rounds::Rounds;
+use super::statistic::Statistic;
 use crate::record::SeriesHistogram;
 
 /// Stated rate of false alarms of [`Contrast::p_value`] `<=` this.
 pub const ERROR_RATE: f64 = 0.05;
-/// Bootstrap resamples.
+/// Resamples of the bootstrap.
 const RESAMPLES: usize = 1000;
-/// With at most this many rounds every swapping is enumerated; with more,
-/// [`SAMPLED_SWAPS`] random ones are drawn.
+/// With at most this many rounds every permutation is enumerated; with more,
+/// [`SAMPLED_PERMUTATIONS`] random ones are drawn.
 const EXACT_ROUNDS: usize = 10;
-const SAMPLED_SWAPS: usize = 1023;
+const SAMPLED_PERMUTATIONS: usize = 1023;
 
-/// A statistic with its 95 % bootstrap interval, in ns.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// A quantity with its 95 % bootstrap interval: ns, unless it is said to be a bare number.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Estimate {
     /// The value.
+    #[serde(rename = "value")]
     pub value_ns: f64,
     /// Lower end.
+    #[serde(rename = "low")]
     pub low_ns: f64,
     /// Upper end.
+    #[serde(rename = "high")]
     pub high_ns: f64,
 }
 
 /// The difference of one statistic between two contenders, in ns.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Contrast {
     /// Which statistic.
     pub statistic: Statistic,
@@ -41,7 +46,7 @@ pub struct Contrast {
     pub difference: Estimate,
     /// 95 % of the resampled differences are no further from zero than this, in ns.
     pub magnitude_95_ns: f64,
-    /// Two-sided p-value of the swapping test; `None` with fewer than six
+    /// Two-sided p-value of the permutation test; `None` with fewer than six
     /// rounds, where it cannot fall below 0.05 anyway.
     pub p_value: Option<f64>,
     /// Number of paired rounds.
@@ -115,7 +120,7 @@ pub fn contrasts(
             resampled[i].extend(d);
         }
     }
-    let p_values = swap_test(n, &observed, seed, |swapped| difference(&once, swapped));
+    let p_values = permutation_test(n, &observed, seed, |swapped| difference(&once, swapped));
 
     wanted
         .iter()
@@ -135,9 +140,9 @@ pub fn contrasts(
         .collect()
 }
 
-/// Two-sided p-values: the share of swappings whose difference is at least as
+/// Two-sided p-values: the share of permutations whose difference is at least as
 /// far from zero as the observed one, the observed one included.
-fn swap_test(
+fn permutation_test(
     n: usize,
     observed: &[Option<f64>],
     seed: u64,
@@ -147,14 +152,14 @@ fn swap_test(
         return vec![None; observed.len()];
     }
     let mut rng = Pcg64::seed_from_u64(seed ^ 0x5157_4150);
-    // A swapping and its complement give the same magnitude: half suffices.
+    // A permutation and its complement give the same magnitude: half suffices.
     let patterns: Vec<Vec<bool>> = if n <= EXACT_ROUNDS {
         (0..1u32 << (n - 1))
             .map(|bits| (0..n).map(|r| bits >> r & 1 == 1).collect())
             .collect()
     } else {
         std::iter::once(vec![false; n])
-            .chain((0..SAMPLED_SWAPS).map(|_| (0..n).map(|_| rng.random()).collect()))
+            .chain((0..SAMPLED_PERMUTATIONS).map(|_| (0..n).map(|_| rng.random()).collect()))
             .collect()
     };
     let mut extreme = vec![0usize; observed.len()];
@@ -295,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn sampled_swappings_agree_with_the_exact_ones() {
+    fn sampled_permutations_agree_with_the_exact_ones() {
         let (a, b) = noisy_pair(3, 12, 200_000);
         let c = contrasts(&refs(&a), &refs(&b), &WANTED[..1], 3)[0];
         assert!(c.p_value.unwrap() < 0.01);

@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use super::{ContenderSummary, LevelSummary};
-use crate::arm::Arm;
+use serde::Serialize;
+
 use crate::record::{Block, CpuAccount, CpuGroup, Role, Throttling};
 
 /// CPU of a contender's blocks, summed up.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct CpuSum {
     /// By group of processes.
     pub groups: BTreeMap<CpuGroup, CpuAccount>,
     /// Time over which it was counted, in ns.
     pub over_ns: u64,
+    /// Operations that were begun meanwhile, warm-up included, by role.
+    pub begun: BTreeMap<Role, u64>,
     /// How the cgroups of server and load were held back, together; `None` where that is not counted.
     pub throttling: Option<Throttling>,
 }
@@ -21,7 +23,11 @@ impl CpuSum {
     /// Sums up blocks.
     pub fn of(blocks: &[&Block]) -> Self {
         let mut sum = CpuSum::default();
-        for cpu in blocks.iter().map(|b| &b.cpu) {
+        for block in blocks {
+            for (role, tally) in &block.tallies {
+                *sum.begun.entry(*role).or_default() += tally.begun_in_load;
+            }
+            let cpu = &block.cpu;
             sum.over_ns += cpu.over_ns;
             for (group, account) in &cpu.groups {
                 sum.groups.entry(*group).or_default().add(account);
@@ -68,7 +74,7 @@ impl CpuSum {
 }
 
 /// CPU of one client transaction in ns, by group; only groups that were counted.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct CpuPerTransaction {
     /// The transactions it was divided by: all that were begun, warm-up included.
     pub transactions: u64,
@@ -78,59 +84,59 @@ pub struct CpuPerTransaction {
     pub net_of_readers: bool,
 }
 
-/// CPU of one client transaction of `contender`: the server's groups without what the readers' statements
-/// cost in `quiet`. `None` without transactions, and for runs that did not count them.
-pub fn cpu_per_transaction(
-    level: &LevelSummary,
-    contender: &ContenderSummary,
-) -> Option<CpuPerTransaction> {
-    let begun = |c: &ContenderSummary, role| c.tallies.get(&role).map_or(0, |t| t.begun_in_load);
-    let transactions = begun(contender, Role::Client);
-    if transactions == 0 || contender.cpu.groups.is_empty() {
-        return None;
+impl CpuSum {
+    fn begun(&self, role: Role) -> u64 {
+        self.begun.get(&role).copied().unwrap_or(0)
     }
-    let quiet = level
-        .contender(Arm::Quiet, false)
-        .filter(|q| begun(q, Role::Reader) > 0);
-    let of_readers = |group: CpuGroup| -> f64 {
-        // Only the server works for readers and clients alike.
-        if !matches!(group, CpuGroup::Postmaster | CpuGroup::Backends) {
-            return 0.0;
+
+    /// CPU of one client transaction: the server's groups without what the readers' statements cost in
+    /// `quiet`. `None` without transactions, and for runs that did not count them.
+    pub fn per_transaction(&self, quiet: Option<&CpuSum>) -> Option<CpuPerTransaction> {
+        let transactions = self.begun(Role::Client);
+        if transactions == 0 || self.groups.is_empty() {
+            return None;
         }
-        let used = quiet.and_then(|q| Some((q.cpu.groups.get(&group)?, begun(q, Role::Reader))));
-        used.map_or(0.0, |(account, statements)| {
-            account.used_ns as f64 / statements as f64 * begun(contender, Role::Reader) as f64
+        let quiet = quiet.filter(|q| q.begun(Role::Reader) > 0);
+        let of_readers = |group: CpuGroup| -> f64 {
+            // Only the server works for readers and clients alike.
+            if !matches!(group, CpuGroup::Postmaster | CpuGroup::Backends) {
+                return 0.0;
+            }
+            let used = quiet.and_then(|q| Some((q.groups.get(&group)?, q.begun(Role::Reader))));
+            used.map_or(0.0, |(account, statements)| {
+                account.used_ns as f64 / statements as f64 * self.begun(Role::Reader) as f64
+            })
+        };
+        let ns = self
+            .groups
+            .iter()
+            .filter(|(group, _)| **group != CpuGroup::Reader)
+            .map(|(&group, account)| {
+                let used = account.used_ns as f64 - of_readers(group);
+                (group, used / transactions as f64)
+            })
+            .collect();
+        Some(CpuPerTransaction {
+            transactions,
+            ns,
+            net_of_readers: quiet.is_some(),
         })
-    };
-    let ns = contender
-        .cpu
-        .groups
-        .iter()
-        .filter(|(group, _)| **group != CpuGroup::Reader)
-        .map(|(&group, account)| {
-            let used = account.used_ns as f64 - of_readers(group);
-            (group, used / transactions as f64)
-        })
-        .collect();
-    Some(CpuPerTransaction {
-        transactions,
-        ns,
-        net_of_readers: quiet.is_some(),
-    })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::analyse;
+    use crate::arm::Arm;
+    use crate::stats::{Answer, analyse};
     use crate::testing::sample_run_with_cpu;
 
     #[test]
     fn what_the_readers_cost_in_quiet_is_taken_off() {
         let run = sample_run_with_cpu();
-        let summary = analyse(&run);
+        let summary = analyse(&run, Answer::Contrast);
         let level = &summary.levels[0];
-        let cost = |arm| cpu_per_transaction(level, level.contender(arm, false).unwrap());
+        let cost = |arm| level.contender(arm, false).unwrap().cpu_cost.clone();
         assert_eq!(cost(Arm::Quiet), None);
         let unpooled = cost(Arm::Unpooled).unwrap();
         // 8 blocks of 60 transactions; backends used 1 ms + 60 * 50 us each, and 1 ms is the readers'.

@@ -2,11 +2,13 @@
 
 use std::fmt;
 
-use crate::record::Role;
-use crate::record::percentile_name;
+use serde::{Serialize, Serializer};
+
+use crate::record::{Role, percentile_name};
 
 /// What a guard does to the numbers it is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Severity {
     /// Kept, with a dagger and the reason.
     Caution,
@@ -15,7 +17,8 @@ pub enum Severity {
 }
 
 /// One finding about one contender.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Guard {
     /// The achieved rate is under 99 % of the offered one, by more than counting noise.
     AchievedRate {
@@ -118,9 +121,20 @@ impl Guard {
             _ => Severity::Caution,
         }
     }
-}
 
-impl Guard {
+    /// Whether it is about the clients' own numbers, not about the readers'.
+    pub fn concerns_clients(&self) -> bool {
+        match self {
+            Guard::AchievedRate { role, .. } | Guard::Errors { role, .. } => *role == Role::Client,
+            Guard::NoSuccess | Guard::DebugBuild | Guard::OtherLoad | Guard::CpuStolen { .. } => {
+                true
+            }
+            Guard::ClientSaturated { .. } | Guard::MachineSaturated { .. } => true,
+            Guard::FewStarts { .. } | Guard::FewBlocks { .. } => true,
+            _ => false,
+        }
+    }
+
     /// The finding without the number that was measured, so that many levels share one.
     pub fn gist(&self) -> String {
         match self {
@@ -144,6 +158,41 @@ impl Guard {
             other => other.to_string(),
         }
     }
+}
+
+/// Why a number is struck out, if so, and the reasons to read it with care, from the findings that
+/// concern it.
+pub(super) fn reasons(
+    guards: &[Guard],
+    concerns: impl Fn(&Guard) -> bool,
+) -> (Option<String>, Vec<String>) {
+    let (struck, cautions): (Vec<&Guard>, Vec<&Guard>) = guards
+        .iter()
+        .filter(|g| concerns(g))
+        .partition(|g| g.severity() == Severity::Strike);
+    (
+        struck.first().map(|g| g.gist()),
+        cautions.into_iter().map(Guard::gist).collect(),
+    )
+}
+
+/// Findings with their severity and in words.
+pub(super) fn with_words<S: Serializer>(
+    guards: &[Guard],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Finding<'a> {
+        severity: Severity,
+        #[serde(flatten)]
+        guard: &'a Guard,
+        words: String,
+    }
+    serializer.collect_seq(guards.iter().map(|guard| Finding {
+        severity: guard.severity(),
+        guard,
+        words: guard.to_string(),
+    }))
 }
 
 impl fmt::Display for Guard {

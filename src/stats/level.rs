@@ -1,18 +1,18 @@
 //! One level in numbers: its contenders, the noise floor, and the arms' effects.
 
-use super::analysis::statistics;
+use serde::Serialize;
+
 use super::contender::{ContenderSummary, summarize_contender};
 use super::contrast::{Contrast, contrasts};
 use super::guards::quoted_series;
-use super::rounds::Statistic;
+use super::statistic::{Statistic, statistics};
 use super::verdict::{Verdict, judge};
 use crate::arm::Arm;
 use crate::factor::Factors;
-use crate::record::samples_above;
-use crate::record::{Block, Run, SeriesHistogram, SeriesKey};
+use crate::record::{Block, CpuGroup, Run, SeriesHistogram, SeriesKey};
 
 /// Everything at one level.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct LevelSummary {
     /// The level.
     pub factors: Factors,
@@ -26,10 +26,12 @@ pub struct LevelSummary {
     pub service: Vec<Contrast>,
     /// The noise floor in service time.
     pub service_noise: Vec<Contrast>,
+    /// CPU of an operation of `cpu-burn` over what a transaction of `unpooled` costs the server.
+    pub burn_ratio: Option<f64>,
 }
 
 /// One contender minus another, at one level.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Effect {
     /// First contender.
     pub first: Arm,
@@ -85,12 +87,32 @@ impl LevelSummary {
         Some((contrast, judge(&contrast, floor, struck)))
     }
 
+    /// What a transaction of each contender costs, less what `quiet` says of the readers.
+    fn cpu_costs(&mut self) {
+        let quiet = self.contender(Arm::Quiet, false).map(|q| q.cpu.clone());
+        for contender in &mut self.contenders {
+            contender.cpu_cost = contender.cpu.per_transaction(quiet.as_ref());
+        }
+        let cost = |arm| self.contender(arm, false)?.cpu_cost.as_ref();
+        let ratio = cost(Arm::Unpooled)
+            .filter(|c| c.net_of_readers)
+            .and_then(|c| Some(c.ns.get(&CpuGroup::Postmaster)? + c.ns.get(&CpuGroup::Backends)?))
+            .and_then(|server| Some(cost(Arm::CpuBurn)?.ns.get(&CpuGroup::Burner)? / server));
+        self.burn_ratio = ratio;
+    }
+
     /// The effect of one arm against another.
     pub fn effect(&self, first: Arm, second: Arm) -> Option<&Effect> {
         self.effects
             .iter()
             .find(|e| e.first == first && e.second == second)
     }
+}
+
+/// Where the primary outcome is read: the first level with the largest number of standing connections.
+pub(super) fn primary_level(levels: &[LevelSummary]) -> Option<&LevelSummary> {
+    let largest = levels.iter().map(|l| l.factors.standing).max()?;
+    levels.iter().find(|l| l.factors.standing == largest)
 }
 
 pub(super) fn summarize_level(run: &Run, factors: &Factors) -> LevelSummary {
@@ -108,15 +130,14 @@ pub(super) fn summarize_level(run: &Run, factors: &Factors) -> LevelSummary {
         effects: Vec::new(),
         service: Vec::new(),
         service_noise: Vec::new(),
+        burn_ratio: None,
     };
+    level.cpu_costs();
     let Some(base) = Arm::baseline(&run.config.arms) else {
         return level;
     };
     // A struck twin gives no floor: then nothing can be judged.
-    let twin_is_sound = level
-        .contender(base, true)
-        .is_some_and(|twin| twin.struck().is_none());
-    if twin_is_sound {
+    if !level.is_twin_struck(base) {
         level.noise = paired_contrasts(run, factors, (base, false), (base, true));
         level.service_noise = service(run, factors, (base, false), (base, true));
     }
@@ -138,11 +159,7 @@ pub(super) fn summarize_level(run: &Run, factors: &Factors) -> LevelSummary {
         }
     }
     for (first, second) in pairs {
-        let struck = [first, second].iter().any(|&arm| {
-            level
-                .contender(arm, false)
-                .is_some_and(|c| c.struck().is_some())
-        });
+        let struck = level.is_struck(first) || level.is_struck(second);
         let contrasts: Vec<(Contrast, Verdict)> =
             paired_contrasts(run, factors, (first, false), (second, false))
                 .into_iter()
@@ -212,10 +229,7 @@ fn contrasts_of(
     let least = samples(&sides.0).min(samples(&sides.1));
     let carried: Vec<Statistic> = statistics(run)
         .into_iter()
-        .filter(|s| match s {
-            Statistic::Mean => true,
-            Statistic::Percentile(p) => samples_above(*p, least) >= 10,
-        })
+        .filter(|s| s.is_carried_by(least))
         .collect();
     contrasts(&sides.0, &sides.1, &carried, run.config.seed)
 }

@@ -1,15 +1,13 @@
 //! One lock's level in numbers: the readers' and the writers' tails under churn,
 //! and how busy the lock was.
 
-use std::collections::BTreeMap;
+use serde::Serialize;
 
-use super::analysis::Analysis;
 use super::contrast::{Estimate, estimates};
-use super::level::LevelSummary;
-use super::rounds::Statistic;
+use super::level::{LevelSummary, primary_level};
+use super::statistic::{Statistic, TABLE_PERCENTILES};
 use crate::arm::Arm;
-use crate::factor::Factor;
-use crate::record::samples_above;
+use crate::factor::{Factor, Factors};
 use crate::record::{Block, Operation, Phase, Role, Run, SeriesHistogram, SeriesKey};
 
 /// Readers' wait for ProcArrayLock, in the snapshots that are looked into.
@@ -19,11 +17,8 @@ pub const READERS_WAIT: SeriesKey =
 pub const WRITERS_WAIT: SeriesKey =
     SeriesKey::service(Role::Client, Operation::ProcArrayAdd, Phase::Wait);
 
-/// Percentiles of a [`SeriesTail`], if the samples carry them.
-const TAIL_PERCENTILES: [f64; 4] = [50.0, 90.0, 99.0, 99.9];
-
 /// One series of one contender, with intervals over its blocks.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SeriesTail {
     /// Samples.
     pub samples: u64,
@@ -41,12 +36,12 @@ impl SeriesTail {
 }
 
 /// One lock under churn (the `unpooled` blocks of its level).
-#[derive(Debug, Clone)]
-pub struct LockLevel<'a> {
+#[derive(Debug, Clone, Serialize)]
+pub struct LockLevel {
     /// The lock's name.
     pub lock: String,
-    /// All of its level.
-    pub level: &'a LevelSummary,
+    /// Its level.
+    pub factors: Factors,
     /// The quoted time of running statements (response time where paced).
     pub readers: SeriesTail,
     /// Their service time.
@@ -55,62 +50,19 @@ pub struct LockLevel<'a> {
     pub readers_wait: SeriesTail,
     /// [`WRITERS_WAIT`].
     pub writers_wait: SeriesTail,
-    /// The blocks' counters, put together by [`merged_counters`].
-    pub counters: BTreeMap<String, u64>,
-    /// Time over which load was offered and counted, in ns.
-    pub load_ns: u64,
-}
-
-impl LockLevel<'_> {
-    /// A counter of ProcArrayLock by its last name; `None` if no block has it.
-    pub fn counter(&self, name: &str) -> Option<u64> {
-        self.counters.get(&format!("procarraylock.{name}")).copied()
-    }
-
-    /// One counter over another; `None` where one is absent or there is nothing to divide by.
-    pub fn share(&self, of: &str, over: &str) -> Option<f64> {
-        let over = self.counter(over).filter(|n| *n > 0)?;
-        Some(self.counter(of)? as f64 / over as f64)
-    }
-
-    /// Share of the load's time for which the lock was held exclusively.
-    pub fn exclusive_busy(&self) -> Option<f64> {
-        let held = self.counter("exclusive-held-ns")?;
-        (self.load_ns > 0).then(|| held as f64 / self.load_ns as f64)
-    }
-}
-
-/// Counters of several blocks: sums, and for those that are maxima
-/// (`...longest-...`, `....largest`) the largest.
-pub fn merged_counters(blocks: &[&Block]) -> BTreeMap<String, u64> {
-    let mut merged: BTreeMap<String, u64> = BTreeMap::new();
-    for (name, value) in blocks.iter().flat_map(|b| &b.counters) {
-        let so_far = merged.entry(name.clone()).or_default();
-        let is_maximum = name
-            .rsplit('.')
-            .next()
-            .is_some_and(|last| last.starts_with("longest-") || last == "largest");
-        *so_far = if is_maximum {
-            (*so_far).max(*value)
-        } else {
-            *so_far + value
-        };
-    }
-    merged
 }
 
 /// The levels of a run that differ from the primary one in their lock alone, in
 /// the order of the run; empty where the lock does not vary.
-pub(super) fn levels_by_lock(summary: &Analysis) -> Vec<&LevelSummary> {
-    let Some(primary) = summary.primary_level() else {
+pub(super) fn levels_by_lock(levels: &[LevelSummary]) -> Vec<&LevelSummary> {
+    let Some(primary) = primary_level(levels) else {
         return Vec::new();
     };
     let others: Vec<Factor> = Factor::ALL
         .into_iter()
         .filter(|f| *f != Factor::Lock)
         .collect();
-    let levels: Vec<&LevelSummary> = summary
-        .levels
+    let levels: Vec<&LevelSummary> = levels
         .iter()
         .filter(|l| l.factors.lock.is_some())
         .filter(|l| l.factors.only(&others) == primary.factors.only(&others))
@@ -120,8 +72,8 @@ pub(super) fn levels_by_lock(summary: &Analysis) -> Vec<&LevelSummary> {
 
 /// Every lock of a run at its primary level; empty where the lock does not vary
 /// or no client connects.
-pub fn lock_levels<'a>(run: &Run, summary: &'a Analysis) -> Vec<LockLevel<'a>> {
-    levels_by_lock(summary)
+pub(super) fn lock_levels(run: &Run, levels: &[LevelSummary]) -> Vec<LockLevel> {
+    levels_by_lock(levels)
         .into_iter()
         .filter_map(|level| {
             let quoted = level.contender(Arm::Unpooled, false)?.quoted;
@@ -129,16 +81,11 @@ pub fn lock_levels<'a>(run: &Run, summary: &'a Analysis) -> Vec<LockLevel<'a>> {
             let tail = |key| series_tail(run, &blocks, key);
             Some(LockLevel {
                 lock: level.factors.lock.clone()?,
-                level,
+                factors: level.factors.clone(),
                 readers: tail(quoted),
                 readers_service: tail(SeriesKey::READER_SERVICE),
                 readers_wait: tail(READERS_WAIT),
                 writers_wait: tail(WRITERS_WAIT),
-                counters: merged_counters(&blocks),
-                load_ns: blocks
-                    .iter()
-                    .map(|b| run.config.warmup_ns + b.measured_ns)
-                    .sum(),
             })
         })
         .collect()
@@ -147,9 +94,9 @@ pub fn lock_levels<'a>(run: &Run, summary: &'a Analysis) -> Vec<LockLevel<'a>> {
 fn series_tail(run: &Run, blocks: &[&Block], key: SeriesKey) -> SeriesTail {
     let series: Vec<&SeriesHistogram> = blocks.iter().filter_map(|b| b.series.get(&key)).collect();
     let samples = series.iter().map(|h| h.len()).sum();
-    let carried: Vec<f64> = TAIL_PERCENTILES
+    let carried: Vec<f64> = TABLE_PERCENTILES
         .into_iter()
-        .filter(|&p| samples_above(p, samples) >= 10)
+        .filter(|&p| Statistic::Percentile(p).is_carried_by(samples))
         .collect();
     let wanted: Vec<Statistic> = carried.iter().map(|&p| Statistic::Percentile(p)).collect();
     SeriesTail {
@@ -166,28 +113,13 @@ fn series_tail(run: &Run, blocks: &[&Block], key: SeriesKey) -> SeriesTail {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::analyse;
+    use crate::stats::{Answer, analyse};
     use crate::testing::{run_under_locks, sample_run};
-
-    #[test]
-    fn maxima_are_merged_by_the_largest_and_everything_else_is_added() {
-        let mut run = sample_run(2);
-        for (block, n) in run.blocks.iter_mut().zip([3, 5]) {
-            block.counters = BTreeMap::from([
-                ("procarraylock.shared".to_owned(), n),
-                ("procarraylock.longest-queue".to_owned(), n),
-            ]);
-        }
-        let merged = merged_counters(&[&run.blocks[0], &run.blocks[1]]);
-        assert_eq!(merged["procarraylock.shared"], 8);
-        assert_eq!(merged["procarraylock.longest-queue"], 5);
-    }
 
     #[test]
     fn every_lock_is_there_once_and_what_is_not_counted_is_absent() {
         let run = run_under_locks(8, &[("std", 3), ("sharded", 1)]);
-        let summary = analyse(&run);
-        let levels = lock_levels(&run, &summary);
+        let levels = analyse(&run, Answer::Contrast).locks;
         let names: Vec<&str> = levels.iter().map(|l| l.lock.as_str()).collect();
         assert_eq!(names, ["std", "sharded"]);
         assert_eq!(levels[0].readers.samples, 8 * 500);
@@ -200,9 +132,7 @@ mod tests {
             ),
             (0, None)
         );
-        assert_eq!(levels[0].counter("shared"), None);
-        assert_eq!(levels[0].exclusive_busy(), None);
         let one = sample_run(8);
-        assert!(lock_levels(&one, &analyse(&one)).is_empty());
+        assert!(analyse(&one, Answer::Contrast).locks.is_empty());
     }
 }

@@ -1,12 +1,15 @@
-//! Statistics over blocks: percentiles, intervals, contrasts, guards, summaries.
+//! Statistics over blocks: everything that is estimated from a run, as one [`Analysis`].
 
+mod account;
 mod analysis;
+mod answer;
 mod busy_share;
 mod client_rate;
 mod conclusion;
 mod contender;
 mod contrast;
 mod cpu_cost;
+mod finding;
 mod guard;
 mod guards;
 mod level;
@@ -14,24 +17,27 @@ mod lock_level;
 mod paired_ratio;
 mod phases;
 mod rounds;
+mod statistic;
 mod sweep;
+mod unit;
 mod verdict;
 
-pub use analysis::{Analysis, Primary, TABLE_PERCENTILES, analyse};
+pub use account::{Counted, accounted_columns, queue_columns};
+pub use analysis::{ANALYSIS_SCHEMA_VERSION, Analysis, Claim, Primary, analyse};
+pub use answer::Answer;
 pub use busy_share::{HoldRange, busy_share, holds_ns};
-pub use client_rate::{client_rate, concerns_clients};
-pub use conclusion::{Conclusion, Found, conclusions};
+pub use conclusion::{Conclusion, Found};
 pub use contender::ContenderSummary;
-pub use contrast::{Contrast, ERROR_RATE, Estimate, contrasts, estimates};
-pub use cpu_cost::{CpuPerTransaction, CpuSum, cpu_per_transaction};
+pub use contrast::{Contrast, ERROR_RATE, Estimate};
+pub use cpu_cost::{CpuPerTransaction, CpuSum};
+pub use finding::{Finding, Outcome, Statement, Value};
 pub use guard::{Guard, Severity};
-pub use guards::{findings, quoted_series};
-pub use level::{Effect, LevelSummary, paired_contrasts};
-pub use lock_level::{
-    LockLevel, READERS_WAIT, SeriesTail, WRITERS_WAIT, lock_levels, merged_counters,
-};
+pub use guards::quoted_series;
+pub use level::{Effect, LevelSummary};
+pub use lock_level::{LockLevel, READERS_WAIT, SeriesTail, WRITERS_WAIT};
 pub use paired_ratio::PairedRatio;
-pub use phases::{Anatomy, ConnectionPhase, PhaseTimes, SetupAccount, anatomies};
-pub use rounds::{Rounds, Statistic};
-pub use sweep::{Along, Quantity, Sweep, SweepLine, SweepPoint, sweep_lines};
+pub use phases::{Anatomy, ConnectionPhase, PhaseTimes, SetupAccount};
+pub use statistic::{Statistic, TABLE_PERCENTILES};
+pub use sweep::{Along, Quantity, Sweep, SweepLine, SweepPoint, Swept};
+pub use unit::Unit;
 pub use verdict::{Verdict, judge};

@@ -3,19 +3,22 @@
 //! Phases are recorded for a connection only if all of it went well, so every phase has the same count and
 //! the means add up to the mean of the whole, to the histograms' three digits. Percentiles do not.
 
-use super::analysis::Analysis;
+use serde::Serialize;
+
 use super::contender::ContenderSummary;
 use super::contrast::{Estimate, estimates, interval, resamplings};
-use super::guard::{Guard, Severity};
-use super::rounds::{Rounds, Statistic};
+use super::guard::{Guard, reasons};
+use super::level::LevelSummary;
+use super::rounds::Rounds;
+use super::statistic::Statistic;
 use crate::arm::Arm;
 use crate::factor::Factors;
-use crate::record::samples_above;
 use crate::record::{Block, Operation, Phase, Role, Run, SeriesHistogram, SeriesKey, SetupSums};
 use crate::seed::derive_seed;
 
 /// A part of a connection's time as the client's clock sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ConnectionPhase {
     /// connect() to connected.
     Socket,
@@ -74,7 +77,7 @@ impl ConnectionPhase {
 }
 
 /// One phase at one level.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PhaseTimes {
     /// Which.
     pub phase: ConnectionPhase,
@@ -91,7 +94,7 @@ pub struct PhaseTimes {
 }
 
 /// A server's own account of its connections' setup (`log_connections = setup_durations`), means in ns.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SetupAccount {
     /// Connections it logged.
     pub connections: u64,
@@ -106,7 +109,7 @@ pub struct SetupAccount {
 }
 
 /// What connections are made of at one level.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Anatomy {
     /// The level.
     pub factors: Factors,
@@ -145,9 +148,9 @@ impl Anatomy {
 
 /// The anatomy at every level, in their order, of every arm that connects for each transaction. The blocks of
 /// an A/A twin are counted in.
-pub fn anatomies(run: &Run, summary: &Analysis) -> Vec<Anatomy> {
+pub(super) fn anatomies(run: &Run, levels: &[LevelSummary]) -> Vec<Anatomy> {
     let mut found = Vec::new();
-    for (place, level) in summary.levels.iter().enumerate() {
+    for (place, level) in levels.iter().enumerate() {
         for contender in level.contenders.iter().filter(|c| !c.twin) {
             let mut blocks = run.blocks_of(contender.arm, false, &level.factors);
             blocks.extend(run.blocks_of(contender.arm, true, &level.factors));
@@ -180,10 +183,11 @@ impl<'a> Series<'a> {
     }
 
     fn percentile(&self, p: f64, seed: u64) -> Option<Estimate> {
-        if samples_above(p, self.rounds.sample_count()) < 10 {
+        let statistic = Statistic::Percentile(p);
+        if !statistic.is_carried_by(self.rounds.sample_count()) {
             return None;
         }
-        estimates(&self.blocks, &[Statistic::Percentile(p)], seed)[0]
+        estimates(&self.blocks, &[statistic], seed)[0]
     }
 }
 
@@ -282,13 +286,7 @@ fn anatomy(
         })?,
         recorded(ConnectionPhase::Whole, &whole, false)?,
     ]);
-    let told = |severity| {
-        contender
-            .guards
-            .iter()
-            .filter(move |g| g.severity() == severity && concerns(g))
-            .map(Guard::gist)
-    };
+    let (struck, cautions) = reasons(&contender.guards, concerns);
     Some(Anatomy {
         factors: factors.clone(),
         arm: contender.arm,
@@ -296,8 +294,8 @@ fn anatomy(
         startup_share: estimate(&|w| Some(startup.mean(w)? / whole.mean(w)?))?,
         server_cpu_ns: server_cpu(blocks, connections),
         server: setup_account(blocks, &resampled),
-        struck: told(Severity::Strike).next(),
-        cautions: told(Severity::Caution).collect(),
+        struck,
+        cautions,
     })
 }
 
@@ -343,7 +341,7 @@ fn setup_account(blocks: &[&Block], resampled: &Resampled) -> Option<SetupAccoun
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::analyse;
+    use crate::stats::{Answer, analyse};
     use crate::testing::connecting_run;
 
     fn value(anatomy: &Anatomy, phase: ConnectionPhase) -> f64 {
@@ -353,7 +351,7 @@ mod tests {
     #[test]
     fn the_parts_add_up_to_the_whole_and_the_twins_blocks_are_counted_in() {
         let run = connecting_run();
-        let found = anatomies(&run, &analyse(&run));
+        let found = analyse(&run, Answer::Phases).anatomies;
         let labels: Vec<_> = found
             .iter()
             .map(|a| a.factors.auth.as_deref().unwrap())
@@ -384,7 +382,7 @@ mod tests {
     #[test]
     fn a_startup_is_split_only_where_every_connection_was_asked() {
         let run = connecting_run();
-        let found = anatomies(&run, &analyse(&run));
+        let found = analyse(&run, Answer::Phases).anatomies;
         let adds_up = |a: &Anatomy, phase| a.phase(phase).map(|p| p.adds_up);
         assert_eq!(adds_up(&found[0], ConnectionPhase::Startup), Some(true));
         assert_eq!(adds_up(&found[0], ConnectionPhase::Challenge), None);
@@ -402,7 +400,7 @@ mod tests {
     #[test]
     fn percentiles_need_ten_samples_above_and_differences_have_none() {
         let run = connecting_run();
-        let found = anatomies(&run, &analyse(&run));
+        let found = analyse(&run, Answer::Phases).anatomies;
         let startup = found[0].phase(ConnectionPhase::Startup).unwrap();
         // 800 connections: 8 above p99.
         assert!(startup.p50.is_some() && startup.p99.is_none());
@@ -422,20 +420,20 @@ mod tests {
             }
             .counters();
         }
-        let found = anatomies(&run, &analyse(&run));
+        let found = analyse(&run, Answer::Phases).anatomies;
         let account = found[0].server.as_ref().unwrap();
         assert_eq!(account.connections, 800);
         assert_eq!(account.total.value_ns, 1_500_000.0);
         assert_eq!(account.rest.value_ns, 1_000_000.0);
         // A block without its log: no account, rather than one of other connections.
         run.blocks[0].counters.clear();
-        let found = anatomies(&run, &analyse(&run));
+        let found = analyse(&run, Answer::Phases).anatomies;
         assert_eq!(found.iter().filter(|a| a.server.is_none()).count(), 1);
     }
 
     #[test]
     fn arms_that_do_not_connect_have_no_anatomy() {
         let run = crate::testing::sample_run(8);
-        assert_eq!(anatomies(&run, &analyse(&run)), []);
+        assert_eq!(analyse(&run, Answer::Phases).anatomies, []);
     }
 }

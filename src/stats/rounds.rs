@@ -3,26 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::record::SeriesHistogram;
-use crate::record::rank_of;
-
-/// Statistic of a merged series.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Statistic {
-    /// The mean (the only one that adds up, hence the only one given in shares).
-    Mean,
-    /// A percentile, 0 to 100.
-    Percentile(f64),
-}
-
-impl std::fmt::Display for Statistic {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Statistic::Mean => f.pad("mean"),
-            Statistic::Percentile(p) => f.pad(&crate::record::percentile_name(*p)),
-        }
-    }
-}
+use super::statistic::Statistic;
+use crate::record::{SeriesHistogram, rank_of};
 
 /// The histograms of several blocks over one common list of bucket values.
 #[derive(Debug, Clone)]

@@ -1,18 +1,22 @@
 //! A quantity along a numeric factor: one line for each combination of the
 //! other factors, with bootstrap intervals and the slope of each line.
 
-use super::analysis::Analysis;
+use serde::Serialize;
+
 use super::contrast::{Estimate, interval, resamplings};
-use super::guard::{Guard, Severity};
-use super::rounds::{Rounds, Statistic};
+use super::guard::{Guard, reasons};
+use super::level::LevelSummary;
+use super::rounds::Rounds;
+use super::statistic::Statistic;
+use super::unit::Unit;
 use crate::arm::Arm;
 use crate::factor::{Factor, Factors};
-use crate::record::samples_above;
 use crate::record::{Block, CpuGroup, Run, SeriesHistogram, SeriesKey};
 use crate::seed::derive_seed;
 
 /// What is read off the blocks of a level.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Quantity {
     /// A statistic of a series, in ns.
     Time(SeriesKey, Statistic),
@@ -29,8 +33,20 @@ pub enum Quantity {
     },
 }
 
+impl Quantity {
+    /// Unit of its values.
+    pub fn unit(self) -> Unit {
+        match self {
+            Quantity::Time(..) => Unit::Ns,
+            Quantity::Ratio { share: true, .. } | Quantity::Cpu(_) => Unit::Share,
+            Quantity::Ratio { .. } => Unit::Number,
+        }
+    }
+}
+
 /// The factor along which a line runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Along {
     /// Standing connections.
     Standing,
@@ -77,13 +93,15 @@ impl Along {
 }
 
 /// One question to a run: which quantity, of which arm, along which factor.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Sweep {
     /// File name of its figure, without extension.
     pub stem: &'static str,
     /// Title of its figure.
+    #[serde(skip)]
     pub title: &'static str,
     /// Line under the title: what to look at.
+    #[serde(skip)]
     pub look_at: &'static str,
     /// The quantity in words, for instance `hold of ProcArrayLock in ProcArrayAdd, p50`.
     pub quantity_words: &'static str,
@@ -94,13 +112,15 @@ pub struct Sweep {
     /// The factor.
     pub along: Along,
     /// The factors that have a panel for each of their values.
+    #[serde(skip)]
     pub panels: &'static [Factor],
     /// Whether the quantity's axis is logarithmic.
+    #[serde(skip)]
     pub logarithmic: bool,
 }
 
 /// The quantity at one level.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SweepPoint {
     /// Where on the factor.
     pub at: f64,
@@ -115,7 +135,7 @@ pub struct SweepPoint {
 }
 
 /// One line.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SweepLine {
     /// The other factors' values.
     pub rest: Factors,
@@ -126,12 +146,32 @@ pub struct SweepLine {
     pub slope: Option<Estimate>,
 }
 
-impl SweepLine {
-    /// The point at the factor's largest value.
-    pub fn last(&self) -> Option<&SweepPoint> {
-        self.points.last()
+/// A sweep with its lines.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Swept {
+    /// The question.
+    #[serde(flatten)]
+    pub sweep: Sweep,
+    /// Unit of the values; slopes are in it for each one more of the factor.
+    pub unit: Unit,
+    /// A line for each combination of the other factors.
+    pub lines: Vec<SweepLine>,
+}
+
+impl Swept {
+    /// The line at these factors, as far as they are named.
+    pub fn line(&self, rest: &Factors) -> Option<&SweepLine> {
+        self.lines.iter().find(|l| l.rest.agrees_with(rest))
     }
 
+    /// Its slope, where there is one and no point of it is struck out.
+    pub fn slope(&self, rest: &Factors) -> Option<Estimate> {
+        let line = self.line(rest)?;
+        line.slope.filter(|_| !line.is_struck())
+    }
+}
+
+impl SweepLine {
     /// Whether any of its points is struck out.
     pub fn is_struck(&self) -> bool {
         self.points.iter().any(|p| p.struck.is_some())
@@ -187,8 +227,8 @@ impl Measured {
     /// Whether there is enough of it to give a value.
     fn carries(&self) -> bool {
         match self {
-            Measured::Times(_, Statistic::Percentile(p)) => samples_above(*p, self.samples()) >= 10,
-            _ => self.samples() > 0,
+            Measured::Times(_, statistic) => statistic.is_carried_by(self.samples()),
+            Measured::Ratios(_) => self.samples() > 0,
         }
     }
 
@@ -213,9 +253,9 @@ impl Measured {
 
 /// The lines of one sweep, in the order of the run's levels. Levels without the
 /// arm, without the factor or with too few samples have no point.
-pub fn sweep_lines(run: &Run, summary: &Analysis, sweep: &Sweep) -> Vec<SweepLine> {
+pub(super) fn swept(run: &Run, levels: &[LevelSummary], sweep: Sweep) -> Swept {
     let mut rests: Vec<Factors> = Vec::new();
-    for level in &summary.levels {
+    for level in levels {
         let rest = sweep.along.rest(&level.factors);
         if !rests.contains(&rest) {
             rests.push(rest);
@@ -230,16 +270,20 @@ pub fn sweep_lines(run: &Run, summary: &Analysis, sweep: &Sweep) -> Vec<SweepLin
             .unwrap_or(usize::MAX)
     };
     rests.sort_by_key(place);
-    rests
-        .into_iter()
-        .filter_map(|rest| line(run, summary, sweep, rest))
-        .collect()
+    Swept {
+        lines: rests
+            .into_iter()
+            .filter_map(|rest| line(run, levels, &sweep, rest))
+            .collect(),
+        unit: sweep.quantity.unit(),
+        sweep,
+    }
 }
 
-fn line(run: &Run, summary: &Analysis, sweep: &Sweep, rest: Factors) -> Option<SweepLine> {
+fn line(run: &Run, levels: &[LevelSummary], sweep: &Sweep, rest: Factors) -> Option<SweepLine> {
     let mut points = Vec::new();
     let mut resampled: Vec<Vec<f64>> = Vec::new();
-    for (i, level) in summary.levels.iter().enumerate() {
+    for (i, level) in levels.iter().enumerate() {
         if sweep.along.rest(&level.factors) != rest {
             continue;
         }
@@ -264,19 +308,13 @@ fn line(run: &Run, summary: &Analysis, sweep: &Sweep, rest: Factors) -> Option<S
         let values: Vec<f64> = resamplings(n, seed)
             .map(|weights| measured.value(&weights).unwrap_or(value))
             .collect();
-        let told = |severity| {
-            contender
-                .guards
-                .iter()
-                .filter(move |g| g.severity() == severity && concerns(g, sweep.quantity))
-                .map(Guard::gist)
-        };
+        let (struck, cautions) = reasons(&contender.guards, |g| concerns(g, sweep.quantity));
         points.push(SweepPoint {
             at,
             estimate: interval(value, values.clone()),
             samples: measured.samples(),
-            struck: told(Severity::Strike).next(),
-            cautions: told(Severity::Caution).collect(),
+            struck,
+            cautions,
         });
         resampled.push(values);
     }
@@ -330,7 +368,7 @@ fn slope(at: &[f64], values: &[f64]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::analyse;
+    use crate::stats::{Answer, analyse};
     use crate::testing::{sample_run, sample_run_with_cpu};
 
     const SWEEP: Sweep = Sweep {
@@ -345,12 +383,16 @@ mod tests {
         logarithmic: false,
     };
 
+    fn lines(run: &Run, sweep: Sweep) -> Vec<SweepLine> {
+        swept(run, &analyse(run, Answer::Contrast).levels, sweep).lines
+    }
+
     #[test]
     fn equal_levels_lie_on_a_flat_line_and_blocks_of_the_twin_count() {
         let run = sample_run(8);
-        let lines = sweep_lines(&run, &analyse(&run), &SWEEP);
-        assert_eq!(lines.len(), 1);
-        let line = &lines[0];
+        let found = lines(&run, SWEEP);
+        assert_eq!(found.len(), 1);
+        let line = &found[0];
         assert_eq!(
             line.points.iter().map(|p| p.at).collect::<Vec<_>>(),
             [0.0, 10.0]
@@ -379,14 +421,14 @@ mod tests {
             },
             ..SWEEP
         };
-        let lines = sweep_lines(&run, &analyse(&run), &sweep);
-        let values: Vec<f64> = lines[0]
+        let found = lines(&run, sweep);
+        let values: Vec<f64> = found[0]
             .points
             .iter()
             .map(|p| p.estimate.value_ns)
             .collect();
         assert_eq!(values, [0.0, 0.25]);
-        assert!((lines[0].slope.unwrap().value_ns - 0.025).abs() < 1e-12);
+        assert!((found[0].slope.unwrap().value_ns - 0.025).abs() < 1e-12);
         // A counter that no block has gives no line, not a zero.
         let absent = Sweep {
             quantity: Quantity::Ratio {
@@ -396,7 +438,7 @@ mod tests {
             },
             ..SWEEP
         };
-        assert!(sweep_lines(&run, &analyse(&run), &absent).is_empty());
+        assert!(lines(&run, absent).is_empty());
     }
 
     #[test]
@@ -418,8 +460,8 @@ mod tests {
             along: Along::ClientRate,
             ..SWEEP
         };
-        let lines = sweep_lines(&run, &analyse(&run), &sweep);
-        let points = &lines[0].points;
+        let found = lines(&run, sweep);
+        let points = &found[0].points;
         assert_eq!(
             points.iter().map(|p| p.at).collect::<Vec<_>>(),
             [25.0, 50.0]
@@ -440,16 +482,15 @@ mod tests {
             block.factors.pg = Some(pg.into());
             block.factors.commit_rate = Some("100".into());
         }
-        let summary = analyse(&run);
-        assert_eq!(sweep_lines(&run, &summary, &SWEEP).len(), 2);
+        assert_eq!(lines(&run, SWEEP).len(), 2);
         let along = Sweep {
             along: Along::CommitRate,
             ..SWEEP
         };
-        let lines = sweep_lines(&run, &summary, &along);
+        let found = lines(&run, along);
         // Standing connections and versions tell lines apart; one point has no slope.
-        assert_eq!(lines.len(), 4);
-        assert_eq!(lines[0].points[0].at, 100.0);
-        assert!(lines.iter().all(|l| l.slope.is_none()));
+        assert_eq!(found.len(), 4);
+        assert_eq!(found[0].points[0].at, 100.0);
+        assert!(found.iter().all(|l| l.slope.is_none()));
     }
 }

@@ -1,11 +1,14 @@
 //! What a contrast lets one say.
 
+use serde::Serialize;
+
 use super::contrast::{Contrast, ERROR_RATE};
 
 /// What a contrast lets one say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// First is higher: the swapping test fires and the noise floor is exceeded.
+    /// First is higher: the permutation test fires and the noise floor is exceeded.
     Higher,
     /// First is lower.
     Lower,

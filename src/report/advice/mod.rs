@@ -11,7 +11,6 @@ use super::findings::{clock_word, judgement, place};
 use super::format::{count, duration};
 use super::summary_text::{certainty, number_table, provenance};
 use crate::arm::Arm;
-use crate::experiment::is_contrast;
 use crate::record::{Between, Operation, Run, Survey};
 use crate::record::{percentile_name, samples_above};
 use crate::stats::{HoldRange, LevelSummary, Statistic, Verdict, busy_share, holds_ns};
@@ -73,7 +72,7 @@ pub fn markdown(item: Summarized<'_>, figures: &[String]) -> Option<String> {
 pub fn advice(item: &Summarized<'_>) -> Option<Advice> {
     let (run, summary) = item;
     let survey = run.provenance.server.as_ref()?.survey.as_ref()?;
-    if !is_contrast(run) {
+    if !summary.is_contrast() {
         return None;
     }
     let level = summary.primary_level();

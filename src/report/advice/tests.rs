@@ -1,9 +1,9 @@
 use super::*;
 use crate::arm::Mode;
 use crate::config::gentle;
+use crate::experiment::analyse;
 use crate::record::{Census, OthersConnections, PoolMode, ServerProvenance};
 use crate::record::{Phase, Role, SeriesHistogram, SeriesKey};
-use crate::stats::analyse;
 use crate::testing::sample_run;
 
 fn survey() -> Survey {

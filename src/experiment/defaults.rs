@@ -1,0 +1,125 @@
+//! The configuration that every experiment starts from.
+
+use crate::arm::Mode;
+use crate::config::{
+    Arrivals, Background, Config, Disconnect, KeepAwakeChoice, ModelConfig, OwnServer, Protocol,
+    ServerConfig, Statement, default_shared_buffers,
+};
+use crate::factor::{
+    Auth, ClientRate, Combine, LogConnections, OfferedRate, StandingState, Tls, Transport,
+};
+use crate::procarray::{Ablations, MappingKind, PageSize, PgProfile, SlotOrder};
+
+/// One reader and one client; in server mode with [`default_server`], in the model with
+/// [`default_model`]. How much is measured is for [`lengths`] to say.
+pub(super) fn base(mode: Mode) -> Config {
+    Config {
+        mode,
+        arms: Vec::new(),
+        readers: 1,
+        reader_rate: OfferedRate::PerSecond(1000.0),
+        clients: 1,
+        client_rate: ClientRate::Given(OfferedRate::PerSecond(100.0)),
+        client_rates: Vec::new(),
+        pool_size: 1,
+        standing: vec![500],
+        slot_orders: vec![SlotOrder::Front],
+        duration_ns: 0,
+        warmup_ns: 0,
+        blocks: 8,
+        visits: 4,
+        seed: 74,
+        arrivals: Arrivals::Poisson,
+        keep_awake: KeepAwakeChoice::Auto,
+        quoted_percentile: 50.0,
+        model: (mode == Mode::Model).then(default_model),
+        server: (mode == Mode::Server).then(default_server),
+    }
+}
+
+/// How much is measured at each level.
+pub(super) struct Lengths {
+    /// Blocks of each arm.
+    pub(super) blocks: u32,
+    /// Starts of the server (or fresh arrays) that they are spread over.
+    pub(super) starts: u32,
+    /// Length of a block, and of what goes before it unmeasured.
+    pub(super) block_ms: u64,
+    pub(super) warmup_ms: u64,
+}
+
+/// `blocks` of `block_ms` each over `starts`, with a warm-up of `warmup_ms`.
+pub(super) fn lengths(blocks: u32, starts: u32, block_ms: u64, warmup_ms: u64) -> Lengths {
+    Lengths {
+        blocks,
+        starts,
+        block_ms,
+        warmup_ms,
+    }
+}
+
+impl Lengths {
+    /// `config` with these blocks.
+    pub(super) fn of(self, config: Config) -> Config {
+        Config {
+            duration_ns: u64::from(self.blocks) * self.block_ms * 1_000_000,
+            warmup_ns: self.warmup_ms * 1_000_000,
+            blocks: self.blocks,
+            visits: self.starts,
+            ..config
+        }
+    }
+}
+
+/// A model whose connections use next to no CPU, because of `why`.
+pub(super) fn model_with_little_cpu(why: &str) -> ModelConfig {
+    ModelConfig {
+        fork_cpu_ns: 20_000,
+        session_cpu_ns: 20_000,
+        cpu_cost_source: format!("far below a real connection's: {why}"),
+        ..default_model()
+    }
+}
+
+/// The model's settings where nothing else is asked for.
+pub(super) fn default_model() -> ModelConfig {
+    ModelConfig {
+        profiles: vec![PgProfile::default()],
+        mappings: vec![MappingKind::default()],
+        page_sizes: vec![PageSize::default()],
+        page_size_if_granted: false,
+        ablations: Ablations::default(),
+        background: Background::default(),
+        commit_rates: Vec::new(),
+        locks: Vec::new(),
+        snapshots_per_statement: 2,
+        snapshots_per_connect: None,
+        fork_cpu_ns: 500_000,
+        session_cpu_ns: 1_500_000,
+        cpu_cost_source: "assumed, not measured: give --fork-cpu and --session-cpu, or run the chapter, which takes them from its server run".to_owned(),
+        inject_hold_ns: 0,
+    }
+}
+
+/// The server's settings where nothing else is asked for.
+pub(super) fn default_server() -> ServerConfig {
+    ServerConfig {
+        server: "auto".to_owned(),
+        sources: Vec::new(),
+        transports: vec![Transport::default()],
+        page_sizes: vec![PageSize::default()],
+        page_size_if_granted: false,
+        auths: vec![Auth::default()],
+        tls: vec![Tls::default()],
+        shared_buffers: default_shared_buffers(),
+        scram_iterations: Vec::new(),
+        standing_states: vec![StandingState::default()],
+        log_connections: vec![LogConnections::default()],
+        combine: Combine::default(),
+        query: Statement::Sql("SELECT 1".to_owned()),
+        disconnect: Disconnect::Wait,
+        protocol: Protocol::Simple,
+        pgbouncer: None,
+        own: OwnServer::default(),
+    }
+}
