@@ -11,6 +11,7 @@ use procbench::arm::Mode;
 use procbench::config::KeepAwakeChoice;
 use procbench::config::{Background, Config};
 use procbench::execute::execute;
+use procbench::experiment::analyse;
 use procbench::experiment::{self, Scale};
 use procbench::factor::ClientRate;
 use procbench::factor::Factor;
@@ -24,7 +25,7 @@ use procbench::record::{
     Block, ClockKind, Operation, Phase, Role, Run, SeriesHistogram, SeriesKey,
 };
 use procbench::report::{lock_drawing, lock_table, survival, table};
-use procbench::stats::{analyse, lock_levels, quoted_series};
+use procbench::stats::quoted_series;
 
 const MS: u64 = 1_000_000;
 const INJECTED_NS: u64 = 300_000;
@@ -48,7 +49,7 @@ fn config() -> Config {
     config.clients = 3;
     config.client_rate = ClientRate::Given(OfferedRate::PerSecond(300.0));
     config.pool_size = 2;
-    config.standing = vec![0, 200];
+    config.factors.standing = vec![0, 200];
     config.blocks = 1;
     config.visits = 1;
     config.duration_ns = 60 * MS;
@@ -187,7 +188,7 @@ fn counts_add_up_for_every_lock_and_arm() {
     let _alone = alone();
     for &lock in LockKind::ALL {
         let mut config = config();
-        config.model.as_mut().unwrap().locks = vec![lock.into()];
+        config.factors.lock = vec![lock.into()];
         let run = run(&config);
         // Every arm and the twin, at both numbers of standing connections.
         assert_eq!(run.blocks.len(), 2 * (Arm::all_in(Mode::Model).len() + 1));
@@ -207,7 +208,7 @@ fn the_seed_fixes_the_order_and_what_is_scheduled() {
     let plan_and_schedule = |seed| {
         let mut config = config();
         config.seed = seed;
-        config.standing = vec![0, 10];
+        config.factors.standing = vec![0, 10];
         config.blocks = 2;
         config.duration_ns = 60 * MS;
         run(&config)
@@ -239,7 +240,7 @@ fn an_injected_hold_is_found_in_the_hold_and_in_the_readers_waits() {
     let run_with = |inject_hold_ns| {
         let mut config = config();
         config.arms = vec![Arm::Unpooled];
-        config.standing = vec![0];
+        config.factors.standing = vec![0];
         config.clients = 2;
         config.client_rate = ClientRate::Given(OfferedRate::Max);
         config.duration_ns = 400 * MS;
@@ -338,10 +339,10 @@ fn the_background_is_the_same_in_every_arm_and_adds_up() {
     for profile in PgProfile::ALL {
         let mut config = config();
         config.arms = vec![Arm::Quiet, Arm::Unpooled, Arm::Commit];
-        config.standing = vec![20];
+        config.factors.standing = vec![20];
         config.duration_ns = 200 * MS;
         let model = config.model.as_mut().unwrap();
-        model.profiles = vec![profile];
+        PROFILES
         model.background = background;
         // Whether the locks' counters are what the operations must have taken, the bench checks itself.
         let run = run(&config);
@@ -410,10 +411,10 @@ fn several_locks_and_slot_orders_are_levels_of_one_run() {
     let _alone = alone();
     let mut config = config();
     config.arms = vec![Arm::KeptOpen, Arm::Unpooled];
-    config.standing = vec![20];
-    config.slot_orders = vec![SlotOrder::Front, SlotOrder::Behind];
+    config.factors.standing = vec![20];
+    config.factors.slot_order = vec![SlotOrder::Front, SlotOrder::Behind];
     let locks = [LockKind::Std, LockKind::Sharded];
-    config.model.as_mut().unwrap().locks = locks.map(LockChoice::from).to_vec();
+    config.factors.lock = locks.map(LockChoice::from).to_vec();
     let run = run(&config);
     let levels = run.levels();
     let names: Vec<_> = levels
@@ -455,12 +456,12 @@ fn the_experiment_on_locks_has_every_lock_in_its_table_sentences_and_figure() {
     config.visits = 1;
     config.duration_ns = 40 * MS;
     config.warmup_ns = 0;
-    config.standing = vec![20];
+    config.factors.standing = vec![20];
     // Enough that no block is without a transaction.
     config.client_rate = ClientRate::Given(OfferedRate::PerSecond(1_000.0));
     config.keep_awake = KeepAwakeChoice::Off;
     let run = run(&config);
-    let locks = &config.model.as_ref().unwrap().locks;
+    let locks = &config.factors.lock;
     assert_eq!(locks.len(), LockKind::ALL.len() + 1);
     // Three arms and the twin, twice each.
     assert_eq!(run.blocks.len(), locks.len() * 4 * 2);
@@ -480,13 +481,13 @@ fn the_experiment_on_locks_has_every_lock_in_its_table_sentences_and_figure() {
         }
     }
     let summary = analyse(&run);
-    let sentences = survival::sentences(&run, &summary);
+    let sentences = survival::sentences(&summary);
     assert_eq!(sentences.len(), 4);
-    let levels = lock_levels(&run, &summary);
-    let text = lock_table::lock_tables(&run, &summary);
-    for (lock, level) in locks.iter().zip(&levels) {
+    let text = lock_table::lock_tables(&summary);
+    for (lock, level) in locks.iter().zip(&summary.locks) {
         assert_eq!(level.lock, lock.to_string());
-        let added: u64 = level.counter("exclusive").unwrap();
+        let churn = summary.churn_under(level).unwrap();
+        let added = churn.counter("procarraylock.exclusive").unwrap();
         assert_eq!(added, 2 * level.writers_wait.samples);
         assert!(text.contains(&level.lock), "{text}");
         // Two short blocks let nothing be said about any lock.

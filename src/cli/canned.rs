@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::ValueEnum;
 
-use super::measure::{Measured, measure, output_dir, print_run, print_tables};
 use super::factor_options::{FactorOptions, OfBoth};
+use super::measure::{Measured, measure, output_dir, print_run, print_tables};
 use super::options::{LoadOptions, ModelOptions, OutputOptions, StdoutFormat};
 use super::outcome::{CommandError, Outcome};
 use super::print;
@@ -145,7 +145,10 @@ pub(super) fn carry_out(
     let planned = order.planned(given)?;
     let (dir, _) = output_dir(output, order.name)?;
     let cancel = Cancel::on_signals().context("cannot handle signals")?;
-    crate::console::tell(&format!("procbench: planned time: about {}", in_words(planned)));
+    crate::console::tell(&format!(
+        "procbench: planned time: about {}",
+        in_words(planned)
+    ));
     let mut outcome = Outcome::Done;
     for experiment in order.experiments {
         if cancel.is_cancelled() {

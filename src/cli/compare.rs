@@ -54,7 +54,7 @@ impl CompareCommand {
         let written = drawings::draw_comparison(&items, &self.out, &redraw).context("drawing")?;
         let all_rows: Vec<_> = items
             .iter()
-            .flat_map(|(run, s)| rows::summary_rows(run, s))
+            .flat_map(|(_, s)| rows::summary_rows(s))
             .collect();
         match self.format {
             StdoutFormat::Text => {

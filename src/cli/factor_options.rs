@@ -133,7 +133,8 @@ impl<M: Modes> FactorOptions<M> {
         }
         if let Some(model) = &mut config.model {
             let background = &mut model.background;
-            if self.is_given(Factor::CommitRate) && self.lists.commit_rate.iter().any(|r| r.0 > 0.0) {
+            if self.is_given(Factor::CommitRate) && self.lists.commit_rate.iter().any(|r| r.0 > 0.0)
+            {
                 background.committers = background.committers.max(1);
             }
             if let [rate] = config.factors.commit_rate[..] {

@@ -283,11 +283,11 @@ pub fn print_run(measured: &Measured, format: StdoutFormat) -> Result<(), Comman
             }
         }
         StdoutFormat::Json => {
-            let json = serde_json::to_string_pretty(&rows::summary_rows(run, summary))
+            let json = serde_json::to_string_pretty(&rows::summary_rows(summary))
                 .context("cannot write JSON")?;
             print(&format!("{json}\n"));
         }
-        StdoutFormat::Csv => print(&rows::summary_csv(&rows::summary_rows(run, summary))),
+        StdoutFormat::Csv => print(&rows::summary_csv(&rows::summary_rows(summary))),
     }
     Ok(())
 }

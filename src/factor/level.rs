@@ -200,7 +200,7 @@ mod tests {
 
     fn with_lock(standing: u32, lock: &str) -> Factors {
         Factors {
-            lock: Some(lock.to_owned()),
+            lock: Some(lock.parse().unwrap()),
             ..Factors::standing(standing)
         }
     }
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn a_lock_that_comes_with_the_version_is_not_named() {
         let level = |pg: &str, lock: &str| Factors {
-            pg: Some(pg.to_owned()),
+            pg: Some(pg.parse().unwrap()),
             ..with_lock(500, lock)
         };
         let own = [level("15", "lwlock-17"), level("18", "lwlock-18")];

@@ -62,7 +62,8 @@ macro_rules! factors {
         }
     )+) => {
         /// A factor.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+        #[serde(rename_all = "snake_case")]
         pub enum Factor {
             /// Standing connections.
             Standing,

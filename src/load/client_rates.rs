@@ -28,7 +28,9 @@ impl Default for ClientRates {
 impl ClientRates {
     /// The rate that is offered at a level.
     pub fn at(&self, level: &Factors) -> OfferedRate {
-        level.client_rate.map_or(self.base, |rate| self.resolve(rate))
+        level
+            .client_rate
+            .map_or(self.base, |rate| self.resolve(rate))
     }
 
     /// A rate as it was asked for, in operations per second.

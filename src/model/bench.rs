@@ -11,8 +11,8 @@ use crate::load::cpu::{CpuReading, Watched};
 use crate::load::driver::{Bench, Failure};
 use crate::load::plan::{BlockSpec, Visit};
 use crate::load::{Cancel, ClientRates};
-use crate::procarray::{PageSize, PgProfile};
 use crate::procarray::faults::reading_cost_ns;
+use crate::procarray::{PageSize, PgProfile};
 use crate::record::{AbsentArm, AbsentLevel, Block, BlockCpu, Role, RoleTally, ServerProvenance};
 use crate::seed::derive_seed;
 
@@ -48,7 +48,12 @@ impl<'a> ModelBench<'a> {
             .model
             .clone()
             .ok_or_else(|| Failure::Fatal("the model's settings are missing".to_owned()))?;
-        let remarks = if config.factors.mapping.iter().any(|mapping| mapping.can_fault()) {
+        let remarks = if config
+            .factors
+            .mapping
+            .iter()
+            .any(|mapping| mapping.can_fault())
+        {
             vec![format!(
                 "page faults are counted by two calls of getrusage inside each hold of ProcArrayAdd and ProcArrayRemove, but for --mapping shared; they lengthen it by about {:.0} ns",
                 reading_cost_ns()
@@ -161,9 +166,7 @@ impl Bench for ModelBench<'_> {
         self.visit = None;
         let level = &visit.factors;
         self.model = self.asked_for.at(level);
-        self.profile = level
-            .profile()
-            .map_err(|e| Failure::Fatal(e.to_string()))?;
+        self.profile = level.profile().map_err(|e| Failure::Fatal(e.to_string()))?;
         let lock = level.lock.unwrap_or_default();
         let opener = Opener {
             config: self.config,

@@ -20,7 +20,7 @@ use crate::factor::{Factors, OfferedRate};
 use crate::load::driver::Failure;
 use crate::load::{Cancel, Schedule, Window, Worker};
 use crate::procarray::locks::{LockExtremes, LockVisitor, SharedExclusiveLock};
-use crate::procarray::{NoProbe, ProcArray, PgProfile, ProcArrayConfig, ProcArrayCounts};
+use crate::procarray::{NoProbe, PgProfile, ProcArray, ProcArrayConfig, ProcArrayCounts};
 use crate::record::{BlockRecord, Operation, Role};
 use crate::seed::derive_seed;
 

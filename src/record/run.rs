@@ -257,7 +257,7 @@ mod tests {
 
     fn with_lock(standing: u32, lock: &str) -> Factors {
         Factors {
-            lock: Some(lock.to_owned()),
+            lock: Some(lock.parse().unwrap()),
             ..Factors::standing(standing)
         }
     }
@@ -269,7 +269,7 @@ mod tests {
         for lock in locks {
             for block in &blocks {
                 let mut block = block.clone();
-                block.factors.lock = Some((*lock).to_owned());
+                block.factors.lock = Some(lock.parse().unwrap());
                 run.blocks.push(block);
             }
         }

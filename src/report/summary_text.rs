@@ -1,5 +1,7 @@
 //! What was found, in plain words: for the terminal and for SUMMARY.md.
 
+use std::collections::BTreeSet;
+
 use super::accounting::accounting_markdown;
 use super::cells::cell_table_markdown;
 use super::costs::cost_tables_markdown;
@@ -16,7 +18,7 @@ use super::table::level_pacing;
 use crate::arm::Arm;
 use crate::arm::Mode;
 use crate::experiment::Experiment;
-use crate::factor::Factor;
+use crate::factor::{Factor, Factors, in_common};
 use crate::procarray::MappingKind;
 use crate::record::{ClockKind, Run};
 use crate::stats::{Analysis, Severity, Statistic};
@@ -154,16 +156,25 @@ pub(super) fn certainty(item: &Summarized<'_>) -> Vec<String> {
         };
         lines.push(format!("{}: {text} ({who}).", place(run)));
     }
-    for absent in &run.absent_levels {
-        let line = format!(
-            "{}: levels with {} were absent: {}.",
-            place(run),
-            absent.factors.words(&[Factor::PageSize]).join(", "),
-            absent.reason
-        );
-        if !lines.contains(&line) {
-            lines.push(line);
-        }
+    let had: Vec<Factors> = summary.levels.iter().map(|l| l.factors.clone()).collect();
+    let reasons: BTreeSet<&str> = run
+        .absent_levels
+        .iter()
+        .map(|a| a.reason.as_str())
+        .collect();
+    for reason in reasons {
+        let absent = run.absent_levels.iter().filter(|a| a.reason == reason);
+        let absent: Vec<&Factors> = absent.map(|a| &a.factors).collect();
+        let common = in_common(&absent, &had);
+        let common: Vec<String> = common
+            .iter()
+            .map(|(f, v)| format!("{} {v}", f.title()))
+            .collect();
+        let which = match &common[..] {
+            [] => format!("{} levels", absent.len()),
+            words => format!("levels with {}", words.join(", ")),
+        };
+        lines.push(format!("{}: {which} were absent: {reason}.", place(run)));
     }
     for level in summary.levels.iter().filter(|_| summary.is_contrast()) {
         let pacing = level_pacing(level);
@@ -203,11 +214,9 @@ fn limits(items: &[Summarized<'_>]) -> Vec<String> {
                     [one] => format!("{one} is not an LWLock, "),
                     many => format!("{} are not LWLocks, ", many.join(", ")),
                 };
-                let faults = match run.config.model.as_ref().map(|m| &m.mappings[..]) {
-                    Some([MappingKind::Shared]) | None => {
-                        "share page tables (no page faults under the lock)"
-                    }
-                    Some(_) => "share page tables but where the mapping is fresh or forked",
+                let faults = match run.config.factors.mapping[..] {
+                    [MappingKind::Shared] => "share page tables (no page faults under the lock)",
+                    _ => "share page tables but where the mapping is fresh or forked",
                 };
                 lines.push(format!("Not PostgreSQL from the model: threads of one process stand for backends and {faults}, {lock}and what a fork costs is burnt as plain CPU."));
             }
@@ -237,7 +246,7 @@ fn one_of_each(summary: &Analysis) -> String {
 
 /// The run's locks that are not PostgreSQL's.
 fn other_locks(run: &Run) -> Vec<&'static str> {
-    let locks = run.config.model.iter().flat_map(|model| &model.locks);
+    let locks = run.config.factors.lock.iter();
     locks
         .map(|choice| choice.kind.name())
         .filter(|name| !name.starts_with("lwlock"))
@@ -257,7 +266,7 @@ pub(super) fn number_table(run: &Run, summary: &Analysis) -> String {
     let factors: String = summary
         .varying
         .iter()
-        .map(|f| format!("{} | ", f.name()))
+        .map(|f| format!("{} | ", f.title()))
         .collect();
     let rules = "---|".repeat(summary.varying.len());
     let mut out = format!(
@@ -354,7 +363,7 @@ pub(super) fn provenance(run: &Run) -> String {
             "- calibration at {} standing connections, closed loop: {}; clients ran at {}\n",
             c.standing,
             rates.join(", "),
-            match &run.config.client_rates[..] {
+            match &run.config.factors.client_rate[..] {
                 [] => format!(
                     "half of the weakest ({}), {}/s",
                     c.weakest, c.client_rate_per_second

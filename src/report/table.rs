@@ -200,7 +200,7 @@ pub fn comparison_table(items: &[(&Run, &Analysis)]) -> String {
     let runs: Vec<&Run> = items.iter().map(|i| i.0).collect();
     let (levels, named) = levels_side_by_side(&runs);
     let mut header = vec!["standing".to_owned()];
-    header.extend(named.iter().map(|f| f.name().to_owned()));
+    header.extend(named.iter().map(|f| f.title().to_owned()));
     header.extend(["arm".to_owned(), "statistic".to_owned()]);
     for (run, _) in items {
         header.push(format!("{} {}", run.mode, run.run_id));
@@ -289,7 +289,7 @@ pub fn between_runs(items: &[(&Run, &Analysis)]) -> String {
     let mut table = Table::new();
     let (levels, named) = levels_side_by_side(&[first, second]);
     let mut header = vec!["standing".to_owned()];
-    header.extend(named.iter().map(|f| f.name().to_owned()));
+    header.extend(named.iter().map(|f| f.title().to_owned()));
     header.extend(["arm", "statistic", "first", "second", "second minus first"].map(str::to_owned));
     table.set_header(header);
     let wanted = [

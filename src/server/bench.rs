@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::crew::CrewSpec;
 use super::fork_count::ForkCount;
-use super::levels::{Supply, named, spec_of};
+use super::levels::{Supply, spec_of};
 use super::load_thread::LoadThread;
 use super::own_tables;
 use super::provision::{
@@ -27,12 +27,13 @@ use crate::arm::Arm;
 use crate::clock::{Clock, MonotonicClock};
 use crate::config::{Config, ServerConfig, Statement};
 use crate::config::{ServerChoice, ServerUrl};
-use crate::factor::Factors;
 use crate::factor::OfferedRate;
+use crate::factor::{Factors, PgSource};
 use crate::load::cpu::Watched;
 use crate::load::driver::{Bench, Failure};
 use crate::load::plan::{BlockSpec, Visit};
 use crate::load::{Cancel, ClientRates};
+use crate::procarray::PageSize;
 use crate::record::ConnectionCost;
 use crate::record::{
     AbsentArm, AbsentLevel, Between, Block, PoolMode, Role, ServerProvenance, ServerSource,
@@ -132,8 +133,7 @@ impl<'a> ServerBench<'a> {
     /// `max_connections` of a server with so many standing connections.
     fn max_connections(&self, standing: u32) -> u32 {
         // Exactly what is needed: with free slots to spare, placeholders could not decide where churn lands.
-        self.config.persistent_connections(&self.arms) + standing
-            + self.churn_slots()
+        self.config.persistent_connections(&self.arms) + standing + self.churn_slots()
     }
 
     fn start_server(&mut self, level: &Factors) -> Result<RunningServer, Failure> {
@@ -161,8 +161,7 @@ impl<'a> ServerBench<'a> {
                 (self.say)(&format!("procbench: {}", server.chosen_because()));
                 let first = SameServer::of(&server);
                 self.first.insert(level.pg.clone(), first);
-                self.sources
-                    .push(server_source(&server, level.pg.as_ref()));
+                self.sources.push(server_source(&server, level.pg.as_ref()));
             }
             Some(first) => first
                 .check(server.server_version())
@@ -513,10 +512,15 @@ impl Bench for ServerBench<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arm::Mode;
+    use crate::experiment::Scale;
 
     #[test]
     fn only_arms_that_take_part_hold_connections() {
-        let held = |arms: &[Arm]| persistent_connections(arms, 4, 20, 7);
+        let mut config =
+            (crate::experiment::find("churn-tail").unwrap().config)(Mode::Server, Scale::Full);
+        (config.readers, config.clients, config.pool_size) = (4, 20, 7);
+        let held = |arms: &[Arm]| config.persistent_connections(arms);
         assert_eq!(held(&[Arm::Quiet, Arm::Unpooled, Arm::ForkOnly]), 4);
         assert_eq!(held(&[Arm::KeptOpen, Arm::Unpooled]), 24);
         assert_eq!(held(&[Arm::Pool]), 11);

@@ -7,7 +7,6 @@ use crate::config::{Config, ServerChoice};
 use crate::factor::{
     FIRST_WITH_ITERATIONS, FIRST_WITH_SETUP_DURATIONS, Factors, LogConnections, PgSource,
 };
-use crate::load::driver::Failure;
 use crate::procarray::PageSize;
 use crate::procfs;
 use crate::record::AbsentLevel;

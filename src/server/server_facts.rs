@@ -11,7 +11,7 @@ use super::connect::Target;
 use super::provision::{Endpoint, RunningPgBouncer, RunningServer, ServerKind};
 use super::session::{Session, describe};
 use crate::config::EndpointHost;
-use crate::config::ServerConfig;
+use crate::factor::{FactorLists, PgSource};
 use crate::procfs;
 use crate::record::{ServerProvenance, ServerSource};
 

@@ -32,7 +32,7 @@ pub use contrast::{Contrast, ERROR_RATE, Estimate};
 pub use cpu_cost::{CpuPerTransaction, CpuSum};
 pub use finding::{Finding, Outcome, Statement, Value};
 pub use guard::{Guard, Severity};
-pub use guards::quoted_series;
+pub use guards::{findings, quoted_series};
 pub use level::{Effect, LevelSummary};
 pub use lock_level::{LockLevel, READERS_WAIT, SeriesTail, WRITERS_WAIT};
 pub use paired_ratio::PairedRatio;

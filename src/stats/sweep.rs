@@ -10,7 +10,7 @@ use super::rounds::Rounds;
 use super::statistic::Statistic;
 use super::unit::Unit;
 use crate::arm::Arm;
-use crate::factor::{Factor, Factors};
+use crate::factor::{ClientRate, Factor, Factors};
 use crate::record::{Block, CpuGroup, Run, SeriesHistogram, SeriesKey};
 use crate::seed::derive_seed;
 
@@ -61,13 +61,11 @@ impl Along {
     pub fn at(self, level: &Factors) -> Option<f64> {
         match self {
             Along::Standing => Some(f64::from(level.standing)),
-            Along::CommitRate => level.commit_rate.as_deref()?.parse().ok(),
-            Along::ClientRate => level
-                .client_rate
-                .as_deref()?
-                .strip_suffix('%')?
-                .parse()
-                .ok(),
+            Along::CommitRate => level.commit_rate.map(|rate| rate.0),
+            Along::ClientRate => match level.client_rate? {
+                ClientRate::Share(share) => Some(share * 100.0),
+                ClientRate::Auto | ClientRate::Given(_) => None,
+            },
         }
     }
 
@@ -451,7 +449,7 @@ mod tests {
                 "50%"
             };
             block.factors.standing = 0;
-            block.factors.client_rate = Some(rate.into());
+            block.factors.client_rate = Some(rate.parse().unwrap());
         }
         let group = CpuGroup::Backends;
         let sweep = Sweep {
@@ -479,8 +477,8 @@ mod tests {
         let mut run = sample_run(8);
         for block in &mut run.blocks {
             let pg = if block.round % 2 == 0 { "13" } else { "15" };
-            block.factors.pg = Some(pg.into());
-            block.factors.commit_rate = Some("100".into());
+            block.factors.pg = Some(pg.parse().unwrap());
+            block.factors.commit_rate = Some("100".parse().unwrap());
         }
         assert_eq!(lines(&run, SWEEP).len(), 2);
         let along = Sweep {

@@ -78,7 +78,7 @@ fn every_arm(change: impl FnOnce(&mut ServerConfig)) {
         config.arms.retain(|arm| !arm.needs_pgbouncer());
     }
     let arms = config.arms.clone();
-    config.standing = vec![5];
+    config.factors.standing = vec![5];
     config.duration_ns = 300 * MS;
     let transport = config.server.as_ref().unwrap().transports[0].to_string();
     let run = run_server(&config, &request(ServerChoice::Local));

@@ -1,7 +1,7 @@
 //! What a provisioned server must be like.
 
 use super::authentication;
-use crate::factor::{Auth, PgSource, Tls, Transport, SharedBuffers};
+use crate::factor::{Auth, PgSource, SharedBuffers, Tls, Transport};
 use crate::procarray::PageSize;
 
 /// Settings that vary; everything else is in `docker/postgresql.conf`.
