@@ -11,6 +11,7 @@ use procbench::arm::Mode;
 use procbench::config::KeepAwakeChoice;
 use procbench::config::{Background, Config};
 use procbench::execute::execute;
+use procbench::experiment::analyse;
 use procbench::experiment::{self, Scale};
 use procbench::factor::ClientRate;
 use procbench::factor::Factor;
@@ -24,7 +25,7 @@ use procbench::record::{
     Block, ClockKind, Operation, Phase, Role, Run, SeriesHistogram, SeriesKey,
 };
 use procbench::report::{lock_drawing, lock_table, survival, table};
-use procbench::stats::{analyse, lock_levels, quoted_series};
+use procbench::stats::quoted_series;
 
 const MS: u64 = 1_000_000;
 const INJECTED_NS: u64 = 300_000;
@@ -480,13 +481,13 @@ fn the_experiment_on_locks_has_every_lock_in_its_table_sentences_and_figure() {
         }
     }
     let summary = analyse(&run);
-    let sentences = survival::sentences(&run, &summary);
+    let sentences = survival::sentences(&summary);
     assert_eq!(sentences.len(), 4);
-    let levels = lock_levels(&run, &summary);
-    let text = lock_table::lock_tables(&run, &summary);
-    for (lock, level) in locks.iter().zip(&levels) {
+    let text = lock_table::lock_tables(&summary);
+    for (lock, level) in locks.iter().zip(&summary.locks) {
         assert_eq!(level.lock, lock.to_string());
-        let added: u64 = level.counter("exclusive").unwrap();
+        let churn = summary.churn_under(level).unwrap();
+        let added = churn.counter("procarraylock.exclusive").unwrap();
         assert_eq!(added, 2 * level.writers_wait.samples);
         assert!(text.contains(&level.lock), "{text}");
         // Two short blocks let nothing be said about any lock.

@@ -112,7 +112,6 @@ fn series_tail(run: &Run, blocks: &[&Block], key: SeriesKey) -> SeriesTail {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::stats::{Answer, analyse};
     use crate::testing::{run_under_locks, sample_run};
 

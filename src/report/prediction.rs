@@ -1,0 +1,55 @@
+//! A prediction held against a run, in words.
+
+use super::quantity::quantity;
+use crate::stats::{Analysis, Outcome, Statement, Unit, Value};
+
+/// The outcome first, then a line for each part with its numbers; none for a free run.
+pub fn sentences(analysis: &Analysis) -> Vec<String> {
+    let Some(finding) = &analysis.finding else {
+        return Vec::new();
+    };
+    let whole = finding.outcome.map(|outcome| match outcome {
+        Outcome::Stands => "The prediction stands.",
+        Outcome::PartlyRefuted => "The prediction is refuted in part.",
+        Outcome::Refuted => "The prediction is refuted.",
+        Outcome::CannotTell => "The prediction cannot be judged by this run.",
+    });
+    let whole = whole.map(str::to_owned).into_iter();
+    whole
+        .chain(finding.statements.iter().map(sentence))
+        .collect()
+}
+
+fn sentence(statement: &Statement) -> String {
+    let mut line = statement.claim.clone();
+    let because = statement.because.as_deref();
+    let outcome = statement.outcome.map(|outcome| match outcome {
+        Outcome::Stands => "shown",
+        Outcome::Refuted | Outcome::PartlyRefuted => "not shown",
+        Outcome::CannotTell => "cannot be told",
+    });
+    for part in outcome.into_iter().chain(because) {
+        line += &format!(": {part}");
+    }
+    let values: Vec<String> = statement.values.iter().map(value).collect();
+    if !values.is_empty() {
+        line += &format!(" ({})", values.join("; "));
+    }
+    line + "."
+}
+
+/// `PostgreSQL 15 +212 us [+205 us, +220 us] per 1,000 standing connections`.
+fn value(value: &Value) -> String {
+    let e = value.estimate;
+    let words = |number| quantity(number, value.unit);
+    let mut text = format!("{} {}", value.of, words(e.value_ns))
+        .trim()
+        .to_owned();
+    if e.low_ns < e.high_ns {
+        text += &format!(" [{}, {}]", words(e.low_ns), words(e.high_ns));
+    }
+    if value.unit == Unit::NsPerConnection {
+        text += " per 1,000 standing connections";
+    }
+    text
+}
