@@ -12,13 +12,13 @@ use anyhow::{Context, anyhow};
 use procbench::arm::Mode;
 use procbench::config::Config;
 use procbench::execute::{execute, run_id};
+use procbench::experiment::analyse;
 use procbench::experiment::{self, Experiment, Scale};
 use procbench::load::Cancel;
 use procbench::load::progress::Progress;
 use procbench::model::ModelBench;
 use procbench::record::{write_atomically, write_run};
 use procbench::report::{drawings, findings, summary_text, table};
-use procbench::stats::analyse;
 
 /// What is measured.
 const EXPERIMENT: &str = "churn-tail";

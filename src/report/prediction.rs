@@ -24,8 +24,8 @@ fn sentence(statement: &Statement) -> String {
     let mut line = statement.claim.clone();
     let because = statement.because.as_deref();
     let outcome = statement.outcome.map(|outcome| match outcome {
-        Outcome::Stands => "yes",
-        Outcome::Refuted | Outcome::PartlyRefuted => "no, or not shown",
+        Outcome::Stands => "shown",
+        Outcome::Refuted | Outcome::PartlyRefuted => "not shown",
         Outcome::CannotTell => "cannot be told",
     });
     for part in outcome.into_iter().chain(because) {

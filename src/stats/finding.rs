@@ -121,16 +121,18 @@ impl Statement {
         second: Estimate,
         open: Outcome,
     ) -> Self {
-        Statement::judged(
-            claim,
-            if first.low_ns > second.high_ns {
-                Outcome::Stands
-            } else if first.high_ns < second.low_ns {
-                Outcome::Refuted
-            } else {
-                open
-            },
-        )
+        let outcome = if first.low_ns > second.high_ns {
+            Outcome::Stands
+        } else if first.high_ns < second.low_ns {
+            Outcome::Refuted
+        } else {
+            open
+        };
+        let statement = Statement::judged(claim, outcome);
+        if outcome == Outcome::CannotTell {
+            return statement.because("the intervals meet");
+        }
+        statement
     }
 
     /// With the reason.

@@ -33,7 +33,7 @@ pub use cpu_cost::{CpuPerTransaction, CpuSum};
 pub use finding::{Finding, Outcome, Statement, Value};
 pub use guard::{Guard, Severity};
 pub use guards::{findings, quoted_series};
-pub use level::{Effect, LevelSummary};
+pub use level::{Effect, LevelSummary, paired_contrasts};
 pub use lock_level::{LockLevel, READERS_WAIT, SeriesTail, WRITERS_WAIT};
 pub use paired_ratio::PairedRatio;
 pub use phases::{Anatomy, ConnectionPhase, PhaseTimes, SetupAccount};

@@ -3,11 +3,12 @@
 use procbench::arm::Arm;
 use procbench::arm::Mode;
 use procbench::config::ServerChoice;
+use procbench::experiment::analyse;
 use procbench::record::CpuGroup::{Backends, Burner, Postmaster};
 use procbench::record::{Block, ErrorClass, Role, Run};
 use procbench::server::provision::RunningServer;
 use procbench::server::{Session, Target};
-use procbench::stats::{Guard, analyse, cpu_per_transaction};
+use procbench::stats::Guard;
 
 use crate::support::{MS, by_url, config, local_server, measure, request, run_server, server_turn};
 
@@ -59,8 +60,12 @@ fn cpu_burn_uses_what_a_connection_costs_the_server() {
     let summary = analyse(&run);
     let level = &summary.levels[0];
     let cost = |arm| {
-        let contender = level.contender(arm, false).unwrap();
-        cpu_per_transaction(level, contender).unwrap()
+        level
+            .contender(arm, false)
+            .unwrap()
+            .cpu_cost
+            .as_ref()
+            .unwrap()
     };
     let unpooled = cost(Arm::Unpooled);
     let server = unpooled.ns[&Postmaster] + unpooled.ns[&Backends];
