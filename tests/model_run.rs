@@ -16,6 +16,7 @@ use procbench::experiment::{self, Scale};
 use procbench::factor::ClientRate;
 use procbench::factor::Factor;
 use procbench::factor::OfferedRate;
+use procbench::factor::PgSource;
 use procbench::load::Cancel;
 use procbench::load::progress::Progress;
 use procbench::model::ModelBench;
@@ -150,10 +151,11 @@ fn check_counts(config: &Config, block: &Block) {
 
     let model = config.model.as_ref().unwrap();
     let statement = u64::from(model.snapshots_per_statement);
+    let connect_snapshots = block.factors.profile().unwrap().snapshots_per_connect();
     let (joins, commits) = (of(&[Arm::Unpooled, Arm::FailedLogin]), of(&[Arm::Commit]));
     let by_clients = match block.arm {
         Arm::Quiet | Arm::ForkOnly | Arm::CpuBurn => 0,
-        Arm::Unpooled => transactions * (u64::from(model.connect_snapshots()) + statement),
+        Arm::Unpooled => transactions * (u64::from(connect_snapshots) + statement),
         Arm::FailedLogin => 2 * transactions,
         Arm::Vacuum => 6 * transactions,
         _ => transactions * statement,
@@ -193,10 +195,7 @@ fn counts_add_up_for_every_lock_and_arm() {
         // Every arm and the twin, at both numbers of standing connections.
         assert_eq!(run.blocks.len(), 2 * (Arm::all_in(Mode::Model).len() + 1));
         for block in &run.blocks {
-            assert_eq!(
-                block.factors.lock.as_deref(),
-                Some(lock.to_string().as_str())
-            );
+            assert_eq!(block.factors.lock, Some(lock.into()));
             check_counts(&config, block);
         }
     }
@@ -341,9 +340,8 @@ fn the_background_is_the_same_in_every_arm_and_adds_up() {
         config.arms = vec![Arm::Quiet, Arm::Unpooled, Arm::Commit];
         config.factors.standing = vec![20];
         config.duration_ns = 200 * MS;
-        let model = config.model.as_mut().unwrap();
-        PROFILES
-        model.background = background;
+        config.factors.pg = vec![PgSource::Major(profile.major())];
+        config.model.as_mut().unwrap().background = background;
         // Whether the locks' counters are what the operations must have taken, the bench checks itself.
         let run = run(&config);
         for block in &run.blocks {
@@ -419,7 +417,7 @@ fn several_locks_and_slot_orders_are_levels_of_one_run() {
     let levels = run.levels();
     let names: Vec<_> = levels
         .iter()
-        .map(|l| (l.slot_order.as_deref().unwrap(), l.lock.as_deref().unwrap()))
+        .map(|l| (l.slot_order.unwrap().name(), l.lock.unwrap().kind.name()))
         .collect();
     assert_eq!(
         names,
@@ -466,12 +464,7 @@ fn the_experiment_on_locks_has_every_lock_in_its_table_sentences_and_figure() {
     // Three arms and the twin, twice each.
     assert_eq!(run.blocks.len(), locks.len() * 4 * 2);
     for block in &run.blocks {
-        let reuse_check = block
-            .factors
-            .lock
-            .as_ref()
-            .unwrap()
-            .ends_with("+reuse-check");
+        let reuse_check = block.factors.lock.unwrap().reuse_check;
         let joined = &block.series.get(&ADD_HOLD);
         if let Some(hold) = joined.filter(|h| !h.is_empty()) {
             assert!(hold.buckets()[0].0 >= config.model.as_ref().unwrap().inject_hold_ns);

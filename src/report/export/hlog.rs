@@ -141,6 +141,8 @@ mod tests {
     use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
     use super::*;
+    use crate::experiment::analyse;
+    use crate::testing::sample_run;
 
     fn histogram(seed: u64) -> Histogram<u64> {
         let mut histogram = Histogram::new_with_bounds(1, 3_600_000_000_000, 3).unwrap();
