@@ -166,6 +166,7 @@ mod tests {
             (experiment::find("churn-tail").unwrap().config)(Mode::Server, Scale::Quick);
         gentle(&mut config, false);
         config.server.as_mut().unwrap().server = url.to_owned();
+        ServerConfig::take_as_is(&mut config.factors);
         config
     }
 

@@ -341,9 +341,17 @@ mod tests {
 
     #[test]
     fn what_is_injected_left_out_or_goes_on_beside_must_be_the_same() {
-        let model =
-            |change: fn(&mut ModelConfig)| reason(|b| change(b.config.model.as_mut().unwrap()));
-        assert!(model(|m| m.inject_hold_ns = 1).contains("different model.inject_hold_ns: 0 in"));
+        let model = |change: fn(&mut ModelConfig)| {
+            let mut a = crate::testing::run_under_locks(8, &[("std", 1)]);
+            a.run_id = "abc123".into();
+            let mut b = a.clone();
+            b.run_id = "other".into();
+            change(b.config.model.as_mut().unwrap());
+            check(&[&a, &b]).unwrap_err().to_string()
+        };
+        assert!(
+            model(|m| m.inject_hold_ns = 1).contains("different model.inject_hold_ns: 400000 in")
+        );
         assert!(model(|m| m.ablations.reuse = false).contains("different model.ablations.reuse"));
         assert!(model(|m| m.background.committers = 3).contains("model.background.committers"));
     }
