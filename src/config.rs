@@ -51,7 +51,7 @@ pub enum Protocol {
     /// The text each time (Query).
     #[default]
     Simple,
-    /// Prepared once a connection (Parse), then executed (Bind, Describe, Execute).
+    /// Prepared once per connection (Parse), then executed (Bind, Describe, Execute).
     Prepared,
 }
 
@@ -151,11 +151,11 @@ pub struct Config {
     /// versions.
     #[serde(rename = "slot_order", deserialize_with = "one_or_many")]
     pub slot_orders: Vec<SlotOrder>,
-    /// Measured time an arm at each level, over all its blocks, in ns.
+    /// Measured time per arm at each level, over all its blocks, in ns.
     pub duration_ns: u64,
     /// Warm-up of each block, in ns.
     pub warmup_ns: u64,
-    /// Blocks an arm at each level.
+    /// Blocks per arm at each level.
     pub blocks: u32,
     /// Fresh starts at each level.
     pub visits: u32,
@@ -306,7 +306,7 @@ impl Config {
         }
         if self.block_ns() < 1_000_000 {
             return fail(format!(
-                "--duration over {} blocks leaves less than 1 ms a block: give more time or fewer blocks",
+                "--duration over {} blocks leaves less than 1 ms per block: give more time or fewer blocks",
                 self.blocks
             ));
         }

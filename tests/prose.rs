@@ -51,7 +51,6 @@ const BANNED: &[(&str, &str)] = &[
     ("ms a connection", "ms per connection"),
     ("blocks an arm", "blocks per arm"),
     ("time an arm", "time per arm"),
-    ("connections an arm", "connections per arm"),
     ("connections a block", "connections per block"),
     ("snapshots a statement", "snapshots per statement"),
     ("CPU a connection", "CPU per connection"),

@@ -88,13 +88,13 @@ pub struct LoadOptions {
     /// Where churn finds its slots relative to the standing connections: front, behind or spread, with commas
     #[arg(long, value_delimiter = ',', value_name = "ORDER,...")]
     pub slot_order: Option<Vec<SlotOrder>>,
-    /// Measured time an arm and level (one combination of all lists), over all blocks (10s, 500ms)
+    /// Measured time per arm and level (one combination of all lists), over all blocks (10s, 500ms)
     #[arg(long, value_name = "TIME", value_parser = values::positive_duration, allow_hyphen_values = true)]
     pub duration: Option<Duration>,
     /// Warm-up of each block
     #[arg(long, value_name = "TIME", value_parser = values::duration, allow_hyphen_values = true)]
     pub warmup: Option<Duration>,
-    /// Blocks an arm and level
+    /// Blocks per arm and level
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub blocks: Option<u32>,
     /// Fresh server starts (or arrays) for each level
@@ -226,7 +226,7 @@ pub struct ModelOptions {
     /// Parallel workers started and ended per second
     #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     pub parallel_rate: Option<f64>,
-    /// Snapshots a statement takes
+    /// Snapshots per statement
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub snapshots: Option<u32>,
     /// CPU burnt for the fork of each connection (500us)

@@ -70,7 +70,7 @@ pub struct ModelConfig {
     /// empty for the version's own. One alone in files of earlier versions.
     #[serde(rename = "lock", deserialize_with = "one_or_many")]
     pub locks: Vec<LockChoice>,
-    /// Snapshots a statement takes (2 for a simple-protocol SELECT).
+    /// Snapshots per statement takes (2 for a simple-protocol SELECT).
     pub snapshots_per_statement: u32,
     /// Shared acquisitions of a connection before its first statement is over,
     /// beyond the statement's own; `None` for the version's own number
