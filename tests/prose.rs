@@ -253,6 +253,27 @@ fn documents_are_in_plain_words() {
 }
 
 #[test]
+fn documents_name_files_that_exist() {
+    let exists = |name: &str| root().join(name).exists() || root().join("src").join(name).exists();
+    let mut missing = Vec::new();
+    for file in documents() {
+        let text = fs::read_to_string(&file).unwrap();
+        for name in text.split('`').skip(1).step_by(2) {
+            let is_path = !name.contains(char::is_whitespace)
+                && (name.ends_with(".rs")
+                    || ["src/", "tests/", "docker/", "proofs/"]
+                        .iter()
+                        .any(|dir| name.starts_with(dir)));
+            // NAME stands for the reader's own.
+            if is_path && !name.contains("NAME") && !exists(name) {
+                missing.push(format!("{}: {name}", file.display()));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+#[test]
 fn comments_and_messages_are_in_plain_words() {
     let mut found = Vec::new();
     for file in files(&root().join("src"), "rs", true) {
