@@ -96,7 +96,7 @@ pub fn sample_config() -> Config {
     }
 }
 
-/// A run of the small configuration with `blocks` blocks an arm, whose
+/// A run of the small configuration with `blocks` blocks per arm, whose
 /// unpooled readers are three times slower.
 pub fn sample_run(blocks: u32) -> Run {
     let config = Config {
@@ -217,7 +217,7 @@ pub fn run_under_locks(blocks: u32, locks: &[(&str, u64)]) -> Run {
     run
 }
 
-/// `anatomy` with trust and with SCRAM: 8 blocks each of unpooled and of its twin, 50 connections a block.
+/// `anatomy` with trust and with SCRAM: 8 blocks each of unpooled and of its twin, 50 connections per block.
 /// With trust one connection in a block was asked for a password, with SCRAM all were.
 pub fn connecting_run() -> Run {
     let mut run = sample_run(8);

@@ -13,9 +13,9 @@ use crate::factor::OfferedRate;
 pub const GENTLE_CLIENT_RATE: f64 = 20.0;
 /// Statements per second of the one reader where no rate is given.
 const GENTLE_READER_RATE: f64 = 50.0;
-/// Clients where no number is given. At 20 transactions a second each is idle most of the time.
+/// Clients where no number is given. At 20 transactions per second each is idle most of the time.
 const GENTLE_CLIENTS: u32 = 2;
-/// 50 statements a second for 9 s: p90 has 45 samples above it, p99 four. Only the former can be quoted.
+/// 50 statements per second for 9 s: p90 has 45 samples above it, p99 four. Only the former can be quoted.
 const GENTLE_PERCENTILE: f64 = 90.0;
 
 /// The hard cap for a server that is not on this machine: transactions and statements per second,

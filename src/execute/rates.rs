@@ -12,7 +12,7 @@ use crate::load::progress::Progress;
 use crate::load::{Cancel, ClientRates};
 use crate::record::{AbsentLevel, Calibration, RunHead};
 
-/// Time of the closed loops that find the clients' rate, roughly.
+/// Rough time of the closed loops that find the clients' rate.
 pub(super) fn calibration_time(config: &Config) -> Duration {
     let arm_ms = match config.mode {
         Mode::Server => 750,
@@ -61,7 +61,7 @@ pub(super) fn rates_in_words(config: &Config, rates: ClientRates) -> String {
         .join(", ")
 }
 
-/// What the closed loops showed.
+/// Results of the closed loops.
 #[derive(Default)]
 struct Sustained {
     /// What each arm sustains, per second, at the level where it sustains least.
@@ -96,7 +96,7 @@ fn sustained(
                     let known = least.entry(arm).or_insert(rate);
                     *known = rate.min(*known);
                 }
-                // An arm that cannot be had shows up again, and is named, in the run.
+                // An arm that is not available shows up again, and is named, in the run.
                 Err(Failure::ArmLost(_)) => {}
                 Err(failure) => {
                     outcome = Err(failure);
@@ -187,7 +187,7 @@ pub(super) fn settle_rates(
         .map(|(arm, rate)| (*arm, *rate));
     let Some((weakest, least)) = weakest else {
         return Err(Failure::Fatal(
-            "calibration: no arm did a single transaction".to_owned(),
+            "calibration: no arm completed a transaction".to_owned(),
         ));
     };
     let mut rates = ClientRates {

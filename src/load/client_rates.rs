@@ -10,7 +10,7 @@ const AUTO_SHARE: f64 = 0.5;
 /// The clients' rates of a run, once they are known.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ClientRates {
-    /// Where a level names none.
+    /// The rate of levels that name none.
     pub base: OfferedRate,
     /// What the weakest arm sustains in a closed loop, per second, if that was measured.
     pub least_sustained: Option<f64>,

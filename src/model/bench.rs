@@ -1,4 +1,4 @@
-//! The model's bench: a fresh array for each visit, threads for each block.
+//! The model's bench: a fresh array for each start, threads for each block.
 
 use super::accounting::LockRules;
 use super::counters::counters;
@@ -26,7 +26,7 @@ const LOOK_ONE_IN: u32 = 16;
 pub struct ModelBench<'a> {
     config: &'a Config,
     asked_for: ModelConfig,
-    /// As [`ModelBench::asked_for`], at the level of the open visit.
+    /// As [`ModelBench::asked_for`], at the level of the open start.
     model: ModelConfig,
     /// The version at that level.
     profile: PgProfile,
@@ -107,7 +107,7 @@ impl<'a> ModelBench<'a> {
         let visit = self
             .visit
             .as_mut()
-            .ok_or_else(|| Failure::Fatal("no visit is open".to_owned()))?;
+            .ok_or_else(|| Failure::Fatal("no start is open".to_owned()))?;
         let before = CpuReading::take(Watched::default(), None);
         let measured = visit.measure(BlockOrder {
             config: self.config.clone(),

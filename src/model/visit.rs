@@ -1,4 +1,4 @@
-//! One visit's array, and one block of its roles on threads; generic over the lock.
+//! One start's array, and one block of its roles on threads; generic over the lock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,12 +57,12 @@ pub(super) struct Measured {
     pub(super) extremes: LockExtremes,
 }
 
-/// A visit whose lock type is known inside only.
+/// A start whose lock type is known inside only.
 pub(super) trait AnyVisit {
     /// Carries out a block.
     ///
     /// # Errors
-    /// It cannot be ended: then the visit is of no use any more.
+    /// When it could not be ended: the start is then unusable.
     fn measure(&mut self, order: BlockOrder) -> Result<Measured, Failure>;
     /// What so many snapshots cost, in ns; 0 where there is no reader.
     fn statement_ns(&mut self, snapshots: u32) -> f64;
@@ -107,7 +107,7 @@ impl LockVisitor for Opener<'_> {
         })
         .map_err(|e| Failure::Fatal(e.to_string()))?;
         // As in server mode, the roles' own connections come first; so every
-        // arm of the visit has the same number of connections.
+        // arm of the start has the same number of connections.
         let too_small = || Failure::Fatal("the array has too few slots".to_owned());
         let open = |count: u32| -> Result<Vec<Backend>, Failure> {
             (0..count)

@@ -20,7 +20,7 @@ pub struct UnknownLock {
 
 /// Generic code that wants a concrete lock type: see [`LockKind::visit`].
 pub trait LockVisitor {
-    /// What the visit returns.
+    /// What it returns.
     type Output;
 
     /// Called once with the lock chosen at run time as a type, so that every
