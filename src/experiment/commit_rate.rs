@@ -1,7 +1,7 @@
 //! `commit-rate`: how transactions that complete spoil snapshot reuse.
 
 use super::defaults::{base, default_model, lengths};
-use super::{Experiment, Scale};
+use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::{Background, Config, ModelConfig};
 use crate::factor::OfferedRate;

@@ -1,10 +1,12 @@
 //! Which runs may be laid side by side, and why others may not.
 
+use std::collections::BTreeSet;
+
 use crate::arm::Arm;
 use crate::arm::Mode;
 use crate::factor::{Factor, Factors};
-use crate::record::{Run, levels_side_by_side};
-use crate::stats::quoted_series;
+use crate::record::{RunHead, levels_side_by_side};
+use crate::stats::Analysis;
 
 /// Why runs are not compared.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,22 +17,23 @@ pub struct Incomparable(String);
 ///
 /// # Errors
 /// The first reason found, in one line.
-pub fn check(runs: &[&Run]) -> Result<(), Incomparable> {
-    let Some((first, others)) = runs.split_first() else {
+pub fn check(analyses: &[&Analysis]) -> Result<(), Incomparable> {
+    let Some((first, others)) = analyses.split_first() else {
         return Ok(());
     };
-    for run in runs {
-        if run.blocks.is_empty() {
+    for analysis in analyses {
+        if analysis.blocks == 0 {
             return Err(Incomparable(format!(
                 "run {} has no measured block",
-                run.run_id
+                analysis.run.run_id
             )));
         }
     }
     others.iter().try_for_each(|other| pair(first, other))
 }
 
-fn pair(a: &Run, b: &Run) -> Result<(), Incomparable> {
+fn pair(first: &Analysis, second: &Analysis) -> Result<(), Incomparable> {
+    let (a, b) = (&first.run, &second.run);
     let differ = |what: &str, x: String, y: String| {
         Err(Incomparable(format!(
             "{what}: {x} in {}, {y} in {}",
@@ -47,13 +50,9 @@ fn pair(a: &Run, b: &Run) -> Result<(), Incomparable> {
             b.experiment.clone(),
         );
     }
-    let clock = |run: &Run| quoted_series(&run.blocks.iter().collect::<Vec<_>>()).clock;
-    if clock(a) != clock(b) {
-        return differ(
-            "different clocks",
-            clock(a).to_string(),
-            clock(b).to_string(),
-        );
+    let (x, y) = (first.clock(), second.clock());
+    if x != y {
+        return differ("different clocks", x.to_string(), y.to_string());
     }
     if a.config.reader_rate != b.config.reader_rate {
         return differ(
@@ -75,7 +74,7 @@ fn pair(a: &Run, b: &Run) -> Result<(), Incomparable> {
             );
         }
     }
-    let awake = |run: &Run| run.provenance.keep_awake.clone();
+    let awake = |run: &RunHead| run.provenance.keep_awake.clone();
     if a.mode == b.mode && awake(a) != awake(b) {
         return differ("cores were kept awake differently", awake(a), awake(b));
     }
@@ -86,18 +85,21 @@ fn pair(a: &Run, b: &Run) -> Result<(), Incomparable> {
             b.config.keep_awake.to_string(),
         );
     }
-    let machine = |run: &Run| {
+    let machine = |run: &RunHead| {
         let p = &run.provenance;
         format!("{}, {} cores, Linux {}", p.cpu_model, p.cores, p.kernel)
     };
     if machine(a) != machine(b) {
         return differ("different machines", machine(a), machine(b));
     }
-    if let Some((what, x, y)) = no_common_level(a, b) {
+    if let Some((what, x, y)) = no_common_level(first, second) {
         return differ(what, x, y);
     }
-    let arms = b.contenders();
-    if !a.contenders().iter().any(|c| arms.contains(c)) {
+    let contenders = |analysis: &Analysis| -> BTreeSet<(Arm, bool)> {
+        let all = analysis.levels.iter().flat_map(|l| &l.contenders);
+        all.map(|c| (c.arm, c.twin)).collect()
+    };
+    if contenders(first).is_disjoint(&contenders(second)) {
         return Err(Incomparable("they have no arm in common".to_owned()));
     }
     if a.mode == b.mode {
@@ -108,9 +110,9 @@ fn pair(a: &Run, b: &Run) -> Result<(), Incomparable> {
 
 /// What keeps every level of one from standing beside any of the other, with
 /// both sides' levels; `None` if some pair can be compared.
-fn no_common_level(a: &Run, b: &Run) -> Option<(&'static str, String, String)> {
-    let (keys, named) = levels_side_by_side(&[a, b]);
-    let (of_a, of_b) = (a.levels(), b.levels());
+fn no_common_level(a: &Analysis, b: &Analysis) -> Option<(&'static str, String, String)> {
+    let (of_a, of_b) = (a.level_factors(), b.level_factors());
+    let (keys, named) = levels_side_by_side(&[of_a.clone(), of_b.clone()]);
     let has =
         |levels: &[Factors], key: &Factors| levels.iter().any(|l| l.only(&named).agrees_with(key));
     if keys.iter().any(|key| has(&of_a, key) && has(&of_b, key)) {
@@ -133,7 +135,7 @@ fn no_common_level(a: &Run, b: &Run) -> Option<(&'static str, String, String)> {
 }
 
 /// Two runs in one mode may differ in declared factors only.
-fn same_mode(a: &Run, b: &Run) -> Result<(), Incomparable> {
+fn same_mode(a: &RunHead, b: &RunHead) -> Result<(), Incomparable> {
     let differ = |what: &str, x: String, y: String| {
         Err(Incomparable(format!(
             "{what}: {x} in {}, {y} in {}",
@@ -157,13 +159,13 @@ fn same_mode(a: &Run, b: &Run) -> Result<(), Incomparable> {
             format!("{:?}", y.arrivals),
         );
     }
-    let base = |run: &Run| {
+    let base = |run: &RunHead| {
         Arm::baseline(&run.config.arms).map_or_else(|| "none".to_owned(), |arm| arm.to_string())
     };
     if base(a) != base(b) {
         return differ("different baselines", base(a), base(b));
     }
-    let kind = |run: &Run| {
+    let kind = |run: &RunHead| {
         run.provenance
             .server
             .as_ref()
@@ -212,8 +214,9 @@ fn same_mode(a: &Run, b: &Run) -> Result<(), Incomparable> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::analyse;
     use crate::factor::OfferedRate;
-    use crate::record::SeriesKey;
+    use crate::record::{Run, SeriesKey};
     use crate::testing::sample_run;
 
     fn other() -> Run {
@@ -222,18 +225,22 @@ mod tests {
         run
     }
 
+    fn check(a: &Run, b: &Run) -> Result<(), Incomparable> {
+        super::check(&[&analyse(a), &analyse(b)])
+    }
+
     fn reason(change: impl Fn(&mut Run)) -> String {
         let (a, mut b) = (sample_run(8), other());
         change(&mut b);
-        check(&[&a, &b]).unwrap_err().to_string()
+        check(&a, &b).unwrap_err().to_string()
     }
 
     #[test]
     fn like_runs_are_comparable() {
-        assert_eq!(check(&[&sample_run(8), &other()]), Ok(()));
+        assert_eq!(check(&sample_run(8), &other()), Ok(()));
         let mut server = other();
         server.mode = Mode::Server;
-        assert_eq!(check(&[&sample_run(8), &server]), Ok(()));
+        assert_eq!(check(&sample_run(8), &server), Ok(()));
     }
 
     #[test]
@@ -267,9 +274,9 @@ mod tests {
         let (mut a, mut b) = (sample_run(8), other());
         lock(&mut a, ["std", "sharded"]);
         lock(&mut b, ["parking_lot"; 2]);
-        let levels = check(&[&a, &b]).unwrap_err().to_string();
+        let levels = check(&a, &b).unwrap_err().to_string();
         assert!(levels.contains("no common level: [0, lock"), "{levels}");
         lock(&mut b, ["parking_lot", "std"]);
-        assert_eq!(check(&[&a, &b]), Ok(()));
+        assert_eq!(check(&a, &b), Ok(()));
     }
 }

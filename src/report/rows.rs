@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::arm::Arm;
-use crate::record::{CpuGroup, Role, Run};
+use crate::record::{CpuGroup, Role};
 use crate::stats::Analysis;
 
 use super::export::csv_line;
@@ -96,10 +96,11 @@ pub struct SummaryRow {
 }
 
 /// Every statistic of a run.
-pub fn summary_rows(run: &Run, summary: &Analysis) -> Vec<SummaryRow> {
+pub fn summary_rows(analysis: &Analysis) -> Vec<SummaryRow> {
+    let run = &analysis.run;
     let mut rows = Vec::new();
     let base = Arm::baseline(&run.config.arms);
-    for level in &summary.levels {
+    for level in &analysis.levels {
         for contender in &level.contenders {
             let client = contender
                 .tallies
@@ -254,7 +255,7 @@ mod tests {
     #[test]
     fn every_field_has_its_column() {
         let run = sample_run(8);
-        let rows = summary_rows(&run, &analyse(&run));
+        let rows = summary_rows(&analyse(&run));
         // 2 levels, 4 contenders, mean and 4 percentiles.
         assert_eq!(rows.len(), 2 * 4 * 5);
         let value = serde_json::to_value(&rows[0]).unwrap();

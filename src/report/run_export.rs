@@ -72,28 +72,28 @@ pub struct ExportError(String);
 pub fn export(run: &Run, format: ExportFormat) -> Result<Vec<u8>, ExportError> {
     match format {
         ExportFormat::Json => {
-            let rows = summary_rows(run, &analyse(run));
+            let rows = summary_rows(&analyse(run));
             let mut json =
                 serde_json::to_vec_pretty(&rows).map_err(|e| ExportError(e.to_string()))?;
             json.push(b'\n');
             Ok(json)
         }
-        ExportFormat::Csv => Ok(summary_csv(&summary_rows(run, &analyse(run))).into_bytes()),
+        ExportFormat::Csv => Ok(summary_csv(&summary_rows(&analyse(run))).into_bytes()),
         ExportFormat::Hgrm => Ok(all_hgrm(run).into_bytes()),
         ExportFormat::Hlog => interval_log(run),
     }
 }
 
 /// Percentiles of every series of every arm, for spreadsheets.
-pub fn series_csv(summary: &Analysis) -> String {
+pub fn series_csv(analysis: &Analysis) -> String {
     let mut named = Vec::new();
-    for level in &summary.levels {
+    for level in &analysis.levels {
         for contender in &level.contenders {
             for (key, histogram) in &contender.merged {
                 named.push((
                     format!(
                         "{}/{}/{key}",
-                        level.factors.tag(&summary.varying),
+                        level.factors.tag(&analysis.varying),
                         contender.label()
                     ),
                     histogram,
@@ -106,15 +106,15 @@ pub fn series_csv(summary: &Analysis) -> String {
 
 fn all_hgrm(run: &Run) -> String {
     let mut out = String::new();
-    let summary = analyse(run);
-    for level in &summary.levels {
+    let analysis = analyse(run);
+    for level in &analysis.levels {
         for contender in &level.contenders {
             for (key, histogram) in &contender.merged {
                 out += &format!(
                     "# run {} {}, {}, {}, {key}, values in us, {} samples\n",
                     run.run_id,
                     run.mode,
-                    short_title(&level.factors, &summary.varying),
+                    short_title(&level.factors, &analysis.varying),
                     contender.label(),
                     histogram.len()
                 );
