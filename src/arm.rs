@@ -76,6 +76,18 @@ pub enum Needs {
     OwnServer(&'static str),
 }
 
+/// How an arm's curve is drawn, in every figure alike. Colours follow Okabe and Ito's palette for colour-blind
+/// readers; dash and weight repeat the distinction for a black-and-white print.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Look {
+    /// Red, green, blue.
+    pub colour: [u8; 3],
+    /// Line width in pixels.
+    pub weight: f64,
+    /// `stroke-dasharray` in pixels; empty is a solid line.
+    pub dash: &'static str,
+}
+
 /// What is known about an arm beside what it does.
 #[derive(Debug)]
 pub struct Descriptor {
@@ -91,44 +103,123 @@ pub struct Descriptor {
     pub connections: Connections,
     /// What it needs.
     pub needs: Needs,
+    /// How it is drawn.
+    pub look: Look,
 }
 
 const BOTH: &[Mode] = &[Mode::Model, Mode::Server];
 const SERVER: &[Mode] = &[Mode::Server];
 const TABLE: Needs = Needs::OwnServer("it needs a table of its own");
 
-const fn arm(
-    arm: Arm,
-    name: &'static str,
-    meaning: &'static str,
-    modes: &'static [Mode],
-    connections: Connections,
-    needs: Needs,
-) -> Descriptor {
-    Descriptor {
-        arm,
-        name,
-        meaning,
-        modes,
-        connections,
-        needs,
+const fn look(colour: [u8; 3], weight: f64, dash: &'static str) -> Look {
+    Look {
+        colour,
+        weight,
+        dash,
     }
 }
 
 /// Every arm, in the order of presentation.
-#[rustfmt::skip]
 pub static ARMS: [Descriptor; 11] = [
-    arm(Arm::Quiet, "quiet", "no client transactions", BOTH, Connections::None, Needs::Nothing),
-    arm(Arm::KeptOpen, "kept-open", "transactions on persistent direct connections", BOTH, Connections::Persistent, Needs::Nothing),
-    arm(Arm::Unpooled, "unpooled", "connect, transaction, disconnect, each time", BOTH, Connections::PerTransaction, Needs::Nothing),
-    arm(Arm::Pool, "pool", "transactions through an in-process pool", BOTH, Connections::Pool, Needs::Nothing),
-    arm(Arm::Pgbouncer, "pgbouncer", "as unpooled, but connecting to PgBouncer", SERVER, Connections::PgBouncerPool, Needs::PgBouncer),
-    arm(Arm::PgbouncerKept, "pgbouncer-kept", "transactions on persistent connections to PgBouncer", SERVER, Connections::PgBouncerPool, Needs::PgBouncer),
-    arm(Arm::ForkOnly, "fork-only", "connect, send nothing, close: a fork, no ProcArray", BOTH, Connections::PerTransaction, Needs::Nothing),
-    arm(Arm::FailedLogin, "failed-login", "logins of an unknown role: ProcArray, little else", BOTH, Connections::PerTransaction, Needs::Nothing),
-    arm(Arm::Vacuum, "vacuum", "VACUUM of an empty table: exclusive, no fork", BOTH, Connections::Persistent, TABLE),
-    arm(Arm::Commit, "commit", "small writes on persistent connections", BOTH, Connections::Persistent, TABLE),
-    arm(Arm::CpuBurn, "cpu-burn", "the CPU of a connection, no ProcArray", BOTH, Connections::None, Needs::OwnServer("it needs the CPU time of the server's processes")),
+    Descriptor {
+        arm: Arm::Quiet,
+        name: "quiet",
+        meaning: "no client transactions",
+        modes: BOTH,
+        connections: Connections::None,
+        needs: Needs::Nothing,
+        look: look([0x6e, 0x6e, 0x6e], 1.3, "1.5 2.5"),
+    },
+    Descriptor {
+        arm: Arm::KeptOpen,
+        name: "kept-open",
+        meaning: "transactions on persistent direct connections",
+        modes: BOTH,
+        connections: Connections::Persistent,
+        needs: Needs::Nothing,
+        look: look([0x00, 0x00, 0x00], 2.0, ""),
+    },
+    Descriptor {
+        arm: Arm::Unpooled,
+        name: "unpooled",
+        meaning: "connect, transaction, disconnect, each time",
+        modes: BOTH,
+        connections: Connections::PerTransaction,
+        needs: Needs::Nothing,
+        look: look([0xd5, 0x5e, 0x00], 2.6, ""),
+    },
+    Descriptor {
+        arm: Arm::Pool,
+        name: "pool",
+        meaning: "transactions through an in-process pool",
+        modes: BOTH,
+        connections: Connections::Pool,
+        needs: Needs::Nothing,
+        look: look([0x00, 0x87, 0x62], 1.8, "10 3.5"),
+    },
+    Descriptor {
+        arm: Arm::Pgbouncer,
+        name: "pgbouncer",
+        meaning: "as unpooled, but connecting to PgBouncer",
+        modes: SERVER,
+        connections: Connections::PgBouncerPool,
+        needs: Needs::PgBouncer,
+        look: look([0x00, 0x5a, 0x9c], 2.2, "6 2.5"),
+    },
+    Descriptor {
+        arm: Arm::PgbouncerKept,
+        name: "pgbouncer-kept",
+        meaning: "transactions on persistent connections to PgBouncer",
+        modes: SERVER,
+        connections: Connections::PgBouncerPool,
+        needs: Needs::PgBouncer,
+        look: look([0x2b, 0x8c, 0xc4], 1.6, "7 2.5 1.5 2.5"),
+    },
+    Descriptor {
+        arm: Arm::ForkOnly,
+        name: "fork-only",
+        meaning: "connect, send nothing, close: a fork, no ProcArray",
+        modes: BOTH,
+        connections: Connections::PerTransaction,
+        needs: Needs::Nothing,
+        look: look([0xb0, 0x7a, 0x00], 1.8, "3 2.5"),
+    },
+    Descriptor {
+        arm: Arm::FailedLogin,
+        name: "failed-login",
+        meaning: "logins of an unknown role: ProcArray, little else",
+        modes: BOTH,
+        connections: Connections::PerTransaction,
+        needs: Needs::Nothing,
+        look: look([0xa8, 0x4f, 0x80], 1.8, "10 2.5 3 2.5"),
+    },
+    Descriptor {
+        arm: Arm::Vacuum,
+        name: "vacuum",
+        meaning: "VACUUM of an empty table: exclusive, no fork",
+        modes: BOTH,
+        connections: Connections::Persistent,
+        needs: TABLE,
+        look: look([0x7a, 0x4f, 0x2a], 1.6, "8 2 1.5 2 1.5 2"),
+    },
+    Descriptor {
+        arm: Arm::Commit,
+        name: "commit",
+        meaning: "small writes on persistent connections",
+        modes: BOTH,
+        connections: Connections::Persistent,
+        needs: TABLE,
+        look: look([0x5a, 0x4a, 0x9e], 2.2, "1.5 2"),
+    },
+    Descriptor {
+        arm: Arm::CpuBurn,
+        name: "cpu-burn",
+        meaning: "the CPU of a connection, no ProcArray",
+        modes: BOTH,
+        connections: Connections::None,
+        needs: Needs::OwnServer("it needs the CPU time of the server's processes"),
+        look: look([0x5c, 0x66, 0x0a], 1.4, "14 4"),
+    },
 ];
 
 impl Arm {
@@ -212,6 +303,14 @@ mod tests {
             assert_eq!(arm.name().parse::<Arm>().unwrap(), arm);
             let json = serde_json::to_string(&arm).unwrap();
             assert_eq!(json, format!("\"{}\"", arm.name()));
+        }
+        // Told apart by colour, and by dash and weight in print.
+        for (i, a) in ARMS.iter().enumerate() {
+            for b in &ARMS[..i] {
+                assert_ne!(a.look.colour, b.look.colour, "{} and {}", a.name, b.name);
+                let lines = [a, b].map(|d| (d.look.weight, d.look.dash));
+                assert_ne!(lines[0], lines[1], "{} and {}", a.name, b.name);
+            }
         }
         assert!("keptopen".parse::<Arm>().unwrap_err().contains("kept-open"));
     }

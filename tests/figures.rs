@@ -8,14 +8,14 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use procbench::arm::{ARMS, Arm};
 use procbench::report::figure::{
-    ARM_ORDER, Bar, BarGroup, BarSegment, ContrastFigure, ContrastGroup, ContrastMark, ContrastRow,
-    CurvePoint, Figure, FigureError, NoiseFloor, PercentileCurve, PercentileFigure,
-    PercentilePanel, StackedBarFigure, TailColumn, TailFigure, TailMark, TailRow, write_figure,
+    Along, Curve, CurveFigure, CurveMarks, CurvePanel, CurvePoint, Figure, FigureError, NoiseBand,
+    Row, RowColumn, RowFigure, RowForm, RowGroup, RowMark, Signs, Stroke, Unit, write_figure,
 };
 use resvg::usvg;
 
-const ARMS: [(&str, f64, f64); 7] = [
+const SHAPES: [(&str, f64, f64); 7] = [
     ("quiet", 62e3, 1.0),
     ("kept-open", 70e3, 1.15),
     ("unpooled", 95e3, 2.0),
@@ -25,7 +25,7 @@ const ARMS: [(&str, f64, f64); 7] = [
     ("fork-only", 90e3, 1.8),
 ];
 
-fn curve(label: &str, median_ns: f64, tail: f64, last_nines: i32) -> PercentileCurve {
+fn curve(label: &str, median_ns: f64, tail: f64, last_nines: i32) -> Curve {
     let mut percentiles = vec![0.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 98.0, 99.0];
     for nines in 3..=last_nines {
         percentiles.push(100.0 - 5.0 * 10f64.powi(2 - nines));
@@ -38,43 +38,44 @@ fn curve(label: &str, median_ns: f64, tail: f64, last_nines: i32) -> PercentileC
             let value_ns = median_ns * (0.85 + 0.5 * nines.powf(1.6) * tail);
             let slack = 0.02 + 0.05 * nines;
             CurvePoint {
-                percentile,
-                value_ns,
-                low_ns: value_ns * (1.0 - slack),
-                high_ns: value_ns * (1.0 + slack),
+                at: percentile,
+                value: value_ns,
+                low: value_ns * (1.0 - slack),
+                high: value_ns * (1.0 + slack),
+                samples: 0,
+                struck: false,
             }
         })
         .collect();
-    PercentileCurve {
+    Curve {
         label: label.to_owned(),
-        arm_index: ARM_ORDER.iter().position(|arm| *arm == label).unwrap_or(0),
-        marked: false,
+        stroke: Stroke::of_arm(label.parse().unwrap_or(Arm::Quiet)),
+        marks: CurveMarks::None,
         points,
-        sample_count: 48_000 + label.len() as u64,
-        struck: None,
-        caution: None,
+        samples: 48_000 + label.len() as u64,
+        signs: Signs::default(),
     }
 }
 
-fn panel(title: &str, factor: f64, last_nines: i32) -> PercentilePanel {
-    let curves: Vec<PercentileCurve> = ARMS
+fn panel(title: &str, factor: f64, last_nines: i32) -> CurvePanel {
+    let curves: Vec<Curve> = SHAPES
         .iter()
         .map(|(arm, median, tail)| curve(arm, median * factor, tail * factor, last_nines))
         .collect();
     let floor: Vec<(f64, f64)> = curves[1]
         .points
         .iter()
-        .map(|p| (p.percentile, p.value_ns * (0.02 + p.percentile / 900.0)))
+        .map(|p| (p.at, p.value * (0.02 + p.at / 900.0)))
         .collect();
-    let noise_floor = Some(NoiseFloor::around(
+    let noise = Some(NoiseBand::around(
         "noise floor (A/A) around kept-open",
         &curves[1],
         &floor,
     ));
-    PercentilePanel {
+    CurvePanel {
         title: title.to_owned(),
         curves,
-        noise_floor,
+        noise,
     }
 }
 
@@ -86,42 +87,47 @@ fn footer() -> Vec<String> {
     ]
 }
 
-fn percentile_figure(panels: Vec<PercentilePanel>) -> PercentileFigure {
-    PercentileFigure {
+fn percentile_figure(panels: Vec<CurvePanel>) -> CurveFigure {
+    CurveFigure {
         title: "What connection churn does to running queries".to_owned(),
         subtitle: "Response time of paced SELECT 1 on persistent connections, while clients work in the way their label says. Compare unpooled with kept-open.".to_owned(),
         quantity: "response time".to_owned(),
+        unit: Unit::Time,
+        logarithmic: true,
+        caption: "percentile, spaced by 1/(1 − p)".to_owned(),
+        along: Along::Percentiles,
         interval: "95 % bootstrap interval over 10 blocks".to_owned(),
         panels,
+        notes: Vec::new(),
         footer: footer(),
     }
 }
 
-fn two_panels() -> PercentileFigure {
+fn two_panels() -> CurveFigure {
     let mut figure = percentile_figure(vec![
         panel("0 standing connections", 1.0, 3),
         panel("500 standing connections", 1.3, 3),
     ]);
-    figure.panels[1].curves[6].struck =
+    figure.panels[1].curves[6].signs.struck =
         Some("achieved rate 83 % of the offered rate, under 99 %".to_owned());
-    figure.panels[1].curves[2].caution = Some("server CPU saturated (97 % of 2 cores)".to_owned());
-    figure.panels[0].curves[4].caution = Some("client CPU saturated (95 %)".to_owned());
+    figure.panels[1].curves[2].signs.caution =
+        Some("server CPU saturated (97 % of 2 cores)".to_owned());
+    figure.panels[0].curves[4].signs.caution = Some("client CPU saturated (95 %)".to_owned());
     figure
 }
 
-fn mark(series: &str, value_ns: f64, low_ns: f64, high_ns: f64) -> ContrastMark {
-    ContrastMark {
+fn mark(series: &str, value_ns: f64, low_ns: f64, high_ns: f64) -> RowMark {
+    RowMark {
         series: series.to_owned(),
         value_ns,
         low_ns,
         high_ns,
-        struck: None,
-        caution: None,
+        signs: Signs::default(),
     }
 }
 
-fn contrast_figure() -> ContrastFigure {
-    let group = |title: &str, factor: f64| ContrastGroup {
+fn contrast_figure() -> RowFigure {
+    let group = |title: &str, factor: f64| RowGroup {
         title: title.to_owned(),
         rows: [
             ("quiet", -9e3, -40.0),
@@ -132,7 +138,7 @@ fn contrast_figure() -> ContrastFigure {
             ("fork-only", 301e3, 21.0),
         ]
         .iter()
-        .map(|(label, server, model)| ContrastRow {
+        .map(|(label, server, model)| Row {
             label: (*label).to_owned(),
             marks: [
                 ("server", server * factor, 6e3),
@@ -145,63 +151,75 @@ fn contrast_figure() -> ContrastFigure {
                 mark(series, *value, value - slack, value + slack)
             })
             .collect(),
+            samples: 0,
+            signs: Signs::default(),
         })
         .collect(),
-        noise_floor_ns: vec![("server".to_owned(), 8e3), ("model".to_owned(), 15.0)],
+        floors_ns: vec![("server".to_owned(), 8e3), ("model".to_owned(), 15.0)],
     };
-    let mut figure = ContrastFigure {
+    let mut figure = RowFigure {
         title: "Excess over kept-open, model and server".to_owned(),
         subtitle: "Difference of p99 response time to the same transactions on kept-open connections of the same mode. The modes have no common absolute scale.".to_owned(),
         quantity: "excess over kept-open at p99".to_owned(),
         interval: "95 % bootstrap interval over 10 blocks".to_owned(),
-        groups: vec![group("0 standing connections", 1.0), group("500 standing connections", 1.6)],
         footer: footer(),
+        ..RowFigure::one_column(
+            RowForm::Differences,
+            vec![group("0 standing connections", 1.0), group("500 standing connections", 1.6)],
+        )
     };
-    figure.groups[1].rows[5].marks[0].struck = Some("achieved rate 83 %, under 99 %".to_owned());
-    figure.groups[1].rows[1].marks[0].caution = Some("server CPU saturated".to_owned());
+    let groups = &mut figure.columns[0].groups;
+    groups[1].rows[5].marks[0].signs.struck = Some("achieved rate 83 %, under 99 %".to_owned());
+    groups[1].rows[1].marks[0].signs.caution = Some("server CPU saturated".to_owned());
     figure
 }
 
-fn bar_figure() -> StackedBarFigure {
+fn bar_figure() -> RowFigure {
     let bars = |factor: f64| {
-        ARMS.iter()
+        SHAPES
+            .iter()
             .skip(1)
-            .map(|(arm, _, tail)| Bar {
+            .map(|(arm, _, tail)| Row {
                 label: (*arm).to_owned(),
-                segments: [
+                marks: [
                     ("client", 60e3),
                     ("server", 1_400e3 * (tail - 1.0)),
                     ("pooler", if arm.starts_with("pgb") { 35e3 } else { 0.0 }),
                 ]
                 .iter()
-                .map(|(series, ns)| BarSegment {
-                    series: (*series).to_owned(),
-                    value_ns: ns * factor,
-                })
+                .map(|(series, ns)| RowMark::part(series, ns * factor))
                 .collect(),
-                struck: (*arm == "fork-only").then(|| "achieved rate 83 %".to_owned()),
-                caution: None,
+                samples: 0,
+                signs: Signs {
+                    struck: (*arm == "fork-only").then(|| "achieved rate 83 %".to_owned()),
+                    caution: None,
+                },
             })
             .collect()
     };
-    StackedBarFigure {
+    let group = |title: &str, factor| RowGroup {
+        title: title.to_owned(),
+        rows: bars(factor),
+        floors_ns: Vec::new(),
+    };
+    RowFigure {
         title: "What one transaction costs in CPU time".to_owned(),
         subtitle: "Client, server with all its children, and pooler, divided by the transactions of the block.".to_owned(),
         quantity: "CPU time per transaction".to_owned(),
-        groups: vec![
-            BarGroup { title: "0 standing connections".to_owned(), bars: bars(1.0) },
-            BarGroup { title: "500 standing connections".to_owned(), bars: bars(1.35) },
-        ],
         footer: footer(),
+        ..RowFigure::one_column(
+            RowForm::Stacks,
+            vec![group("0 standing connections", 1.0), group("500 standing connections", 1.35)],
+        )
     }
 }
 
 /// Every figure the layout is checked on.
 fn gallery() -> Vec<(&'static str, Box<dyn Figure>)> {
-    let mut one_curve = percentile_figure(vec![PercentilePanel {
+    let mut one_curve = percentile_figure(vec![CurvePanel {
         title: "500 standing connections".to_owned(),
         curves: vec![curve("unpooled", 95e3, 2.0, 5)],
-        noise_floor: None,
+        noise: None,
     }]);
     one_curve.footer.clear();
     let four = percentile_figure(vec![
@@ -225,36 +243,41 @@ fn gallery() -> Vec<(&'static str, Box<dyn Figure>)> {
         .flat_map(|p| &mut p.curves)
         .enumerate()
     {
-        *c = curve(ARM_ORDER[i % 7], 80e3, 1.0, 3);
+        *c = curve(ARMS[i % 7].name, 80e3, 1.0, 3);
         c.label = format!("{} on patched build {i} <&> --enable-something", c.label);
-        c.struck = Some("fewer than 10 samples above the percentile".to_owned());
-        c.caution = Some(
+        c.signs.struck = Some("fewer than 10 samples above the percentile".to_owned());
+        c.signs.caution = Some(
             "slot order not verified, docker-proxy in the path, threads over cores".to_owned(),
         );
     }
     crowded.footer = (0..9).flat_map(|_| footer()).collect();
-    let all_arms = percentile_figure(vec![PercentilePanel {
+    let all_arms = percentile_figure(vec![CurvePanel {
         title: "all arms, two modes".to_owned(),
-        curves: ARM_ORDER
+        curves: ARMS
             .iter()
+            .map(|d| d.name)
             .enumerate()
             .flat_map(|(i, arm)| {
                 let plain = curve(arm, 60e3 + 3e3 * i as f64, 1.0 + 0.1 * i as f64, 4);
                 let mut marked = curve(arm, 600.0 + 30.0 * i as f64, 1.0 + 0.1 * i as f64, 4);
-                marked.marked = true;
+                marked.marks = CurveMarks::Ticks;
                 marked.label = format!("{arm}, model");
                 [plain, marked]
             })
             .collect(),
-        noise_floor: None,
+        noise: None,
     }]);
     let mut server_only = contrast_figure();
-    for row in server_only.groups.iter_mut().flat_map(|g| &mut g.rows) {
+    for row in server_only.columns[0]
+        .groups
+        .iter_mut()
+        .flat_map(|g| &mut g.rows)
+    {
         row.marks.retain(|m| m.series == "server");
     }
     let mut one_mark = server_only.clone();
-    one_mark.groups.truncate(1);
-    one_mark.groups[0].rows.truncate(1);
+    one_mark.columns[0].groups.truncate(1);
+    one_mark.columns[0].groups[0].rows.truncate(1);
     vec![
         ("percentile-two", Box::new(two_panels())),
         ("percentile-one-curve", Box::new(one_curve)),
@@ -270,8 +293,8 @@ fn gallery() -> Vec<(&'static str, Box<dyn Figure>)> {
 }
 
 /// As many locks as may ever be: names long, some rows empty, struck or cautioned.
-fn tail_figure() -> TailFigure {
-    let row = |lock: usize, scale: f64| TailRow {
+fn tail_figure() -> RowFigure {
+    let row = |lock: usize, scale: f64| Row {
         label: format!(
             "some-lock-{lock}{}",
             if lock == 9 { "+reuse-check" } else { "" }
@@ -279,23 +302,26 @@ fn tail_figure() -> TailFigure {
         marks: [("p50", 1.0), ("p90", 3.0), ("p99", 400.0), ("p99.9", 900.0)]
             .iter()
             .take(4 - lock % 4)
-            .map(|(statistic, ns)| TailMark {
-                statistic: (*statistic).to_owned(),
-                value_ns: ns * scale * (1.0 + lock as f64),
-                low_ns: ns * scale * (0.8 + lock as f64),
-                high_ns: ns * scale * (1.5 + lock as f64),
+            .map(|(statistic, ns)| {
+                let at = |share: f64| ns * scale * (share + lock as f64);
+                mark(statistic, at(1.0), at(0.8), at(1.5))
             })
             .filter(|_| lock != 5)
             .collect(),
-        sample_count: 12_000,
-        struck: (lock == 3).then(|| "achieved rate 83 %, under 99 %".to_owned()),
-        caution: (lock > 6).then(|| "10 load threads on 2 cores".to_owned()),
+        samples: 12_000,
+        signs: Signs {
+            struck: (lock == 3).then(|| "achieved rate 83 %, under 99 %".to_owned()),
+            caution: (lock > 6).then(|| "10 load threads on 2 cores".to_owned()),
+        },
     };
-    let column = |title: &str, scale: f64| TailColumn {
+    let column = |title: &str, scale: f64| RowColumn {
         title: title.to_owned(),
-        rows: (0..10).map(|lock| row(lock, scale)).collect(),
+        groups: vec![RowGroup {
+            rows: (0..10).map(|lock| row(lock, scale)).collect(),
+            ..RowGroup::default()
+        }],
     };
-    TailFigure {
+    RowFigure {
         title: "Who waits, under which lock".to_owned(),
         subtitle: "Each row is one lock under the same load".to_owned(),
         interval: "95 % bootstrap interval over 12 blocks".to_owned(),
@@ -304,6 +330,7 @@ fn tail_figure() -> TailFigure {
             column("Writers: ProcArrayAdd's wait for the lock", 60.0),
         ],
         footer: footer(),
+        ..RowFigure::one_column(RowForm::Percentiles, Vec::new())
     }
 }
 
@@ -316,17 +343,19 @@ fn tails_are_drawn_once_for_each_row_and_named_when_they_cannot_be() {
     let marks: usize = figure
         .columns
         .iter()
-        .flat_map(|c| &c.rows)
+        .flat_map(|c| &c.groups[0].rows)
         .map(|r| r.marks.len())
         .sum();
     assert_eq!(figure.csv().lines().count(), 1 + marks);
-    let refused = |change: fn(&mut TailFigure)| {
+    let refused = |change: fn(&mut RowFigure)| {
         let mut figure = tail_figure();
         change(&mut figure);
         figure.svg().unwrap_err().to_string()
     };
-    assert!(refused(|f| f.columns[0].rows[2].marks[0].low_ns = 0.0).contains("some-lock-2"));
-    assert!(refused(|f| f.columns[1].rows.swap(0, 1)).contains("the same rows"));
+    assert!(
+        refused(|f| f.columns[0].groups[0].rows[2].marks[0].low_ns = 0.0).contains("some-lock-2")
+    );
+    assert!(refused(|f| f.columns[1].groups[0].rows.swap(0, 1)).contains("the same rows"));
     assert!(refused(|f| f.columns.clear()).contains("0 columns"));
 }
 
@@ -497,15 +526,15 @@ fn signs_reach_label_note_and_csv() {
     let floors: usize = figure
         .panels
         .iter()
-        .filter_map(|p| p.noise_floor.as_ref())
-        .map(|f| f.points.len())
+        .filter_map(|p| p.noise.as_ref())
+        .map(|n| n.edges.len())
         .sum();
     assert_eq!(figure.csv().lines().count(), 1 + rows + floors);
 }
 
 #[test]
 fn what_cannot_be_drawn_is_refused_with_its_name() {
-    let refused = |change: fn(&mut PercentileFigure)| {
+    let refused = |change: fn(&mut CurveFigure)| {
         let mut figure = two_panels();
         change(&mut figure);
         match figure.svg() {
@@ -515,21 +544,21 @@ fn what_cannot_be_drawn_is_refused_with_its_name() {
     };
     assert!(refused(|f| f.panels.clear()).contains("0 panels"));
     assert!(refused(|f| f.panels[1].curves.clear()).contains("500 standing connections"));
-    assert!(refused(|f| f.panels[0].curves[2].points[3].value_ns = 0.0).contains("unpooled"));
-    assert!(refused(|f| f.panels[0].curves[2].points[3].high_ns = f64::NAN).contains("unpooled"));
-    let at_the_end: fn(&mut PercentileFigure) = |f| {
+    assert!(refused(|f| f.panels[0].curves[2].points[3].value = 0.0).contains("unpooled"));
+    assert!(refused(|f| f.panels[0].curves[2].points[3].high = f64::NAN).contains("unpooled"));
+    let at_the_end: fn(&mut CurveFigure) = |f| {
         let last = f.panels[0].curves[2].points.last_mut().unwrap();
-        last.percentile = 100.0;
+        last.at = 100.0;
     };
-    assert!(refused(at_the_end).contains("percentile 100"));
+    assert!(refused(at_the_end).contains("at 100;"));
     assert!(refused(|f| f.panels[0].curves[2].points.swap(1, 2)).contains("order"));
     let mut contrast = contrast_figure();
-    contrast.groups[0].rows[1].marks[0].low_ns = f64::INFINITY;
+    contrast.columns[0].groups[0].rows[1].marks[0].low_ns = f64::INFINITY;
     assert!(contrast.svg().unwrap_err().to_string().contains("unpooled"));
-    contrast.groups.clear();
+    contrast.columns[0].groups.clear();
     assert!(contrast.svg().unwrap_err().to_string().contains("no mark"));
     let mut bars = bar_figure();
-    bars.groups[0].bars[0].segments[0].value_ns = -1.0;
+    bars.columns[0].groups[0].rows[0].marks[0].value_ns = -1.0;
     assert!(bars.svg().unwrap_err().to_string().contains("kept-open"));
     let missing = write_figure(&two_panels(), Path::new("/nonexistent/dir"), "x").unwrap_err();
     assert!(

@@ -2,7 +2,7 @@
 //! their intervals beside the noise floor of the same cell.
 
 use super::drawings::caution;
-use super::figure::{ContrastFigure, ContrastGroup, ContrastMark, ContrastRow};
+use super::figure::{Row, RowFigure, RowForm, RowGroup, RowMark, Signs};
 use super::footer::footer;
 use super::format::{difference, duration};
 use super::level_title::{level_title, short_title};
@@ -182,23 +182,23 @@ fn table(analysis: &Analysis) -> Option<(String, TextTable)> {
 }
 
 /// The cells as a figure: a group each, a row for each pair, around zero with the cell's own noise floor.
-pub fn cells_figure(analysis: &Analysis, redraw: &str) -> Option<ContrastFigure> {
+pub fn cells_figure(analysis: &Analysis, redraw: &str) -> Option<RowFigure> {
     let run = &analysis.run;
     if !has_cells(analysis) {
         return None;
     }
     let statistic = quoted(run);
     let series = run.mode.to_string();
-    let groups: Vec<ContrastGroup> = analysis
+    let groups: Vec<RowGroup> = analysis
         .levels
         .iter()
-        .map(|level| ContrastGroup {
+        .map(|level| RowGroup {
             title: level_title(&level.factors, &analysis.varying),
             rows: PAIRS
                 .iter()
                 .filter_map(|&pair| row(level, pair, statistic, &series))
                 .collect(),
-            noise_floor_ns: level
+            floors_ns: level
                 .noise_floor_ns(statistic)
                 .map(|floor| (series.clone(), floor))
                 .into_iter()
@@ -207,22 +207,17 @@ pub fn cells_figure(analysis: &Analysis, redraw: &str) -> Option<ContrastFigure>
         .filter(|g| !g.rows.is_empty())
         .collect();
     let name = percentile_name(run.config.quoted_percentile);
-    (!groups.is_empty()).then(|| ContrastFigure {
+    (!groups.is_empty()).then(|| RowFigure {
         title: format!("What connecting and disconnecting add to the {name} of running statements, cell by cell"),
         subtitle: "unpooled minus each control. Right of the shaded band the difference is larger than what two sets of blocks of one arm show".to_owned(),
         quantity: format!("difference at {name}, response time"),
         interval: "95 % bootstrap interval over rounds".to_owned(),
-        groups,
         footer: footer(&[analysis], redraw),
+        ..RowFigure::one_column(RowForm::Differences, groups)
     })
 }
 
-fn row(
-    level: &LevelSummary,
-    pair: (Arm, Arm),
-    statistic: Statistic,
-    series: &str,
-) -> Option<ContrastRow> {
+fn row(level: &LevelSummary, pair: (Arm, Arm), statistic: Statistic, series: &str) -> Option<Row> {
     let (contrast, _) = effect(level, pair, statistic)?;
     let sides = [pair.0, pair.1].map(|arm| level.contender(arm, false));
     let struck = sides
@@ -230,17 +225,21 @@ fn row(
         .flatten()
         .find_map(|c: &&ContenderSummary| c.struck().map(ToString::to_string));
     let d = contrast.difference;
-    Some(ContrastRow {
+    Some(Row {
         // The subtitle says of what.
         label: format!("minus {}", pair.1),
-        marks: vec![ContrastMark {
+        marks: vec![RowMark {
             series: series.to_owned(),
             value_ns: d.value_ns,
             low_ns: d.low_ns,
             high_ns: d.high_ns,
-            struck,
-            caution: sides.iter().flatten().find_map(|c| caution(c)),
+            signs: Signs {
+                struck,
+                caution: sides.iter().flatten().find_map(|c| caution(c)),
+            },
         }],
+        samples: 0,
+        signs: Signs::default(),
     })
 }
 
@@ -282,7 +281,7 @@ mod tests {
         let told = sentences(&analysis);
         assert!(told[0].contains("4 cells: higher in 4"), "{}", told[0]);
         let figure = cells_figure(&analysis, "procbench figures DIR").unwrap();
-        assert_eq!(figure.groups.len(), 4);
+        assert_eq!(figure.columns[0].groups.len(), 4);
         assert!(figure.svg().unwrap().contains("minus kept-open"));
     }
 

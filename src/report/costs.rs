@@ -1,6 +1,6 @@
 //! What a client's transaction costs, arm by arm: how many a second, how long each, made of what.
 
-use super::figure::{Bar, BarGroup, BarSegment, StackedBarFigure};
+use super::figure::{Row, RowFigure, RowForm, RowGroup, RowMark, Signs};
 use super::footer::footer;
 use super::format::{count, duration};
 use super::level_title::level_title;
@@ -115,45 +115,46 @@ fn table(level: &LevelSummary) -> TextTable {
 }
 
 /// Mean time of a transaction by its parts, a bar an arm: means add up.
-pub fn cost_figure(analysis: &Analysis, redraw: &str) -> Option<StackedBarFigure> {
+pub fn cost_figure(analysis: &Analysis, redraw: &str) -> Option<RowFigure> {
     if analysis.answer != Answer::Costs {
         return None;
     }
-    let groups: Vec<BarGroup> = analysis
+    let groups: Vec<RowGroup> = analysis
         .levels
         .iter()
-        .map(|level| BarGroup {
+        .map(|level| RowGroup {
             title: level_title(&level.factors, &analysis.varying),
-            bars: with_clients(level)
+            rows: with_clients(level)
                 .filter(|c| !c.twin)
                 .map(bar)
-                .filter(|b| !b.segments.is_empty())
+                .filter(|b| !b.marks.is_empty())
                 .collect(),
+            floors_ns: Vec::new(),
         })
-        .filter(|g| !g.bars.is_empty())
+        .filter(|g| !g.rows.is_empty())
         .collect();
-    (!groups.is_empty()).then(|| StackedBarFigure {
+    (!groups.is_empty()).then(|| RowFigure {
         title: "What a client's transaction is made of".to_owned(),
         subtitle: "Look at how little of an unpooled transaction is its query".to_owned(),
         quantity: "mean service time of one transaction, by its parts".to_owned(),
-        groups,
         footer: footer(&[analysis], redraw),
+        ..RowFigure::one_column(RowForm::Stacks, groups)
     })
 }
 
-fn bar(contender: &ContenderSummary) -> Bar {
+fn bar(contender: &ContenderSummary) -> Row {
     let part = |(operation, name): (Operation, &str)| {
         let key = SeriesKey::service(Role::Client, operation, Phase::Total);
-        Some(BarSegment {
-            series: name.to_owned(),
-            value_ns: contender.merged.get(&key)?.mean_ns()?,
-        })
+        Some(RowMark::part(name, contender.merged.get(&key)?.mean_ns()?))
     };
-    Bar {
+    Row {
         label: contender.label(),
-        segments: PARTS.into_iter().filter_map(part).collect(),
-        struck: struck(contender),
-        caution: None,
+        marks: PARTS.into_iter().filter_map(part).collect(),
+        samples: 0,
+        signs: Signs {
+            struck: struck(contender),
+            caution: None,
+        },
     }
 }
 
@@ -184,9 +185,9 @@ mod tests {
             "{text}"
         );
         let figure = cost_figure(&analysis, "procbench figures DIR").unwrap();
-        assert_eq!(figure.groups[0].bars.len(), 1);
-        let parts: Vec<&str> = figure.groups[0].bars[0]
-            .segments
+        assert_eq!(figure.columns[0].groups[0].rows.len(), 1);
+        let parts: Vec<&str> = figure.columns[0].groups[0].rows[0]
+            .marks
             .iter()
             .map(|s| s.series.as_str())
             .collect();

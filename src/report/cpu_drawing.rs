@@ -1,6 +1,7 @@
 //! The figure of what a client transaction costs in CPU, and whom.
 
-use super::figure::{Bar, BarGroup, BarSegment, StackedBarFigure};
+use super::drawings::signs;
+use super::figure::{Row, RowFigure, RowForm, RowGroup, RowMark, Signs};
 use super::footer::footer;
 use super::level_title::level_title;
 use crate::arm::Arm;
@@ -16,69 +17,55 @@ const PARTS: [(&str, &[CpuGroup]); 4] = [
     ("burner", &[CpuGroup::Burner]),
 ];
 
-/// CPU that a client transaction costs, by whom: the same numbers as in the table. A run from before they
-/// were counted by group gets the arm's CPU minus that of `quiet`, over the transactions that ended well.
-pub(super) fn cpu(analysis: &Analysis, redraw: &str) -> Option<StackedBarFigure> {
-    let run = &analysis.run;
-    let groups: Vec<BarGroup> = analysis
+/// CPU that a client transaction costs, by whom: the same numbers as in the table.
+pub(super) fn cpu(analysis: &Analysis, redraw: &str) -> Option<RowFigure> {
+    let group = |level: &LevelSummary| {
+        let arms = level
+            .contenders
+            .iter()
+            .filter(|c| !c.twin && c.arm != Arm::Quiet && c.client_per_second > 0.0);
+        RowGroup {
+            title: level_title(&level.factors, &analysis.varying),
+            rows: arms.map(row).filter(|r| !r.marks.is_empty()).collect(),
+            floors_ns: Vec::new(),
+        }
+    };
+    let groups: Vec<RowGroup> = analysis
         .levels
         .iter()
-        .map(|level| BarGroup {
-            title: level_title(&level.factors, &analysis.varying),
-            bars: level
-                .contenders
-                .iter()
-                .filter(|c| !c.twin && c.arm != Arm::Quiet && c.client_per_second > 0.0)
-                .map(|c| Bar {
-                    label: c.label(),
-                    segments: segments(level, c),
-                    struck: c.struck().map(ToString::to_string),
-                    caution: None,
-                })
-                .filter(|b| !b.segments.is_empty())
-                .collect(),
-        })
-        .filter(|g: &BarGroup| !g.bars.is_empty())
+        .map(group)
+        .filter(|g| !g.rows.is_empty())
         .collect();
-    let subtitle = if run.config.arms.contains(&Arm::ForkOnly) {
+    let subtitle = if analysis.run.config.arms.contains(&Arm::ForkOnly) {
         "Look at unpooled against fork-only: what logging in and out costs beyond a bare fork and exit"
     } else {
         "Look at unpooled against the others: what connecting for each transaction costs"
     };
-    (!groups.is_empty()).then(|| StackedBarFigure {
+    (!groups.is_empty()).then(|| RowFigure {
         title: "CPU of one client transaction".to_owned(),
         subtitle: subtitle.to_owned(),
         quantity: "CPU time per transaction (arm minus quiet)".to_owned(),
-        groups,
         footer: footer(&[analysis], redraw),
+        ..RowFigure::one_column(RowForm::Stacks, groups)
     })
 }
 
-fn segments(level: &LevelSummary, contender: &ContenderSummary) -> Vec<BarSegment> {
-    let quiet = level.contender(Arm::Quiet, false);
-    let value = |name: &str, groups: &[CpuGroup]| -> Option<f64> {
-        match &contender.cpu_cost {
-            Some(cost) => {
-                let of: Vec<f64> = groups
-                    .iter()
-                    .filter_map(|g| cost.ns.get(g).copied())
-                    .collect();
-                (!of.is_empty()).then(|| of.iter().sum())
-            }
-            None => {
-                let before = quiet?.cpu_cores.get(name).copied().unwrap_or(0.0);
-                let used = contender.cpu_cores.get(name)? - before;
-                Some(used / contender.client_per_second * 1e9)
-            }
-        }
+fn row(contender: &ContenderSummary) -> Row {
+    let part = |(name, groups): &(&str, &[CpuGroup])| {
+        let cost = contender.cpu_cost.as_ref()?;
+        let of: Vec<f64> = groups
+            .iter()
+            .filter_map(|g| cost.ns.get(g).copied())
+            .collect();
+        (!of.is_empty()).then(|| RowMark::part(name, of.iter().sum::<f64>().max(0.0)))
     };
-    PARTS
-        .iter()
-        .filter_map(|(name, groups)| {
-            Some(BarSegment {
-                series: (*name).to_owned(),
-                value_ns: value(name, groups)?.max(0.0),
-            })
-        })
-        .collect()
+    Row {
+        label: contender.label(),
+        marks: PARTS.iter().filter_map(part).collect(),
+        samples: 0,
+        signs: Signs {
+            caution: None,
+            ..signs(contender)
+        },
+    }
 }

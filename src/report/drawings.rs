@@ -7,8 +7,8 @@ use super::costs::cost_figure;
 use super::cpu_drawing::cpu;
 use super::export::series_csv;
 use super::figure::{
-    ContrastFigure, ContrastGroup, ContrastMark, ContrastRow, CurvePoint, Figure, FigureError,
-    NoiseFloor, PercentileCurve, PercentileFigure, PercentilePanel, write_figure,
+    Along, Curve, CurveFigure, CurveMarks, CurvePanel, CurvePoint, Figure, FigureError, NoiseBand,
+    Row, RowFigure, RowForm, RowGroup, RowMark, Signs, Stroke, Unit, write_figure,
 };
 use super::footer::footer;
 use super::level_title::{level_title, varying_first};
@@ -144,34 +144,39 @@ pub(super) fn caution(contender: &ContenderSummary) -> Option<String> {
     (!cautions.is_empty()).then(|| cautions.join("; "))
 }
 
-fn curve(contender: &ContenderSummary) -> Option<PercentileCurve> {
-    let point = |&(percentile, e): &(f64, Estimate)| CurvePoint {
-        percentile,
-        value_ns: e.value_ns,
-        low_ns: e.low_ns,
-        high_ns: e.high_ns,
-    };
-    // Few samples carry one percentile or none: no line can be drawn.
-    (contender.curve.len() >= 2).then(|| PercentileCurve {
-        label: contender.label(),
-        arm_index: contender.arm.index(),
-        marked: false,
-        points: contender.curve.iter().map(point).collect(),
-        sample_count: contender.samples,
+/// What must be said of an arm's numbers.
+pub(super) fn signs(contender: &ContenderSummary) -> Signs {
+    Signs {
         struck: contender.struck().map(ToString::to_string),
         caution: caution(contender),
+    }
+}
+
+fn curve(contender: &ContenderSummary) -> Option<Curve> {
+    let point = |&(at, e): &(f64, Estimate)| CurvePoint {
+        at,
+        value: e.value_ns,
+        low: e.low_ns,
+        high: e.high_ns,
+        samples: 0,
+        struck: false,
+    };
+    // Few samples carry one percentile or none: no line can be drawn.
+    (contender.curve.len() >= 2).then(|| Curve {
+        label: contender.label(),
+        stroke: Stroke::of_arm(contender.arm),
+        marks: CurveMarks::None,
+        points: contender.curve.iter().map(point).collect(),
+        samples: contender.samples,
+        signs: signs(contender),
     })
 }
 
-fn panel(run: &RunHead, level: &LevelSummary, title: String) -> Option<PercentilePanel> {
-    let curves: Vec<PercentileCurve> = level
-        .contenders
-        .iter()
-        .filter(|c| !c.twin)
-        .filter_map(curve)
-        .collect();
+fn panel(run: &RunHead, level: &LevelSummary, title: String) -> Option<CurvePanel> {
+    let arms = level.contenders.iter().filter(|c| !c.twin);
+    let curves: Vec<Curve> = arms.filter_map(curve).collect();
     let base = Arm::baseline(&run.config.arms)?;
-    let reference = curves.iter().find(|c| c.arm_index == base.index());
+    let reference = curves.iter().find(|c| c.label == base.name());
     let floors: Vec<(f64, f64)> = level
         .noise
         .iter()
@@ -180,18 +185,19 @@ fn panel(run: &RunHead, level: &LevelSummary, title: String) -> Option<Percentil
             Statistic::Mean => None,
         })
         .collect();
-    let noise_floor = reference
-        .map(|r| NoiseFloor::around(format!("noise floor (A/A) around {base}"), r, &floors))
-        .filter(|n| !n.points.is_empty());
-    (!curves.is_empty()).then_some(PercentilePanel {
+    let noise = reference
+        .map(|r| NoiseBand::around(format!("noise floor (A/A) around {base}"), r, &floors))
+        .filter(|n| !n.edges.is_empty());
+    (!curves.is_empty()).then_some(CurvePanel {
         title,
         curves,
-        noise_floor,
+        noise,
     })
 }
 
-/// Percentile curves of every arm, a panel for each run and level (the smallest and the largest where there are more than fit).
-pub fn response_times(items: &[&Analysis], redraw: &str) -> Option<PercentileFigure> {
+/// Percentile curves of every arm, one panel per run and level (the smallest and the largest where there are
+/// more than fit).
+pub fn response_times(items: &[&Analysis], redraw: &str) -> Option<CurveFigure> {
     let each = if items.len() > 1 {
         4 / items.len().min(4)
     } else {
@@ -222,38 +228,43 @@ pub fn response_times(items: &[&Analysis], redraw: &str) -> Option<PercentileFig
     let analysis = items.first()?;
     let run = &analysis.run;
     let open = analysis.levels.first()?.contenders.first()?.quoted.clock;
-    (!panels.is_empty()).then(|| PercentileFigure {
+    (!panels.is_empty()).then(|| CurveFigure {
         title: "Running statements while others connect and disconnect".to_owned(),
         subtitle: "Look at the right-hand ends: where unpooled leaves the band around kept-open, churn hurts running queries".to_owned(),
         quantity: format!("{open} time of a running statement"),
+        unit: Unit::Time,
+        logarithmic: true,
+        caption: "percentile, spaced by 1/(1 − p)".to_owned(),
+        along: Along::Percentiles,
         interval: format!("95 % bootstrap interval over {} blocks", run.config.blocks),
         panels,
+        notes: Vec::new(),
         footer: footer(items, redraw),
     })
 }
 
 /// Every arm's excess over the run's own kept-open, at the quoted percentile.
-pub fn excess(items: &[&Analysis], redraw: &str) -> Option<ContrastFigure> {
+pub fn excess(items: &[&Analysis], redraw: &str) -> Option<RowFigure> {
     let first = &items.first()?.run;
     let base = Arm::baseline(&first.config.arms)?;
     let statistic = Statistic::Percentile(first.config.quoted_percentile);
     let levels: Vec<_> = items.iter().map(|i| i.level_factors()).collect();
     let (levels, named) = levels_side_by_side(&levels);
-    let groups: Vec<ContrastGroup> = levels
+    let groups: Vec<RowGroup> = levels
         .iter()
         .map(|key| excess_group(items, (key, &named), base, statistic))
         .filter(|g| !g.rows.is_empty())
         .collect();
     let name = percentile_name(first.config.quoted_percentile);
-    (!groups.is_empty()).then(|| ContrastFigure {
+    (!groups.is_empty()).then(|| RowFigure {
         title: format!("What each way of connecting adds to the {name} of running statements"),
         subtitle: format!(
             "Excess over the same run's own {base}: a snapshot and a query have no common absolute scale"
         ),
         quantity: format!("excess over {base} at {name}"),
         interval: "95 % bootstrap interval over rounds".to_owned(),
-        groups,
         footer: footer(items, redraw),
+        ..RowFigure::one_column(RowForm::Differences, groups)
     })
 }
 
@@ -262,7 +273,7 @@ fn excess_group(
     (key, named): (&Factors, &[Factor]),
     base: Arm,
     statistic: Statistic,
-) -> ContrastGroup {
+) -> RowGroup {
     let levels: Vec<(String, &LevelSummary)> = items
         .iter()
         .filter_map(|analysis| {
@@ -270,42 +281,42 @@ fn excess_group(
             Some((series_name(&analysis.run, items), level))
         })
         .collect();
-    let mark = |name: &String, level: &LevelSummary, arm: Arm| -> Option<ContrastMark> {
+    let mark = |name: &String, level: &LevelSummary, arm: Arm| -> Option<RowMark> {
         let (contrast, _) = level.effect(arm, base)?.at(statistic)?;
         let contender = level.contender(arm, false)?;
         let d = contrast.difference;
-        Some(ContrastMark {
+        let base = level
+            .contender(base, false)
+            .and_then(ContenderSummary::struck);
+        Some(RowMark {
             series: name.clone(),
             value_ns: d.value_ns,
             low_ns: d.low_ns,
             high_ns: d.high_ns,
-            struck: contender
-                .struck()
-                .or_else(|| {
-                    level
-                        .contender(base, false)
-                        .and_then(ContenderSummary::struck)
-                })
-                .map(ToString::to_string),
-            caution: caution(contender),
+            signs: Signs {
+                struck: contender.struck().or(base).map(ToString::to_string),
+                caution: caution(contender),
+            },
         })
     };
     let rows = Arm::all()
         .filter_map(|arm| {
-            let marks: Vec<ContrastMark> = levels
+            let marks: Vec<RowMark> = levels
                 .iter()
                 .filter_map(|(name, level)| mark(name, level, arm))
                 .collect();
-            (!marks.is_empty()).then(|| ContrastRow {
+            (!marks.is_empty()).then(|| Row {
                 label: arm.to_string(),
                 marks,
+                samples: 0,
+                signs: Signs::default(),
             })
         })
         .collect();
-    ContrastGroup {
+    RowGroup {
         title: level_title(key, named),
         rows,
-        noise_floor_ns: levels
+        floors_ns: levels
             .iter()
             .filter_map(|(name, level)| Some((name.clone(), level.noise_floor_ns(statistic)?)))
             .collect(),

@@ -1,7 +1,7 @@
 //! The figure of a run whose lock varies: readers' and writers' tails side by side.
 
-use super::drawings::caution;
-use super::figure::{TailColumn, TailFigure, TailMark, TailRow};
+use super::drawings::signs;
+use super::figure::{Row, RowColumn, RowFigure, RowForm, RowGroup, RowMark, Signs};
 use super::footer::footer;
 use crate::record::percentile_name;
 use crate::stats::{Analysis, LockLevel, SeriesTail};
@@ -9,60 +9,58 @@ use crate::stats::{Analysis, LockLevel, SeriesTail};
 /// Percentiles that are drawn, where the samples carry them.
 const DRAWN: [f64; 4] = [50.0, 90.0, 99.0, 99.9];
 
-/// One row a lock: readers' time and writers' wait under `unpooled`. `None`
+/// One row per lock: readers' time and writers' wait under `unpooled`. `None`
 /// where the lock does not vary.
-pub fn lock_tails(analysis: &Analysis, redraw: &str) -> Option<TailFigure> {
-    let run = &analysis.run;
+pub fn lock_tails(analysis: &Analysis, redraw: &str) -> Option<RowFigure> {
     let clock = analysis.churn_under(analysis.locks.first()?)?.quoted.clock;
-    let column = |title: String, tail: fn(&LockLevel) -> &SeriesTail| TailColumn {
+    let column = |title: String, tail: fn(&LockLevel) -> &SeriesTail| RowColumn {
         title,
-        rows: analysis
-            .locks
-            .iter()
-            .map(|l| row(analysis, l, tail(l)))
-            .collect(),
+        groups: vec![RowGroup {
+            rows: analysis
+                .locks
+                .iter()
+                .map(|l| row(analysis, l, tail(l)))
+                .collect(),
+            ..RowGroup::default()
+        }],
     };
-    let figure = TailFigure {
+    let columns = vec![
+        column(format!("Readers: {clock} time of a statement"), |l| {
+            &l.readers
+        }),
+        column(
+            "Writers: ProcArrayAdd's wait for the lock".to_owned(),
+            |l| &l.writers_wait,
+        ),
+    ];
+    let mut rows = columns.iter().flat_map(|c| &c.groups[0].rows);
+    rows.any(|r| !r.marks.is_empty()).then(|| RowFigure {
         title: "Who waits, under which lock, while clients connect and disconnect".to_owned(),
         subtitle: "Each row is one lock under the same load. Look along a row: a lock that spares its readers may do so at the writers' cost. Look down a column: what changes from row to row is the lock's, not PostgreSQL's".to_owned(),
-        interval: format!("95 % bootstrap interval over {} blocks", run.config.blocks),
-        columns: vec![
-            column(format!("Readers: {clock} time of a statement"), |l| {
-                &l.readers
-            }),
-            column("Writers: ProcArrayAdd's wait for the lock".to_owned(), |l| {
-                &l.writers_wait
-            }),
-        ],
+        interval: format!("95 % bootstrap interval over {} blocks", analysis.run.config.blocks),
+        columns: columns.clone(),
         footer: footer(&[analysis], redraw),
-    };
-    let drawn = figure.columns.iter().flat_map(|c| &c.rows);
-    drawn
-        .into_iter()
-        .any(|r| !r.marks.is_empty())
-        .then_some(figure)
+        ..RowFigure::one_column(RowForm::Percentiles, Vec::new())
+    })
 }
 
-fn row(analysis: &Analysis, lock: &LockLevel, tail: &SeriesTail) -> TailRow {
-    let churn = analysis.churn_under(lock);
-    TailRow {
+fn row(analysis: &Analysis, lock: &LockLevel, tail: &SeriesTail) -> Row {
+    let mark = |p: f64| {
+        let e = tail.at(p)?;
+        // A logarithmic axis has no zero; no clock tells less than 1 ns.
+        Some(RowMark {
+            series: percentile_name(p),
+            value_ns: e.value_ns.max(1.0),
+            low_ns: e.low_ns.max(1.0),
+            high_ns: e.high_ns.max(1.0),
+            signs: Signs::default(),
+        })
+    };
+    Row {
         label: lock.lock.clone(),
-        marks: DRAWN
-            .into_iter()
-            .filter_map(|p| {
-                let e = tail.at(p)?;
-                // A logarithmic axis has no zero; no clock tells less than 1 ns.
-                Some(TailMark {
-                    statistic: percentile_name(p),
-                    value_ns: e.value_ns.max(1.0),
-                    low_ns: e.low_ns.max(1.0),
-                    high_ns: e.high_ns.max(1.0),
-                })
-            })
-            .collect(),
-        sample_count: tail.samples,
-        struck: churn.and_then(|c| c.struck()).map(ToString::to_string),
-        caution: churn.and_then(caution),
+        marks: DRAWN.into_iter().filter_map(mark).collect(),
+        samples: tail.samples,
+        signs: analysis.churn_under(lock).map(signs).unwrap_or_default(),
     }
 }
 
@@ -79,7 +77,11 @@ mod tests {
         let analysis = analyse(&run);
         let figure = lock_tails(&analysis, "procbench figures DIR").unwrap();
         for column in &figure.columns {
-            let labels: Vec<&str> = column.rows.iter().map(|r| r.label.as_str()).collect();
+            let labels: Vec<&str> = column.groups[0]
+                .rows
+                .iter()
+                .map(|r| r.label.as_str())
+                .collect();
             assert_eq!(labels, ["std", "sharded"]);
         }
         // p50, p90 and p99 of the readers under two locks, and the header; nobody timed a writer.

@@ -1,6 +1,6 @@
 //! What connections are made of, as a figure: stacked means, the server's own account under the client's.
 
-use super::figure::{Bar, BarGroup, BarSegment, StackedBarFigure};
+use super::figure::{Row, RowFigure, RowForm, RowGroup, RowMark, Signs};
 use super::footer::footer;
 use super::level_title::level_title;
 use super::phases::setup_parts;
@@ -13,7 +13,7 @@ use crate::stats::Anatomy;
 const HEADINGS: [Factor; 2] = [Factor::Pg, Factor::SlotOrder];
 
 /// Mean phases at every level; `None` for experiments of other kinds.
-pub fn phase_bars(analysis: &Analysis, redraw: &str) -> Option<StackedBarFigure> {
+pub fn phase_bars(analysis: &Analysis, redraw: &str) -> Option<RowFigure> {
     let heads: Vec<Factor> = analysis
         .varying
         .iter()
@@ -22,7 +22,7 @@ pub fn phase_bars(analysis: &Analysis, redraw: &str) -> Option<StackedBarFigure>
         .collect();
     let found = &analysis.anatomies;
     let arms = found.iter().any(|a| a.arm != found[0].arm);
-    let mut groups: Vec<BarGroup> = Vec::new();
+    let mut groups: Vec<RowGroup> = Vec::new();
     for anatomy in found {
         let title = level_title(&anatomy.factors, &heads);
         let mut label = label(&anatomy.factors, &analysis.varying);
@@ -31,16 +31,20 @@ pub fn phase_bars(analysis: &Analysis, redraw: &str) -> Option<StackedBarFigure>
         }
         let bars = bars(anatomy, label);
         match groups.iter_mut().find(|g| g.title == title) {
-            Some(group) => group.bars.extend(bars),
-            None => groups.push(BarGroup { title, bars }),
+            Some(group) => group.rows.extend(bars),
+            None => groups.push(RowGroup {
+                title,
+                rows: bars,
+                floors_ns: Vec::new(),
+            }),
         }
     }
-    (!groups.is_empty()).then(|| StackedBarFigure {
+    (!groups.is_empty()).then(|| RowFigure {
         title: "What a connection is made of".to_owned(),
         subtitle: subtitle(found),
         quantity: "mean time of one connection, from connect() to its close".to_owned(),
-        groups,
         footer: footer(&[analysis], redraw),
+        ..RowFigure::one_column(RowForm::Stacks, groups)
     })
 }
 
@@ -73,34 +77,31 @@ fn label(level: &Factors, varying: &[Factor]) -> String {
     words.collect::<Vec<_>>().join(", ")
 }
 
-fn bars(anatomy: &Anatomy, label: String) -> Vec<Bar> {
-    let caution = (!anatomy.cautions.is_empty()).then(|| anatomy.cautions.join("; "));
-    // What is said of the client's bar holds for the server's under it, and is not said twice.
-    let bar = |label, segments, caution| Bar {
+fn bars(anatomy: &Anatomy, label: String) -> Vec<Row> {
+    let bar = |label, marks, caution| Row {
         label,
-        segments,
-        struck: anatomy.struck.clone(),
-        caution,
+        marks,
+        samples: 0,
+        signs: Signs {
+            struck: anatomy.struck.clone(),
+            caution,
+        },
     };
-    let segment = |name: &str, value_ns| BarSegment {
-        series: name.to_owned(),
-        value_ns,
-    };
-    let ours = anatomy
-        .phases
-        .iter()
-        .filter(|p| p.adds_up)
-        .map(|p| segment(p.phase.name(), p.mean.value_ns))
+    let caution = (!anatomy.cautions.is_empty()).then(|| anatomy.cautions.join("; "));
+    let phases = anatomy.phases.iter().filter(|p| p.adds_up);
+    let ours = phases
+        .map(|p| RowMark::part(p.phase.name(), p.mean.value_ns))
         .collect();
     let mut bars = vec![bar(label, ours, caution)];
     if let Some(account) = &anatomy.server {
         let parts = setup_parts(account);
         // The last one is the total of the others.
-        let segments = parts[..parts.len() - 1]
-            .iter()
-            .map(|(name, mean)| segment(name, mean.value_ns))
+        let parts = parts[..parts.len() - 1].iter();
+        let parts = parts
+            .map(|(name, mean)| RowMark::part(name, mean.value_ns))
             .collect();
-        bars.push(bar("the server's own account".to_owned(), segments, None));
+        // What is said of the client's bar holds for the server's under it, and is not said twice.
+        bars.push(bar("the server's own account".to_owned(), parts, None));
     }
     bars
 }

@@ -1,6 +1,8 @@
 //! From sweeps to figures: which lines go into which panel, and how they look.
 
-use super::figure::{SweepCurve, SweepDot, SweepFigure, SweepPanel, SweepUnit, SweepX};
+use super::figure::{
+    self, Curve, CurveFigure, CurveMarks, CurvePanel, CurvePoint, Signs, Stroke, Unit,
+};
 use super::footer::footer;
 use super::sweep_words::{LineNames, slope_words};
 use crate::factor::{Factor, Factors};
@@ -12,14 +14,14 @@ const PANELS: usize = 4;
 
 /// Every figure of the sweeps that the run's experiment asks for, with their
 /// file names without extension.
-pub fn sweep_figures(analysis: &Analysis, redraw: &str) -> Vec<(String, SweepFigure)> {
+pub fn sweep_figures(analysis: &Analysis, redraw: &str) -> Vec<(String, CurveFigure)> {
     let sweeps = analysis.sweeps.iter();
     sweeps
         .flat_map(|swept| figures(analysis, swept, redraw))
         .collect()
 }
 
-fn figures(analysis: &Analysis, swept: &Swept, redraw: &str) -> Vec<(String, SweepFigure)> {
+fn figures(analysis: &Analysis, swept: &Swept, redraw: &str) -> Vec<(String, CurveFigure)> {
     let Swept { sweep, lines, .. } = swept;
     let names = LineNames::of(lines);
     let own: Vec<Factor> = Factor::beside_standing()
@@ -36,14 +38,15 @@ fn figures(analysis: &Analysis, swept: &Swept, redraw: &str) -> Vec<(String, Swe
     }
     let varying = crate::factor::varying(panels.iter().map(|p| &p.0));
     let looks = Looks::of(lines, &names, &own);
-    let drawn: Vec<SweepPanel> = panels
+    let drawn: Vec<CurvePanel> = panels
         .iter()
-        .map(|(key, lines)| SweepPanel {
+        .map(|(key, lines)| CurvePanel {
             title: panel_title(key, &varying),
             curves: lines
                 .iter()
                 .map(|line| curve(sweep, line, &names, (&own, &looks)))
                 .collect(),
+            noise: None,
         })
         .collect();
     drawn
@@ -55,16 +58,16 @@ fn figures(analysis: &Analysis, swept: &Swept, redraw: &str) -> Vec<(String, Swe
             } else {
                 format!("{}-{}", sweep.stem, i + 1)
             };
-            let figure = SweepFigure {
+            let figure = CurveFigure {
                 title: sweep.title.to_owned(),
                 subtitle: sweep.look_at.to_owned(),
                 quantity: sweep.quantity_words.to_owned(),
                 unit: unit(sweep.quantity),
                 logarithmic: sweep.logarithmic,
-                along: sweep.along.words().to_owned(),
-                x: match sweep.along {
-                    Along::Standing | Along::ClientRate => SweepX::Linear,
-                    Along::CommitRate => SweepX::Logarithmic,
+                caption: sweep.along.words().to_owned(),
+                along: match sweep.along {
+                    Along::Standing | Along::ClientRate => figure::Along::Even,
+                    Along::CommitRate => figure::Along::Decades,
                 },
                 interval: format!(
                     "95 % bootstrap interval over the blocks of each point (arm {})",
@@ -92,11 +95,11 @@ fn panel_title(key: &Factors, varying: &[Factor]) -> String {
     words.collect::<Vec<_>>().join(", ")
 }
 
-fn unit(quantity: Quantity) -> SweepUnit {
+fn unit(quantity: Quantity) -> Unit {
     match quantity {
-        Quantity::Time(..) => SweepUnit::Time,
-        Quantity::Ratio { share: true, .. } | Quantity::Cpu(_) => SweepUnit::Share,
-        Quantity::Ratio { .. } => SweepUnit::Number,
+        Quantity::Time(..) => Unit::Time,
+        Quantity::Ratio { share: true, .. } | Quantity::Cpu(_) => Unit::Share,
+        Quantity::Ratio { .. } => Unit::Number,
     }
 }
 
@@ -144,25 +147,35 @@ fn curve(
     line: &SweepLine,
     names: &LineNames,
     (own, looks): (&[Factor], &Looks),
-) -> SweepCurve {
+) -> Curve {
     // A logarithmic axis has no zero; no clock tells less than 1 ns.
     let floor = if sweep.logarithmic { 1.0 } else { 0.0 };
-    SweepCurve {
+    Curve {
         label: names.name(&line.rest, own),
-        look: looks.look(names.parts(&line.rest, own)),
-        dots: line
+        stroke: Stroke::of_case(looks.look(names.parts(&line.rest, own))),
+        marks: CurveMarks::Points,
+        points: line
             .points
             .iter()
-            .map(|p| SweepDot {
+            .map(|p| CurvePoint {
                 at: p.at,
                 value: p.estimate.value_ns.max(floor),
                 low: p.estimate.low_ns.max(floor),
                 high: p.estimate.high_ns.max(floor),
-                sample_count: p.samples,
+                samples: p.samples,
                 struck: p.struck.is_some(),
             })
             .collect(),
-        caution: line.points.iter().any(|p| !p.cautions.is_empty()),
+        samples: 0,
+        // The reasons are among the notes.
+        signs: Signs {
+            struck: None,
+            caution: line
+                .points
+                .iter()
+                .any(|p| !p.cautions.is_empty())
+                .then(String::new),
+        },
     }
 }
 
@@ -276,14 +289,17 @@ mod tests {
         assert_eq!(curves.len(), 4);
         for (i, a) in curves.iter().enumerate() {
             for b in &curves[i + 1..] {
-                assert!(a.look != b.look && a.label != b.label, "{a:?} and {b:?}");
+                assert!(
+                    a.stroke != b.stroke && a.label != b.label,
+                    "{a:?} and {b:?}"
+                );
             }
         }
         let same = figure.panels[1]
             .curves
             .iter()
             .find(|c| c.label == curves[0].label);
-        assert_eq!(same.unwrap().look, curves[0].look);
+        assert_eq!(same.unwrap().stroke, curves[0].stroke);
         let svg = figure.svg().unwrap();
         assert!(svg.contains("PostgreSQL 15, 2m") && svg.contains("Steepest line"));
         let other = sample_run(8);

@@ -1,9 +1,10 @@
 //! What surrounds the plots: title above; key, notes and footer below.
 
-use super::canvas::Frame;
-use super::ink::{Anchor, Ink};
+use super::axis::Axis;
+use super::signs::{CAUTION_SIGN, Signs};
 use super::style::{AXIS, Colour, NOISE, SOFT_TEXT, SeriesLook, Shape, Stroke, TEXT};
-use super::text;
+use super::svg::{Anchor, Frame, Svg};
+use super::{labels, text};
 
 /// Width of every figure in pixels.
 pub(super) const WIDTH: f64 = 760.0;
@@ -22,97 +23,20 @@ const SWATCH: f64 = 22.0;
 /// Least room between two tick labels on one line.
 const TICK_GAP: f64 = 4.0;
 
-/// Sign of a curve or mark that must not be quoted.
-pub(super) const STRUCK_SIGN: &str = "○";
-/// Sign of a curve or mark with a caution.
-pub(super) const CAUTION_SIGN: &str = "†";
-
-/// A label with its signs: `fork-only ○`, `unpooled †`.
-pub(super) fn signed_label(label: &str, struck: bool, caution: bool) -> String {
-    let mut signed = label.to_owned();
-    if struck {
-        signed = format!("{signed} {STRUCK_SIGN}");
+/// Key entries for the signs that occur; `struck` is what something struck looks like.
+pub(super) fn sign_keys<'a>(
+    struck: Swatch,
+    signs: impl Iterator<Item = &'a Signs> + Clone,
+    also_struck: bool,
+) -> Vec<(Swatch, String)> {
+    let mut key = Vec::new();
+    if also_struck || signs.clone().any(|s| s.struck.is_some()) {
+        key.push((struck, "struck out, not to be quoted".to_owned()));
     }
-    if caution {
-        signed = format!("{signed} {CAUTION_SIGN}");
+    if signs.clone().any(|s| s.caution.is_some()) {
+        key.push((Swatch::Caution, "read with care".to_owned()));
     }
-    signed
-}
-
-/// A reason why something is struck out or to be read with care.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct SignNote {
-    sign: &'static str,
-    reason: String,
-    place: String,
-    label: String,
-}
-
-/// The notes of one curve, mark or bar.
-pub(super) fn sign_notes(
-    place: &str,
-    label: &str,
-    struck: Option<&str>,
-    caution: Option<&str>,
-) -> Vec<SignNote> {
-    let note = |sign, reason: &str| SignNote {
-        sign,
-        reason: reason.to_owned(),
-        place: place.to_owned(),
-        label: label.to_owned(),
-    };
-    struck
-        .map(|reason| note(STRUCK_SIGN, reason))
-        .into_iter()
-        // Several cautions come in one text.
-        .chain(
-            caution
-                .into_iter()
-                .flat_map(|all| all.split("; "))
-                .map(|reason| note(CAUTION_SIGN, reason)),
-        )
-        .collect()
-}
-
-/// More than this are counted instead of named: the summary beside the figure names them.
-const MOST_NAMED: usize = 20;
-
-/// One line a reason, with everything it is about.
-pub(super) fn merge_notes(notes: &[SignNote]) -> Vec<String> {
-    let mut reasons: Vec<(&str, &str)> = Vec::new();
-    for note in notes {
-        let key = (note.sign, note.reason.as_str());
-        if !reasons.contains(&key) {
-            reasons.push(key);
-        }
-    }
-    reasons
-        .into_iter()
-        .map(|(sign, reason)| {
-            let about: Vec<&SignNote> = notes
-                .iter()
-                .filter(|n| n.sign == sign && n.reason == reason)
-                .collect();
-            if about.len() > MOST_NAMED {
-                return format!("{sign} {reason}: {} places", about.len());
-            }
-            let mut places: Vec<(&str, Vec<&str>)> = Vec::new();
-            for note in about {
-                match places.iter_mut().find(|p| p.0 == note.place) {
-                    Some(place) => place.1.push(&note.label),
-                    None => places.push((&note.place, vec![&note.label])),
-                }
-            }
-            let places: Vec<String> = places
-                .into_iter()
-                .map(|(place, labels)| match place {
-                    "" => labels.join(", "),
-                    place => format!("{} ({place})", labels.join(", ")),
-                })
-                .collect();
-            format!("{sign} {reason}: {}", places.join("; "))
-        })
-        .collect()
+    key
 }
 
 /// Title and subtitle.
@@ -139,10 +63,10 @@ impl Header {
             + 4.0
     }
 
-    pub(super) fn draw(&self, ink: &mut Ink) {
+    pub(super) fn draw(&self, svg: &mut Svg) {
         let mut y = MARGIN;
         for line in &self.title {
-            ink.text(
+            svg.text(
                 (MARGIN, y + TITLE_SIZE * 0.85),
                 TITLE_SIZE,
                 Anchor::Start,
@@ -152,7 +76,7 @@ impl Header {
             y += TITLE_LINE;
         }
         for line in &self.subtitle {
-            ink.text(
+            svg.text(
                 (MARGIN, y + LABEL_SIZE),
                 LABEL_SIZE,
                 Anchor::Start,
@@ -230,17 +154,17 @@ impl Foot {
         10.0 + self.key_lines as f64 * KEY_LINE + lines + 8.0 + MARGIN
     }
 
-    pub(super) fn draw(&self, ink: &mut Ink, top: f64) {
+    pub(super) fn draw(&self, svg: &mut Svg, top: f64) {
         let mut y = top + 10.0;
         for (swatch, label, x, row) in &self.key {
             let middle = y + (*row as f64 + 0.5) * KEY_LINE - 2.0;
-            swatch.draw(ink, MARGIN + x, middle);
+            swatch.draw(svg, MARGIN + x, middle);
             let at = (MARGIN + x + SWATCH + 5.0, middle + NOTE_SIZE * 0.36);
-            ink.text(at, NOTE_SIZE, Anchor::Start, TEXT, label);
+            svg.text(at, NOTE_SIZE, Anchor::Start, TEXT, label);
         }
         y += self.key_lines as f64 * KEY_LINE;
         for line in &self.notes {
-            ink.text(
+            svg.text(
                 (MARGIN, y + NOTE_SIZE),
                 NOTE_SIZE,
                 Anchor::Start,
@@ -250,7 +174,7 @@ impl Foot {
             y += NOTE_LINE;
         }
         if !self.footer.is_empty() {
-            ink.line(
+            svg.line(
                 (MARGIN, y + 3.0),
                 (WIDTH - MARGIN, y + 3.0),
                 Colour(0xbb, 0xbb, 0xbb),
@@ -259,7 +183,7 @@ impl Foot {
         }
         y += 8.0;
         for line in &self.footer {
-            ink.text(
+            svg.text(
                 (MARGIN, y + NOTE_SIZE),
                 NOTE_SIZE,
                 Anchor::Start,
@@ -272,32 +196,28 @@ impl Foot {
 }
 
 impl Swatch {
-    fn draw(self, ink: &mut Ink, x: f64, y: f64) {
+    fn draw(self, svg: &mut Svg, x: f64, y: f64) {
         let middle = x + SWATCH / 2.0;
         match self {
             Self::Band => {
-                ink.rect((x, y - 5.0), (SWATCH, 10.0), TEXT, 0.16);
-                ink.line((x, y), (x + SWATCH, y), TEXT, 1.8);
+                svg.rect((x, y - 5.0), (SWATCH, 10.0), TEXT, 0.16);
+                svg.line((x, y), (x + SWATCH, y), TEXT, 1.8);
             }
             Self::Noise => {
-                ink.rect((x, y - 5.0), (SWATCH, 10.0), NOISE, 0.22);
+                svg.rect((x, y - 5.0), (SWATCH, 10.0), NOISE, 0.22);
                 for edge in [y - 5.0, y + 5.0] {
-                    ink.curve(&[(x, edge), (x + SWATCH, edge)], NOISE_EDGE, 1.0);
+                    svg.curve(&[(x, edge), (x + SWATCH, edge)], NOISE_EDGE, 1.0);
                 }
             }
-            Self::Lane(colour) => ink.rect((x, y - 5.0), (SWATCH, 10.0), colour, FLOOR_OPACITY),
+            Self::Lane(colour) => svg.rect((x, y - 5.0), (SWATCH, 10.0), colour, FLOOR_OPACITY),
             Self::StruckCurve => {
-                let stroke = Stroke {
-                    colour: TEXT,
-                    weight: 1.3,
-                    dash: "",
-                };
-                ink.curve(&[(x, y), (x + SWATCH, y)], stroke, STRUCK_OPACITY);
-                ink.mark((middle, y), 3.0, Shape::Disc, SOFT_TEXT, true);
+                let stroke = Stroke::solid(TEXT, 1.3);
+                svg.curve(&[(x, y), (x + SWATCH, y)], stroke, STRUCK_OPACITY);
+                svg.mark((middle, y), 3.0, Shape::Disc, SOFT_TEXT, true);
             }
-            Self::StruckMark => ink.mark((middle, y), 3.6, Shape::Disc, SOFT_TEXT, true),
+            Self::StruckMark => svg.mark((middle, y), 3.6, Shape::Disc, SOFT_TEXT, true),
             Self::Caution => {
-                ink.text(
+                svg.text(
                     (x + SWATCH, y + 4.0),
                     LABEL_SIZE,
                     Anchor::End,
@@ -306,10 +226,10 @@ impl Swatch {
                 );
             }
             Self::Mark(look) => {
-                ink.line((x, y), (x + SWATCH, y), look.colour, 1.5);
-                ink.mark((middle, y), 3.6, look.shape, look.colour, false);
+                svg.line((x, y), (x + SWATCH, y), look.colour, 1.5);
+                svg.mark((middle, y), 3.6, look.shape, look.colour, false);
             }
-            Self::Fill(colour) => ink.rect((x, y - 5.0), (SWATCH, 10.0), colour, 1.0),
+            Self::Fill(colour) => svg.rect((x, y - 5.0), (SWATCH, 10.0), colour, 1.0),
         }
     }
 }
@@ -326,9 +246,9 @@ pub(super) const FLOOR_OPACITY: f64 = 0.16;
 pub(super) const STRUCK_OPACITY: f64 = 0.45;
 
 /// The two axis lines of a plot.
-pub(super) fn draw_axis_lines(ink: &mut Ink, plot: &Frame) {
-    ink.line((plot.left, plot.top), (plot.left, plot.bottom()), AXIS, 0.9);
-    ink.line(
+pub(super) fn draw_axis_lines(svg: &mut Svg, plot: &Frame) {
+    svg.line((plot.left, plot.top), (plot.left, plot.bottom()), AXIS, 0.9);
+    svg.line(
         (plot.left, plot.bottom()),
         (plot.right(), plot.bottom()),
         AXIS,
@@ -336,9 +256,14 @@ pub(super) fn draw_axis_lines(ink: &mut Ink, plot: &Frame) {
     );
 }
 
-/// Tick labels under a horizontal axis: as many as fit, in the order given.
-/// `pixel` gives each tick's x.
-pub(super) fn draw_bottom_ticks(ink: &mut Ink, plot: &Frame, ticks: &[(f64, String)]) {
+/// Tick labels under a horizontal axis: as many as fit, in the axis's order of importance.
+pub(super) fn draw_bottom_ticks(svg: &mut Svg, plot: &Frame, axis: &Axis) {
+    let pixel = |at| axis.pixel(at, (plot.left, plot.right()));
+    let ticks: Vec<(f64, &str)> = axis
+        .ticks
+        .iter()
+        .map(|t| (pixel(t.at), t.label.as_str()))
+        .collect();
     let mut boxes: Vec<(f64, f64)> = ticks
         .iter()
         .map(|(x, label)| {
@@ -359,18 +284,18 @@ pub(super) fn draw_bottom_ticks(ink: &mut Ink, plot: &Frame, ticks: &[(f64, Stri
         let shift = (right - room).clamp(0.0, right - plot.left + 4.0);
         boxes[first] = (left - shift, right - shift);
     }
-    for (shown, ((x, label), (left, _))) in super::labels::choose(&boxes, TICK_GAP - 1e-6)
+    for (shown, ((x, label), (left, _))) in labels::choose(&boxes, TICK_GAP - 1e-6)
         .into_iter()
         .zip(ticks.iter().zip(&boxes))
     {
-        ink.line(
+        svg.line(
             (*x, plot.bottom()),
             (*x, plot.bottom() + if shown { 5.0 } else { 3.0 }),
             AXIS,
             0.9,
         );
         if shown {
-            ink.text(
+            svg.text(
                 (*left, plot.bottom() + 16.0),
                 TICK_SIZE,
                 Anchor::Start,

@@ -1,32 +1,9 @@
 //! Fixed looks: the same arm and the same series always look alike.
 //!
 //! Colours follow Okabe and Ito's palette for colour-blind readers, darkened
-//! where a thin line or a label would be too pale on paper. Dash and weight
-//! repeat the distinction for a black-and-white print.
+//! where a thin line or a label would be too pale on paper.
 
-use plotters::style::RGBColor;
-
-/// Arms in the order that fixes their look, named as everywhere else.
-pub const ARM_ORDER: [&str; 11] = [
-    "quiet",
-    "kept-open",
-    "unpooled",
-    "pool",
-    "pgbouncer",
-    "pgbouncer-kept",
-    "fork-only",
-    "failed-login",
-    "vacuum",
-    "commit",
-    "cpu-burn",
-];
-
-/// Position of an arm in [`ARM_ORDER`], for [`PercentileCurve::arm_index`].
-///
-/// [`PercentileCurve::arm_index`]: super::PercentileCurve::arm_index
-pub fn arm_index(arm: &str) -> Option<usize> {
-    ARM_ORDER.iter().position(|known| *known == arm)
-}
+use crate::arm::Arm;
 
 /// Colour as red, green, blue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,11 +13,6 @@ impl Colour {
     /// `#rrggbb`.
     pub(super) fn hex(self) -> String {
         format!("#{:02x}{:02x}{:02x}", self.0, self.1, self.2)
-    }
-
-    /// For the charting library.
-    pub(super) fn rgb(self) -> RGBColor {
-        RGBColor(self.0, self.1, self.2)
     }
 }
 
@@ -52,99 +24,70 @@ pub(super) const LIGHT_GRID: Colour = Colour(0xec, 0xec, 0xec);
 pub(super) const PAPER: Colour = Colour(0xff, 0xff, 0xff);
 pub(super) const NOISE: Colour = Colour(0x94, 0x84, 0x50);
 
+const BLACK: Colour = Colour(0x00, 0x00, 0x00);
+const GREY: Colour = Colour(0x8c, 0x8c, 0x8c);
+const DARK_GREY: Colour = Colour(0x6e, 0x6e, 0x6e);
+const BLUE: Colour = Colour(0x00, 0x5a, 0x9c);
+const DARK_BLUE: Colour = Colour(0x00, 0x3f, 0x6e);
+const LIGHT_BLUE: Colour = Colour(0x2b, 0x8c, 0xc4);
+const PALE_BLUE: Colour = Colour(0x8f, 0xb8, 0xdc);
+const ORANGE: Colour = Colour(0xd5, 0x5e, 0x00);
+const PALE_ORANGE: Colour = Colour(0xe8, 0xa0, 0x6a);
+const GREEN: Colour = Colour(0x00, 0x87, 0x62);
+const PURPLE: Colour = Colour(0xa8, 0x4f, 0x80);
+const VIOLET: Colour = Colour(0x5a, 0x4a, 0x9e);
+const BROWN: Colour = Colour(0x7a, 0x4f, 0x2a);
+const OCHRE: Colour = Colour(0xb0, 0x7a, 0x00);
+const YELLOW: Colour = Colour(0xe6, 0xb4, 0x50);
+
 /// How a curve is stroked.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Stroke {
-    pub colour: Colour,
+pub struct Stroke {
+    pub(super) colour: Colour,
     /// Line width in pixels.
-    pub weight: f64,
+    pub(super) weight: f64,
     /// `stroke-dasharray` in pixels; empty is a solid line.
-    pub dash: &'static str,
+    pub(super) dash: &'static str,
 }
 
-const ARM_STROKES: [Stroke; 11] = [
-    Stroke {
-        colour: Colour(0x6e, 0x6e, 0x6e),
-        weight: 1.3,
-        dash: "1.5 2.5",
-    },
-    Stroke {
-        colour: Colour(0x00, 0x00, 0x00),
-        weight: 2.0,
-        dash: "",
-    },
-    Stroke {
-        colour: Colour(0xd5, 0x5e, 0x00),
-        weight: 2.6,
-        dash: "",
-    },
-    Stroke {
-        colour: Colour(0x00, 0x87, 0x62),
-        weight: 1.8,
-        dash: "10 3.5",
-    },
-    Stroke {
-        colour: Colour(0x00, 0x5a, 0x9c),
-        weight: 2.2,
-        dash: "6 2.5",
-    },
-    Stroke {
-        colour: Colour(0x2b, 0x8c, 0xc4),
-        weight: 1.6,
-        dash: "7 2.5 1.5 2.5",
-    },
-    Stroke {
-        colour: Colour(0xb0, 0x7a, 0x00),
-        weight: 1.8,
-        dash: "3 2.5",
-    },
-    Stroke {
-        colour: Colour(0xa8, 0x4f, 0x80),
-        weight: 1.8,
-        dash: "10 2.5 3 2.5",
-    },
-    Stroke {
-        colour: Colour(0x7a, 0x4f, 0x2a),
-        weight: 1.6,
-        dash: "8 2 1.5 2 1.5 2",
-    },
-    Stroke {
-        colour: Colour(0x5a, 0x4a, 0x9e),
-        weight: 2.2,
-        dash: "1.5 2",
-    },
-    Stroke {
-        colour: Colour(0x5c, 0x66, 0x0a),
-        weight: 1.4,
-        dash: "14 4",
-    },
-];
+impl Stroke {
+    pub(super) const fn solid(colour: Colour, weight: f64) -> Self {
+        Stroke {
+            colour,
+            weight,
+            dash: "",
+        }
+    }
 
-/// Look of an arm; an index past the list starts over.
-pub(super) fn arm_stroke(arm_index: usize) -> Stroke {
-    ARM_STROKES[arm_index % ARM_STROKES.len()]
-}
+    /// That of an arm, in every figure.
+    pub fn of_arm(arm: Arm) -> Self {
+        let look = arm.descriptor().look;
+        let [red, green, blue] = look.colour;
+        Stroke {
+            colour: Colour(red, green, blue),
+            weight: look.weight,
+            dash: look.dash,
+        }
+    }
 
-/// Colours and weights of a sweep's lines, by the first number of their look.
-const SWEEP_INKS: [(Colour, f64); 6] = [
-    (Colour(0xd5, 0x5e, 0x00), 2.6),
-    (Colour(0x00, 0x5a, 0x9c), 1.9),
-    (Colour(0x00, 0x87, 0x62), 1.4),
-    (Colour(0xa8, 0x4f, 0x80), 2.2),
-    (Colour(0x00, 0x00, 0x00), 1.1),
-    (Colour(0xb0, 0x7a, 0x00), 1.7),
-];
-
-/// Dashes of a sweep's lines, by the second number of their look.
-const SWEEP_DASHES: [&str; 4] = ["", "6 3", "1.5 2.5", "9 2.5 1.5 2.5"];
-
-/// Look of a sweep's line; numbers past the lists start over.
-pub(super) fn sweep_stroke((ink, dash): (usize, usize)) -> Stroke {
-    let (colour, weight) = SWEEP_INKS[ink % SWEEP_INKS.len()];
-    Stroke {
-        colour,
-        weight,
-        dash: SWEEP_DASHES[dash % SWEEP_DASHES.len()],
+    /// That of a case: those with the same first number share colour and weight, those with the same second
+    /// number a dash. Numbers past the lists start over.
+    pub fn of_case((ink, dash): (usize, usize)) -> Self {
+        const INKS: [(Colour, f64); 6] = [
+            (ORANGE, 2.6),
+            (BLUE, 1.9),
+            (GREEN, 1.4),
+            (PURPLE, 2.2),
+            (BLACK, 1.1),
+            (OCHRE, 1.7),
+        ];
+        const DASHES: [&str; 4] = ["", "6 3", "1.5 2.5", "9 2.5 1.5 2.5"];
+        let (colour, weight) = INKS[ink % INKS.len()];
+        Stroke {
+            colour,
+            weight,
+            dash: DASHES[dash % DASHES.len()],
+        }
     }
 }
 
@@ -164,87 +107,47 @@ pub(super) struct SeriesLook {
     pub shape: Shape,
 }
 
-fn square(colour: Colour) -> SeriesLook {
-    SeriesLook {
-        colour,
-        shape: Shape::Square,
-    }
+const fn series(colour: Colour, shape: Shape) -> SeriesLook {
+    SeriesLook { colour, shape }
 }
+
+/// Looks of percentiles in order of first appearance: told apart by shape, and by their lane.
+pub(super) const PERCENTILE_LOOKS: [SeriesLook; 4] = [
+    series(DARK_GREY, Shape::Disc),
+    series(GREEN, Shape::Triangle),
+    series(BLUE, Shape::Square),
+    series(ORANGE, Shape::Diamond),
+];
+
+/// Phases of a connection: what startup may be split into has one hue, and so have the server's own words for it.
+const KNOWN: [(&str, SeriesLook); 18] = [
+    ("server", series(BLUE, Shape::Disc)),
+    ("model", series(ORANGE, Shape::Diamond)),
+    ("client", series(YELLOW, Shape::Square)),
+    ("pooler", series(GREY, Shape::Square)),
+    ("socket connect", series(GREY, Shape::Square)),
+    ("TLS handshake", series(BROWN, Shape::Square)),
+    ("startup to ready", series(BLUE, Shape::Square)),
+    ("startup to challenge", series(DARK_BLUE, Shape::Square)),
+    ("challenge to last answer", series(ORANGE, Shape::Square)),
+    ("last answer to ready", series(LIGHT_BLUE, Shape::Square)),
+    ("checkout", series(GREY, Shape::Square)),
+    ("connect", series(BLUE, Shape::Square)),
+    ("query", series(GREEN, Shape::Square)),
+    ("disconnect", series(VIOLET, Shape::Square)),
+    ("client between phases", series(YELLOW, Shape::Square)),
+    ("server: fork", series(PURPLE, Shape::Square)),
+    ("server: authentication", series(PALE_ORANGE, Shape::Square)),
+    ("server: rest of setup", series(PALE_BLUE, Shape::Square)),
+];
 
 /// Looks of known series; others take the remaining ones in order.
-pub(super) fn series_look(series: &str, ordinal: usize) -> SeriesLook {
+pub(super) fn series_look(name: &str, ordinal: usize) -> SeriesLook {
     const SPARE: [SeriesLook; 3] = [
-        SeriesLook {
-            colour: Colour(0x00, 0x87, 0x62),
-            shape: Shape::Square,
-        },
-        SeriesLook {
-            colour: Colour(0xa8, 0x4f, 0x80),
-            shape: Shape::Disc,
-        },
-        SeriesLook {
-            colour: Colour(0x5a, 0x4a, 0x9e),
-            shape: Shape::Diamond,
-        },
+        series(GREEN, Shape::Square),
+        series(PURPLE, Shape::Disc),
+        series(VIOLET, Shape::Diamond),
     ];
-    match series {
-        "server" => SeriesLook {
-            colour: Colour(0x00, 0x5a, 0x9c),
-            shape: Shape::Disc,
-        },
-        "model" => SeriesLook {
-            colour: Colour(0xd5, 0x5e, 0x00),
-            shape: Shape::Diamond,
-        },
-        "client" => SeriesLook {
-            colour: Colour(0xe6, 0xb4, 0x50),
-            shape: Shape::Square,
-        },
-        "pooler" => SeriesLook {
-            colour: Colour(0x8c, 0x8c, 0x8c),
-            shape: Shape::Square,
-        },
-        // Phases of a connection: what startup may be split into has one hue, and so have the
-        // server's own words for it.
-        "socket connect" => square(Colour(0x8c, 0x8c, 0x8c)),
-        "TLS handshake" => square(Colour(0x7a, 0x4f, 0x2a)),
-        "startup to ready" => square(Colour(0x00, 0x5a, 0x9c)),
-        "startup to challenge" => square(Colour(0x00, 0x3f, 0x6e)),
-        "challenge to last answer" => square(Colour(0xd5, 0x5e, 0x00)),
-        "last answer to ready" => square(Colour(0x2b, 0x8c, 0xc4)),
-        "checkout" => square(Colour(0x8c, 0x8c, 0x8c)),
-        "connect" => square(Colour(0x00, 0x5a, 0x9c)),
-        "query" => square(Colour(0x00, 0x87, 0x62)),
-        "disconnect" => square(Colour(0x5a, 0x4a, 0x9e)),
-        "client between phases" => square(Colour(0xe6, 0xb4, 0x50)),
-        "server: fork" => square(Colour(0xa8, 0x4f, 0x80)),
-        "server: authentication" => square(Colour(0xe8, 0xa0, 0x6a)),
-        "server: rest of setup" => square(Colour(0x8f, 0xb8, 0xdc)),
-        _ => SPARE[ordinal % SPARE.len()],
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_arm_differs_without_colour() {
-        for (i, a) in ARM_STROKES.iter().enumerate() {
-            for b in &ARM_STROKES[i + 1..] {
-                assert!(
-                    a.dash != b.dash || (a.weight - b.weight).abs() >= 0.5,
-                    "{a:?} and {b:?} look alike in grey"
-                );
-                assert_ne!(a.colour, b.colour);
-            }
-        }
-        for (i, a) in SWEEP_INKS.iter().enumerate() {
-            for b in &SWEEP_INKS[i + 1..] {
-                assert!((a.1 - b.1).abs() > 0.15 && a.0 != b.0, "{a:?} and {b:?}");
-            }
-        }
-        assert_eq!(arm_index("unpooled"), Some(2));
-        assert_eq!(arm_index("nonesuch"), None);
-    }
+    let known = KNOWN.iter().find(|(known, _)| *known == name);
+    known.map_or(SPARE[ordinal % SPARE.len()], |(_, look)| *look)
 }

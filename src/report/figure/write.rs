@@ -5,8 +5,31 @@ use std::path::{Path, PathBuf};
 
 use resvg::{tiny_skia, usvg};
 
+use super::FigureError;
 use super::text::usvg_options;
-use super::{Figure, FigureError};
+use crate::report::export::csv_line;
+
+/// Something that can be drawn and listed.
+pub trait Figure {
+    /// The figure as SVG with live text in `DejaVu Sans`.
+    ///
+    /// # Errors
+    /// [`FigureError::Unfit`] when the series cannot be drawn (no curve, a
+    /// time of zero on a logarithmic axis, points out of order).
+    fn svg(&self) -> Result<String, FigureError>;
+
+    /// The drawn series as CSV, one row per drawn value, units in the column
+    /// names.
+    fn csv(&self) -> String;
+}
+
+/// The series of a figure as CSV.
+pub fn series_table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let line = |row: Vec<String>| csv_line(&row.iter().map(String::as_str).collect::<Vec<_>>());
+    std::iter::once(csv_line(header))
+        .chain(rows.into_iter().map(line))
+        .collect()
+}
 
 /// Device pixels per CSS pixel of the PNG.
 const PNG_SCALE: f32 = 2.0;
