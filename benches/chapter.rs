@@ -77,20 +77,20 @@ fn measure(experiment: &Experiment, config: &Config, dir: &Path) -> anyhow::Resu
     let summary = analyse(&run);
 
     let redraw = format!("procbench figures {}", dir.display());
-    let drawn = drawings::draw_run((&run, &summary), &model_dir, &redraw).context("drawing")?;
+    let drawn = drawings::draw_run(&summary, &model_dir, &redraw).context("drawing")?;
     let figures: Vec<String> = drawn
         .iter()
         .filter(|path| path.extension().is_some_and(|e| e == "png"))
         .filter_map(|path| path.strip_prefix(dir).ok())
         .map(|path| path.with_extension("").display().to_string())
         .collect();
-    let text = summary_text::markdown(experiment, &[(&run, &summary)], &figures);
+    let text = summary_text::markdown(experiment, &[&summary], &figures);
     let summary_file = dir.join("SUMMARY.md");
     write_atomically(&summary_file, text.as_bytes())
         .map_err(|e| anyhow!("the summary could not be saved: {e}"))?;
 
-    print!("{}", table::run_table(&run, &summary));
-    for line in findings::findings(&(&run, &summary)) {
+    print!("{}", table::run_table(&summary));
+    for line in findings::findings(&summary) {
         println!("{}", line.replace("**", ""));
     }
     println!("\nsummary: {}", summary_file.display());

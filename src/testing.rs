@@ -67,6 +67,19 @@ pub fn block_with(spec: &BlockSpec, response: SeriesHistogram) -> Block {
     }
 }
 
+/// A block like `block`, whose readers saw `1000 * scale` ns, plus a spread.
+pub fn sample_block_like(block: &Block, scale: u64) -> Block {
+    let spec = BlockSpec {
+        index: block.index,
+        arm: block.arm,
+        twin: block.twin,
+        round: block.round,
+        visit: block.visit,
+        factors: block.factors.clone(),
+    };
+    sample_block(&spec, scale)
+}
+
 /// A small configuration.
 pub fn sample_config() -> Config {
     Config {

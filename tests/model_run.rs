@@ -309,7 +309,7 @@ fn a_closed_loop_has_no_response_time_and_says_so() {
         assert_eq!(samples(block, SeriesKey::READER_SERVICE), reader.recorded);
         assert_eq!(reader.succeeded(), reader.scheduled);
     }
-    let text = table::run_table(&run, &analyse(&run));
+    let text = table::run_table(&analyse(&run));
     assert!(
         text.contains("service time") && text.contains("closed loop"),
         "{text}"
@@ -439,7 +439,7 @@ fn several_locks_and_slot_orders_are_levels_of_one_run() {
     let summary = analyse(&run);
     assert_eq!(summary.varying, [Factor::SlotOrder, Factor::Lock]);
     assert_eq!(summary.primary_level().unwrap().factors, levels[0]);
-    let text = table::run_table(&run, &summary);
+    let text = table::run_table(&summary);
     assert!(
         text.contains("20 standing connections, slots behind, lock sharded"),
         "{text}"
@@ -489,7 +489,7 @@ fn the_experiment_on_locks_has_every_lock_in_its_table_sentences_and_figure() {
             "{sentences:?}"
         );
     }
-    let figure = lock_drawing::lock_tails((&run, &summary), "procbench figures DIR").unwrap();
+    let figure = lock_drawing::lock_tails(&summary, "procbench figures DIR").unwrap();
     for column in &figure.columns {
         assert_eq!(column.rows.len(), locks.len());
     }

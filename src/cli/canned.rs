@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::ValueEnum;
 
 use super::factor_options::{FactorOptions, OfBoth};
-use super::measure::{Measured, measure, output_dir, print_run, print_tables};
+use super::measure::{measure, outcome_of, output_dir, print_run, print_tables};
 use super::options::{LoadOptions, ModelOptions, OutputOptions, StdoutFormat};
 use super::outcome::{CommandError, Outcome};
 use super::print;
@@ -22,6 +22,7 @@ use crate::load::Cancel;
 use crate::model::connection_cpu;
 use crate::record::write_atomically;
 use crate::report::{comparable, drawings, findings, prediction, summary_text, table};
+use crate::stats::Analysis;
 
 /// Which modes to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -160,7 +161,7 @@ pub(super) fn carry_out(
         } else {
             dir.clone()
         };
-        let mut all: Vec<Measured> = Vec::new();
+        let mut all: Vec<Analysis> = Vec::new();
         for &mode in experiment.modes.iter().filter(|m| order.wants(**m)) {
             if cancel.is_cancelled() {
                 outcome = Outcome::Partial;
@@ -176,18 +177,18 @@ pub(super) fn carry_out(
             } else {
                 None
             };
-            let measured = match known {
-                Some(measured) => measured,
+            let analysis = match known {
+                Some(analysis) => analysis,
                 None => {
                     let request = config.server.as_ref().map(|_| given.server.request());
                     let request = request.as_ref();
                     measure(experiment.name, &config, request, &cancel, &mode_dir, None)?
                 }
             };
-            if measured.outcome() == Outcome::Partial {
+            if outcome_of(&analysis) == Outcome::Partial {
                 outcome = Outcome::Partial;
             }
-            all.push(measured);
+            all.push(analysis);
         }
         if let Err(problem) = conclude(experiment, &all, &place, output.format) {
             // The run files are there; the other experiments still have to be measured.
@@ -207,7 +208,7 @@ pub(super) fn carry_out(
 
 /// The model offers the server's rate and burns the CPU that the server was
 /// seen to use for a connection, so that the two can be laid side by side.
-fn follow_server(config: &mut Config, server: &Measured, given: &Given) {
+fn follow_server(config: &mut Config, server: &Analysis, given: &Given) {
     if !given.factors.is_given(Factor::ClientRate)
         && let Some(rate) = server.run.client_rate_per_second
     {
@@ -216,7 +217,7 @@ fn follow_server(config: &mut Config, server: &Measured, given: &Given) {
     let costs_given = given.model.fork_cpu.is_some() || given.model.session_cpu.is_some();
     if !costs_given
         && let Some(model) = &mut config.model
-        && let Some(cost) = connection_cpu(&server.run, &server.summary)
+        && let Some(cost) = connection_cpu(server)
     {
         model.fork_cpu_ns = cost.fork_ns;
         model.session_cpu_ns = cost.session_ns;
@@ -230,11 +231,11 @@ fn follow_server(config: &mut Config, server: &Measured, given: &Given) {
 /// Figures, comparison and summary of one experiment's runs.
 fn conclude(
     experiment: &Experiment,
-    all: &[Measured],
+    all: &[Analysis],
     dir: &Path,
     format: StdoutFormat,
 ) -> Result<(), CommandError> {
-    let items: Vec<drawings::Summarized<'_>> = all.iter().map(|m| (&m.run, &m.summary)).collect();
+    let items: Vec<&Analysis> = all.iter().collect();
     let figures = draw_all(&items, dir)?;
     let text = summary_text::markdown(experiment, &items, &figures);
     write_atomically(&dir.join("SUMMARY.md"), text.as_bytes())
@@ -243,7 +244,7 @@ fn conclude(
         return all.iter().try_for_each(|m| print_run(m, format));
     }
     for measured in all {
-        print_tables(&measured.run, &measured.summary);
+        print_tables(measured);
     }
     if items.len() > 1 {
         print(&table::comparison_table(&items));
@@ -252,8 +253,8 @@ fn conclude(
         for line in findings::findings(item) {
             print(&format!("{}\n", line.replace("**", "")));
         }
-        for line in prediction::sentences(item.1) {
-            print(&format!("{}: {line}\n", findings::place(item.0)));
+        for line in prediction::sentences(item) {
+            print(&format!("{}: {line}\n", findings::place(&item.run)));
         }
     }
     print(&format!(
@@ -271,15 +272,11 @@ fn conclude(
 
 /// Draws each run beside its run file and, if they may be compared, all of them
 /// together; returns the stems relative to `dir`.
-pub fn draw_all(
-    items: &[drawings::Summarized<'_>],
-    dir: &Path,
-) -> Result<Vec<String>, CommandError> {
+pub fn draw_all(items: &[&Analysis], dir: &Path) -> Result<Vec<String>, CommandError> {
     let redraw = format!("procbench figures {}", dir.display());
-    let runs: Vec<_> = items.iter().map(|i| i.0).collect();
     let mut written = Vec::new();
     if items.len() > 1 {
-        match comparable::check(&runs) {
+        match comparable::check(items) {
             Ok(()) => {
                 written.extend(drawings::draw_comparison(items, dir, &redraw).context("drawing")?)
             }
@@ -287,8 +284,8 @@ pub fn draw_all(
         }
     }
     for item in items {
-        let place = dir.join(item.0.mode.name());
-        written.extend(drawings::draw_run(*item, &place, &redraw).context("drawing")?);
+        let place = dir.join(item.run.mode.name());
+        written.extend(drawings::draw_run(item, &place, &redraw).context("drawing")?);
     }
     let stems = written
         .iter()

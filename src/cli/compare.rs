@@ -9,7 +9,7 @@ use super::options::StdoutFormat;
 use super::outcome::{CommandError, Outcome};
 use super::print;
 use crate::experiment::analyse;
-use crate::record::{Run, read_run};
+use crate::record::read_run;
 use crate::report::{comparable, drawings, rows, table};
 use crate::stats::Analysis;
 
@@ -37,15 +37,14 @@ impl CompareCommand {
     /// # Errors
     /// Unreadable or incomparable runs are a wrong request.
     pub fn run(self) -> Result<Outcome, CommandError> {
-        let runs: Vec<Run> = self
+        let runs: Vec<Analysis> = self
             .runs
             .iter()
-            .map(|path| read_run(path).map_err(CommandError::request))
-            .collect::<Result<_, _>>()?;
-        let all: Vec<&Run> = runs.iter().collect();
-        comparable::check(&all).map_err(CommandError::request)?;
-        let summaries: Vec<Analysis> = runs.iter().map(analyse).collect();
-        let items: Vec<drawings::Summarized<'_>> = runs.iter().zip(&summaries).collect();
+            .map(|path| read_run(path).map(|run| analyse(&run)))
+            .collect::<Result<_, _>>()
+            .map_err(CommandError::request)?;
+        let items: Vec<&Analysis> = runs.iter().collect();
+        comparable::check(&items).map_err(CommandError::request)?;
         std::fs::create_dir_all(&self.out).map_err(|e| {
             CommandError::Request(format!("cannot write to {}: {e}", self.out.display()))
         })?;
@@ -54,7 +53,7 @@ impl CompareCommand {
         let written = drawings::draw_comparison(&items, &self.out, &redraw).context("drawing")?;
         let all_rows: Vec<_> = items
             .iter()
-            .flat_map(|(_, s)| rows::summary_rows(s))
+            .flat_map(|analysis| rows::summary_rows(analysis))
             .collect();
         match self.format {
             StdoutFormat::Text => {

@@ -12,7 +12,7 @@ use super::outcome::{CommandError, Outcome};
 use super::print;
 use crate::experiment;
 use crate::experiment::analyse;
-use crate::record::{Run, find_runs, read_run, write_atomically};
+use crate::record::{find_runs, read_run, write_atomically};
 use crate::report::{drawings, summary_text};
 use crate::stats::Analysis;
 
@@ -33,41 +33,40 @@ impl FiguresCommand {
     /// Unreadable run files are a wrong request.
     pub fn run(self) -> Result<Outcome, CommandError> {
         // Runs of one experiment lie in `<dir>/<mode>/run.json`; a single run in `<dir>/run.json`.
-        let mut groups: BTreeMap<PathBuf, Vec<(PathBuf, Run, Analysis)>> = BTreeMap::new();
+        let mut groups: BTreeMap<PathBuf, Vec<(PathBuf, Analysis)>> = BTreeMap::new();
         let paths = find_runs(&self.dir).map_err(CommandError::request)?;
         // A run has thousands of histograms: unpacked on a thread each.
         let read: Vec<_> = std::thread::scope(|scope| {
             let threads: Vec<_> = paths
                 .iter()
-                .map(|path| scope.spawn(|| read_run(path).map(|run| (analyse(&run), run))))
+                .map(|path| scope.spawn(|| read_run(path).map(|run| analyse(&run))))
                 .collect();
             threads.into_iter().map(|t| t.join()).collect()
         });
         for (path, read) in paths.iter().zip(read) {
             let read = read.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            let (summary, run) = read.map_err(CommandError::request)?;
+            let analysis = read.map_err(CommandError::request)?;
             let dir = path.parent().map(PathBuf::from).unwrap_or_default();
-            summary
+            analysis
                 .write(&dir)
                 .context("the analysis could not be saved")?;
-            let is_mode_dir = dir.file_name().is_some_and(|n| n == run.mode.name());
+            let is_mode_dir = dir
+                .file_name()
+                .is_some_and(|n| n == analysis.run.mode.name());
             let group = match dir.parent() {
                 Some(parent) if is_mode_dir => parent.to_owned(),
                 _ => dir.clone(),
             };
-            groups.entry(group).or_default().push((dir, run, summary));
+            groups.entry(group).or_default().push((dir, analysis));
         }
         for (group, mut runs) in groups {
             // The server first, as when they were measured.
-            runs.sort_by_key(|(_, run, _)| std::cmp::Reverse(run.mode));
-            let items: Vec<drawings::Summarized<'_>> = runs
-                .iter()
-                .map(|(_, run, summary)| (run, summary))
-                .collect();
-            let in_mode_dirs = runs.iter().all(|(dir, _, _)| *dir != group);
+            runs.sort_by_key(|(_, analysis)| std::cmp::Reverse(analysis.run.mode));
+            let items: Vec<&Analysis> = runs.iter().map(|r| &r.1).collect();
+            let in_mode_dirs = runs.iter().all(|(dir, _)| *dir != group);
             let stems = if in_mode_dirs {
                 let stems = draw_all(&items, &group)?;
-                if let Ok(experiment) = experiment::find(&runs[0].1.experiment) {
+                if let Ok(experiment) = experiment::find(&runs[0].1.run.experiment) {
                     let text = summary_text::markdown(experiment, &items, &stems);
                     write_atomically(&group.join("SUMMARY.md"), text.as_bytes())
                         .context("the summary could not be saved")?;
@@ -77,8 +76,8 @@ impl FiguresCommand {
                 let redraw = format!("procbench figures {}", group.display());
                 let mut stems = Vec::new();
                 for item in &items {
-                    let written = drawings::draw_run(*item, &group, &redraw).context("drawing")?;
-                    save_advice(*item, &group, &written)?;
+                    let written = drawings::draw_run(item, &group, &redraw).context("drawing")?;
+                    save_advice(item, &group, &written)?;
                     stems.extend(drawings::stems(&written));
                 }
                 stems

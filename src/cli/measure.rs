@@ -21,7 +21,7 @@ use crate::load::Cancel;
 use crate::load::driver::Bench;
 use crate::load::progress::Progress;
 use crate::model::ModelBench;
-use crate::record::{Run, write_atomically, write_run};
+use crate::record::{write_atomically, write_run};
 use crate::report::{
     accounting, advice, cells, costs, cpu_table, drawings, lock_table, phases, rows, sweep_words,
     table,
@@ -139,26 +139,25 @@ fn one_run(
     config.validate().map_err(CommandError::request)?;
     let (dir, id) = output_dir(output, name)?;
     let cancel = Cancel::on_signals().context("cannot handle signals")?;
-    let measured = measure(name, config, request, &cancel, &dir, Some(id))?;
+    let analysis = measure(name, config, request, &cancel, &dir, Some(id))?;
     let redraw = format!("procbench figures {}", dir.display());
-    let item = (&measured.run, &measured.summary);
-    let written = drawings::draw_run(item, &dir, &redraw).context("drawing")?;
-    save_advice(item, &dir, &written)?;
-    print_run(&measured, output.format)?;
+    let written = drawings::draw_run(&analysis, &dir, &redraw).context("drawing")?;
+    save_advice(&analysis, &dir, &written)?;
+    print_run(&analysis, output.format)?;
     crate::console::tell(&format!(
         "procbench: run file and figures are in {}",
         dir.display()
     ));
-    Ok(measured.outcome())
+    Ok(outcome_of(&analysis))
 }
 
 /// Writes `SUMMARY.md` for a run against somebody's own server; nothing for others.
 pub fn save_advice(
-    item: drawings::Summarized<'_>,
+    analysis: &Analysis,
     dir: &Path,
     written: &[PathBuf],
 ) -> Result<(), CommandError> {
-    let Some(text) = advice::markdown(item, &drawings::stems(written)) else {
+    let Some(text) = advice::markdown(analysis, &drawings::stems(written)) else {
         return Ok(());
     };
     write_atomically(&dir.join("SUMMARY.md"), text.as_bytes())
@@ -180,26 +179,15 @@ pub fn output_dir(output: &OutputOptions, name: &str) -> Result<(PathBuf, String
     Ok((dir, id))
 }
 
-/// A run that was measured and written.
-pub struct Measured {
-    /// The run.
-    pub run: Run,
-    /// Its numbers.
-    pub summary: Analysis,
-}
-
-impl Measured {
-    /// Done, or partial.
-    pub fn outcome(&self) -> Outcome {
-        if self.run.partial_reason().is_some() {
-            Outcome::Partial
-        } else {
-            Outcome::Done
-        }
+/// Done, or partial.
+pub fn outcome_of(analysis: &Analysis) -> Outcome {
+    match analysis.run.partial_reason() {
+        Some(_) => Outcome::Partial,
+        None => Outcome::Done,
     }
 }
 
-/// Measures `config`, writes the run file into `dir`, says on stderr if it is partial.
+/// Measures `config`, writes the run file and its analysis into `dir`, says on stderr if it is partial.
 pub fn measure(
     name: &str,
     config: &Config,
@@ -207,7 +195,7 @@ pub fn measure(
     cancel: &Cancel,
     dir: &Path,
     id: Option<String>,
-) -> Result<Measured, CommandError> {
+) -> Result<Analysis, CommandError> {
     let mut progress = Progress::stderr();
     let say = |line: &str| crate::console::tell(line);
     let mut bench: Box<dyn Bench + '_> = match (config.mode, config.server.as_ref().zip(request)) {
@@ -238,11 +226,11 @@ pub fn measure(
             path.display()
         ));
     }
-    let summary = analyse(&run);
-    summary
+    let analysis = analyse(&run);
+    analysis
         .write(dir)
         .context("the analysis could not be saved")?;
-    Ok(Measured { run, summary })
+    Ok(analysis)
 }
 
 /// Removes what killed runs left behind.
@@ -256,38 +244,37 @@ fn sweep() {
 }
 
 /// Prints a run's tables on stdout.
-pub fn print_tables(run: &Run, summary: &Analysis) {
-    if summary.is_contrast() {
-        print(&table::run_table(run, summary));
-        print(&cells::cell_table(run, summary));
+pub fn print_tables(analysis: &Analysis) {
+    if analysis.is_contrast() {
+        print(&table::run_table(analysis));
+        print(&cells::cell_table(analysis));
     }
-    print(&costs::cost_tables(run, summary));
-    print(&phases::phase_tables(summary));
-    print(&sweep_words::sweep_tables(summary));
-    print(&lock_table::lock_tables(summary));
-    print(&accounting::accounting_table(run, summary));
-    print(&cpu_table::cpu_tables(run, summary));
+    print(&costs::cost_tables(analysis));
+    print(&phases::phase_tables(analysis));
+    print(&sweep_words::sweep_tables(analysis));
+    print(&lock_table::lock_tables(analysis));
+    print(&accounting::accounting_table(analysis));
+    print(&cpu_table::cpu_tables(analysis));
 }
 
 /// Prints a run on stdout.
-pub fn print_run(measured: &Measured, format: StdoutFormat) -> Result<(), CommandError> {
-    let (run, summary) = (&measured.run, &measured.summary);
+pub fn print_run(analysis: &Analysis, format: StdoutFormat) -> Result<(), CommandError> {
     match format {
         StdoutFormat::Text => {
-            print_tables(run, summary);
-            for line in crate::report::findings::findings(&(run, summary)) {
+            print_tables(analysis);
+            for line in crate::report::findings::findings(analysis) {
                 print(&format!("{}\n", line.replace("**", "")));
             }
-            if let Some(advice) = advice::advice(&(run, summary)) {
+            if let Some(advice) = advice::advice(analysis) {
                 print(&advice.text());
             }
         }
         StdoutFormat::Json => {
-            let json = serde_json::to_string_pretty(&rows::summary_rows(summary))
+            let json = serde_json::to_string_pretty(&rows::summary_rows(analysis))
                 .context("cannot write JSON")?;
             print(&format!("{json}\n"));
         }
-        StdoutFormat::Csv => print(&rows::summary_csv(&rows::summary_rows(summary))),
+        StdoutFormat::Csv => print(&rows::summary_csv(&rows::summary_rows(analysis))),
     }
     Ok(())
 }

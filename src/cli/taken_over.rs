@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::measure::Measured;
 use super::outcome::CommandError;
 use crate::config::Config;
 use crate::experiment::analyse;
 use crate::record::{Provenance, RUN_FILE_NAME, Run, RunStatus, read_run};
+use crate::stats::Analysis;
 
 /// The run in `dir`, if it is complete and answers to the same request on the same machine by the same
 /// build; says on stderr what becomes of it. Another run that is there is set aside, not overwritten.
@@ -17,7 +17,7 @@ pub(super) fn take_over(
     name: &str,
     config: &Config,
     dir: &Path,
-) -> Result<Option<Measured>, CommandError> {
+) -> Result<Option<Analysis>, CommandError> {
     let path = dir.join(RUN_FILE_NAME);
     if !path.exists() {
         return Ok(None);
@@ -29,8 +29,7 @@ pub(super) fn take_over(
                     "procbench: {name} {}: taken over, run {} of {} is complete",
                     run.mode, run.run_id, run.started_at
                 ));
-                let summary = analyse(&run);
-                return Ok(Some(Measured { run, summary }));
+                return Ok(Some(analyse(&run)));
             }
             Some(reason) => (run.head.run_id, reason),
         },

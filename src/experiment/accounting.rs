@@ -1,7 +1,7 @@
 //! `accounting`: how often each operation takes each lock.
 
 use super::defaults::{base, every_profile, factors, lengths, model_with_little_cpu};
-use super::{Experiment, Scale};
+use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::Config;
 use crate::factor::{ClientRate, FactorLists, OfferedRate};

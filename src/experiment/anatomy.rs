@@ -1,7 +1,7 @@
 //! `anatomy`: what a connection is made of.
 
 use super::defaults::{base, default_server, factors, lengths};
-use super::{Experiment, Scale};
+use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::{Config, ServerConfig};
 use crate::factor::{

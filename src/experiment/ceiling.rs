@@ -1,7 +1,7 @@
 //! `ceiling`: at what rate of connections the postmaster saturates.
 
 use super::defaults::{base, factors, lengths};
-use super::{Experiment, Scale};
+use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::Config;
 use crate::factor::{ClientRate, FactorLists, OfferedRate};

@@ -1,7 +1,7 @@
 //! `churn-tail`: what churn does to the response time of running queries.
 
 use super::defaults::{base, factors, lengths};
-use super::{Experiment, Scale};
+use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::Config;
 use crate::factor::{ClientRate, FactorLists};

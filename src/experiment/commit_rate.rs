@@ -1,7 +1,7 @@
 //! `commit-rate`: how transactions that complete spoil snapshot reuse.
 
 use super::defaults::{base, default_model, every_profile, factors, lengths};
-use super::{Experiment, Scale};
+use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::{Background, Config, ModelConfig};
 use crate::factor::{CommitRate, FactorLists, Factors, OfferedRate};

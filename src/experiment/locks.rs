@@ -1,7 +1,7 @@
 //! `locks`: does a conclusion survive the choice of lock?
 
 use super::defaults::{base, default_model, factors, lengths};
-use super::{Experiment, Scale};
+use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::{Config, ModelConfig};
 use crate::factor::{ClientRate, FactorLists, OfferedRate};

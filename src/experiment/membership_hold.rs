@@ -1,7 +1,7 @@
 //! `membership-hold`: how long connecting and disconnecting hold ProcArrayLock.
 
 use super::defaults::{base, every_profile, factors, lengths, model_with_little_cpu};
-use super::{Experiment, Scale};
+use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::Config;
 use crate::factor::{ClientRate, Factor, FactorLists, Factors, OfferedRate, PgSource};

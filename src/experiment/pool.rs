@@ -1,7 +1,7 @@
 //! `pool`: what each way of having a connection costs client and server.
 
 use super::defaults::{base, factors, lengths};
-use super::{Experiment, Scale};
+use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::Config;
 use crate::factor::{ClientRate, FactorLists, OfferedRate};

@@ -1,7 +1,7 @@
 //! `standing`: what a snapshot costs as standing connections grow.
 
 use super::defaults::{base, default_model, every_profile, factors, lengths};
-use super::{Experiment, Scale};
+use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::{Background, Config, ModelConfig};
 use crate::factor::{CommitRate, Factor, FactorLists, Factors, OfferedRate, PgSource};

@@ -1,7 +1,6 @@
 //! CPU of a connection, taken from a server run, for the model to burn.
 
 use crate::arm::Arm;
-use crate::record::Run;
 use crate::stats::Analysis;
 
 /// CPU that the server was seen to use for one connection, in ns.
@@ -17,9 +16,10 @@ pub struct ConnectionCpu {
 /// connections: `fork-only` minus `quiet`, and `unpooled` minus `fork-only`,
 /// over the connections offered. `None` where it was not counted, or where the
 /// differences make no sense.
-pub fn connection_cpu(run: &Run, summary: &Analysis) -> Option<ConnectionCpu> {
+pub fn connection_cpu(analysis: &Analysis) -> Option<ConnectionCpu> {
+    let run = &analysis.run;
     let rate = run.client_rate_per_second?;
-    let level = summary.levels.first()?;
+    let level = analysis.levels.first()?;
     let cores = |arm| {
         let contender = level.contender(arm, false)?;
         // A debug build is struck for its times; CPU counts all the same.

@@ -224,16 +224,16 @@ impl RunHead {
     }
 }
 
-/// The levels at which several runs are laid side by side, and the factors that
+/// The levels (of each run its own) at which several runs are laid side by side, and the factors that
 /// name them beside standing connections: those that vary within at least one
 /// run. A run without such a factor (a server has no choice of lock) stands
 /// beside every value of it; see [`Factors::agrees_with`].
-pub fn levels_side_by_side(runs: &[&Run]) -> (Vec<Factors>, Vec<Factor>) {
-    let within: BTreeSet<Factor> = runs.iter().flat_map(|r| varying(&r.levels())).collect();
+pub fn levels_side_by_side(runs: &[Vec<Factors>]) -> (Vec<Factors>, Vec<Factor>) {
+    let within: BTreeSet<Factor> = runs.iter().flat_map(|levels| varying(levels)).collect();
     let within: Vec<Factor> = within.into_iter().collect();
     let mut keys: Vec<Factors> = Vec::new();
-    for run in runs {
-        for level in run.levels() {
+    for levels in runs {
+        for level in levels {
             let key = level.only(&within);
             if !keys.contains(&key) {
                 keys.push(key);
@@ -279,7 +279,7 @@ mod tests {
     #[test]
     fn runs_that_differ_in_a_constant_factor_meet_at_standing_connections() {
         let (a, b) = (run_under(&["std"]), run_under(&["sharded"]));
-        let (levels, named) = levels_side_by_side(&[&a, &b]);
+        let (levels, named) = levels_side_by_side(&[a.levels(), b.levels()]);
         assert_eq!(levels, [Factors::standing(0), Factors::standing(10)]);
         assert_eq!(named, []);
     }
@@ -287,7 +287,7 @@ mod tests {
     #[test]
     fn a_run_without_the_factor_stands_beside_every_value_of_it() {
         let (model, server) = (run_under(&["std", "sharded"]), sample_run(2));
-        let (levels, named) = levels_side_by_side(&[&server, &model]);
+        let (levels, named) = levels_side_by_side(&[server.levels(), model.levels()]);
         assert_eq!(named, [Factor::Lock]);
         assert_eq!(levels.len(), 4);
         assert!(levels.contains(&with_lock(10, "std")));

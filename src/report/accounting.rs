@@ -4,7 +4,6 @@
 use super::level_title::level_title;
 use super::quantity::quantity;
 use super::text_table::TextTable;
-use crate::record::Run;
 use crate::stats::{Analysis, Counted, accounted_columns};
 
 /// More rows than this are for the summary file, not for the terminal.
@@ -13,8 +12,8 @@ const MOST_ROWS: usize = 40;
 const CAPTION: &str = "What the model's locks and operations counted (warm-up included; a regression guard, not evidence about PostgreSQL: the model takes each lock as often as it was written to; what was not put in are waits, faults, reuse and group sizes)";
 
 /// The table for the terminal; empty for a server run and for one without counters.
-pub fn accounting_table(run: &Run, summary: &Analysis) -> String {
-    match rows(run, summary) {
+pub fn accounting_table(analysis: &Analysis) -> String {
+    match rows(analysis) {
         Some(TextTable(rows)) if rows.len() > MOST_ROWS => {
             format!(
                 "What the locks counted: {} rows, in SUMMARY.md\n\n",
@@ -27,19 +26,20 @@ pub fn accounting_table(run: &Run, summary: &Analysis) -> String {
 }
 
 /// The same as Markdown, whatever its length.
-pub(super) fn accounting_markdown(run: &Run, summary: &Analysis) -> String {
-    rows(run, summary).map_or_else(String::new, |rows| {
+pub(super) fn accounting_markdown(analysis: &Analysis) -> String {
+    rows(analysis).map_or_else(String::new, |rows| {
         format!("{CAPTION}:\n\n{}\n", rows.markdown())
     })
 }
 
-fn rows(run: &Run, summary: &Analysis) -> Option<TextTable> {
+fn rows(analysis: &Analysis) -> Option<TextTable> {
+    let run = &analysis.run;
     run.config.model.as_ref()?;
     let mut accounts: Vec<(String, &[Counted])> = Vec::new();
-    for level in &summary.levels {
+    for level in &analysis.levels {
         for contender in level.contenders.iter().filter(|c| !c.twin) {
             if !contender.counters.is_empty() {
-                let level = level_title(&level.factors, &summary.varying);
+                let level = level_title(&level.factors, &analysis.varying);
                 let name = format!("{level}, {}", contender.label());
                 accounts.push((name, &contender.account));
             }
@@ -80,6 +80,7 @@ mod tests {
     use crate::arm::Arm;
     use crate::arm::Mode;
     use crate::experiment::analyse;
+    use crate::record::Run;
     use crate::testing::run_under_locks;
 
     /// 50 clients' connections a block, two exclusive and six shared each, beside
@@ -114,7 +115,7 @@ mod tests {
     #[test]
     fn acquisitions_are_divided_by_the_clients_operations_and_only_what_is_there_is_shown() {
         let run = counted(0);
-        let text = accounting_markdown(&run, &analyse(&run));
+        let text = accounting_markdown(&analyse(&run));
         let unpooled = row(&text, "standing connections, unpooled");
         assert_eq!(unpooled[2..5], ["6", "2", "2"], "{text}");
         assert!(unpooled.contains(&"1.00 %".to_owned()), "{text}");
@@ -129,7 +130,7 @@ mod tests {
     #[test]
     fn with_a_warm_up_nothing_is_divided_by_operations() {
         let run = counted(1_000_000);
-        let text = accounting_table(&run, &analyse(&run));
+        let text = accounting_table(&analyse(&run));
         assert!(
             !text.contains("client op") && text.contains("held exclusively"),
             "{text}"
@@ -137,6 +138,6 @@ mod tests {
         let mut server = counted(0);
         server.mode = Mode::Server;
         server.config.model = None;
-        assert_eq!(accounting_table(&server, &analyse(&server)), "");
+        assert_eq!(accounting_table(&analyse(&server)), "");
     }
 }

@@ -1,7 +1,7 @@
 //! The effect of churn cell by cell: one cell for each combination of factors, its contrasts with
 //! their intervals beside the noise floor of the same cell.
 
-use super::drawings::{Summarized, caution};
+use super::drawings::caution;
 use super::figure::{ContrastFigure, ContrastGroup, ContrastMark, ContrastRow};
 use super::footer::footer;
 use super::format::{difference, duration};
@@ -9,7 +9,7 @@ use super::level_title::{level_title, short_title};
 use super::text_table::TextTable;
 use crate::arm::Arm;
 use crate::factor::Factor;
-use crate::record::Run;
+use crate::record::RunHead;
 use crate::record::percentile_name;
 use crate::stats::{Analysis, ContenderSummary, Contrast, LevelSummary, Statistic, Verdict};
 
@@ -25,15 +25,16 @@ const PAIRS: [(Arm, Arm); 3] = [
 const FEW_LEVELS: usize = 2;
 
 /// Whether a run has so many combinations that they are told in cells.
-pub fn has_cells(run: &Run, summary: &Analysis) -> bool {
-    summary.levels.len() > FEW_LEVELS
-        && !summary.varying.contains(&Factor::Lock)
+pub fn has_cells(analysis: &Analysis) -> bool {
+    let run = &analysis.run;
+    analysis.levels.len() > FEW_LEVELS
+        && !analysis.varying.contains(&Factor::Lock)
         && [Arm::Unpooled, Arm::KeptOpen]
             .iter()
             .all(|a| run.config.arms.contains(a))
 }
 
-fn quoted(run: &Run) -> Statistic {
+fn quoted(run: &RunHead) -> Statistic {
     Statistic::Percentile(run.config.quoted_percentile)
 }
 
@@ -50,8 +51,9 @@ fn pair_words((first, second): (Arm, Arm)) -> String {
 }
 
 /// One sentence for each pair: in how many cells it was shown, and in which it was not.
-pub fn sentences(run: &Run, summary: &Analysis) -> Vec<String> {
-    if !has_cells(run, summary) {
+pub fn sentences(analysis: &Analysis) -> Vec<String> {
+    let run = &analysis.run;
+    if !has_cells(analysis) {
         return Vec::new();
     }
     let statistic = quoted(run);
@@ -59,12 +61,12 @@ pub fn sentences(run: &Run, summary: &Analysis) -> Vec<String> {
     PAIRS
         .iter()
         .filter_map(|&pair| {
-            let cells: Vec<(String, Contrast, Verdict)> = summary
+            let cells: Vec<(String, Contrast, Verdict)> = analysis
                 .levels
                 .iter()
                 .filter_map(|level| {
                     let (contrast, verdict) = effect(level, pair, statistic)?;
-                    let title = short_title(&level.factors, &summary.varying);
+                    let title = short_title(&level.factors, &analysis.varying);
                     Some((title, contrast, verdict))
                 })
                 .collect();
@@ -113,21 +115,22 @@ fn sentence(name: &str, pair: (Arm, Arm), cells: &[(String, Contrast, Verdict)])
 }
 
 /// The cells as a table for the terminal.
-pub fn cell_table(run: &Run, summary: &Analysis) -> String {
-    table(run, summary).map_or_else(String::new, |(caption, rows)| {
+pub fn cell_table(analysis: &Analysis) -> String {
+    table(analysis).map_or_else(String::new, |(caption, rows)| {
         format!("{caption}\n{}\n\n", rows.terminal())
     })
 }
 
 /// The same as Markdown.
-pub(super) fn cell_table_markdown(run: &Run, summary: &Analysis) -> String {
-    table(run, summary).map_or_else(String::new, |(caption, rows)| {
+pub(super) fn cell_table_markdown(analysis: &Analysis) -> String {
+    table(analysis).map_or_else(String::new, |(caption, rows)| {
         format!("{caption}:\n\n{}\n", rows.markdown())
     })
 }
 
-fn table(run: &Run, summary: &Analysis) -> Option<(String, TextTable)> {
-    if !has_cells(run, summary) {
+fn table(analysis: &Analysis) -> Option<(String, TextTable)> {
+    let run = &analysis.run;
+    if !has_cells(analysis) {
         return None;
     }
     let statistic = quoted(run);
@@ -139,8 +142,8 @@ fn table(run: &Run, summary: &Analysis) -> Option<(String, TextTable)> {
     header.extend(pairs.iter().map(|p| format!("{} (95 %)", pair_words(*p))));
     header.extend(["noise floor", "starts", "rounds"].map(str::to_owned));
     let mut rows = vec![header];
-    for level in &summary.levels {
-        let mut row = vec![short_title(&level.factors, &summary.varying)];
+    for level in &analysis.levels {
+        let mut row = vec![short_title(&level.factors, &analysis.varying)];
         row.extend(pairs.iter().map(|&pair| {
             effect(level, pair, statistic).map_or_else(
                 || "-".to_owned(),
@@ -167,7 +170,7 @@ fn table(run: &Run, summary: &Analysis) -> Option<(String, TextTable)> {
         rows.push(row);
     }
     let name = percentile_name(run.config.quoted_percentile);
-    let clock = summary
+    let clock = analysis
         .levels
         .first()
         .and_then(|l| l.contenders.first())
@@ -179,18 +182,18 @@ fn table(run: &Run, summary: &Analysis) -> Option<(String, TextTable)> {
 }
 
 /// The cells as a figure: a group each, a row for each pair, around zero with the cell's own noise floor.
-pub fn cells_figure(item: Summarized<'_>, redraw: &str) -> Option<ContrastFigure> {
-    let (run, summary) = item;
-    if !has_cells(run, summary) {
+pub fn cells_figure(analysis: &Analysis, redraw: &str) -> Option<ContrastFigure> {
+    let run = &analysis.run;
+    if !has_cells(analysis) {
         return None;
     }
     let statistic = quoted(run);
     let series = run.mode.to_string();
-    let groups: Vec<ContrastGroup> = summary
+    let groups: Vec<ContrastGroup> = analysis
         .levels
         .iter()
         .map(|level| ContrastGroup {
-            title: level_title(&level.factors, &summary.varying),
+            title: level_title(&level.factors, &analysis.varying),
             rows: PAIRS
                 .iter()
                 .filter_map(|&pair| row(level, pair, statistic, &series))
@@ -210,7 +213,7 @@ pub fn cells_figure(item: Summarized<'_>, redraw: &str) -> Option<ContrastFigure
         quantity: format!("difference at {name}, response time"),
         interval: "95 % bootstrap interval over rounds".to_owned(),
         groups,
-        footer: footer(&[item], redraw),
+        footer: footer(&[analysis], redraw),
     })
 }
 
@@ -245,6 +248,7 @@ fn row(
 mod tests {
     use super::*;
     use crate::experiment::analyse;
+    use crate::record::Run;
     use crate::report::figure::Figure;
     use crate::testing::sample_run;
 
@@ -265,8 +269,8 @@ mod tests {
     #[test]
     fn every_combination_is_a_cell_with_its_own_floor() {
         let run = run();
-        let summary = analyse(&run);
-        let text = cell_table(&run, &summary);
+        let analysis = analyse(&run);
+        let text = cell_table(&analysis);
         for part in [
             "10 standing, PostgreSQL 15",
             "unpooled minus kept-open",
@@ -275,9 +279,9 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} in\n{text}");
         }
-        let told = sentences(&run, &summary);
+        let told = sentences(&analysis);
         assert!(told[0].contains("4 cells: higher in 4"), "{}", told[0]);
-        let figure = cells_figure((&run, &summary), "procbench figures DIR").unwrap();
+        let figure = cells_figure(&analysis, "procbench figures DIR").unwrap();
         assert_eq!(figure.groups.len(), 4);
         assert!(figure.svg().unwrap().contains("minus kept-open"));
     }
@@ -285,8 +289,8 @@ mod tests {
     #[test]
     fn two_levels_need_no_cells() {
         let run = sample_run(8);
-        let summary = analyse(&run);
-        assert!(cell_table(&run, &summary).is_empty());
-        assert!(cells_figure((&run, &summary), "").is_none());
+        let analysis = analyse(&run);
+        assert!(cell_table(&analysis).is_empty());
+        assert!(cells_figure(&analysis, "").is_none());
     }
 }

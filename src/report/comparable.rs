@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::arm::Arm;
 use crate::config::Config;
 use crate::factor::{Factor, Factors};
-use crate::record::{Run, levels_side_by_side};
-use crate::stats::quoted_series;
+use crate::record::{RunHead, levels_side_by_side};
+use crate::stats::Analysis;
 
 /// Why runs are not compared.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,22 +19,23 @@ pub struct Incomparable(String);
 ///
 /// # Errors
 /// The first reason found, in one line.
-pub fn check(runs: &[&Run]) -> Result<(), Incomparable> {
-    let Some((first, others)) = runs.split_first() else {
+pub fn check(analyses: &[&Analysis]) -> Result<(), Incomparable> {
+    let Some((first, others)) = analyses.split_first() else {
         return Ok(());
     };
-    for run in runs {
-        if run.blocks.is_empty() {
+    for analysis in analyses {
+        if analysis.blocks == 0 {
             return Err(Incomparable(format!(
                 "run {} has no measured block",
-                run.run_id
+                analysis.run.run_id
             )));
         }
     }
     others.iter().try_for_each(|other| pair(first, other))
 }
 
-fn pair(a: &Run, b: &Run) -> Result<(), Incomparable> {
+fn pair(first: &Analysis, second: &Analysis) -> Result<(), Incomparable> {
+    let (a, b) = (&first.run, &second.run);
     let differ = |what: &str, x: String, y: String| {
         Err(Incomparable(format!(
             "{what}: {x} in {}, {y} in {}",
@@ -51,13 +52,9 @@ fn pair(a: &Run, b: &Run) -> Result<(), Incomparable> {
             b.experiment.clone(),
         );
     }
-    let clock = |run: &Run| quoted_series(&run.blocks.iter().collect::<Vec<_>>()).clock;
-    if clock(a) != clock(b) {
-        return differ(
-            "different clocks",
-            clock(a).to_string(),
-            clock(b).to_string(),
-        );
+    let (x, y) = (first.clock(), second.clock());
+    if x != y {
+        return differ("different clocks", x.to_string(), y.to_string());
     }
     match (a.client_rate_per_second, b.client_rate_per_second) {
         (Some(x), Some(y)) if (x - y).abs() <= 0.01 * x.max(y) => {}
@@ -72,31 +69,34 @@ fn pair(a: &Run, b: &Run) -> Result<(), Incomparable> {
             );
         }
     }
-    let awake = |run: &Run| run.provenance.keep_awake.clone();
+    let awake = |run: &RunHead| run.provenance.keep_awake.clone();
     if a.mode == b.mode && awake(a) != awake(b) {
         return differ("cores were kept awake differently", awake(a), awake(b));
     }
-    let machine = |run: &Run| {
+    let machine = |run: &RunHead| {
         let p = &run.provenance;
         format!("{}, {} cores, Linux {}", p.cpu_model, p.cores, p.kernel)
     };
     if machine(a) != machine(b) {
         return differ("different machines", machine(a), machine(b));
     }
-    if let Some((what, x, y)) = no_common_level(a, b) {
+    if let Some((what, x, y)) = no_common_level(first, second) {
         return differ(what, x, y);
     }
-    let arms = b.contenders();
-    if !a.contenders().iter().any(|c| arms.contains(c)) {
+    let contenders = |analysis: &Analysis| -> BTreeSet<(Arm, bool)> {
+        let all = analysis.levels.iter().flat_map(|l| &l.contenders);
+        all.map(|c| (c.arm, c.twin)).collect()
+    };
+    if contenders(first).is_disjoint(&contenders(second)) {
         return Err(Incomparable("they have no arm in common".to_owned()));
     }
-    let base = |run: &Run| {
+    let base = |run: &RunHead| {
         Arm::baseline(&run.config.arms).map_or_else(|| "none".to_owned(), |arm| arm.to_string())
     };
     if a.mode == b.mode && base(a) != base(b) {
         return differ("different baselines", base(a), base(b));
     }
-    let kind = |run: &Run| {
+    let kind = |run: &RunHead| {
         run.provenance
             .server
             .as_ref()
@@ -206,9 +206,9 @@ fn different_setting(
 
 /// What keeps every level of one from standing beside any of the other, with
 /// both sides' levels; `None` if some pair can be compared.
-fn no_common_level(a: &Run, b: &Run) -> Option<(&'static str, String, String)> {
-    let (keys, named) = levels_side_by_side(&[a, b]);
-    let (of_a, of_b) = (a.levels(), b.levels());
+fn no_common_level(a: &Analysis, b: &Analysis) -> Option<(&'static str, String, String)> {
+    let (of_a, of_b) = (a.level_factors(), b.level_factors());
+    let (keys, named) = levels_side_by_side(&[of_a.clone(), of_b.clone()]);
     let has =
         |levels: &[Factors], key: &Factors| levels.iter().any(|l| l.only(&named).agrees_with(key));
     if keys.iter().any(|key| has(&of_a, key) && has(&of_b, key)) {
@@ -235,8 +235,9 @@ mod tests {
     use super::*;
     use crate::arm::Mode;
     use crate::config::ModelConfig;
+    use crate::experiment::analyse;
     use crate::factor::OfferedRate;
-    use crate::record::SeriesKey;
+    use crate::record::{Run, SeriesKey};
     use crate::testing::sample_run;
 
     fn other() -> Run {
@@ -245,18 +246,22 @@ mod tests {
         run
     }
 
+    fn check(a: &Run, b: &Run) -> Result<(), Incomparable> {
+        super::check(&[&analyse(a), &analyse(b)])
+    }
+
     fn reason(change: impl Fn(&mut Run)) -> String {
         let (a, mut b) = (sample_run(8), other());
         change(&mut b);
-        check(&[&a, &b]).unwrap_err().to_string()
+        check(&a, &b).unwrap_err().to_string()
     }
 
     #[test]
     fn like_runs_are_comparable() {
-        assert_eq!(check(&[&sample_run(8), &other()]), Ok(()));
+        assert_eq!(check(&sample_run(8), &other()), Ok(()));
         let mut server = other();
         server.mode = Mode::Server;
-        assert_eq!(check(&[&sample_run(8), &server]), Ok(()));
+        assert_eq!(check(&sample_run(8), &server), Ok(()));
     }
 
     #[test]
@@ -295,10 +300,10 @@ mod tests {
         let (mut a, mut b) = (sample_run(8), other());
         lock(&mut a, ["std", "sharded"]);
         lock(&mut b, ["parking_lot"; 2]);
-        let levels = check(&[&a, &b]).unwrap_err().to_string();
+        let levels = check(&a, &b).unwrap_err().to_string();
         assert!(levels.contains("no common level: [0, lock"), "{levels}");
         lock(&mut b, ["parking_lot", "std"]);
-        assert_eq!(check(&[&a, &b]), Ok(()));
+        assert_eq!(check(&a, &b), Ok(()));
     }
 
     /// The fields were listed by hand: runs that differed in `--inject-hold`, `--without` or the background
@@ -347,7 +352,7 @@ mod tests {
             let mut b = a.clone();
             b.run_id = "other".into();
             change(b.config.model.as_mut().unwrap());
-            check(&[&a, &b]).unwrap_err().to_string()
+            check(&a, &b).unwrap_err().to_string()
         };
         assert!(
             model(|m| m.inject_hold_ns = 1).contains("different model.inject_hold_ns: 400000 in")

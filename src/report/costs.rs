@@ -1,13 +1,12 @@
 //! What a client's transaction costs, arm by arm: how many a second, how long each, made of what.
 
-use super::drawings::Summarized;
 use super::figure::{Bar, BarGroup, BarSegment, StackedBarFigure};
 use super::footer::footer;
 use super::format::{count, duration};
 use super::level_title::level_title;
 use super::text_table::TextTable;
 use crate::arm::Arm;
-use crate::record::{ClockKind, Operation, Phase, Role, Run, SeriesKey};
+use crate::record::{ClockKind, Operation, Phase, Role, SeriesKey};
 use crate::stats::{Analysis, Answer, ContenderSummary, LevelSummary};
 
 /// What the numbers are; below each table.
@@ -39,33 +38,34 @@ fn struck(contender: &ContenderSummary) -> Option<String> {
 }
 
 /// The tables for the terminal, one a level; empty for runs of other experiments.
-pub fn cost_tables(run: &Run, summary: &Analysis) -> String {
-    tables(run, summary)
+pub fn cost_tables(analysis: &Analysis) -> String {
+    tables(analysis)
         .into_iter()
         .map(|(caption, table)| format!("{caption}\n{}\n{NOTE}\n\n", table.terminal()))
         .collect()
 }
 
 /// The same as Markdown.
-pub(super) fn cost_tables_markdown(run: &Run, summary: &Analysis) -> String {
-    tables(run, summary)
+pub(super) fn cost_tables_markdown(analysis: &Analysis) -> String {
+    tables(analysis)
         .into_iter()
         .map(|(caption, table)| format!("{caption}:\n\n{}\n{NOTE}\n\n", table.markdown()))
         .collect()
 }
 
-fn tables(run: &Run, summary: &Analysis) -> Vec<(String, TextTable)> {
-    if summary.answer != Answer::Costs {
+fn tables(analysis: &Analysis) -> Vec<(String, TextTable)> {
+    let run = &analysis.run;
+    if analysis.answer != Answer::Costs {
         return Vec::new();
     }
-    summary
+    analysis
         .levels
         .iter()
         .map(|level| {
             let caption = format!(
                 "{}, {}: client transactions",
                 run.mode,
-                level_title(&level.factors, &summary.varying)
+                level_title(&level.factors, &analysis.varying)
             );
             (caption, table(level))
         })
@@ -115,16 +115,15 @@ fn table(level: &LevelSummary) -> TextTable {
 }
 
 /// Mean time of a transaction by its parts, a bar an arm: means add up.
-pub fn cost_figure(item: Summarized<'_>, redraw: &str) -> Option<StackedBarFigure> {
-    let (_, summary) = item;
-    if summary.answer != Answer::Costs {
+pub fn cost_figure(analysis: &Analysis, redraw: &str) -> Option<StackedBarFigure> {
+    if analysis.answer != Answer::Costs {
         return None;
     }
-    let groups: Vec<BarGroup> = summary
+    let groups: Vec<BarGroup> = analysis
         .levels
         .iter()
         .map(|level| BarGroup {
-            title: level_title(&level.factors, &summary.varying),
+            title: level_title(&level.factors, &analysis.varying),
             bars: with_clients(level)
                 .filter(|c| !c.twin)
                 .map(bar)
@@ -138,7 +137,7 @@ pub fn cost_figure(item: Summarized<'_>, redraw: &str) -> Option<StackedBarFigur
         subtitle: "Look at how little of an unpooled transaction is its query".to_owned(),
         quantity: "mean service time of one transaction, by its parts".to_owned(),
         groups,
-        footer: footer(&[item], redraw),
+        footer: footer(&[analysis], redraw),
     })
 }
 
@@ -167,8 +166,8 @@ mod tests {
     #[test]
     fn arms_with_clients_have_a_row_and_their_parts_a_bar() {
         let mut run = sample_run(8);
-        let summary = analyse(&run);
-        assert!(cost_tables(&run, &summary).is_empty());
+        let analysis = analyse(&run);
+        assert!(cost_tables(&analysis).is_empty());
         run.experiment = "pool".to_owned();
         for block in run.blocks.iter_mut().filter(|b| b.arm == Arm::Unpooled) {
             for (operation, ns) in [(Operation::Connect, 3_000_000), (Operation::Query, 200_000)] {
@@ -178,13 +177,13 @@ mod tests {
                 block.series.insert(key, histogram);
             }
         }
-        let summary = analyse(&run);
-        let text = cost_tables(&run, &summary);
+        let analysis = analyse(&run);
+        let text = cost_tables(&analysis);
         assert!(
             text.contains("unpooled") && !text.contains("quiet"),
             "{text}"
         );
-        let figure = cost_figure((&run, &summary), "procbench figures DIR").unwrap();
+        let figure = cost_figure(&analysis, "procbench figures DIR").unwrap();
         assert_eq!(figure.groups[0].bars.len(), 1);
         let parts: Vec<&str> = figure.groups[0].bars[0]
             .segments

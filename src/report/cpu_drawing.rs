@@ -1,11 +1,11 @@
 //! The figure of what a client transaction costs in CPU, and whom.
 
-use super::drawings::Summarized;
 use super::figure::{Bar, BarGroup, BarSegment, StackedBarFigure};
 use super::footer::footer;
 use super::level_title::level_title;
 use crate::arm::Arm;
 use crate::record::CpuGroup;
+use crate::stats::Analysis;
 use crate::stats::{ContenderSummary, LevelSummary};
 
 /// A segment's name, and the groups of processes in it.
@@ -18,13 +18,13 @@ const PARTS: [(&str, &[CpuGroup]); 4] = [
 
 /// CPU that a client transaction costs, by whom: the same numbers as in the table. A run from before they
 /// were counted by group gets the arm's CPU minus that of `quiet`, over the transactions that ended well.
-pub(super) fn cpu(item: Summarized<'_>, redraw: &str) -> Option<StackedBarFigure> {
-    let (run, summary) = item;
-    let groups: Vec<BarGroup> = summary
+pub(super) fn cpu(analysis: &Analysis, redraw: &str) -> Option<StackedBarFigure> {
+    let run = &analysis.run;
+    let groups: Vec<BarGroup> = analysis
         .levels
         .iter()
         .map(|level| BarGroup {
-            title: level_title(&level.factors, &summary.varying),
+            title: level_title(&level.factors, &analysis.varying),
             bars: level
                 .contenders
                 .iter()
@@ -50,7 +50,7 @@ pub(super) fn cpu(item: Summarized<'_>, redraw: &str) -> Option<StackedBarFigure
         subtitle: subtitle.to_owned(),
         quantity: "CPU time per transaction (arm minus quiet)".to_owned(),
         groups,
-        footer: footer(&[item], redraw),
+        footer: footer(&[analysis], redraw),
     })
 }
 

@@ -3,7 +3,7 @@
 use super::format::{count, duration};
 use super::level_title::level_title;
 use super::text_table::TextTable;
-use crate::record::{CpuGroup, Run};
+use crate::record::CpuGroup;
 use crate::stats::{Analysis, CpuSum, LevelSummary};
 
 /// What the numbers are; below each table.
@@ -23,13 +23,14 @@ const COLUMNS: [(CpuGroup, &str); 5] = [
 ];
 
 /// The tables for the terminal, one a level; empty for runs without this accounting.
-pub fn cpu_tables(run: &Run, summary: &Analysis) -> String {
-    tables(summary)
+pub fn cpu_tables(analysis: &Analysis) -> String {
+    let run = &analysis.run;
+    tables(analysis)
         .map(|(level, table)| {
             format!(
                 "{}, {}: CPU\n{}\n{}\n\n",
                 run.mode,
-                level_title(&level.factors, &summary.varying),
+                level_title(&level.factors, &analysis.varying),
                 table.terminal(),
                 note(level)
             )
@@ -38,13 +39,14 @@ pub fn cpu_tables(run: &Run, summary: &Analysis) -> String {
 }
 
 /// The same as Markdown.
-pub fn cpu_tables_markdown(run: &Run, summary: &Analysis) -> String {
-    tables(summary)
+pub fn cpu_tables_markdown(analysis: &Analysis) -> String {
+    let run = &analysis.run;
+    tables(analysis)
         .map(|(level, table)| {
             format!(
                 "### CPU, {}, {}\n\n{}\n{}\n\n",
                 run.mode,
-                level_title(&level.factors, &summary.varying),
+                level_title(&level.factors, &analysis.varying),
                 table.markdown(),
                 note(level)
             )
@@ -52,8 +54,8 @@ pub fn cpu_tables_markdown(run: &Run, summary: &Analysis) -> String {
         .collect()
 }
 
-fn tables(summary: &Analysis) -> impl Iterator<Item = (&LevelSummary, TextTable)> {
-    summary
+fn tables(analysis: &Analysis) -> impl Iterator<Item = (&LevelSummary, TextTable)> {
+    analysis
         .levels
         .iter()
         .filter_map(|level| Some((level, level_table(level)?)))
@@ -131,7 +133,7 @@ mod tests {
     #[test]
     fn a_row_an_arm_and_a_column_a_group_that_was_counted() {
         let run = sample_run_with_cpu();
-        let text = cpu_tables_markdown(&run, &analyse(&run));
+        let text = cpu_tables_markdown(&analyse(&run));
         let row = text.lines().find(|l| l.starts_with("| unpooled ")).unwrap();
         assert_eq!(
             row,
@@ -144,6 +146,6 @@ mod tests {
         assert!(!text.contains(GROSS), "{text}");
         assert_eq!(text.matches("### CPU").count(), 2);
         let old = sample_run(8);
-        assert_eq!(cpu_tables(&old, &analyse(&old)), "");
+        assert_eq!(cpu_tables(&analyse(&old)), "");
     }
 }

@@ -19,13 +19,10 @@ use super::sweep_drawing::sweep_figures;
 use crate::arm::Arm;
 use crate::arm::Mode;
 use crate::factor::{Factor, Factors};
-use crate::record::{Run, levels_side_by_side, percentile_name, write_atomically};
+use crate::record::{RunHead, levels_side_by_side, percentile_name, write_atomically};
 use crate::stats::{
     Analysis, Answer, ContenderSummary, Estimate, LevelSummary, Severity, Statistic,
 };
-
-/// A run with its summary.
-pub type Summarized<'a> = (&'a Run, &'a Analysis);
 
 /// Draws everything one run has to show, into `dir`, and writes the percentiles
 /// of every recorded series beside it.
@@ -33,26 +30,26 @@ pub type Summarized<'a> = (&'a Run, &'a Analysis);
 /// # Errors
 /// When a file cannot be written.
 pub fn draw_run(
-    item: Summarized<'_>,
+    analysis: &Analysis,
     dir: &Path,
     redraw: &str,
 ) -> Result<Vec<PathBuf>, FigureError> {
-    let (run, summary) = item;
-    write_csv(dir, "percentiles.csv", &series_csv(summary))?;
-    match summary.answer {
+    let run = &analysis.run;
+    write_csv(dir, "percentiles.csv", &series_csv(analysis))?;
+    match analysis.answer {
         Answer::Contrast => {}
         Answer::Costs => {
             return at_once(vec![
-                Box::new(|| draw(cost_figure(item, redraw), dir, "transactions")),
-                Box::new(|| draw(cpu(item, redraw), dir, "cpu")),
+                Box::new(|| draw(cost_figure(analysis, redraw), dir, "transactions")),
+                Box::new(|| draw(cpu(analysis, redraw), dir, "cpu")),
             ]);
         }
         Answer::Phases => {
-            write_csv(dir, "phase-table.csv", &phase_csv(summary))?;
-            return draw(phase_bars(item, redraw), dir, "phases");
+            write_csv(dir, "phase-table.csv", &phase_csv(analysis))?;
+            return draw(phase_bars(analysis, redraw), dir, "phases");
         }
         Answer::Sweeps(_) | Answer::Counts => {
-            let sweeps = sweep_figures(item, redraw);
+            let sweeps = sweep_figures(analysis, redraw);
             return at_once(
                 sweeps
                     .into_iter()
@@ -64,16 +61,16 @@ pub fn draw_run(
         }
     }
     at_once(vec![
-        Box::new(|| draw(response_times(&[item], redraw), dir, "response-time")),
-        Box::new(|| draw(excess(&[item], redraw), dir, "excess")),
-        Box::new(|| draw(cells_figure(item, redraw), dir, "cells")),
+        Box::new(|| draw(response_times(&[analysis], redraw), dir, "response-time")),
+        Box::new(|| draw(excess(&[analysis], redraw), dir, "excess")),
+        Box::new(|| draw(cells_figure(analysis, redraw), dir, "cells")),
         Box::new(|| {
             let figure = (run.mode == Mode::Server)
-                .then(|| cpu(item, redraw))
+                .then(|| cpu(analysis, redraw))
                 .flatten();
             draw(figure, dir, "cpu")
         }),
-        Box::new(|| draw(lock_tails(item, redraw), dir, "locks")),
+        Box::new(|| draw(lock_tails(analysis, redraw), dir, "locks")),
     ])
 }
 
@@ -99,7 +96,7 @@ pub fn stems(written: &[PathBuf]) -> Vec<String> {
 /// # Errors
 /// When a file cannot be written.
 pub fn draw_comparison(
-    items: &[Summarized<'_>],
+    items: &[&Analysis],
     dir: &Path,
     redraw: &str,
 ) -> Result<Vec<PathBuf>, FigureError> {
@@ -128,8 +125,8 @@ fn draw(figure: Option<impl Figure>, dir: &Path, stem: &str) -> Result<Vec<PathB
     figure.map_or(Ok(Vec::new()), |f| write_figure(&f, dir, stem))
 }
 
-fn series_name(run: &Run, all: &[Summarized<'_>]) -> String {
-    let same_mode = all.iter().filter(|(r, _)| r.mode == run.mode).count();
+fn series_name(run: &RunHead, all: &[&Analysis]) -> String {
+    let same_mode = all.iter().filter(|a| a.run.mode == run.mode).count();
     if same_mode > 1 {
         format!("{} {}", run.mode, run.run_id)
     } else {
@@ -166,7 +163,7 @@ fn curve(contender: &ContenderSummary) -> Option<PercentileCurve> {
     })
 }
 
-fn panel(run: &Run, level: &LevelSummary, title: String) -> Option<PercentilePanel> {
+fn panel(run: &RunHead, level: &LevelSummary, title: String) -> Option<PercentilePanel> {
     let curves: Vec<PercentileCurve> = level
         .contenders
         .iter()
@@ -194,15 +191,16 @@ fn panel(run: &Run, level: &LevelSummary, title: String) -> Option<PercentilePan
 }
 
 /// Percentile curves of every arm, a panel for each run and level (the smallest and the largest where there are more than fit).
-pub fn response_times(items: &[Summarized<'_>], redraw: &str) -> Option<PercentileFigure> {
+pub fn response_times(items: &[&Analysis], redraw: &str) -> Option<PercentileFigure> {
     let each = if items.len() > 1 {
         4 / items.len().min(4)
     } else {
         4
     };
     let mut panels = Vec::new();
-    for (run, summary) in items.iter().take(4) {
-        let levels = &summary.levels;
+    for analysis in items.iter().take(4) {
+        let run = &analysis.run;
+        let levels = &analysis.levels;
         let kept: Vec<&LevelSummary> = levels
             .iter()
             .enumerate()
@@ -213,14 +211,17 @@ pub fn response_times(items: &[Summarized<'_>], redraw: &str) -> Option<Percenti
             let name = series_name(run, items);
             let title = match items.len() {
                 // What tells the panels apart comes first: a title may be cut short.
-                1 if !summary.varying.is_empty() => varying_first(&level.factors, &summary.varying),
-                _ => format!("{name}: {}", level_title(&level.factors, &summary.varying)),
+                1 if !analysis.varying.is_empty() => {
+                    varying_first(&level.factors, &analysis.varying)
+                }
+                _ => format!("{name}: {}", level_title(&level.factors, &analysis.varying)),
             };
             panels.extend(panel(run, level, title));
         }
     }
-    let (run, summary) = items.first()?;
-    let open = summary.levels.first()?.contenders.first()?.quoted.clock;
+    let analysis = items.first()?;
+    let run = &analysis.run;
+    let open = analysis.levels.first()?.contenders.first()?.quoted.clock;
     (!panels.is_empty()).then(|| PercentileFigure {
         title: "Running statements while others connect and disconnect".to_owned(),
         subtitle: "Look at the right-hand ends: where unpooled leaves the band around kept-open, churn hurts running queries".to_owned(),
@@ -232,12 +233,12 @@ pub fn response_times(items: &[Summarized<'_>], redraw: &str) -> Option<Percenti
 }
 
 /// Every arm's excess over the run's own kept-open, at the quoted percentile.
-pub fn excess(items: &[Summarized<'_>], redraw: &str) -> Option<ContrastFigure> {
-    let (first, _) = items.first()?;
+pub fn excess(items: &[&Analysis], redraw: &str) -> Option<ContrastFigure> {
+    let first = &items.first()?.run;
     let base = Arm::baseline(&first.config.arms)?;
     let statistic = Statistic::Percentile(first.config.quoted_percentile);
-    let runs: Vec<&Run> = items.iter().map(|i| i.0).collect();
-    let (levels, named) = levels_side_by_side(&runs);
+    let levels: Vec<_> = items.iter().map(|i| i.level_factors()).collect();
+    let (levels, named) = levels_side_by_side(&levels);
     let groups: Vec<ContrastGroup> = levels
         .iter()
         .map(|key| excess_group(items, (key, &named), base, statistic))
@@ -257,16 +258,16 @@ pub fn excess(items: &[Summarized<'_>], redraw: &str) -> Option<ContrastFigure> 
 }
 
 fn excess_group(
-    items: &[Summarized<'_>],
+    items: &[&Analysis],
     (key, named): (&Factors, &[Factor]),
     base: Arm,
     statistic: Statistic,
 ) -> ContrastGroup {
     let levels: Vec<(String, &LevelSummary)> = items
         .iter()
-        .filter_map(|(run, summary)| {
-            let level = summary.level(key)?;
-            Some((series_name(run, items), level))
+        .filter_map(|analysis| {
+            let level = analysis.level(key)?;
+            Some((series_name(&analysis.run, items), level))
         })
         .collect();
     let mark = |name: &String, level: &LevelSummary, arm: Arm| -> Option<ContrastMark> {

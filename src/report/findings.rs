@@ -1,24 +1,23 @@
 //! What was found, one sentence each, and never more than the statistics allow.
 
 use super::cells;
-use super::drawings::Summarized;
 use super::format::{count, difference, duration};
 use super::level_title::{level_title, short_title};
 use super::survival;
 use crate::arm::Arm;
 use crate::arm::Mode;
-use crate::record::Run;
+use crate::record::RunHead;
 use crate::stats::{Analysis, Claim, Contrast, LevelSummary, Statistic, Verdict};
 
 /// The findings alone, one sentence each.
-pub fn findings(item: &Summarized<'_>) -> Vec<String> {
-    let (run, summary) = item;
-    if !summary.is_contrast() {
+pub fn findings(analysis: &Analysis) -> Vec<String> {
+    let run = &analysis.run;
+    if !analysis.is_contrast() {
         // The experiment's own assessment says what was found.
         return Vec::new();
     }
-    let mut lines = vec![headline(run, summary)];
-    let survival = survival::sentences(summary);
+    let mut lines = vec![headline(analysis)];
+    let survival = survival::sentences(analysis);
     if !survival.is_empty() {
         // Lock by lock in the tables; here only what they have in common.
         lines.extend(
@@ -28,7 +27,7 @@ pub fn findings(item: &Summarized<'_>) -> Vec<String> {
         );
         return lines;
     }
-    let cells = cells::sentences(run, summary);
+    let cells = cells::sentences(analysis);
     if !cells.is_empty() {
         lines.extend(
             cells
@@ -37,19 +36,19 @@ pub fn findings(item: &Summarized<'_>) -> Vec<String> {
         );
         return lines;
     }
-    for level in &summary.levels {
+    for level in &analysis.levels {
         // The headline's contrast is not said twice.
-        let said = summary
+        let said = analysis
             .primary
             .as_ref()
             .is_some_and(|p| p.factors == level.factors);
-        lines.extend(level_findings(item, level, said));
+        lines.extend(level_findings(analysis, level, said));
     }
     lines
 }
 
 /// Which run a sentence is about.
-pub fn place(run: &Run) -> String {
+pub fn place(run: &RunHead) -> String {
     match run.mode {
         Mode::Server => {
             let server = run.provenance.server.as_ref();
@@ -126,8 +125,9 @@ pub(super) fn clock_word(level: &LevelSummary) -> String {
 
 /// What churn did at the largest number of standing connections. Bold words
 /// only where the arm without any client transactions was faster, too.
-fn headline(run: &Run, summary: &Analysis) -> String {
-    let (Some(p), Some(level)) = (&summary.primary, summary.primary_level()) else {
+fn headline(analysis: &Analysis) -> String {
+    let run = &analysis.run;
+    let (Some(p), Some(level)) = (&analysis.primary, analysis.primary_level()) else {
         return format!("{}: the primary outcome was not measured.", place(run));
     };
     let what = match p.claim {
@@ -144,7 +144,7 @@ fn headline(run: &Run, summary: &Analysis) -> String {
         Claim::NoEffectShown => "**No effect of churn beyond the noise was shown.**",
         Claim::NoConclusion => "**No conclusion.**",
     };
-    let kind = if summary.is_declared {
+    let kind = if analysis.is_declared {
         "primary outcome"
     } else {
         "headline (exploratory: the parameters are not an experiment's)"
@@ -158,20 +158,20 @@ fn headline(run: &Run, summary: &Analysis) -> String {
     format!(
         "{}, {kind}: {what} With {}, reconnecting for each transaction instead of keeping connections open changed the readers' {} {} time by {}.{against}",
         place(run),
-        level_title(&p.factors, &summary.varying),
+        level_title(&p.factors, &analysis.varying),
         p.name(),
         clock_word(level),
         judgement(&p.contrast, p.verdict, p.noise_floor_ns)
     )
 }
 
-fn level_findings(item: &Summarized<'_>, level: &LevelSummary, headline_said: bool) -> Vec<String> {
-    let (run, summary) = item;
+fn level_findings(analysis: &Analysis, level: &LevelSummary, headline_said: bool) -> Vec<String> {
+    let run = &analysis.run;
     let quoted = Statistic::Percentile(run.config.quoted_percentile);
     let at = format!(
         "{}, {} (exploratory)",
         place(run),
-        short_title(&level.factors, &summary.varying)
+        short_title(&level.factors, &analysis.varying)
     );
     let beyond_fork = match run.mode {
         Mode::Server => "what logging in, the ProcArray, the catalogue and exit add to a bare fork",
@@ -264,12 +264,12 @@ fn lock_witness(level: &LevelSummary) -> Option<(u64, u64)> {
 }
 
 /// Whether model and server point the same way.
-pub(super) fn agreement(items: &[Summarized<'_>]) -> Option<String> {
+pub(super) fn agreement(items: &[&Analysis]) -> Option<String> {
     let verdict = |mode| {
         items
             .iter()
-            .find(|(run, _)| run.mode == mode)
-            .and_then(|(_, s)| s.primary.as_ref())
+            .find(|a| a.run.mode == mode)
+            .and_then(|a| a.primary.as_ref())
             .map(|p| (p.verdict, p.contrast.difference.value_ns))
     };
     let (server, server_ns) = verdict(Mode::Server)?;
@@ -299,11 +299,12 @@ pub(super) fn agreement(items: &[Summarized<'_>]) -> Option<String> {
     })
 }
 
-fn both_show_it(items: &[Summarized<'_>], both: &str) -> String {
+fn both_show_it(items: &[&Analysis], both: &str) -> String {
     let Some((waits, shared, statements)) = items
         .iter()
-        .find(|(run, _)| run.mode == Mode::Model)
-        .and_then(|(run, s)| {
+        .find(|a| a.run.mode == Mode::Model)
+        .and_then(|s| {
+            let run = &s.run;
             let (waits, shared) = lock_witness(s.level(&s.primary.as_ref()?.factors)?)?;
             let snapshots = run.config.model.as_ref()?.snapshots_per_statement;
             let beyond = 1.0 - run.config.quoted_percentile / 100.0;
@@ -327,5 +328,114 @@ fn both_show_it(items: &[Summarized<'_>], both: &str) -> String {
             "Model against server: both show an effect ({both}), and in the model {:.2} % of statements found the lock busy. The lock may be a part of the cause; in both, churn also uses CPU.",
             100.0 * touched
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::analyse;
+    use crate::record::Run;
+    use crate::testing::{sample_block_like, sample_run};
+
+    /// The headline of a run whose arms are slower by these factors.
+    fn headline_of(scales: &[(Arm, u64)], change: impl Fn(&mut Run)) -> String {
+        let mut run = sample_run(8);
+        for block in &mut run.blocks {
+            let scale = scales.iter().find(|s| s.0 == block.arm);
+            *block = sample_block_like(block, scale.map_or(1, |s| s.1));
+        }
+        change(&mut run);
+        findings(&analyse(&run)).remove(0)
+    }
+
+    #[test]
+    fn the_headline_claims_what_the_verdicts_allow_and_no_more() {
+        for (scales, claim) in [
+            (
+                &[(Arm::Unpooled, 3)][..],
+                "**Churn made the model's running statements slower.**",
+            ),
+            (
+                &[(Arm::Unpooled, 3), (Arm::Quiet, 3)],
+                "**No conclusion: it was not shown to be slower than without any client transactions.**",
+            ),
+            (
+                &[(Arm::KeptOpen, 3)],
+                "**Running queries were faster under churn**",
+            ),
+            (&[], "**No effect of churn beyond the noise was shown.**"),
+        ] {
+            let text = headline_of(scales, |_| {});
+            assert!(text.contains(claim), "{scales:?}: {text}");
+            assert_eq!(text.matches("**").count(), 2, "{text}");
+        }
+    }
+
+    #[test]
+    fn few_rounds_struck_arms_and_a_missing_twin_leave_no_conclusion() {
+        type Change = fn(&mut Run);
+        let changes: [(Change, &str); 3] = [
+            (
+                |run| run.blocks.retain(|b| b.round < 5),
+                "from too few rounds",
+            ),
+            (
+                |run| run.provenance.debug_build = true,
+                "struck out by a guard",
+            ),
+            (
+                |run| run.blocks.retain(|b| !b.twin),
+                "without a usable A/A twin",
+            ),
+        ];
+        for (change, why) in changes {
+            let text = headline_of(&[(Arm::Unpooled, 3)], change);
+            assert!(
+                text.contains("**No conclusion.**") && text.contains(why),
+                "{text}"
+            );
+        }
+        let text = headline_of(&[], |run| run.blocks.retain(|b| b.arm != Arm::Unpooled));
+        assert!(
+            text.ends_with("the primary outcome was not measured."),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn only_the_declared_percentile_of_an_experiment_is_a_primary_outcome() {
+        let kind = |change: fn(&mut Run)| {
+            let text = headline_of(&[(Arm::Unpooled, 3)], change);
+            assert_ne!(
+                text.contains("primary outcome:"),
+                text.contains("exploratory"),
+                "{text}"
+            );
+            text.contains("primary outcome:")
+        };
+        assert!(kind(|_| {}));
+        assert!(!kind(|run| run.config.quoted_percentile = 90.0));
+        assert!(!kind(|run| run.experiment = "model".to_owned()));
+    }
+
+    #[test]
+    fn a_lock_that_was_seldom_busy_explains_nothing_even_where_both_modes_agree() {
+        let agreement_with = |waits: u64| {
+            let mut server = sample_run(8);
+            server.mode = Mode::Server;
+            let mut model = crate::testing::run_under_locks(8, &[("std", 3)]);
+            for block in &mut model.blocks {
+                let counters = [("shared", 1_000_000), ("shared-waits", waits)];
+                block.counters = counters
+                    .map(|(name, n)| (format!("procarraylock.{name}"), n))
+                    .into();
+            }
+            agreement(&[&analyse(&server), &analyse(&model)]).unwrap()
+        };
+        assert!(agreement_with(10).contains("no evidence for ProcArrayLock"));
+        assert!(agreement_with(10_000).contains("may be a part of the cause"));
+        let one = sample_run(8);
+        assert_eq!(agreement(&[&analyse(&one)]), None);
     }
 }

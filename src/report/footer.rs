@@ -1,14 +1,15 @@
 //! What stands under every figure: what was measured, on which machine, how to draw it again.
 
-use super::drawings::Summarized;
 use super::level_title::listed;
 use crate::config::ModelConfig;
 use crate::factor::{FactorLists, Factors};
+use crate::stats::Analysis;
 
 /// The lines under a figure of these runs.
-pub(super) fn footer(items: &[Summarized<'_>], redraw: &str) -> Vec<String> {
+pub(super) fn footer(items: &[&Analysis], redraw: &str) -> Vec<String> {
     let mut lines = Vec::new();
-    for (run, _) in items {
+    for analysis in items {
+        let run = &analysis.run;
         let p = &run.provenance;
         let what = match &p.server {
             Some(server) => format!(
@@ -48,7 +49,7 @@ pub(super) fn footer(items: &[Summarized<'_>], redraw: &str) -> Vec<String> {
             lines.push(format!("PARTIAL: {reason}"));
         }
     }
-    if let Some((run, _)) = items.first() {
+    if let Some(run) = items.first().map(|a| &a.run) {
         let p = &run.provenance;
         lines.push(format!(
             "{}, {} cores, Linux {}; procbench {} ({}); clock {} {:.0} ns a read",

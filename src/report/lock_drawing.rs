@@ -1,6 +1,6 @@
 //! The figure of a run whose lock varies: readers' and writers' tails side by side.
 
-use super::drawings::{Summarized, caution};
+use super::drawings::caution;
 use super::figure::{TailColumn, TailFigure, TailMark, TailRow};
 use super::footer::footer;
 use crate::record::percentile_name;
@@ -11,15 +11,15 @@ const DRAWN: [f64; 4] = [50.0, 90.0, 99.0, 99.9];
 
 /// One row a lock: readers' time and writers' wait under `unpooled`. `None`
 /// where the lock does not vary.
-pub fn lock_tails(item: Summarized<'_>, redraw: &str) -> Option<TailFigure> {
-    let (run, summary) = item;
-    let clock = summary.churn_under(summary.locks.first()?)?.quoted.clock;
+pub fn lock_tails(analysis: &Analysis, redraw: &str) -> Option<TailFigure> {
+    let run = &analysis.run;
+    let clock = analysis.churn_under(analysis.locks.first()?)?.quoted.clock;
     let column = |title: String, tail: fn(&LockLevel) -> &SeriesTail| TailColumn {
         title,
-        rows: summary
+        rows: analysis
             .locks
             .iter()
-            .map(|l| row(summary, l, tail(l)))
+            .map(|l| row(analysis, l, tail(l)))
             .collect(),
     };
     let figure = TailFigure {
@@ -34,7 +34,7 @@ pub fn lock_tails(item: Summarized<'_>, redraw: &str) -> Option<TailFigure> {
                 &l.writers_wait
             }),
         ],
-        footer: footer(&[item], redraw),
+        footer: footer(&[analysis], redraw),
     };
     let drawn = figure.columns.iter().flat_map(|c| &c.rows);
     drawn
@@ -43,8 +43,8 @@ pub fn lock_tails(item: Summarized<'_>, redraw: &str) -> Option<TailFigure> {
         .then_some(figure)
 }
 
-fn row(summary: &Analysis, lock: &LockLevel, tail: &SeriesTail) -> TailRow {
-    let churn = summary.churn_under(lock);
+fn row(analysis: &Analysis, lock: &LockLevel, tail: &SeriesTail) -> TailRow {
+    let churn = analysis.churn_under(lock);
     TailRow {
         label: lock.lock.clone(),
         marks: DRAWN
@@ -76,8 +76,8 @@ mod tests {
     #[test]
     fn every_lock_has_a_row_in_both_columns() {
         let run = run_under_locks(8, &[("std", 3), ("sharded", 1)]);
-        let summary = analyse(&run);
-        let figure = lock_tails((&run, &summary), "procbench figures DIR").unwrap();
+        let analysis = analyse(&run);
+        let figure = lock_tails(&analysis, "procbench figures DIR").unwrap();
         for column in &figure.columns {
             let labels: Vec<&str> = column.rows.iter().map(|r| r.label.as_str()).collect();
             assert_eq!(labels, ["std", "sharded"]);
@@ -87,6 +87,6 @@ mod tests {
         let svg = figure.svg().unwrap();
         assert_eq!(svg.matches("too few samples").count(), 2);
         let one = sample_run(8);
-        assert!(lock_tails((&one, &analyse(&one)), "").is_none());
+        assert!(lock_tails(&analyse(&one), "").is_none());
     }
 }

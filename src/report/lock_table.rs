@@ -7,30 +7,30 @@ use super::text_table::TextTable;
 use crate::stats::{Analysis, Counted, SeriesTail, queue_columns};
 
 /// Both tables for the terminal; empty where the lock does not vary.
-pub fn lock_tables(summary: &Analysis) -> String {
-    tables(summary)
+pub fn lock_tables(analysis: &Analysis) -> String {
+    tables(analysis)
         .into_iter()
         .map(|(caption, rows)| format!("{caption}\n{}\n\n", rows.terminal()))
         .collect()
 }
 
 /// Both tables as Markdown; empty where the lock does not vary.
-pub(super) fn lock_tables_markdown(summary: &Analysis) -> String {
-    tables(summary)
+pub(super) fn lock_tables_markdown(analysis: &Analysis) -> String {
+    tables(analysis)
         .into_iter()
         .map(|(caption, rows)| format!("{caption}:\n\n{}\n", rows.markdown()))
         .collect()
 }
 
-fn tables(summary: &Analysis) -> Vec<(&'static str, TextTable)> {
-    if summary.locks.is_empty() {
+fn tables(analysis: &Analysis) -> Vec<(&'static str, TextTable)> {
+    if analysis.locks.is_empty() {
         return Vec::new();
     }
     let mut all = vec![(
         "Every lock under unpooled: running statements, their snapshots' wait for the lock, ProcArrayAdd's wait for it",
-        tails(summary),
+        tails(analysis),
     )];
-    all.extend(queues(summary).map(|rows| {
+    all.extend(queues(analysis).map(|rows| {
         (
             "What each lock counted under unpooled (warm-up included; longest ones are the maximum over all blocks)",
             rows,
@@ -47,11 +47,11 @@ fn max(tail: &SeriesTail) -> String {
     tail.max_ns.map_or("-".to_owned(), |ns| duration(ns as f64))
 }
 
-fn tails(summary: &Analysis) -> TextTable {
-    let clock = summary
+fn tails(analysis: &Analysis) -> TextTable {
+    let clock = analysis
         .locks
         .first()
-        .and_then(|l| summary.churn_under(l))
+        .and_then(|l| analysis.churn_under(l))
         .map_or_else(String::new, |c| c.quoted.clock.to_string());
     let mut rows = vec![vec![
         "lock".to_owned(),
@@ -69,8 +69,8 @@ fn tails(summary: &Analysis) -> TextTable {
         "max".to_owned(),
         "shared found it busy".to_owned(),
     ]];
-    for l in &summary.locks {
-        let churn = summary.churn_under(l);
+    for l in &analysis.locks {
+        let churn = analysis.churn_under(l);
         let struck = churn.is_some_and(|c| c.struck().is_some());
         let mark = if struck { " [x]" } else { "" };
         let mut row = vec![
@@ -92,11 +92,11 @@ fn tails(summary: &Analysis) -> TextTable {
 }
 
 /// The lock's own account, as far as any block has one.
-fn queues(summary: &Analysis) -> Option<TextTable> {
-    let accounts: Vec<(String, &[Counted])> = summary
+fn queues(analysis: &Analysis) -> Option<TextTable> {
+    let accounts: Vec<(String, &[Counted])> = analysis
         .locks
         .iter()
-        .filter_map(|l| Some((l.lock.clone(), &summary.churn_under(l)?.account[..])))
+        .filter_map(|l| Some((l.lock.clone(), &analysis.churn_under(l)?.account[..])))
         .collect();
     account_table("lock", queue_columns(), &accounts)
 }
@@ -116,15 +116,29 @@ mod tests {
             let name = "procarraylock.longest-queue".to_owned();
             block.counters.insert(name, 7);
         }
-        let summary = analyse(&run);
-        let text = lock_tables(&summary);
+        let analysis = analyse(&run);
+        let text = lock_tables(&analysis);
         assert!(
             text.contains("longest queue") && !text.contains("wake-ups"),
             "{text}"
         );
-        let markdown = lock_tables_markdown(&summary);
+        let markdown = lock_tables_markdown(&analysis);
         assert!(markdown.contains("| std | 7 |"), "{markdown}");
         let one = sample_run(8);
         assert_eq!(lock_tables(&analyse(&one)), "");
+    }
+
+    #[test]
+    fn the_summary_denies_no_wait_that_it_shows() {
+        let mut run = run_under_locks(8, &[("std", 3), ("sharded", 1)]);
+        for block in &mut run.blocks {
+            let times = block.series[&crate::record::SeriesKey::READER_SERVICE].clone();
+            block.series.insert(crate::stats::READERS_WAIT, times);
+        }
+        let analysis = analyse(&run);
+        let experiment = crate::experiment::find("locks").unwrap();
+        let text = crate::report::summary_text::markdown(experiment, &[&analysis], &[]);
+        assert!(text.contains("readers' wait p50"), "{text}");
+        assert!(!text.contains("no lock wait was traced"), "{text}");
     }
 }

@@ -1,32 +1,31 @@
 //! What connections are made of, as a figure: stacked means, the server's own account under the client's.
 
-use super::drawings::Summarized;
 use super::figure::{Bar, BarGroup, BarSegment, StackedBarFigure};
 use super::footer::footer;
 use super::level_title::level_title;
 use super::phases::setup_parts;
 use crate::factor::{Factor, Factors};
 use crate::factor::{LogConnections, Tls};
+use crate::stats::Analysis;
 use crate::stats::Anatomy;
 
 /// Factors that head a group of bars instead of naming one.
 const HEADINGS: [Factor; 2] = [Factor::Pg, Factor::SlotOrder];
 
 /// Mean phases at every level; `None` for experiments of other kinds.
-pub fn phase_bars(item: Summarized<'_>, redraw: &str) -> Option<StackedBarFigure> {
-    let (_, summary) = item;
-    let heads: Vec<Factor> = summary
+pub fn phase_bars(analysis: &Analysis, redraw: &str) -> Option<StackedBarFigure> {
+    let heads: Vec<Factor> = analysis
         .varying
         .iter()
         .copied()
         .filter(|f| HEADINGS.contains(f))
         .collect();
-    let found = &summary.anatomies;
+    let found = &analysis.anatomies;
     let arms = found.iter().any(|a| a.arm != found[0].arm);
     let mut groups: Vec<BarGroup> = Vec::new();
     for anatomy in found {
         let title = level_title(&anatomy.factors, &heads);
-        let mut label = label(&anatomy.factors, &summary.varying);
+        let mut label = label(&anatomy.factors, &analysis.varying);
         if arms || label.is_empty() {
             label = [label, anatomy.arm.to_string()].join(" ").trim().to_owned();
         }
@@ -41,7 +40,7 @@ pub fn phase_bars(item: Summarized<'_>, redraw: &str) -> Option<StackedBarFigure
         subtitle: subtitle(found),
         quantity: "mean time of one connection, from connect() to its close".to_owned(),
         groups,
-        footer: footer(&[item], redraw),
+        footer: footer(&[analysis], redraw),
     })
 }
 

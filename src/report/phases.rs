@@ -10,8 +10,8 @@ use crate::stats::{Analysis, Anatomy, ConnectionPhase, Estimate, SetupAccount};
 const CAPTION: &str = "Phases of a connection, by the client's clock; means add up to the whole, percentiles do not. Where the server logged its own account of the same connections it stands below";
 
 /// The tables for the terminal; empty for experiments of other kinds.
-pub fn phase_tables(summary: &Analysis) -> String {
-    let tables = tables(summary);
+pub fn phase_tables(analysis: &Analysis) -> String {
+    let tables = tables(analysis);
     let mut out = String::new();
     for (i, (title, rows)) in tables.iter().enumerate() {
         if i == 0 {
@@ -23,8 +23,8 @@ pub fn phase_tables(summary: &Analysis) -> String {
 }
 
 /// The same as Markdown.
-pub(super) fn phase_tables_markdown(summary: &Analysis) -> String {
-    let tables = tables(summary);
+pub(super) fn phase_tables_markdown(analysis: &Analysis) -> String {
+    let tables = tables(analysis);
     let mut out = String::new();
     for (i, (title, rows)) in tables.iter().enumerate() {
         if i == 0 {
@@ -35,18 +35,18 @@ pub(super) fn phase_tables_markdown(summary: &Analysis) -> String {
     out
 }
 
-fn tables(summary: &Analysis) -> Vec<(String, TextTable)> {
-    summary
+fn tables(analysis: &Analysis) -> Vec<(String, TextTable)> {
+    analysis
         .anatomies
         .iter()
-        .map(|a| (title(a, summary), table(a)))
+        .map(|a| (title(a, analysis), table(a)))
         .collect()
 }
 
-fn title(anatomy: &Anatomy, summary: &Analysis) -> String {
+fn title(anatomy: &Anatomy, analysis: &Analysis) -> String {
     let mut title = format!(
         "{}, {}",
-        level_title(&anatomy.factors, &summary.varying),
+        level_title(&anatomy.factors, &analysis.varying),
         anatomy.arm
     );
     if let Some(cpu) = anatomy.server_cpu_ns {
@@ -122,7 +122,7 @@ fn table(anatomy: &Anatomy) -> TextTable {
 }
 
 /// Every number of the tables, a line each.
-pub fn phase_csv(summary: &Analysis) -> String {
+pub fn phase_csv(analysis: &Analysis) -> String {
     let mut header: Vec<&str> = Factor::all().map(Factor::key).collect();
     header.extend([
         "arm",
@@ -136,7 +136,7 @@ pub fn phase_csv(summary: &Analysis) -> String {
         "struck",
     ]);
     let mut csv = csv_line(&header);
-    for anatomy in &summary.anatomies {
+    for anatomy in &analysis.anatomies {
         let mut line = |phase: &str, samples: u64, statistic: &str, e: Estimate, adds_up: bool| {
             let value = |f| anatomy.factors.get(f).unwrap_or_default();
             let mut fields: Vec<String> = Factor::all().map(value).collect();
@@ -233,13 +233,13 @@ mod tests {
     #[test]
     fn bars_hold_what_adds_up_and_nothing_else() {
         let run = logged();
-        let summary = analyse(&run);
-        let figure = phase_bars((&run, &summary), "procbench figures DIR").unwrap();
+        let analysis = analyse(&run);
+        let figure = phase_bars(&analysis, "procbench figures DIR").unwrap();
         assert_eq!(figure.groups.len(), 1);
         let bars = &figure.groups[0].bars;
         let labels: Vec<&str> = bars.iter().map(|b| b.label.as_str()).collect();
         assert_eq!(labels, ["trust", "scram", "the server's own account"]);
-        for (bar, anatomy) in bars[..2].iter().zip(&summary.anatomies) {
+        for (bar, anatomy) in bars[..2].iter().zip(&analysis.anatomies) {
             let drawn: f64 = bar.segments.iter().map(|s| s.value_ns).sum();
             let whole = anatomy.mean(ConnectionPhase::Whole).unwrap().value_ns;
             assert!((drawn - whole).abs() < 1e-9 * whole);
@@ -247,6 +247,6 @@ mod tests {
         assert!((bars[2].segments.iter().map(|s| s.value_ns).sum::<f64>() - 1.4e6).abs() < 1.0);
         assert!(figure.svg().unwrap().contains("server: fork"));
         let other = sample_run(8);
-        assert!(phase_bars((&other, &analyse(&other)), "").is_none());
+        assert!(phase_bars(&analyse(&other), "").is_none());
     }
 }

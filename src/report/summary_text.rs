@@ -6,7 +6,6 @@ use super::accounting::accounting_markdown;
 use super::cells::cell_table_markdown;
 use super::costs::cost_tables_markdown;
 use super::cpu_table::cpu_tables_markdown;
-use super::drawings::Summarized;
 use super::findings::{agreement, findings, place};
 use super::format::{count, difference, duration};
 use super::level_title::{factor_cells, listed, short_title};
@@ -20,14 +19,14 @@ use crate::arm::Mode;
 use crate::experiment::Experiment;
 use crate::factor::{Factor, Factors, in_common};
 use crate::procarray::MappingKind;
-use crate::record::{ClockKind, Run};
+use crate::record::{ClockKind, RunHead};
 use crate::stats::{Analysis, Severity, Statistic};
 
 /// More arms and levels than this are counted instead of named.
 const MOST_NAMED: usize = 8;
 
 /// The Markdown summary of an experiment's runs.
-pub fn markdown(experiment: &Experiment, items: &[Summarized<'_>], figures: &[String]) -> String {
+pub fn markdown(experiment: &Experiment, items: &[&Analysis], figures: &[String]) -> String {
     let mut out = format!(
         "# {}\n\n**Question.** {}\n\n",
         experiment.name, experiment.question
@@ -39,13 +38,14 @@ pub fn markdown(experiment: &Experiment, items: &[Summarized<'_>], figures: &[St
         experiment.primary_outcome
     );
     out += "## What was found\n\n";
-    for item in items {
-        for line in findings(item) {
+    for analysis in items {
+        for line in findings(analysis) {
             out += &format!("- {line}\n");
         }
     }
-    for (run, summary) in items {
-        for line in prediction::sentences(summary) {
+    for analysis in items {
+        let run = &analysis.run;
+        for line in prediction::sentences(analysis) {
             out += &format!("- {}: {line}\n", place(run));
         }
     }
@@ -53,8 +53,8 @@ pub fn markdown(experiment: &Experiment, items: &[Summarized<'_>], figures: &[St
         out += &format!("- {line}\n");
     }
     out += "\n## How sure this is\n\n";
-    for item in items {
-        for line in certainty(item) {
+    for analysis in items {
+        for line in certainty(analysis) {
             out += &format!("- {line}\n");
         }
     }
@@ -64,17 +64,17 @@ pub fn markdown(experiment: &Experiment, items: &[Summarized<'_>], figures: &[St
         out += &format!("- {line}\n");
     }
     out += "\n## Numbers\n\n";
-    for (run, summary) in items {
-        if summary.is_contrast() {
-            out += &cell_table_markdown(run, summary);
-            out += &number_table(run, summary);
+    for analysis in items {
+        if analysis.is_contrast() {
+            out += &cell_table_markdown(analysis);
+            out += &number_table(analysis);
         }
-        out += &cost_tables_markdown(run, summary);
-        out += &phase_tables_markdown(summary);
-        out += &sweep_tables_markdown(summary);
-        out += &lock_tables_markdown(summary);
-        out += &accounting_markdown(run, summary);
-        out += &cpu_tables_markdown(run, summary);
+        out += &cost_tables_markdown(analysis);
+        out += &phase_tables_markdown(analysis);
+        out += &sweep_tables_markdown(analysis);
+        out += &lock_tables_markdown(analysis);
+        out += &accounting_markdown(analysis);
+        out += &cpu_tables_markdown(analysis);
     }
     if !figures.is_empty() {
         out += "## Figures\n\n";
@@ -83,23 +83,24 @@ pub fn markdown(experiment: &Experiment, items: &[Summarized<'_>], figures: &[St
         }
     }
     out += "## Where it comes from\n\n";
-    for (run, _) in items {
+    for analysis in items {
+        let run = &analysis.run;
         out += &provenance(run);
     }
     out
 }
 
-pub(super) fn certainty(item: &Summarized<'_>) -> Vec<String> {
-    let (run, summary) = item;
+pub(super) fn certainty(analysis: &Analysis) -> Vec<String> {
+    let run = &analysis.run;
     let on = if run.config.server.as_ref().is_some_and(|s| s.is_url()) {
         "on one server, which was not started anew".to_owned()
     } else {
-        format!("over {} fresh starts", summary.starts)
+        format!("over {} fresh starts", analysis.starts)
     };
     let mut lines = vec![format!(
         "{}: {} blocks {on}, interleaved in random order (seed {}); intervals resample blocks; the permutation test errs in at most 5 % of cases for one outcome. Only the primary outcome is confirmatory; everything else is exploratory and not corrected for multiplicity.",
         place(run),
-        summary.blocks,
+        analysis.blocks,
         run.config.seed
     )];
     if let Some(reason) = run.partial_reason() {
@@ -119,7 +120,7 @@ pub(super) fn certainty(item: &Summarized<'_>) -> Vec<String> {
         ));
     }
     let mut said: Vec<(String, Vec<String>)> = Vec::new();
-    for level in &summary.levels {
+    for level in &analysis.levels {
         for contender in &level.contenders {
             for guard in &contender.guards {
                 let kind = if guard.severity() == Severity::Strike {
@@ -127,7 +128,7 @@ pub(super) fn certainty(item: &Summarized<'_>) -> Vec<String> {
                 } else {
                     "Caution"
                 };
-                let text = if summary.is_contrast() {
+                let text = if analysis.is_contrast() {
                     format!("{kind}: {guard}")
                 } else {
                     format!("{kind}: {}", guard.gist())
@@ -135,7 +136,7 @@ pub(super) fn certainty(item: &Summarized<'_>) -> Vec<String> {
                 let who = format!(
                     "{} at {}",
                     contender.label(),
-                    level.factors.label(&summary.varying)
+                    level.factors.label(&analysis.varying)
                 );
                 match said.iter_mut().find(|s| s.0 == text) {
                     Some(found) => found.1.push(who),
@@ -144,7 +145,7 @@ pub(super) fn certainty(item: &Summarized<'_>) -> Vec<String> {
             }
         }
     }
-    let all: usize = summary.levels.iter().map(|l| l.contenders.len()).sum();
+    let all: usize = analysis.levels.iter().map(|l| l.contenders.len()).sum();
     for (text, who) in said {
         let who = if who.len() == all {
             "every arm".to_owned()
@@ -156,7 +157,7 @@ pub(super) fn certainty(item: &Summarized<'_>) -> Vec<String> {
         };
         lines.push(format!("{}: {text} ({who}).", place(run)));
     }
-    let had: Vec<Factors> = summary.levels.iter().map(|l| l.factors.clone()).collect();
+    let had: Vec<Factors> = analysis.levels.iter().map(|l| l.factors.clone()).collect();
     let reasons: BTreeSet<&str> = run
         .absent_levels
         .iter()
@@ -176,13 +177,13 @@ pub(super) fn certainty(item: &Summarized<'_>) -> Vec<String> {
         };
         lines.push(format!("{}: {which} were absent: {reason}.", place(run)));
     }
-    for level in summary.levels.iter().filter(|_| summary.is_contrast()) {
+    for level in analysis.levels.iter().filter(|_| analysis.is_contrast()) {
         let pacing = level_pacing(level);
         if !pacing.is_empty() {
             lines.push(format!(
                 "{}, {}: pacing error of the readers, p50 and p99: {pacing}.",
                 place(run),
-                short_title(&level.factors, &summary.varying)
+                short_title(&level.factors, &analysis.varying)
             ));
         }
     }
@@ -190,11 +191,12 @@ pub(super) fn certainty(item: &Summarized<'_>) -> Vec<String> {
     lines
 }
 
-fn limits(items: &[Summarized<'_>]) -> Vec<String> {
+fn limits(items: &[&Analysis]) -> Vec<String> {
     let mut lines = Vec::new();
-    for (run, summary) in items {
+    for analysis in items {
+        let run = &analysis.run;
         let p = &run.provenance;
-        if summary.varying.contains(&Factor::Lock) {
+        if analysis.varying.contains(&Factor::Lock) {
             lines.push(format!(
                 "Not a ranking of locks: threads of one process stand for backends, {} cores decide who runs next, and each lock's blocks lie in visits of their own. No test is made between two locks.",
                 p.cores
@@ -206,7 +208,7 @@ fn limits(items: &[Summarized<'_>]) -> Vec<String> {
                     "Not other machines: load and server share {} cores ({}), so CPU queueing is part of every tail.",
                     p.cores, p.cpu_model
                 ));
-                lines.push(one_of_each(summary));
+                lines.push(one_of_each(analysis));
             }
             Mode::Model => {
                 let lock = match other_locks(run).as_slice() {
@@ -226,7 +228,7 @@ fn limits(items: &[Summarized<'_>]) -> Vec<String> {
 }
 
 /// Which of a server's factors did not vary.
-fn one_of_each(summary: &Analysis) -> String {
+fn one_of_each(analysis: &Analysis) -> String {
     let single: Vec<&str> = [
         (Factor::Pg, "versions"),
         (Factor::SlotOrder, "slot orders"),
@@ -235,7 +237,7 @@ fn one_of_each(summary: &Analysis) -> String {
         (Factor::Transport, "transports"),
     ]
     .iter()
-    .filter(|(factor, _)| !summary.varying.contains(factor))
+    .filter(|(factor, _)| !analysis.varying.contains(factor))
     .map(|(_, words)| *words)
     .collect();
     format!(
@@ -245,7 +247,7 @@ fn one_of_each(summary: &Analysis) -> String {
 }
 
 /// The run's locks that are not PostgreSQL's.
-fn other_locks(run: &Run) -> Vec<&'static str> {
+fn other_locks(run: &RunHead) -> Vec<&'static str> {
     let locks = run.config.factors.lock.iter();
     locks
         .map(|choice| choice.kind.name())
@@ -253,9 +255,10 @@ fn other_locks(run: &Run) -> Vec<&'static str> {
         .collect()
 }
 
-pub(super) fn number_table(run: &Run, summary: &Analysis) -> String {
+pub(super) fn number_table(analysis: &Analysis) -> String {
+    let run = &analysis.run;
     let base = Arm::baseline(&run.config.arms);
-    let clock = summary
+    let clock = analysis
         .levels
         .iter()
         .flat_map(|l| &l.contenders)
@@ -263,17 +266,17 @@ pub(super) fn number_table(run: &Run, summary: &Analysis) -> String {
         .next()
         .unwrap_or(ClockKind::Response);
     let quoted = Statistic::Percentile(run.config.quoted_percentile);
-    let factors: String = summary
+    let factors: String = analysis
         .varying
         .iter()
         .map(|f| format!("{} | ", f.title()))
         .collect();
-    let rules = "---|".repeat(summary.varying.len());
+    let rules = "---|".repeat(analysis.varying.len());
     let mut out = format!(
         "{} run `{}`, {clock} time of running statements:\n\n| standing | {factors}arm | samples | mean | p50 | p90 | {quoted} | excess at {quoted} (95 %) | verdict | clients/s |\n|---:|{rules}---|---:|---:|---:|---:|---:|---:|---|---:|\n",
         run.mode, run.run_id
     );
-    for level in &summary.levels {
+    for level in &analysis.levels {
         for c in &level.contenders {
             let value = |s| {
                 c.estimate(s)
@@ -287,7 +290,7 @@ pub(super) fn number_table(run: &Run, summary: &Analysis) -> String {
             out += &format!(
                 "| {} | {}{}{} | {} | {} | {} | {} | {} | {} | {} | {:.0} |\n",
                 level.factors.standing,
-                factor_cells(&level.factors, &summary.varying)
+                factor_cells(&level.factors, &analysis.varying)
                     .iter()
                     .map(|value| format!("{value} | "))
                     .collect::<String>(),
@@ -316,7 +319,7 @@ pub(super) fn number_table(run: &Run, summary: &Analysis) -> String {
     out + "\n"
 }
 
-pub(super) fn provenance(run: &Run) -> String {
+pub(super) fn provenance(run: &RunHead) -> String {
     let p = &run.provenance;
     let mut out = format!(
         "- {} run `{}` of {}: procbench {} (revision {}, {}), {}, {} cores, Linux {}, clock {} ({:.0} ns a read)\n",

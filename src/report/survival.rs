@@ -3,8 +3,8 @@
 use crate::stats::{Analysis, Conclusion, Verdict};
 
 /// A sentence for every conclusion; none where the lock does not vary.
-pub fn sentences(summary: &Analysis) -> Vec<String> {
-    summary.conclusions.iter().map(sentence).collect()
+pub fn sentences(analysis: &Analysis) -> Vec<String> {
+    analysis.conclusions.iter().map(sentence).collect()
 }
 
 /// Names, the verdict in brackets after those that share it.

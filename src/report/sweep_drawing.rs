@@ -1,10 +1,10 @@
 //! From sweeps to figures: which lines go into which panel, and how they look.
 
-use super::drawings::Summarized;
 use super::figure::{SweepCurve, SweepDot, SweepFigure, SweepPanel, SweepUnit, SweepX};
 use super::footer::footer;
 use super::sweep_words::{LineNames, slope_words};
 use crate::factor::{Factor, Factors};
+use crate::stats::Analysis;
 use crate::stats::{Along, Quantity, Sweep, SweepLine, Swept};
 
 /// Most panels of one figure.
@@ -12,14 +12,14 @@ const PANELS: usize = 4;
 
 /// Every figure of the sweeps that the run's experiment asks for, with their
 /// file names without extension.
-pub fn sweep_figures(item: Summarized<'_>, redraw: &str) -> Vec<(String, SweepFigure)> {
-    let sweeps = item.1.sweeps.iter();
+pub fn sweep_figures(analysis: &Analysis, redraw: &str) -> Vec<(String, SweepFigure)> {
+    let sweeps = analysis.sweeps.iter();
     sweeps
-        .flat_map(|swept| figures(item, swept, redraw))
+        .flat_map(|swept| figures(analysis, swept, redraw))
         .collect()
 }
 
-fn figures(item: Summarized<'_>, swept: &Swept, redraw: &str) -> Vec<(String, SweepFigure)> {
+fn figures(analysis: &Analysis, swept: &Swept, redraw: &str) -> Vec<(String, SweepFigure)> {
     let Swept { sweep, lines, .. } = swept;
     let names = LineNames::of(lines);
     let own: Vec<Factor> = Factor::beside_standing()
@@ -72,7 +72,7 @@ fn figures(item: Summarized<'_>, swept: &Swept, redraw: &str) -> Vec<(String, Sw
                 ),
                 panels: panels.to_vec(),
                 notes: notes(sweep, lines, &names),
-                footer: footer(&[item], redraw),
+                footer: footer(&[analysis], redraw),
             };
             (stem, figure)
         })
@@ -266,8 +266,8 @@ mod tests {
     #[test]
     fn a_panel_for_each_slot_order_and_a_line_for_each_version_and_page_size() {
         let run = run();
-        let summary = analyse(&run);
-        let figures = sweep_figures((&run, &summary), "procbench figures DIR");
+        let analysis = analyse(&run);
+        let figures = sweep_figures(&analysis, "procbench figures DIR");
         let (stem, figure) = &figures[0];
         assert_eq!(stem, "add-hold");
         let titles: Vec<&str> = figure.panels.iter().map(|p| p.title.as_str()).collect();
@@ -287,6 +287,6 @@ mod tests {
         let svg = figure.svg().unwrap();
         assert!(svg.contains("PostgreSQL 15, 2m") && svg.contains("Steepest line"));
         let other = sample_run(8);
-        assert!(sweep_figures((&other, &analyse(&other)), "").is_empty());
+        assert!(sweep_figures(&analyse(&other), "").is_empty());
     }
 }

@@ -102,23 +102,23 @@ pub fn estimate_words(quantity: Quantity, e: Estimate) -> String {
 }
 
 /// Every sweep of the run as a table for the terminal, values only.
-pub fn sweep_tables(summary: &Analysis) -> String {
-    tables(summary, false)
+pub fn sweep_tables(analysis: &Analysis) -> String {
+    tables(analysis, false)
         .into_iter()
         .map(|(caption, rows)| format!("{caption}\n{}\n\n", rows.terminal()))
         .collect()
 }
 
 /// The same as Markdown, with intervals.
-pub(super) fn sweep_tables_markdown(summary: &Analysis) -> String {
-    tables(summary, true)
+pub(super) fn sweep_tables_markdown(analysis: &Analysis) -> String {
+    tables(analysis, true)
         .into_iter()
         .map(|(caption, rows)| format!("{caption}:\n\n{}\n", rows.markdown()))
         .collect()
 }
 
-fn tables(summary: &Analysis, intervals: bool) -> Vec<(String, TextTable)> {
-    summary
+fn tables(analysis: &Analysis, intervals: bool) -> Vec<(String, TextTable)> {
+    analysis
         .sweeps
         .iter()
         .filter_map(|swept| {
@@ -217,8 +217,8 @@ mod tests {
     #[test]
     fn lines_are_named_by_what_varies_and_have_their_slope() {
         let run = run();
-        let summary = analyse(&run);
-        let text = sweep_tables(&summary);
+        let analysis = analyse(&run);
+        let text = sweep_tables(&analysis);
         for part in [
             "slots front",
             "slots behind",
@@ -228,7 +228,7 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} in\n{text}");
         }
-        let markdown = sweep_tables_markdown(&summary);
+        let markdown = sweep_tables_markdown(&analysis);
         assert!(
             markdown.contains("| slots behind | 1.00 us (1.00 us to 1.00 us) |"),
             "{markdown}"

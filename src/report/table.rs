@@ -6,13 +6,14 @@ use super::format;
 use super::level_title::{factor_cells, level_title};
 use crate::arm::Arm;
 use crate::factor::Factors;
-use crate::record::{ClockKind, Run, SeriesKey, levels_side_by_side};
+use crate::record::{ClockKind, RunHead, SeriesKey, levels_side_by_side};
 use crate::stats::{Analysis, ContenderSummary, Estimate, LevelSummary, Severity, Statistic};
 
 /// A table of one run: every arm at every level.
-pub fn run_table(run: &Run, summary: &Analysis) -> String {
+pub fn run_table(analysis: &Analysis) -> String {
+    let run = &analysis.run;
     let mut out = String::new();
-    for level in &summary.levels {
+    for level in &analysis.levels {
         let clock = level
             .contenders
             .first()
@@ -24,7 +25,7 @@ pub fn run_table(run: &Run, summary: &Analysis) -> String {
         out += &format!(
             "{}, {}: {clock} time of a running statement{closed}\n",
             run.mode,
-            level_title(&level.factors, &summary.varying),
+            level_title(&level.factors, &analysis.varying),
         );
         out += &level_table(run, level).to_string();
         out += "\n";
@@ -34,7 +35,7 @@ pub fn run_table(run: &Run, summary: &Analysis) -> String {
     out
 }
 
-fn level_table(run: &Run, level: &LevelSummary) -> Table {
+fn level_table(run: &RunHead, level: &LevelSummary) -> Table {
     let base = Arm::baseline(&run.config.arms);
     let quoted = Statistic::Percentile(run.config.quoted_percentile);
     let mut table = Table::new();
@@ -195,14 +196,15 @@ pub fn level_pacing(level: &LevelSummary) -> String {
 
 /// A comparison of runs in different modes, or of several runs: excess over
 /// each one's own baseline, side by side.
-pub fn comparison_table(items: &[(&Run, &Analysis)]) -> String {
+pub fn comparison_table(items: &[&Analysis]) -> String {
     let mut table = Table::new();
-    let runs: Vec<&Run> = items.iter().map(|i| i.0).collect();
-    let (levels, named) = levels_side_by_side(&runs);
+    let levels: Vec<_> = items.iter().map(|i| i.level_factors()).collect();
+    let (levels, named) = levels_side_by_side(&levels);
     let mut header = vec!["standing".to_owned()];
     header.extend(named.iter().map(|f| f.title().to_owned()));
     header.extend(["arm".to_owned(), "statistic".to_owned()]);
-    for (run, _) in items {
+    for analysis in items {
+        let run = &analysis.run;
         header.push(format!("{} {}", run.mode, run.run_id));
         let base = Arm::baseline(&run.config.arms).map_or("baseline", |b| b.name());
         header.push(format!("excess over its {base}"));
@@ -215,7 +217,7 @@ pub fn comparison_table(items: &[(&Run, &Analysis)]) -> String {
             for statistic in statistics {
                 let cells: Vec<Option<[String; 3]>> = items
                     .iter()
-                    .map(|(run, summary)| comparison_cells(run, summary, level, arm, statistic))
+                    .map(|analysis| comparison_cells(analysis, level, arm, statistic))
                     .collect();
                 if cells.iter().all(Option::is_none) {
                     continue;
@@ -242,13 +244,12 @@ pub fn comparison_table(items: &[(&Run, &Analysis)]) -> String {
 }
 
 fn comparison_cells(
-    run: &Run,
-    summary: &Analysis,
+    analysis: &Analysis,
     level: &Factors,
     arm: crate::arm::Arm,
     statistic: Statistic,
 ) -> Option<[String; 3]> {
-    let level = summary.level(level)?;
+    let level = analysis.level(level)?;
     let contender = level.contender(arm, false)?;
     let mark = if contender.struck().is_some() {
         " [x]"
@@ -258,7 +259,7 @@ fn comparison_cells(
     let value = contender.estimate(statistic).map_or("-".to_owned(), |e| {
         format!("{}{mark}", format::duration(e.value_ns))
     });
-    let contrast = Arm::baseline(&run.config.arms)
+    let contrast = Arm::baseline(&analysis.run.config.arms)
         .and_then(|b| level.effect(arm, b))
         .and_then(|e| e.at(statistic));
     let excess = contrast.map_or(String::new(), |(c, _)| {
@@ -279,22 +280,22 @@ fn comparison_cells(
 /// The second run minus the first, arm by arm, for two runs in one mode. Other
 /// server starts lie between them, so there is no test: the blocks of two runs
 /// are not interleaved and their labels not exchangeable.
-pub fn between_runs(items: &[(&Run, &Analysis)]) -> String {
-    let [(first, a), (second, b)] = items else {
+pub fn between_runs(items: &[&Analysis]) -> String {
+    let [a, b] = items else {
         return String::new();
     };
-    if first.mode != second.mode {
+    if a.run.mode != b.run.mode {
         return String::new();
     }
     let mut table = Table::new();
-    let (levels, named) = levels_side_by_side(&[first, second]);
+    let (levels, named) = levels_side_by_side(&[a.level_factors(), b.level_factors()]);
     let mut header = vec!["standing".to_owned()];
     header.extend(named.iter().map(|f| f.title().to_owned()));
     header.extend(["arm", "statistic", "first", "second", "second minus first"].map(str::to_owned));
     table.set_header(header);
     let wanted = [
         Statistic::Percentile(50.0),
-        Statistic::Percentile(first.config.quoted_percentile),
+        Statistic::Percentile(a.run.config.quoted_percentile),
     ];
     for key in &levels {
         let (Some(level), Some(other)) = (a.level(key), b.level(key)) else {

@@ -13,12 +13,13 @@ use super::finding::Finding;
 use super::level::{LevelSummary, primary_level, summarize_level};
 use super::lock_level::{LockLevel, lock_levels};
 use super::phases::{Anatomy, anatomies};
+use super::pooling::Pooling;
 use super::statistic::Statistic;
 use super::sweep::{Swept, swept};
 use super::verdict::Verdict;
 use crate::arm::Arm;
 use crate::factor::{Factor, Factors, varying};
-use crate::record::{Run, RunFileError, RunHead, write_atomically};
+use crate::record::{ClockKind, Run, RunFileError, RunHead, write_atomically};
 
 /// Version of the layout of `analysis.json`.
 pub const ANALYSIS_SCHEMA_VERSION: u32 = 1;
@@ -54,6 +55,8 @@ pub struct Analysis {
     pub locks: Vec<LockLevel>,
     /// What is concluded from churn, lock by lock; empty where the lock does not vary.
     pub conclusions: Vec<Conclusion>,
+    /// Whether to pool, for a run against somebody's own server.
+    pub pooling: Option<Pooling>,
     /// The experiment's prediction held against the run; `None` for free runs.
     pub finding: Option<Finding>,
 }
@@ -161,6 +164,10 @@ pub fn analyse(run: &Run, answer: Answer) -> Analysis {
         anatomies,
         locks: lock_levels(run, &levels),
         conclusions: conclusions(run, &levels),
+        pooling: match answer {
+            Answer::Contrast => Pooling::of(run, primary_level(&levels)),
+            _ => None,
+        },
         levels,
         finding: None,
     }
@@ -181,6 +188,19 @@ impl Analysis {
     /// The `unpooled` blocks of a lock's level.
     pub fn churn_under(&self, lock: &LockLevel) -> Option<&ContenderSummary> {
         self.level(&lock.factors)?.contender(Arm::Unpooled, false)
+    }
+
+    /// The levels alone.
+    pub fn level_factors(&self) -> Vec<Factors> {
+        self.levels.iter().map(|l| l.factors.clone()).collect()
+    }
+
+    /// The clock of the quoted times.
+    pub fn clock(&self) -> ClockKind {
+        let mut contenders = self.levels.iter().flat_map(|l| &l.contenders);
+        contenders
+            .next()
+            .map_or(ClockKind::Response, |c| c.quoted.clock)
     }
 
     /// Whether it is read as arms against each other.

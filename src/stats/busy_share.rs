@@ -7,8 +7,10 @@
 //! connection's slot lies among the others cannot be seen from outside, so both ends are given: `low` with
 //! every standing connection behind none (slots behind), `high` with all of them behind it (slots in front).
 
+use serde::Serialize;
+
 /// Both ends of a quantity that cannot be told any closer.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct HoldRange {
     /// Slots behind the standing connections: nothing is renumbered.
     pub low: f64,

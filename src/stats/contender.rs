@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Serialize, Serializer};
+use serde_json::json;
 
 use super::account::{Counted, account};
 use super::client_rate::client_rate;
@@ -65,15 +66,12 @@ fn series_numbers<S: Serializer>(
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     serializer.collect_map(merged.iter().map(|(key, histogram)| {
-        let mut numbers = BTreeMap::from([("samples".to_owned(), Some(histogram.len() as f64))]);
-        numbers.insert("mean".to_owned(), histogram.mean_ns());
+        let mut numbers = BTreeMap::from([("samples".to_owned(), json!(histogram.len()))]);
+        numbers.insert("mean".to_owned(), json!(histogram.mean_ns()));
         for p in TABLE_PERCENTILES.into_iter().chain([100.0]) {
             let carried = p == 100.0 || Statistic::Percentile(p).is_carried_by(histogram.len());
             let value = histogram.percentile_ns(p).filter(|_| carried);
-            numbers.insert(
-                Statistic::Percentile(p).to_string(),
-                value.map(|ns| ns as f64),
-            );
+            numbers.insert(Statistic::Percentile(p).to_string(), json!(value));
         }
         (key, numbers)
     }))

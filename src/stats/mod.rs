@@ -16,6 +16,7 @@ mod level;
 mod lock_level;
 mod paired_ratio;
 mod phases;
+mod pooling;
 mod rounds;
 mod statistic;
 mod sweep;
@@ -25,7 +26,7 @@ mod verdict;
 pub use account::{Counted, accounted_columns, queue_columns};
 pub use analysis::{ANALYSIS_SCHEMA_VERSION, Analysis, Claim, Primary, analyse};
 pub use answer::Answer;
-pub use busy_share::{HoldRange, busy_share, holds_ns};
+pub use busy_share::{HoldRange, busy_share};
 pub use conclusion::{Conclusion, Found};
 pub use contender::ContenderSummary;
 pub use contrast::{Contrast, ERROR_RATE, Estimate};
@@ -37,6 +38,10 @@ pub use level::{Effect, LevelSummary, paired_contrasts};
 pub use lock_level::{LockLevel, READERS_WAIT, SeriesTail, WRITERS_WAIT};
 pub use paired_ratio::PairedRatio;
 pub use phases::{Anatomy, ConnectionPhase, PhaseTimes, SetupAccount};
+pub use pooling::{
+    ConnectTimes, HARDLY_ANY, KnownRate, LOCK_MATTERS, Pooling, PoolingAnswer, ReconnectCost,
+    WORTH_SAVING,
+};
 pub use statistic::{Statistic, TABLE_PERCENTILES};
 pub use sweep::{Along, Quantity, Sweep, SweepLine, SweepPoint, Swept};
 pub use unit::Unit;

@@ -3,26 +3,17 @@
 
 mod answer;
 
-pub use answer::Answer;
-
-use self::answer::{Cost, KnownRate, client_series, decide};
-use super::drawings::Summarized;
+use self::answer::{a_second, per_cent, reasons};
 use super::findings::{clock_word, judgement, place};
 use super::format::{count, duration};
 use super::summary_text::{certainty, number_table, provenance};
 use crate::arm::Arm;
-use crate::record::{Between, Operation, Run, Survey};
-use crate::record::{percentile_name, samples_above};
-use crate::stats::{HoldRange, LevelSummary, Statistic, Verdict, busy_share, holds_ns};
-
-/// Rates of the table where nobody knows the server's own, per second.
-const TABLE_RATES: [f64; 3] = [10.0, 100.0, 1000.0];
+use crate::record::{Between, RunHead, Survey, percentile_name};
+use crate::stats::{Analysis, KnownRate, LevelSummary, Pooling, Statistic, Verdict};
 
 /// Sentences under headings, the answer last but one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Advice {
-    /// In one word.
-    pub answer: Answer,
     /// Heading and sentences.
     pub sections: Vec<(&'static str, Vec<String>)>,
 }
@@ -48,16 +39,16 @@ impl Advice {
 }
 
 /// `SUMMARY.md` of a run against somebody's own server; `None` for other runs.
-pub fn markdown(item: Summarized<'_>, figures: &[String]) -> Option<String> {
-    let advice = advice(&item)?;
-    let (run, summary) = item;
+pub fn markdown(analysis: &Analysis, figures: &[String]) -> Option<String> {
+    let advice = advice(analysis)?;
+    let run = &analysis.run;
     let mut out = format!("# {}: should I pool?\n\n{}", place(run), advice.markdown());
     out += "## How sure this is\n\n";
-    for line in certainty(&item) {
+    for line in certainty(analysis) {
         out += &format!("- {line}\n");
     }
     out += "\n## Numbers\n\n";
-    out += &number_table(run, summary);
+    out += &number_table(analysis);
     if !figures.is_empty() {
         out += "## Figures\n\n";
         for figure in figures {
@@ -69,26 +60,16 @@ pub fn markdown(item: Summarized<'_>, figures: &[String]) -> Option<String> {
 }
 
 /// The advice, for a run against a server that could be looked at.
-pub fn advice(item: &Summarized<'_>) -> Option<Advice> {
-    let (run, summary) = item;
+pub fn advice(analysis: &Analysis) -> Option<Advice> {
+    let run = &analysis.run;
+    let pooling = analysis.pooling.as_ref()?;
     let survey = run.provenance.server.as_ref()?.survey.as_ref()?;
-    if !summary.is_contrast() {
-        return None;
-    }
-    let level = summary.primary_level();
-    let cost = level.and_then(Cost::of);
-    let rate = KnownRate::of(run, survey);
-    let holds = holds_ns(
-        survey.pg_major,
-        survey.census.connections,
-        survey.has_huge_pages(),
-    );
-    let (answer, reasons) = decide(run, survey, level, cost.as_ref(), (&rate, holds));
+    let level = analysis.primary_level();
     let sections = vec![
         ("The server, as seen with this role's rights", seen(survey)),
         (
             "What a connection costs its client",
-            level.map_or(Vec::new(), |level| cost_lines(level, cost.as_ref())),
+            level.map_or(Vec::new(), |_| cost_lines(pooling)),
         ),
         (
             "What connecting at this rate did to running statements",
@@ -96,12 +77,12 @@ pub fn advice(item: &Summarized<'_>) -> Option<Advice> {
         ),
         (
             "How busy connections keep ProcArrayLock: an estimate, not a measurement here",
-            lock_lines(survey, &rate, holds),
+            lock_lines(survey, pooling),
         ),
-        ("Should I pool?", reasons),
+        ("Should I pool?", reasons(pooling, survey)),
         ("With more rights it could add", more_rights(survey)),
     ];
-    Some(Advice { answer, sections })
+    Some(Advice { sections })
 }
 
 fn seen(survey: &Survey) -> Vec<String> {
@@ -139,48 +120,41 @@ fn seen(survey: &Survey) -> Vec<String> {
     lines
 }
 
-fn cost_lines(level: &LevelSummary, cost: Option<&Cost>) -> Vec<String> {
-    let Some(connects) = client_series(level, Arm::Unpooled, Operation::Connect) else {
+fn cost_lines(pooling: &Pooling) -> Vec<String> {
+    let Some(connects) = &pooling.connects else {
         return vec!["No connection was measured (arm unpooled).".to_owned()];
     };
-    let percentiles: Vec<String> = [50.0, 90.0, 99.0, 99.9]
-        .into_iter()
-        .filter(|&p| samples_above(p, connects.len()) >= 10)
-        .filter_map(|p| {
-            let ns = connects.percentile_ns(p)? as f64;
-            Some(format!("{} {}", percentile_name(p), duration(ns)))
-        })
+    let percentiles = connects.percentiles.iter();
+    let percentiles: Vec<String> = percentiles
+        .map(|(p, ns)| format!("{} {}", percentile_name(*p), duration(*ns)))
         .collect();
-    let longest = connects.percentile_ns(100.0).unwrap_or(0) as f64;
     let mut lines = vec![format!(
         "From nothing to the server's first ReadyForQuery, over {} connections: {}; the longest took {}. A percentile with fewer than ten samples above it is not given: a longer --duration gives more.",
-        count(connects.len()),
+        count(connects.samples),
         if percentiles.is_empty() {
             "too few to say".to_owned()
         } else {
             percentiles.join(", ")
         },
-        duration(longest)
+        duration(connects.longest)
     )];
-    if let Some(cost) = cost {
-        lines.push(format!(
-            "The transaction itself took {} (median) on a connection that was kept open, and {} longer as the first on a new one. Reconnecting adds {} to it.",
-            duration(cost.kept),
-            duration(cost.first_statement),
-            duration(cost.added())
-        ));
-    }
+    lines.extend(pooling.cost.map(|cost| format!(
+        "The transaction itself took {} (median) on a connection that was kept open, and {} longer as the first on a new one. Reconnecting adds {} to it.",
+        duration(cost.kept),
+        duration(cost.first_statement),
+        duration(cost.added)
+    )));
     lines
 }
 
-fn churn_lines(run: &Run, level: Option<&LevelSummary>) -> Vec<String> {
+fn churn_lines(run: &RunHead, level: Option<&LevelSummary>) -> Vec<String> {
     let quoted = Statistic::Percentile(run.config.quoted_percentile);
     let Some(level) = level else {
         return vec!["Nothing was measured.".to_owned()];
     };
     let rate = run
         .client_rate_per_second
-        .map_or("a closed loop".to_owned(), |r| format!("{r} a second"));
+        .map_or("a closed loop".to_owned(), |r| format!("{r} per second"));
     let mut lines = Vec::new();
     for (first, second) in [
         (Arm::Unpooled, Arm::KeptOpen),
@@ -211,26 +185,8 @@ fn churn_lines(run: &Run, level: Option<&LevelSummary>) -> Vec<String> {
     lines
 }
 
-/// A share in per cent: never zero where it is not.
-fn per_cent(share: f64) -> String {
-    match 100.0 * share {
-        0.0 => "0 %".to_owned(),
-        p if p < 0.001 => "below 0.001 %".to_owned(),
-        p if p < 0.1 => format!("{p:.3} %"),
-        p if p < 10.0 => format!("{p:.2} %"),
-        p => format!("{p:.0} %"),
-    }
-}
-
-fn a_second(rate: f64) -> String {
-    if rate < 10.0 {
-        format!("{rate:.2}")
-    } else {
-        count(rate.round() as u64)
-    }
-}
-
-fn lock_lines(survey: &Survey, rate: &KnownRate, holds: HoldRange) -> Vec<String> {
+fn lock_lines(survey: &Survey, pooling: &Pooling) -> Vec<String> {
+    let holds = pooling.holds_ns;
     let pages = match survey.has_huge_pages() {
         Some(true) => "huge pages",
         Some(false) => "4 kB pages",
@@ -243,33 +199,30 @@ fn lock_lines(survey: &Survey, rate: &KnownRate, holds: HoldRange) -> Vec<String
         duration(holds.high),
         survey.pg_major
     )];
-    let shares = |rates: &[f64]| -> String {
-        rates
-            .iter()
-            .map(|&r| {
-                let share = busy_share(holds, r);
-                let (low, high) = (per_cent(share.low), per_cent(share.high));
-                let range = if low == high {
-                    high
-                } else {
-                    format!("{low} to {high}")
-                };
-                format!("at {} a second {range} of the time", a_second(r))
-            })
-            .collect::<Vec<_>>()
-            .join("; ")
-    };
+    let shares: Vec<String> = pooling
+        .busy
+        .iter()
+        .map(|&(rate, share)| {
+            let (low, high) = (per_cent(share.low), per_cent(share.high));
+            let range = if low == high {
+                high
+            } else {
+                format!("{low} to {high}")
+            };
+            format!("at {} per second {range} of the time", a_second(rate))
+        })
+        .collect();
+    let shares = shares.join("; ");
     let to = if survey.is_pooler() {
         " (for connections to the server itself, not to the pooler)"
     } else {
         ""
     };
-    match (rate, survey.others) {
-        (KnownRate::Given(given), _) => lines.push(format!(
-            "Rate times hold{to}: {} (the rate that was given, and ten times that).",
-            shares(&[*given, 10.0 * given])
+    match (pooling.rate, survey.others) {
+        (KnownRate::Given(_), _) => lines.push(format!(
+            "Rate times hold{to}: {shares} (the rate that was given, and ten times that)."
         )),
-        (KnownRate::Counted(counted), Some(others)) => {
+        (KnownRate::Counted(_), Some(others)) => {
             let whose = if others.without_ours {
                 "procbench's own taken off"
             } else {
@@ -280,16 +233,10 @@ fn lock_lines(survey: &Survey, rate: &KnownRate, holds: HoldRange) -> Vec<String
                 count(others.count),
                 others.over_s
             ));
-            let rates = if *counted > 0.0 {
-                vec![*counted, 10.0 * counted]
-            } else {
-                TABLE_RATES.to_vec()
-            };
-            lines.push(format!("Rate times hold{to}: {}.", shares(&rates)));
+            lines.push(format!("Rate times hold{to}: {shares}."));
         }
         _ => lines.push(format!(
-            "How many connections its users make is not known here (versions before 14 do not count them): give --their-rate. Rate times hold{to}: {}.",
-            shares(&TABLE_RATES)
+            "How many connections its users make is not known here (versions before 14 do not count them): give --their-rate. Rate times hold{to}: {shares}."
         )),
     }
     lines

@@ -2,8 +2,10 @@ use super::*;
 use crate::arm::Mode;
 use crate::config::gentle;
 use crate::experiment::analyse;
+use crate::record::Run;
 use crate::record::{Census, OthersConnections, PoolMode, ServerProvenance};
-use crate::record::{Phase, Role, SeriesHistogram, SeriesKey};
+use crate::record::{Operation, Phase, Role, SeriesHistogram, SeriesKey};
+use crate::stats::PoolingAnswer;
 use crate::testing::sample_run;
 
 fn survey() -> Survey {
@@ -71,7 +73,11 @@ fn run(kept_ns: u64, survey: Survey) -> Run {
 }
 
 fn advise(run: &Run) -> Advice {
-    advice(&(run, &analyse(run))).unwrap()
+    advice(&analyse(run)).unwrap()
+}
+
+fn answer(run: &Run) -> PoolingAnswer {
+    analyse(run).pooling.unwrap().answer
 }
 
 fn answer_to(advice: &Advice) -> String {
@@ -90,26 +96,26 @@ const LONG: u64 = 100_000_000;
 fn each_rule_gives_its_answer() {
     let with = |others| Survey { others, ..survey() };
     for (kept_ns, survey, expected) in [
-        (SHORT, with(None), Answer::Yes),
-        (SHORT, with(others(500)), Answer::Yes),
-        (SHORT, with(others(9)), Answer::NotNow),
-        (LONG, with(others(500)), Answer::NoReasonShown),
-        (LONG, with(None), Answer::NoReasonShown),
+        (SHORT, with(None), PoolingAnswer::Yes),
+        (SHORT, with(others(500)), PoolingAnswer::Yes),
+        (SHORT, with(others(9)), PoolingAnswer::NotNow),
+        (LONG, with(others(500)), PoolingAnswer::NoReasonShown),
+        (LONG, with(None), PoolingAnswer::NoReasonShown),
     ] {
-        let advice = advise(&run(kept_ns, survey.clone()));
-        assert_eq!(advice.answer, expected, "{kept_ns} {survey:?}");
-        assert!(answer_to(&advice).contains("**"));
+        let run = run(kept_ns, survey.clone());
+        assert_eq!(answer(&run), expected, "{kept_ns} {survey:?}");
+        assert!(answer_to(&advise(&run)).contains("**"));
     }
     // 2,000 standing connections and 100 new ones a second: 8 % at the high end.
     let mut crowded = survey();
     crowded.census.connections = 2_000;
     crowded.others = others(1_000);
-    let advice = advise(&run(LONG, crowded.clone()));
-    assert_eq!(advice.answer, Answer::Yes);
-    assert!(answer_to(&advice).contains("may be a part of it"));
+    let long = run(LONG, crowded.clone());
+    assert_eq!(answer(&long), PoolingAnswer::Yes);
+    assert!(answer_to(&advise(&long)).contains("may be a part of it"));
     // On 13 the same is no matter of the lock.
     crowded.pg_major = 13;
-    assert_eq!(advise(&run(LONG, crowded)).answer, Answer::NoReasonShown);
+    assert_eq!(answer(&run(LONG, crowded)), PoolingAnswer::NoReasonShown);
 }
 
 #[test]
@@ -121,12 +127,12 @@ fn a_given_rate_goes_before_the_counted_one() {
             ..survey()
         },
     );
-    assert_eq!(advise(&run).answer, Answer::NotNow);
+    assert_eq!(answer(&run), PoolingAnswer::NotNow);
     run.config.server.as_mut().unwrap().own.their_rate = Some(5.0);
+    assert_eq!(answer(&run), PoolingAnswer::Yes);
     let advice = advise(&run);
-    assert_eq!(advice.answer, Answer::Yes);
-    assert!(advice.text().contains("at 5.00 a second"));
-    assert!(advice.text().contains("at 50 a second"));
+    assert!(advice.text().contains("at 5.00 per second"));
+    assert!(advice.text().contains("at 50 per second"));
 }
 
 #[test]
@@ -138,8 +144,9 @@ fn a_pooler_is_said_first_and_nothing_is_claimed_about_the_server() {
         },
         ..survey()
     };
-    let advice = advise(&run(SHORT, pooled));
-    assert_eq!(advice.answer, Answer::AlreadyPooled);
+    let run = run(SHORT, pooled);
+    assert_eq!(answer(&run), PoolingAnswer::AlreadyPooled);
+    let advice = advise(&run);
     assert!(answer_to(&advice).starts_with("**You already do**"));
     assert!(
         advice
@@ -152,9 +159,9 @@ fn a_pooler_is_said_first_and_nothing_is_claimed_about_the_server() {
 fn without_the_two_arms_there_is_no_answer() {
     let mut run = run(SHORT, survey());
     run.blocks.retain(|b| b.arm != Arm::KeptOpen);
-    assert_eq!(advise(&run).answer, Answer::NoAnswer);
+    assert!(matches!(answer(&run), PoolingAnswer::NoAnswer(_)));
     run.blocks.clear();
-    assert_eq!(advise(&run).answer, Answer::NoAnswer);
+    assert!(matches!(answer(&run), PoolingAnswer::NoAnswer(_)));
 }
 
 #[test]
@@ -172,16 +179,15 @@ fn slower_statements_are_a_reason_and_no_difference_is_not_said_to_be_none() {
             block.series.insert(key, slower);
         }
     }
-    let advice = advise(&slow);
-    assert_eq!(advice.answer, Answer::Yes);
-    assert!(answer_to(&advice).contains("became slower already"));
+    assert_eq!(answer(&slow), PoolingAnswer::Yes);
+    assert!(answer_to(&advise(&slow)).contains("became slower already"));
 }
 
 #[test]
 fn only_a_server_that_was_looked_at_is_advised_about() {
     let mut run = run(SHORT, survey());
-    let summary = analyse(&run);
-    let text = markdown((&run, &summary), &["excess".to_owned()]).unwrap();
+    let analysis = analyse(&run);
+    let text = markdown(&analysis, &["excess".to_owned()]).unwrap();
     for part in [
         "# PostgreSQL 15.18: should I pool?",
         "## Should I pool?",
@@ -190,5 +196,5 @@ fn only_a_server_that_was_looked_at_is_advised_about() {
         assert!(text.contains(part), "{part}");
     }
     run.provenance.server.as_mut().unwrap().survey = None;
-    assert!(markdown((&run, &summary), &[]).is_none());
+    assert!(markdown(&analyse(&run), &[]).is_none());
 }

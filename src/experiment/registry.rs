@@ -1,0 +1,154 @@
+//! The experiments there are, and the analysis of their runs.
+
+use super::definition::{Experiment, Scale};
+use super::{
+    accounting, anatomy, ceiling, churn_tail, commit_rate, locks, membership_hold, pool, standing,
+};
+use crate::record::Run;
+use crate::stats::{Analysis, Answer};
+
+/// Puts a run into numbers, and holds them against the prediction of its experiment.
+pub fn analyse(run: &Run) -> Analysis {
+    let Ok(experiment) = find(&run.experiment) else {
+        return crate::stats::analyse(run, Answer::Contrast);
+    };
+    let mut analysis = crate::stats::analyse(run, experiment.answer);
+    analysis.is_declared = experiment.declared_percentile == run.config.quoted_percentile;
+    analysis.finding = (experiment.assess)(&analysis);
+    analysis
+}
+
+/// No such experiment.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown experiment '{given}': choose from {}", names())]
+pub struct UnknownExperiment {
+    given: String,
+}
+
+/// Every experiment, in the order of the chapter.
+pub fn registry() -> &'static [Experiment] {
+    &REGISTRY
+}
+
+static REGISTRY: [Experiment; 9] = [
+    churn_tail::EXPERIMENT,
+    pool::EXPERIMENT,
+    membership_hold::EXPERIMENT,
+    standing::EXPERIMENT,
+    commit_rate::EXPERIMENT,
+    accounting::EXPERIMENT,
+    anatomy::EXPERIMENT,
+    ceiling::EXPERIMENT,
+    locks::EXPERIMENT,
+];
+
+fn names() -> String {
+    let names: Vec<&str> = REGISTRY.iter().map(|e| e.name).collect();
+    names.join(", ")
+}
+
+/// The experiments of the chapter at one scale, in its order.
+pub fn chapter(scale: Scale) -> Vec<&'static Experiment> {
+    REGISTRY
+        .iter()
+        .filter(|e| e.in_chapter.contains(&scale))
+        .collect()
+}
+
+/// Finds an experiment by name.
+///
+/// # Errors
+/// Names the ones there are.
+pub fn find(name: &str) -> Result<&'static Experiment, UnknownExperiment> {
+    REGISTRY
+        .iter()
+        .find(|e| e.name == name)
+        .ok_or_else(|| UnknownExperiment {
+            given: name.to_owned(),
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{SeriesHistogram, SeriesKey};
+    use crate::stats::Outcome;
+    use crate::testing::sample_run;
+
+    #[test]
+    fn every_experiment_is_valid_in_every_mode_and_scale() {
+        for experiment in registry() {
+            assert!(find(experiment.name).is_ok());
+            for &mode in experiment.modes {
+                for scale in [Scale::Quick, Scale::Full] {
+                    let config = (experiment.config)(mode, scale);
+                    config.validate().unwrap();
+                    assert_eq!(config.mode, mode);
+                    assert!(config.blocks >= 8 && config.visits >= 3);
+                    assert!(
+                        !experiment
+                            .sweeps()
+                            .iter()
+                            .any(|s| !config.arms.contains(&s.arm))
+                    );
+                }
+            }
+        }
+        assert!(chapter(Scale::Quick).len() > 1 && chapter(Scale::Full).len() > 3);
+        assert!(find("nope").unwrap_err().to_string().contains("churn-tail"));
+    }
+
+    /// A run of `membership-hold` whose holds grow by these ns for each standing connection.
+    fn holds(slopes: &[(&str, &str, u64)]) -> Run {
+        let mut run = sample_run(8);
+        run.experiment = "membership-hold".to_owned();
+        let key: SeriesKey = "client.procarray-add.hold.service".parse().unwrap();
+        let blocks = std::mem::take(&mut run.blocks);
+        for (pg, slots, slope) in slopes {
+            for block in &blocks {
+                let mut block = block.clone();
+                block.factors.pg = Some(pg.parse().unwrap());
+                block.factors.slot_order = Some(slots.parse().unwrap());
+                block.factors.page_size = Some("4k".parse().unwrap());
+                block.factors.mapping = Some("fresh".parse().unwrap());
+                let mut hold = SeriesHistogram::new();
+                for _ in 0..50 {
+                    hold.record(1000 + slope * u64::from(block.factors.standing));
+                }
+                block.series.insert(key, hold);
+                run.blocks.push(block);
+            }
+        }
+        run
+    }
+
+    #[test]
+    fn a_slope_prediction_stands_or_falls_by_its_intervals() {
+        let outcome =
+            |slopes: &[(&str, &str, u64)]| analyse(&holds(slopes)).finding.unwrap().outcome;
+        let (flat, behind) = (("13", "front", 1), ("15", "behind", 2));
+        let steep = ("15", "front", 100);
+        assert_eq!(outcome(&[flat, steep, behind]), Some(Outcome::Stands));
+        let other = ("15", "behind", 60);
+        assert_eq!(outcome(&[flat, steep, other]), Some(Outcome::PartlyRefuted));
+        let equal = ("15", "front", 1);
+        assert_eq!(outcome(&[flat, equal, behind]), Some(Outcome::Refuted));
+        assert_eq!(outcome(&[steep, behind]), Some(Outcome::CannotTell));
+    }
+
+    #[test]
+    fn the_analysis_is_written_whole_and_names_its_layout() {
+        let dir = tempfile::tempdir().unwrap();
+        let analysis = analyse(&holds(&[("13", "front", 1), ("15", "front", 100)]));
+        let path = analysis.write(dir.path()).unwrap();
+        let json: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        assert_eq!(json["schema_version"], 1);
+        assert_eq!(json["answer"], "sweeps");
+        assert_eq!(json["sweeps"][0]["lines"][1]["slope"]["value"], 100.0);
+        assert_eq!(json["finding"]["statements"][0]["outcome"], "stands");
+        let contender = &json["levels"][0]["contenders"][0];
+        let key = "client.procarray-add.hold.service";
+        assert_eq!(contender["series"][key]["samples"], 8 * 50);
+    }
+}
