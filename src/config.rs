@@ -50,7 +50,7 @@ pub enum Protocol {
     /// The text each time (Query).
     #[default]
     Simple,
-    /// Prepared once a connection (Parse), then executed (Bind, Describe, Execute).
+    /// Prepared once per connection (Parse), then executed (Bind, Describe, Execute).
     Prepared,
 }
 
@@ -259,7 +259,7 @@ impl Config {
         }
         if self.block_ns() < 1_000_000 {
             return fail(format!(
-                "--duration over {} blocks leaves less than 1 ms a block: give more time or fewer blocks",
+                "--duration over {} blocks leaves less than 1 ms per block: give more time or fewer blocks",
                 self.blocks
             ));
         }

@@ -128,7 +128,7 @@ pub struct ModelOptions {
     /// Parallel workers started and ended per second
     #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     pub parallel_rate: Option<f64>,
-    /// Snapshots a statement takes
+    /// Snapshots per statement
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub snapshots: Option<u32>,
     /// CPU burnt for the fork of each connection (500us)

@@ -174,7 +174,7 @@ fn what_is_missing(run: &Run) -> Option<String> {
     ))
 }
 
-/// The levels that can be had here. Those that cannot are named, one line per reason.
+/// The levels that are available here. The others are named, one line per reason.
 fn levels_to_be_had(
     run: &mut Run,
     bench: &mut dyn Bench,
