@@ -6,7 +6,7 @@ use super::level_title::level_title;
 use crate::arm::Arm;
 use crate::record::CpuGroup;
 use crate::stats::Analysis;
-use crate::stats::{ContenderSummary, LevelSummary};
+use crate::stats::ContenderSummary;
 
 /// A segment's name, and the groups of processes in it.
 const PARTS: [(&str, &[CpuGroup]); 4] = [
@@ -16,8 +16,7 @@ const PARTS: [(&str, &[CpuGroup]); 4] = [
     ("burner", &[CpuGroup::Burner]),
 ];
 
-/// CPU that a client transaction costs, by whom: the same numbers as in the table. A run from before they
-/// were counted by group gets the arm's CPU minus that of `quiet`, over the transactions that ended well.
+/// CPU that a client transaction costs, by whom: the same numbers as in the table.
 pub(super) fn cpu(analysis: &Analysis, redraw: &str) -> Option<StackedBarFigure> {
     let run = &analysis.run;
     let groups: Vec<BarGroup> = analysis
@@ -31,7 +30,7 @@ pub(super) fn cpu(analysis: &Analysis, redraw: &str) -> Option<StackedBarFigure>
                 .filter(|c| !c.twin && c.arm != Arm::Quiet && c.client_per_second > 0.0)
                 .map(|c| Bar {
                     label: c.label(),
-                    segments: segments(level, c),
+                    segments: segments(c),
                     struck: c.struck().map(ToString::to_string),
                     caution: None,
                 })
@@ -54,30 +53,20 @@ pub(super) fn cpu(analysis: &Analysis, redraw: &str) -> Option<StackedBarFigure>
     })
 }
 
-fn segments(level: &LevelSummary, contender: &ContenderSummary) -> Vec<BarSegment> {
-    let quiet = level.contender(Arm::Quiet, false);
-    let value = |name: &str, groups: &[CpuGroup]| -> Option<f64> {
-        match &contender.cpu_cost {
-            Some(cost) => {
-                let of: Vec<f64> = groups
-                    .iter()
-                    .filter_map(|g| cost.ns.get(g).copied())
-                    .collect();
-                (!of.is_empty()).then(|| of.iter().sum())
-            }
-            None => {
-                let before = quiet?.cpu_cores.get(name).copied().unwrap_or(0.0);
-                let used = contender.cpu_cores.get(name)? - before;
-                Some(used / contender.client_per_second * 1e9)
-            }
-        }
+fn segments(contender: &ContenderSummary) -> Vec<BarSegment> {
+    let Some(cost) = &contender.cpu_cost else {
+        return Vec::new();
     };
     PARTS
         .iter()
         .filter_map(|(name, groups)| {
-            Some(BarSegment {
+            let of: Vec<f64> = groups
+                .iter()
+                .filter_map(|g| cost.ns.get(g).copied())
+                .collect();
+            (!of.is_empty()).then(|| BarSegment {
                 series: (*name).to_owned(),
-                value_ns: value(name, groups)?.max(0.0),
+                value_ns: of.iter().sum::<f64>().max(0.0),
             })
         })
         .collect()

@@ -1,10 +1,11 @@
 //! What was found, in plain words: for the terminal and for SUMMARY.md.
 
 use super::accounting::accounting_markdown;
+use super::agreement::agreement;
 use super::cells::cell_table_markdown;
 use super::costs::cost_tables_markdown;
 use super::cpu_table::cpu_tables_markdown;
-use super::findings::{agreement, findings, place};
+use super::findings::{findings, place};
 use super::format::{count, difference, duration};
 use super::level_title::{factor_cells, listed, short_title};
 use super::lock_table::lock_tables_markdown;
