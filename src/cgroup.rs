@@ -1,4 +1,4 @@
-//! Control groups, version 1 and 2, as far as CPU goes: which ones a process is in, how they hold it back,
+//! Control groups, version 1 and 2, as far as CPU goes: which ones a process is in, how they throttle it,
 //! and moving a process of ours into a server's.
 
 use std::fs;
@@ -26,10 +26,10 @@ impl Membership {
 /// A process could not be moved.
 #[derive(Debug, thiserror::Error)]
 pub enum CgroupError {
-    /// `/proc` does not say where the other one is.
+    /// `/proc` does not show the other process's cgroup.
     #[error("the server's cgroup is not known")]
     Unknown,
-    /// The kernel did not take it.
+    /// The kernel refused.
     #[error("cannot write {path}: {source}")]
     Refused {
         /// The group's file.
@@ -59,7 +59,7 @@ pub fn join(pid: u32, target: u32) -> Result<(), CgroupError> {
     Ok(())
 }
 
-/// How often, so far, a process's cgroup was held back by its CPU quota. `None` where that is not counted.
+/// How often, so far, a process's cgroup was throttled by its CPU quota. `None` where that is not counted.
 pub fn throttling(pid: u32) -> Option<Throttling> {
     memberships(pid)
         .iter()

@@ -11,17 +11,16 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::arm::{Arm, Mode};
-use crate::factor::{ClientRate, Factors, OfferedRate};
-use crate::procarray::SlotOrder;
+use crate::factor::{ClientRate, FactorLists, Factors, OfferedRate};
+use crate::procarray::locks::LockChoice;
 
-pub use crate::factor::{Auth, Combine, LogConnections, PgSource, StandingState, Tls};
 pub use keep_awake::KeepAwakeChoice;
 pub use model::{Background, ModelConfig};
 pub use own_server::{GENTLE_CLIENT_RATE, OwnServer, gentle};
-pub use server::{ServerConfig, default_shared_buffers, size_kb};
+pub use server::ServerConfig;
 pub use server_choice::{EndpointHost, ServerChoice, ServerUrl, ServerUrlError};
 
 /// How arrivals of a paced load are spaced.
@@ -86,45 +85,6 @@ impl fmt::Display for Statement {
     }
 }
 
-/// One value, or a list of them; each by its name.
-fn one_or_many<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: FromStr<Err: fmt::Display>,
-{
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Names {
-        One(String),
-        Many(Vec<String>),
-    }
-    let names = match Names::deserialize(deserializer)? {
-        Names::One(name) => vec![name],
-        Names::Many(names) => names,
-    };
-    names
-        .iter()
-        .map(|name| name.parse().map_err(serde::de::Error::custom))
-        .collect()
-}
-
-/// Every level with every value of one more factor.
-fn crossed<T: ToString>(
-    levels: &[Factors],
-    values: &[T],
-    set: impl Fn(&mut Factors, String),
-) -> Vec<Factors> {
-    let each = |level: &Factors, value: &T| {
-        let mut level = level.clone();
-        set(&mut level, value.to_string());
-        level
-    };
-    levels
-        .iter()
-        .flat_map(|level| values.iter().map(move |value| each(level, value)))
-        .collect()
-}
-
 /// Everything a run was asked to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Config {
@@ -140,22 +100,18 @@ pub struct Config {
     pub clients: u32,
     /// Their total rate.
     pub client_rate: ClientRate,
-    /// Their total rates, a level each; empty where the rate is no factor.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub client_rates: Vec<ClientRate>,
     /// Connections in the pools (in-process and PgBouncer).
     pub pool_size: u32,
-    /// Numbers of standing connections.
-    pub standing: Vec<u32>,
-    /// Where churn finds its slots, a level each. One alone in files of earlier
-    /// versions.
-    #[serde(rename = "slot_order", deserialize_with = "one_or_many")]
-    pub slot_orders: Vec<SlotOrder>,
-    /// Measured time an arm at each level, over all its blocks, in ns.
+    /// The values of each factor.
+    pub factors: FactorLists,
+    /// Whether levels whose page size the host does not grant may be left out;
+    /// otherwise the run is partial without them.
+    pub page_size_if_granted: bool,
+    /// Measured time per arm and level, over all its blocks, in ns.
     pub duration_ns: u64,
     /// Warm-up of each block, in ns.
     pub warmup_ns: u64,
-    /// Blocks an arm at each level.
+    /// Blocks per arm and level.
     pub blocks: u32,
     /// Fresh starts at each level.
     pub visits: u32,
@@ -191,29 +147,23 @@ const MOST_BLOCKS: u32 = 10_000;
 const MOST_LEVELS: usize = 1_000;
 
 impl Config {
-    /// The levels: every combination of standing connections and the other
-    /// factors, in the order in which they were asked for. Factors that show
-    /// only when the server runs are not named.
+    /// The levels: every combination of the factors' values that can exist, in the order in which they
+    /// were asked for. Of a server by URL nothing is set, so nothing of it is a factor.
     pub fn levels(&self) -> Vec<Factors> {
-        let mut levels: Vec<Factors> = self
-            .standing
-            .iter()
-            .map(|&n| Factors::standing(n))
-            .collect();
-        levels = crossed(&levels, &self.slot_orders, |l, v| l.slot_order = Some(v));
-        if self.mode == Mode::Server {
-            // With nothing standing there is nothing to lie in front of or behind.
-            let first = self.slot_orders.first().map(ToString::to_string);
-            levels.retain(|l| l.standing > 0 || l.slot_order == first);
-        }
-        if let Some(model) = &self.model {
-            levels = model.cross_into(levels);
-        }
-        if let Some(server) = &self.server {
-            levels = server.cross_into(levels);
-        }
-        if !self.client_rates.is_empty() {
-            levels = crossed(&levels, &self.client_rates, |l, v| l.client_rate = Some(v));
+        let mut levels = self.factors.combinations(self.mode);
+        match &self.server {
+            Some(server) => {
+                // With nothing standing there is nothing to lie in front of or behind.
+                let first = self.factors.slot_order.first();
+                levels.retain(|l| l.standing > 0 || l.slot_order.as_ref() == first);
+                combine::keep(&mut levels, &self.factors, server.combine);
+            }
+            None if self.factors.lock.is_empty() => {
+                for level in &mut levels {
+                    level.lock = level.profile().ok().map(|p| LockChoice::from(p.lock()));
+                }
+            }
+            None => {}
         }
         levels
     }
@@ -262,23 +212,20 @@ impl Config {
                 self.blocks
             ));
         }
-        if self.standing.is_empty() {
+        if self.factors.standing.is_empty() {
             return fail("--standing is empty: give one or more numbers, such as 0,500".into());
         }
-        if let Some(n) = self.standing.iter().find(|&&n| n > 100_000) {
+        if let Some(n) = self.factors.standing.iter().find(|&&n| n > 100_000) {
             return fail(format!(
                 "--standing {n} is more than PostgreSQL can hold: at most 100000"
             ));
         }
-        if self.slot_orders.is_empty() {
-            return fail("--slot-order is empty: give one or more, such as front,behind".into());
-        }
         if let Some(model) = &self.model {
-            model.validate()?;
+            model.validate(&self.factors)?;
         }
         if let Some(server) = &self.server {
-            server.validate()?;
-            let mut rates = self.client_rates.iter().chain([&self.client_rate]);
+            server.validate(&self.factors)?;
+            let mut rates = self.factors.client_rate.iter().chain([&self.client_rate]);
             if server.is_url() && rates.any(|r| matches!(r, ClientRate::Share(_))) {
                 return fail(
                     "--client-rate as a share needs a calibration in a closed loop, which is not done to a server that is not ours: give rates per second"
@@ -296,6 +243,12 @@ impl Config {
             own_server::check_cap(self, server)?;
         }
         let levels = self.levels().len();
+        if levels == 0 {
+            return fail(
+                "--log-connections setup_durations needs PostgreSQL 18 or later: give --pg 18, or off beside it"
+                    .into(),
+            );
+        }
         if levels > MOST_LEVELS {
             return fail(format!(
                 "{levels} combinations of --standing and the other lists are too many: at most {MOST_LEVELS}"
@@ -332,7 +285,7 @@ impl Config {
 
     /// The largest number of standing connections.
     pub fn largest_standing(&self) -> u32 {
-        self.standing.iter().copied().max().unwrap_or(0)
+        self.factors.standing.iter().copied().max().unwrap_or(0)
     }
 }
 
@@ -340,7 +293,8 @@ impl Config {
 mod tests {
     use super::*;
     use crate::experiment::{self, Scale};
-    use crate::procarray::locks::{LockChoice, LockKind};
+    use crate::procarray::SlotOrder;
+    use crate::procarray::locks::LockKind;
 
     fn model_config() -> Config {
         (experiment::find("churn-tail").unwrap().config)(Mode::Model, Scale::Quick)
@@ -349,55 +303,59 @@ mod tests {
     #[test]
     fn levels_are_every_combination_in_the_order_given() {
         let mut config = model_config();
-        config.standing = vec![500, 0];
-        config.slot_orders = vec![SlotOrder::Front, SlotOrder::Behind];
+        config.factors.standing = vec![500, 0];
+        config.factors.slot_order = vec![SlotOrder::Front, SlotOrder::Behind];
         let checked = LockChoice {
             kind: LockKind::Std,
             reuse_check: true,
         };
-        config.model.as_mut().unwrap().locks = vec![LockKind::Std.into(), checked];
+        config.factors.lock = vec![LockKind::Std.into(), checked];
         let levels = config.levels();
         assert_eq!(levels.len(), 8);
         let first: Vec<_> = levels[..3]
             .iter()
-            .map(|l| {
-                let names = (l.slot_order.as_deref(), l.lock.as_deref());
-                (l.standing, names.0.unwrap(), names.1.unwrap())
-            })
+            .map(|l| (l.standing, l.slot_order.unwrap(), l.lock.unwrap()))
             .collect();
         assert_eq!(
             first,
             [
-                (500, "front", "std"),
-                (500, "front", "std+reuse-check"),
-                (500, "behind", "std")
+                (500, SlotOrder::Front, LockKind::Std.into()),
+                (500, SlotOrder::Front, checked),
+                (500, SlotOrder::Behind, LockKind::Std.into())
             ]
         );
         // The server has no lock to choose, and no slot order without standing connections.
-        config.model = None;
-        config.mode = Mode::Server;
-        assert_eq!(config.levels().len(), 3);
+        let mut server =
+            (experiment::find("churn-tail").unwrap().config)(Mode::Server, Scale::Quick);
+        server.factors.standing = vec![500, 0];
+        server.factors.slot_order = config.factors.slot_order;
+        assert_eq!(server.levels().len(), 3);
     }
 
     #[test]
-    fn files_with_one_slot_order_and_one_lock_are_read() {
-        let mut old = serde_json::to_value(model_config()).unwrap();
-        assert_eq!(old["slot_order"], serde_json::json!(["front"]));
-        old["slot_order"] = "behind".into();
-        old["model"]["lock"] = "std".into();
-        let config: Config = serde_json::from_value(old.clone()).unwrap();
-        assert_eq!(config.slot_orders, [SlotOrder::Behind]);
-        assert_eq!(config.model.unwrap().locks, [LockKind::Std.into()]);
-        old["model"]["lock"] = serde_json::json!(["mutex"]);
-        let error = serde_json::from_value::<Config>(old).unwrap_err();
-        assert!(error.to_string().contains("unknown lock \"mutex\""));
+    fn a_configuration_survives_its_file() {
+        for mode in [Mode::Model, Mode::Server] {
+            for experiment in experiment::registry()
+                .iter()
+                .filter(|e| e.modes.contains(&mode))
+            {
+                let config = (experiment.config)(mode, Scale::Full);
+                let json = serde_json::to_string(&config).unwrap();
+                assert_eq!(serde_json::from_str::<Config>(&json).unwrap(), config);
+            }
+        }
     }
 
     #[test]
-    fn an_empty_list_is_refused() {
+    fn no_number_of_standing_connections_is_refused() {
         let mut config = model_config();
-        config.slot_orders.clear();
-        let error = config.validate().unwrap_err();
-        assert!(error.0.contains("--slot-order is empty"));
+        config.factors.standing.clear();
+        assert!(
+            config
+                .validate()
+                .unwrap_err()
+                .0
+                .contains("--standing is empty")
+        );
     }
 }

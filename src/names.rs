@@ -1,4 +1,4 @@
-//! Closed lists of names: enums that are written and read by the names of their values.
+//! Values that are written and read by their names.
 
 /// An enum whose values have names: `ALL`, `name()`, `Display`, `FromStr` and serde by the name.
 ///
@@ -53,4 +53,22 @@ macro_rules! named_enum {
     };
 }
 
-pub(crate) use named_enum;
+/// Serialises types by their text: what `Display` writes and `FromStr` reads.
+macro_rules! serde_by_text {
+    ($($name:ty),+ $(,)?) => {$(
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )+};
+}
+
+pub(crate) use {named_enum, serde_by_text};

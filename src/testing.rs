@@ -8,9 +8,7 @@ use crate::clock::ClockQuality;
 use crate::config::Arrivals;
 use crate::config::Config;
 use crate::config::KeepAwakeChoice;
-use crate::factor::ClientRate;
-use crate::factor::Factors;
-use crate::factor::OfferedRate;
+use crate::factor::{Auth, ClientRate, FactorLists, Factors, OfferedRate, Transport};
 use crate::load::plan::{BlockSpec, Plan, PlanShape};
 use crate::procarray::SlotOrder;
 use crate::record::{
@@ -91,10 +89,13 @@ pub fn sample_config() -> Config {
         reader_rate: OfferedRate::PerSecond(1000.0),
         clients: 2,
         client_rate: ClientRate::Given(OfferedRate::PerSecond(100.0)),
-        client_rates: Vec::new(),
         pool_size: 2,
-        standing: vec![0, 10],
-        slot_orders: vec![SlotOrder::Front],
+        factors: FactorLists {
+            standing: vec![0, 10],
+            slot_order: vec![SlotOrder::Front],
+            ..FactorLists::default()
+        },
+        page_size_if_granted: false,
         duration_ns: 4_000_000_000,
         warmup_ns: 1_000_000,
         blocks: 8,
@@ -108,7 +109,7 @@ pub fn sample_config() -> Config {
     }
 }
 
-/// A run of the small configuration with `blocks` blocks an arm, whose
+/// A run of the small configuration with `blocks` blocks per arm, whose
 /// unpooled readers are three times slower.
 pub fn sample_run(blocks: u32) -> Run {
     let config = Config {
@@ -116,6 +117,7 @@ pub fn sample_run(blocks: u32) -> Run {
         ..sample_config()
     };
     let levels: Vec<Factors> = config
+        .factors
         .standing
         .iter()
         .map(|&n| Factors::standing(n))
@@ -199,12 +201,10 @@ pub fn run_under_locks(blocks: u32, locks: &[(&str, u64)]) -> Run {
         Mode::Model,
         crate::experiment::Scale::Quick,
     );
-    config.model.as_mut().unwrap().locks = locks.iter().map(|l| l.0.parse().unwrap()).collect();
-    run.head.config = Config {
-        model: config.model,
-        standing: vec![10],
-        ..run.head.config
-    };
+    config.factors.lock = locks.iter().map(|l| l.0.parse().unwrap()).collect();
+    run.head.config.factors.standing = vec![10];
+    run.head.config.factors.lock = config.factors.lock;
+    run.head.config.model = config.model;
     let levels = run.config.levels();
     let plan = Plan::new(&PlanShape {
         arms: &run.config.arms,
@@ -214,9 +214,7 @@ pub fn run_under_locks(blocks: u32, locks: &[(&str, u64)]) -> Run {
         seed: 1,
     });
     let scale = |spec: &BlockSpec| {
-        let of_lock = locks
-            .iter()
-            .find(|l| spec.factors.lock.as_deref() == Some(l.0));
+        let of_lock = locks.iter().find(|l| spec.factors.lock == l.0.parse().ok());
         match (spec.arm, of_lock) {
             (Arm::Unpooled, Some((_, scale))) => *scale,
             _ => 1,
@@ -232,26 +230,22 @@ pub fn run_under_locks(blocks: u32, locks: &[(&str, u64)]) -> Run {
     run
 }
 
-/// `anatomy` with trust and with SCRAM: 8 blocks each of unpooled and of its twin, 50 connections a block.
+/// `anatomy` with trust and with SCRAM: 8 blocks each of unpooled and of its twin, 50 connections per block.
 /// With trust one connection in a block was asked for a password, with SCRAM all were.
 pub fn connecting_run() -> Run {
     let mut run = sample_run(8);
     run.experiment = "anatomy".into();
-    run.config = Config {
-        arms: vec![Arm::Unpooled],
-        standing: vec![0],
-        ..(crate::experiment::find("anatomy").unwrap().config)(
-            Mode::Server,
-            crate::experiment::Scale::Quick,
-        )
-    };
+    run.config = (crate::experiment::find("anatomy").unwrap().config)(
+        Mode::Server,
+        crate::experiment::Scale::Quick,
+    );
     run.mode = Mode::Server;
-    let level = |auth: &str| Factors {
-        auth: Some(auth.to_owned()),
-        transport: Some("tcp".to_owned()),
+    let level = |auth| Factors {
+        auth: Some(auth),
+        transport: Some(Transport::Tcp),
         ..Factors::standing(0)
     };
-    let levels = [level("trust"), level("scram")];
+    let levels = [level(Auth::Trust), level(Auth::Scram)];
     let plan = Plan::new(&PlanShape {
         arms: &run.config.arms,
         levels: &levels,
@@ -266,7 +260,7 @@ pub fn connecting_run() -> Run {
 
 fn connecting_block(spec: &BlockSpec) -> Block {
     let mut block = sample_block(spec, 1);
-    let scram = spec.factors.auth.as_deref() == Some("scram");
+    let scram = spec.factors.auth == Some(Auth::Scram);
     let mut record = |name: &str, base_ns: u64, count: u64| {
         let mut histogram = SeriesHistogram::new();
         for i in 0..count {
@@ -284,4 +278,30 @@ fn connecting_block(spec: &BlockSpec) -> Block {
     record("client.disconnect.total.service", 1_000_000, 50);
     record("client.transaction.total.service", 2_800_000, 50);
     block
+}
+
+/// A level with a value of this factor that is not its default.
+pub fn some_value(factor: crate::factor::Factor) -> Factors {
+    let texts = [
+        "7",
+        "18",
+        "behind",
+        "std",
+        "unix",
+        "2m",
+        "fresh",
+        "12",
+        "70/s",
+        "md5",
+        "on",
+        "1GB",
+        "in-transaction",
+        "9",
+        "setup_durations",
+    ];
+    let mut lists = FactorLists::default();
+    let text = texts[factor as usize];
+    lists.set(factor, text).unwrap();
+    let mode = factor.row().modes[0];
+    lists.combinations(mode).remove(0)
 }

@@ -16,6 +16,7 @@ use procbench::experiment::{self, Scale};
 use procbench::factor::ClientRate;
 use procbench::factor::Factor;
 use procbench::factor::OfferedRate;
+use procbench::factor::PgSource;
 use procbench::load::Cancel;
 use procbench::load::progress::Progress;
 use procbench::model::ModelBench;
@@ -49,7 +50,7 @@ fn config() -> Config {
     config.clients = 3;
     config.client_rate = ClientRate::Given(OfferedRate::PerSecond(300.0));
     config.pool_size = 2;
-    config.standing = vec![0, 200];
+    config.factors.standing = vec![0, 200];
     config.blocks = 1;
     config.visits = 1;
     config.duration_ns = 60 * MS;
@@ -150,10 +151,11 @@ fn check_counts(config: &Config, block: &Block) {
 
     let model = config.model.as_ref().unwrap();
     let statement = u64::from(model.snapshots_per_statement);
+    let connect_snapshots = block.factors.profile().unwrap().snapshots_per_connect();
     let (joins, commits) = (of(&[Arm::Unpooled, Arm::FailedLogin]), of(&[Arm::Commit]));
     let by_clients = match block.arm {
         Arm::Quiet | Arm::ForkOnly | Arm::CpuBurn => 0,
-        Arm::Unpooled => transactions * (u64::from(model.connect_snapshots()) + statement),
+        Arm::Unpooled => transactions * (u64::from(connect_snapshots) + statement),
         Arm::FailedLogin => 2 * transactions,
         Arm::Vacuum => 6 * transactions,
         _ => transactions * statement,
@@ -188,15 +190,12 @@ fn counts_add_up_for_every_lock_and_arm() {
     let _alone = alone();
     for &lock in LockKind::ALL {
         let mut config = config();
-        config.model.as_mut().unwrap().locks = vec![lock.into()];
+        config.factors.lock = vec![lock.into()];
         let run = run(&config);
         // Every arm and the twin, at both numbers of standing connections.
         assert_eq!(run.blocks.len(), 2 * (Arm::all_in(Mode::Model).len() + 1));
         for block in &run.blocks {
-            assert_eq!(
-                block.factors.lock.as_deref(),
-                Some(lock.to_string().as_str())
-            );
+            assert_eq!(block.factors.lock, Some(lock.into()));
             check_counts(&config, block);
         }
     }
@@ -208,7 +207,7 @@ fn the_seed_fixes_the_order_and_what_is_scheduled() {
     let plan_and_schedule = |seed| {
         let mut config = config();
         config.seed = seed;
-        config.standing = vec![0, 10];
+        config.factors.standing = vec![0, 10];
         config.blocks = 2;
         config.duration_ns = 60 * MS;
         run(&config)
@@ -240,7 +239,7 @@ fn an_injected_hold_is_found_in_the_hold_and_in_the_readers_waits() {
     let run_with = |inject_hold_ns| {
         let mut config = config();
         config.arms = vec![Arm::Unpooled];
-        config.standing = vec![0];
+        config.factors.standing = vec![0];
         config.clients = 2;
         config.client_rate = ClientRate::Given(OfferedRate::Max);
         config.duration_ns = 400 * MS;
@@ -339,11 +338,10 @@ fn the_background_is_the_same_in_every_arm_and_adds_up() {
     for profile in PgProfile::ALL {
         let mut config = config();
         config.arms = vec![Arm::Quiet, Arm::Unpooled, Arm::Commit];
-        config.standing = vec![20];
+        config.factors.standing = vec![20];
         config.duration_ns = 200 * MS;
-        let model = config.model.as_mut().unwrap();
-        model.profiles = vec![profile];
-        model.background = background;
+        config.factors.pg = vec![PgSource::Major(profile.major())];
+        config.model.as_mut().unwrap().background = background;
         // Whether the locks' counters are what the operations must have taken, the bench checks itself.
         let run = run(&config);
         for block in &run.blocks {
@@ -411,15 +409,15 @@ fn several_locks_and_slot_orders_are_levels_of_one_run() {
     let _alone = alone();
     let mut config = config();
     config.arms = vec![Arm::KeptOpen, Arm::Unpooled];
-    config.standing = vec![20];
-    config.slot_orders = vec![SlotOrder::Front, SlotOrder::Behind];
+    config.factors.standing = vec![20];
+    config.factors.slot_order = vec![SlotOrder::Front, SlotOrder::Behind];
     let locks = [LockKind::Std, LockKind::Sharded];
-    config.model.as_mut().unwrap().locks = locks.map(LockChoice::from).to_vec();
+    config.factors.lock = locks.map(LockChoice::from).to_vec();
     let run = run(&config);
     let levels = run.levels();
     let names: Vec<_> = levels
         .iter()
-        .map(|l| (l.slot_order.as_deref().unwrap(), l.lock.as_deref().unwrap()))
+        .map(|l| (l.slot_order.unwrap().name(), l.lock.unwrap().kind.name()))
         .collect();
     assert_eq!(
         names,
@@ -456,22 +454,17 @@ fn the_experiment_on_locks_has_every_lock_in_its_table_sentences_and_figure() {
     config.visits = 1;
     config.duration_ns = 40 * MS;
     config.warmup_ns = 0;
-    config.standing = vec![20];
+    config.factors.standing = vec![20];
     // Enough that no block is without a transaction.
     config.client_rate = ClientRate::Given(OfferedRate::PerSecond(1_000.0));
     config.keep_awake = KeepAwakeChoice::Off;
     let run = run(&config);
-    let locks = &config.model.as_ref().unwrap().locks;
+    let locks = &config.factors.lock;
     assert_eq!(locks.len(), LockKind::ALL.len() + 1);
     // Three arms and the twin, twice each.
     assert_eq!(run.blocks.len(), locks.len() * 4 * 2);
     for block in &run.blocks {
-        let reuse_check = block
-            .factors
-            .lock
-            .as_ref()
-            .unwrap()
-            .ends_with("+reuse-check");
+        let reuse_check = block.factors.lock.unwrap().reuse_check;
         let joined = &block.series.get(&ADD_HOLD);
         if let Some(hold) = joined.filter(|h| !h.is_empty()) {
             assert!(hold.buckets()[0].0 >= config.model.as_ref().unwrap().inject_hold_ns);

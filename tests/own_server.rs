@@ -206,7 +206,7 @@ fn a_role_that_may_only_connect_gets_an_answer_and_sends_nothing_but_selects() {
         [Arm::Quiet, Arm::KeptOpen, Arm::Unpooled, Arm::ForkOnly]
     );
     assert_eq!(run.client_rate_per_second, Some(20.0));
-    assert_eq!(run.config.standing, [0]);
+    assert_eq!(run.config.factors.standing, [0]);
     let survey = survey(&run);
     assert_eq!(survey.between, Between::Nothing);
     assert!(!survey.superuser && !survey.reads_all_stats);

@@ -29,7 +29,7 @@ pub fn config(cell: Cell, seconds: u32, seed: u64) -> anyhow::Result<Config> {
     config.reader_rate = HARDLY_EVER;
     config.clients = cell.clients;
     config.client_rate = ClientRate::Given(OfferedRate::Max);
-    config.standing = vec![0];
+    config.factors.standing = vec![0];
     config.blocks = 1;
     config.visits = 1;
     config.duration_ns = u64::from(seconds) * 1_000_000_000;

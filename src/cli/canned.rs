@@ -6,8 +6,9 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::ValueEnum;
 
+use super::factor_options::{FactorOptions, OfBoth};
 use super::measure::{measure, outcome_of, output_dir, print_run, print_tables};
-use super::options::{LoadOptions, ModelOptions, OutputOptions, StdoutFormat, VersionOptions};
+use super::options::{LoadOptions, ModelOptions, OutputOptions, StdoutFormat};
 use super::outcome::{CommandError, Outcome};
 use super::print;
 use super::server_options::ServerOptions;
@@ -16,8 +17,7 @@ use crate::arm::Mode;
 use crate::config::Config;
 use crate::execute::estimate;
 use crate::experiment::{Experiment, Scale};
-use crate::factor::ClientRate;
-use crate::factor::OfferedRate;
+use crate::factor::{ClientRate, Factor, OfferedRate};
 use crate::load::Cancel;
 use crate::model::connection_cpu;
 use crate::record::write_atomically;
@@ -35,11 +35,16 @@ pub enum ModeChoice {
     Server,
 }
 
-/// What was given on the command line.
+/// The options of a canned experiment, in either mode.
+#[derive(Debug, clap::Args)]
 pub(super) struct Given {
+    #[command(flatten)]
     pub(super) load: LoadOptions,
-    pub(super) version: VersionOptions,
+    #[command(flatten)]
+    pub(super) factors: FactorOptions<OfBoth>,
+    #[command(flatten)]
     pub(super) server: ServerOptions,
+    #[command(flatten)]
     pub(super) model: ModelOptions,
 }
 
@@ -68,11 +73,8 @@ impl Given {
         }
         if let Some(model) = &mut config.model {
             self.model.apply(model);
-            self.version.apply(model).map_err(CommandError::request)?;
         }
-        if let Some(server) = &mut config.server {
-            self.server.apply(&self.version, server);
-        }
+        self.server.apply(&self.factors, &mut config);
         config.validate().map_err(CommandError::request)?;
         Ok(config)
     }
@@ -144,7 +146,10 @@ pub(super) fn carry_out(
     let planned = order.planned(given)?;
     let (dir, _) = output_dir(output, order.name)?;
     let cancel = Cancel::on_signals().context("cannot handle signals")?;
-    eprintln!("procbench: planned time: about {}", in_words(planned));
+    crate::console::tell(&format!(
+        "procbench: planned time: about {}",
+        in_words(planned)
+    ));
     let mut outcome = Outcome::Done;
     for experiment in order.experiments {
         if cancel.is_cancelled() {
@@ -204,7 +209,7 @@ pub(super) fn carry_out(
 /// The model offers the server's rate and burns the CPU that the server was
 /// seen to use for a connection, so that the two can be laid side by side.
 fn follow_server(config: &mut Config, server: &Analysis, given: &Given) {
-    if given.load.client_rate.is_none()
+    if !given.factors.is_given(Factor::ClientRate)
         && let Some(rate) = server.run.client_rate_per_second
     {
         config.client_rate = ClientRate::Given(OfferedRate::PerSecond(rate));
@@ -300,29 +305,12 @@ mod tests {
     #[derive(Parser)]
     struct Line {
         #[command(flatten)]
-        load: LoadOptions,
-        #[command(flatten)]
-        version: VersionOptions,
-        #[command(flatten)]
-        server: ServerOptions,
-        #[command(flatten)]
-        model: ModelOptions,
+        given: Given,
     }
 
     fn planned(arguments: &[&str]) -> Duration {
         let line = std::iter::once("procbench").chain(arguments.iter().copied());
-        let Line {
-            load,
-            version,
-            server,
-            model,
-        } = Line::parse_from(line);
-        let given = Given {
-            load,
-            version,
-            server,
-            model,
-        };
+        let given = Line::parse_from(line).given;
         let experiments = chapter(given.scale());
         let order = Order {
             experiments: &experiments,

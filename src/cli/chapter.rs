@@ -5,9 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::canned::{Given, ModeChoice, Order, carry_out};
-use super::options::{LoadOptions, ModelOptions, OutputOptions, VersionOptions};
+use super::options::OutputOptions;
 use super::outcome::{CommandError, Outcome};
-use super::server_options::ServerOptions;
 use crate::experiment::{self, Experiment, Scale};
 
 /// `procbench chapter`
@@ -30,13 +29,7 @@ pub struct ChapterCommand {
     #[arg(long, value_name = "DIR", conflicts_with = "out")]
     resume: Option<PathBuf>,
     #[command(flatten)]
-    load: LoadOptions,
-    #[command(flatten)]
-    version: VersionOptions,
-    #[command(flatten)]
-    server: ServerOptions,
-    #[command(flatten)]
-    model: ModelOptions,
+    given: Given,
     #[command(flatten)]
     output: OutputOptions,
 }
@@ -47,12 +40,7 @@ impl ChapterCommand {
     /// # Errors
     /// A wrong request, or results that could not be written.
     pub fn run(self) -> Result<Outcome, CommandError> {
-        let given = Given {
-            load: self.load,
-            version: self.version,
-            server: self.server,
-            model: self.model,
-        };
+        let given = self.given;
         let experiments = chosen(self.only.as_deref(), given.scale())?;
         for experiment in &experiments {
             for &mode in experiment.modes {

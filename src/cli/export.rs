@@ -7,8 +7,9 @@ use anyhow::Context;
 use clap::Args;
 
 use super::outcome::{CommandError, Outcome};
+use crate::experiment::analyse;
 use crate::record::{read_run, write_atomically};
-use crate::report::run_export::{ExportFormat, export};
+use crate::report::export::ExportFormat;
 
 /// `procbench export`
 #[derive(Debug, Args)]
@@ -21,7 +22,7 @@ pub struct ExportCommand {
     run: PathBuf,
     /// json, csv, hgrm or hlog
     #[arg(long, value_name = "FORMAT")]
-    format: ExportFormat,
+    format: &'static ExportFormat,
     /// File to write instead of stdout
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -34,7 +35,7 @@ impl ExportCommand {
     /// An unreadable run is a wrong request.
     pub fn run(self) -> Result<Outcome, CommandError> {
         let run = read_run(&self.run).map_err(CommandError::request)?;
-        let bytes = export(&run, self.format).context("export")?;
+        let bytes = self.format.write(&run, &analyse(&run)).context("export")?;
         match &self.out {
             Some(path) => write_atomically(path, &bytes).map_err(CommandError::request)?,
             // A reader that has gone away is no error.

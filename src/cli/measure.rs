@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 
-use super::options::{LoadOptions, ModelOptions, OutputOptions, StdoutFormat, VersionOptions};
+use super::factor_options::{FactorOptions, OfModel, OfServer};
+use super::options::{LoadOptions, ModelOptions, OutputOptions, StdoutFormat};
 use super::outcome::{CommandError, Outcome};
 use super::print;
 use super::server_options::ServerOptions;
@@ -41,7 +42,7 @@ pub struct ModelCommand {
     #[command(flatten)]
     load: LoadOptions,
     #[command(flatten)]
-    version: VersionOptions,
+    factors: FactorOptions<OfModel>,
     #[command(flatten)]
     model: ModelOptions,
     #[command(flatten)]
@@ -66,7 +67,7 @@ pub struct ServerCommand {
     #[command(flatten)]
     load: LoadOptions,
     #[command(flatten)]
-    version: VersionOptions,
+    factors: FactorOptions<OfServer>,
     #[command(flatten)]
     server: ServerOptions,
     #[command(flatten)]
@@ -93,8 +94,8 @@ impl ModelCommand {
         self.load.apply(&mut config);
         if let Some(model) = &mut config.model {
             self.model.apply(model);
-            self.version.apply(model).map_err(CommandError::request)?;
         }
+        self.factors.apply(&mut config);
         one_run("model", &config, None, &self.output)
     }
 }
@@ -120,8 +121,8 @@ impl ServerCommand {
             ));
         }
         self.load.apply(&mut config);
+        self.server.apply(&self.factors, &mut config);
         if let Some(server) = &mut config.server {
-            self.server.apply(&self.version, server);
             server.own.their_rate = self.their_rate;
         }
         let request = self.server.request();

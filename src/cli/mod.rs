@@ -6,6 +6,7 @@ mod chapter;
 mod compare;
 mod doctor;
 mod export;
+mod factor_options;
 mod figures;
 mod list;
 mod measure;

@@ -9,50 +9,14 @@ use super::values;
 use crate::arm::Arm;
 use crate::config::Arrivals;
 use crate::config::KeepAwakeChoice;
-use crate::config::{Background, Config, ConfigError, ModelConfig};
-use crate::factor::ClientRate;
+use crate::config::{Background, Config, ModelConfig};
 use crate::factor::OfferedRate;
-use crate::procarray::locks::{LockChoice, LockKind};
-use crate::procarray::{Ablations, MappingKind, PageSize, PgProfile, SlotOrder, UnknownMechanism};
-
-/// A list of whole numbers, as one value.
-#[derive(Debug, Clone)]
-pub struct Numbers(Vec<u32>);
-
-fn numbers(text: &str) -> Result<Numbers, String> {
-    values::numbers(text).map(Numbers)
-}
-
-/// A list of rates per second, as one value.
-#[derive(Debug, Clone)]
-pub struct Rates(Vec<f64>);
-
-fn rates(text: &str) -> Result<Rates, String> {
-    values::rates(text).map(Rates)
-}
+use crate::names::named_enum;
+use crate::procarray::{Ablations, UnknownMechanism};
 
 /// The mechanisms left out, as one value.
 fn without(text: &str) -> Result<Ablations, UnknownMechanism> {
     Ablations::without(text)
-}
-
-/// Each value once, in the order in which they were given.
-pub(super) fn distinct<T: Clone + PartialEq>(given: &[T]) -> Vec<T> {
-    let mut kept: Vec<T> = Vec::with_capacity(given.len());
-    for value in given {
-        if !kept.contains(value) {
-            kept.push(value.clone());
-        }
-    }
-    kept
-}
-
-fn lock_help() -> String {
-    let names: Vec<&str> = LockKind::ALL.iter().map(|kind| kind.name()).collect();
-    format!(
-        "The locks, with commas (default: the version's own): {}; each with or without +reuse-check, which reuses a valid snapshot without the lock",
-        names.join(", ")
-    )
 }
 
 /// The load: who, how many, how fast, how long.
@@ -71,33 +35,19 @@ pub struct LoadOptions {
     /// Clients
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub clients: Option<u32>,
-    /// Total rate of the clients' transactions, with commas: per second, 'max', '50%' of what the weakest arm sustains, or 'auto' (half of it)
-    #[arg(
-        long,
-        value_delimiter = ',',
-        value_name = "RATE,...",
-        allow_negative_numbers = true
-    )]
-    pub client_rate: Option<Vec<ClientRate>>,
     /// Connections in the in-process pool and in PgBouncer's
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub pool_size: Option<u32>,
-    /// Standing connections: 500, or a list 0,500, or a range 50..5000:log6
-    #[arg(long, value_name = "N,...", value_parser = numbers, allow_negative_numbers = true)]
-    pub standing: Option<Numbers>,
-    /// Where churn finds its slots relative to the standing connections: front, behind or spread, with commas
-    #[arg(long, value_delimiter = ',', value_name = "ORDER,...")]
-    pub slot_order: Option<Vec<SlotOrder>>,
-    /// Measured time an arm and level (one combination of all lists), over all blocks (10s, 500ms)
+    /// Measured time per arm and level (one combination of all lists), over all its blocks (10s, 500ms)
     #[arg(long, value_name = "TIME", value_parser = values::positive_duration, allow_hyphen_values = true)]
     pub duration: Option<Duration>,
     /// Warm-up of each block
     #[arg(long, value_name = "TIME", value_parser = values::duration, allow_hyphen_values = true)]
     pub warmup: Option<Duration>,
-    /// Blocks an arm and level
+    /// Blocks per arm and level
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub blocks: Option<u32>,
-    /// Fresh server starts (or arrays) for each level
+    /// Fresh server starts (or arrays) per level
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub starts: Option<u32>,
     /// Seed of the block order and of the arrivals
@@ -129,55 +79,16 @@ pub struct OutputOptions {
     pub format: StdoutFormat,
 }
 
-/// What a measuring command prints on stdout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StdoutFormat {
-    /// Tables for people.
-    Text,
-    /// The summary's rows as JSON.
-    Json,
-    /// The summary's rows as CSV.
-    Csv,
-}
-
-impl std::str::FromStr for StdoutFormat {
-    type Err = String;
-
-    fn from_str(s: &str) -> Result<Self, Self::Err> {
-        match s {
-            "text" => Ok(StdoutFormat::Text),
-            "json" => Ok(StdoutFormat::Json),
-            "csv" => Ok(StdoutFormat::Csv),
-            _ => Err(format!("unknown format '{s}': choose from text, json, csv")),
-        }
+named_enum! {
+    /// What a measuring command prints on stdout.
+    pub enum StdoutFormat: "format" {
+        /// Tables for people.
+        Text = "text",
+        /// The summary's rows as JSON.
+        Json = "json",
+        /// The summary's rows as CSV.
+        Csv = "csv",
     }
-}
-
-impl std::fmt::Display for StdoutFormat {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            StdoutFormat::Text => "text",
-            StdoutFormat::Json => "json",
-            StdoutFormat::Csv => "csv",
-        })
-    }
-}
-
-/// Which PostgreSQL, on which pages.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Version")]
-pub struct VersionOptions {
-    /// PostgreSQL major versions, with commas: 13, 15, 17, 18; the model knows 16, too
-    #[arg(
-        long,
-        value_delimiter = ',',
-        value_name = "MAJOR,...",
-        allow_negative_numbers = true
-    )]
-    pub pg: Option<Vec<u32>>,
-    /// Pages of the shared memory, with commas: 4k, 2m (the host must grant them: sysctl vm.nr_hugepages)
-    #[arg(long, value_delimiter = ',', value_name = "SIZE,...")]
-    pub page_size: Option<Vec<PageSize>>,
 }
 
 /// Where pgxactoff lies.
@@ -193,12 +104,6 @@ pub enum PgxactoffPlace {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Model")]
 pub struct ModelOptions {
-    /// The locks, with commas
-    #[arg(long, value_delimiter = ',', value_name = "LOCK,...", help = lock_help())]
-    pub lock: Option<Vec<LockChoice>>,
-    /// How connections see the shared memory, with commas: shared (mapped already), fresh (a new mapping each), forked (a child process each)
-    #[arg(long, value_delimiter = ',', value_name = "HOW,...")]
-    pub mapping: Option<Vec<MappingKind>>,
     /// Leave mechanisms out, with commas: group-clear, reuse, renumbering, xidgenlock
     #[arg(long, value_name = "MECHANISM,...", value_parser = without)]
     pub without: Option<Ablations>,
@@ -208,9 +113,6 @@ pub struct ModelOptions {
     /// Backends that commit beside readers and clients (1 where --commit-rate asks for some)
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub committers: Option<u32>,
-    /// Their transactions per second, over all of them: 100, or a list or range 0,10..1000:log4
-    #[arg(long, value_name = "RATE,...", value_parser = rates, allow_negative_numbers = true)]
-    pub commit_rate: Option<Rates>,
     /// Subtransactions with an xid in each of them
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub subtransactions: Option<u32>,
@@ -260,21 +162,7 @@ impl LoadOptions {
         set(&mut config.readers, &self.readers);
         set(&mut config.reader_rate, &self.reader_rate);
         set(&mut config.clients, &self.clients);
-        if let Some(rates) = &self.client_rate {
-            config.client_rates = match rates[..] {
-                [one] => {
-                    config.client_rate = one;
-                    Vec::new()
-                }
-                _ => distinct(rates),
-            };
-        }
         set(&mut config.pool_size, &self.pool_size);
-        set(&mut config.standing, &self.standing.clone().map(|n| n.0));
-        set(
-            &mut config.slot_orders,
-            &self.slot_order.as_deref().map(distinct),
-        );
         set(&mut config.blocks, &self.blocks);
         match self.duration {
             Some(duration) => config.duration_ns = duration.as_nanos() as u64,
@@ -304,21 +192,6 @@ impl ModelOptions {
     pub fn apply(&self, model: &mut ModelConfig) {
         self.apply_memory(model);
         self.apply_background(&mut model.background);
-        if let Some(Rates(rates)) = &self.commit_rate {
-            model.commit_rates = match rates[..] {
-                [one] => {
-                    model.background.commit_rate_per_second = one;
-                    Vec::new()
-                }
-                _ => rates.clone(),
-            };
-            if self.committers.is_none() && rates.iter().any(|&r| r > 0.0) {
-                model.background.committers = model.background.committers.max(1);
-            }
-        }
-        if let Some(locks) = &self.lock {
-            model.locks = distinct(locks);
-        }
         if let Some(snapshots) = self.snapshots {
             model.snapshots_per_statement = snapshots;
         }
@@ -334,9 +207,6 @@ impl ModelOptions {
     }
 
     fn apply_memory(&self, model: &mut ModelConfig) {
-        if let Some(mappings) = &self.mapping {
-            model.mappings = distinct(mappings);
-        }
         if let Some(without) = self.without {
             model.ablations = Ablations {
                 own_pgxactoff_array: model.ablations.own_pgxactoff_array,
@@ -364,29 +234,5 @@ impl ModelOptions {
             &mut background.parallel_workers_per_second,
             self.parallel_rate,
         );
-    }
-}
-
-impl VersionOptions {
-    /// Lays the given versions over `model`.
-    ///
-    /// # Errors
-    /// One that the model does not have.
-    pub fn apply(&self, model: &mut ModelConfig) -> Result<(), ConfigError> {
-        if let Some(majors) = &self.pg {
-            let profiles: Result<Vec<PgProfile>, _> =
-                majors.iter().map(|m| m.to_string().parse()).collect();
-            model.profiles = distinct(&profiles.map_err(|e| ConfigError(format!("--pg: {e}")))?);
-        }
-        self.apply_pages(&mut model.page_sizes, &mut model.page_size_if_granted);
-        Ok(())
-    }
-
-    /// Page sizes asked for by name: a run without them is partial.
-    pub(super) fn apply_pages(&self, sizes: &mut Vec<PageSize>, if_granted: &mut bool) {
-        if let Some(given) = &self.page_size {
-            *sizes = distinct(given);
-            *if_granted = false;
-        }
     }
 }

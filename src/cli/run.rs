@@ -3,9 +3,8 @@
 use clap::Args;
 
 use super::canned::{Given, ModeChoice, Order, carry_out};
-use super::options::{LoadOptions, ModelOptions, OutputOptions, VersionOptions};
+use super::options::OutputOptions;
 use super::outcome::{CommandError, Outcome};
-use super::server_options::ServerOptions;
 use crate::experiment;
 
 /// `procbench run`
@@ -23,13 +22,7 @@ pub struct RunCommand {
     #[arg(long, value_enum, default_value = "both")]
     mode: ModeChoice,
     #[command(flatten)]
-    load: LoadOptions,
-    #[command(flatten)]
-    version: VersionOptions,
-    #[command(flatten)]
-    server: ServerOptions,
-    #[command(flatten)]
-    model: ModelOptions,
+    given: Given,
     #[command(flatten)]
     output: OutputOptions,
 }
@@ -41,12 +34,7 @@ impl RunCommand {
     /// A wrong request, or results that could not be written.
     pub fn run(self) -> Result<Outcome, CommandError> {
         let experiment = experiment::find(&self.experiment).map_err(CommandError::request)?;
-        let given = Given {
-            load: self.load,
-            version: self.version,
-            server: self.server,
-            model: self.model,
-        };
+        let given = self.given;
         let order = Order {
             experiments: &[experiment],
             modes: self.mode,

@@ -4,11 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::options::{VersionOptions, distinct};
-use crate::config::{Disconnect, Protocol, ServerConfig, Statement};
-use crate::config::{ServerChoice, ServerUrl};
-use crate::factor::Transport;
-use crate::factor::{Auth, Combine, LogConnections, PgSource, StandingState, Tls};
+use super::factor_options::{FactorOptions, Modes};
+use crate::config::{Config, Disconnect, Protocol, ServerChoice, ServerUrl, Statement};
+use crate::factor::{Combine, Factor, PgSource};
 use crate::server::ServerRequest;
 
 /// Options of the real server.
@@ -24,27 +22,6 @@ pub struct ServerOptions {
     /// Images with PostgreSQL on their PATH, such as the official ones, with commas: postgres:16
     #[arg(long, value_delimiter = ',', value_name = "IMAGE,...")]
     pub pg_image: Option<Vec<String>>,
-    /// How clients reach the server, with commas: tcp, unix
-    #[arg(long, value_delimiter = ',', value_name = "HOW,...")]
-    pub transport: Option<Vec<Transport>>,
-    /// Authentication, with commas: trust, md5, scram
-    #[arg(long, value_delimiter = ',', value_name = "HOW,...")]
-    pub auth: Option<Vec<Auth>>,
-    /// The server's scram_iterations with --auth scram, with commas: 1,4096 (PostgreSQL 16 and later)
-    #[arg(long, value_delimiter = ',', value_name = "N,...")]
-    pub scram_iterations: Option<Vec<u32>>,
-    /// Without and with TLS, with commas: off, on
-    #[arg(long, value_delimiter = ',', value_name = "off|on,...")]
-    pub tls: Option<Vec<Tls>>,
-    /// The server's shared_buffers, with commas: 128MB, 1GB
-    #[arg(long, value_delimiter = ',', value_name = "SIZE,...")]
-    pub shared_buffers: Option<Vec<String>>,
-    /// What standing connections are, with commas: idle, in-transaction (with an xid)
-    #[arg(long, value_delimiter = ',', value_name = "STATE,...")]
-    pub standing_state: Option<Vec<StandingState>>,
-    /// What the server logs about each connection, with commas: off, setup_durations (PostgreSQL 18)
-    #[arg(long, value_delimiter = ',', value_name = "WHAT,...")]
-    pub log_connections: Option<Vec<LogConnections>>,
     /// Which combinations of transport, auth, TLS and log_connections: all, or one-at-a-time against the first of each
     #[arg(long, value_name = "WHICH")]
     pub combine: Option<Combine>,
@@ -66,49 +43,32 @@ pub struct ServerOptions {
 }
 
 impl ServerOptions {
-    /// Lays the given options, and the versions asked for, over `server`.
-    pub fn apply(&self, versions: &VersionOptions, server: &mut ServerConfig) {
-        fn set<T: Clone + PartialEq>(target: &mut Vec<T>, given: &Option<Vec<T>>) {
-            if let Some(values) = given {
-                *target = distinct(values);
-            }
-        }
+    /// Lays the given options over `config`; the versions before own builds and images.
+    pub fn apply<M: Modes>(&self, factors: &FactorOptions<M>, config: &mut Config) {
+        let Some(server) = &mut config.server else {
+            return factors.apply(config);
+        };
         server.server = self.server.clone().unwrap_or_default().to_string();
         server.pgbouncer = self.pgbouncer.as_ref().map(ToString::to_string);
-        if server.is_url() {
-            // An experiment's own lists are for servers of ours.
-            server.take_as_is();
-        }
-        let sources = self.sources(versions);
-        if !sources.is_empty() {
-            server.sources = distinct(&sources);
-        }
-        set(&mut server.transports, &self.transport);
-        set(&mut server.auths, &self.auth);
-        set(&mut server.scram_iterations, &self.scram_iterations);
-        if self.scram_iterations.is_none() && !server.auths.contains(&Auth::Scram) {
-            server.scram_iterations.clear();
-        }
-        set(&mut server.tls, &self.tls);
-        set(&mut server.shared_buffers, &self.shared_buffers);
-        set(&mut server.standing_states, &self.standing_state);
-        set(&mut server.log_connections, &self.log_connections);
         server.combine = self.combine.unwrap_or(server.combine);
-        versions.apply_pages(&mut server.page_sizes, &mut server.page_size_if_granted);
         if let Some(query) = &self.query {
             server.query.clone_from(query);
         }
         server.disconnect = self.disconnect.unwrap_or(server.disconnect);
         server.protocol = self.protocol.unwrap_or(server.protocol);
         server.own.no_cap = self.no_cap;
-    }
-
-    /// Every PostgreSQL that was named.
-    fn sources(&self, versions: &VersionOptions) -> Vec<PgSource> {
-        let majors = versions.pg.iter().flatten().map(|m| PgSource::Major(*m));
+        factors.apply(config);
         let bins = self.pg_bin.iter().flatten().cloned().map(PgSource::Bin);
         let images = self.pg_image.iter().flatten().cloned().map(PgSource::Image);
-        majors.chain(bins).chain(images).collect()
+        let builds: Vec<PgSource> = bins.chain(images).collect();
+        if !builds.is_empty() && !factors.is_given(Factor::Pg) {
+            config.factors.pg.clear();
+        }
+        for build in builds {
+            if !config.factors.pg.contains(&build) {
+                config.factors.pg.push(build);
+            }
+        }
     }
 
     /// What the bench needs beside the configuration: addresses, which may go with passwords.

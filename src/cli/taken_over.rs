@@ -83,7 +83,7 @@ fn why_not(run: &Run, name: &str, config: &Config) -> Option<String> {
         ));
     }
     if !run.absent_levels.is_empty() {
-        return Some("levels were absent there, and may be had now".to_owned());
+        return Some("levels were absent there, and may be available now".to_owned());
     }
     if (&there.tool_revision, there.debug_build) != (&here.tool_revision, here.debug_build) {
         return Some(format!(

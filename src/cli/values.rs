@@ -1,4 +1,4 @@
-//! Values as people write them: `30s`, `500us`, `0,100,1000`, `50..5000:log6`.
+//! Values as people write them: `30s`, `500us`, `99.9`.
 
 use std::time::Duration;
 
@@ -43,63 +43,6 @@ pub fn positive_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A list of whole numbers: single ones, ranges `0..100:5` (five evenly spaced)
-/// and `50..5000:log6` (six evenly spaced on a logarithmic scale), with commas.
-///
-/// # Errors
-/// One line with an example.
-pub fn numbers(text: &str) -> Result<Vec<u32>, String> {
-    let mut all = Vec::new();
-    for part in text.split(',') {
-        all.extend(part_numbers(part.trim())?);
-    }
-    let mut seen = std::collections::BTreeSet::new();
-    all.retain(|n| seen.insert(*n));
-    Ok(all)
-}
-
-fn part_numbers(part: &str) -> Result<Vec<u32>, String> {
-    let bad = || {
-        format!("'{part}' is not a number or range: write 0,100,1000 or 0..500:3 or 50..5000:log6")
-    };
-    let Some((from, rest)) = part.split_once("..") else {
-        return part.parse().map(|n| vec![n]).map_err(|_| bad());
-    };
-    let (to, steps) = rest.split_once(':').ok_or_else(bad)?;
-    let (from, to): (u32, u32) = (
-        from.parse().map_err(|_| bad())?,
-        to.parse().map_err(|_| bad())?,
-    );
-    let (log, steps) = match steps.strip_prefix("log") {
-        Some(steps) => (true, steps),
-        None => (false, steps),
-    };
-    let steps: u32 = steps.parse().map_err(|_| bad())?;
-    if from >= to || !(2..=1000).contains(&steps) || (log && from == 0) {
-        return Err(bad());
-    }
-    Ok((0..steps)
-        .map(|i| {
-            let share = f64::from(i) / f64::from(steps - 1);
-            let (from, to) = (f64::from(from), f64::from(to));
-            let value = if log {
-                from * (to / from).powf(share)
-            } else {
-                from + (to - from) * share
-            };
-            value.round() as u32
-        })
-        .collect())
-}
-
-/// A list of rates per second, as [`numbers`].
-///
-/// # Errors
-/// As [`numbers`].
-pub fn rates(text: &str) -> Result<Vec<f64>, String> {
-    numbers(text).map(|all| all.into_iter().map(f64::from).collect())
-}
-
 /// A percentile to quote, such as `99` or `99.9`.
 ///
 /// # Errors
@@ -136,25 +79,5 @@ mod tests {
             assert!(duration(bad).is_err(), "{bad}");
         }
         assert!(positive_duration("0s").is_err());
-    }
-
-    #[test]
-    fn number_lists() {
-        assert_eq!(numbers("0,100,1000"), Ok(vec![0, 100, 1000]));
-        assert_eq!(rates("0,10..1000:log3"), Ok(vec![0.0, 10.0, 100.0, 1000.0]));
-        assert_eq!(numbers("0..500:3"), Ok(vec![0, 250, 500]));
-        assert_eq!(numbers("50..5000:log3,7,50"), Ok(vec![50, 500, 5000, 7]));
-        for bad in [
-            "",
-            "a",
-            "-1",
-            "5..1:3",
-            "0..10:log3",
-            "1..10",
-            "1..10:1",
-            "1,,2",
-        ] {
-            assert!(numbers(bad).is_err(), "{bad}");
-        }
     }
 }

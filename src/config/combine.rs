@@ -1,95 +1,89 @@
 //! Which combinations of a server's settings are levels: all that can exist, or each setting varied by itself.
 
-use super::ServerConfig;
 use crate::factor::{
-    Combine, DEFAULT_PG_MAJOR, FIRST_WITH_ITERATIONS, FIRST_WITH_SETUP_DURATIONS, Factors,
-    LogConnections, PgSource, Tls, Transport,
+    Auth, Combine, DEFAULT_PG_MAJOR, FIRST_WITH_ITERATIONS, FIRST_WITH_SETUP_DURATIONS, Factor,
+    FactorLists, Factors, LogConnections, PgSource, ScramIterations, Tls, Transport,
 };
 
 /// `scram_iterations` before it was a setting: SCRAM_SHA_256_DEFAULT_ITERATIONS (scram-common.h).
-const ITERATIONS_BEFORE: u32 = 4096;
+const ITERATIONS_BEFORE: ScramIterations = ScramIterations(4096);
 
-/// Takes out of a full cross what no server could have, and what `asked` does not ask for.
-pub(super) fn kept(levels: Vec<Factors>, asked: &ServerConfig) -> Vec<Factors> {
+/// Takes out of a full cross what no server could have, and what is not asked for.
+pub(super) fn keep(levels: &mut Vec<Factors>, asked: &FactorLists, combine: Combine) {
     // A directory's version is not known here: asked for by itself, it is taken at its word.
     let unknown_logs = asked.log_connections == [LogConnections::SetupDurations];
-    let mut kept: Vec<Factors> = levels
-        .into_iter()
-        .filter(|level| can_exist(level, unknown_logs))
-        .filter_map(|level| with_the_versions_iterations(level, asked))
-        .collect();
-    if asked.combine == Combine::OneAtATime {
-        let all = kept.clone();
-        kept.retain(|level| {
+    levels.retain(|level| can_exist(level, unknown_logs));
+    let crossed = std::mem::take(levels);
+    levels.extend(
+        crossed
+            .into_iter()
+            .filter_map(|l| with_the_versions_iterations(l, asked)),
+    );
+    if combine == Combine::OneAtATime {
+        let all = levels.clone();
+        levels.retain(|level| {
             all.iter()
                 .find(|base| same_surroundings(base, level))
                 .is_none_or(|base| differing(base, level) <= 1)
         });
     }
-    kept
-}
-
-fn is(name: &Option<String>, value: impl ToString) -> bool {
-    name.as_deref() == Some(value.to_string().as_str())
 }
 
 fn can_exist(level: &Factors, unknown_logs: bool) -> bool {
     // PostgreSQL does not encrypt its Unix socket (be-secure.c, postmaster.c ProcessStartupPacket).
-    let encrypted_socket = is(&level.transport, Transport::Unix) && is(&level.tls, Tls::On);
-    let logs_setup = is(&level.log_connections, LogConnections::SetupDurations);
-    !encrypted_socket && (!logs_setup || knows_setup_durations(level.pg.as_deref(), unknown_logs))
+    let encrypted_socket = level.transport == Some(Transport::Unix) && level.tls == Some(Tls::On);
+    let logs_setup = level.log_connections == Some(LogConnections::SetupDurations);
+    !encrypted_socket && (!logs_setup || knows_setup_durations(level.pg.as_ref(), unknown_logs))
 }
 
-/// Before `scram_iterations` the one number that there is needs no setting; others are left out, where
-/// that one was asked for, too.
-fn with_the_versions_iterations(mut level: Factors, asked: &ServerConfig) -> Option<Factors> {
-    let major = match level.pg.as_deref().map(str::parse::<PgSource>) {
-        Some(Ok(source)) => source.major(),
-        Some(Err(_)) => None,
-        None => Some(DEFAULT_PG_MAJOR),
+/// Iterations are those of SCRAM, one level for each; before 16 there is one number, which is no setting.
+fn with_the_versions_iterations(mut level: Factors, asked: &FactorLists) -> Option<Factors> {
+    let Some(number) = level.scram_iterations else {
+        return Some(level);
     };
+    if level.auth != Some(Auth::Scram) {
+        level.scram_iterations = None;
+        return (asked.scram_iterations.first() == Some(&number)).then_some(level);
+    }
+    let major = level
+        .pg
+        .as_ref()
+        .map_or(Some(DEFAULT_PG_MAJOR), PgSource::major);
     let old = major.is_some_and(|m| m < FIRST_WITH_ITERATIONS);
     if !old || !asked.scram_iterations.contains(&ITERATIONS_BEFORE) {
         return Some(level);
     }
-    let number = level.scram_iterations.take();
-    (number.is_none() || is(&number, ITERATIONS_BEFORE)).then_some(level)
+    level.scram_iterations = None;
+    (number == ITERATIONS_BEFORE).then_some(level)
 }
 
-fn knows_setup_durations(pg: Option<&str>, unknown: bool) -> bool {
-    match pg.map(str::parse::<PgSource>) {
-        Some(Ok(PgSource::Bin(_))) => unknown,
-        Some(Ok(source)) => source
+fn knows_setup_durations(pg: Option<&PgSource>, unknown: bool) -> bool {
+    match pg {
+        Some(PgSource::Bin(_)) => unknown,
+        Some(source) => source
             .major()
             .is_some_and(|m| m >= FIRST_WITH_SETUP_DURATIONS),
         // The default version is older.
-        Some(Err(_)) | None => false,
+        None => false,
     }
 }
 
-/// Whether they differ in nothing but how clients connect and what is logged about it.
+/// The factors that are varied one at a time; the iterations go with their authentication.
+const ONE_AT_A_TIME: [&[Factor]; 4] = [
+    &[Factor::Transport],
+    &[Factor::Auth, Factor::ScramIterations],
+    &[Factor::Tls],
+    &[Factor::LogConnections],
+];
+
 fn same_surroundings(a: &Factors, b: &Factors) -> bool {
-    let surroundings = |level: &Factors| Factors {
-        transport: None,
-        auth: None,
-        scram_iterations: None,
-        tls: None,
-        log_connections: None,
-        ..level.clone()
-    };
-    surroundings(a) == surroundings(b)
+    let varied = ONE_AT_A_TIME.concat();
+    Factor::all().all(|f| varied.contains(&f) || a.get(f) == b.get(f))
 }
 
 fn differing(base: &Factors, level: &Factors) -> usize {
-    [
-        base.transport != level.transport,
-        (&base.auth, &base.scram_iterations) != (&level.auth, &level.scram_iterations),
-        base.tls != level.tls,
-        base.log_connections != level.log_connections,
-    ]
-    .into_iter()
-    .filter(|differs| *differs)
-    .count()
+    let differs = |group: &&&[Factor]| group.iter().any(|&f| base.get(f) != level.get(f));
+    ONE_AT_A_TIME.iter().filter(differs).count()
 }
 
 #[cfg(test)]
@@ -100,33 +94,22 @@ mod tests {
     use crate::experiment::{self, Scale};
     use crate::factor::Auth;
 
-    fn levels(change: impl FnOnce(&mut ServerConfig)) -> Vec<String> {
+    fn levels(change: impl FnOnce(&mut Config)) -> Vec<String> {
         let mut config: Config =
             (experiment::find("churn-tail").unwrap().config)(Mode::Server, Scale::Quick);
-        config.standing = vec![0];
-        let server = config.server.as_mut().unwrap();
-        server.transports = vec![Transport::Tcp, Transport::Unix];
-        server.auths = vec![Auth::Trust, Auth::Md5, Auth::Scram];
-        server.scram_iterations = vec![4096, 1];
-        server.tls = vec![Tls::Off, Tls::On];
-        server.log_connections = vec![LogConnections::SetupDurations, LogConnections::Off];
-        change(server);
+        let lists = &mut config.factors;
+        lists.standing = vec![0];
+        lists.transport = vec![Transport::Tcp, Transport::Unix];
+        lists.auth = vec![Auth::Trust, Auth::Md5, Auth::Scram];
+        lists.scram_iterations = vec![ScramIterations(4096), ScramIterations(1)];
+        lists.tls = vec![Tls::Off, Tls::On];
+        lists.log_connections = vec![LogConnections::SetupDurations, LogConnections::Off];
+        change(&mut config);
         config.validate().unwrap();
-        config
-            .levels()
-            .iter()
-            .map(|l| {
-                let scram = [&l.auth, &l.scram_iterations];
-                [&l.pg, &l.transport]
-                    .into_iter()
-                    .chain(scram)
-                    .chain([&l.tls, &l.log_connections])
-                    .flatten()
-                    .map(String::as_str)
-                    .collect::<Vec<_>>()
-                    .join(" ")
-            })
-            .collect()
+        let named = [Factor::Pg].into_iter().chain(ONE_AT_A_TIME.concat());
+        let named: Vec<Factor> = named.collect();
+        let words = |l: &Factors| named.iter().filter_map(|&f| l.get(f)).collect::<Vec<_>>();
+        config.levels().iter().map(|l| words(l).join(" ")).collect()
     }
 
     #[test]
@@ -140,9 +123,9 @@ mod tests {
 
     #[test]
     fn one_at_a_time_keeps_the_first_of_each_and_single_changes() {
-        let found = levels(|s| {
-            s.combine = Combine::OneAtATime;
-            s.sources = vec![PgSource::Major(17), PgSource::Image("postgres:18".into())];
+        let found = levels(|c| {
+            c.server.as_mut().unwrap().combine = Combine::OneAtATime;
+            c.factors.pg = vec![PgSource::Major(17), PgSource::Image("postgres:18".into())];
         });
         let expected = [
             "17 tcp trust off off",

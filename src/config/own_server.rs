@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::{ClientRate, Config, ConfigError, ServerConfig};
-use crate::arm::Arm;
+use crate::arm::{Arm, Connections};
 use crate::config::{EndpointHost, ServerUrl};
 use crate::factor::OfferedRate;
 
@@ -13,9 +13,9 @@ use crate::factor::OfferedRate;
 pub const GENTLE_CLIENT_RATE: f64 = 20.0;
 /// Statements per second of the one reader where no rate is given.
 const GENTLE_READER_RATE: f64 = 50.0;
-/// Clients where no number is given. At 20 transactions a second each is idle most of the time.
+/// Clients where no number is given. At 20 transactions per second each is idle most of the time.
 const GENTLE_CLIENTS: u32 = 2;
-/// 50 statements a second for 9 s: p90 has 45 samples above it, p99 four. Only the former can be quoted.
+/// 50 statements per second for 9 s: p90 has 45 samples above it, p99 four. Only the former can be quoted.
 const GENTLE_PERCENTILE: f64 = 90.0;
 
 /// The hard cap for a server that is not on this machine: transactions and statements per second,
@@ -52,7 +52,7 @@ pub fn gentle(config: &mut Config, quick: bool) {
     config.reader_rate = OfferedRate::PerSecond(GENTLE_READER_RATE);
     config.clients = GENTLE_CLIENTS;
     config.client_rate = ClientRate::Given(OfferedRate::PerSecond(GENTLE_CLIENT_RATE));
-    config.standing = vec![0];
+    config.factors.standing = vec![0];
     config.blocks = blocks;
     // There are no fresh starts of a server that is not ours.
     config.visits = 1;
@@ -76,17 +76,28 @@ fn is_here(host: &EndpointHost) -> bool {
 }
 
 impl Config {
+    /// Connections to the server that stay open throughout the run: the readers' and those of the arms
+    /// that keep some. Arms that keep them in the same way have their own, but for PgBouncer's one pool.
+    pub fn persistent_connections(&self, arms: &[Arm]) -> u32 {
+        let of = |connections| {
+            arms.iter()
+                .filter(move |a| a.descriptor().connections == connections)
+        };
+        let pools = of(Connections::Pool).count() + of(Connections::PgBouncerPool).count().min(1);
+        self.readers
+            + of(Connections::Persistent).count() as u32 * self.clients
+            + pools as u32 * self.pool_size
+    }
+
     /// Connections that may be open at the same time. Those of `kept-open` stay open while others churn.
     pub fn most_connections(&self) -> u32 {
-        let of = |takes_part: bool, count: u32| if takes_part { count } else { 0 };
-        let has = |arm: Arm| self.arms.contains(&arm);
-        let pools =
-            u32::from(has(Arm::Pool)) + u32::from(self.arms.iter().any(|a| a.needs_pgbouncer()));
-        self.readers
-            + of(has(Arm::KeptOpen), self.clients)
-            + of(has(Arm::Unpooled) || has(Arm::ForkOnly), self.clients)
-            + pools * self.pool_size
-            + self.largest_standing()
+        let churns = |a: &&Arm| a.descriptor().connections == Connections::PerTransaction;
+        let churning = if self.arms.iter().any(|a| churns(&a)) {
+            self.clients
+        } else {
+            0
+        };
+        self.persistent_connections(&self.arms) + churning + self.largest_standing()
     }
 
     /// What the request exceeds of the hard cap on servers of other people, in one line; `None` if
@@ -102,7 +113,7 @@ impl Config {
             ClientRate::Given(rate) => Some(*rate),
             ClientRate::Auto | ClientRate::Share(_) => None,
         };
-        let mut rates = self.client_rates.iter().chain([&self.client_rate]);
+        let mut rates = self.factors.client_rate.iter().chain([&self.client_rate]);
         let too_fast = rates.find_map(|r| given(r).filter(|r| above(*r, MOST_CLIENT_RATE)));
         let connections = self.most_connections();
         let what = if let Some(clients) = too_fast {
@@ -155,6 +166,7 @@ mod tests {
             (experiment::find("churn-tail").unwrap().config)(Mode::Server, Scale::Quick);
         gentle(&mut config, false);
         config.server.as_mut().unwrap().server = url.to_owned();
+        ServerConfig::take_as_is(&mut config.factors);
         config
     }
 
@@ -193,7 +205,7 @@ mod tests {
                 |c| c.reader_rate = OfferedRate::PerSecond(501.0),
                 "--reader-rate 501",
             ),
-            (|c| c.standing = vec![0, 46], "51 connections"),
+            (|c| c.factors.standing = vec![0, 46], "51 connections"),
             (|c| c.clients = 25, "51 connections"),
         ];
         for (change, says) in changes {
@@ -220,8 +232,22 @@ mod tests {
         let mut config = against(AWAY[0]);
         config.client_rate = ClientRate::Given(OfferedRate::PerSecond(100.0));
         config.reader_rate = OfferedRate::PerSecond(500.0);
-        config.standing = vec![45];
+        config.factors.standing = vec![45];
         config.validate().unwrap();
+    }
+
+    /// `failed-login` was forgotten here: which arms hold connections was known in two places.
+    #[test]
+    fn every_arm_that_connects_counts_for_the_cap() {
+        for arm in Arm::all_in(Mode::Server) {
+            let mut config = against(AWAY[0]);
+            config.arms = vec![arm];
+            config.readers = 1;
+            config.clients = 60;
+            config.pool_size = 60;
+            let connects = !matches!(arm, Arm::Quiet | Arm::CpuBurn);
+            assert_eq!(config.beyond_cap().is_some(), connects, "{arm}");
+        }
     }
 
     #[test]

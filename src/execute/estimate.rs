@@ -6,9 +6,9 @@ use super::rates::{calibration_time, levels_to_calibrate, needs_calibration};
 use crate::arm::{Arm, Mode};
 use crate::config::Config;
 
-/// Time that a configuration takes, roughly: said before the first block.
+/// Rough time that a configuration takes; printed before the first block.
 pub fn estimate(config: &Config) -> Duration {
-    // A fresh server: start, initdb, pools, placeholders, then some ms a connection.
+    // A fresh server: start, initdb, pools, placeholders, then some ms per connection.
     let (start_ms, connection_ms, block_ms) = match config.mode {
         Mode::Server => (2_500, 2, 80),
         Mode::Model => (20, 0, 30),

@@ -36,8 +36,8 @@ pub fn run_id() -> String {
     format!("{:06x}", mix & 0xff_ffff)
 }
 
-/// Carries out `config` on `bench`. Never loses what was measured: a failure
-/// ends up in the run's status.
+/// Carries out `config` on `bench`. Keeps what was measured: a failure is
+/// recorded in the run's status.
 pub fn execute(
     experiment: &str,
     config: &Config,
@@ -127,7 +127,7 @@ fn carry_out(
     let mut levels = levels_to_be_had(run, bench, progress)?;
     let rates = settle_rates(&mut run.head, (&arms, &levels), bench, cancel, progress)?;
     levels.retain(|l| !run.absent_levels.iter().any(|a| a.factors == *l));
-    if config.client_rates.is_empty() {
+    if config.factors.client_rate.is_empty() {
         run.client_rate_per_second = rates.base.per_second();
     }
     bench.set_client_rates(rates);
@@ -166,7 +166,7 @@ fn what_is_missing(run: &Run) -> Option<String> {
     let reasons: BTreeSet<&str> = wanted.map(|l| l.reason.as_str()).collect();
     if !reasons.is_empty() {
         let reasons: Vec<&str> = reasons.into_iter().collect();
-        return Some(format!("a level could not be had: {}", reasons.join("; ")));
+        return Some(format!("a level was not available: {}", reasons.join("; ")));
     }
     Some(format!(
         "arm {} has no success",

@@ -12,7 +12,7 @@ use crate::load::progress::Progress;
 use crate::load::{Cancel, ClientRates};
 use crate::record::{AbsentLevel, Calibration, RunHead};
 
-/// Time of the closed loops that find the clients' rate, roughly.
+/// Rough time of the closed loops that find the clients' rate.
 pub(super) fn calibration_time(config: &Config) -> Duration {
     let arm_ms = match config.mode {
         Mode::Server => 750,
@@ -23,22 +23,19 @@ pub(super) fn calibration_time(config: &Config) -> Duration {
 
 /// Whether any rate is a share of what is sustained.
 pub(super) fn needs_calibration(config: &Config) -> bool {
-    let mut rates = config.client_rates.clone();
+    let mut rates = config.factors.client_rate.clone();
     if rates.is_empty() {
         rates.push(config.client_rate);
     }
     rates.iter().any(|r| !matches!(r, ClientRate::Given(_)))
 }
 
-/// The levels with the largest number of standing connections; their rate does not matter.
+/// The starts with the largest number of standing connections.
 pub(super) fn levels_to_calibrate(levels: &[Factors]) -> Vec<Factors> {
     let standing = levels.iter().map(|l| l.standing).max();
     let mut kept: Vec<Factors> = Vec::new();
     for level in levels.iter().filter(|l| Some(l.standing) == standing) {
-        let level = Factors {
-            client_rate: None,
-            ..level.clone()
-        };
+        let level = level.of_the_start();
         if !kept.contains(&level) {
             kept.push(level);
         }
@@ -48,7 +45,7 @@ pub(super) fn levels_to_calibrate(levels: &[Factors]) -> Vec<Factors> {
 
 /// `200/s`, or the rates of all levels: `25% (100/s), max`.
 pub(super) fn rates_in_words(config: &Config, rates: ClientRates) -> String {
-    if config.client_rates.is_empty() {
+    if config.factors.client_rate.is_empty() {
         return rates.base.to_string();
     }
     let each = |rate: &ClientRate| match rate {
@@ -56,14 +53,15 @@ pub(super) fn rates_in_words(config: &Config, rates: ClientRates) -> String {
         _ => format!("{rate} ({})", rates.resolve(*rate)),
     };
     config
-        .client_rates
+        .factors
+        .client_rate
         .iter()
         .map(each)
         .collect::<Vec<_>>()
         .join(", ")
 }
 
-/// What the closed loops showed.
+/// Results of the closed loops.
 #[derive(Default)]
 struct Sustained {
     /// What each arm sustains, per second, at the level where it sustains least.
@@ -98,7 +96,7 @@ fn sustained(
                     let known = least.entry(arm).or_insert(rate);
                     *known = rate.min(*known);
                 }
-                // An arm that cannot be had shows up again, and is named, in the run.
+                // An arm that is not available shows up again, and is named, in the run.
                 Err(Failure::ArmLost(_)) => {}
                 Err(failure) => {
                     outcome = Err(failure);
@@ -169,13 +167,7 @@ pub(super) fn settle_rates(
                 .as_ref()
                 .map_or(String::new(), |pg| format!(", PostgreSQL {pg}"))
         ));
-        let same = |other: &Factors| {
-            let other = Factors {
-                client_rate: None,
-                ..other.clone()
-            };
-            other == level
-        };
+        let same = |other: &Factors| other.of_the_start() == level;
         let absent = all_levels.iter().filter(|l| same(l)).map(|l| AbsentLevel {
             factors: l.clone(),
             reason: reason.clone(),
@@ -195,7 +187,7 @@ pub(super) fn settle_rates(
         .map(|(arm, rate)| (*arm, *rate));
     let Some((weakest, least)) = weakest else {
         return Err(Failure::Fatal(
-            "calibration: no arm did a single transaction".to_owned(),
+            "calibration: no arm completed a transaction".to_owned(),
         ));
     };
     let mut rates = ClientRates {

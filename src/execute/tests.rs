@@ -126,7 +126,7 @@ fn what_is_missing_makes_it_partial_and_is_named() {
     let cases: [(Change, &str); 5] = [
         (
             |b| b.absent_standing = Some(500),
-            "a level could not be had: no room",
+            "a level was not available: no room",
         ),
         (|b| b.fails_at = Some(5), "the server is gone after 5 of"),
         (
@@ -187,6 +187,6 @@ fn clients_run_at_half_of_what_the_weakest_arm_sustains() {
     assert!(
         run.partial_reason()
             .unwrap()
-            .contains("no arm did a single transaction")
+            .contains("no arm completed a transaction")
     );
 }

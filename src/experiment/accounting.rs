@@ -1,10 +1,10 @@
 //! `accounting`: how often each operation takes each lock.
 
-use super::defaults::{base, lengths, model_with_little_cpu};
+use super::defaults::{base, every_profile, factors, lengths, model_with_little_cpu};
 use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
-use crate::config::{Config, ModelConfig};
-use crate::factor::{ClientRate, OfferedRate};
+use crate::config::Config;
+use crate::factor::{ClientRate, FactorLists, OfferedRate};
 use crate::procarray::PgProfile;
 use crate::stats::{
     Analysis, Answer, Estimate, Finding, Outcome, PROCARRAY_EXCLUSIVE, PROCARRAY_SHARED, Statement,
@@ -59,7 +59,7 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
     let mut wrong = Vec::new();
     let mut right = 0;
     for level in &analysis.levels {
-        let Some(Ok(profile)) = level.factors.pg.as_deref().map(str::parse::<PgProfile>) else {
+        let Ok(profile) = level.factors.profile() else {
             continue;
         };
         for contender in &level.contenders {
@@ -110,11 +110,12 @@ fn config(mode: Mode, scale: Scale) -> Config {
         arms,
         reader_rate: OfferedRate::PerSecond(500.0),
         client_rate: ClientRate::Given(OfferedRate::Max),
-        standing: vec![50],
-        model: Some(ModelConfig {
-            profiles: PgProfile::ALL.to_vec(),
-            ..model_with_little_cpu("acquisitions are counted, not timed")
-        }),
+        factors: FactorLists {
+            standing: vec![50],
+            pg: every_profile(),
+            ..factors(mode)
+        },
+        model: Some(model_with_little_cpu("acquisitions are counted, not timed")),
         ..base(mode)
     })
 }

@@ -1,10 +1,12 @@
 //! `anatomy`: what a connection is made of.
 
-use super::defaults::{base, default_server, lengths};
+use super::defaults::{base, default_server, factors, lengths};
 use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::{Config, ServerConfig};
-use crate::factor::{Auth, Combine, LogConnections, OfferedRate, Tls, Transport};
+use crate::factor::{
+    Auth, Combine, FactorLists, LogConnections, OfferedRate, ScramIterations, Tls, Transport,
+};
 use crate::stats::{
     Analysis, Anatomy, Answer, ConnectionPhase, Estimate, Finding, Outcome, Statement, Unit,
 };
@@ -39,10 +41,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
 /// The level that the primary outcome is about: TCP, trust, without TLS, logged where the server can.
 fn is_base(anatomy: &Anatomy) -> bool {
     let f = &anatomy.factors;
-    let is = |value: &Option<String>, wanted: String| value.as_ref() == Some(&wanted);
-    is(&f.transport, Transport::Tcp.to_string())
-        && is(&f.auth, Auth::Trust.to_string())
-        && is(&f.tls, Tls::Off.to_string())
+    (f.transport, f.auth, f.tls) == (Some(Transport::Tcp), Some(Auth::Trust), Some(Tls::Off))
 }
 
 const CLAIM: &str = "over TCP with trust, startup is more than half of a connection's mean time";
@@ -69,7 +68,7 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
         })
     };
     let unix = beside(&|a| {
-        a.factors.transport == Some(Transport::Unix.to_string())
+        a.factors.transport == Some(Transport::Unix)
             && a.factors.auth == base.factors.auth
             && a.factors.log_connections == base.factors.log_connections
     });
@@ -86,7 +85,7 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
     statements.extend(others(base, all));
     let unlogged = beside(&|a| {
         is_base(a)
-            && a.factors.log_connections == Some(LogConnections::Off.to_string())
+            && a.factors.log_connections == Some(LogConnections::Off)
             && a.factors.log_connections != base.factors.log_connections
     });
     statements.extend(setup(base, unlogged));
@@ -106,14 +105,14 @@ fn others(base: &Anatomy, all: &[Anatomy]) -> Option<Statement> {
         let o = &other.factors;
         let same =
             (&o.pg, &o.log_connections, &o.transport) == (&b.pg, &b.log_connections, &b.transport);
-        let name = match (o.auth.as_deref(), &o.scram_iterations) {
+        let name = match (o.auth, o.scram_iterations) {
             _ if !same => continue,
             (_, _) if o.tls != b.tls && o.auth == b.auth => {
                 "TLS (its disconnect ends earlier)".to_owned()
             }
             _ if o.tls != b.tls || o.auth == b.auth => continue,
             (Some(auth), Some(n)) => format!("{auth} (scram_iterations {n})"),
-            (auth, _) => auth.unwrap_or_default().to_owned(),
+            (auth, _) => auth.unwrap_or_default().to_string(),
         };
         let cpu = other.server_cpu_ns.zip(base.server_cpu_ns);
         let added = Estimate::exactly(whole(other)? - from);
@@ -166,14 +165,17 @@ fn config(mode: Mode, scale: Scale) -> Config {
         arms: vec![Arm::Unpooled],
         reader_rate: OfferedRate::PerSecond(50.0),
         clients: 4,
-        standing: vec![0],
-        server: Some(ServerConfig {
-            transports: vec![Transport::Tcp, Transport::Unix],
-            auths: vec![Auth::Trust, Auth::Md5, Auth::Scram],
-            scram_iterations: vec![4096, 1],
+        factors: FactorLists {
+            standing: vec![0],
+            transport: vec![Transport::Tcp, Transport::Unix],
+            auth: vec![Auth::Trust, Auth::Md5, Auth::Scram],
+            scram_iterations: vec![ScramIterations(4096), ScramIterations(1)],
             tls: vec![Tls::Off, Tls::On],
             // The first is each level's where the version has it.
             log_connections: vec![LogConnections::SetupDurations, LogConnections::Off],
+            ..factors(mode)
+        },
+        server: Some(ServerConfig {
             combine,
             ..default_server()
         }),

@@ -1,10 +1,10 @@
 //! `ceiling`: at what rate of connections the postmaster saturates.
 
-use super::defaults::{base, lengths};
+use super::defaults::{base, factors, lengths};
 use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::Config;
-use crate::factor::{ClientRate, OfferedRate};
+use crate::factor::{ClientRate, FactorLists, OfferedRate};
 use crate::record::{CpuGroup, Operation, Phase, Role, SeriesKey};
 use crate::stats::{
     Along, Analysis, Answer, Estimate, Finding, Outcome, Quantity, Statement, Statistic, Sweep,
@@ -119,8 +119,11 @@ fn config(mode: Mode, scale: Scale) -> Config {
         reader_rate: OfferedRate::PerSecond(500.0),
         clients: 8,
         client_rate: ClientRate::Auto,
-        client_rates: shares.into_iter().map(ClientRate::Share).collect(),
-        standing: vec![0],
+        factors: FactorLists {
+            standing: vec![0],
+            client_rate: shares.into_iter().map(ClientRate::Share).collect(),
+            ..factors(mode)
+        },
         quoted_percentile: 99.0,
         ..base(mode)
     })

@@ -1,10 +1,10 @@
 //! `churn-tail`: what churn does to the response time of running queries.
 
-use super::defaults::{base, lengths};
+use super::defaults::{base, factors, lengths};
 use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::Config;
-use crate::factor::ClientRate;
+use crate::factor::{ClientRate, FactorLists};
 use crate::procarray::{PageSize, SlotOrder};
 use crate::stats::{Analysis, Answer, Finding, Statement, Statistic};
 
@@ -75,14 +75,17 @@ fn config(mode: Mode, scale: Scale) -> Config {
         clients: 8,
         client_rate: ClientRate::Auto,
         pool_size: 4,
-        standing,
+        factors: FactorLists {
+            standing,
+            ..factors(mode)
+        },
         quoted_percentile: 99.0,
         ..base(mode)
     });
-    if let (Scale::Full, Some(server)) = (scale, &mut config.server) {
-        config.slot_orders.push(SlotOrder::Behind);
-        server.page_sizes = PageSize::ALL.to_vec();
-        server.page_size_if_granted = true;
+    if (scale, mode) == (Scale::Full, Mode::Server) {
+        config.factors.slot_order.push(SlotOrder::Behind);
+        config.factors.page_size = PageSize::ALL.to_vec();
+        config.page_size_if_granted = true;
     }
     config
 }

@@ -1,10 +1,10 @@
 //! `commit-rate`: how transactions that complete spoil snapshot reuse.
 
-use super::defaults::{base, default_model, lengths};
+use super::defaults::{base, default_model, every_profile, factors, lengths};
 use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::{Background, Config, ModelConfig};
-use crate::factor::OfferedRate;
+use crate::factor::{CommitRate, FactorLists, Factors, OfferedRate};
 use crate::procarray::PgProfile;
 use crate::record::SeriesKey;
 use crate::stats::{
@@ -76,14 +76,17 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
     let per_reader = rate / f64::from(config.readers.max(1));
     let mut lines: Vec<_> = analysis.sweeps.first()?.lines.iter().collect();
     // The primary outcome's first.
-    let version = |rest: &crate::factor::Factors| rest.pg.clone().unwrap_or_default();
-    lines.sort_by_key(|l| version(&l.rest) != "15");
-    if lines.first().is_none_or(|l| version(&l.rest) != "15") {
+    let version = |rest: &Factors| rest.profile().ok();
+    lines.sort_by_key(|l| version(&l.rest) != Some(PgProfile::V15));
+    if lines
+        .first()
+        .is_none_or(|l| version(&l.rest) != Some(PgProfile::V15))
+    {
         let why = "not measured (it needs PostgreSQL 15 and several commit rates)";
         return Some(Finding::cannot_tell(CLAIM, why));
     }
     let statements = lines.into_iter().map(|line| {
-        let is_13 = version(&line.rest) == "13";
+        let is_13 = version(&line.rest) == Some(PgProfile::V13);
         let tolerance = if is_13 { 0.0 } else { TOLERANCE };
         let name = line.rest.words(&analysis.varying).join(", ");
         let mut statement = Statement::judged(format!("{name}: {CLAIM}"), Outcome::Stands);
@@ -115,22 +118,22 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
 
 fn config(mode: Mode, scale: Scale) -> Config {
     let (rates, length) = match scale {
-        Scale::Quick => (
-            vec![0.0, 10.0, 100.0, 1000.0, 10_000.0],
-            lengths(8, 4, 100, 10),
-        ),
+        Scale::Quick => (vec![0, 10, 100, 1000, 10_000], lengths(8, 4, 100, 10)),
         Scale::Full => (
-            vec![0.0, 10.0, 32.0, 100.0, 316.0, 1000.0, 3162.0, 10_000.0],
+            vec![0, 10, 32, 100, 316, 1000, 3162, 10_000],
             lengths(12, 4, 250, 20),
         ),
     };
     length.of(Config {
         arms: vec![Arm::Quiet],
         reader_rate: OfferedRate::PerSecond(SNAPSHOTS),
-        standing: vec![1000],
+        factors: FactorLists {
+            standing: vec![1000],
+            pg: every_profile(),
+            commit_rate: rates.into_iter().map(CommitRate::from).collect(),
+            ..factors(mode)
+        },
         model: Some(ModelConfig {
-            profiles: PgProfile::ALL.to_vec(),
-            commit_rates: rates,
             background: Background {
                 committers: 1,
                 ..Background::default()

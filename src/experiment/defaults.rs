@@ -3,10 +3,11 @@
 use crate::arm::Mode;
 use crate::config::{
     Arrivals, Background, Config, Disconnect, KeepAwakeChoice, ModelConfig, OwnServer, Protocol,
-    ServerConfig, Statement, default_shared_buffers,
+    ServerConfig, Statement,
 };
 use crate::factor::{
-    Auth, ClientRate, Combine, LogConnections, OfferedRate, StandingState, Tls, Transport,
+    Auth, ClientRate, Combine, FactorLists, LogConnections, OfferedRate, PgSource, SharedBuffers,
+    StandingState, Tls, Transport,
 };
 use crate::procarray::{Ablations, MappingKind, PageSize, PgProfile, SlotOrder};
 
@@ -20,10 +21,9 @@ pub(super) fn base(mode: Mode) -> Config {
         reader_rate: OfferedRate::PerSecond(1000.0),
         clients: 1,
         client_rate: ClientRate::Given(OfferedRate::PerSecond(100.0)),
-        client_rates: Vec::new(),
         pool_size: 1,
-        standing: vec![500],
-        slot_orders: vec![SlotOrder::Front],
+        factors: factors(mode),
+        page_size_if_granted: false,
         duration_ns: 0,
         warmup_ns: 0,
         blocks: 8,
@@ -35,6 +35,40 @@ pub(super) fn base(mode: Mode) -> Config {
         model: (mode == Mode::Model).then(default_model),
         server: (mode == Mode::Server).then(default_server),
     }
+}
+
+/// The values of the factors where nothing else is asked for.
+pub(super) fn factors(mode: Mode) -> FactorLists {
+    let both = FactorLists {
+        standing: vec![500],
+        slot_order: vec![SlotOrder::default()],
+        page_size: vec![PageSize::default()],
+        ..FactorLists::default()
+    };
+    match mode {
+        Mode::Model => FactorLists {
+            pg: vec![PgSource::Major(PgProfile::default().major())],
+            mapping: vec![MappingKind::default()],
+            ..both
+        },
+        Mode::Server => FactorLists {
+            transport: vec![Transport::default()],
+            auth: vec![Auth::default()],
+            tls: vec![Tls::default()],
+            shared_buffers: vec![SharedBuffers::default()],
+            standing_state: vec![StandingState::default()],
+            log_connections: vec![LogConnections::default()],
+            ..both
+        },
+    }
+}
+
+/// Every version that the model has.
+pub(super) fn every_profile() -> Vec<PgSource> {
+    PgProfile::ALL
+        .iter()
+        .map(|p| PgSource::Major(p.major()))
+        .collect()
 }
 
 /// How much is measured at each level.
@@ -84,16 +118,9 @@ pub(super) fn model_with_little_cpu(why: &str) -> ModelConfig {
 /// The model's settings where nothing else is asked for.
 pub(super) fn default_model() -> ModelConfig {
     ModelConfig {
-        profiles: vec![PgProfile::default()],
-        mappings: vec![MappingKind::default()],
-        page_sizes: vec![PageSize::default()],
-        page_size_if_granted: false,
         ablations: Ablations::default(),
         background: Background::default(),
-        commit_rates: Vec::new(),
-        locks: Vec::new(),
         snapshots_per_statement: 2,
-        snapshots_per_connect: None,
         fork_cpu_ns: 500_000,
         session_cpu_ns: 1_500_000,
         cpu_cost_source: "assumed, not measured: give --fork-cpu and --session-cpu, or run the chapter, which takes them from its server run".to_owned(),
@@ -105,16 +132,6 @@ pub(super) fn default_model() -> ModelConfig {
 pub(super) fn default_server() -> ServerConfig {
     ServerConfig {
         server: "auto".to_owned(),
-        sources: Vec::new(),
-        transports: vec![Transport::default()],
-        page_sizes: vec![PageSize::default()],
-        page_size_if_granted: false,
-        auths: vec![Auth::default()],
-        tls: vec![Tls::default()],
-        shared_buffers: default_shared_buffers(),
-        scram_iterations: Vec::new(),
-        standing_states: vec![StandingState::default()],
-        log_connections: vec![LogConnections::default()],
         combine: Combine::default(),
         query: Statement::Sql("SELECT 1".to_owned()),
         disconnect: Disconnect::Wait,

@@ -1,10 +1,10 @@
 //! `locks`: does a conclusion survive the choice of lock?
 
-use super::defaults::{base, default_model, lengths};
+use super::defaults::{base, default_model, factors, lengths};
 use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::{Config, ModelConfig};
-use crate::factor::{ClientRate, OfferedRate};
+use crate::factor::{ClientRate, FactorLists, OfferedRate};
 use crate::procarray::locks::{LockChoice, LockKind};
 use crate::stats::{Analysis, Answer, Finding, Outcome, Statement, Unit, Verdict};
 
@@ -90,8 +90,11 @@ fn config(mode: Mode, scale: Scale) -> Config {
         client_rate: ClientRate::Given(OfferedRate::PerSecond(200.0)),
         pool_size: 2,
         quoted_percentile: 99.0,
+        factors: FactorLists {
+            lock: locks(),
+            ..factors(mode)
+        },
         model: Some(ModelConfig {
-            locks: locks(),
             fork_cpu_ns: 50_000,
             session_cpu_ns: 150_000,
             cpu_cost_source:

@@ -1,11 +1,11 @@
 //! `membership-hold`: how long connecting and disconnecting hold ProcArrayLock.
 
-use super::defaults::{base, lengths, model_with_little_cpu};
+use super::defaults::{base, every_profile, factors, lengths, model_with_little_cpu};
 use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
-use crate::config::{Config, ModelConfig};
-use crate::factor::{ClientRate, Factor, Factors, OfferedRate};
-use crate::procarray::{MappingKind, PageSize, PgProfile, SlotOrder};
+use crate::config::Config;
+use crate::factor::{ClientRate, Factor, FactorLists, Factors, OfferedRate, PgSource};
+use crate::procarray::{MappingKind, PageSize, SlotOrder};
 use crate::record::{Operation, Phase, Role, SeriesKey};
 use crate::stats::{
     Along, Analysis, Answer, Estimate, Finding, Outcome, Quantity, Statement, Statistic, Sweep,
@@ -86,17 +86,17 @@ const CLAIM: &str = "with slots in front and a fresh mapping of 4 kB pages, Proc
 
 fn assess(analysis: &Analysis) -> Option<Finding> {
     let sweep = analysis.sweeps.first()?;
-    let slope = |pg: &str, slots: &str, page_size: &str| {
+    let slope = |pg: u32, slots: SlotOrder, page_size: PageSize| {
         sweep.slope(&Factors {
-            pg: Some(pg.to_owned()),
-            slot_order: Some(slots.to_owned()),
-            page_size: Some(page_size.to_owned()),
-            mapping: Some(MappingKind::Fresh.to_string()),
+            pg: Some(PgSource::Major(pg)),
+            slot_order: Some(slots),
+            page_size: Some(page_size),
+            mapping: Some(MappingKind::Fresh),
             ..Factors::default()
         })
     };
-    let of_13 = slope("13", "front", "4k");
-    let (Some(steep), Some(flat)) = (slope("15", "front", "4k"), of_13) else {
+    let of_13 = slope(13, SlotOrder::Front, PageSize::Small);
+    let (Some(steep), Some(flat)) = (slope(15, SlotOrder::Front, PageSize::Small), of_13) else {
         let why = "not measured, or struck out (it needs PostgreSQL 15 and 13, slots front, a fresh mapping of 4 kB pages, and two numbers of standing connections)";
         return Some(Finding::cannot_tell(CLAIM, why));
     };
@@ -109,8 +109,14 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
     if statements[0].outcome == Some(Outcome::Stands) {
         let fifth = Estimate::exactly(steep.value_ns / 5.0);
         for (name, slope) in [
-            ("15 with slots behind", slope("15", "behind", "4k")),
-            ("15 with 2 MB pages", slope("15", "front", "2m")),
+            (
+                "15 with slots behind",
+                slope(15, SlotOrder::Behind, PageSize::Small),
+            ),
+            (
+                "15 with 2 MB pages",
+                slope(15, SlotOrder::Front, PageSize::Huge),
+            ),
             ("13", of_13),
         ] {
             let claim = format!("at most a fifth of that slope is left for {name}");
@@ -134,15 +140,18 @@ fn config(mode: Mode, scale: Scale) -> Config {
         arms: vec![Arm::Unpooled],
         reader_rate: OfferedRate::PerSecond(200.0),
         client_rate: ClientRate::Given(OfferedRate::PerSecond(500.0)),
-        standing,
-        slot_orders: vec![SlotOrder::Front, SlotOrder::Behind],
-        model: Some(ModelConfig {
-            profiles: PgProfile::ALL.to_vec(),
-            mappings: vec![MappingKind::Fresh, MappingKind::Shared],
-            page_sizes: PageSize::ALL.to_vec(),
-            page_size_if_granted: true,
-            ..model_with_little_cpu("the hold is looked at, not the CPU beside it")
-        }),
+        factors: FactorLists {
+            standing,
+            slot_order: vec![SlotOrder::Front, SlotOrder::Behind],
+            pg: every_profile(),
+            mapping: vec![MappingKind::Fresh, MappingKind::Shared],
+            page_size: PageSize::ALL.to_vec(),
+            ..factors(mode)
+        },
+        page_size_if_granted: true,
+        model: Some(model_with_little_cpu(
+            "the hold is looked at, not the CPU beside it",
+        )),
         ..base(mode)
     })
 }

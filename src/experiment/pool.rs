@@ -1,10 +1,10 @@
 //! `pool`: what each way of having a connection costs client and server.
 
-use super::defaults::{base, lengths};
+use super::defaults::{base, factors, lengths};
 use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::Config;
-use crate::factor::{ClientRate, OfferedRate};
+use crate::factor::{ClientRate, FactorLists, OfferedRate};
 use crate::stats::{Analysis, Answer, Finding, LevelSummary, Outcome, Statement, Unit};
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
@@ -37,7 +37,8 @@ const ARMS: [Arm; 6] = [
 
 /// The closed loop's order against the prediction.
 fn assess(analysis: &Analysis) -> Option<Finding> {
-    let closed_loop = |l: &&LevelSummary| l.factors.client_rate.as_deref() == Some("max");
+    let closed_loop =
+        |l: &&LevelSummary| l.factors.client_rate == Some(ClientRate::Given(OfferedRate::Max));
     let Some(level) = analysis.levels.iter().find(closed_loop) else {
         let claim = "the order of transactions per second in the closed loop is the predicted one";
         return Some(Finding::cannot_tell(claim, "it needs --client-rate max"));
@@ -82,9 +83,12 @@ fn config(mode: Mode, scale: Scale) -> Config {
         reader_rate: OfferedRate::PerSecond(500.0),
         clients: 8,
         client_rate: ClientRate::Auto,
-        client_rates: vec![ClientRate::Share(0.5), ClientRate::Given(OfferedRate::Max)],
         pool_size: 4,
-        standing: vec![0],
+        factors: FactorLists {
+            standing: vec![0],
+            client_rate: vec![ClientRate::Share(0.5), ClientRate::Given(OfferedRate::Max)],
+            ..factors(mode)
+        },
         quoted_percentile: 99.0,
         ..base(mode)
     })

@@ -107,10 +107,10 @@ mod tests {
         for (pg, slots, slope) in slopes {
             for block in &blocks {
                 let mut block = block.clone();
-                block.factors.pg = Some((*pg).to_owned());
-                block.factors.slot_order = Some((*slots).to_owned());
-                block.factors.page_size = Some("4k".to_owned());
-                block.factors.mapping = Some("fresh".to_owned());
+                block.factors.pg = Some(pg.parse().unwrap());
+                block.factors.slot_order = Some(slots.parse().unwrap());
+                block.factors.page_size = Some("4k".parse().unwrap());
+                block.factors.mapping = Some("fresh".parse().unwrap());
                 let mut hold = SeriesHistogram::new();
                 for _ in 0..50 {
                     hold.record(1000 + slope * u64::from(block.factors.standing));

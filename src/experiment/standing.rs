@@ -1,11 +1,11 @@
 //! `standing`: what a snapshot costs as standing connections grow.
 
-use super::defaults::{base, default_model, lengths};
+use super::defaults::{base, default_model, every_profile, factors, lengths};
 use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::{Background, Config, ModelConfig};
-use crate::factor::{Factor, Factors, OfferedRate};
-use crate::procarray::PgProfile;
+use crate::factor::{CommitRate, Factor, FactorLists, Factors, OfferedRate, PgSource};
+
 use crate::record::SeriesKey;
 use crate::stats::{
     Along, Analysis, Answer, Finding, Outcome, Quantity, Statement, Statistic, Sweep, Swept, Unit,
@@ -97,15 +97,15 @@ fn slopes(analysis: &Analysis, sweep: &Swept) -> Vec<Statement> {
 }
 
 fn assess_model(sweep: &Swept) -> Finding {
-    let slope = |pg: &str, rate: f64| {
+    let slope = |pg: u32, rate: f64| {
         sweep.slope(&Factors {
-            pg: Some(pg.to_owned()),
-            commit_rate: Some(rate.to_string()),
+            pg: Some(PgSource::Major(pg)),
+            commit_rate: Some(CommitRate(rate)),
             ..Factors::default()
         })
     };
     let steeper = |claim: String, rate: f64| {
-        let (of_13, of_15) = slope("13", rate).zip(slope("15", rate))?;
+        let (of_13, of_15) = slope(13, rate).zip(slope(15, rate))?;
         // Without commits 15 is predicted to be flat: a slope below zero is no steeper claim.
         let beside = if rate == 0.0 { of_15.or_level() } else { of_15 };
         let statement = Statement::above(claim, of_13, beside, Outcome::Refuted).with(
@@ -132,7 +132,10 @@ fn config(mode: Mode, scale: Scale) -> Config {
     let quick = scale == Scale::Quick;
     let config = Config {
         arms: vec![Arm::Quiet],
-        standing: vec![0, 1000, 2000, 4000],
+        factors: FactorLists {
+            standing: vec![0, 1000, 2000, 4000],
+            ..factors(mode)
+        },
         ..base(mode)
     };
     match mode {
@@ -143,7 +146,7 @@ fn config(mode: Mode, scale: Scale) -> Config {
                 ..config
             };
             if quick {
-                config.standing.pop();
+                config.factors.standing.pop();
                 return lengths(8, 4, 250, 50).of(config);
             }
             lengths(9, 3, 500, 100).of(config)
@@ -155,9 +158,12 @@ fn config(mode: Mode, scale: Scale) -> Config {
                 lengths(8, 4, 80, 10)
             };
             length.of(Config {
+                factors: FactorLists {
+                    pg: every_profile(),
+                    commit_rate: vec![CommitRate(0.0), CommitRate(COMMITS)],
+                    ..config.factors
+                },
                 model: Some(ModelConfig {
-                    profiles: PgProfile::ALL.to_vec(),
-                    commit_rates: vec![0.0, COMMITS],
                     background: Background {
                         committers: 1,
                         ..Background::default()

@@ -1,152 +1,84 @@
-//! Factors: the settings that make a level. A level is one combination of them.
+//! Levels: one value of each factor.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
-
-/// The settings under which a block ran, beside its arm; also the key of a
-/// level. Ordered by standing connections first. Files may hold factors this
-/// version does not know; they are ignored.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Factors {
-    /// Standing connections.
-    pub standing: u32,
-    /// PostgreSQL major version, or the model's version profile.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pg: Option<String>,
-    /// Where churn finds its slots relative to the standing connections.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub slot_order: Option<String>,
-    /// The model's lock.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lock: Option<String>,
-    /// `tcp` or `unix`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub transport: Option<String>,
-    /// Size of the pages that hold shared memory: `4k` or `2m`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub page_size: Option<String>,
-    /// How the mapping of shared memory comes to a new process.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mapping: Option<String>,
-    /// Transactions with an xid that end, per second, over all of the model's committers.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub commit_rate: Option<String>,
-    /// The clients' total rate, as it was asked for: `200/s`, `max`, or a share `50%` of what
-    /// the weakest arm sustains.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub client_rate: Option<String>,
-    /// Authentication: `trust`, `md5` or `scram`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub auth: Option<String>,
-    /// Whether connections are encrypted: `on` or `off`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tls: Option<String>,
-    /// The server's `shared_buffers`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shared_buffers: Option<String>,
-    /// What the standing connections are: `idle` or `in-transaction`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub standing_state: Option<String>,
-    /// The server's `scram_iterations`, with SCRAM authentication.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scram_iterations: Option<String>,
-    /// What the server logs about each connection (`log_connections`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub log_connections: Option<String>,
-}
-
-/// A factor beside the number of standing connections.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Factor {
-    /// [`Factors::pg`].
-    Pg,
-    /// [`Factors::slot_order`].
-    SlotOrder,
-    /// [`Factors::lock`].
-    Lock,
-    /// [`Factors::transport`].
-    Transport,
-    /// [`Factors::page_size`].
-    PageSize,
-    /// [`Factors::mapping`].
-    Mapping,
-    /// [`Factors::commit_rate`].
-    CommitRate,
-    /// [`Factors::client_rate`].
-    ClientRate,
-    /// [`Factors::auth`].
-    Auth,
-    /// [`Factors::tls`].
-    Tls,
-    /// [`Factors::shared_buffers`].
-    SharedBuffers,
-    /// [`Factors::standing_state`].
-    StandingState,
-    /// [`Factors::scram_iterations`].
-    ScramIterations,
-    /// [`Factors::log_connections`].
-    LogConnections,
-}
+use super::table::{FACTORS, Factor, FactorLists, FactorRow, Factors};
+use crate::arm::Mode;
+use crate::procarray::{PgProfile, UnknownProfile};
 
 impl Factor {
-    /// Every factor, in the order in which titles name them.
-    pub const ALL: [Factor; 14] = [
-        Factor::Pg,
-        Factor::SlotOrder,
-        Factor::Lock,
-        Factor::Transport,
-        Factor::PageSize,
-        Factor::Mapping,
-        Factor::CommitRate,
-        Factor::ClientRate,
-        Factor::Auth,
-        Factor::Tls,
-        Factor::SharedBuffers,
-        Factor::StandingState,
-        Factor::ScramIterations,
-        Factor::LogConnections,
-    ];
-
-    /// The name of its column in files.
-    pub fn key(self) -> &'static str {
-        match self {
-            Factor::Pg => "pg",
-            Factor::SlotOrder => "slot_order",
-            Factor::Lock => "lock",
-            Factor::Transport => "transport",
-            Factor::PageSize => "page_size",
-            Factor::Mapping => "mapping",
-            Factor::CommitRate => "commit_rate",
-            Factor::ClientRate => "client_rate",
-            Factor::Auth => "auth",
-            Factor::Tls => "tls",
-            Factor::SharedBuffers => "shared_buffers",
-            Factor::StandingState => "standing_state",
-            Factor::ScramIterations => "scram_iterations",
-            Factor::LogConnections => "log_connections",
-        }
+    /// Its row of [`FACTORS`].
+    pub fn row(self) -> &'static FactorRow {
+        &FACTORS[self as usize]
     }
 
-    /// The word before the value in titles.
-    pub fn name(self) -> &'static str {
-        match self {
-            Factor::Pg => "PostgreSQL",
-            Factor::SlotOrder => "slots",
-            Factor::Lock => "lock",
-            Factor::Transport => "transport",
-            Factor::PageSize => "pages",
-            Factor::Mapping => "mapping",
-            Factor::CommitRate => "commits/s",
-            Factor::ClientRate => "clients at",
-            Factor::Auth => "auth",
-            Factor::Tls => "TLS",
-            Factor::SharedBuffers => "shared_buffers",
-            Factor::StandingState => "standing",
-            Factor::ScramIterations => "SCRAM iterations",
-            Factor::LogConnections => "log_connections",
-        }
+    /// Its name in files.
+    pub fn key(self) -> &'static str {
+        self.row().key
+    }
+
+    /// The words before its value in titles.
+    pub fn title(self) -> &'static str {
+        self.row().title
+    }
+
+    /// Every factor, standing connections first.
+    pub fn all() -> impl Iterator<Item = Factor> {
+        FACTORS.iter().map(|row| row.factor)
+    }
+
+    /// Every factor but standing connections, by which levels are sorted and named first.
+    pub fn beside_standing() -> impl Iterator<Item = Factor> {
+        Factor::all().skip(1)
+    }
+}
+
+/// The order in which lists are crossed: levels follow each other by the last one's values first.
+const CROSSING: [Factor; 15] = [
+    Factor::Standing,
+    Factor::SlotOrder,
+    Factor::Pg,
+    Factor::Lock,
+    Factor::Mapping,
+    Factor::Transport,
+    Factor::PageSize,
+    Factor::CommitRate,
+    Factor::Auth,
+    Factor::ScramIterations,
+    Factor::Tls,
+    Factor::SharedBuffers,
+    Factor::StandingState,
+    Factor::LogConnections,
+    Factor::ClientRate,
+];
+
+impl FactorLists {
+    /// Every combination of the values of the factors that `mode` has, in the order in which they were
+    /// asked for.
+    pub fn combinations(&self, mode: Mode) -> Vec<Factors> {
+        CROSSING
+            .into_iter()
+            .filter(|f| f.row().modes.contains(&mode))
+            .fold(vec![Factors::default()], |levels, factor| {
+                self.cross(levels, factor)
+            })
+    }
+}
+
+impl Eq for Factors {}
+
+impl PartialOrd for Factors {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// By standing connections, then by the other factors' texts.
+impl Ord for Factors {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let others = Factor::beside_standing().map(|f| self.get(f).cmp(&other.get(f)));
+        others.fold(self.standing.cmp(&other.standing), Ordering::then)
     }
 }
 
@@ -159,51 +91,30 @@ impl Factors {
         }
     }
 
-    /// The value of one factor.
-    pub fn get(&self, factor: Factor) -> Option<&str> {
-        match factor {
-            Factor::Pg => &self.pg,
-            Factor::SlotOrder => &self.slot_order,
-            Factor::Lock => &self.lock,
-            Factor::Transport => &self.transport,
-            Factor::PageSize => &self.page_size,
-            Factor::Mapping => &self.mapping,
-            Factor::CommitRate => &self.commit_rate,
-            Factor::ClientRate => &self.client_rate,
-            Factor::Auth => &self.auth,
-            Factor::Tls => &self.tls,
-            Factor::SharedBuffers => &self.shared_buffers,
-            Factor::StandingState => &self.standing_state,
-            Factor::ScramIterations => &self.scram_iterations,
-            Factor::LogConnections => &self.log_connections,
+    /// What a fresh server (or array) is made for: the level without the factors that need none of their own.
+    pub fn of_the_start(&self) -> Factors {
+        let mut level = self.clone();
+        for row in FACTORS.iter().filter(|row| !row.restarts) {
+            level.copy_from(&Factors::default(), row.factor);
         }
-        .as_deref()
+        level
     }
 
-    fn get_mut(&mut self, factor: Factor) -> &mut Option<String> {
-        match factor {
-            Factor::Pg => &mut self.pg,
-            Factor::SlotOrder => &mut self.slot_order,
-            Factor::Lock => &mut self.lock,
-            Factor::Transport => &mut self.transport,
-            Factor::PageSize => &mut self.page_size,
-            Factor::Mapping => &mut self.mapping,
-            Factor::CommitRate => &mut self.commit_rate,
-            Factor::ClientRate => &mut self.client_rate,
-            Factor::Auth => &mut self.auth,
-            Factor::Tls => &mut self.tls,
-            Factor::SharedBuffers => &mut self.shared_buffers,
-            Factor::StandingState => &mut self.standing_state,
-            Factor::ScramIterations => &mut self.scram_iterations,
-            Factor::LogConnections => &mut self.log_connections,
-        }
+    /// The version's profile in the model; its default where no version is named.
+    ///
+    /// # Errors
+    /// A version that the model does not have.
+    pub fn profile(&self) -> Result<PgProfile, UnknownProfile> {
+        self.pg
+            .as_ref()
+            .map_or(Ok(PgProfile::default()), |pg| pg.to_string().parse())
     }
 
     /// Standing connections and these factors alone.
     pub fn only(&self, factors: &[Factor]) -> Factors {
         let mut kept = Factors::standing(self.standing);
         for &factor in factors {
-            *kept.get_mut(factor) = self.get(factor).map(str::to_owned);
+            kept.copy_from(self, factor);
         }
         kept
     }
@@ -212,19 +123,16 @@ impl Factors {
     /// that both name differs.
     pub fn agrees_with(&self, other: &Factors) -> bool {
         self.standing == other.standing
-            && Factor::ALL
-                .iter()
-                .all(|&f| match (self.get(f), other.get(f)) {
-                    (Some(a), Some(b)) => a == b,
-                    _ => true,
-                })
+            && Factor::beside_standing().all(|f| match (self.get(f), other.get(f)) {
+                (Some(a), Some(b)) => a == b,
+                _ => true,
+            })
     }
 
     /// How many factors it names beside standing connections.
     pub(crate) fn named(&self) -> usize {
-        Factor::ALL
-            .iter()
-            .filter(|&&f| self.get(f).is_some())
+        Factor::beside_standing()
+            .filter(|&f| self.get(f).is_some())
             .count()
     }
 
@@ -232,7 +140,7 @@ impl Factors {
     pub fn words(&self, varying: &[Factor]) -> Vec<String> {
         varying
             .iter()
-            .filter_map(|&f| Some(format!("{} {}", f.name(), self.get(f)?)))
+            .filter_map(|&f| Some(format!("{} {}", f.title(), self.get(f)?)))
             .collect()
     }
 
@@ -247,14 +155,24 @@ impl Factors {
     /// The same without blanks, for tags: `500/std`.
     pub fn tag(&self, varying: &[Factor]) -> String {
         std::iter::once(self.standing.to_string())
-            .chain(
-                varying
-                    .iter()
-                    .filter_map(|&f| self.get(f).map(str::to_owned)),
-            )
+            .chain(varying.iter().filter_map(|&f| self.get(f)))
             .collect::<Vec<_>>()
             .join("/")
     }
+}
+
+/// The factors whose value all of `absent` have in common and none of `had`: what is missing, in as few
+/// words as tell it.
+pub fn in_common(absent: &[&Factors], had: &[Factors]) -> Vec<(Factor, String)> {
+    let Some(first) = absent.first() else {
+        return Vec::new();
+    };
+    let common = |factor: Factor| {
+        let value = first.get(factor)?;
+        let is = |level: &Factors| level.get(factor).as_ref() == Some(&value);
+        (absent.iter().all(|l| is(l)) && !had.iter().any(is)).then_some((factor, value))
+    };
+    Factor::all().filter_map(common).collect()
 }
 
 /// The factors beside standing connections that do not have one value
@@ -262,7 +180,7 @@ impl Factors {
 /// own) is not named beside it.
 pub fn varying<'a>(levels: impl IntoIterator<Item = &'a Factors> + Clone) -> Vec<Factor> {
     let combinations = |factors: &[Factor]| {
-        let values: BTreeSet<Vec<Option<&str>>> = levels
+        let values: BTreeSet<Vec<Option<String>>> = levels
             .clone()
             .into_iter()
             .map(|l| factors.iter().map(|&f| l.get(f)).collect())
@@ -271,8 +189,7 @@ pub fn varying<'a>(levels: impl IntoIterator<Item = &'a Factors> + Clone) -> Vec
     };
     let versions = combinations(&[Factor::Pg]);
     let lock_follows = versions > 1 && combinations(&[Factor::Pg, Factor::Lock]) == versions;
-    Factor::ALL
-        .into_iter()
+    Factor::beside_standing()
         .filter(|&f| combinations(&[f]) > 1 && !(f == Factor::Lock && lock_follows))
         .collect()
 }
@@ -283,7 +200,7 @@ mod tests {
 
     fn with_lock(standing: u32, lock: &str) -> Factors {
         Factors {
-            lock: Some(lock.to_owned()),
+            lock: Some(lock.parse().unwrap()),
             ..Factors::standing(standing)
         }
     }
@@ -301,7 +218,7 @@ mod tests {
     #[test]
     fn a_lock_that_comes_with_the_version_is_not_named() {
         let level = |pg: &str, lock: &str| Factors {
-            pg: Some(pg.to_owned()),
+            pg: Some(pg.parse().unwrap()),
             ..with_lock(500, lock)
         };
         let own = [level("15", "lwlock-17"), level("18", "lwlock-18")];

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::names::serde_by_text;
+
 /// The offered rate of one role, total over its workers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -73,8 +75,7 @@ impl FromStr for OfferedRate {
 }
 
 /// The clients' rate: given, or to be calibrated.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ClientRate {
     /// Half of what the weakest arm sustains at the largest number of standing
     /// connections, measured before the run.
@@ -119,6 +120,40 @@ impl FromStr for ClientRate {
         })
     }
 }
+
+/// Transactions with an xid that end, per second, over all committers; 0 for none.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Default)]
+pub struct CommitRate(pub f64);
+
+/// Most commits per second that can be asked for.
+const MOST_COMMITS: f64 = 10_000_000.0;
+
+impl From<u32> for CommitRate {
+    fn from(rate: u32) -> Self {
+        CommitRate(f64::from(rate))
+    }
+}
+
+impl fmt::Display for CommitRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for CommitRate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(rate) if (0.0..=MOST_COMMITS).contains(&rate) => Ok(CommitRate(rate)),
+            _ => Err(format!(
+                "'{text}' is not a rate of commits: 0 to {MOST_COMMITS} per second"
+            )),
+        }
+    }
+}
+
+serde_by_text!(ClientRate, CommitRate);
 
 #[cfg(test)]
 mod tests {

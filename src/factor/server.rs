@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::names::named_enum;
+use crate::names::{named_enum, serde_by_text};
 
 /// The major version taken when none is asked for.
 pub const DEFAULT_PG_MAJOR: u32 = 15;
@@ -14,7 +14,7 @@ pub const FIRST_WITH_ITERATIONS: u32 = 16;
 pub const FIRST_WITH_SETUP_DURATIONS: u32 = 18;
 
 /// Where a PostgreSQL comes from; the value of the factor `pg`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PgSource {
     /// A major version: the image of this repository's `docker/`, or installed binaries.
     Major(u32),
@@ -88,7 +88,7 @@ named_enum! {
         /// A password hashed by MD5.
         Md5 = "md5",
         /// SCRAM-SHA-256 with PostgreSQL's default number of iterations (4,096), or
-        /// [`ServerConfig::scram_iterations`](crate::config::ServerConfig::scram_iterations).
+        /// the factor `scram_iterations`.
         Scram = "scram",
     }
 }
@@ -140,6 +140,88 @@ named_enum! {
         OneAtATime = "one-at-a-time",
     }
 }
+
+/// `shared_buffers` as PostgreSQL writes it, such as `128MB`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedBuffers(String);
+
+/// Fewest 8 kB buffers that PostgreSQL takes, in kB.
+const LEAST_SHARED_BUFFERS_KB: u64 = 128;
+
+impl SharedBuffers {
+    /// In kB.
+    pub fn kb(&self) -> u64 {
+        size_kb(&self.0).unwrap_or(0)
+    }
+}
+
+/// A size with its unit in kB; `None` if it is not of that form.
+fn size_kb(text: &str) -> Option<u64> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number: u64 = digits.parse().ok()?;
+    let unit = match &text[digits.len()..] {
+        "kB" => 1,
+        "MB" => 1 << 10,
+        "GB" => 1 << 20,
+        _ => return None,
+    };
+    number.checked_mul(unit)
+}
+
+impl Default for SharedBuffers {
+    fn default() -> Self {
+        SharedBuffers("128MB".to_owned())
+    }
+}
+
+impl fmt::Display for SharedBuffers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl FromStr for SharedBuffers {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match size_kb(text) {
+            Some(kb) if kb >= LEAST_SHARED_BUFFERS_KB => Ok(SharedBuffers(text.to_owned())),
+            _ => Err(format!(
+                "'{text}' is not a size from {LEAST_SHARED_BUFFERS_KB}kB on: write it as 128MB or 1GB"
+            )),
+        }
+    }
+}
+
+/// `scram_iterations`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScramIterations(pub u32);
+
+/// The range of `scram_iterations` (guc_tables.c, PostgreSQL 16).
+const ITERATIONS: std::ops::RangeInclusive<u32> = 1..=i32::MAX as u32;
+
+impl fmt::Display for ScramIterations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for ScramIterations {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(n) if ITERATIONS.contains(&n) => Ok(ScramIterations(n)),
+            _ => Err(format!(
+                "'{text}' is no number from {} to {}, as PostgreSQL's scram_iterations takes",
+                ITERATIONS.start(),
+                ITERATIONS.end()
+            )),
+        }
+    }
+}
+
+serde_by_text!(PgSource, SharedBuffers, ScramIterations);
 
 #[cfg(test)]
 mod tests {

@@ -10,7 +10,7 @@ const AUTO_SHARE: f64 = 0.5;
 /// The clients' rates of a run, once they are known.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ClientRates {
-    /// Where a level names none.
+    /// The rate of levels that name none.
     pub base: OfferedRate,
     /// What the weakest arm sustains in a closed loop, per second, if that was measured.
     pub least_sustained: Option<f64>,
@@ -28,8 +28,9 @@ impl Default for ClientRates {
 impl ClientRates {
     /// The rate that is offered at a level.
     pub fn at(&self, level: &Factors) -> OfferedRate {
-        let named = level.client_rate.as_deref().and_then(|r| r.parse().ok());
-        named.map_or(self.base, |rate| self.resolve(rate))
+        level
+            .client_rate
+            .map_or(self.base, |rate| self.resolve(rate))
     }
 
     /// A rate as it was asked for, in operations per second.
@@ -59,7 +60,7 @@ mod tests {
         };
         let at = |name: Option<&str>| {
             rates.at(&Factors {
-                client_rate: name.map(str::to_owned),
+                client_rate: name.map(|n| n.parse().unwrap()),
                 ..Factors::standing(3)
             })
         };

@@ -1,11 +1,10 @@
-//! CPU of everybody during a block, read from /proc before and after it.
+//! CPU of every process involved during a block, read from /proc before and after it.
 //!
 //! **What it is counted over.** From just before the block is ordered to just after its last worker has
 //! ended: lead-in (the few ms until the load starts), warm-up, measured window, and drain (operations that
 //! are still to end). [`BlockCpu::over_ns`] is this whole stretch, not the measured window; shares refer to
-//! it. CPU per operation must therefore not be had by dividing by the window's operations, but by
-//! `begun_in_load` of the tally. The load threads'
-//! own account covers their part of it: for as long as the block's workers run. `over_ns` goes from the
+//! it. CPU per operation is therefore CPU over `begun_in_load` of the tally, not over the window's operations.
+//! The load threads' own account covers their part of it: for as long as the block's workers run. `over_ns` goes from the
 //! start of the first reading to the start of the second; the counters lag behind its ends by as long as it
 //! takes to read them (a few ms with hundreds of standing connections).
 

@@ -1,5 +1,5 @@
-//! Carries out a plan on a mode's bench, block by block, and keeps whatever
-//! was measured when something goes wrong.
+//! Carries out a plan on a mode's bench, block by block, and keeps what was
+//! measured when something goes wrong.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -14,14 +14,14 @@ use crate::record::{AbsentArm, AbsentLevel, Block, RunStatus, ServerProvenance, 
 
 /// What a mode supplies: fresh starts and single blocks.
 pub trait Bench {
-    /// Arms that were asked for and cannot be had here, with the reasons.
+    /// Arms that were asked for and are not available here, with the reasons.
     /// Called once, before anything else.
     ///
     /// # Errors
     /// When nothing can be run at all.
     fn prepare(&mut self) -> Result<Vec<AbsentArm>, Failure>;
 
-    /// Levels that were asked for and cannot be had here, with the reasons.
+    /// Levels that were asked for and are not available here, with the reasons.
     /// Called once, after [`Bench::prepare`].
     fn absent_levels(&mut self, _levels: &[Factors]) -> Vec<AbsentLevel> {
         Vec::new()
@@ -31,7 +31,7 @@ pub trait Bench {
     fn set_client_rates(&mut self, rates: ClientRates);
 
     /// Transactions per second that `arm` sustains in a short closed loop, in
-    /// the visit that is open.
+    /// the start that is open.
     ///
     /// # Errors
     /// As [`Bench::run_block`].
@@ -49,14 +49,14 @@ pub trait Bench {
     /// Runs one block.
     ///
     /// # Errors
-    /// [`Failure::ArmLost`] ends this arm only, [`Failure::VisitLost`] the visit, anything else the run.
+    /// [`Failure::ArmLost`] ends this arm only, [`Failure::VisitLost`] the start, anything else the run.
     fn run_block(&mut self, spec: &BlockSpec) -> Result<Block, Failure>;
 
     /// Takes down what `open_visit` made. Called also after failures.
     fn close_visit(&mut self);
 }
 
-/// Why a block or visit did not happen.
+/// Why a block or start did not happen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// Somebody asked to stop.
@@ -74,8 +74,8 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// What a failure is once the user has asked to stop: the request is why a step under way did
-    /// not get to its end.
+    /// What a failure means once the user has asked to stop: the request interrupted the step that was
+    /// under way.
     pub fn or_interrupted(self, cancel: &Cancel) -> Self {
         if cancel.is_cancelled() {
             Failure::Interrupted
@@ -94,11 +94,11 @@ pub struct Driven {
     pub lost: Vec<AbsentArm>,
     /// Whether everything planned is there.
     pub status: RunStatus,
-    /// Whether it was the user who stopped it.
+    /// Whether the user stopped it.
     pub interrupted: bool,
 }
 
-/// How many visits in a row may be lost before nothing more is expected of the next one.
+/// After so many lost starts in a row the run ends.
 const LOST_IN_A_ROW: u32 = 2;
 
 /// Carries out `plan`. Never fails: what was measured is returned in any case.
@@ -151,7 +151,7 @@ pub fn drive(
                 continue;
             }
             missing.push(format!(
-                "{LOST_IN_A_ROW} visits in a row were lost, the run ended after {} of {total} blocks",
+                "{LOST_IN_A_ROW} starts in a row were lost, the run ended after {} of {total} blocks",
                 driven.blocks.len()
             ));
         } else {
@@ -188,7 +188,7 @@ struct Course {
     named: Vec<Factor>,
 }
 
-/// Opens a visit and runs its blocks. On failure also the position of the block that was to be next.
+/// Opens a start and runs its blocks. On failure also returns the position of the next block.
 fn run_visit(
     visit: &Visit,
     bench: &mut dyn Bench,
@@ -243,7 +243,7 @@ fn run_visit(
     Ok(())
 }
 
-/// A visit that ended before its time.
+/// A start that ended early.
 struct LostVisit<'a> {
     visit: &'a Visit,
     visits: usize,
@@ -253,7 +253,7 @@ struct LostVisit<'a> {
 }
 
 impl LostVisit<'_> {
-    /// Which visit and level, and how many blocks of which arms are missing.
+    /// Which start and level, and how many blocks of which arms are missing.
     fn describe(&self, named: &[Factor]) -> String {
         let mut missing: BTreeMap<String, u32> = BTreeMap::new();
         for spec in &self.visit.blocks[self.at..] {
@@ -351,7 +351,7 @@ mod tests {
             ran: Vec::new(),
         };
         let driven = drive(&plan, &mut bench, &cancel, &mut Progress::silent(), "test");
-        assert_eq!(bench.open, 0, "every opened visit is closed");
+        assert_eq!(bench.open, 0, "every opened start is closed");
         (driven, bench)
     }
 
@@ -379,7 +379,7 @@ mod tests {
 
     #[test]
     fn a_lost_visit_costs_its_own_blocks_only() {
-        // 4 visits of 8 blocks; block 10 is the third of the second.
+        // 4 starts of 8 blocks; block 10 is the third of the second.
         let lost = || Failure::VisitLost("server gone".into());
         let (driven, bench) = run(Some((10, lost())), None);
         assert_eq!((driven.blocks.len(), bench.ran.len()), (26, 27));
@@ -405,7 +405,7 @@ mod tests {
             panic!("partial");
         };
         assert!(reason.contains("start 3 of 4"), "{reason}");
-        assert!(reason.contains("2 visits in a row"), "{reason}");
+        assert!(reason.contains("2 starts in a row"), "{reason}");
         // One in between that went well: the count begins anew.
         let (driven, _) = run_failing(Some((10, lost())), Some(24), None);
         assert_eq!(driven.blocks.len(), 8 + 2 + 8);

@@ -1,12 +1,12 @@
 //! Keeping idle cores awake.
 //!
 //! A halted virtual CPU wakes slowly, so a quiet arm can look slower than a busy
-//! one. Two ways against it:
+//! one. There are two remedies:
 //!
 //! - a request for zero wake-up time to the kernel's power management
 //!   (`/dev/cpu_dma_latency`): idle cores poll in the idle loop. The scheduler
 //!   still knows that they are idle, so nothing competes with what is measured;
-//! - one SCHED_IDLE spinner a core, where that file cannot be written. A spinner
+//! - one SCHED_IDLE spinner per core, where that file cannot be written. A spinner
 //!   gives way at once only to tasks of its own scheduling group. Containers,
 //!   and with autogroup every PostgreSQL backend (each calls setsid), are groups
 //!   of their own and must share the core with the spinner's group: forked

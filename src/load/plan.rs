@@ -1,5 +1,5 @@
-//! The order of everything: visits to a server (or a fresh array), rounds in a
-//! visit, blocks in a round. Seeded, interleaved, fixed before the first block.
+//! The order of everything: starts of a server (or a fresh array), rounds in a
+//! start, blocks in a round. Seeded, interleaved, fixed before the first block.
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -24,16 +24,16 @@ pub struct BlockSpec {
     /// Round among those of the same level; the blocks of one round were run
     /// next to each other and are compared in pairs.
     pub round: u32,
-    /// Which visit (server start, or fresh array) the block belongs to.
+    /// Which start (fresh server or array) the block belongs to.
     pub visit: u32,
 }
 
 /// A stretch of blocks on one freshly started server (or array).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Visit {
-    /// Number of the visit, from 0.
+    /// Number of the start, from 0.
     pub index: u32,
-    /// The level, the same throughout the visit.
+    /// The level, the same throughout the start.
     pub factors: Factors,
     /// The blocks, in order.
     pub blocks: Vec<BlockSpec>,
@@ -42,7 +42,7 @@ pub struct Visit {
 /// The whole order of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// The visits, in order.
+    /// The starts, in order.
     pub visits: Vec<Visit>,
 }
 
@@ -51,18 +51,18 @@ pub struct Plan {
 pub struct PlanShape<'a> {
     /// The arms, without twins.
     pub arms: &'a [Arm],
-    /// Levels to visit.
+    /// The levels.
     pub levels: &'a [Factors],
-    /// Blocks an arm at each level.
+    /// Blocks per arm and level.
     pub blocks: u32,
-    /// Fresh starts at each level.
+    /// Starts per level.
     pub visits: u32,
     /// Seed of the order.
     pub seed: u64,
 }
 
 impl Plan {
-    /// Lays out the run. Each cycle visits every level once, in random order;
+    /// Lays out the run. Each cycle takes every level once, in random order;
     /// rounds are spread evenly over the cycles; each round holds every arm and
     /// the baseline's twin once, in random order.
     pub fn new(shape: &PlanShape<'_>) -> Self {

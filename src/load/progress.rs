@@ -1,5 +1,5 @@
-//! Progress with time left, on stderr; silent when stderr is not a terminal,
-//! save for one line every few seconds.
+//! Progress with time left, on stderr. Where stderr is not a terminal: one line
+//! every few seconds.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -50,7 +50,7 @@ impl Progress {
         }
     }
 
-    /// Says one line, such as which server was taken and why.
+    /// Prints one line, such as which server was taken and why.
     pub fn say(&self, line: &str) {
         if self.quiet {
             return;

@@ -27,14 +27,13 @@ pub trait ThreadOperation {
         false
     }
 
-    /// Called between operations, half-way to the next one, and left out where that
-    /// is due already or very soon (in a closed loop: called at once): the place to look closer without lengthening what is quoted. Right
-    /// after an operation a lock has just been passed, and would be found free
-    /// too often.
+    /// Called between operations, half-way to the next one (in a closed loop: at once), and left out
+    /// where that is already due or very soon. This is where a role can measure more without lengthening the
+    /// quoted times. Right after an operation a lock has just been released, and would be found free too often.
     fn look(&mut self, _worker: &mut Worker, _measured: bool) {}
 }
 
-/// A clock that can be waited on. A seam: tests have sleeps that overshoot as told.
+/// A clock that can be waited on. Tests have one whose sleeps overshoot by a given time.
 trait Idling: Clock {
     /// Sleeps for about that long.
     fn sleep_ns(&self, ns: u64);
@@ -98,9 +97,9 @@ fn drive_on(
 }
 
 /// Sleeps for half of the time that is left to the next due operation, and looks. Where that is too near
-/// for a sleep to end before it, there is no look; in a closed loop there is no time in between, and it
-/// follows at once. Returns the next due instant where the worker was free before it: should sleep or look
-/// have gone beyond it, the delay is the harness's.
+/// for a sleep to end before it, there is no look. In a closed loop there is no time in between, and the look
+/// follows at once. Returns the next due instant where the worker was free before it: if sleep or look go
+/// beyond that instant, the delay is a pacing error.
 fn look_half_way(
     clock: &impl Idling,
     worker: &mut Worker,

@@ -1,9 +1,10 @@
 //! The server mode's pacer: a timerfd in the event loop, not rounded to
 //! milliseconds as the runtime's own timer is.
 //!
-//! A timer wakes its thread late, in a virtual machine by tens of us. What nine of ten wake-ups do not exceed is measured when the thread starts; timers
-//! are set that much early, and what is then left until the due instant, at
-//! most that delay, is spun. Longer spinning would take CPU from the server.
+//! A timer wakes its thread late, in a virtual machine by tens of us. The p90
+//! wake-up delay is measured when the thread starts, and timers are set that
+//! much early. The rest until the due instant, at most that delay, is spun.
+//! Longer spinning would take CPU from the server.
 
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::time::Duration;
@@ -22,7 +23,7 @@ pub struct PreciseTimer {
     lead_ns: u64,
 }
 
-/// No more than this is ever spun, in ns.
+/// Longest spin, in ns.
 const LONGEST_LEAD_NS: u64 = 50_000;
 
 #[derive(Debug)]
@@ -82,8 +83,7 @@ impl PreciseTimer {
         }
     }
 
-    /// How late this thread wakes from a timer: nine of ten short sleeps are not
-    /// later, in ns.
+    /// How late this thread wakes from a timer: the p90 of short sleeps, in ns.
     ///
     /// # Errors
     /// When the timer cannot be set.

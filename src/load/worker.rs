@@ -160,9 +160,9 @@ impl Worker {
         }
     }
 
-    /// Takes note that the operation begins now. `slept` says that the worker
-    /// was idle and waited for the due instant, so that a late start is the
-    /// harness's pacing error and not queueing behind an earlier operation.
+    /// Records that the operation begins now. `slept` says that the worker
+    /// was idle and waited for the due instant, so that a late start is a
+    /// pacing error and not queueing behind an earlier operation.
     pub fn begin(&mut self, due: Due, now_ns: u64, slept: bool) -> Begun {
         if due.at_ns.is_some() {
             self.schedule.advance();
@@ -188,7 +188,7 @@ impl Worker {
         }
     }
 
-    /// Takes note that the operation ended now, well or with an error.
+    /// Records that the operation ended now, with success or an error.
     pub fn end(&mut self, begun: Begun, now_ns: u64, outcome: Result<(), ErrorClass>) {
         if !begun.measured {
             return;
@@ -207,7 +207,7 @@ impl Worker {
         }
     }
 
-    /// Takes note that the operation had not ended when the drain time was over.
+    /// Records that the operation had not ended when the drain time was over.
     pub fn cut_off(&mut self, begun: Begun) {
         if begun.measured {
             self.tally.cut_off += 1;

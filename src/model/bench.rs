@@ -1,7 +1,4 @@
-//! The model's bench: a fresh array for each visit, threads for each block.
-
-use std::fmt::Display;
-use std::str::FromStr;
+//! The model's bench: a fresh array for each start, threads for each block.
 
 use super::accounting::LockRules;
 use super::counters::counters;
@@ -9,14 +6,13 @@ use super::visit::{AnyVisit, BlockOrder, Measured, Opener, Sampling};
 use crate::arm::Arm;
 use crate::clock::{Clock, ClockQuality, MonotonicClock};
 use crate::config::{Config, ModelConfig};
-use crate::factor::Factors;
-use crate::factor::OfferedRate;
+use crate::factor::{Factors, OfferedRate, PgSource};
 use crate::load::cpu::{CpuReading, Watched};
 use crate::load::driver::{Bench, Failure};
 use crate::load::plan::{BlockSpec, Visit};
 use crate::load::{Cancel, ClientRates};
-use crate::procarray::PageSize;
 use crate::procarray::faults::reading_cost_ns;
+use crate::procarray::{PageSize, PgProfile};
 use crate::record::{AbsentArm, AbsentLevel, Block, BlockCpu, Role, RoleTally, ServerProvenance};
 use crate::seed::derive_seed;
 
@@ -30,8 +26,10 @@ const LOOK_ONE_IN: u32 = 16;
 pub struct ModelBench<'a> {
     config: &'a Config,
     asked_for: ModelConfig,
-    /// As [`ModelBench::asked_for`], at the level of the open visit.
+    /// As [`ModelBench::asked_for`], at the level of the open start.
     model: ModelConfig,
+    /// The version at that level.
+    profile: PgProfile,
     cancel: Cancel,
     began_ns: u64,
     client_rates: ClientRates,
@@ -50,7 +48,12 @@ impl<'a> ModelBench<'a> {
             .model
             .clone()
             .ok_or_else(|| Failure::Fatal("the model's settings are missing".to_owned()))?;
-        let remarks = if model.mappings.iter().any(|mapping| mapping.can_fault()) {
+        let remarks = if config
+            .factors
+            .mapping
+            .iter()
+            .any(|mapping| mapping.can_fault())
+        {
             vec![format!(
                 "page faults are counted by two calls of getrusage inside each hold of ProcArrayAdd and ProcArrayRemove, but for --mapping shared; they lengthen it by about {:.0} ns",
                 reading_cost_ns()
@@ -62,6 +65,7 @@ impl<'a> ModelBench<'a> {
             config,
             asked_for: model.clone(),
             model,
+            profile: PgProfile::default(),
             cancel,
             began_ns: MonotonicClock.now_ns(),
             client_rates: ClientRates::default(),
@@ -103,7 +107,7 @@ impl<'a> ModelBench<'a> {
         let visit = self
             .visit
             .as_mut()
-            .ok_or_else(|| Failure::Fatal("no visit is open".to_owned()))?;
+            .ok_or_else(|| Failure::Fatal("no start is open".to_owned()))?;
         let before = CpuReading::take(Watched::default(), None);
         let measured = visit.measure(BlockOrder {
             config: self.config.clone(),
@@ -123,27 +127,15 @@ impl<'a> ModelBench<'a> {
     }
 }
 
-/// A level's factor as the model knows it; its default where the level names none.
-fn named<T: FromStr<Err: Display> + Default>(name: Option<&str>) -> Result<T, Failure> {
-    name.map_or_else(
-        || Ok(T::default()),
-        |name| {
-            name.parse()
-                .map_err(|e: T::Err| Failure::Fatal(e.to_string()))
-        },
-    )
-}
-
 impl Bench for ModelBench<'_> {
     fn prepare(&mut self) -> Result<Vec<AbsentArm>, Failure> {
         Ok(Vec::new())
     }
 
     fn absent_levels(&mut self, levels: &[Factors]) -> Vec<AbsentLevel> {
-        let huge = PageSize::Huge.to_string();
         let of_huge_pages: Vec<&Factors> = levels
             .iter()
-            .filter(|l| l.page_size.as_deref() == Some(&huge))
+            .filter(|l| l.page_size == Some(PageSize::Huge))
             .collect();
         let Some(largest) = of_huge_pages.iter().max_by_key(|l| l.standing) else {
             return Vec::new();
@@ -161,7 +153,7 @@ impl Bench for ModelBench<'_> {
         let absent = |level: &&Factors| AbsentLevel {
             factors: (*level).clone(),
             reason: failure.to_string(),
-            wanted: !self.asked_for.page_size_if_granted,
+            wanted: !self.config.page_size_if_granted,
         };
         of_huge_pages.iter().map(absent).collect()
     }
@@ -172,17 +164,15 @@ impl Bench for ModelBench<'_> {
 
     fn open_visit(&mut self, visit: &Visit) -> Result<(), Failure> {
         self.visit = None;
-        self.model = self
-            .asked_for
-            .at(&visit.factors)
-            .map_err(|e| Failure::Fatal(e.to_string()))?;
-        let lock = self.model.locks.first().copied().unwrap_or_default();
+        let level = &visit.factors;
+        self.model = self.asked_for.at(level);
+        self.profile = level.profile().map_err(|e| Failure::Fatal(e.to_string()))?;
+        let lock = level.lock.unwrap_or_default();
         let opener = Opener {
             config: self.config,
             model: &self.model,
-            standing: visit.factors.standing,
-            slot_order: named(visit.factors.slot_order.as_deref())?,
-            reuse_check: lock.reuse_check,
+            profile: self.profile,
+            level,
         };
         self.visit = Some(lock.kind.visit(opener)?);
         Ok(())
@@ -204,7 +194,7 @@ impl Bench for ModelBench<'_> {
             extremes,
         } = measured;
         LockRules {
-            profile: self.model.profile(),
+            profile: self.profile,
             ablations: self.model.ablations,
         }
         .check(&counts, &locks)
@@ -217,7 +207,7 @@ impl Bench for ModelBench<'_> {
             round: spec.round,
             visit: spec.visit,
             factors: Factors {
-                pg: Some(self.model.profile().to_string()),
+                pg: Some(PgSource::Major(self.profile.major())),
                 ..spec.factors.clone()
             },
             start_ns: window.measure_from_ns.saturating_sub(self.began_ns),

@@ -138,14 +138,14 @@ impl<'a, L: SharedExclusiveLock> ClientRole<'a, L> {
         if self.array.config().mapping == MappingKind::Forked {
             let course = Course {
                 session_cpu_ns: self.config.session_cpu_ns,
-                at_login: self.config.connect_snapshots(),
+                at_login: self.array.config().profile.snapshots_per_connect(),
                 statement: Some(self.config.snapshots_per_statement),
             };
             return self.fork(worker, measured, memory, course);
         }
         let mut backend = self.connect(worker, measured, memory)?;
         burn_cpu(self.config.session_cpu_ns);
-        let at_login = self.config.connect_snapshots();
+        let at_login = self.array.config().profile.snapshots_per_connect();
         backend.statement(self.array, at_login, &mut self.counts);
         let connected = clock.now_ns();
         let snapshots = self.config.snapshots_per_statement;

@@ -23,7 +23,7 @@ pub(super) struct ReaderRole<'a, L> {
 }
 
 impl<'a, L: SharedExclusiveLock> ReaderRole<'a, L> {
-    /// A reader of so many snapshots a statement that looks inside one statement in
+    /// A reader of so many snapshots per statement that looks inside one statement in
     /// `look_one_in`.
     pub(super) fn new(
         array: &'a ProcArray<L>,

@@ -1,4 +1,4 @@
-//! One visit's array, and one block of its roles on threads; generic over the lock.
+//! One start's array, and one block of its roles on threads; generic over the lock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,11 +16,11 @@ use super::worker_thread::{Finished, carry_out};
 use crate::arm::Arm;
 use crate::clock::{Clock, MonotonicClock};
 use crate::config::{Config, ModelConfig};
-use crate::factor::OfferedRate;
+use crate::factor::{Factors, OfferedRate};
 use crate::load::driver::Failure;
 use crate::load::{Cancel, Schedule, Window, Worker};
 use crate::procarray::locks::{LockExtremes, LockVisitor, SharedExclusiveLock};
-use crate::procarray::{NoProbe, ProcArray, ProcArrayConfig, ProcArrayCounts, SlotOrder};
+use crate::procarray::{NoProbe, PgProfile, ProcArray, ProcArrayConfig, ProcArrayCounts};
 use crate::record::{BlockRecord, Operation, Role};
 use crate::seed::derive_seed;
 
@@ -57,12 +57,12 @@ pub(super) struct Measured {
     pub(super) extremes: LockExtremes,
 }
 
-/// A visit whose lock type is known inside only.
+/// A start whose lock type is known inside only.
 pub(super) trait AnyVisit {
     /// Carries out a block.
     ///
     /// # Errors
-    /// It cannot be ended: then the visit is of no use any more.
+    /// When it could not be ended: the start is then unusable.
     fn measure(&mut self, order: BlockOrder) -> Result<Measured, Failure>;
     /// What so many snapshots cost, in ns; 0 where there is no reader.
     fn statement_ns(&mut self, snapshots: u32) -> f64;
@@ -82,9 +82,8 @@ struct VisitOn<L> {
 pub(super) struct Opener<'a> {
     pub(super) config: &'a Config,
     pub(super) model: &'a ModelConfig,
-    pub(super) standing: u32,
-    pub(super) slot_order: SlotOrder,
-    pub(super) reuse_check: bool,
+    pub(super) profile: PgProfile,
+    pub(super) level: &'a Factors,
 }
 
 impl LockVisitor for Opener<'_> {
@@ -97,18 +96,18 @@ impl LockVisitor for Opener<'_> {
             config.readers + config.clients + config.pool_size + background.len() as u32;
         let churning = config.clients + background::churning(&self.model.background);
         let array = ProcArray::<L>::new(ProcArrayConfig {
-            max_backends: persistent + self.standing + churning,
+            max_backends: persistent + self.level.standing + churning,
             inject_hold: Duration::from_nanos(self.model.inject_hold_ns),
-            lock_free_reuse: self.reuse_check,
-            profile: self.model.profile(),
-            mapping: self.model.mappings.first().copied().unwrap_or_default(),
-            page_size: self.model.page_sizes.first().copied().unwrap_or_default(),
+            lock_free_reuse: self.level.lock.is_some_and(|l| l.reuse_check),
+            profile: self.profile,
+            mapping: self.level.mapping.unwrap_or_default(),
+            page_size: self.level.page_size.unwrap_or_default(),
             ablations: self.model.ablations,
             ..ProcArrayConfig::default()
         })
         .map_err(|e| Failure::Fatal(e.to_string()))?;
         // As in server mode, the roles' own connections come first; so every
-        // arm of the visit has the same number of connections.
+        // arm of the start has the same number of connections.
         let too_small = || Failure::Fatal("the array has too few slots".to_owned());
         let open = |count: u32| -> Result<Vec<Backend>, Failure> {
             (0..count)
@@ -131,7 +130,11 @@ impl LockVisitor for Opener<'_> {
             .zip(seats(background.len() as u32)?)
             .collect();
         array
-            .open_standing(self.standing as usize, churning as usize, self.slot_order)
+            .open_standing(
+                self.level.standing as usize,
+                churning as usize,
+                self.level.slot_order.unwrap_or_default(),
+            )
             .ok_or_else(too_small)?;
         Ok(Box::new(VisitOn {
             array: Arc::new(array),

@@ -82,7 +82,7 @@ pub enum ConfigError {
         "--mapping forked needs a lock that works between processes: use --lock lwlock-17, lwlock-18 or lwlock-19"
     )]
     LockOfOneProcess,
-    /// The shared memory cannot be had.
+    /// The shared memory is not available.
     #[error(transparent)]
     Memory(#[from] SharedMemoryError),
 }

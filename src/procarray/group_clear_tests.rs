@@ -198,6 +198,8 @@ impl LockVisitor for Stress {
 #[test]
 fn groups_conserve_xids_posts_and_acquisitions() {
     for kind in LockKind::ALL {
-        assert!(kind.visit(Stress) > 0, "no group was made under {kind}");
+        // On a busy machine committers may not meet in one run.
+        let met = (0..20).any(|_| kind.visit(Stress) > 0);
+        assert!(met, "no group was made under {kind}");
     }
 }

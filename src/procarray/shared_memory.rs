@@ -36,7 +36,7 @@ unsafe impl InSharedMemory for AtomicU64 {}
 // SAFETY: an array of such.
 unsafe impl<T: InSharedMemory, const N: usize> InSharedMemory for [T; N] {}
 
-/// The memory cannot be had.
+/// The memory is not available.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SharedMemoryError {
     /// No huge pages.

@@ -5,7 +5,7 @@ use std::fs;
 use super::process_stat;
 use crate::record::CpuAccount;
 
-/// What one single-threaded process has had of the CPU so far, and how long it waited for it.
+/// CPU that one single-threaded process has used so far, and how long it waited for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TaskCpu {
     /// On a CPU, in ns; in steps of 10 ms where the kernel has no `schedstat`.
@@ -41,7 +41,7 @@ impl TaskCpu {
         })
     }
 
-    /// Of the calling thread.
+    /// The same for the calling thread.
     pub fn of_this_thread() -> Option<Self> {
         let text = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
         let (used_ns, run_delay_ns, timeslices) = parse_schedstat(&text)?;

@@ -15,16 +15,15 @@ pub struct BlockCpu {
     /// files of earlier versions, and in the model.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub groups: BTreeMap<CpuGroup, CpuAccount>,
-    /// How often the server's cgroup was held back; `None` where it has no quota or cannot be read.
+    /// How often the server's cgroup was throttled; `None` where it has no quota or cannot be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_throttling: Option<Throttling>,
-    /// How often procbench's own cgroup was held back.
+    /// How often procbench's own cgroup was throttled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub own_throttling: Option<Throttling>,
     /// The busiest single load thread's share of one core, 0 to 1.
     pub busiest_load_thread: f64,
-    /// Machine-wide busy share over all cores, 0 to 1, spinners of low priority
-    /// not counted; `None` where it cannot be read.
+    /// Machine-wide busy share over all cores, 0 to 1, without SCHED_IDLE spinners; `None` where it cannot be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine_busy: Option<f64>,
     /// Share of all CPU time that the hypervisor gave to others, 0 to 1.
@@ -58,10 +57,10 @@ pub enum CpuGroup {
 pub struct CpuAccount {
     /// CPU time in ns. Exited backends come in steps of 10 ms (`/proc/PID/stat`), the rest in ns.
     pub used_ns: u64,
-    /// Context switches because it had to wait for something.
+    /// Voluntary context switches: it had to wait for something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub voluntary_switches: Option<u64>,
-    /// Context switches because another was to run.
+    /// Involuntary context switches: another process was scheduled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub involuntary_switches: Option<u64>,
     /// Time it was runnable and waited for a core, in ns (`/proc/PID/schedstat`, second field).
@@ -70,7 +69,7 @@ pub struct CpuAccount {
 }
 
 impl CpuAccount {
-    /// Adds another account; what one of them does not know stays unknown only if neither does.
+    /// Adds another account. A value is unknown only if both do not know it.
     pub fn add(&mut self, other: &CpuAccount) {
         let sum = |a: Option<u64>, b: Option<u64>| match (a, b) {
             (None, None) => None,
@@ -83,10 +82,10 @@ impl CpuAccount {
     }
 }
 
-/// How a cgroup's CPU quota held it back.
+/// How a cgroup's CPU quota throttled it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Throttling {
-    /// Periods in which it was held back (`nr_throttled`).
+    /// Periods in which it was throttled (`nr_throttled`).
     pub periods: u64,
     /// For how long, in ns, summed over CPUs.
     pub ns: u64,

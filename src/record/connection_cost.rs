@@ -24,7 +24,7 @@ pub struct ConnectionCost {
 }
 
 impl ConnectionCost {
-    /// Adds a block's CPU. Other arms than `quiet`, `unpooled` and `cpu-burn`, and blocks without the
+    /// Adds a block's CPU. Arms other than `quiet`, `unpooled` and `cpu-burn`, and blocks without the
     /// server's CPU, are ignored. `asked_ns` is what a child of `cpu-burn` was asked for.
     pub fn add(
         &mut self,
@@ -51,7 +51,7 @@ impl ConnectionCost {
         }
     }
 
-    /// Server CPU of one `unpooled` transaction, in ns: all of it but what the readers' statements cost in
+    /// Server CPU of one `unpooled` transaction, in ns, without what the readers' statements cost in
     /// `quiet`. `None` before both have been seen.
     pub fn unpooled_ns(&self) -> Option<f64> {
         let (quiet, unpooled) = (self.quiet, self.unpooled);
@@ -68,7 +68,7 @@ impl ConnectionCost {
         (operations > 0).then(|| self.burner.cpu_ns as f64 / operations as f64)
     }
 
-    /// `cpu-burn`'s CPU an operation over `unpooled`'s; 1 is what it should be.
+    /// `cpu-burn`'s CPU per operation over `unpooled`'s; it should be 1.
     pub fn burn_ratio(&self) -> Option<f64> {
         Some(self.burner_ns()? / self.unpooled_ns()?)
     }
@@ -82,7 +82,7 @@ impl ConnectionCost {
         Some((target - on_top).max(0.0) as u64)
     }
 
-    /// `unpooled`'s CPU so far beyond that of the readers, in ns: how well its cost is known.
+    /// `unpooled`'s CPU so far beyond that of the readers, in ns: the basis of its cost.
     pub fn unpooled_seen_ns(&self) -> f64 {
         self.unpooled_ns().unwrap_or(0.0) * self.unpooled.client_operations as f64
     }

@@ -11,14 +11,14 @@ pub const RUN_FILE_NAME: &str = "run.json";
 /// A run file that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum RunFileError {
-    /// The file system said no.
+    /// The file system refused.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
         /// What was tried.
         action: &'static str,
         /// On which path.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// Not JSON, or not a run.

@@ -91,7 +91,7 @@ named_enum! {
         Response = "response",
         /// From the instant the operation was begun.
         Service = "service",
-        /// How late an idle worker began: the harness's own error.
+        /// How late an idle worker began: procbench's own error.
         Pacing = "pacing",
     }
 }
@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(key.to_string().parse(), Ok(key));
         assert!("reader.statement.total".parse::<SeriesKey>().is_err());
         assert!(
-            "reader.statement.total.latency"
+            "reader.statement.total.duration"
                 .parse::<SeriesKey>()
                 .is_err()
         );

@@ -36,7 +36,7 @@ pub struct Provenance {
     /// How cores were kept awake.
     #[serde(default)]
     pub keep_awake: String,
-    /// CPU frequency governor, where the kernel tells.
+    /// CPU frequency governor, where the kernel shows it.
     pub governor: String,
     /// Load average of the last minute when the run began.
     pub load_average_before: f64,
@@ -50,7 +50,7 @@ pub struct Provenance {
 pub struct ServerProvenance {
     /// `docker`, `local` or `url`.
     pub kind: String,
-    /// Why this kind was taken.
+    /// Why this kind was chosen.
     pub chosen_because: String,
     /// `SELECT version()`.
     pub version: String,
@@ -86,7 +86,7 @@ pub struct ServerSource {
 }
 
 impl ServerProvenance {
-    /// The versions that took part, in words: two builds of one version are told apart by their names.
+    /// The versions that took part, in words: builds of one version are distinguished by their names.
     pub fn versions(&self) -> String {
         match &self.servers[..] {
             [] | [_] => self.version.clone(),
@@ -106,7 +106,7 @@ impl ServerProvenance {
 }
 
 impl Provenance {
-    /// Reads what the machine says about itself.
+    /// Reads CPU, kernel, memory and limits of this machine.
     pub fn collect() -> Self {
         let proc = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
         let field = |text: &str, name: &str| {

@@ -85,12 +85,12 @@ pub struct AbsentArm {
     pub arm: Arm,
     /// Why, and what to do about it.
     pub reason: String,
-    /// Whether it was lost in mid-run (then the run is partial).
+    /// Whether it was lost during the run (then the run is partial).
     #[serde(default)]
     pub lost: bool,
 }
 
-/// A level that was asked for and could not be had.
+/// A level that was asked for and was not available.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AbsentLevel {
     /// The level.
@@ -116,7 +116,7 @@ pub struct Calibration {
     pub client_rate_per_second: f64,
 }
 
-/// What a run file says beside its blocks.
+/// Everything in a run file but its blocks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunHead {
     /// Layout version, [`SCHEMA_VERSION`].
@@ -148,7 +148,7 @@ pub struct RunHead {
     /// Arms that did not run.
     #[serde(default)]
     pub absent_arms: Vec<AbsentArm>,
-    /// Levels that could not be had.
+    /// Levels that were not available.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub absent_levels: Vec<AbsentLevel>,
     /// Remarks for the reader, one line each.
@@ -257,7 +257,7 @@ mod tests {
 
     fn with_lock(standing: u32, lock: &str) -> Factors {
         Factors {
-            lock: Some(lock.to_owned()),
+            lock: Some(lock.parse().unwrap()),
             ..Factors::standing(standing)
         }
     }
@@ -269,7 +269,7 @@ mod tests {
         for lock in locks {
             for block in &blocks {
                 let mut block = block.clone();
-                block.factors.lock = Some((*lock).to_owned());
+                block.factors.lock = Some(lock.parse().unwrap());
                 run.blocks.push(block);
             }
         }

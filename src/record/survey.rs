@@ -45,7 +45,7 @@ pub enum Between {
     },
 }
 
-/// Who was there.
+/// The connections that were open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Census {
     /// Entries of `pg_stat_activity` with a database: client backends, and workers in a database.
@@ -61,11 +61,11 @@ pub struct Census {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct OthersConnections {
     /// Their number: the growth of `pg_stat_database.sessions` over all databases, procbench's own
-    /// taken off.
+    /// subtracted.
     pub count: u64,
     /// Over how long, in s.
     pub over_s: f64,
-    /// Whether procbench's own could be taken off; not behind a pooler, whose connections they are.
+    /// Whether procbench's own could be subtracted; not behind a pooler, whose connections they are.
     pub without_ours: bool,
 }
 
@@ -92,7 +92,7 @@ pub struct Survey {
     /// `huge_pages_status` (17 and later): what `try` has come to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub huge_pages_status: Option<String>,
-    /// Who was there before the load.
+    /// The connections that were open before the load.
     pub census: Census,
     /// What stands in between.
     pub between: Between,
@@ -106,7 +106,7 @@ pub struct Survey {
 }
 
 impl Survey {
-    /// Whether shared memory lies in huge pages, as far as it can be told.
+    /// Whether shared memory lies in huge pages; `None` where the settings do not say.
     pub fn has_huge_pages(&self) -> Option<bool> {
         match (self.huge_pages_status.as_deref(), self.huge_pages.as_str()) {
             (Some("on"), _) | (None, "on") => Some(true),

@@ -17,7 +17,7 @@ impl ErrorClass {
 }
 
 /// The counts of one role in one block. Warm-up operations are not in them,
-/// except where it is said.
+/// except where stated.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoleTally {
     /// Operations due inside the measured window (closed loop: begun inside it).

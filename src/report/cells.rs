@@ -259,7 +259,7 @@ mod tests {
         for pg in ["13", "15"] {
             for block in &blocks {
                 let mut block = block.clone();
-                block.factors.pg = Some(pg.to_owned());
+                block.factors.pg = Some(pg.parse().unwrap());
                 run.blocks.push(block);
             }
         }

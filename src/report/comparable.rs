@@ -1,9 +1,11 @@
 //! Which runs may be laid side by side, and why others may not.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
 
 use crate::arm::Arm;
-use crate::arm::Mode;
+use crate::config::Config;
 use crate::factor::{Factor, Factors};
 use crate::record::{RunHead, levels_side_by_side};
 use crate::stats::Analysis;
@@ -54,13 +56,6 @@ fn pair(first: &Analysis, second: &Analysis) -> Result<(), Incomparable> {
     if x != y {
         return differ("different clocks", x.to_string(), y.to_string());
     }
-    if a.config.reader_rate != b.config.reader_rate {
-        return differ(
-            "different reader rates",
-            a.config.reader_rate.to_string(),
-            b.config.reader_rate.to_string(),
-        );
-    }
     match (a.client_rate_per_second, b.client_rate_per_second) {
         (Some(x), Some(y)) if (x - y).abs() <= 0.01 * x.max(y) => {}
         (None, None) => {}
@@ -77,13 +72,6 @@ fn pair(first: &Analysis, second: &Analysis) -> Result<(), Incomparable> {
     let awake = |run: &RunHead| run.provenance.keep_awake.clone();
     if a.mode == b.mode && awake(a) != awake(b) {
         return differ("cores were kept awake differently", awake(a), awake(b));
-    }
-    if a.config.keep_awake != b.config.keep_awake {
-        return differ(
-            "different --keep-awake",
-            a.config.keep_awake.to_string(),
-            b.config.keep_awake.to_string(),
-        );
     }
     let machine = |run: &RunHead| {
         let p = &run.provenance;
@@ -102,10 +90,118 @@ fn pair(first: &Analysis, second: &Analysis) -> Result<(), Incomparable> {
     if contenders(first).is_disjoint(&contenders(second)) {
         return Err(Incomparable("they have no arm in common".to_owned()));
     }
-    if a.mode == b.mode {
-        same_mode(a, b)?;
+    let base = |run: &RunHead| {
+        Arm::baseline(&run.config.arms).map_or_else(|| "none".to_owned(), |arm| arm.to_string())
+    };
+    if a.mode == b.mode && base(a) != base(b) {
+        return differ("different baselines", base(a), base(b));
     }
-    Ok(())
+    let kind = |run: &RunHead| {
+        run.provenance
+            .server
+            .as_ref()
+            .map_or(String::new(), |s| s.kind.clone())
+    };
+    if a.mode == b.mode && kind(a) != kind(b) {
+        return differ("different kinds of server", kind(a), kind(b));
+    }
+    match different_setting(&settings(&a.config), &settings(&b.config), a.mode == b.mode) {
+        Some((path, x, y)) => differ(&format!("different {path}"), x, y),
+        None => Ok(()),
+    }
+}
+
+/// What of a configuration may differ between comparable runs, and why.
+const MAY_DIFFER: [(&str, &str); 12] = [
+    (
+        "factors",
+        "factors are what runs are compared by: the levels are checked",
+    ),
+    (
+        "arms",
+        "arms that both have are compared: that there is one is checked",
+    ),
+    (
+        "client_rate",
+        "the rate that was asked for: the one that was offered is checked",
+    ),
+    (
+        "duration_ns",
+        "how much was measured: the intervals carry it",
+    ),
+    ("blocks", "how much was measured: the intervals carry it"),
+    ("visits", "how much was measured: the intervals carry it"),
+    ("seed", "random numbers"),
+    (
+        "page_size_if_granted",
+        "decides only whether a level may be absent",
+    ),
+    (
+        "model.cpu_cost_source",
+        "words: the costs themselves are checked",
+    ),
+    (
+        "server.server",
+        "where servers come from: the kind that ran is checked",
+    ),
+    ("server.combine", "decides only which levels there are"),
+    ("server.own", "what is allowed, not what is done"),
+];
+
+/// What may differ besides where a model is laid beside a server.
+const BETWEEN_MODES: [(&str, &str); 4] = [
+    ("mode", "it is what is compared"),
+    ("model", "a server has no such settings"),
+    ("server", "a model has no such settings"),
+    ("warmup_ns", "a server takes longer to get warm"),
+];
+
+/// Every setting of a configuration by its path, such as `model.background.committers`.
+fn settings(config: &Config) -> BTreeMap<String, String> {
+    fn walk(path: &str, value: &Value, found: &mut BTreeMap<String, String>) {
+        match value {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    let dot = if path.is_empty() { "" } else { "." };
+                    walk(&format!("{path}{dot}{name}"), value, found);
+                }
+            }
+            other => drop(found.insert(path.to_owned(), other.to_string())),
+        }
+    }
+    let mut found = BTreeMap::new();
+    walk(
+        "",
+        &serde_json::to_value(config).unwrap_or_default(),
+        &mut found,
+    );
+    found
+}
+
+/// The first setting that differs and may not.
+fn different_setting(
+    a: &BTreeMap<String, String>,
+    b: &BTreeMap<String, String>,
+    same_mode: bool,
+) -> Option<(String, String, String)> {
+    let between: &[_] = if same_mode { &[] } else { &BETWEEN_MODES };
+    let may = |path: &str| {
+        let covers = |(name, _): &&(&str, &str)| {
+            path.strip_prefix(name)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        MAY_DIFFER.iter().chain(between).any(|row| covers(&row))
+    };
+    let value = |of: &BTreeMap<String, String>, path: &str| {
+        of.get(path)
+            .cloned()
+            .unwrap_or_else(|| "not set".to_owned())
+    };
+    let paths: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+    paths
+        .into_iter()
+        .find(|path| !may(path) && a.get(*path) != b.get(*path))
+        .map(|path| (path.clone(), value(a, path), value(b, path)))
 }
 
 /// What keeps every level of one from standing beside any of the other, with
@@ -134,86 +230,11 @@ fn no_common_level(a: &Analysis, b: &Analysis) -> Option<(&'static str, String, 
     Some((what, list(&of_a), list(&of_b)))
 }
 
-/// Two runs in one mode may differ in declared factors only.
-fn same_mode(a: &RunHead, b: &RunHead) -> Result<(), Incomparable> {
-    let differ = |what: &str, x: String, y: String| {
-        Err(Incomparable(format!(
-            "{what}: {x} in {}, {y} in {}",
-            a.run_id, b.run_id
-        )))
-    };
-    let (x, y) = (&a.config, &b.config);
-    for (what, p, q) in [
-        ("different numbers of readers", x.readers, y.readers),
-        ("different numbers of clients", x.clients, y.clients),
-        ("different pool sizes", x.pool_size, y.pool_size),
-    ] {
-        if p != q {
-            return differ(what, p.to_string(), q.to_string());
-        }
-    }
-    if x.arrivals != y.arrivals {
-        return differ(
-            "different arrivals",
-            format!("{:?}", x.arrivals),
-            format!("{:?}", y.arrivals),
-        );
-    }
-    let base = |run: &RunHead| {
-        Arm::baseline(&run.config.arms).map_or_else(|| "none".to_owned(), |arm| arm.to_string())
-    };
-    if base(a) != base(b) {
-        return differ("different baselines", base(a), base(b));
-    }
-    let kind = |run: &RunHead| {
-        run.provenance
-            .server
-            .as_ref()
-            .map(|s| s.kind.clone())
-            .unwrap_or_default()
-    };
-    if kind(a) != kind(b) {
-        return differ("different kinds of server", kind(a), kind(b));
-    }
-    if a.mode == Mode::Server
-        && let (Some(p), Some(q)) = (&x.server, &y.server)
-    {
-        if p.query != q.query {
-            return differ(
-                "different queries",
-                p.query.to_string(),
-                q.query.to_string(),
-            );
-        }
-        if p.disconnect != q.disconnect {
-            return differ(
-                "different --disconnect",
-                format!("{:?}", p.disconnect),
-                format!("{:?}", q.disconnect),
-            );
-        }
-        if p.protocol != q.protocol {
-            return differ(
-                "different --protocol",
-                format!("{:?}", p.protocol),
-                format!("{:?}", q.protocol),
-            );
-        }
-    }
-    if let (Some(p), Some(q)) = (&x.model, &y.model)
-        && (p.fork_cpu_ns, p.session_cpu_ns, p.snapshots_per_statement)
-            != (q.fork_cpu_ns, q.session_cpu_ns, q.snapshots_per_statement)
-    {
-        return Err(Incomparable(
-            "the models differ in --fork-cpu, --session-cpu or --snapshots".to_owned(),
-        ));
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arm::Mode;
+    use crate::config::ModelConfig;
     use crate::experiment::analyse;
     use crate::factor::OfferedRate;
     use crate::record::{Run, SeriesKey};
@@ -251,9 +272,14 @@ mod tests {
                 .contains("100/s in abc123, 200/s in other")
         );
         assert!(reason(|b| b.client_rate_per_second = None).contains("closed loop"));
-        assert!(reason(|b| b.config.reader_rate = OfferedRate::Max).contains("reader rates"));
+        assert!(
+            reason(|b| b.config.reader_rate = OfferedRate::Max).contains("different reader_rate")
+        );
         assert!(reason(|b| b.blocks.clear()).contains("no measured block"));
-        assert!(reason(|b| b.config.clients = 99).contains("numbers of clients"));
+        assert!(
+            reason(|b| b.config.clients = 99)
+                .contains("different clients: 2 in abc123, 99 in other")
+        );
         assert!(reason(|b| b.run_id = "abc123".into()).contains("both are run"));
         let clocks = reason(|b| {
             for block in &mut b.blocks {
@@ -268,7 +294,7 @@ mod tests {
         assert!(levels.contains("no common number"), "{levels}");
         let lock = |run: &mut Run, names: [&str; 2]| {
             for (block, name) in run.blocks.iter_mut().zip(names.into_iter().cycle()) {
-                block.factors.lock = Some(name.to_owned());
+                block.factors.lock = Some(name.parse().unwrap());
             }
         };
         let (mut a, mut b) = (sample_run(8), other());
@@ -278,5 +304,60 @@ mod tests {
         assert!(levels.contains("no common level: [0, lock"), "{levels}");
         lock(&mut b, ["parking_lot", "std"]);
         assert_eq!(check(&a, &b), Ok(()));
+    }
+
+    /// The fields were listed by hand: runs that differed in `--inject-hold`, `--without` or the background
+    /// were compared, the positive control against nothing.
+    #[test]
+    fn every_setting_is_looked_at_or_may_differ_for_a_reason() {
+        use crate::experiment::{Scale, registry};
+        let mut seen = BTreeSet::new();
+        for experiment in registry() {
+            for &mode in experiment.modes {
+                let config = settings(&(experiment.config)(mode, Scale::Full));
+                for path in config.keys() {
+                    let mut other = config.clone();
+                    other.insert(path.clone(), "something else".to_owned());
+                    match different_setting(&config, &other, true) {
+                        Some((found, _, _)) => assert_eq!(&found, path),
+                        None => {
+                            seen.insert(path.clone());
+                        }
+                    }
+                }
+            }
+        }
+        // Whoever adds a setting decides here whether runs may differ in it.
+        seen.retain(|path| !path.starts_with("factors."));
+        let may = [
+            "arms",
+            "blocks",
+            "client_rate",
+            "duration_ns",
+            "model.cpu_cost_source",
+            "page_size_if_granted",
+            "seed",
+            "server.combine",
+            "server.server",
+            "visits",
+        ];
+        assert_eq!(seen.iter().map(String::as_str).collect::<Vec<_>>(), may);
+    }
+
+    #[test]
+    fn what_is_injected_left_out_or_goes_on_beside_must_be_the_same() {
+        let model = |change: fn(&mut ModelConfig)| {
+            let mut a = crate::testing::run_under_locks(8, &[("std", 1)]);
+            a.run_id = "abc123".into();
+            let mut b = a.clone();
+            b.run_id = "other".into();
+            change(b.config.model.as_mut().unwrap());
+            check(&a, &b).unwrap_err().to_string()
+        };
+        assert!(
+            model(|m| m.inject_hold_ns = 1).contains("different model.inject_hold_ns: 400000 in")
+        );
+        assert!(model(|m| m.ablations.reuse = false).contains("different model.ablations.reuse"));
+        assert!(model(|m| m.background.committers = 3).contains("model.background.committers"));
     }
 }

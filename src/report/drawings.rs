@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::cells::cells_figure;
 use super::costs::cost_figure;
 use super::cpu_drawing::cpu;
+use super::export::series_csv;
 use super::figure::{
     ContrastFigure, ContrastGroup, ContrastMark, ContrastRow, CurvePoint, Figure, FigureError,
     NoiseFloor, PercentileCurve, PercentileFigure, PercentilePanel, write_figure,
@@ -14,7 +15,6 @@ use super::level_title::{level_title, varying_first};
 use super::lock_drawing::lock_tails;
 use super::phase_drawing::phase_bars;
 use super::phases::phase_csv;
-use super::run_export::series_csv;
 use super::sweep_drawing::sweep_figures;
 use crate::arm::Arm;
 use crate::arm::Mode;

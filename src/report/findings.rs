@@ -68,11 +68,12 @@ pub fn place(run: &RunHead) -> String {
             };
             // Several are told apart by the levels' titles.
             let mut told = Vec::new();
-            if let [one] = &model.profiles[..] {
+            let asked = &run.config.factors;
+            if let [one] = &asked.pg[..] {
                 told.push(format!("PostgreSQL {one}"));
             }
-            if model.locks.len() == 1 || (model.locks.is_empty() && model.profiles.len() == 1) {
-                told.push(model.lock_words());
+            if asked.lock.len() == 1 || (asked.lock.is_empty() && asked.pg.len() == 1) {
+                told.push(super::footer::lock_words(asked));
             }
             let ablations = model.ablations.to_string();
             if !ablations.is_empty() {

@@ -2,6 +2,7 @@
 
 use super::level_title::listed;
 use crate::config::ModelConfig;
+use crate::factor::{FactorLists, Factors};
 use crate::stats::Analysis;
 
 /// The lines under a figure of these runs.
@@ -18,9 +19,16 @@ pub(super) fn footer(items: &[&Analysis], redraw: &str) -> Vec<String> {
                 server.transport,
                 server.auth
             ),
-            None => run.config.model.as_ref().map_or(String::new(), model_words),
+            None => run
+                .config
+                .model
+                .as_ref()
+                .map_or(String::new(), |m| model_words(m, &run.config.factors)),
         };
-        let rate = match (&run.config.client_rates[..], run.client_rate_per_second) {
+        let rate = match (
+            &run.config.factors.client_rate[..],
+            run.client_rate_per_second,
+        ) {
             ([], Some(rate)) => format!("{rate}/s"),
             ([], None) => "closed loop".to_owned(),
             (rates, _) => listed(rates),
@@ -33,7 +41,7 @@ pub(super) fn footer(items: &[&Analysis], redraw: &str) -> Vec<String> {
             run.config.readers,
             run.config.reader_rate,
             run.config.clients,
-            listed(&run.config.slot_orders),
+            listed(&run.config.factors.slot_order),
             run.config.blocks,
             run.config.block_ns() / 1_000_000,
         ));
@@ -59,13 +67,13 @@ pub(super) fn footer(items: &[&Analysis], redraw: &str) -> Vec<String> {
 }
 
 /// The model in words: versions, lock, mapping, what is switched off, what goes on beside.
-fn model_words(model: &ModelConfig) -> String {
+fn model_words(model: &ModelConfig, asked: &FactorLists) -> String {
     let mut words = format!(
         "in-process ProcArray as in PostgreSQL {}, lock {}, mapping {}, pages {}",
-        listed(&model.profiles),
-        model.lock_words(),
-        listed(&model.mappings),
-        listed(&model.page_sizes)
+        listed(&asked.pg),
+        lock_words(asked),
+        listed(&asked.mapping),
+        listed(&asked.page_size)
     );
     let ablations = model.ablations.to_string();
     if !ablations.is_empty() {
@@ -73,7 +81,7 @@ fn model_words(model: &ModelConfig) -> String {
     }
     let b = &model.background;
     if b.committers > 0 {
-        let rate = match &model.commit_rates[..] {
+        let rate = match &asked.commit_rate[..] {
             [] => b.commit_rate_per_second.to_string(),
             rates => listed(rates),
         };
@@ -95,4 +103,23 @@ fn model_words(model: &ModelConfig) -> String {
         }
     }
     words
+}
+
+/// The locks in words.
+pub(super) fn lock_words(asked: &FactorLists) -> String {
+    if !asked.lock.is_empty() {
+        return listed(&asked.lock);
+    }
+    match &asked.pg[..] {
+        [one] => {
+            let level = Factors {
+                pg: Some(one.clone()),
+                ..Factors::default()
+            };
+            level
+                .profile()
+                .map_or(String::new(), |p| p.lock().to_string())
+        }
+        _ => "each version's own".to_owned(),
+    }
 }

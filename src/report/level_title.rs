@@ -31,7 +31,7 @@ fn with_factors(what: &str, level: &Factors, varying: &[Factor]) -> String {
 pub(super) fn factor_cells(level: &Factors, varying: &[Factor]) -> Vec<String> {
     varying
         .iter()
-        .map(|&f| level.get(f).unwrap_or_default().to_owned())
+        .map(|&f| level.get(f).unwrap_or_default())
         .collect()
 }
 

@@ -22,7 +22,6 @@ pub mod phases;
 pub mod prediction;
 mod quantity;
 pub mod rows;
-pub mod run_export;
 pub mod summary_text;
 pub mod survival;
 pub mod sweep_drawing;

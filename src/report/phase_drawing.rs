@@ -61,13 +61,13 @@ fn label(level: &Factors, varying: &[Factor]) -> String {
         .filter_map(|&f| {
             let value = level.get(f)?;
             match f {
-                Factor::Transport | Factor::Auth => Some(value.to_owned()),
+                Factor::Transport | Factor::Auth => Some(value),
                 Factor::ScramIterations => Some(format!("{value} iter.")),
                 Factor::Tls => (value != Tls::Off.to_string()).then(|| "TLS".to_owned()),
                 Factor::LogConnections => {
                     (value == LogConnections::Off.to_string()).then(|| "no log".to_owned())
                 }
-                _ => Some(format!("{} {value}", f.name())),
+                _ => Some(format!("{} {value}", f.title())),
             }
         });
     words.collect::<Vec<_>>().join(", ")

@@ -123,8 +123,7 @@ fn table(anatomy: &Anatomy) -> TextTable {
 
 /// Every number of the tables, a line each.
 pub fn phase_csv(analysis: &Analysis) -> String {
-    let mut header = vec!["standing"];
-    header.extend(Factor::ALL.map(Factor::key));
+    let mut header: Vec<&str> = Factor::all().map(Factor::key).collect();
     header.extend([
         "arm",
         "phase",
@@ -139,9 +138,8 @@ pub fn phase_csv(analysis: &Analysis) -> String {
     let mut csv = csv_line(&header);
     for anatomy in &analysis.anatomies {
         let mut line = |phase: &str, samples: u64, statistic: &str, e: Estimate, adds_up: bool| {
-            let mut fields = vec![anatomy.factors.standing.to_string()];
-            let value = |f| anatomy.factors.get(f).unwrap_or_default().to_owned();
-            fields.extend(Factor::ALL.map(value));
+            let value = |f| anatomy.factors.get(f).unwrap_or_default();
+            let mut fields: Vec<String> = Factor::all().map(value).collect();
             fields.extend([
                 anatomy.arm.to_string(),
                 phase.to_owned(),
@@ -186,7 +184,7 @@ mod tests {
     fn logged() -> Run {
         let mut run = connecting_run();
         for block in &mut run.blocks {
-            if block.factors.auth.as_deref() == Some("scram") {
+            if block.factors.auth == Some(crate::factor::Auth::Scram) {
                 block.counters = SetupSums {
                     count: 50,
                     total_us: 70_000,

@@ -1,250 +1,162 @@
-//! The summary as rows: for CSV, JSON and spreadsheets. Units are in the names.
+//! The summary as rows: for CSV, JSON and spreadsheets. Units are in the columns' names.
 
-use serde::Serialize;
-
-use crate::arm::Arm;
-use crate::record::{CpuGroup, Role};
-use crate::stats::Analysis;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use super::export::csv_line;
+use crate::arm::Arm;
+use crate::factor::{Factor, Factors};
+use crate::record::{CpuGroup, Role};
+use crate::stats::{Analysis, ContenderSummary, LevelSummary, Severity};
 
-/// One statistic of one arm at one level.
-#[derive(Debug, Clone, Serialize)]
-pub struct SummaryRow {
-    /// Run id.
-    pub run_id: String,
-    /// `model` or `server`.
-    pub mode: String,
-    /// Standing connections.
-    pub standing: u32,
-    /// PostgreSQL major version, or the model's version profile.
-    pub pg: Option<String>,
-    /// Where churn finds its slots.
-    pub slot_order: Option<String>,
-    /// The model's lock.
-    pub lock: Option<String>,
-    /// `tcp` or `unix`.
-    pub transport: Option<String>,
-    /// Size of the pages that hold shared memory.
-    pub page_size: Option<String>,
-    /// How the mapping of shared memory comes to a new process.
-    pub mapping: Option<String>,
-    /// The arm; the A/A twin is marked.
-    pub arm: String,
-    /// The series, such as `reader.statement.total.response`.
-    pub series: String,
-    /// `mean`, `p50`, ...
-    pub statistic: String,
-    /// The value.
-    pub value_ns: Option<f64>,
-    /// Lower end of the 95 % interval.
-    pub low_ns: Option<f64>,
-    /// Upper end.
-    pub high_ns: Option<f64>,
-    /// Difference to the baseline arm.
-    pub excess_ns: Option<f64>,
-    /// Lower end of its 95 % interval.
-    pub excess_low_ns: Option<f64>,
-    /// Upper end.
-    pub excess_high_ns: Option<f64>,
-    /// p-value of the permutation test.
-    pub p_value: Option<f64>,
-    /// Verdict on the difference.
-    pub verdict: Option<String>,
-    /// Noise floor of this statistic.
-    pub noise_floor_ns: Option<f64>,
-    /// Reader samples.
-    pub samples: u64,
-    /// Blocks.
-    pub blocks: usize,
-    /// Client operations scheduled.
-    pub client_scheduled: u64,
-    /// Client operations that ended well.
-    pub client_succeeded: u64,
-    /// Client operations that failed.
-    pub client_errors: u64,
-    /// Client operations cut off.
-    pub client_cut_off: u64,
-    /// The postmaster's CPU of one client transaction, without what the readers cost in `quiet`.
-    pub cpu_postmaster_ns: Option<f64>,
-    /// The backends' likewise.
-    pub cpu_backends_ns: Option<f64>,
-    /// PgBouncer's likewise.
-    pub cpu_pooler_ns: Option<f64>,
-    /// That of the helper of `cpu-burn`.
-    pub cpu_burner_ns: Option<f64>,
-    /// The client's load thread's.
-    pub cpu_client_ns: Option<f64>,
-    /// Voluntary context switches of the server's processes and PgBouncer, per second of load.
-    pub server_voluntary_switches_per_s: Option<f64>,
-    /// Involuntary ones.
-    pub server_involuntary_switches_per_s: Option<f64>,
-    /// Voluntary context switches of the load threads.
-    pub load_voluntary_switches_per_s: Option<f64>,
-    /// Involuntary ones.
-    pub load_involuntary_switches_per_s: Option<f64>,
-    /// Time the server's processes and PgBouncer waited for a core, per second of load.
-    pub server_run_delay_ns_per_s: Option<f64>,
-    /// Time the load threads did.
-    pub load_run_delay_ns_per_s: Option<f64>,
-    /// Time for which the cgroups of server and load were held back.
-    pub throttled_ns: Option<u64>,
-    /// Why it is struck out.
-    pub struck: Option<String>,
-    /// Cautions, `; ` between them.
-    pub cautions: String,
+/// One statistic of one arm at one level: the columns' names with their values.
+#[derive(Debug, Clone)]
+pub struct SummaryRow(Vec<(&'static str, Value)>);
+
+impl Serialize for SummaryRow {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
 }
 
 /// Every statistic of a run.
 pub fn summary_rows(analysis: &Analysis) -> Vec<SummaryRow> {
-    let run = &analysis.run;
+    let base = Arm::baseline(&analysis.run.config.arms);
     let mut rows = Vec::new();
-    let base = Arm::baseline(&run.config.arms);
     for level in &analysis.levels {
         for contender in &level.contenders {
-            let client = contender
-                .tallies
-                .get(&Role::Client)
-                .cloned()
-                .unwrap_or_default();
-            let effect = level
-                .effects
-                .iter()
-                .find(|e| e.first == contender.arm && Some(e.second) == base && !contender.twin);
-            let cautions: Vec<String> = contender
-                .guards
-                .iter()
-                .filter(|g| g.severity() == crate::stats::Severity::Caution)
-                .map(ToString::to_string)
-                .collect();
-            let cpu = |group| {
-                contender
-                    .cpu_cost
-                    .as_ref()
-                    .and_then(|c| c.ns.get(&group))
-                    .copied()
-            };
-            let switches = |load| contender.cpu.switches_per_second(load);
-            let (server, load) = (switches(false), switches(true));
-            for (statistic, estimate) in &contender.reader {
-                let contrast = effect.and_then(|e| e.at(*statistic));
-                rows.push(SummaryRow {
-                    run_id: run.run_id.clone(),
-                    mode: run.mode.to_string(),
-                    standing: level.factors.standing,
-                    pg: level.factors.pg.clone(),
-                    slot_order: level.factors.slot_order.clone(),
-                    lock: level.factors.lock.clone(),
-                    transport: level.factors.transport.clone(),
-                    page_size: level.factors.page_size.clone(),
-                    mapping: level.factors.mapping.clone(),
-                    arm: contender.label(),
-                    series: contender.quoted.to_string(),
-                    statistic: statistic.to_string(),
-                    value_ns: estimate.map(|e| e.value_ns),
-                    low_ns: estimate.map(|e| e.low_ns),
-                    high_ns: estimate.map(|e| e.high_ns),
-                    excess_ns: contrast.map(|c| c.0.difference.value_ns),
-                    excess_low_ns: contrast.map(|c| c.0.difference.low_ns),
-                    excess_high_ns: contrast.map(|c| c.0.difference.high_ns),
-                    p_value: contrast.and_then(|c| c.0.p_value),
-                    verdict: contrast.map(|c| c.1.words().to_owned()),
-                    noise_floor_ns: level.noise_floor_ns(*statistic),
-                    samples: contender.samples,
-                    blocks: contender.blocks,
-                    client_scheduled: client.scheduled,
-                    client_succeeded: client.succeeded(),
-                    client_errors: client.error_count(),
-                    client_cut_off: client.cut_off,
-                    cpu_postmaster_ns: cpu(CpuGroup::Postmaster),
-                    cpu_backends_ns: cpu(CpuGroup::Backends),
-                    cpu_pooler_ns: cpu(CpuGroup::Pooler),
-                    cpu_burner_ns: cpu(CpuGroup::Burner),
-                    cpu_client_ns: cpu(CpuGroup::Client),
-                    server_voluntary_switches_per_s: server.map(|s| s.0),
-                    server_involuntary_switches_per_s: server.map(|s| s.1),
-                    load_voluntary_switches_per_s: load.map(|s| s.0),
-                    load_involuntary_switches_per_s: load.map(|s| s.1),
-                    server_run_delay_ns_per_s: contender.cpu.run_delay_ns_per_second(false),
-                    load_run_delay_ns_per_s: contender.cpu.run_delay_ns_per_second(true),
-                    throttled_ns: contender.cpu.throttling.map(|t| t.ns),
-                    struck: contender.struck().map(ToString::to_string),
-                    cautions: cautions.join("; "),
-                });
-            }
+            rows.extend(rows_of(analysis, level, contender, base));
         }
     }
     rows
 }
 
-/// The rows as CSV with a header.
-pub fn summary_csv(rows: &[SummaryRow]) -> String {
-    let mut out = String::new();
-    for (i, row) in rows.iter().enumerate() {
-        let value = serde_json::to_value(row).unwrap_or_default();
-        let Some(object) = value.as_object() else {
-            continue;
-        };
-        if i == 0 {
-            out += &csv_line(&HEADER);
-        }
-        let fields: Vec<String> = HEADER
-            .iter()
-            .map(|name| match object.get(*name) {
-                Some(serde_json::Value::String(text)) => text.clone(),
-                None | Some(serde_json::Value::Null) => String::new(),
-                Some(other) => other.to_string(),
-            })
-            .collect();
-        let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
-        out += &csv_line(&fields);
-    }
-    out
+/// The factors' columns.
+fn factor_columns(factors: &Factors) -> impl Iterator<Item = (&'static str, Value)> {
+    let standing = Value::from(factors.standing);
+    let others = Factor::beside_standing().map(|f| (f.key(), Value::from(factors.get(f))));
+    std::iter::once((Factor::Standing.key(), standing)).chain(others)
 }
 
-const HEADER: [&str; 41] = [
-    "run_id",
-    "mode",
-    "standing",
-    "pg",
-    "slot_order",
-    "lock",
-    "transport",
-    "page_size",
-    "mapping",
-    "arm",
-    "series",
-    "statistic",
-    "value_ns",
-    "low_ns",
-    "high_ns",
-    "excess_ns",
-    "excess_low_ns",
-    "excess_high_ns",
-    "p_value",
-    "verdict",
-    "noise_floor_ns",
-    "samples",
-    "blocks",
-    "client_scheduled",
-    "client_succeeded",
-    "client_errors",
-    "client_cut_off",
-    "cpu_postmaster_ns",
-    "cpu_backends_ns",
-    "cpu_pooler_ns",
-    "cpu_burner_ns",
-    "cpu_client_ns",
-    "server_voluntary_switches_per_s",
-    "server_involuntary_switches_per_s",
-    "load_voluntary_switches_per_s",
-    "load_involuntary_switches_per_s",
-    "server_run_delay_ns_per_s",
-    "load_run_delay_ns_per_s",
-    "throttled_ns",
-    "struck",
-    "cautions",
-];
+fn rows_of(
+    analysis: &Analysis,
+    level: &LevelSummary,
+    contender: &ContenderSummary,
+    base: Option<Arm>,
+) -> Vec<SummaryRow> {
+    let effect = level
+        .effects
+        .iter()
+        .find(|e| e.first == contender.arm && Some(e.second) == base && !contender.twin);
+    let tally = contender.tallies.get(&Role::Client);
+    let client = tally.cloned().unwrap_or_default();
+    let cpu = |group| {
+        Value::from(
+            contender
+                .cpu_cost
+                .as_ref()
+                .and_then(|c| c.ns.get(&group))
+                .copied(),
+        )
+    };
+    let switches = |load| contender.cpu.switches_per_second(load);
+    let (server, load) = (switches(false), switches(true));
+    let cautions = contender
+        .guards
+        .iter()
+        .filter(|g| g.severity() == Severity::Caution);
+    let cautions: Vec<String> = cautions.map(ToString::to_string).collect();
+    let row = |(statistic, estimate): &(_, Option<crate::stats::Estimate>)| {
+        let contrast = effect.and_then(|e| e.at(*statistic));
+        let difference = contrast.map(|c| c.0.difference);
+        let mut columns = vec![
+            ("run_id", Value::from(analysis.run.run_id.clone())),
+            ("mode", Value::from(analysis.run.mode.name())),
+        ];
+        columns.extend(factor_columns(&level.factors));
+        columns.extend([
+            ("arm", Value::from(contender.label())),
+            ("series", Value::from(contender.quoted.to_string())),
+            ("statistic", Value::from(statistic.to_string())),
+            ("value_ns", Value::from(estimate.map(|e| e.value_ns))),
+            ("low_ns", Value::from(estimate.map(|e| e.low_ns))),
+            ("high_ns", Value::from(estimate.map(|e| e.high_ns))),
+            ("excess_ns", Value::from(difference.map(|d| d.value_ns))),
+            ("excess_low_ns", Value::from(difference.map(|d| d.low_ns))),
+            ("excess_high_ns", Value::from(difference.map(|d| d.high_ns))),
+            ("p_value", Value::from(contrast.and_then(|c| c.0.p_value))),
+            ("verdict", Value::from(contrast.map(|c| c.1.words()))),
+            (
+                "noise_floor_ns",
+                Value::from(level.noise_floor_ns(*statistic)),
+            ),
+            ("samples", Value::from(contender.samples)),
+            ("blocks", Value::from(contender.blocks)),
+            ("client_scheduled", Value::from(client.scheduled)),
+            ("client_succeeded", Value::from(client.succeeded())),
+            ("client_errors", Value::from(client.error_count())),
+            ("client_cut_off", Value::from(client.cut_off)),
+            ("cpu_postmaster_ns", cpu(CpuGroup::Postmaster)),
+            ("cpu_backends_ns", cpu(CpuGroup::Backends)),
+            ("cpu_pooler_ns", cpu(CpuGroup::Pooler)),
+            ("cpu_burner_ns", cpu(CpuGroup::Burner)),
+            ("cpu_client_ns", cpu(CpuGroup::Client)),
+            (
+                "server_voluntary_switches_per_s",
+                Value::from(server.map(|s| s.0)),
+            ),
+            (
+                "server_involuntary_switches_per_s",
+                Value::from(server.map(|s| s.1)),
+            ),
+            (
+                "load_voluntary_switches_per_s",
+                Value::from(load.map(|s| s.0)),
+            ),
+            (
+                "load_involuntary_switches_per_s",
+                Value::from(load.map(|s| s.1)),
+            ),
+            (
+                "server_run_delay_ns_per_s",
+                Value::from(contender.cpu.run_delay_ns_per_second(false)),
+            ),
+            (
+                "load_run_delay_ns_per_s",
+                Value::from(contender.cpu.run_delay_ns_per_second(true)),
+            ),
+            (
+                "throttled_ns",
+                Value::from(contender.cpu.throttling.map(|t| t.ns)),
+            ),
+            (
+                "struck",
+                Value::from(contender.struck().map(ToString::to_string)),
+            ),
+            ("cautions", Value::from(cautions.join("; "))),
+        ]);
+        SummaryRow(columns)
+    };
+    contender.reader.iter().map(row).collect()
+}
+
+/// The rows as CSV with a header.
+pub fn summary_csv(rows: &[SummaryRow]) -> String {
+    let header = rows.first().map(|row| {
+        let names: Vec<&str> = row.0.iter().map(|c| c.0).collect();
+        csv_line(&names)
+    });
+    let line = |row: &SummaryRow| {
+        let text = |value: &Value| match value {
+            Value::String(text) => text.clone(),
+            Value::Null => String::new(),
+            other => other.to_string(),
+        };
+        let fields: Vec<String> = row.0.iter().map(|(_, value)| text(value)).collect();
+        csv_line(&fields.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    header.into_iter().chain(rows.iter().map(line)).collect()
+}
 
 #[cfg(test)]
 mod tests {
@@ -253,23 +165,39 @@ mod tests {
     use crate::testing::sample_run;
 
     #[test]
-    fn every_field_has_its_column() {
-        let run = sample_run(8);
-        let rows = summary_rows(&analyse(&run));
+    fn a_run_has_a_row_per_statistic() {
+        let rows = summary_rows(&analyse(&sample_run(8)));
         // 2 levels, 4 contenders, mean and 4 percentiles.
         assert_eq!(rows.len(), 2 * 4 * 5);
-        let value = serde_json::to_value(&rows[0]).unwrap();
-        let mut fields: Vec<&str> = value
-            .as_object()
-            .unwrap()
-            .keys()
-            .map(String::as_str)
-            .collect();
-        let mut header = HEADER.to_vec();
-        fields.sort_unstable();
-        header.sort_unstable();
-        assert_eq!(fields, header);
-        let csv = summary_csv(&rows);
-        assert_eq!(csv.lines().count(), 41);
+        assert_eq!(summary_csv(&rows).lines().count(), 1 + rows.len());
+    }
+
+    /// The columns of eight factors were missing: rows that differed in authentication, TLS or the
+    /// clients' rate alone could not be told apart.
+    #[test]
+    fn rows_that_differ_in_one_factor_differ_in_its_column() {
+        for factor in Factor::beside_standing() {
+            let mut run = sample_run(8);
+            let value = crate::testing::some_value(factor);
+            for block in run.blocks.iter_mut().filter(|b| b.factors.standing > 0) {
+                block.factors.copy_from(&value, factor);
+            }
+            let text = value.get(factor).unwrap();
+            let rows = serde_json::to_value(summary_rows(&analyse(&run))).unwrap();
+            let with = rows
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter(|row| row[factor.key()] == text);
+            assert_eq!(
+                with.count(),
+                rows.as_array().unwrap().len() / 2,
+                "{}",
+                factor.key()
+            );
+            let csv = summary_csv(&summary_rows(&analyse(&run)));
+            let header: Vec<&str> = csv.lines().next().unwrap().split(',').collect();
+            assert!(header.contains(&factor.key()), "{}", factor.key());
+        }
     }
 }

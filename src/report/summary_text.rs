@@ -1,5 +1,7 @@
 //! What was found, in plain words: for the terminal and for SUMMARY.md.
 
+use std::collections::BTreeSet;
+
 use super::accounting::accounting_markdown;
 use super::agreement::agreement;
 use super::cells::cell_table_markdown;
@@ -16,7 +18,7 @@ use super::table::level_pacing;
 use crate::arm::Arm;
 use crate::arm::Mode;
 use crate::experiment::Experiment;
-use crate::factor::Factor;
+use crate::factor::{Factor, Factors, in_common};
 use crate::procarray::MappingKind;
 use crate::record::{ClockKind, RunHead};
 use crate::stats::{Analysis, Severity, Statistic};
@@ -156,16 +158,25 @@ pub(super) fn certainty(analysis: &Analysis) -> Vec<String> {
         };
         lines.push(format!("{}: {text} ({who}).", place(run)));
     }
-    for absent in &run.absent_levels {
-        let line = format!(
-            "{}: levels with {} were absent: {}.",
-            place(run),
-            absent.factors.words(&[Factor::PageSize]).join(", "),
-            absent.reason
-        );
-        if !lines.contains(&line) {
-            lines.push(line);
-        }
+    let had = analysis.level_factors();
+    let reasons: BTreeSet<&str> = run
+        .absent_levels
+        .iter()
+        .map(|a| a.reason.as_str())
+        .collect();
+    for reason in reasons {
+        let absent = run.absent_levels.iter().filter(|a| a.reason == reason);
+        let absent: Vec<&Factors> = absent.map(|a| &a.factors).collect();
+        let common = in_common(&absent, &had);
+        let common: Vec<String> = common
+            .iter()
+            .map(|(f, v)| format!("{} {v}", f.title()))
+            .collect();
+        let which = match &common[..] {
+            [] => format!("{} levels", absent.len()),
+            words => format!("levels with {}", words.join(", ")),
+        };
+        lines.push(format!("{}: {which} were absent: {reason}.", place(run)));
     }
     for level in analysis.levels.iter().filter(|_| analysis.is_contrast()) {
         let pacing = level_pacing(level);
@@ -206,11 +217,9 @@ fn limits(items: &[&Analysis]) -> Vec<String> {
                     [one] => format!("{one} is not an LWLock, "),
                     many => format!("{} are not LWLocks, ", many.join(", ")),
                 };
-                let faults = match run.config.model.as_ref().map(|m| &m.mappings[..]) {
-                    Some([MappingKind::Shared]) | None => {
-                        "share page tables (no page faults under the lock)"
-                    }
-                    Some(_) => "share page tables but where the mapping is fresh or forked",
+                let faults = match run.config.factors.mapping[..] {
+                    [MappingKind::Shared] => "share page tables (no page faults under the lock)",
+                    _ => "share page tables but where the mapping is fresh or forked",
                 };
                 lines.push(format!("Not PostgreSQL from the model: threads of one process stand for backends and {faults}, {lock}and what a fork costs is burnt as plain CPU."));
             }
@@ -240,7 +249,7 @@ fn one_of_each(analysis: &Analysis) -> String {
 
 /// The run's locks that are not PostgreSQL's.
 fn other_locks(run: &RunHead) -> Vec<&'static str> {
-    let locks = run.config.model.iter().flat_map(|model| &model.locks);
+    let locks = run.config.factors.lock.iter();
     locks
         .map(|choice| choice.kind.name())
         .filter(|name| !name.starts_with("lwlock"))
@@ -261,7 +270,7 @@ pub(super) fn number_table(analysis: &Analysis) -> String {
     let factors: String = analysis
         .varying
         .iter()
-        .map(|f| format!("{} | ", f.name()))
+        .map(|f| format!("{} | ", f.title()))
         .collect();
     let rules = "---|".repeat(analysis.varying.len());
     let mut out = format!(
@@ -358,7 +367,7 @@ pub(super) fn provenance(run: &RunHead) -> String {
             "- calibration at {} standing connections, closed loop: {}; clients ran at {}\n",
             c.standing,
             rates.join(", "),
-            match &run.config.client_rates[..] {
+            match &run.config.factors.client_rate[..] {
                 [] => format!(
                     "half of the weakest ({}), {}/s",
                     c.weakest, c.client_rate_per_second

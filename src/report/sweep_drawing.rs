@@ -22,8 +22,7 @@ pub fn sweep_figures(analysis: &Analysis, redraw: &str) -> Vec<(String, SweepFig
 fn figures(analysis: &Analysis, swept: &Swept, redraw: &str) -> Vec<(String, SweepFigure)> {
     let Swept { sweep, lines, .. } = swept;
     let names = LineNames::of(lines);
-    let own: Vec<Factor> = Factor::ALL
-        .into_iter()
+    let own: Vec<Factor> = Factor::beside_standing()
         .filter(|f| sweep.panels.contains(f))
         .collect();
     let mut panels: Vec<(Factors, Vec<&SweepLine>)> = Vec::new();
@@ -87,7 +86,7 @@ fn panel_title(key: &Factors, varying: &[Factor]) -> String {
         Some(match f {
             Factor::CommitRate if value == "0" => "no commits".to_owned(),
             Factor::CommitRate => format!("{value} commits/s"),
-            _ => format!("{} {value}", f.name()),
+            _ => format!("{} {value}", f.title()),
         })
     });
     words.collect::<Vec<_>>().join(", ")
@@ -248,9 +247,9 @@ mod tests {
                 for page_size in ["4k", "2m"] {
                     for block in &blocks {
                         let mut block = block.clone();
-                        block.factors.pg = Some(pg.to_owned());
-                        block.factors.slot_order = Some(slots.to_owned());
-                        block.factors.page_size = Some(page_size.to_owned());
+                        block.factors.pg = Some(pg.parse().unwrap());
+                        block.factors.slot_order = Some(slots.parse().unwrap());
+                        block.factors.page_size = Some(page_size.parse().unwrap());
                         let mut hold = SeriesHistogram::new();
                         for i in 0..40 {
                             hold.record(1000 + i + u64::from(block.factors.standing) * 50);

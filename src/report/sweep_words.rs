@@ -49,7 +49,7 @@ impl LineNames {
                     Factor::Pg => format!("PostgreSQL {value}"),
                     Factor::CommitRate => format!("{value} commits/s"),
                     Factor::PageSize | Factor::Mapping => value.to_owned(),
-                    _ => format!("{} {value}", f.name()),
+                    _ => format!("{} {value}", f.title()),
                 })
             })
             .collect();
@@ -188,6 +188,7 @@ fn table(sweep: &Sweep, lines: &[SweepLine], intervals: bool) -> TextTable {
 mod tests {
     use super::*;
     use crate::experiment::analyse;
+    use crate::procarray::SlotOrder;
     use crate::record::{Run, SeriesHistogram, SeriesKey};
     use crate::testing::sample_run;
 
@@ -197,7 +198,11 @@ mod tests {
         run.experiment = "membership-hold".to_owned();
         for block in &mut run.blocks {
             let front = block.round % 2 == 0;
-            block.factors.slot_order = Some(if front { "front" } else { "behind" }.into());
+            block.factors.slot_order = Some(if front {
+                SlotOrder::Front
+            } else {
+                SlotOrder::Behind
+            });
             let n = u64::from(block.factors.standing);
             let mut hold = SeriesHistogram::new();
             for _ in 0..50 {

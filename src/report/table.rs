@@ -201,7 +201,7 @@ pub fn comparison_table(items: &[&Analysis]) -> String {
     let levels: Vec<_> = items.iter().map(|i| i.level_factors()).collect();
     let (levels, named) = levels_side_by_side(&levels);
     let mut header = vec!["standing".to_owned()];
-    header.extend(named.iter().map(|f| f.name().to_owned()));
+    header.extend(named.iter().map(|f| f.title().to_owned()));
     header.extend(["arm".to_owned(), "statistic".to_owned()]);
     for analysis in items {
         let run = &analysis.run;
@@ -290,7 +290,7 @@ pub fn between_runs(items: &[&Analysis]) -> String {
     let mut table = Table::new();
     let (levels, named) = levels_side_by_side(&[a.level_factors(), b.level_factors()]);
     let mut header = vec!["standing".to_owned()];
-    header.extend(named.iter().map(|f| f.name().to_owned()));
+    header.extend(named.iter().map(|f| f.title().to_owned()));
     header.extend(["arm", "statistic", "first", "second", "second minus first"].map(str::to_owned));
     table.set_header(header);
     let wanted = [

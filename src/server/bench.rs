@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::crew::CrewSpec;
 use super::fork_count::ForkCount;
-use super::levels::{Supply, named, spec_of};
+use super::levels::{Supply, spec_of};
 use super::load_thread::LoadThread;
 use super::own_tables;
 use super::provision::{
@@ -27,12 +27,13 @@ use crate::arm::Arm;
 use crate::clock::{Clock, MonotonicClock};
 use crate::config::{Config, ServerConfig, Statement};
 use crate::config::{ServerChoice, ServerUrl};
-use crate::factor::Factors;
 use crate::factor::OfferedRate;
+use crate::factor::{Factors, PgSource};
 use crate::load::cpu::Watched;
 use crate::load::driver::{Bench, Failure};
 use crate::load::plan::{BlockSpec, Visit};
 use crate::load::{Cancel, ClientRates};
+use crate::procarray::PageSize;
 use crate::record::ConnectionCost;
 use crate::record::{
     AbsentArm, AbsentLevel, Between, Block, PoolMode, Role, ServerProvenance, ServerSource,
@@ -65,7 +66,7 @@ pub struct ServerBench<'a> {
     pub(super) arms: Vec<Arm>,
     open: Option<OpenVisit>,
     /// What the first server of each source was; every later one must be the same.
-    first: BTreeMap<Option<String>, SameServer>,
+    first: BTreeMap<Option<PgSource>, SameServer>,
     provenance: Option<ServerProvenance>,
     /// Every source that was started, in order.
     sources: Vec<ServerSource>,
@@ -93,7 +94,7 @@ impl<'a> ServerBench<'a> {
             request,
             cancel,
             say,
-            supply: Supply::new(&request.choice, &asked_for.sources),
+            supply: Supply::new(&request.choice, &config.factors.pg),
             began_ns: MonotonicClock.now_ns(),
             client_rates: ClientRates::default(),
             arms: config.arms.clone(),
@@ -131,10 +132,8 @@ impl<'a> ServerBench<'a> {
 
     /// `max_connections` of a server with so many standing connections.
     fn max_connections(&self, standing: u32) -> u32 {
-        let config = self.config;
-        persistent_connections(&self.arms, config.readers, config.clients, config.pool_size)
-            + standing
-            + self.churn_slots()
+        // Exactly what is needed: with free slots to spare, placeholders could not decide where churn lands.
+        self.config.persistent_connections(&self.arms) + standing + self.churn_slots()
     }
 
     fn start_server(&mut self, level: &Factors) -> Result<RunningServer, Failure> {
@@ -143,7 +142,7 @@ impl<'a> ServerBench<'a> {
             return Err(Failure::Interrupted);
         }
         let silent = |_: &str| {};
-        let spec = spec_of(level, self.max_connections(level.standing))?;
+        let spec = spec_of(level, self.max_connections(level.standing));
         let provisioned = match self.first.get(&level.pg) {
             None => provision(&self.supply.choice, &spec, self.say),
             Some(first) => provision(
@@ -162,8 +161,7 @@ impl<'a> ServerBench<'a> {
                 (self.say)(&format!("procbench: {}", server.chosen_because()));
                 let first = SameServer::of(&server);
                 self.first.insert(level.pg.clone(), first);
-                self.sources
-                    .push(server_source(&server, level.pg.as_deref()));
+                self.sources.push(server_source(&server, level.pg.as_ref()));
             }
             Some(first) => first
                 .check(server.server_version())
@@ -187,7 +185,7 @@ impl<'a> ServerBench<'a> {
 
     fn pgbouncer_spec(&self, level: &Factors) -> Result<PgBouncerSpec, Failure> {
         Ok(PgBouncerSpec {
-            auth: named(level.auth.as_deref())?,
+            auth: level.auth.unwrap_or_default(),
             pool_size: self.config.pool_size,
             max_client_conn: 4 * self.config.clients + 100,
             pool_mode: PoolMode::Transaction,
@@ -202,7 +200,7 @@ impl<'a> ServerBench<'a> {
     fn note_server(&mut self, server: &RunningServer, pgbouncer: Option<&RunningPgBouncer>) {
         if self.provenance.is_none() {
             self.remarks.extend(server_remarks(server));
-            self.provenance = Some(server_provenance(server, pgbouncer, self.asked_for));
+            self.provenance = Some(server_provenance(server, pgbouncer, &self.config.factors));
         }
     }
 
@@ -271,36 +269,19 @@ impl<'a> ServerBench<'a> {
             pg: level
                 .pg
                 .clone()
-                .or_else(|| server.pg_major().map(|m| m.to_string())),
-            slot_order: if self.is_ours() {
-                level.slot_order.clone()
-            } else {
-                Some("unknown".to_owned())
-            },
-            transport: Some(server.endpoint().transport().to_string()),
+                .or_else(|| server.pg_major().map(PgSource::Major)),
+            slot_order: level.slot_order.filter(|_| self.is_ours()),
+            transport: Some(server.endpoint().transport()),
             // With `try`, which one it is cannot be told from the setting.
             page_size: match settings.get("huge_pages").map(String::as_str) {
-                Some("off") => Some("4k".to_owned()),
-                Some("on") => Some("2m".to_owned()),
-                _ if self.is_ours() => level.page_size.clone(),
+                Some("off") => Some(PageSize::Small),
+                Some("on") => Some(PageSize::Huge),
+                _ if self.is_ours() => level.page_size,
                 _ => None,
             },
             ..level.clone()
         }
     }
-}
-
-/// Connections that stay open beside the standing ones, for the arms that take part. Exactly what is
-/// needed: with free slots to spare, placeholders could not decide where churn lands.
-fn persistent_connections(arms: &[Arm], readers: u32, clients: u32, pool_size: u32) -> u32 {
-    let of = |takes_part: bool, count: u32| if takes_part { count } else { 0 };
-    readers
-        + of(arms.contains(&Arm::KeptOpen), clients)
-        + of(arms.contains(&Arm::Vacuum), clients)
-        + of(arms.contains(&Arm::Commit), clients)
-        + of(arms.contains(&Arm::Pool), pool_size)
-        // PgBouncer's own server connections, whichever of its arms run.
-        + of(arms.iter().any(|a| a.needs_pgbouncer()), pool_size)
 }
 
 impl Bench for ServerBench<'_> {
@@ -388,8 +369,8 @@ impl Bench for ServerBench<'_> {
             } else {
                 0
             },
-            order: named(visit.factors.slot_order.as_deref())?,
-            state: named(visit.factors.standing_state.as_deref())?,
+            order: visit.factors.slot_order.unwrap_or_default(),
+            state: visit.factors.standing_state.unwrap_or_default(),
             descending: server.pg_major().is_none_or(|major| major <= 16),
         };
         let readers = self
@@ -531,10 +512,15 @@ impl Bench for ServerBench<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arm::Mode;
+    use crate::experiment::Scale;
 
     #[test]
     fn only_arms_that_take_part_hold_connections() {
-        let held = |arms: &[Arm]| persistent_connections(arms, 4, 20, 7);
+        let mut config =
+            (crate::experiment::find("churn-tail").unwrap().config)(Mode::Server, Scale::Full);
+        (config.readers, config.clients, config.pool_size) = (4, 20, 7);
+        let held = |arms: &[Arm]| config.persistent_connections(arms);
         assert_eq!(held(&[Arm::Quiet, Arm::Unpooled, Arm::ForkOnly]), 4);
         assert_eq!(held(&[Arm::KeptOpen, Arm::Unpooled]), 24);
         assert_eq!(held(&[Arm::Pool]), 11);

@@ -1,63 +1,34 @@
 //! What a level asks of a server, and which levels can be had on this machine.
 
 use std::collections::BTreeMap;
-use std::str::FromStr;
 
 use super::provision::{ServerSpec, obtain};
-use crate::config::ServerChoice;
-use crate::config::{Config, ServerConfig, size_kb};
-use crate::factor::FIRST_WITH_ITERATIONS;
-use crate::factor::Factors;
-use crate::factor::{FIRST_WITH_SETUP_DURATIONS, LogConnections, PgSource};
-use crate::load::driver::Failure;
+use crate::config::{Config, ServerChoice};
+use crate::factor::{
+    FIRST_WITH_ITERATIONS, FIRST_WITH_SETUP_DURATIONS, Factors, LogConnections, PgSource,
+};
 use crate::procarray::PageSize;
 use crate::procfs;
 use crate::record::AbsentLevel;
 
-/// A level's factor as its type; the default where the level names none.
-pub(super) fn named<T: FromStr<Err: ToString> + Default>(name: Option<&str>) -> Result<T, Failure> {
-    name.map_or_else(
-        || Ok(T::default()),
-        |name| {
-            name.parse()
-                .map_err(|e: T::Err| Failure::Fatal(e.to_string()))
-        },
-    )
-}
-
 /// The server that a level asks for, with room for so many connections.
-///
-/// # Errors
-/// A factor's value that is not known.
-pub(super) fn spec_of(level: &Factors, max_connections: u32) -> Result<ServerSpec, Failure> {
-    let defaults = ServerSpec::default();
-    let source = level.pg.as_deref().map(PgSource::from_str).transpose();
-    let log_connections: LogConnections = named(level.log_connections.as_deref())?;
-    let mut settings = defaults.settings;
+pub(super) fn spec_of(level: &Factors, max_connections: u32) -> ServerSpec {
+    let log_connections = level.log_connections.unwrap_or_default();
+    let mut settings = Vec::new();
     if log_connections != LogConnections::Off {
         settings.push(("log_connections".to_owned(), log_connections.to_string()));
     }
-    Ok(ServerSpec {
-        source: source.map_err(Failure::Fatal)?,
+    ServerSpec {
+        source: level.pg.clone(),
         max_connections,
-        shared_buffers: level
-            .shared_buffers
-            .clone()
-            .unwrap_or(defaults.shared_buffers),
-        transport: named(level.transport.as_deref())?,
-        page_size: named(level.page_size.as_deref())?,
-        auth: named(level.auth.as_deref())?,
-        scram_iterations: level
-            .scram_iterations
-            .as_deref()
-            .map(|n| {
-                n.parse()
-                    .map_err(|_| Failure::Fatal(format!("'{n}' iterations")))
-            })
-            .transpose()?,
-        tls: named(level.tls.as_deref())?,
+        shared_buffers: level.shared_buffers.clone().unwrap_or_default(),
+        transport: level.transport.unwrap_or_default(),
+        page_size: level.page_size.unwrap_or_default(),
+        auth: level.auth.unwrap_or_default(),
+        scram_iterations: level.scram_iterations.map(|n| n.0),
+        tls: level.tls.unwrap_or_default(),
         settings,
-    })
+    }
 }
 
 /// Where the servers of a run come from.
@@ -66,7 +37,7 @@ pub(super) struct Supply {
     /// `auto` decided, once for the whole run.
     pub(super) choice: ServerChoice,
     /// The major version of each source that can be had, or why another cannot.
-    known: BTreeMap<Option<String>, Result<Option<u32>, String>>,
+    known: BTreeMap<Option<PgSource>, Result<Option<u32>, String>>,
 }
 
 impl Supply {
@@ -93,9 +64,7 @@ impl Supply {
         if let Some(known) = self.known.get(&level.pg) {
             return known.clone();
         }
-        let found = spec_of(level, 0)
-            .map_err(|e| e.to_string())
-            .and_then(|spec| obtain(&self.choice, &spec, say).map_err(|e| e.to_string()));
+        let found = obtain(&self.choice, &spec_of(level, 0), say).map_err(|e| e.to_string());
         let outcome = found.map(|obtained| {
             self.choice = obtained.choice;
             obtained.major
@@ -136,16 +105,15 @@ impl Supply {
                 "PostgreSQL {major} has no scram_iterations: they came with {FIRST_WITH_ITERATIONS}"
             ));
         }
-        let setups = LogConnections::SetupDurations.to_string();
         if let Some(major) = major
             && major < FIRST_WITH_SETUP_DURATIONS
-            && level.log_connections == Some(setups)
+            && level.log_connections == Some(LogConnections::SetupDurations)
         {
             return Some(format!(
                 "PostgreSQL {major} does not log setup_durations: they came with {FIRST_WITH_SETUP_DURATIONS}"
             ));
         }
-        let spec = spec_of(level, max_connections).ok()?;
+        let spec = spec_of(level, max_connections);
         if spec.page_size != PageSize::Huge {
             return None;
         }
@@ -167,10 +135,6 @@ impl Supply {
         max_connections: impl Fn(u32) -> u32,
         say: &dyn Fn(&str),
     ) -> Vec<AbsentLevel> {
-        let pages_if_granted = config
-            .server
-            .as_ref()
-            .is_some_and(|s: &ServerConfig| s.page_size_if_granted);
         levels
             .iter()
             .filter_map(|level| {
@@ -179,7 +143,7 @@ impl Supply {
                 Some(AbsentLevel {
                     factors: level.clone(),
                     reason,
-                    wanted: !(of_pages && pages_if_granted),
+                    wanted: !(of_pages && config.page_size_if_granted),
                 })
             })
             .collect()
@@ -191,7 +155,7 @@ impl Supply {
 fn huge_pages_needed(spec: &ServerSpec) -> u64 {
     const FIXED_KB: u64 = 24 << 10;
     const CONNECTION_KB: u64 = 24;
-    let buffers_kb = size_kb(&spec.shared_buffers).unwrap_or(0);
+    let buffers_kb = spec.shared_buffers.kb();
     let kb =
         buffers_kb + buffers_kb / 20 + FIXED_KB + CONNECTION_KB * u64::from(spec.max_connections);
     kb.div_ceil(2 << 10)
@@ -200,47 +164,36 @@ fn huge_pages_needed(spec: &ServerSpec) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::factor::Auth;
 
     #[test]
     fn a_levels_factors_become_a_spec() {
         let level = Factors {
-            pg: Some("17".into()),
-            transport: Some("unix".into()),
-            page_size: Some("2m".into()),
-            auth: Some("scram".into()),
-            shared_buffers: Some("1GB".into()),
+            pg: Some(PgSource::Major(17)),
+            page_size: Some(PageSize::Huge),
+            auth: Some(Auth::Scram),
+            shared_buffers: Some("1GB".parse().unwrap()),
             ..Factors::standing(500)
         };
-        let spec = spec_of(&level, 600).unwrap();
+        let spec = spec_of(&level, 600);
         assert_eq!(spec.source, Some(PgSource::Major(17)));
         assert_eq!(spec.max_connections, 600);
-        assert_eq!(spec.page_size, PageSize::Huge);
-        assert_eq!(spec.auth, crate::config::Auth::Scram);
+        assert_eq!((spec.page_size, spec.auth), (PageSize::Huge, Auth::Scram));
         assert_eq!(huge_pages_needed(&spec), 557);
-        let wrong = Factors {
-            auth: Some("kerberos".into()),
-            ..level
-        };
-        assert!(
-            spec_of(&wrong, 600)
-                .unwrap_err()
-                .to_string()
-                .contains("kerberos")
-        );
     }
 
     #[test]
     fn a_version_that_cannot_be_had_is_named_and_the_others_stay() {
         let mut supply = Supply::new(&ServerChoice::Local, &[]);
         let none = Factors {
-            pg: Some("/nowhere/bin".into()),
+            pg: Some(PgSource::Bin("/nowhere/bin".into())),
             ..Factors::standing(0)
         };
         let mut config = (crate::experiment::find("churn-tail").unwrap().config)(
             crate::arm::Mode::Server,
             crate::experiment::Scale::Quick,
         );
-        config.standing = vec![0];
+        config.factors.standing = vec![0];
         let absent = supply.absent(&config, std::slice::from_ref(&none), |n| n, &|_| {});
         assert_eq!(absent.len(), 1);
         assert!(absent[0].wanted);

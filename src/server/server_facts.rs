@@ -11,18 +11,17 @@ use super::connect::Target;
 use super::provision::{Endpoint, RunningPgBouncer, RunningServer, ServerKind};
 use super::session::{Session, describe};
 use crate::config::EndpointHost;
-use crate::config::ServerConfig;
+use crate::factor::{FactorLists, PgSource};
 use crate::procfs;
 use crate::record::{ServerProvenance, ServerSource};
 
 /// One PostgreSQL as the run file names it; `pg` is the factor of its levels.
-pub fn server_source(server: &RunningServer, pg: Option<&str>) -> ServerSource {
+pub fn server_source(server: &RunningServer, pg: Option<&PgSource>) -> ServerSource {
     ServerSource {
-        pg: pg.map(str::to_owned).unwrap_or_else(|| {
-            server
-                .pg_major()
-                .map_or(String::new(), |major| major.to_string())
-        }),
+        pg: pg
+            .cloned()
+            .or_else(|| server.pg_major().map(PgSource::Major))
+            .map_or_else(String::new, |pg| pg.to_string()),
         version: server.server_version().to_owned(),
         source: match (server.image_id(), server.bin_dir()) {
             (Some(image), _) => image.to_owned(),
@@ -52,7 +51,7 @@ fn binaries(dir: &Path) -> String {
 pub fn server_provenance(
     server: &RunningServer,
     pgbouncer: Option<&RunningPgBouncer>,
-    asked: &ServerConfig,
+    asked: &FactorLists,
 ) -> ServerProvenance {
     let ours = server.kind() != ServerKind::Url;
     ServerProvenance {
@@ -62,12 +61,12 @@ pub fn server_provenance(
         source: server_source(server, None).source,
         servers: Vec::new(),
         auth: if ours {
-            either(&asked.auths)
+            either(&asked.auth)
         } else {
             "as the server asks".to_owned()
         },
         transport: if ours {
-            either(&asked.transports)
+            either(&asked.transport)
         } else {
             server.endpoint().transport().to_string()
         },

@@ -32,8 +32,8 @@ pub fn setup_sums(log: &str) -> SetupSums {
 /// Where the log stands before a block of `arm`; `None` where the server does not log setups, or the
 /// arm's connections are not all to the server itself.
 pub(super) fn mark(visit: &OpenVisit, arm: Arm) -> Option<LogMark> {
-    let logged = LogConnections::SetupDurations.to_string();
-    (arm == Arm::Unpooled && visit.factors.log_connections == Some(logged))
+    let logged = Some(LogConnections::SetupDurations);
+    (arm == Arm::Unpooled && visit.factors.log_connections == logged)
         .then(|| visit.server.log_mark())
 }
 

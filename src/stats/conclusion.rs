@@ -8,6 +8,7 @@ use super::lock_level::{READERS_WAIT, WRITERS_WAIT, levels_by_lock};
 use super::statistic::Statistic;
 use super::verdict::{Verdict, judge};
 use crate::arm::Arm;
+use crate::factor::Factor;
 use crate::record::Run;
 
 /// A contrast and what it lets one say; `None` where it was not measured.
@@ -39,7 +40,7 @@ pub(super) fn conclusions(run: &Run, levels: &[LevelSummary]) -> Vec<Conclusion>
         claim,
         by_lock: levels
             .iter()
-            .map(|l| (l.factors.lock.clone().unwrap_or_default(), find(l)))
+            .map(|l| (l.factors.get(Factor::Lock).unwrap_or_default(), find(l)))
             .collect(),
     };
     let waiting = |level: &LevelSummary| queueing_contrasts(run, level);

@@ -148,7 +148,7 @@ fn load_guards(run: &Run, blocks: &[&Block]) -> Vec<Guard> {
     let cores = run.provenance.cores;
     let has_clients = blocks.iter().any(|b| b.arm != Arm::Quiet);
     let model = run.config.model.as_ref();
-    let background = model.map_or(0, |model| model.background_threads());
+    let background = model.map_or(0, |model| model.background_threads(&run.config.factors));
     let clients = if has_clients { run.config.clients } else { 0 };
     let threads = run.config.readers + clients + background;
     let all = blocks.len().max(1) as f64;

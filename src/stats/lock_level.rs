@@ -58,10 +58,7 @@ pub(super) fn levels_by_lock(levels: &[LevelSummary]) -> Vec<&LevelSummary> {
     let Some(primary) = primary_level(levels) else {
         return Vec::new();
     };
-    let others: Vec<Factor> = Factor::ALL
-        .into_iter()
-        .filter(|f| *f != Factor::Lock)
-        .collect();
+    let others: Vec<Factor> = Factor::all().filter(|f| *f != Factor::Lock).collect();
     let levels: Vec<&LevelSummary> = levels
         .iter()
         .filter(|l| l.factors.lock.is_some())
@@ -80,7 +77,7 @@ pub(super) fn lock_levels(run: &Run, levels: &[LevelSummary]) -> Vec<LockLevel> 
             let blocks = run.blocks_of(Arm::Unpooled, false, &level.factors);
             let tail = |key| series_tail(run, &blocks, key);
             Some(LockLevel {
-                lock: level.factors.lock.clone()?,
+                lock: level.factors.get(Factor::Lock)?,
                 factors: level.factors.clone(),
                 readers: tail(quoted),
                 readers_service: tail(SeriesKey::READER_SERVICE),

@@ -222,7 +222,7 @@ mod tests {
         let found = analyse(&run, Answer::Phases).anatomies;
         let labels: Vec<_> = found
             .iter()
-            .map(|a| a.factors.auth.as_deref().unwrap())
+            .map(|a| a.factors.auth.unwrap().name())
             .collect();
         assert_eq!(labels, ["trust", "scram"]);
         for anatomy in &found {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::statistic::Statistic;
 use super::unit::Unit;
 use crate::arm::Arm;
-use crate::factor::{Factor, Factors};
+use crate::factor::{ClientRate, Factor, Factors};
 use crate::record::{CpuGroup, SeriesKey};
 
 /// What is read off the blocks of a level.
@@ -55,13 +55,11 @@ impl Along {
     pub fn at(self, level: &Factors) -> Option<f64> {
         match self {
             Along::Standing => Some(f64::from(level.standing)),
-            Along::CommitRate => level.commit_rate.as_deref()?.parse().ok(),
-            Along::ClientRate => level
-                .client_rate
-                .as_deref()?
-                .strip_suffix('%')?
-                .parse()
-                .ok(),
+            Along::CommitRate => level.commit_rate.map(|rate| rate.0),
+            Along::ClientRate => match level.client_rate? {
+                ClientRate::Share(share) => Some(share * 100.0),
+                ClientRate::Auto | ClientRate::Given(_) => None,
+            },
         }
     }
 

@@ -349,7 +349,7 @@ mod tests {
                 "50%"
             };
             block.factors.standing = 0;
-            block.factors.client_rate = Some(rate.into());
+            block.factors.client_rate = Some(rate.parse().unwrap());
         }
         let group = CpuGroup::Backends;
         let sweep = Sweep {
@@ -377,8 +377,8 @@ mod tests {
         let mut run = sample_run(8);
         for block in &mut run.blocks {
             let pg = if block.round % 2 == 0 { "13" } else { "15" };
-            block.factors.pg = Some(pg.into());
-            block.factors.commit_rate = Some("100".into());
+            block.factors.pg = Some(pg.parse().unwrap());
+            block.factors.commit_rate = Some("100".parse().unwrap());
         }
         assert_eq!(lines(&run, SWEEP).len(), 2);
         let along = Sweep {

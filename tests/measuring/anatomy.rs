@@ -2,24 +2,25 @@
 
 use procbench::arm::Arm;
 use procbench::arm::Mode;
+use procbench::config::Config;
 use procbench::config::KeepAwakeChoice;
 use procbench::config::ServerChoice;
-use procbench::config::{Config, ServerConfig};
 use procbench::experiment::analyse;
 use procbench::experiment::{self, Scale};
+use procbench::factor::{Auth, FactorLists, LogConnections, PgSource, Tls};
 use procbench::record::{Role, SetupSums};
 use procbench::stats::{Anatomy, ConnectionPhase};
 
 use crate::support::{MS, request, run_server, server_turn};
 
 /// The experiment's own configuration, shortened to what a test needs.
-fn short(change: impl FnOnce(&mut ServerConfig)) -> Config {
+fn short(change: impl FnOnce(&mut FactorLists)) -> Config {
     let mut config = (experiment::find("anatomy").unwrap().config)(Mode::Server, Scale::Quick);
     config.blocks = 2;
     config.visits = 1;
     config.duration_ns = 600 * MS;
     config.keep_awake = KeepAwakeChoice::Off;
-    change(config.server.as_mut().unwrap());
+    change(&mut config.factors);
     config
 }
 
@@ -30,14 +31,18 @@ fn mean(anatomy: &Anatomy, phase: ConnectionPhase) -> f64 {
 #[test]
 fn phases_are_counted_alike_and_their_means_add_up() {
     let Some(_turn) = server_turn() else { return };
-    let config = short(|server| server.scram_iterations.clear());
+    let config = short(|lists| lists.scram_iterations.clear());
     let run = run_server(&config, &request(ServerChoice::Local));
     let found = analyse(&run).anatomies;
     let ways: Vec<_> = found
         .iter()
         .map(|a| {
             let f = &a.factors;
-            [&f.transport, &f.auth, &f.tls].map(|name| name.as_deref().unwrap())
+            [
+                f.transport.unwrap().name(),
+                f.auth.unwrap().name(),
+                f.tls.unwrap().name(),
+            ]
         })
         .collect();
     let expected = [
@@ -65,10 +70,10 @@ fn phases_are_counted_alike_and_their_means_add_up() {
         let whole = mean(anatomy, ConnectionPhase::Whole);
         assert!((sum - whole).abs() <= 1e-9 * whole, "{sum} and {whole}");
         let seen = |phase| anatomy.phase(phase).is_some();
-        let auth = anatomy.factors.auth.as_deref();
-        assert_eq!(seen(ConnectionPhase::Challenge), auth != Some("trust"));
-        let tls = anatomy.factors.tls.as_deref();
-        assert_eq!(seen(ConnectionPhase::Tls), tls == Some("on"));
+        let auth = anatomy.factors.auth;
+        assert_eq!(seen(ConnectionPhase::Challenge), auth != Some(Auth::Trust));
+        let tls = anatomy.factors.tls;
+        assert_eq!(seen(ConnectionPhase::Tls), tls == Some(Tls::On));
         assert_eq!(anatomy.server, None, "no setups were logged");
     }
 }
@@ -80,18 +85,17 @@ fn the_server_accounts_for_the_same_connections() {
     if std::env::var("PROCBENCH_TESTS_NO_DOCKER").is_ok_and(|v| v == "1") {
         return;
     }
-    let config = short(|server| {
-        server.sources = vec!["18".parse().unwrap()];
-        server.transports.truncate(1);
-        server.auths.truncate(1);
-        server.scram_iterations.clear();
-        server.tls.truncate(1);
+    let config = short(|lists| {
+        lists.pg = vec![PgSource::Major(18)];
+        lists.transport.truncate(1);
+        lists.auth.truncate(1);
+        lists.scram_iterations.clear();
+        lists.tls.truncate(1);
     });
     let run = run_server(&config, &request(ServerChoice::Docker));
-    let logged = |name: &str| name == "setup_durations";
     for block in &run.blocks {
         let sums = SetupSums::of_counters(&block.counters);
-        if !block.factors.log_connections.as_deref().is_some_and(logged) {
+        if block.factors.log_connections != Some(LogConnections::SetupDurations) {
             assert_eq!(sums, None);
             continue;
         }

@@ -6,7 +6,7 @@ use procbench::arm::Arm;
 use procbench::arm::Mode;
 use procbench::config::ServerChoice;
 use procbench::config::{Disconnect, Protocol, ServerConfig, Statement};
-use procbench::factor::Transport;
+use procbench::factor::{FactorLists, Transport};
 use procbench::record::{Block, ClockKind, CpuGroup, Operation, Phase, Role, SeriesKey};
 
 use crate::support::{MS, config, request, run_server, series, server_turn};
@@ -71,23 +71,23 @@ fn check(block: &Block) {
     assert_eq!(found, phases(block.arm).into_iter().collect(), "{what}");
 }
 
-fn every_arm(change: impl FnOnce(&mut ServerConfig)) {
+fn every_arm(change: impl FnOnce(&mut FactorLists, &mut ServerConfig)) {
     let mut config = config(Mode::Server, &Arm::all_in(Mode::Server));
-    change(config.server.as_mut().unwrap());
+    change(&mut config.factors, config.server.as_mut().unwrap());
     if config.server.as_ref().unwrap().protocol == Protocol::Prepared {
         config.arms.retain(|arm| !arm.needs_pgbouncer());
     }
     let arms = config.arms.clone();
-    config.standing = vec![5];
+    config.factors.standing = vec![5];
     config.duration_ns = 300 * MS;
-    let transport = config.server.as_ref().unwrap().transports[0].to_string();
+    let transport = config.factors.transport[0];
     let run = run_server(&config, &request(ServerChoice::Local));
     let has_pgbouncer = arms.iter().any(|arm| arm.needs_pgbouncer());
     // Every arm and the twin.
     assert_eq!(run.blocks.len(), arms.len() + 1);
     for block in &run.blocks {
         check(block);
-        assert_eq!(block.factors.transport.as_deref(), Some(&*transport));
+        assert_eq!(block.factors.transport, Some(transport));
         let groups = &block.cpu.groups;
         let backends = groups[&CpuGroup::Backends];
         assert!(backends.run_delay_ns.is_some() && backends.voluntary_switches.is_some());
@@ -103,21 +103,21 @@ fn every_arm(change: impl FnOnce(&mut ServerConfig)) {
         );
     }
     let server = run.head.provenance.server.unwrap();
-    assert_eq!(server.transport, transport);
+    assert_eq!(server.transport, transport.to_string());
     assert_eq!(server.pgbouncer.is_some(), has_pgbouncer);
 }
 
 #[test]
 fn every_arm_adds_up_over_tcp_waiting_for_the_servers_close() {
     let Some(_turn) = server_turn() else { return };
-    every_arm(|_| {});
+    every_arm(|_, _| {});
 }
 
 #[test]
 fn every_arm_adds_up_over_a_unix_socket_closing_at_once_with_select_only() {
     let Some(_turn) = server_turn() else { return };
-    every_arm(|server| {
-        server.transports = vec![Transport::Unix];
+    every_arm(|lists, server| {
+        lists.transport = vec![Transport::Unix];
         server.query = Statement::SelectOnly;
         server.disconnect = Disconnect::Close;
     });
@@ -127,7 +127,7 @@ fn every_arm_adds_up_over_a_unix_socket_closing_at_once_with_select_only() {
 fn every_arm_adds_up_with_prepared_statements() {
     let Some(_turn) = server_turn() else { return };
     for query in [Statement::SelectOnly, Statement::Sql("SELECT 1".to_owned())] {
-        every_arm(|server| {
+        every_arm(|_, server| {
             server.query = query;
             server.protocol = Protocol::Prepared;
         });

@@ -67,7 +67,7 @@ pub fn config(mode: Mode, arms: &[Arm]) -> Config {
     config.clients = 4;
     config.client_rate = ClientRate::Given(OfferedRate::PerSecond(60.0));
     config.pool_size = 2;
-    config.standing = vec![0];
+    config.factors.standing = vec![0];
     config.blocks = 1;
     config.visits = 1;
     config.duration_ns = 1_000 * MS;

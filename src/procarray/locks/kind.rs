@@ -20,7 +20,7 @@ pub struct UnknownLock {
 
 /// Generic code that wants a concrete lock type: see [`LockKind::visit`].
 pub trait LockVisitor {
-    /// What the visit returns.
+    /// What it returns.
     type Output;
 
     /// Called once with the lock chosen at run time as a type, so that every
@@ -79,7 +79,23 @@ registry! {
     Bravo = "bravo" => super::bravo::BravoLock,
 }
 
+/// Asks a lock whether it works between processes.
+struct BetweenProcesses;
+
+impl LockVisitor for BetweenProcesses {
+    type Output = bool;
+
+    fn visit<L: SharedExclusiveLock>(self) -> bool {
+        L::works_between_processes()
+    }
+}
+
 impl LockKind {
+    /// Whether forked children can share it (`--mapping forked`).
+    pub fn works_between_processes(self) -> bool {
+        self.visit(BetweenProcesses)
+    }
+
     fn names() -> String {
         let names: Vec<_> = Self::ALL.iter().map(|kind| kind.name()).collect();
         names.join(", ")

@@ -2,6 +2,8 @@
 
 use hdrhistogram::{Counter, Histogram};
 
+use crate::stats::Analysis;
+
 /// Percentiles of an exported series, in per cent.
 pub const PERCENTILES: [f64; 12] = [
     0.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9, 99.99, 100.0,
@@ -61,6 +63,26 @@ pub fn percentile_csv<'a, C: Counter + 'a>(
         }
     }
     csv
+}
+
+/// Percentiles of every series of every arm, for spreadsheets.
+pub fn series_csv(summary: &Analysis) -> String {
+    let mut named = Vec::new();
+    for level in &summary.levels {
+        for contender in &level.contenders {
+            for (key, histogram) in &contender.merged {
+                named.push((
+                    format!(
+                        "{}/{}/{key}",
+                        level.factors.tag(&summary.varying),
+                        contender.label()
+                    ),
+                    histogram,
+                ));
+            }
+        }
+    }
+    percentile_csv(named.iter().map(|(name, h)| (name.as_str(), h.hdr())))
 }
 
 #[cfg(test)]

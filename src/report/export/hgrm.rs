@@ -4,6 +4,11 @@ use std::fmt::Write as _;
 
 use hdrhistogram::{Counter, Histogram};
 
+use super::formats::ExportError;
+use crate::record::Run;
+use crate::report::level_title::short_title;
+use crate::stats::Analysis;
+
 /// Reporting steps per halving of the distance to 100 %; HdrHistogram's own
 /// default in its log processor.
 const TICKS_PER_HALF_DISTANCE: u32 = 5;
@@ -49,6 +54,37 @@ pub fn hgrm<C: Counter>(histogram: &Histogram<C>, unit: f64) -> String {
     )
     .ok();
     text
+}
+
+/// The distribution of every series of every arm at every level.
+///
+/// # Errors
+/// None.
+pub(super) fn of_run(run: &Run, summary: &Analysis) -> Result<Vec<u8>, ExportError> {
+    let mut out = String::new();
+    for level in &summary.levels {
+        for contender in &level.contenders {
+            for (key, histogram) in &contender.merged {
+                out += &format!(
+                    "# run {} {}, {}, {}, {key}, values in us, {} samples\n",
+                    run.run_id,
+                    run.mode,
+                    short_title(&level.factors, &summary.varying),
+                    contender.label(),
+                    histogram.len()
+                );
+                if !histogram.overflow_ns().is_empty() {
+                    out += &format!(
+                        "# and {} longer than an hour\n",
+                        histogram.overflow_ns().len()
+                    );
+                }
+                out += &hgrm(histogram.hdr(), 1000.0);
+                out.push('\n');
+            }
+        }
+    }
+    Ok(out.into_bytes())
 }
 
 #[cfg(test)]

@@ -6,6 +6,11 @@ use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 use hdrhistogram::{Counter, Histogram};
 
+use super::formats::ExportError;
+use crate::factor::{Factor, varying};
+use crate::record::{Block, Run, SeriesKey};
+use crate::stats::Analysis;
+
 /// ns per unit of the log's printed maximum: it is in ms, as in Java's logs.
 /// The histograms themselves stay in ns.
 const MAX_VALUE_DIVISOR: f64 = 1e6;
@@ -80,6 +85,55 @@ pub fn hlog<C: Counter>(
     Ok(log)
 }
 
+/// A tag without blanks: `500/kept-open/reader.statement.total.response`; values
+/// of factors that vary stand after the standing connections.
+fn tag(block: &Block, named: &[Factor], key: &SeriesKey) -> String {
+    let twin = if block.twin { "-twin" } else { "" };
+    format!("{}/{}{twin}/{key}", block.factors.tag(named), block.arm)
+}
+
+/// The log of a run: every block of every arm.
+///
+/// # Errors
+/// A tag that the format cannot hold.
+pub(super) fn of_run(run: &Run, _: &Analysis) -> Result<Vec<u8>, ExportError> {
+    let started = run
+        .started_at
+        .parse::<jiff::Timestamp>()
+        .map_or(SystemTime::UNIX_EPOCH, SystemTime::from);
+    let named = varying(run.blocks.iter().map(|b| &b.factors));
+    let tags: Vec<Vec<String>> = run
+        .blocks
+        .iter()
+        .map(|b| b.series.keys().map(|key| tag(b, &named, key)).collect())
+        .collect();
+    let mut intervals = Vec::new();
+    for (block, tags) in run.blocks.iter().zip(&tags) {
+        for (histogram, tag) in block.series.values().zip(tags) {
+            intervals.push(LogInterval {
+                tag,
+                start: Duration::from_nanos(block.start_ns),
+                length: Duration::from_nanos(block.measured_ns),
+                histogram: histogram.hdr(),
+            });
+        }
+    }
+    let comments = [
+        format!(
+            "procbench run {} {} {}",
+            run.run_id, run.experiment, run.mode
+        ),
+        format!(
+            "values in ns; tag = standing/{}arm/role.operation.phase.clock",
+            named
+                .iter()
+                .map(|f| format!("{}/", f.title()))
+                .collect::<String>()
+        ),
+    ];
+    hlog(started, &comments, &intervals).map_err(|e| ExportError(e.to_string()))
+}
+
 #[cfg(test)]
 mod tests {
     use base64::Engine as _;
@@ -87,6 +141,8 @@ mod tests {
     use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
     use super::*;
+    use crate::experiment::analyse;
+    use crate::testing::sample_run;
 
     fn histogram(seed: u64) -> Histogram<u64> {
         let mut histogram = Histogram::new_with_bounds(1, 3_600_000_000_000, 3).unwrap();
@@ -180,5 +236,41 @@ mod tests {
             let refused = hlog(SystemTime::UNIX_EPOCH, &[], &[interval]);
             assert!(matches!(refused, Err(HlogError::Tag(t)) if t == tag));
         }
+    }
+
+    #[test]
+    fn the_interval_log_holds_every_block_and_sample() {
+        let run = sample_run(3);
+        let log = of_run(&run, &analyse(&run)).unwrap();
+        let mut deserializer = Deserializer::new();
+        let mut samples = 0;
+        let mut intervals = 0;
+        for entry in IntervalLogIterator::new(&log) {
+            if let LogEntry::Interval(interval) = entry.unwrap() {
+                let bytes = base64::Engine::decode(
+                    &base64::engine::general_purpose::STANDARD,
+                    interval.encoded_histogram(),
+                )
+                .unwrap();
+                let histogram: hdrhistogram::Histogram<u64> =
+                    deserializer.deserialize(&mut bytes.as_slice()).unwrap();
+                samples += histogram.len();
+                intervals += 1;
+                assert!(
+                    interval
+                        .tag()
+                        .unwrap()
+                        .as_str()
+                        .contains("/reader.statement.total.")
+                );
+            }
+        }
+        let expected: u64 = run
+            .blocks
+            .iter()
+            .flat_map(|b| b.series.values())
+            .map(|h| h.len())
+            .sum();
+        assert_eq!((intervals, samples), (run.blocks.len() * 2, expected));
     }
 }

@@ -1,7 +1,7 @@
 //! What a provisioned server must be like.
 
 use super::authentication;
-use crate::factor::{Auth, PgSource, Tls, Transport};
+use crate::factor::{Auth, PgSource, SharedBuffers, Tls, Transport};
 use crate::procarray::PageSize;
 
 /// Settings that vary; everything else is in `docker/postgresql.conf`.
@@ -13,7 +13,7 @@ pub struct ServerSpec {
     /// `max_connections`. Sizes the ProcArray, and with it what a fork maps and faults in.
     pub max_connections: u32,
     /// `shared_buffers` as PostgreSQL writes it.
-    pub shared_buffers: String,
+    pub shared_buffers: SharedBuffers,
     /// How the arms connect.
     pub transport: Transport,
     /// Pages of the shared memory (`huge_pages`).
@@ -33,7 +33,7 @@ impl Default for ServerSpec {
         Self {
             source: None,
             max_connections: 600,
-            shared_buffers: "128MB".to_owned(),
+            shared_buffers: SharedBuffers::default(),
             transport: Transport::Tcp,
             page_size: PageSize::Small,
             auth: Auth::Trust,
@@ -65,7 +65,7 @@ impl ServerSpec {
                 "max_connections".to_owned(),
                 self.max_connections.to_string(),
             ),
-            ("shared_buffers".to_owned(), self.shared_buffers.clone()),
+            ("shared_buffers".to_owned(), self.shared_buffers.to_string()),
             ("huge_pages".to_owned(), huge_pages.to_owned()),
         ];
         if self.auth != Auth::Trust {

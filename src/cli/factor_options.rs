@@ -1,0 +1,154 @@
+//! The options whose lists make levels: one per row of the table of factors.
+
+use std::marker::PhantomData;
+
+use clap::builder::TypedValueParser;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use crate::arm::Mode;
+use crate::config::{Config, ServerConfig};
+use crate::factor::{Auth, FACTORS, Factor, FactorLists, FactorRow};
+use crate::procarray::locks::LockKind;
+
+/// For which modes a command has options.
+pub trait Modes {
+    /// These.
+    const MODES: &'static [Mode];
+}
+
+/// Options of the model.
+#[derive(Debug, Clone)]
+pub struct OfModel;
+/// Options of the server.
+#[derive(Debug, Clone)]
+pub struct OfServer;
+/// Options of both.
+#[derive(Debug, Clone)]
+pub struct OfBoth;
+
+impl Modes for OfModel {
+    const MODES: &'static [Mode] = &[Mode::Model];
+}
+
+impl Modes for OfServer {
+    const MODES: &'static [Mode] = &[Mode::Server];
+}
+
+impl Modes for OfBoth {
+    const MODES: &'static [Mode] = &[Mode::Model, Mode::Server];
+}
+
+/// The values given of each factor that one of the modes has.
+#[derive(Debug, Clone)]
+pub struct FactorOptions<M> {
+    lists: FactorLists,
+    given: Vec<Factor>,
+    modes: PhantomData<M>,
+}
+
+fn rows<M: Modes>() -> impl Iterator<Item = &'static FactorRow> {
+    let has = |row: &&FactorRow| row.modes.iter().any(|mode| M::MODES.contains(mode));
+    FACTORS.iter().filter(has)
+}
+
+fn argument(row: &'static FactorRow) -> Arg {
+    let check = move |text: &str| {
+        FactorLists::default()
+            .set(row.factor, text)
+            .map(|()| text.to_owned())
+    };
+    let help = match row.factor {
+        Factor::Lock => {
+            let names: Vec<&str> = LockKind::ALL.iter().map(|kind| kind.name()).collect();
+            format!("{}: {}", row.help, names.join(", "))
+        }
+        _ => row.help.to_owned(),
+    };
+    Arg::new(row.key)
+        .long(row.option)
+        .value_name(row.value_name)
+        .help_heading(row.heading)
+        .help(help)
+        .action(ArgAction::Append)
+        .allow_hyphen_values(true)
+        .value_parser(clap::builder::StringValueParser::new().try_map(move |text| check(&text)))
+}
+
+impl<M: Modes> clap::Args for FactorOptions<M> {
+    fn augment_args(command: Command) -> Command {
+        rows::<M>().fold(command, |command, row| command.arg(argument(row)))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl<M: Modes> clap::FromArgMatches for FactorOptions<M> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut options = FactorOptions {
+            lists: FactorLists::default(),
+            given: Vec::new(),
+            modes: PhantomData,
+        };
+        options.update_from_arg_matches(matches)?;
+        Ok(options)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        for row in rows::<M>() {
+            let Some(texts) = matches.get_many::<String>(row.key) else {
+                continue;
+            };
+            let texts: Vec<&str> = texts.map(String::as_str).collect();
+            self.lists
+                .set(row.factor, &texts.join(","))
+                .map_err(|e| clap::Error::raw(clap::error::ErrorKind::InvalidValue, e))?;
+            self.given.push(row.factor);
+        }
+        Ok(())
+    }
+}
+
+impl<M: Modes> FactorOptions<M> {
+    /// Whether values of this factor were given.
+    pub fn is_given(&self, factor: Factor) -> bool {
+        self.given.contains(&factor)
+    }
+
+    /// Lays the given values over `config`, those that its mode has.
+    pub fn apply(&self, config: &mut Config) {
+        if config.server.as_ref().is_some_and(ServerConfig::is_url) {
+            // An experiment's own lists are for servers of ours.
+            ServerConfig::take_as_is(&mut config.factors);
+        }
+        let has = |factor: &&Factor| factor.row().modes.contains(&config.mode);
+        for &factor in self.given.iter().filter(has) {
+            config.factors.copy_from(&self.lists, factor);
+        }
+        // A single rate is a setting; several make levels.
+        if let [rate] = config.factors.client_rate[..] {
+            config.client_rate = rate;
+            config.factors.client_rate.clear();
+        }
+        if let Some(model) = &mut config.model {
+            let background = &mut model.background;
+            if self.is_given(Factor::CommitRate) && self.lists.commit_rate.iter().any(|r| r.0 > 0.0)
+            {
+                background.committers = background.committers.max(1);
+            }
+            if let [rate] = config.factors.commit_rate[..] {
+                background.commit_rate_per_second = rate.0;
+                config.factors.commit_rate.clear();
+            }
+        }
+        // Page sizes asked for by name: a run without them is partial.
+        if self.is_given(Factor::PageSize) {
+            config.page_size_if_granted = false;
+        }
+        // An experiment's iterations go with its SCRAM.
+        if !self.is_given(Factor::ScramIterations) && !config.factors.auth.contains(&Auth::Scram) {
+            config.factors.scram_iterations.clear();
+        }
+    }
+}

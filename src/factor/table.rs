@@ -1,0 +1,271 @@
+//! The table of factors: one row per setting whose values make levels.
+//!
+//! A row says all that the rest of the program knows of a factor; levels, the lists that are asked for, the
+//! command line, run files, tables, exports and comparisons walk the table.
+
+use super::list;
+use super::rate::{ClientRate, CommitRate};
+use super::server::{
+    Auth, LogConnections, PgSource, ScramIterations, SharedBuffers, StandingState, Tls, Transport,
+};
+use crate::arm::Mode;
+use crate::procarray::locks::LockChoice;
+use crate::procarray::{MappingKind, PageSize, SlotOrder};
+
+/// What is known of a factor beside its values.
+#[derive(Debug)]
+pub struct FactorRow {
+    /// The factor.
+    pub factor: Factor,
+    /// Its name in files, and the name of its column.
+    pub key: &'static str,
+    /// The words before its value in titles.
+    pub title: &'static str,
+    /// The modes that have it.
+    pub modes: &'static [Mode],
+    /// Whether each of its values needs a server (or an array) of its own.
+    pub restarts: bool,
+    /// Its option on the command line, without dashes.
+    pub option: &'static str,
+    /// How the option's value is shown in help.
+    pub value_name: &'static str,
+    /// Under which heading of help.
+    pub heading: &'static str,
+    /// Its line of help.
+    pub help: &'static str,
+}
+
+const BOTH: &[Mode] = &[Mode::Model, Mode::Server];
+const MODEL: &[Mode] = &[Mode::Model];
+const SERVER: &[Mode] = &[Mode::Server];
+
+/// Every level has a number of standing connections.
+const STANDING: FactorRow = FactorRow {
+    factor: Factor::Standing,
+    key: "standing",
+    title: "standing connections",
+    modes: BOTH,
+    restarts: true,
+    option: "standing",
+    value_name: "N,...",
+    heading: "Load",
+    help: "Standing connections: 500, or a list 0,500, or a range 50..5000:log6",
+};
+
+macro_rules! factors {
+    ($(
+        $(#[$doc:meta])*
+        $variant:ident $field:ident: $type:ty {
+            title: $title:literal, modes: $modes:expr, restarts: $restarts:literal,
+            option: $option:literal $value_name:literal in $heading:literal, $help:literal,
+            read: $read:path
+        }
+    )+) => {
+        /// A factor.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Factor {
+            /// Standing connections.
+            Standing,
+            $($(#[$doc])* $variant,)+
+        }
+
+        /// Every factor, in the order in which titles name them.
+        pub static FACTORS: &[FactorRow] = &[STANDING, $(FactorRow {
+            factor: Factor::$variant,
+            key: stringify!($field),
+            title: $title,
+            modes: $modes,
+            restarts: $restarts,
+            option: $option,
+            value_name: $value_name,
+            heading: $heading,
+            help: $help,
+        },)+];
+
+        /// The settings under which a block ran, beside its arm; also the key of a level. A factor without a
+        /// value is not named: it has its default, or does not apply.
+        #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+        pub struct Factors {
+            /// Standing connections.
+            pub standing: u32,
+            $(
+                $(#[$doc])*
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                pub $field: Option<$type>,
+            )+
+        }
+
+        impl Factors {
+            /// The value of one factor as text.
+            pub fn get(&self, factor: Factor) -> Option<String> {
+                match factor {
+                    Factor::Standing => Some(self.standing.to_string()),
+                    $(Factor::$variant => self.$field.as_ref().map(ToString::to_string),)+
+                }
+            }
+
+            /// Takes over another level's value of one factor.
+            pub fn copy_from(&mut self, other: &Factors, factor: Factor) {
+                match factor {
+                    Factor::Standing => self.standing = other.standing,
+                    $(Factor::$variant => self.$field.clone_from(&other.$field),)+
+                }
+            }
+        }
+
+        /// What was asked for: the values of each factor. An empty list leaves the factor at its default and
+        /// names it in no level.
+        #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+        pub struct FactorLists {
+            /// Numbers of standing connections.
+            pub standing: Vec<u32>,
+            $(
+                $(#[$doc])*
+                #[serde(default, skip_serializing_if = "Vec::is_empty")]
+                pub $field: Vec<$type>,
+            )+
+        }
+
+        impl FactorLists {
+            /// Reads the values of one factor, as the command line gives them.
+            ///
+            /// # Errors
+            /// One line that says which value is wrong.
+            pub fn set(&mut self, factor: Factor, text: &str) -> Result<(), String> {
+                match factor {
+                    Factor::Standing => self.standing = list::numbers(text)?,
+                    $(Factor::$variant => self.$field = $read(text)?,)+
+                }
+                Ok(())
+            }
+
+            /// Takes over another's values of one factor.
+            pub fn copy_from(&mut self, other: &FactorLists, factor: Factor) {
+                match factor {
+                    Factor::Standing => self.standing.clone_from(&other.standing),
+                    $(Factor::$variant => self.$field.clone_from(&other.$field),)+
+                }
+            }
+
+            /// Every level with each value of one factor; the same levels if it has none.
+            pub(super) fn cross(&self, levels: Vec<Factors>, factor: Factor) -> Vec<Factors> {
+                match factor {
+                    Factor::Standing => list::crossed(levels, &self.standing, |l, v| l.standing = v),
+                    $(Factor::$variant => {
+                        list::crossed(levels, &self.$field, |level, value| level.$field = Some(value))
+                    })+
+                }
+            }
+
+            /// The values of one factor as texts.
+            pub fn texts(&self, factor: Factor) -> Vec<String> {
+                match factor {
+                    Factor::Standing => self.standing.iter().map(ToString::to_string).collect(),
+                    $(Factor::$variant => self.$field.iter().map(ToString::to_string).collect(),)+
+                }
+            }
+        }
+    };
+}
+
+factors! {
+    /// PostgreSQL: a major version, own binaries or an image; in the model the version's profile.
+    Pg pg: PgSource {
+        title: "PostgreSQL", modes: BOTH, restarts: true,
+        option: "pg" "MAJOR,..." in "Version",
+        "PostgreSQL major versions, with commas: 13, 15, 17, 18; the model has 16, too",
+        read: list::names
+    }
+    /// Where churn finds its slots relative to the standing connections.
+    SlotOrder slot_order: SlotOrder {
+        title: "slots", modes: BOTH, restarts: true,
+        option: "slot-order" "ORDER,..." in "Load",
+        "Where churn finds its slots relative to the standing connections, with commas: front, behind, spread",
+        read: list::names
+    }
+    /// The model's lock.
+    Lock lock: LockChoice {
+        title: "lock", modes: MODEL, restarts: true,
+        option: "lock" "LOCK,..." in "Model",
+        "The locks, with commas (default: the version's own); each with or without +reuse-check, which reuses a valid snapshot without the lock",
+        read: list::names
+    }
+    /// How clients reach the server.
+    Transport transport: Transport {
+        title: "transport", modes: SERVER, restarts: true,
+        option: "transport" "HOW,..." in "Server",
+        "How clients reach the server, with commas: tcp, unix",
+        read: list::names
+    }
+    /// Size of the pages that hold shared memory.
+    PageSize page_size: PageSize {
+        title: "pages", modes: BOTH, restarts: true,
+        option: "page-size" "SIZE,..." in "Version",
+        "Pages of the shared memory, with commas: 4k, 2m (the host must grant them: sysctl vm.nr_hugepages)",
+        read: list::names
+    }
+    /// How the mapping of shared memory comes to a new connection in the model.
+    Mapping mapping: MappingKind {
+        title: "mapping", modes: MODEL, restarts: true,
+        option: "mapping" "HOW,..." in "Model",
+        "How connections see the shared memory, with commas: shared (mapped already), fresh (a new mapping each), forked (a child process each)",
+        read: list::names
+    }
+    /// Transactions with an xid that end, per second, over all of the model's committers.
+    CommitRate commit_rate: CommitRate {
+        title: "commits/s", modes: MODEL, restarts: true,
+        option: "commit-rate" "RATE,..." in "Model",
+        "Transactions per second of the committers, all together: 100, or a list or range 0,10..1000:log4",
+        read: list::numbers
+    }
+    /// The clients' total rate as it was asked for.
+    ClientRate client_rate: ClientRate {
+        title: "clients at", modes: BOTH, restarts: false,
+        option: "client-rate" "RATE,..." in "Load",
+        "Total rate of the clients' transactions, with commas: per second, 'max', '50%' of what the weakest arm sustains, or 'auto' (half of it)",
+        read: list::names
+    }
+    /// Authentication.
+    Auth auth: Auth {
+        title: "auth", modes: SERVER, restarts: true,
+        option: "auth" "HOW,..." in "Server",
+        "Authentication, with commas: trust, md5, scram",
+        read: list::names
+    }
+    /// Whether connections are encrypted.
+    Tls tls: Tls {
+        title: "TLS", modes: SERVER, restarts: true,
+        option: "tls" "off|on,..." in "Server",
+        "Without and with TLS, with commas: off, on",
+        read: list::names
+    }
+    /// The server's `shared_buffers`.
+    SharedBuffers shared_buffers: SharedBuffers {
+        title: "shared_buffers", modes: SERVER, restarts: true,
+        option: "shared-buffers" "SIZE,..." in "Server",
+        "The server's shared_buffers, with commas: 128MB, 1GB",
+        read: list::names
+    }
+    /// What the standing connections are.
+    StandingState standing_state: StandingState {
+        title: "standing", modes: SERVER, restarts: true,
+        option: "standing-state" "STATE,..." in "Server",
+        "What standing connections are, with commas: idle, in-transaction (with an xid)",
+        read: list::names
+    }
+    /// The server's `scram_iterations`, with SCRAM authentication.
+    ScramIterations scram_iterations: ScramIterations {
+        title: "SCRAM iterations", modes: SERVER, restarts: true,
+        option: "scram-iterations" "N,..." in "Server",
+        "The server's scram_iterations with --auth scram, with commas: 1,4096 (PostgreSQL 16 and later)",
+        read: list::names
+    }
+    /// What the server logs about each connection (`log_connections`).
+    LogConnections log_connections: LogConnections {
+        title: "log_connections", modes: SERVER, restarts: true,
+        option: "log-connections" "WHAT,..." in "Server",
+        "What the server logs about each connection, with commas: off, setup_durations (PostgreSQL 18)",
+        read: list::names
+    }
+}
