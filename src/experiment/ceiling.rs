@@ -55,7 +55,7 @@ const SWEEPS: [Sweep; 3] = [
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
     name: "ceiling",
-    question: "How many connections a second can the server take, and what gives out first: the postmaster, which forks them all from one thread, the machine's CPU, or the lock?",
+    question: "How many connections per second can the server take, and what gives out first: the postmaster, which forks them all from one thread, the machine's CPU, or the lock?",
     prediction: "With load and server on the same few cores the machine's CPU gives out first: at the highest rate that is achieved the postmaster uses less than 90 % of one core.",
     refuted_by: "The postmaster uses at least 90 % of one core at the highest rate that is achieved.",
     primary_outcome: "The postmaster's share of one core at the highest rate that was achieved, unpooled.",

@@ -21,7 +21,7 @@ const SWEEPS: [Sweep; 2] = [
     Sweep {
         stem: "reuse",
         title: "How completing transactions spoil snapshot reuse",
-        look_at: "One reader takes 1,000 snapshots a second; where as many transactions complete, about half of its snapshots are still valid. 13 has no reuse",
+        look_at: "One reader takes 1,000 snapshots per second; where as many transactions complete, about half of its snapshots are still valid. 13 has no reuse",
         quantity_words: "share of the reader's snapshots that were reused",
         arm: Arm::Quiet,
         quantity: Quantity::Ratio {
@@ -49,7 +49,7 @@ const SWEEPS: [Sweep; 2] = [
 pub(super) const EXPERIMENT: Experiment = Experiment {
     name: "commit-rate",
     question: "How do transactions that complete spoil snapshot reuse, and what does that cost a snapshot?",
-    prediction: "On 14 and later a reader that takes R snapshots a second, at random, beside C transactions with an xid that complete reuses a share of R / (R + C): all of them without commits, half where C = R, next to none where C is ten times R. 13 reuses none. The median snapshot time moves from a reused snapshot's to a scan's where C passes R.",
+    prediction: "On 14 and later a reader that takes R snapshots per second, at random, beside C transactions with an xid that complete reuses a share of R / (R + C): all of them without commits, half where C = R, next to none where C is ten times R. 13 reuses none. The median snapshot time moves from a reused snapshot's to a scan's where C passes R.",
     refuted_by: "On 14 or later, at any rate, a share that is reused further than 0.1 from R / (R + C); or any reuse on 13.",
     primary_outcome: "Share of the reader's snapshots that are reused on PostgreSQL 15, at every commit rate, against R / (R + C).",
     declared_percentile: 50.0,

@@ -55,7 +55,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     limits: &[
         "Not what a query takes: a snapshot is one or two of the things a statement does, and most are longer.",
         "Not what idle connections cost otherwise: memory, and on 13 to 17 the postmaster's walks over its children, are not in the model. On the server their processes also take caches and page tables.",
-        "Not a scan from cold caches: one reader looks a thousand times a second at arrays that nobody else displaces.",
+        "Not a scan from cold caches: one reader looks a thousand times per second at arrays that nobody else displaces.",
     ],
     modes: &[Mode::Server, Mode::Model],
     in_chapter: &[Scale::Full],

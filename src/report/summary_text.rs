@@ -199,7 +199,7 @@ fn limits(items: &[&Analysis]) -> Vec<String> {
         let p = &run.provenance;
         if analysis.varying.contains(&Factor::Lock) {
             lines.push(format!(
-                "Not a ranking of locks: threads of one process stand for backends, {} cores decide who runs next, and each lock's blocks lie in visits of their own. No test is made between two locks.",
+                "Not a ranking of locks: threads of one process stand for backends, {} cores decide who runs next, and each lock's blocks lie in starts of their own. No test is made between two locks.",
                 p.cores
             ));
         }
