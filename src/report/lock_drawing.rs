@@ -9,7 +9,7 @@ use crate::stats::{Analysis, LockLevel, SeriesTail};
 /// Percentiles that are drawn, where the samples carry them.
 const DRAWN: [f64; 4] = [50.0, 90.0, 99.0, 99.9];
 
-/// One row a lock: readers' time and writers' wait under `unpooled`. `None`
+/// one row per lock: readers' time and writers' wait under `unpooled`. `None`
 /// where the lock does not vary.
 pub fn lock_tails(analysis: &Analysis, redraw: &str) -> Option<TailFigure> {
     let run = &analysis.run;
