@@ -6,8 +6,10 @@ use crate::arm::{Arm, Mode};
 use crate::config::Config;
 use crate::factor::{ClientRate, FactorLists, OfferedRate};
 use crate::procarray::PgProfile;
-use crate::record::Role;
-use crate::stats::{Analysis, Answer, Estimate, Finding, Outcome, Statement, Unit};
+use crate::stats::{
+    Analysis, Answer, Estimate, Finding, Outcome, PROCARRAY_EXCLUSIVE, PROCARRAY_SHARED, Statement,
+    Unit, XID_GEN_EXCLUSIVE,
+};
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
     name: "accounting",
@@ -27,26 +29,21 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     config,
 };
 
-/// Shared and exclusive acquisitions of ProcArrayLock and exclusive ones of
-/// XidGenLock, as counted in servers for one client transaction.
-fn counted_in_servers(arm: Arm, profile: PgProfile) -> Option<(u64, u64, u64)> {
-    let statement = 2;
+/// What is compared.
+const LOCKS: [&str; 3] = [PROCARRAY_SHARED, PROCARRAY_EXCLUSIVE, XID_GEN_EXCLUSIVE];
+
+/// [`LOCKS`] as counted in servers for one client transaction.
+fn counted_in_servers(arm: Arm, profile: PgProfile) -> Option<[f64; 3]> {
+    let since_18 = f64::from(u8::from(profile.major() >= 18));
+    let xid_gen = if profile.has_dense_arrays() { 2.0 } else { 0.0 };
     match arm {
-        Arm::KeptOpen | Arm::Pool => Some((statement, 0, 0)),
-        Arm::Unpooled => {
-            let shared = if profile.major() >= 18 { 5 } else { 6 };
-            let xid_gen = if profile.has_dense_arrays() { 2 } else { 0 };
-            Some((shared, 2, xid_gen))
-        }
-        Arm::FailedLogin => {
-            let shared = if profile.major() >= 18 { 1 } else { 2 };
-            let xid_gen = if profile.has_dense_arrays() { 2 } else { 0 };
-            Some((shared, 2, xid_gen))
-        }
+        Arm::KeptOpen | Arm::Pool => Some([2.0, 0.0, 0.0]),
+        Arm::Unpooled => Some([6.0 - since_18, 2.0, xid_gen]),
+        Arm::FailedLogin => Some([2.0 - since_18, 2.0, xid_gen]),
         // A single INSERT.
-        Arm::Commit => Some((2, 1, 1)),
+        Arm::Commit => Some([2.0, 1.0, 1.0]),
         // Counted on 15 alone.
-        Arm::Vacuum if profile == PgProfile::V15 => Some((6, 2, 0)),
+        Arm::Vacuum if profile == PgProfile::V15 => Some([6.0, 2.0, 0.0]),
         _ => None,
     }
 }
@@ -66,46 +63,22 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
             continue;
         };
         for contender in &level.contenders {
-            let Some((shared, exclusive, xid_gen)) = counted_in_servers(contender.arm, profile)
-            else {
+            let Some(expected) = counted_in_servers(contender.arm, profile) else {
                 continue;
             };
-            let tally = contender.tallies.get(&Role::Client);
-            let done = tally.map_or(0, |t| t.succeeded());
-            let of = |name: &str| contender.counter(name).unwrap_or(0);
-            let by_readers = of("operations.reader-snapshot");
-            let counts = [
-                (
-                    "ProcArrayLock shared",
-                    of("procarraylock.shared").saturating_sub(by_readers),
-                    shared * done,
-                ),
-                (
-                    "ProcArrayLock exclusive",
-                    of("procarraylock.exclusive"),
-                    exclusive * done,
-                ),
-                (
-                    "XidGenLock exclusive",
-                    of("xidgenlock.exclusive"),
-                    xid_gen * done,
-                ),
-            ];
-            if done > 0 && counts.iter().all(|(_, found, expected)| found == expected) {
+            let found = LOCKS.map(|lock| contender.counted(lock).map(|c| c.value));
+            if found == expected.map(Some) {
                 right += 1;
                 continue;
             }
-            let claim = format!(
-                "{} on {profile} takes the locks as often as a server",
-                contender.label()
-            );
+            let claim = format!("{} on PostgreSQL {profile}", contender.label());
             let mut statement = Statement::judged(claim, Outcome::Refuted);
-            for (lock, found, expected) in counts {
-                let number = |n: u64| Estimate::exactly(n as f64);
-                statement = statement.with(lock, number(found), Unit::Count).with(
+            for ((lock, found), expected) in LOCKS.into_iter().zip(found).zip(expected) {
+                let found = Estimate::exactly(found.unwrap_or(f64::NAN));
+                statement = statement.with(lock, found, Unit::Number).with(
                     "expected",
-                    number(expected),
-                    Unit::Count,
+                    Estimate::exactly(expected),
+                    Unit::Number,
                 );
             }
             wrong.push(statement);
@@ -115,18 +88,14 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
         let why = "no arm was run whose counts are known from servers";
         return Some(Finding::cannot_tell(CLAIM, why));
     }
-    let outcome = if wrong.is_empty() {
-        Outcome::Stands
-    } else {
-        Outcome::Refuted
+    let whole = match wrong[..] {
+        [] => Outcome::Stands,
+        _ => Outcome::Refuted,
     };
-    let mut statements = vec![Statement::judged(CLAIM, outcome).with(
-        "combinations of arm and version that do",
-        Estimate::exactly(f64::from(right)),
-        Unit::Count,
-    )];
-    statements.extend(wrong);
-    Some(Finding::of(statements))
+    let combinations = Estimate::exactly(f64::from(right));
+    let what = "combinations of arm and version that do";
+    let first = Statement::judged(CLAIM, whole).with(what, combinations, Unit::Count);
+    Some(Finding::of([vec![first], wrong].concat()))
 }
 
 fn config(mode: Mode, scale: Scale) -> Config {

@@ -163,7 +163,7 @@ impl Factors {
 
 /// The factors whose value all of `absent` have in common and none of `had`: what is missing, in as few
 /// words as tell it.
-pub fn in_common<'a>(absent: &'a [&Factors], had: &[Factors]) -> Vec<(Factor, String)> {
+pub fn in_common(absent: &[&Factors], had: &[Factors]) -> Vec<(Factor, String)> {
     let Some(first) = absent.first() else {
         return Vec::new();
     };

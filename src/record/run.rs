@@ -229,7 +229,7 @@ impl RunHead {
 /// run. A run without such a factor (a server has no choice of lock) stands
 /// beside every value of it; see [`Factors::agrees_with`].
 pub fn levels_side_by_side(runs: &[Vec<Factors>]) -> (Vec<Factors>, Vec<Factor>) {
-    let within: BTreeSet<Factor> = runs.iter().flat_map(|levels| varying(levels)).collect();
+    let within: BTreeSet<Factor> = runs.iter().flat_map(varying).collect();
     let within: Vec<Factor> = within.into_iter().collect();
     let mut keys: Vec<Factors> = Vec::new();
     for levels in runs {

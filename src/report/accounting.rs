@@ -83,7 +83,7 @@ mod tests {
     use crate::record::Run;
     use crate::testing::run_under_locks;
 
-    /// 50 clients' connections a block, two exclusive and six shared each, beside
+    /// 50 clients' connections per block, two exclusive and six shared each, beside
     /// 100 snapshots of readers.
     fn counted(warmup_ns: u64) -> Run {
         let mut run = run_under_locks(8, &[("std", 1)]);

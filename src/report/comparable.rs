@@ -241,7 +241,7 @@ mod tests {
     use crate::testing::sample_run;
 
     fn other() -> Run {
-        let mut run = sample_run(8);
+        let mut run = sample_run(2);
         run.run_id = "other".into();
         run
     }
@@ -251,17 +251,17 @@ mod tests {
     }
 
     fn reason(change: impl Fn(&mut Run)) -> String {
-        let (a, mut b) = (sample_run(8), other());
+        let (a, mut b) = (sample_run(2), other());
         change(&mut b);
         check(&a, &b).unwrap_err().to_string()
     }
 
     #[test]
     fn like_runs_are_comparable() {
-        assert_eq!(check(&sample_run(8), &other()), Ok(()));
+        assert_eq!(check(&sample_run(2), &other()), Ok(()));
         let mut server = other();
         server.mode = Mode::Server;
-        assert_eq!(check(&sample_run(8), &server), Ok(()));
+        assert_eq!(check(&sample_run(2), &server), Ok(()));
     }
 
     #[test]
@@ -297,7 +297,7 @@ mod tests {
                 block.factors.lock = Some(name.parse().unwrap());
             }
         };
-        let (mut a, mut b) = (sample_run(8), other());
+        let (mut a, mut b) = (sample_run(2), other());
         lock(&mut a, ["std", "sharded"]);
         lock(&mut b, ["parking_lot"; 2]);
         let levels = check(&a, &b).unwrap_err().to_string();

@@ -37,7 +37,7 @@ fn struck(contender: &ContenderSummary) -> Option<String> {
     contender.struck_for_clients().map(ToString::to_string)
 }
 
-/// The tables for the terminal, one a level; empty for runs of other experiments.
+/// The tables for the terminal, one per level; empty for runs of other experiments.
 pub fn cost_tables(analysis: &Analysis) -> String {
     tables(analysis)
         .into_iter()

@@ -22,7 +22,7 @@ const COLUMNS: [(CpuGroup, &str); 5] = [
     (CpuGroup::Client, "client"),
 ];
 
-/// The tables for the terminal, one a level; empty for runs without this accounting.
+/// The tables for the terminal, one per level; empty for runs without this accounting.
 pub fn cpu_tables(analysis: &Analysis) -> String {
     let run = &analysis.run;
     tables(analysis)

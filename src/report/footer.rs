@@ -34,7 +34,7 @@ pub(super) fn footer(items: &[&Analysis], redraw: &str) -> Vec<String> {
             (rates, _) => listed(rates),
         };
         lines.push(format!(
-            "{} run {} ({}): {what}; {} readers at {}, {} clients at {rate}; slots {}; {} blocks of {} ms an arm and level",
+            "{} run {} ({}): {what}; {} readers at {}, {} clients at {rate}; slots {}; {} blocks of {} ms per arm and level",
             run.mode,
             run.run_id,
             run.started_at,

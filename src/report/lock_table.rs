@@ -4,7 +4,7 @@ use super::accounting::account_table;
 use super::format::duration;
 use super::quantity::quantity;
 use super::text_table::TextTable;
-use crate::stats::{Analysis, Counted, SeriesTail, queue_columns};
+use crate::stats::{Analysis, Counted, FOUND_BUSY, SeriesTail, queue_columns};
 
 /// Both tables for the terminal; empty where the lock does not vary.
 pub fn lock_tables(analysis: &Analysis) -> String {
@@ -84,7 +84,7 @@ fn tails(analysis: &Analysis) -> TextTable {
             row.extend([50.0, 90.0, 99.0].map(|p| at(wait, p)));
             row.push(max(wait));
         }
-        let busy = churn.and_then(|c| c.counted("shared found busy"));
+        let busy = churn.and_then(|c| c.counted(FOUND_BUSY));
         row.push(busy.map_or("-".to_owned(), |b| quantity(b.value, b.unit)));
         rows.push(row);
     }

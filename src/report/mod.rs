@@ -2,6 +2,7 @@
 
 pub mod accounting;
 pub mod advice;
+mod agreement;
 pub mod cells;
 pub mod comparable;
 pub mod costs;

@@ -26,7 +26,7 @@ fn sentence(statement: &Statement) -> String {
     let outcome = statement.outcome.map(|outcome| match outcome {
         Outcome::Stands => "shown",
         Outcome::Refuted | Outcome::PartlyRefuted => "not shown",
-        Outcome::CannotTell => "cannot be told",
+        Outcome::CannotTell => "not decided by this run",
     });
     for part in outcome.into_iter().chain(because) {
         line += &format!(": {part}");

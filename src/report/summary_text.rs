@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::accounting::accounting_markdown;
+use super::agreement::agreement;
 use super::cells::cell_table_markdown;
 use super::costs::cost_tables_markdown;
 use super::cpu_table::cpu_tables_markdown;
-use super::findings::{agreement, findings, place};
+use super::findings::{findings, place};
 use super::format::{count, difference, duration};
 use super::level_title::{factor_cells, listed, short_title};
 use super::lock_table::lock_tables_markdown;
@@ -157,7 +158,7 @@ pub(super) fn certainty(analysis: &Analysis) -> Vec<String> {
         };
         lines.push(format!("{}: {text} ({who}).", place(run)));
     }
-    let had: Vec<Factors> = analysis.levels.iter().map(|l| l.factors.clone()).collect();
+    let had = analysis.level_factors();
     let reasons: BTreeSet<&str> = run
         .absent_levels
         .iter()
@@ -198,7 +199,7 @@ fn limits(items: &[&Analysis]) -> Vec<String> {
         let p = &run.provenance;
         if analysis.varying.contains(&Factor::Lock) {
             lines.push(format!(
-                "Not a ranking of locks: threads of one process stand for backends, {} cores decide who runs next, and each lock's blocks lie in visits of their own. No test is made between two locks.",
+                "Not a ranking of locks: threads of one process stand for backends, {} cores decide who runs next, and each lock's blocks lie in starts of their own. No test is made between two locks.",
                 p.cores
             ));
         }

@@ -25,82 +25,55 @@ enum Formula {
     Sum(&'static str),
     /// The same, unless another one is zero.
     SumWhere(&'static str, &'static str),
-    /// Counters over counters.
-    Ratio(&'static [&'static str], &'static [&'static str], Unit),
-    /// The same in runs without transactions that end: commits take the lock, too.
-    RatioWithoutCommits(&'static [&'static str], &'static [&'static str]),
-    /// A counter without what a second one says the readers took, for each client transaction. Only
-    /// where nobody but readers and clients was counted.
+    /// One counter over another, as a share.
+    Share(&'static str, &'static str),
+    /// The same as a number.
+    Mean(&'static str, &'static str),
+    /// A counter over joins and leaves, in runs without transactions that end: those count in it, too.
+    PerMembership(&'static str),
+    /// A counter for each client transaction, where nobody but readers and clients was counted, without
+    /// what a second one says the readers took.
     PerClient(&'static str, Option<&'static str>),
     /// A counter in ns over the time of the load.
     OfLoad(&'static str),
     /// A counter in ns.
     Duration(&'static str),
 }
-use Formula::{Duration, OfLoad, PerClient, Ratio, RatioWithoutCommits, Sum, SumWhere};
+use Formula::{Duration, Mean, OfLoad, PerClient, PerMembership, Share, Sum, SumWhere};
 
 const ADD: &str = "operations.procarray-add";
 const REMOVE: &str = "operations.procarray-remove";
+const BY_READERS: &str = "operations.reader-snapshot";
+const SNAPSHOT: &str = "operations.snapshot";
+const REUSED: &str = "operations.snapshot-reused";
+const ADD_FAULTS: &str = "faults.procarray-add";
+const REMOVE_FAULTS: &str = "faults.procarray-remove";
 const SHARED: &str = "procarraylock.shared";
+const SHARED_WAITS: &str = "procarraylock.shared-waits";
 const EXCLUSIVE: &str = "procarraylock.exclusive";
-const XID_GEN: &str = "xidgenlock.exclusive";
+const EXCLUSIVE_WAITS: &str = "procarraylock.exclusive-waits";
+const HELD: &str = "procarraylock.exclusive-held-ns";
+const XID_SHARED: &str = "xidgenlock.shared";
+const XID_EXCLUSIVE: &str = "xidgenlock.exclusive";
 const GROUPS: &str = "group-clear.groups";
 
 const ACCOUNT: [(&str, Formula); 17] = [
-    (
-        "ProcArrayLock shared / client op",
-        PerClient(SHARED, Some("operations.reader-snapshot")),
-    ),
-    ("exclusive / client op", PerClient(EXCLUSIVE, None)),
-    (
-        "XidGenLock shared / client op",
-        PerClient("xidgenlock.shared", None),
-    ),
-    ("XidGenLock exclusive / client op", PerClient(XID_GEN, None)),
+    (PROCARRAY_SHARED, PerClient(SHARED, Some(BY_READERS))),
+    (PROCARRAY_EXCLUSIVE, PerClient(EXCLUSIVE, None)),
+    ("XidGenLock shared / client op", PerClient(XID_SHARED, None)),
+    (XID_GEN_EXCLUSIVE, PerClient(XID_EXCLUSIVE, None)),
     ("shared", Sum(SHARED)),
-    (
-        "shared found busy",
-        Ratio(&["procarraylock.shared-waits"], &[SHARED], Unit::Share),
-    ),
+    (FOUND_BUSY, Share(SHARED_WAITS, SHARED)),
     ("exclusive", Sum(EXCLUSIVE)),
-    (
-        "exclusive found busy",
-        Ratio(
-            &["procarraylock.exclusive-waits"],
-            &[EXCLUSIVE],
-            Unit::Share,
-        ),
-    ),
-    (
-        "held exclusively",
-        OfLoad("procarraylock.exclusive-held-ns"),
-    ),
-    ("XidGenLock exclusive", Sum(XID_GEN)),
-    (
-        "XidGenLock / add or remove",
-        RatioWithoutCommits(&[XID_GEN], &[ADD, REMOVE]),
-    ),
-    (
-        "snapshots reused",
-        Ratio(
-            &["operations.snapshot-reused"],
-            &["operations.snapshot"],
-            Unit::Share,
-        ),
-    ),
-    (
-        "faults / add",
-        Ratio(&["faults.procarray-add"], &[ADD], Unit::Number),
-    ),
+    ("exclusive found busy", Share(EXCLUSIVE_WAITS, EXCLUSIVE)),
+    (HELD_EXCLUSIVELY, OfLoad(HELD)),
+    ("XidGenLock exclusive", Sum(XID_EXCLUSIVE)),
+    ("XidGenLock / add or remove", PerMembership(XID_EXCLUSIVE)),
+    ("snapshots reused", Share(REUSED, SNAPSHOT)),
+    ("faults / add", Mean(ADD_FAULTS, ADD)),
     ("most faults in an add", Sum("faults.procarray-add.largest")),
-    (
-        "faults / remove",
-        Ratio(&["faults.procarray-remove"], &[REMOVE], Unit::Number),
-    ),
-    (
-        "group size",
-        Ratio(&["group-clear.members"], &[GROUPS], Unit::Number),
-    ),
+    ("faults / remove", Mean(REMOVE_FAULTS, REMOVE)),
+    ("group size", Mean("group-clear.members", GROUPS)),
     ("largest group", SumWhere("group-clear.largest", GROUPS)),
 ];
 
@@ -126,6 +99,17 @@ const QUEUE: [(&str, Formula); 9] = [
     ("woken exclusive", Sum("procarraylock.woken-exclusive")),
 ];
 
+/// Column: acquisitions of ProcArrayLock, shared, for each client operation.
+pub const PROCARRAY_SHARED: &str = "ProcArrayLock shared / client op";
+/// Column: the same, exclusive.
+pub const PROCARRAY_EXCLUSIVE: &str = "exclusive / client op";
+/// Column: acquisitions of XidGenLock, exclusive, for each client operation.
+pub const XID_GEN_EXCLUSIVE: &str = "XidGenLock exclusive / client op";
+/// Column: share of the shared acquisitions of ProcArrayLock that found it busy.
+pub const FOUND_BUSY: &str = "shared found busy";
+/// Column: share of the load's time for which ProcArrayLock was held exclusively.
+const HELD_EXCLUSIVELY: &str = "held exclusively";
+
 /// What is counted of every arm, in the order in which it is shown.
 pub fn accounted_columns() -> impl Iterator<Item = &'static str> {
     ACCOUNT.iter().map(|c| c.0)
@@ -133,7 +117,7 @@ pub fn accounted_columns() -> impl Iterator<Item = &'static str> {
 
 /// What is counted of a lock that is compared with others: how long it was held, and its queue.
 pub fn queue_columns() -> impl Iterator<Item = &'static str> {
-    std::iter::once("held exclusively").chain(QUEUE.iter().map(|c| c.0))
+    std::iter::once(HELD_EXCLUSIVELY).chain(QUEUE.iter().map(|c| c.0))
 }
 
 /// Whether whatever was counted was done by readers and the arm's clients in the measured window: no
@@ -157,37 +141,34 @@ pub(super) fn account(
     done: u64,
     load_ns: u64,
 ) -> Vec<Counted> {
-    let sum = |names: &[&str]| -> Option<u64> { names.iter().map(|n| counters.get(*n)).sum() };
-    let ratio = |of: &[&str], over: &[&str]| {
-        let over = sum(over).filter(|n| *n > 0)?;
-        Some(sum(of)? as f64 / over as f64)
-    };
+    let sum = |name: &str| counters.get(name).copied();
+    let ratio =
+        |of: &str, over: Option<u64>| Some(sum(of)? as f64 / over.filter(|n| *n > 0)? as f64);
     let value = |formula: &Formula| -> Option<(f64, Unit)> {
         Some(match *formula {
-            Sum(name) => (sum(&[name])? as f64, Unit::Count),
+            Sum(name) => (sum(name)? as f64, Unit::Count),
             SumWhere(name, condition) => {
-                sum(&[condition]).filter(|n| *n > 0)?;
-                (sum(&[name])? as f64, Unit::Count)
+                sum(condition).filter(|n| *n > 0)?;
+                (sum(name)? as f64, Unit::Count)
             }
-            Ratio(of, over, unit) => (ratio(of, over)?, unit),
-            RatioWithoutCommits(of, over) => {
-                let commits = sum(&["operations.get-new-transaction-id"]).unwrap_or(0);
-                let value = ratio(of, over).filter(|_| commits == 0)?;
+            Share(of, over) => (ratio(of, sum(over))?, Unit::Share),
+            Mean(of, over) => (ratio(of, sum(over))?, Unit::Number),
+            PerMembership(name) => {
+                let commits = sum("operations.get-new-transaction-id").unwrap_or(0);
+                let over = sum(ADD)? + sum(REMOVE)?;
+                let value = ratio(name, Some(over)).filter(|_| commits == 0)?;
                 (value, Unit::Number)
             }
             PerClient(lock, by_readers) => {
-                let by_readers = by_readers.map_or(Some(0), |name| sum(&[name]))?;
-                let taken = sum(&[lock])?.saturating_sub(by_readers);
+                let by_readers = by_readers.map_or(Some(0), sum)?;
+                let taken = sum(lock)?.saturating_sub(by_readers);
                 if done == 0 || !is_closed(run) {
                     return None;
                 }
                 (taken as f64 / done as f64, Unit::Number)
             }
-            OfLoad(name) => {
-                let held = sum(&[name]).filter(|_| load_ns > 0)?;
-                (held as f64 / load_ns as f64, Unit::Share)
-            }
-            Duration(name) => (sum(&[name])? as f64, Unit::Ns),
+            OfLoad(name) => (ratio(name, Some(load_ns))?, Unit::Share),
+            Duration(name) => (sum(name)? as f64, Unit::Ns),
         })
     };
     ACCOUNT

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::anatomy::Anatomy;
 use super::answer::Answer;
 use super::conclusion::{Conclusion, Found, conclusions};
 use super::contender::ContenderSummary;
@@ -12,10 +13,10 @@ use super::contrast::Contrast;
 use super::finding::Finding;
 use super::level::{LevelSummary, primary_level, summarize_level};
 use super::lock_level::{LockLevel, lock_levels};
-use super::phases::{Anatomy, anatomies};
+use super::phases::anatomies;
 use super::pooling::Pooling;
 use super::statistic::Statistic;
-use super::sweep::{Swept, swept};
+use super::swept::{Swept, swept};
 use super::verdict::Verdict;
 use crate::arm::Arm;
 use crate::factor::{Factor, Factors, varying};

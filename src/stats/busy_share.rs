@@ -9,7 +9,7 @@
 
 use serde::Serialize;
 
-/// Both ends of a quantity that cannot be told any closer.
+/// Both ends of a quantity known no closer than this.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct HoldRange {
     /// Slots behind the standing connections: nothing is renumbered.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::contrast::Contrast;
-use super::level::{LevelSummary, series_contrasts};
+use super::level::{LevelSummary, paired_contrasts};
 use super::lock_level::{READERS_WAIT, WRITERS_WAIT, levels_by_lock};
 use super::statistic::Statistic;
 use super::verdict::{Verdict, judge};
@@ -73,13 +73,9 @@ pub(super) fn conclusions(run: &Run, levels: &[LevelSummary]) -> Vec<Conclusion>
 
 /// Writers' wait minus readers' wait, in the same `unpooled` blocks.
 fn queueing_contrasts(run: &Run, level: &LevelSummary) -> Vec<Contrast> {
-    let unpooled = (Arm::Unpooled, false);
-    series_contrasts(
-        run,
-        &level.factors,
-        (unpooled, WRITERS_WAIT),
-        (unpooled, READERS_WAIT),
-    )
+    let unpooled = |key| (Arm::Unpooled, false, Some(key));
+    let (writers, readers) = (unpooled(WRITERS_WAIT), unpooled(READERS_WAIT));
+    paired_contrasts(run, &level.factors, writers, readers)
 }
 
 /// The highest of the usual percentiles that every lock carries that has any.
@@ -97,18 +93,14 @@ fn highest_carried(contrasts: &[Vec<Contrast>]) -> Statistic {
 }
 
 fn readers_wait(run: &Run, level: &LevelSummary, base: Arm) -> Found {
-    let mean = |first, second| {
-        series_contrasts(
-            run,
-            &level.factors,
-            (first, READERS_WAIT),
-            (second, READERS_WAIT),
-        )
-        .into_iter()
-        .find(|c| c.statistic == Statistic::Mean)
+    // Against the baseline or its twin.
+    let mean = |arm, twin| {
+        let wait = |arm, twin| (arm, twin, Some(READERS_WAIT));
+        let all = paired_contrasts(run, &level.factors, wait(arm, false), wait(base, twin));
+        all.into_iter().find(|c| c.statistic == Statistic::Mean)
     };
-    let contrast = mean((Arm::Unpooled, false), (base, false))?;
-    let floor = mean((base, false), (base, true))
+    let contrast = mean(Arm::Unpooled, false)?;
+    let floor = mean(base, true)
         .filter(|_| !level.is_twin_struck(base))
         .map(|c| c.magnitude_95_ns);
     let struck = level.is_struck(Arm::Unpooled) || level.is_struck(base);

@@ -1,7 +1,5 @@
 //! A reason not to believe, or to be careful with, a contender's numbers; in words.
 
-use std::fmt;
-
 use serde::{Serialize, Serializer};
 
 use crate::record::{Role, percentile_name};
@@ -17,10 +15,11 @@ pub enum Severity {
 }
 
 /// One finding about one contender.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, thiserror::Error)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Guard {
     /// The achieved rate is under 99 % of the offered one, by more than counting noise.
+    #[error("{role}: only {:.1} % of the offered rate was achieved (99 % needed)", .share * 100.0)]
     AchievedRate {
         /// Whose operations.
         role: Role,
@@ -28,6 +27,7 @@ pub enum Guard {
         share: f64,
     },
     /// Over 1 % of the operations failed or were cut off.
+    #[error("{role}: {:.1} % of the operations failed, mostly {class} (1 % allowed)", .share * 100.0)]
     Errors {
         /// Whose operations.
         role: Role,
@@ -37,6 +37,7 @@ pub enum Guard {
         class: String,
     },
     /// Fewer than ten samples above the quoted percentile.
+    #[error("only {above} samples above {} (10 needed)", percentile_name(*.percentile))]
     FewSamples {
         /// The percentile.
         percentile: f64,
@@ -44,15 +45,19 @@ pub enum Guard {
         above: u64,
     },
     /// Not an optimised build.
+    #[error("debug build")]
     DebugBuild,
     /// The clock steps by more than a tenth of the median.
+    #[error("the clock steps by {step_ns} ns, over a tenth of the median")]
     CoarseClock {
         /// The step, in ns.
         step_ns: u64,
     },
     /// The arm has not one success.
+    #[error("not one operation succeeded")]
     NoSuccess,
     /// More runnable load threads than cores.
+    #[error("{threads} load threads on {cores} cores: tails include the scheduler")]
     ThreadsOverCores {
         /// Load threads.
         threads: u32,
@@ -60,48 +65,70 @@ pub enum Guard {
         cores: usize,
     },
     /// A load thread used most of a core.
+    #[error("a load thread used {:.0} % of a core: the client may be the limit", .share * 100.0)]
     ClientSaturated {
         /// The busiest load thread's share of one core.
         share: f64,
     },
     /// Some statements failed or were cut off and are missing above.
+    #[error(
+        "more statements failed or were cut off than a tenth of those above the quoted percentile"
+    )]
     Censored,
     /// The reader threads themselves began late.
+    #[error(
+        "the readers' own pacing error (p99) is over a quarter of the quoted percentile: see service time too"
+    )]
     PacingLate,
     /// Processes that do not belong to the run used CPU.
+    #[error("other processes used over 5 % of the machine's CPU: this was not an idle machine")]
     OtherLoad,
     /// The machine's cores were nearly all busy.
+    // Without the share, so that arms that differ in the last digit share a note.
+    #[error("over 95 % of the machine's CPU was busy: the tail includes plain CPU queueing")]
     MachineSaturated {
         /// Busy share of all cores.
         share: f64,
     },
     /// The hypervisor gave the machine's CPU to others.
+    #[error("the hypervisor took over 1 % of the CPU away: tails include other machines' load")]
     CpuStolen {
         /// Share of all CPU time.
         share: f64,
     },
     /// `cpu-burn` did not use as much CPU as `unpooled` does.
+    #[error(
+        "cpu-burn used {ratio:.2} times the server CPU of an unpooled operation (0.95 to 1.05 wanted)"
+    )]
     BurnRatio {
         /// Its CPU an operation over that of `unpooled`'s.
         ratio: f64,
     },
     /// Whether `cpu-burn` used as much CPU as `unpooled` does cannot be told.
+    #[error(
+        "cpu-burn cannot be compared with unpooled's CPU: it needs blocks of quiet and unpooled beside it"
+    )]
     BurnUnverified,
     /// `cpu-burn` ran outside of the server's cgroup.
+    #[error("cpu-burn ran outside of the server's cgroup")]
     BurnOutsideCgroup,
     /// Where churn's slots lie was arranged but not verified.
+    #[error("slot order was arranged but not verified")]
     SlotOrderUnverified,
     /// Fewer fresh starts than a printed claim needs.
+    #[error("{starts} fresh start(s) (3 needed for a printed claim)")]
     FewStarts {
         /// How many there were.
         starts: usize,
     },
     /// Fewer blocks than a quoted effect needs.
+    #[error("{blocks} blocks (8 needed for a quoted effect, 10 for print)")]
     FewBlocks {
         /// How many there were.
         blocks: usize,
     },
     /// Blocks that began although the settle rule was not met.
+    #[error("{blocks} blocks began before the server had settled")]
     Unsettled {
         /// How many.
         blocks: usize,
@@ -193,82 +220,4 @@ pub(super) fn with_words<S: Serializer>(
         guard,
         words: guard.to_string(),
     }))
-}
-
-impl fmt::Display for Guard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Guard::AchievedRate { role, share } => write!(
-                f,
-                "{role}: only {:.1} % of the offered rate was achieved (99 % needed)",
-                share * 100.0
-            ),
-            Guard::Errors { role, share, class } => write!(
-                f,
-                "{role}: {:.1} % of the operations failed, mostly {class} (1 % allowed)",
-                share * 100.0
-            ),
-            Guard::FewSamples { percentile, above } => write!(
-                f,
-                "only {above} samples above {} (10 needed)",
-                percentile_name(*percentile)
-            ),
-            Guard::DebugBuild => f.write_str("debug build"),
-            Guard::CoarseClock { step_ns } => {
-                write!(
-                    f,
-                    "the clock steps by {step_ns} ns, over a tenth of the median"
-                )
-            }
-            Guard::NoSuccess => f.write_str("not one operation succeeded"),
-            Guard::ThreadsOverCores { threads, cores } => write!(
-                f,
-                "{threads} load threads on {cores} cores: tails include the scheduler"
-            ),
-            Guard::ClientSaturated { share } => write!(
-                f,
-                "a load thread used {:.0} % of a core: the client may be the limit",
-                share * 100.0
-            ),
-            Guard::Censored => f.write_str(
-                "more statements failed or were cut off than a tenth of those above the quoted percentile",
-            ),
-            Guard::PacingLate => f.write_str(
-                "the readers' own pacing error (p99) is over a quarter of the quoted percentile: see service time too",
-            ),
-            Guard::OtherLoad => f.write_str(
-                "other processes used over 5 % of the machine's CPU: this was not an idle machine",
-            ),
-            // Without the share, so that arms that differ in the last digit share a note.
-            Guard::MachineSaturated { .. } => f.write_str(
-                "over 95 % of the machine's CPU was busy: the tail includes plain CPU queueing",
-            ),
-            Guard::CpuStolen { .. } => f.write_str(
-                "the hypervisor took over 1 % of the CPU away: tails include other machines' load",
-            ),
-            Guard::BurnRatio { ratio } => write!(
-                f,
-                "cpu-burn used {ratio:.2} times the server CPU of an unpooled operation (0.95 to 1.05 wanted)"
-            ),
-            Guard::BurnUnverified => f.write_str(
-                "cpu-burn cannot be compared with unpooled's CPU: it needs blocks of quiet and unpooled beside it",
-            ),
-            Guard::BurnOutsideCgroup => {
-                f.write_str("cpu-burn ran outside of the server's cgroup")
-            }
-            Guard::SlotOrderUnverified => f.write_str("slot order was arranged but not verified"),
-            Guard::FewStarts { starts } => {
-                write!(f, "{starts} fresh start(s) (3 needed for a printed claim)")
-            }
-            Guard::FewBlocks { blocks } => {
-                write!(
-                    f,
-                    "{blocks} blocks (8 needed for a quoted effect, 10 for print)"
-                )
-            }
-            Guard::Unsettled { blocks } => {
-                write!(f, "{blocks} blocks began before the server had settled")
-            }
-        }
-    }
 }

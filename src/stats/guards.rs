@@ -1,11 +1,13 @@
 //! Guards: reasons not to believe, or to be careful with, a contender's numbers.
 
+use std::collections::BTreeSet;
+
 use super::guard::Guard;
-use crate::arm::Arm;
-use crate::arm::Mode;
-use crate::record::ConnectionCost;
-use crate::record::samples_above;
-use crate::record::{Block, ClockKind, Role, RoleTally, Run, SeriesKey};
+use crate::arm::{Arm, Mode};
+use crate::record::{
+    Block, BlockCpu, ClockKind, ConnectionCost, Role, RoleTally, Run, SeriesHistogram, SeriesKey,
+    samples_above,
+};
 
 /// Every finding about the blocks of one contender, struck ones first.
 pub fn findings(run: &Run, blocks: &[&Block]) -> Vec<Guard> {
@@ -70,42 +72,43 @@ pub fn quoted_series(blocks: &[&Block]) -> SeriesKey {
     }
 }
 
-fn sample_guards(run: &Run, blocks: &[&Block]) -> Vec<Guard> {
-    let key = quoted_series(blocks);
-    let mut merged = crate::record::SeriesHistogram::new();
-    blocks
-        .iter()
-        .filter_map(|b| b.series.get(&key))
-        .for_each(|s| merged.merge(s));
-    let mut found = Vec::new();
-    let percentile = run.config.quoted_percentile;
-    let above = samples_above(percentile, merged.len());
-    if above < 10 {
-        found.push(Guard::FewSamples { percentile, above });
+fn merged(blocks: &[&Block], key: SeriesKey) -> SeriesHistogram {
+    let mut merged = SeriesHistogram::new();
+    for series in blocks.iter().filter_map(|b| b.series.get(&key)) {
+        merged.merge(series);
     }
-    let pacing_key = SeriesKey {
+    merged
+}
+
+fn sample_guards(run: &Run, blocks: &[&Block]) -> Vec<Guard> {
+    let quoted = merged(blocks, quoted_series(blocks));
+    let pacing = SeriesKey {
         clock: ClockKind::Pacing,
         ..SeriesKey::READER_RESPONSE
     };
-    let mut pacing = crate::record::SeriesHistogram::new();
-    blocks
-        .iter()
-        .filter_map(|b| b.series.get(&pacing_key))
-        .for_each(|s| pacing.merge(s));
-    if let (Some(late), Some(quoted)) =
-        (pacing.percentile_ns(99.0), merged.percentile_ns(percentile))
-        && late * 4 > quoted
-    {
-        found.push(Guard::PacingLate);
-    }
-    if let Some(median) = merged.percentile_ns(50.0)
-        && run.clock.step_ns * 10 > median
-    {
-        found.push(Guard::CoarseClock {
-            step_ns: run.clock.step_ns,
-        });
-    }
-    found
+    let late = merged(blocks, pacing).percentile_ns(99.0);
+    let percentile = run.config.quoted_percentile;
+    let above = samples_above(percentile, quoted.len());
+    let step_ns = run.clock.step_ns;
+    let tail = quoted.percentile_ns(percentile);
+    let median = quoted.percentile_ns(50.0);
+    where_true([
+        (above < 10, Guard::FewSamples { percentile, above }),
+        (
+            late.zip(tail).is_some_and(|(late, tail)| late * 4 > tail),
+            Guard::PacingLate,
+        ),
+        (
+            median.is_some_and(|median| step_ns * 10 > median),
+            Guard::CoarseClock { step_ns },
+        ),
+    ])
+}
+
+/// The findings whose condition is met.
+fn where_true<const N: usize>(rules: [(bool, Guard); N]) -> Vec<Guard> {
+    let met = rules.into_iter().filter(|rule| rule.0);
+    met.map(|rule| rule.1).collect()
 }
 
 /// How far `cpu-burn`'s CPU may be from `unpooled`'s.
@@ -142,64 +145,53 @@ fn burn_guards(run: &Run, blocks: &[&Block]) -> Vec<Guard> {
 }
 
 fn load_guards(run: &Run, blocks: &[&Block]) -> Vec<Guard> {
-    let mut found = burn_guards(run, blocks);
     let cores = run.provenance.cores;
     let has_clients = blocks.iter().any(|b| b.arm != Arm::Quiet);
     let model = run.config.model.as_ref();
     let background = model.map_or(0, |model| model.background_threads(&run.config.factors));
     let clients = if has_clients { run.config.clients } else { 0 };
     let threads = run.config.readers + clients + background;
-    if run.mode == Mode::Model && cores > 0 && threads as usize > cores {
-        found.push(Guard::ThreadsOverCores { threads, cores });
-    }
-    let count = blocks.len().max(1) as f64;
-    let share = blocks
-        .iter()
-        .map(|b| b.cpu.busiest_load_thread)
-        .sum::<f64>()
-        / count;
-    if run.mode == Mode::Server && share > 0.8 {
-        found.push(Guard::ClientSaturated { share });
-    }
-    let share = blocks
-        .iter()
-        .filter_map(|b| b.cpu.machine_busy)
-        .sum::<f64>()
-        / count;
-    if share > 0.95 {
-        found.push(Guard::MachineSaturated { share });
-    }
+    let all = blocks.len().max(1) as f64;
+    let mean = |of: fn(&BlockCpu) -> Option<f64>| {
+        blocks.iter().filter_map(|b| of(&b.cpu)).sum::<f64>() / all
+    };
+    let busiest = mean(|cpu| Some(cpu.busiest_load_thread));
+    let busy = mean(|cpu| cpu.machine_busy);
+    let stolen = mean(|cpu| cpu.machine_stolen);
     let others: Vec<f64> = blocks.iter().filter_map(|b| other_load(run, b)).collect();
-    if !others.is_empty() && others.iter().sum::<f64>() / others.len() as f64 > 0.05 {
-        found.push(Guard::OtherLoad);
-    }
-    let share = blocks
-        .iter()
-        .filter_map(|b| b.cpu.machine_stolen)
-        .sum::<f64>()
-        / count;
-    if share > 0.01 {
-        found.push(Guard::CpuStolen { share });
-    }
-    let standing = blocks.iter().any(|b| b.factors.standing > 0);
-    if run.mode == Mode::Server && standing {
-        found.push(Guard::SlotOrderUnverified);
-    }
-    let starts: std::collections::BTreeSet<u32> = blocks.iter().map(|b| b.visit).collect();
-    if starts.len() < 3 {
-        found.push(Guard::FewStarts {
-            starts: starts.len(),
-        });
-    }
-    if blocks.len() < 8 {
-        found.push(Guard::FewBlocks {
-            blocks: blocks.len(),
-        });
-    }
+    let starts: BTreeSet<u32> = blocks.iter().map(|b| b.visit).collect();
+    let starts = starts.len();
     let unsettled = blocks.iter().filter(|b| !b.settled).count();
-    if unsettled > 0 {
-        found.push(Guard::Unsettled { blocks: unsettled });
-    }
+    let (is_model, is_server) = (run.mode == Mode::Model, run.mode == Mode::Server);
+    let mut found = burn_guards(run, blocks);
+    found.extend(where_true([
+        (
+            is_model && cores > 0 && threads as usize > cores,
+            Guard::ThreadsOverCores { threads, cores },
+        ),
+        (
+            is_server && busiest > 0.8,
+            Guard::ClientSaturated { share: busiest },
+        ),
+        (busy > 0.95, Guard::MachineSaturated { share: busy }),
+        (
+            !others.is_empty() && others.iter().sum::<f64>() / others.len() as f64 > 0.05,
+            Guard::OtherLoad,
+        ),
+        (stolen > 0.01, Guard::CpuStolen { share: stolen }),
+        (
+            is_server && blocks.iter().any(|b| b.factors.standing > 0),
+            Guard::SlotOrderUnverified,
+        ),
+        (starts < 3, Guard::FewStarts { starts }),
+        (
+            blocks.len() < 8,
+            Guard::FewBlocks {
+                blocks: blocks.len(),
+            },
+        ),
+        (unsettled > 0, Guard::Unsettled { blocks: unsettled }),
+    ]));
     found
 }
 

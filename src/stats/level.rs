@@ -136,12 +136,14 @@ pub(super) fn summarize_level(run: &Run, factors: &Factors) -> LevelSummary {
     let Some(base) = Arm::baseline(&run.config.arms) else {
         return level;
     };
+    let between = |first, second| paired_contrasts(run, factors, first, second);
+    let service = Some(SeriesKey::READER_SERVICE);
     // A struck twin gives no floor: then nothing can be judged.
     if !level.is_twin_struck(base) {
-        level.noise = paired_contrasts(run, factors, (base, false), (base, true));
-        level.service_noise = service(run, factors, (base, false), (base, true));
+        level.noise = between((base, false, None), (base, true, None));
+        level.service_noise = between((base, false, service), (base, true, service));
     }
-    level.service = service(run, factors, (Arm::Unpooled, false), (base, false));
+    level.service = between((Arm::Unpooled, false, service), (base, false, service));
     let mut pairs: Vec<(Arm, Arm)> = run
         .config
         .arms
@@ -161,7 +163,7 @@ pub(super) fn summarize_level(run: &Run, factors: &Factors) -> LevelSummary {
     for (first, second) in pairs {
         let struck = level.is_struck(first) || level.is_struck(second);
         let contrasts: Vec<(Contrast, Verdict)> =
-            paired_contrasts(run, factors, (first, false), (second, false))
+            between((first, false, None), (second, false, None))
                 .into_iter()
                 .map(|c| (c, judge(&c, level.noise_floor_ns(c.statistic), struck)))
                 .collect();
@@ -176,50 +178,22 @@ pub(super) fn summarize_level(run: &Run, factors: &Factors) -> LevelSummary {
     level
 }
 
-fn service(run: &Run, level: &Factors, first: (Arm, bool), second: (Arm, bool)) -> Vec<Contrast> {
-    series_contrasts(
-        run,
-        level,
-        (first, SeriesKey::READER_SERVICE),
-        (second, SeriesKey::READER_SERVICE),
-    )
-}
+/// One side of a contrast: the arm, whether it is its A/A twin, and the series (`None`: the quoted one).
+pub type Side = (Arm, bool, Option<SeriesKey>);
 
-/// Contrasts of one contender's series with one of another's (or its own).
-pub(super) fn series_contrasts(
-    run: &Run,
-    level: &Factors,
-    (first, first_key): ((Arm, bool), SeriesKey),
-    (second, second_key): ((Arm, bool), SeriesKey),
-) -> Vec<Contrast> {
-    contrasts_of(run, level, first, second, (|_| first_key, |_| second_key))
-}
-
-/// Contrasts of the rounds that both contenders have, leaving out percentiles
-/// that the smaller side cannot carry.
-pub fn paired_contrasts(
-    run: &Run,
-    level: &Factors,
-    first: (Arm, bool),
-    second: (Arm, bool),
-) -> Vec<Contrast> {
-    let quoted = |block: &Block| quoted_series(&[block]);
-    contrasts_of(run, level, first, second, (quoted, quoted))
-}
-
-fn contrasts_of(
-    run: &Run,
-    level: &Factors,
-    first: (Arm, bool),
-    second: (Arm, bool),
-    keys: (impl Fn(&Block) -> SeriesKey, impl Fn(&Block) -> SeriesKey),
-) -> Vec<Contrast> {
-    let blocks = |(arm, twin)| run.blocks_of(arm, twin, level);
-    let (first, second) = (blocks(first), blocks(second));
+/// Contrasts of the rounds that both sides have, leaving out percentiles that the smaller side cannot
+/// carry.
+pub fn paired_contrasts(run: &Run, level: &Factors, first: Side, second: Side) -> Vec<Contrast> {
+    fn series(block: &Block, side: Side) -> Option<&SeriesHistogram> {
+        let key = side.2.unwrap_or_else(|| quoted_series(&[block]));
+        block.series.get(&key)
+    }
+    let blocks = |side: Side| run.blocks_of(side.0, side.1, level);
+    let others = blocks(second);
     let mut sides: (Vec<&SeriesHistogram>, Vec<&SeriesHistogram>) = Default::default();
-    for a in &first {
-        if let Some(b) = second.iter().find(|b| b.round == a.round)
-            && let (Some(x), Some(y)) = (a.series.get(&keys.0(a)), b.series.get(&keys.1(b)))
+    for block in blocks(first) {
+        if let Some(other) = others.iter().find(|b| b.round == block.round)
+            && let (Some(x), Some(y)) = (series(block, first), series(other, second))
         {
             sides.0.push(x);
             sides.1.push(y);

@@ -2,6 +2,7 @@
 
 mod account;
 mod analysis;
+mod anatomy;
 mod answer;
 mod busy_share;
 mod client_rate;
@@ -20,11 +21,16 @@ mod pooling;
 mod rounds;
 mod statistic;
 mod sweep;
+mod swept;
 mod unit;
 mod verdict;
 
-pub use account::{Counted, accounted_columns, queue_columns};
+pub use account::{
+    Counted, FOUND_BUSY, PROCARRAY_EXCLUSIVE, PROCARRAY_SHARED, XID_GEN_EXCLUSIVE,
+    accounted_columns, queue_columns,
+};
 pub use analysis::{ANALYSIS_SCHEMA_VERSION, Analysis, Claim, Primary, analyse};
+pub use anatomy::{Anatomy, ConnectionPhase, PhaseTimes, SetupAccount};
 pub use answer::Answer;
 pub use busy_share::{HoldRange, busy_share};
 pub use conclusion::{Conclusion, Found};
@@ -37,12 +43,12 @@ pub use guards::{findings, quoted_series};
 pub use level::{Effect, LevelSummary, paired_contrasts};
 pub use lock_level::{LockLevel, READERS_WAIT, SeriesTail, WRITERS_WAIT};
 pub use paired_ratio::PairedRatio;
-pub use phases::{Anatomy, ConnectionPhase, PhaseTimes, SetupAccount};
 pub use pooling::{
     ConnectTimes, HARDLY_ANY, KnownRate, LOCK_MATTERS, Pooling, PoolingAnswer, ReconnectCost,
     WORTH_SAVING,
 };
 pub use statistic::{Statistic, TABLE_PERCENTILES};
-pub use sweep::{Along, Quantity, Sweep, SweepLine, SweepPoint, Swept};
+pub use sweep::{Along, Quantity, Sweep};
+pub use swept::{SweepLine, SweepPoint, Swept};
 pub use unit::Unit;
 pub use verdict::{Verdict, judge};

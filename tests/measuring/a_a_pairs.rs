@@ -37,8 +37,8 @@ fn contrasts_of(run: &Run, pair: u32) -> Vec<Contrast> {
     paired_contrasts(
         &part,
         &part.levels()[0],
-        (Arm::KeptOpen, false),
-        (Arm::KeptOpen, true),
+        (Arm::KeptOpen, false, None),
+        (Arm::KeptOpen, true, None),
     )
 }
 

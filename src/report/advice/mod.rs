@@ -246,7 +246,7 @@ fn more_rights(survey: &Survey) -> Vec<String> {
     let waits = "what running statements wait for (`pg_stat_activity.wait_event`: `ProcArray`, in 17.0 to 17.2 `ProcArrayLock`), and which of the standing connections are idle";
     let mut lines = vec![if survey.reads_all_stats {
         format!(
-            "This role may read everybody's activity. A watch for {waits} is left out all the same: each reading takes ProcArrayLock once a row."
+            "This role may read everybody's activity. A watch for {waits} is left out all the same: each reading takes ProcArrayLock once per row."
         )
     } else {
         format!("With pg_monitor: {waits}.")
