@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::cells::cells_figure;
-use super::costs::cost_figure;
+use super::cells_drawing::cells_figure;
+use super::cost_drawing::cost_figure;
 use super::cpu_drawing::cpu;
 use super::export::series_csv;
 use super::figure::{
@@ -20,9 +20,7 @@ use crate::arm::Arm;
 use crate::arm::Mode;
 use crate::factor::{Factor, Factors};
 use crate::record::{RunHead, levels_side_by_side, percentile_name, write_atomically};
-use crate::stats::{
-    Analysis, Answer, ContenderSummary, Estimate, LevelSummary, Severity, Statistic,
-};
+use crate::stats::{Analysis, Answer, ContenderSummary, Estimate, LevelSummary, Statistic};
 
 /// Draws everything one run has to show, into `dir`, and writes the percentiles
 /// of every recorded series beside it.
@@ -134,16 +132,6 @@ fn series_name(run: &RunHead, all: &[&Analysis]) -> String {
     }
 }
 
-pub(super) fn caution(contender: &ContenderSummary) -> Option<String> {
-    let cautions: Vec<String> = contender
-        .guards
-        .iter()
-        .filter(|g| g.severity() == Severity::Caution)
-        .map(ToString::to_string)
-        .collect();
-    (!cautions.is_empty()).then(|| cautions.join("; "))
-}
-
 fn curve(contender: &ContenderSummary) -> Option<PercentileCurve> {
     let point = |&(percentile, e): &(f64, Estimate)| CurvePoint {
         percentile,
@@ -159,7 +147,7 @@ fn curve(contender: &ContenderSummary) -> Option<PercentileCurve> {
         points: contender.curve.iter().map(point).collect(),
         sample_count: contender.samples,
         struck: contender.struck().map(ToString::to_string),
-        caution: caution(contender),
+        caution: contender.caution(),
     })
 }
 
@@ -287,7 +275,7 @@ fn excess_group(
                         .and_then(ContenderSummary::struck)
                 })
                 .map(ToString::to_string),
-            caution: caution(contender),
+            caution: contender.caution(),
         })
     };
     let rows = Arm::all()

@@ -34,7 +34,7 @@ pub(super) fn footer(items: &[&Analysis], redraw: &str) -> Vec<String> {
             (rates, _) => listed(rates),
         };
         lines.push(format!(
-            "{} run {} ({}): {what}; {} readers at {}, {} clients at {rate}; slots {}; {} blocks of {} ms an arm and level",
+            "{} run {} ({}): {what}; {} readers at {}, {} clients at {rate}; slots {}; {} blocks of {} ms per arm and level",
             run.mode,
             run.run_id,
             run.started_at,
@@ -52,7 +52,7 @@ pub(super) fn footer(items: &[&Analysis], redraw: &str) -> Vec<String> {
     if let Some(run) = items.first().map(|a| &a.run) {
         let p = &run.provenance;
         lines.push(format!(
-            "{}, {} cores, Linux {}; procbench {} ({}); clock {} {:.0} ns a read",
+            "{}, {} cores, Linux {}; procbench {} ({}); clock {} {:.0} ns per read",
             p.cpu_model,
             p.cores,
             p.kernel,

@@ -1,10 +1,9 @@
 //! The figure of a run whose lock varies: readers' and writers' tails side by side.
 
-use super::drawings::caution;
 use super::figure::{TailColumn, TailFigure, TailMark, TailRow};
 use super::footer::footer;
 use crate::record::percentile_name;
-use crate::stats::{Analysis, LockLevel, SeriesTail};
+use crate::stats::{Analysis, ContenderSummary, LockLevel, SeriesTail};
 
 /// Percentiles that are drawn, where the samples carry them.
 const DRAWN: [f64; 4] = [50.0, 90.0, 99.0, 99.9];
@@ -62,7 +61,7 @@ fn row(analysis: &Analysis, lock: &LockLevel, tail: &SeriesTail) -> TailRow {
             .collect(),
         sample_count: tail.samples,
         struck: churn.and_then(|c| c.struck()).map(ToString::to_string),
-        caution: churn.and_then(caution),
+        caution: churn.and_then(ContenderSummary::caution),
     }
 }
 

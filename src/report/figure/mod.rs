@@ -27,7 +27,7 @@ mod sweep_axis;
 mod sweep_panel;
 mod tails;
 mod text;
-mod time_label;
+use super::format as time_label;
 mod write;
 
 pub use bars::{Bar, BarGroup, BarSegment, StackedBarFigure};
