@@ -150,11 +150,11 @@ mod tests {
         let notes = guard_notes(&analysis);
         let build = notes
             .iter()
-            .position(|n| n.0.contains("optimised"))
+            .position(|n| n.0.contains("debug build"))
             .unwrap();
         assert_eq!(notes[build].1, arms);
         let text = markdown(&arm_table(&analysis));
-        assert_eq!(text.matches("optimised").count(), 1, "{text}");
+        assert_eq!(text.matches("debug build").count(), 1, "{text}");
         assert_eq!(text.matches(" [x] |").count(), arms, "{text}");
         let row = text.lines().find(|l| l.contains("| quiet [x] |")).unwrap();
         let last = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
