@@ -84,7 +84,7 @@ fn trimmed(number: f64, decimals: usize) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// A value whose unit is data: `12.3 µs`, `-3.00 µs`, `1.25 %`, `1,234/s`, `6`.
+/// A value whose unit is data: `12.3 µs`, `-3.00 µs`, `1.25 %`, `1,234 per second`, `6`.
 pub(crate) fn quantity(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Ns => duration(value),
@@ -92,7 +92,7 @@ pub(crate) fn quantity(value: f64, unit: Unit) -> String {
         Unit::NsPerConnection => difference(value * SLOPE_STEP),
         Unit::Share => format!("{:.2} %", 100.0 * value),
         Unit::Count => count(value.round() as u64),
-        Unit::PerSecond => format!("{}/s", count(value.round() as u64)),
+        Unit::PerSecond => format!("{} per second", count(value.round() as u64)),
         Unit::Number => trimmed(value, 2),
     }
 }
