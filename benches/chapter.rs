@@ -18,7 +18,9 @@ use procbench::load::Cancel;
 use procbench::load::progress::Progress;
 use procbench::model::ModelBench;
 use procbench::record::{write_atomically, write_run};
-use procbench::report::{drawings, findings, summary_text, table};
+use procbench::report::findings::answer;
+use procbench::report::section::terminal;
+use procbench::report::{drawings, summary_text};
 
 /// What is measured.
 const EXPERIMENT: &str = "churn-tail";
@@ -89,11 +91,9 @@ fn measure(experiment: &Experiment, config: &Config, dir: &Path) -> anyhow::Resu
     write_atomically(&summary_file, text.as_bytes())
         .map_err(|e| anyhow!("the summary could not be saved: {e}"))?;
 
-    print!("{}", table::run_table(&summary));
-    for line in findings::findings(&summary) {
-        println!("{}", line.replace("**", ""));
-    }
-    println!("\nsummary: {}", summary_file.display());
+    print!("{}", terminal(&summary_text::tables(&summary)));
+    print!("{}", terminal([&answer(&[&summary])]));
+    println!("summary: {}", summary_file.display());
     for figure in figures {
         println!("figure:  {}", dir.join(format!("{figure}.png")).display());
     }

@@ -161,6 +161,19 @@ pub fn sample_run(blocks: u32) -> Run {
     }
 }
 
+/// [`sample_run`] with eight blocks, measured on each of these PostgreSQL versions.
+pub fn sample_run_with_versions(versions: &[&str]) -> Run {
+    let mut run = sample_run(8);
+    let blocks = std::mem::take(&mut run.blocks);
+    for pg in versions {
+        run.blocks.extend(blocks.iter().cloned().map(|mut block| {
+            block.factors.pg = pg.parse().ok();
+            block
+        }));
+    }
+    run
+}
+
 /// The small run with the CPU that a server run counts: in each block the readers cost the backends 1 ms,
 /// and of 60 transactions each costs them 50 us and the clients 10 us.
 pub fn sample_run_with_cpu() -> Run {

@@ -25,7 +25,9 @@ use procbench::procarray::{PgProfile, SlotOrder};
 use procbench::record::{
     Block, ClockKind, Operation, Phase, Role, Run, SeriesHistogram, SeriesKey,
 };
-use procbench::report::{lock_drawing, lock_table, survival, table};
+use procbench::report::arm_table::arm_table;
+use procbench::report::section::markdown;
+use procbench::report::{lock_drawing, lock_table, survival};
 use procbench::stats::quoted_series;
 
 const MS: u64 = 1_000_000;
@@ -309,7 +311,7 @@ fn a_closed_loop_has_no_response_time_and_says_so() {
         assert_eq!(samples(block, SeriesKey::READER_SERVICE), reader.recorded);
         assert_eq!(reader.succeeded(), reader.scheduled);
     }
-    let text = table::run_table(&analyse(&run));
+    let text = markdown(&arm_table(&analyse(&run)));
     assert!(
         text.contains("service time") && text.contains("closed loop"),
         "{text}"
@@ -439,9 +441,9 @@ fn several_locks_and_slot_orders_are_levels_of_one_run() {
     let summary = analyse(&run);
     assert_eq!(summary.varying, [Factor::SlotOrder, Factor::Lock]);
     assert_eq!(summary.primary_level().unwrap().factors, levels[0]);
-    let text = table::run_table(&summary);
+    let text = markdown(&arm_table(&summary));
     assert!(
-        text.contains("20 standing connections, slots behind, lock sharded"),
+        text.contains("| 20 | behind | sharded | unpooled"),
         "{text}"
     );
 }
@@ -476,7 +478,7 @@ fn the_experiment_on_locks_has_every_lock_in_its_table_sentences_and_figure() {
     let summary = analyse(&run);
     let sentences = survival::sentences(&summary);
     assert_eq!(sentences.len(), 4);
-    let text = lock_table::lock_tables(&summary);
+    let text = markdown(&lock_table::lock_tables(&summary));
     for (lock, level) in locks.iter().zip(&summary.locks) {
         assert_eq!(level.lock, lock.to_string());
         let churn = summary.churn_under(level).unwrap();

@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::ValueEnum;
 
 use super::factor_options::{FactorOptions, OfBoth};
-use super::measure::{measure, outcome_of, output_dir, print_run, print_tables};
+use super::measure::{measure, outcome_of, output_dir, print_run, print_sections};
 use super::options::{LoadOptions, ModelOptions, OutputOptions, StdoutFormat};
 use super::outcome::{CommandError, Outcome};
 use super::print;
@@ -21,7 +21,9 @@ use crate::factor::{ClientRate, Factor, OfferedRate};
 use crate::load::Cancel;
 use crate::model::connection_cpu;
 use crate::record::write_atomically;
-use crate::report::{comparable, drawings, findings, prediction, summary_text, table};
+use crate::report::comparison::comparison;
+use crate::report::findings::answer;
+use crate::report::{comparable, drawings, summary_text};
 use crate::stats::Analysis;
 
 /// Which modes to run.
@@ -243,24 +245,14 @@ fn conclude(
     if format != StdoutFormat::Text {
         return all.iter().try_for_each(|m| print_run(m, format));
     }
-    for measured in all {
-        print_tables(measured);
+    for analysis in all {
+        print_sections(&summary_text::tables(analysis));
     }
     if items.len() > 1 {
-        print(&table::comparison_table(&items));
+        print_sections(&comparison(&items));
     }
-    for item in &items {
-        for line in findings::findings(item) {
-            print(&format!("{}\n", line.replace("**", "")));
-        }
-        for line in prediction::sentences(item) {
-            print(&format!("{}: {line}\n", findings::place(&item.run)));
-        }
-    }
-    print(&format!(
-        "\nsummary: {}\n",
-        dir.join("SUMMARY.md").display()
-    ));
+    print_sections([&answer(&items)]);
+    print(&format!("summary: {}\n", dir.join("SUMMARY.md").display()));
     for figure in figures {
         print(&format!(
             "figure:  {}\n",

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 
+use super::measure::print_sections;
 use super::options::StdoutFormat;
 use super::outcome::{CommandError, Outcome};
 use super::print;
 use crate::experiment::analyse;
 use crate::record::read_run;
-use crate::report::{comparable, drawings, rows, table};
+use crate::report::comparison::comparison;
+use crate::report::{comparable, drawings, rows};
 use crate::stats::Analysis;
 
 /// `procbench compare`
@@ -57,11 +59,7 @@ impl CompareCommand {
             .collect();
         match self.format {
             StdoutFormat::Text => {
-                print(&table::comparison_table(&items));
-                print(&table::between_runs(&items));
-                print(
-                    "Excess is over each run's own baseline arm: a snapshot and a query have no common absolute scale.\n",
-                );
+                print_sections(&comparison(&items));
                 for path in written
                     .iter()
                     .filter(|p| p.extension().is_some_and(|e| e == "png"))

@@ -22,10 +22,8 @@ use crate::load::driver::Bench;
 use crate::load::progress::Progress;
 use crate::model::ModelBench;
 use crate::record::{write_atomically, write_run};
-use crate::report::{
-    accounting, advice, cells, costs, cpu_table, drawings, lock_table, phases, rows, sweep_words,
-    table,
-};
+use crate::report::section::{self, Section};
+use crate::report::{advice, drawings, findings, rows, summary_text};
 use crate::server::{ServerBench, ServerRequest};
 use crate::stats::Analysis;
 
@@ -243,31 +241,18 @@ fn sweep() {
     }
 }
 
-/// Prints a run's tables on stdout.
-pub fn print_tables(analysis: &Analysis) {
-    if analysis.is_contrast() {
-        print(&table::run_table(analysis));
-        print(&cells::cell_table(analysis));
-    }
-    print(&costs::cost_tables(analysis));
-    print(&phases::phase_tables(analysis));
-    print(&sweep_words::sweep_tables(analysis));
-    print(&lock_table::lock_tables(analysis));
-    print(&accounting::accounting_table(analysis));
-    print(&cpu_table::cpu_tables(analysis));
+/// Prints sections on stdout.
+pub fn print_sections<'a>(sections: impl IntoIterator<Item = &'a Section>) {
+    print(&section::terminal(sections));
 }
 
 /// Prints a run on stdout.
 pub fn print_run(analysis: &Analysis, format: StdoutFormat) -> Result<(), CommandError> {
     match format {
         StdoutFormat::Text => {
-            print_tables(analysis);
-            for line in crate::report::findings::findings(analysis) {
-                print(&format!("{}\n", line.replace("**", "")));
-            }
-            if let Some(advice) = advice::advice(analysis) {
-                print(&advice.text());
-            }
+            print_sections(&summary_text::tables(analysis));
+            print_sections([&findings::answer(&[analysis])]);
+            print_sections(advice::advice(analysis).iter().flatten());
         }
         StdoutFormat::Json => {
             let json = serde_json::to_string_pretty(&rows::summary_rows(analysis))

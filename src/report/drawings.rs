@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::cells::cells_figure;
-use super::costs::cost_figure;
+use super::cells_drawing::cells_figure;
+use super::cost_drawing::cost_figure;
 use super::cpu_drawing::cpu;
 use super::export::series_csv;
 use super::figure::{
@@ -21,7 +21,7 @@ use crate::arm::Mode;
 use crate::factor::{Factor, Factors};
 use crate::record::{RunHead, levels_side_by_side, percentile_name, write_atomically};
 use crate::stats::{
-    Analysis, Answer, ContenderSummary, Estimate, LevelSummary, Severity, Statistic,
+    Analysis, Answer, ContenderSummary, Estimate, LevelSummary, Statistic,
 };
 
 /// Draws everything one run has to show, into `dir`, and writes the percentiles
@@ -134,21 +134,11 @@ fn series_name(run: &RunHead, all: &[&Analysis]) -> String {
     }
 }
 
-pub(super) fn caution(contender: &ContenderSummary) -> Option<String> {
-    let cautions: Vec<String> = contender
-        .guards
-        .iter()
-        .filter(|g| g.severity() == Severity::Caution)
-        .map(ToString::to_string)
-        .collect();
-    (!cautions.is_empty()).then(|| cautions.join("; "))
-}
-
 /// What must be said of an arm's numbers.
 pub(super) fn signs(contender: &ContenderSummary) -> Signs {
     Signs {
         struck: contender.struck().map(ToString::to_string),
-        caution: caution(contender),
+        caution: contender.caution(),
     }
 }
 
@@ -295,7 +285,7 @@ fn excess_group(
             high_ns: d.high_ns,
             signs: Signs {
                 struck: contender.struck().or(base).map(ToString::to_string),
-                caution: caution(contender),
+                caution: contender.caution(),
             },
         })
     };

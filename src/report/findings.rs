@@ -1,50 +1,37 @@
-//! What was found, one sentence each, and never more than the statistics allow.
+//! What was found, conclusion first, and never more than the statistics allow.
 
-use super::agreement::lock_witness;
-use super::cells;
-use super::format::{count, difference, duration};
-use super::level_title::{level_title, short_title};
+use super::contrast_table;
+use super::format::{difference, duration, interval_95, share};
+use super::level_title::level_title;
+use super::prediction;
+use super::section::Section;
 use super::survival;
-use crate::arm::Arm;
-use crate::arm::Mode;
+use crate::arm::{Arm, Mode};
 use crate::record::RunHead;
-use crate::stats::{Analysis, Claim, Contrast, LevelSummary, Statistic, Verdict};
+use crate::stats::{Analysis, Claim, Contrast, LevelSummary, Verdict};
 
-/// The findings alone, one sentence each.
+/// The answer of one experiment's runs.
+pub fn answer(items: &[&Analysis]) -> Section {
+    let mut lines: Vec<String> = items.iter().flat_map(|a| findings(a)).collect();
+    lines.extend(agreement(items));
+    Section::list("What was found", lines)
+}
+
+/// What one run showed: its primary outcome, what its levels or locks have in common, its prediction.
 pub fn findings(analysis: &Analysis) -> Vec<String> {
-    let run = &analysis.run;
-    if !analysis.is_contrast() {
-        // The experiment's own assessment says what was found.
-        return Vec::new();
+    let place = place(&analysis.run);
+    let mut lines = Vec::new();
+    if analysis.is_contrast() {
+        lines.push(headline(analysis));
+        let mut common = survival::sentences(analysis);
+        if common.is_empty() {
+            common = contrast_table::sentences(analysis);
+        }
+        let common = common.iter();
+        lines.extend(common.map(|line| format!("{place}, exploratory: {line}")));
     }
-    let mut lines = vec![headline(analysis)];
-    let survival = survival::sentences(analysis);
-    if !survival.is_empty() {
-        // Lock by lock in the tables; here only what they have in common.
-        lines.extend(
-            survival
-                .into_iter()
-                .map(|line| format!("{} (exploratory): {line}", place(run))),
-        );
-        return lines;
-    }
-    let cells = cells::sentences(analysis);
-    if !cells.is_empty() {
-        lines.extend(
-            cells
-                .into_iter()
-                .map(|line| format!("{} (exploratory): {line}", place(run))),
-        );
-        return lines;
-    }
-    for level in &analysis.levels {
-        // The headline's contrast is not said twice.
-        let said = analysis
-            .primary
-            .as_ref()
-            .is_some_and(|p| p.factors == level.factors);
-        lines.extend(level_findings(analysis, level, said));
-    }
+    let predicted = prediction::sentences(analysis);
+    lines.extend(predicted.iter().map(|line| format!("{place}: {line}")));
     lines
 }
 
@@ -87,29 +74,18 @@ pub fn place(run: &RunHead) -> String {
     }
 }
 
-fn interval(c: &Contrast) -> String {
-    let d = c.difference;
-    format!(
-        "{} (95 % interval {} to {})",
-        difference(d.value_ns),
-        difference(d.low_ns),
-        difference(d.high_ns)
-    )
-}
-
+/// A contrast with its verdict, noise floor and p-value.
 pub(super) fn judgement(c: &Contrast, verdict: Verdict, floor: Option<f64>) -> String {
     let floor = floor.map_or("unknown".to_owned(), duration);
     let p = c.p_value.map_or(String::new(), |p| format!(", p = {p:.3}"));
-    let by = interval(c);
+    let by = interval_95(c.difference, difference);
     match verdict {
-        Verdict::Higher | Verdict::Lower => {
-            format!("{by}, above the run's own noise floor of {floor}{p}")
+        Verdict::Higher | Verdict::Lower => format!("{by}, above the noise floor of {floor}{p}"),
+        Verdict::WithinNoiseFloor => {
+            format!("{by}, within the noise floor of {floor}{p}: not to be relied on")
         }
-        Verdict::WithinNoiseFloor => format!(
-            "{by}, but two sets of blocks of the same arm differ by up to {floor}, too: not to be relied on{p}"
-        ),
         Verdict::NoDifferenceShown => {
-            format!("{by}: no difference shown{p}; noise floor {floor}")
+            format!("{by}: no difference shown (noise floor {floor}{p})")
         }
         Verdict::TooFewRounds => format!("{by}, from too few rounds to say"),
         Verdict::NoNoiseFloor => format!("{by}, without a usable A/A twin to judge it by"),
@@ -117,18 +93,11 @@ pub(super) fn judgement(c: &Contrast, verdict: Verdict, floor: Option<f64>) -> S
     }
 }
 
-pub(super) fn clock_word(level: &LevelSummary) -> String {
-    level
-        .contenders
-        .first()
-        .map_or_else(|| "response".to_owned(), |c| c.quoted.clock.to_string())
-}
-
-/// What churn did at the largest number of standing connections. Bold words
+/// What churn did at the largest number of standing connections. The words are bold
 /// only where the arm without any client transactions was faster, too.
 fn headline(analysis: &Analysis) -> String {
     let run = &analysis.run;
-    let (Some(p), Some(level)) = (&analysis.primary, analysis.primary_level()) else {
+    let Some(p) = &analysis.primary else {
         return format!("{}: the primary outcome was not measured.", place(run));
     };
     let what = match p.claim {
@@ -140,117 +109,91 @@ fn headline(analysis: &Analysis) -> String {
         }
         Claim::Slower => "**Churn made running queries slower.**",
         Claim::Faster => {
-            "**Running queries were faster under churn** (look for a cause before believing it)."
+            "**Running queries were faster under churn.** Look for a cause before believing it."
         }
         Claim::NoEffectShown => "**No effect of churn beyond the noise was shown.**",
         Claim::NoConclusion => "**No conclusion.**",
     };
     let kind = if analysis.is_declared {
-        "primary outcome"
+        "the declared primary outcome"
     } else {
-        "headline (exploratory: the parameters are not an experiment's)"
+        "exploratory, since the parameters are not an experiment's"
     };
     let against = p.against_quiet.map_or(String::new(), |(c, v)| {
         format!(
-            " Against no client transactions at all (quiet) it is {}.",
+            " Against no client transactions (quiet): {}.",
             judgement(&c, v, p.noise_floor_ns)
         )
     });
     format!(
-        "{}, {kind}: {what} With {}, reconnecting for each transaction instead of keeping connections open changed the readers' {} {} time by {}.{against}",
+        "{}: {what} Reconnecting for each transaction instead of keeping connections open changed the {} {} time by {} ({}; {kind}).{against}",
         place(run),
-        level_title(&p.factors, &analysis.varying),
         p.name(),
-        clock_word(level),
-        judgement(&p.contrast, p.verdict, p.noise_floor_ns)
+        analysis.clock(),
+        judgement(&p.contrast, p.verdict, p.noise_floor_ns),
+        level_title(&p.factors, &analysis.varying),
     )
 }
 
-fn level_findings(analysis: &Analysis, level: &LevelSummary, headline_said: bool) -> Vec<String> {
-    let run = &analysis.run;
-    let quoted = Statistic::Percentile(run.config.quoted_percentile);
-    let at = format!(
-        "{}, {} (exploratory)",
-        place(run),
-        short_title(&level.factors, &analysis.varying)
-    );
-    let beyond_fork = match run.mode {
-        Mode::Server => "what logging in, the ProcArray, the catalogue and exit add to a bare fork",
-        Mode::Model => {
-            "what the array, its locks and the rest of a connection's CPU add to the fork's"
-        }
-    };
-    let contrasts = [
-        (
-            Arm::Unpooled,
-            Arm::KeptOpen,
-            Statistic::Percentile(50.0),
-            "",
-        ),
-        (Arm::Unpooled, Arm::KeptOpen, quoted, ""),
-        (Arm::Unpooled, Arm::KeptOpen, Statistic::Mean, ""),
-        (Arm::ForkOnly, Arm::KeptOpen, Statistic::Mean, ""),
-        (Arm::Unpooled, Arm::ForkOnly, quoted, beyond_fork),
-        (
-            Arm::Quiet,
-            Arm::KeptOpen,
-            quoted,
-            "what the transactions themselves cost, with the sign turned",
-        ),
-        (Arm::Pool, Arm::KeptOpen, quoted, ""),
-        (Arm::Pgbouncer, Arm::KeptOpen, quoted, ""),
-    ];
-    let mut lines: Vec<String> = contrasts
-        .into_iter()
-        .filter(|c| !(headline_said && (c.0, c.1, c.2) == (Arm::Unpooled, Arm::KeptOpen, quoted)))
-        .filter_map(|(first, second, statistic, meaning)| {
-            let (c, v) = level.effect(first, second)?.at(statistic)?;
-            let meaning = if meaning.is_empty() {
-                String::new()
-            } else {
-                format!(" ({meaning})")
-            };
-            Some(format!(
-                "{at}: {first} minus {second} at {statistic}{meaning}: {}.",
-                judgement(c, *v, level.noise_floor_ns(statistic))
-            ))
-        })
-        .collect();
-    lines.extend(service_line(level, quoted).map(|line| format!("{at}: {line}")));
-    if let Some((waits, shared)) = lock_witness(level) {
-        lines.push(format!(
-            "{at}: under unpooled, {} of {} shared acquisitions of the modelled ProcArrayLock found it busy ({:.3} %).",
-            count(waits),
-            count(shared),
-            100.0 * waits as f64 / shared as f64
-        ));
-    }
-    lines
+/// How often readers and churn found the modelled lock busy: the witness that a
+/// server run does not have.
+fn lock_witness(level: &LevelSummary) -> Option<(u64, u64)> {
+    let churn = level.contender(Arm::Unpooled, false)?;
+    let shared = churn.counter("procarraylock.shared").filter(|n| *n > 0)?;
+    Some((
+        churn.counter("procarraylock.shared-waits").unwrap_or(0),
+        shared,
+    ))
 }
 
-/// The same contrast without the wait before the statement: a reader that is
-/// kept from its core waits there, and no lock is involved.
-fn service_line(level: &LevelSummary, quoted: Statistic) -> Option<String> {
-    let service = level.service.iter().find(|c| c.statistic == quoted)?;
-    let response = level
-        .effect(Arm::Unpooled, Arm::KeptOpen)?
-        .at(quoted)?
-        .0
-        .difference
-        .value_ns;
-    if clock_word(level) == "service" {
-        return None;
-    }
-    let much_less = response > 0.0 && service.difference.value_ns < response / 2.0;
-    let hint = if much_less {
-        "; most of the change in response time is waiting before the statement began: for the CPU or behind an earlier statement"
+/// Whether model and server point the same way.
+fn agreement(items: &[&Analysis]) -> Option<String> {
+    let of = |mode| items.iter().copied().find(|a| a.run.mode == mode);
+    let (server, model) = (of(Mode::Server)?, of(Mode::Model)?);
+    let (found, modelled) = (server.primary.as_ref()?, model.primary.as_ref()?);
+    let shown = |v| v == Verdict::Higher;
+    let words = if !found.verdict.is_usable() || !modelled.verdict.is_usable() {
+        "one of the primary outcomes cannot be used, so nothing follows.".to_owned()
     } else {
-        ""
+        match (shown(found.verdict), shown(modelled.verdict)) {
+            (true, true) => both_show_it(model),
+            (true, false) => "the server shows an effect that the lock model does not. The modelled lock traffic alone does not explain it; the model has no page faults under the lock and no real fork.".to_owned(),
+            (false, true) => "the model shows an effect that the server does not.".to_owned(),
+            (false, false) => "neither shows a rise.".to_owned(),
+        }
     };
     Some(format!(
-        "unpooled minus kept-open at {quoted} in service time: {}{hint}.",
-        interval(service)
+        "Model against server (server {}, model {}): {words}",
+        difference(found.contrast.difference.value_ns),
+        difference(modelled.contrast.difference.value_ns)
     ))
+}
+
+fn both_show_it(model: &Analysis) -> String {
+    let busy = || {
+        let level = model.level(&model.primary.as_ref()?.factors)?;
+        let (waits, taken) = lock_witness(level)?;
+        let snapshots = f64::from(model.run.config.model.as_ref()?.snapshots_per_statement);
+        Some(snapshots * waits as f64 / taken as f64)
+    };
+    let Some(touched) = busy() else {
+        return "both show an effect.".to_owned();
+    };
+    let beyond = 1.0 - model.run.config.quoted_percentile / 100.0;
+    // Below a tenth of the statements above the percentile, waiting for the
+    // lock cannot have made it.
+    if touched < beyond / 10.0 {
+        format!(
+            "both show an effect, but in the model only {} of statements found the lock busy, where {} lie above the percentile. What both have in common is CPU: their agreement is no evidence for ProcArrayLock.",
+            share(touched),
+            share(beyond)
+        )
+    } else {
+        format!(
+            "both show an effect, and in the model {} of statements found the lock busy. The lock may be a part of the cause. In both, churn also uses CPU.",
+            share(touched)
+        )
+    }
 }
 
 #[cfg(test)]
@@ -284,7 +227,7 @@ mod tests {
             ),
             (
                 &[(Arm::KeptOpen, 3)],
-                "**Running queries were faster under churn**",
+                "**Running queries were faster under churn.**",
             ),
             (&[], "**No effect of churn beyond the noise was shown.**"),
         ] {
@@ -329,15 +272,32 @@ mod tests {
     fn only_the_declared_percentile_of_an_experiment_is_a_primary_outcome() {
         let kind = |change: fn(&mut Run)| {
             let text = headline_of(&[(Arm::Unpooled, 3)], change);
-            assert_ne!(
-                text.contains("primary outcome:"),
-                text.contains("exploratory"),
-                "{text}"
-            );
-            text.contains("primary outcome:")
+            let primary = text.contains("declared primary outcome");
+            assert_ne!(primary, text.contains("exploratory"), "{text}");
+            primary
         };
         assert!(kind(|_| {}));
         assert!(!kind(|run| run.config.quoted_percentile = 90.0));
         assert!(!kind(|run| run.experiment = "model".to_owned()));
+    }
+
+    #[test]
+    fn a_lock_that_was_seldom_busy_explains_nothing_even_where_both_modes_agree() {
+        let agreement_with = |waits: u64| {
+            let mut server = sample_run(8);
+            server.mode = Mode::Server;
+            let mut model = crate::testing::run_under_locks(8, &[("std", 3)]);
+            for block in &mut model.blocks {
+                let counters = [("shared", 1_000_000), ("shared-waits", waits)];
+                block.counters = counters
+                    .map(|(name, n)| (format!("procarraylock.{name}"), n))
+                    .into();
+            }
+            agreement(&[&analyse(&server), &analyse(&model)]).unwrap()
+        };
+        assert!(agreement_with(10).contains("no evidence for ProcArrayLock"));
+        assert!(agreement_with(10_000).contains("may be a part of the cause"));
+        let one = sample_run(8);
+        assert_eq!(agreement(&[&analyse(&one)]), None);
     }
 }

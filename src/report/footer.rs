@@ -52,7 +52,7 @@ pub(super) fn footer(items: &[&Analysis], redraw: &str) -> Vec<String> {
     if let Some(run) = items.first().map(|a| &a.run) {
         let p = &run.provenance;
         lines.push(format!(
-            "{}, {} cores, Linux {}; procbench {} ({}); clock {} {:.0} ns a read",
+            "{}, {} cores, Linux {}; procbench {} ({}); clock {} {:.0} ns per read",
             p.cpu_model,
             p.cores,
             p.kernel,

@@ -1,65 +1,278 @@
-//! Numbers for people.
+//! Numbers and units for people, in text and in figures.
 
-/// A duration with three significant digits: `850 ns`, `72.4 us`, `1.23 ms`, `2.00 s`.
-pub fn duration(ns: f64) -> String {
-    let (value, unit) = match ns.abs() {
-        a if a < 1e3 => (ns, "ns"),
-        a if a < 1e6 => (ns / 1e3, "us"),
-        a if a < 1e9 => (ns / 1e6, "ms"),
-        _ => (ns / 1e9, "s"),
-    };
+use crate::stats::{Estimate, Unit};
+
+/// How many standing connections one unit of a slope is about.
+const SLOPE_STEP: f64 = 1_000.0;
+/// Narrow no-break space between number and unit in figures.
+const THIN: &str = "\u{202f}";
+/// The minus of figures, as wide as the plus.
+const MINUS: &str = "\u{2212}";
+
+/// Unit for a magnitude in ns: its length in ns and its symbol.
+fn unit_of(magnitude_ns: f64) -> (f64, &'static str) {
+    match magnitude_ns {
+        ns if ns >= 1e9 => (1e9, "s"),
+        ns if ns >= 1e6 => (1e6, "ms"),
+        ns if ns >= 1e3 => (1e3, "µs"),
+        _ => (1.0, "ns"),
+    }
+}
+
+/// A duration with three significant digits: `850 ns`, `72.4 µs`, `1.23 ms`, `2.00 s`.
+pub(crate) fn duration(ns: f64) -> String {
+    let (unit, symbol) = unit_of(ns.abs());
+    let value = ns / unit;
     let decimals = match value.abs() {
-        a if unit == "ns" || a >= 99.95 => 0,
+        a if unit == 1.0 || a >= 99.95 => 0,
         a if a >= 9.995 => 1,
         _ => 2,
     };
-    format!("{value:.decimals$} {unit}")
+    format!("{value:.decimals$} {symbol}")
 }
 
-/// A difference, always with its sign: `+120 us`, `-3.00 us`, `0 ns`.
-pub fn difference(ns: f64) -> String {
-    if ns > 0.0 {
-        format!("+{}", duration(ns))
-    } else {
-        duration(ns)
-    }
+/// A difference, always with its sign: `+120 µs`, `-3.00 µs`, `0 ns`.
+pub(crate) fn difference(ns: f64) -> String {
+    let sign = if ns > 0.0 { "+" } else { "" };
+    format!("{sign}{}", duration(ns))
 }
 
-/// A count with thin grouping: `12,345`.
-pub fn count(n: u64) -> String {
+/// A whole number in groups of three digits.
+fn digits(n: u64, between: &str) -> String {
     let digits = n.to_string();
     let mut out = String::new();
-    for (i, c) in digits.chars().enumerate() {
+    for (i, digit) in digits.chars().enumerate() {
         if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
+            out += between;
         }
-        out.push(c);
+        out.push(digit);
     }
     out
+}
+
+/// A count: `12,345`.
+pub(crate) fn count(n: u64) -> String {
+    digits(n, ",")
+}
+
+/// A rate per second, without the unit: `0.25`, `1,234`.
+pub(crate) fn rate(per_second: f64) -> String {
+    if per_second < 10.0 {
+        format!("{per_second:.2}")
+    } else {
+        count(per_second.round() as u64)
+    }
+}
+
+/// A share in per cent: never zero where it is not.
+pub(crate) fn share(share: f64) -> String {
+    match 100.0 * share {
+        0.0 => "0 %".to_owned(),
+        p if p < 0.001 => "below 0.001 %".to_owned(),
+        p if p < 0.1 => format!("{p:.3} %"),
+        p if p < 10.0 => format!("{p:.2} %"),
+        p => format!("{p:.0} %"),
+    }
+}
+
+/// At most so many decimals, the last one not zero.
+fn trimmed(number: f64, decimals: usize) -> String {
+    let text = format!("{number:.decimals$}");
+    if !text.contains('.') {
+        return text;
+    }
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// A value whose unit is data: `12.3 µs`, `-3.00 µs`, `1.25 %`, `1,234 per second`, `6`.
+pub(crate) fn quantity(value: f64, unit: Unit) -> String {
+    match unit {
+        Unit::Ns => duration(value),
+        Unit::NsDifference => difference(value),
+        Unit::NsPerConnection => difference(value * SLOPE_STEP),
+        Unit::Share => format!("{:.2} %", 100.0 * value),
+        Unit::Count => count(value.round() as u64),
+        Unit::PerSecond => format!("{} per second", count(value.round() as u64)),
+        Unit::Number => trimmed(value, 2),
+    }
+}
+
+/// A slope per 1,000 standing connections, with the sign; its quantity has this unit.
+pub(crate) fn slope(per_connection: f64, unit: Unit) -> String {
+    let value = per_connection * SLOPE_STEP;
+    match unit {
+        Unit::Ns | Unit::NsDifference | Unit::NsPerConnection => difference(value),
+        Unit::Share => format!("{:+.1} points", 100.0 * value),
+        Unit::Count | Unit::PerSecond | Unit::Number => format!("{value:+.2}"),
+    }
+}
+
+/// A value and the ends of its interval; a unit that all share is said once.
+fn ends(e: Estimate, words: impl Fn(f64) -> String) -> [String; 3] {
+    let all = [e.value_ns, e.low_ns, e.high_ns].map(words);
+    let [(_, unit), (low, of_low), (high, of_high)] =
+        [0, 1, 2].map(|i| all[i].split_once(' ').unwrap_or((&all[i], "")));
+    if unit == of_low && unit == of_high {
+        let (low, high) = (low.to_owned(), high.to_owned());
+        let [value, ..] = all;
+        return [value, low, high];
+    }
+    all
+}
+
+/// In tables whose header says of which interval: `+2.20 ms (+1.14 to +3.14)`.
+pub(crate) fn interval(e: Estimate, words: impl Fn(f64) -> String) -> String {
+    let [value, low, high] = ends(e, words);
+    format!("{value} ({low} to {high})")
+}
+
+/// In sentences: `+2.20 ms (95 % +1.14 to +3.14)`.
+pub(crate) fn interval_95(e: Estimate, words: impl Fn(f64) -> String) -> String {
+    let [value, low, high] = ends(e, words);
+    format!("{value} (95 % {low} to {high})")
+}
+
+/// For figures: thin spaces and a typographic minus.
+fn typeset(text: &str) -> String {
+    text.replace(' ', THIN).replace('-', MINUS)
+}
+
+/// Label of an axis tick: `100 ns`, `1 µs`, `10 ms`.
+pub(crate) fn tick(ns: f64) -> String {
+    // Rounding of 10^k must not push a tick into the smaller unit.
+    let ns = if ns > 0.0 { ns * (1.0 + 1e-9) } else { ns };
+    let (unit, symbol) = unit_of(ns);
+    format!("{}{THIN}{symbol}", trimmed(ns / unit, 3))
+}
+
+/// Label of a tick on a signed axis: `0`, `+1 µs`, `−100 ns`.
+pub(crate) fn signed_tick(ns: f64) -> String {
+    if ns == 0.0 {
+        return "0".to_owned();
+    }
+    let sign = if ns < 0.0 { MINUS } else { "+" };
+    format!("{sign}{}", tick(ns.abs()))
+}
+
+/// A measured difference at three significant digits: `+512 µs`, `−1.25 ms`.
+pub(crate) fn signed(ns: f64) -> String {
+    match significant(ns) {
+        0.0 => typeset("0 ns"),
+        rounded => signed_tick(rounded),
+    }
+}
+
+/// A measured time at three significant digits: `512 µs`, `1.25 ms`.
+pub(crate) fn measured(ns: f64) -> String {
+    tick(significant(ns))
+}
+
+/// `value` rounded to three significant digits, and not below 0.01 ns.
+fn significant(value: f64) -> f64 {
+    if value.abs() < 0.01 {
+        return 0.0;
+    }
+    let step = 10f64.powf(value.abs().log10().floor() - 2.0);
+    (value / step).round() * step
+}
+
+/// A whole number with thin spaces between thousands: `48 000`.
+pub(crate) fn grouped(count: u64) -> String {
+    digits(count, THIN)
+}
+
+/// Label of a percentile tick: `99.9 %`.
+pub(crate) fn percent(percentile: f64) -> String {
+    typeset(&format!("{} %", trimmed(percentile, 9)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn plain(text: &str) -> String {
+        text.replace(THIN, " ").replace(MINUS, "-")
+    }
+
     #[test]
     fn three_significant_digits_with_a_unit() {
         let cases = [
             (0.0, "0 ns"),
             (850.4, "850 ns"),
-            (72_440.0, "72.4 us"),
+            (72_440.0, "72.4 µs"),
             (1_234_000.0, "1.23 ms"),
             (2e9, "2.00 s"),
-            (999_400.0, "999 us"),
-            (-3_000.0, "-3.00 us"),
-            (123_456.0, "123 us"),
+            (999_400.0, "999 µs"),
+            (-3_000.0, "-3.00 µs"),
+            (123_456.0, "123 µs"),
         ];
         for (ns, text) in cases {
             assert_eq!(duration(ns), text);
         }
-        assert_eq!(difference(120_000.0), "+120 us");
+        assert_eq!(difference(120_000.0), "+120 µs");
         assert_eq!(difference(0.0), "0 ns");
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(count(12), "12");
+        assert_eq!(quantity(600.0, Unit::Number), "600");
+        assert_eq!(slope(1e-4, Unit::Share), "+10.0 points");
+    }
+
+    #[test]
+    fn an_interval_says_a_shared_unit_once() {
+        let of = |value_ns, low_ns, high_ns| Estimate {
+            value_ns,
+            low_ns,
+            high_ns,
+        };
+        let same = of(2.2e6, 1.14e6, 3.14e6);
+        assert_eq!(
+            interval_95(same, difference),
+            "+2.20 ms (95 % +1.14 to +3.14)"
+        );
+        let mixed = of(1.91e6, 562e3, 3.07e6);
+        assert_eq!(
+            interval(mixed, difference),
+            "+1.91 ms (+562 µs to +3.07 ms)"
+        );
+        let rate = |n: f64| count(n as u64);
+        assert_eq!(
+            interval(of(1234.0, 1.0, 2000.0), rate),
+            "1,234 (1 to 2,000)"
+        );
+    }
+
+    #[test]
+    fn units_follow_the_magnitude() {
+        for (ns, text) in [
+            (1.0, "1 ns"),
+            (100.0, "100 ns"),
+            (1_000.0, "1 µs"),
+            (1_500.0, "1.5 µs"),
+            (20_000_000.0, "20 ms"),
+            (3e9, "3 s"),
+            (10f64.powf(3.0), "1 µs"),
+            (10f64.powf(6.0), "1 ms"),
+        ] {
+            assert_eq!(plain(&tick(ns)), text);
+        }
+    }
+
+    #[test]
+    fn signs_are_printed_and_zero_has_none() {
+        assert_eq!(plain(&signed_tick(-100.0)), "-100 ns");
+        assert_eq!(plain(&signed_tick(1e3)), "+1 µs");
+        assert_eq!(plain(&signed_tick(0.0)), "0");
+        assert_eq!(plain(&signed(512_345.0)), "+512 µs");
+        assert_eq!(plain(&signed(-1_254_000.0)), "-1.25 ms");
+        assert_eq!(plain(&signed(999_900.0)), "+1 ms");
+    }
+
+    #[test]
+    fn counts_and_percentiles() {
+        assert_eq!(plain(&grouped(0)), "0");
+        assert_eq!(plain(&grouped(1_234_567)), "1 234 567");
+        assert_eq!(plain(&percent(50.0)), "50 %");
+        assert_eq!(plain(&percent(99.9)), "99.9 %");
+        assert_eq!(plain(&percent(99.9999)), "99.9999 %");
     }
 }

@@ -1,131 +1,101 @@
 //! Lock by lock: readers' and writers' tails, and what the lock counted.
 
-use super::accounting::account_table;
-use super::format::duration;
-use super::quantity::quantity;
-use super::text_table::TextTable;
-use crate::stats::{Analysis, Counted, FOUND_BUSY, SeriesTail, queue_columns};
+use super::accounting::account_cells;
+use super::format::{duration, quantity};
+use super::section::{Section, Table, cell};
+use crate::stats::{Analysis, LockLevel, queue_columns};
 
-/// Both tables for the terminal; empty where the lock does not vary.
-pub fn lock_tables(analysis: &Analysis) -> String {
-    tables(analysis)
-        .into_iter()
-        .map(|(caption, rows)| format!("{caption}\n{}\n\n", rows.terminal()))
-        .collect()
-}
-
-/// Both tables as Markdown; empty where the lock does not vary.
-pub(super) fn lock_tables_markdown(analysis: &Analysis) -> String {
-    tables(analysis)
-        .into_iter()
-        .map(|(caption, rows)| format!("{caption}:\n\n{}\n", rows.markdown()))
-        .collect()
-}
-
-fn tables(analysis: &Analysis) -> Vec<(&'static str, TextTable)> {
-    if analysis.locks.is_empty() {
-        return Vec::new();
-    }
-    let mut all = vec![(
-        "Every lock under unpooled: running statements, their snapshots' wait for the lock, ProcArrayAdd's wait for it",
-        tails(analysis),
-    )];
-    all.extend(queues(analysis).map(|rows| {
-        (
-            "What each lock counted under unpooled (warm-up included; longest ones are the maximum over all blocks)",
-            rows,
-        )
-    }));
-    all
-}
-
-fn at(tail: &SeriesTail, p: f64) -> String {
-    tail.at(p).map_or("-".to_owned(), |e| duration(e.value_ns))
-}
-
-fn max(tail: &SeriesTail) -> String {
-    tail.max_ns.map_or("-".to_owned(), |ns| duration(ns as f64))
-}
-
-fn tails(analysis: &Analysis) -> TextTable {
-    let clock = analysis
-        .locks
-        .first()
-        .and_then(|l| analysis.churn_under(l))
-        .map_or_else(String::new, |c| c.quoted.clock.to_string());
-    let mut rows = vec![vec![
-        "lock".to_owned(),
-        format!("{clock} p50"),
-        format!("{clock} p99"),
-        "service p50".to_owned(),
-        "service p99".to_owned(),
-        "readers' wait p50".to_owned(),
-        "p90".to_owned(),
-        "p99".to_owned(),
-        "max".to_owned(),
-        "writers' wait p50".to_owned(),
-        "p90".to_owned(),
-        "p99".to_owned(),
-        "max".to_owned(),
-        "shared found it busy".to_owned(),
-    ]];
-    for l in &analysis.locks {
-        let churn = analysis.churn_under(l);
-        let struck = churn.is_some_and(|c| c.struck().is_some());
-        let mark = if struck { " [x]" } else { "" };
-        let mut row = vec![
-            format!("{}{mark}", l.lock),
-            at(&l.readers, 50.0),
-            at(&l.readers, 99.0),
-            at(&l.readers_service, 50.0),
-            at(&l.readers_service, 99.0),
-        ];
-        for wait in [&l.readers_wait, &l.writers_wait] {
-            row.extend([50.0, 90.0, 99.0].map(|p| at(wait, p)));
-            row.push(max(wait));
+/// Both tables; none where the lock does not vary.
+pub fn lock_tables(analysis: &Analysis) -> Vec<Section> {
+    let columns: Vec<&str> = queue_columns().collect();
+    let mut queues = Table::new(["lock"], &columns);
+    for lock in &analysis.locks {
+        if let Some(churn) = analysis.churn_under(lock) {
+            let mut row = vec![lock.lock.clone()];
+            row.extend(account_cells(&columns, &churn.account));
+            queues.push(row);
         }
-        let busy = churn.and_then(|c| c.counted(FOUND_BUSY));
-        row.push(busy.map_or("-".to_owned(), |b| quantity(b.value, b.unit)));
-        rows.push(row);
     }
-    TextTable(rows)
+    let note = "The warm-up is counted, too. Longest ones are the maximum over all blocks.";
+    [
+        Section::table(
+            "Every lock under unpooled: times of running statements, and waits for the lock",
+            tails(analysis),
+            vec!["Readers wait when they take a snapshot, writers in ProcArrayAdd.".to_owned()],
+        ),
+        Section::table(
+            "What each lock counted under unpooled",
+            queues,
+            vec![note.to_owned()],
+        ),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
-/// The lock's own account, as far as any block has one.
-fn queues(analysis: &Analysis) -> Option<TextTable> {
-    let accounts: Vec<(String, &[Counted])> = analysis
-        .locks
-        .iter()
-        .filter_map(|l| Some((l.lock.clone(), &analysis.churn_under(l)?.account[..])))
-        .collect();
-    account_table("lock", queue_columns(), &accounts)
+fn tails(analysis: &Analysis) -> Table {
+    let mut header = Vec::new();
+    let clock = analysis.clock();
+    for (what, shown) in [
+        (clock.name(), &["p50", "p99"][..]),
+        ("service", &["p50", "p99"]),
+        ("readers' wait", &["p50", "p90", "p99", "max"]),
+        ("writers' wait", &["p50", "p90", "p99", "max"]),
+    ] {
+        header.extend(shown.iter().map(|statistic| format!("{what} {statistic}")));
+    }
+    header.push("shared found it busy".to_owned());
+    let mut table = Table::new(["lock"], header);
+    for lock in &analysis.locks {
+        table.push(tail_row(analysis, lock));
+    }
+    table
+}
+
+fn tail_row(analysis: &Analysis, lock: &LockLevel) -> Vec<String> {
+    let churn = analysis.churn_under(lock);
+    let struck = churn.is_some_and(|c| c.struck().is_some());
+    let mark = if struck { " [x]" } else { "" };
+    let mut row = vec![format!("{}{mark}", lock.lock)];
+    for times in [&lock.readers, &lock.readers_service] {
+        row.extend([50.0, 99.0].map(|p| cell(times.at(p).map(|e| duration(e.value_ns)))));
+    }
+    for wait in [&lock.readers_wait, &lock.writers_wait] {
+        row.extend([50.0, 90.0, 99.0].map(|p| cell(wait.at(p).map(|e| duration(e.value_ns)))));
+        row.push(cell(wait.max_ns.map(|ns| duration(ns as f64))));
+    }
+    let busy = churn.and_then(|c| c.counted("shared found busy"));
+    row.push(cell(busy.map(|b| quantity(b.value, b.unit))));
+    row
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::experiment::analyse;
+    use crate::report::section::markdown;
     use crate::testing::{run_under_locks, sample_run};
 
     #[test]
     fn only_what_was_counted_has_a_column() {
         let mut run = run_under_locks(8, &[("std", 3), ("sharded", 1)]);
-        let text = lock_tables(&analyse(&run));
+        let text = markdown(&lock_tables(&analyse(&run)));
         assert!(text.contains("response p99") && !text.contains("longest queue"));
         for block in &mut run.blocks {
             let name = "procarraylock.longest-queue".to_owned();
             block.counters.insert(name, 7);
         }
         let analysis = analyse(&run);
-        let text = lock_tables(&analysis);
+        let text = markdown(&lock_tables(&analysis));
         assert!(
             text.contains("longest queue") && !text.contains("wake-ups"),
             "{text}"
         );
-        let markdown = lock_tables_markdown(&analysis);
+        let markdown = markdown(&lock_tables(&analysis));
         assert!(markdown.contains("| std | 7 |"), "{markdown}");
         let one = sample_run(8);
-        assert_eq!(lock_tables(&analyse(&one)), "");
+        assert_eq!(lock_tables(&analyse(&one)), []);
     }
 
     #[test]

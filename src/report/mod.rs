@@ -1,30 +1,31 @@
-//! Renderers over run files: tables, figures, exports. Nothing here measures.
+//! Renderers over analyses: sections of tables and sentences, figures, exports. Nothing here measures.
 
-pub mod accounting;
+mod accounting;
 pub mod advice;
-mod agreement;
-pub mod cells;
+pub mod arm_table;
+mod cells_drawing;
 pub mod comparable;
-pub mod costs;
+pub mod comparison;
+mod contrast_table;
+mod cost_drawing;
+mod cost_table;
 mod cpu_drawing;
-pub mod cpu_table;
+mod cpu_table;
 pub mod drawings;
 pub mod export;
 pub mod figure;
 pub mod findings;
 mod footer;
-pub mod format;
+mod format;
 mod level_title;
 pub mod lock_drawing;
 pub mod lock_table;
 pub mod phase_drawing;
-pub mod phases;
-pub mod prediction;
-mod quantity;
+mod phases;
+mod prediction;
 pub mod rows;
+pub mod section;
 pub mod summary_text;
 pub mod survival;
 pub mod sweep_drawing;
-pub mod sweep_words;
-pub mod table;
-mod text_table;
+mod sweep_words;

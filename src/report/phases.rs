@@ -1,64 +1,39 @@
 //! What connections are made of, as tables: every phase at every level, and the server's own account.
 
 use super::export::csv_line;
-use super::format::{count, duration};
+use super::format::{count, duration, interval};
 use super::level_title::level_title;
-use super::text_table::TextTable;
+use super::section::{Section, Table, cell};
 use crate::factor::Factor;
 use crate::stats::{Analysis, Anatomy, ConnectionPhase, Estimate, SetupAccount};
 
-const CAPTION: &str = "Phases of a connection, by the client's clock; means add up to the whole, percentiles do not. Where the server logged its own account of the same connections it stands below";
+/// Said once, below the first table.
+const NOTE: &str = "Times are by the client's clock. Means add up to the whole, percentiles do not. Where the server logged its own account of the same connections it stands below.";
 
-/// The tables for the terminal; empty for experiments of other kinds.
-pub fn phase_tables(analysis: &Analysis) -> String {
-    let tables = tables(analysis);
-    let mut out = String::new();
-    for (i, (title, rows)) in tables.iter().enumerate() {
-        if i == 0 {
-            out += &format!("{CAPTION}.\n\n");
-        }
-        out += &format!("{title}\n{}\n\n", rows.terminal());
-    }
-    out
-}
-
-/// The same as Markdown.
-pub(super) fn phase_tables_markdown(analysis: &Analysis) -> String {
-    let tables = tables(analysis);
-    let mut out = String::new();
-    for (i, (title, rows)) in tables.iter().enumerate() {
-        if i == 0 {
-            out += &format!("{CAPTION}.\n\n");
-        }
-        out += &format!("{title}:\n\n{}\n", rows.markdown());
-    }
-    out
-}
-
-fn tables(analysis: &Analysis) -> Vec<(String, TextTable)> {
-    analysis
+/// A table for each arm and level; none for experiments of other kinds.
+pub(super) fn phase_tables(analysis: &Analysis) -> Vec<Section> {
+    let mut sections: Vec<Section> = analysis
         .anatomies
         .iter()
-        .map(|a| (title(a, analysis), table(a)))
-        .collect()
+        .filter_map(|anatomy| {
+            let level = level_title(&anatomy.factors, &analysis.varying);
+            let caption = format!("Phases of a connection, {level}, {}", anatomy.arm);
+            Section::table(caption, table(anatomy), notes(anatomy))
+        })
+        .collect();
+    if let Some(first) = sections.first_mut() {
+        first.notes.push(NOTE.to_owned());
+    }
+    sections
 }
 
-fn title(anatomy: &Anatomy, analysis: &Analysis) -> String {
-    let mut title = format!(
-        "{}, {}",
-        level_title(&anatomy.factors, &analysis.varying),
-        anatomy.arm
-    );
-    if let Some(cpu) = anatomy.server_cpu_ns {
-        title += &format!("; server CPU {} a connection", duration(cpu));
-    }
-    if let Some(why) = &anatomy.struck {
-        title += &format!(" [x] {why}");
-    }
-    if !anatomy.cautions.is_empty() {
-        title += &format!(" † {}", anatomy.cautions.join("; "));
-    }
-    title
+fn notes(anatomy: &Anatomy) -> Vec<String> {
+    let cpu = anatomy
+        .server_cpu_ns
+        .map(|ns| format!("Server CPU: {} per connection.", duration(ns)));
+    let struck = anatomy.struck.iter().map(|why| format!("[x] {why}"));
+    let cautions = anatomy.cautions.iter().map(|why| format!("† {why}"));
+    cpu.into_iter().chain(struck).chain(cautions).collect()
 }
 
 /// The server's account by its parts, the total last.
@@ -71,54 +46,34 @@ pub(super) fn setup_parts(account: &SetupAccount) -> [(&'static str, Estimate); 
     ]
 }
 
-/// The value with its interval.
-pub(super) fn with_interval(e: Estimate) -> String {
-    format!(
-        "{} ({} .. {})",
-        duration(e.value_ns),
-        duration(e.low_ns),
-        duration(e.high_ns)
-    )
-}
-
-fn table(anatomy: &Anatomy) -> TextTable {
-    let header = [
-        "phase",
-        "connections",
-        "mean (95 %)",
-        "of the whole",
-        "p50 (95 %)",
-        "p99 (95 %)",
-    ];
-    let mut rows = vec![header.map(str::to_owned).to_vec()];
+fn table(anatomy: &Anatomy) -> Table {
+    let mut table = Table::new(
+        ["phase"],
+        [
+            "connections",
+            "mean (95 %)",
+            "of the whole",
+            "p50 (95 %)",
+            "p99 (95 %)",
+        ],
+    );
     let whole = anatomy.mean(ConnectionPhase::Whole).map(|e| e.value_ns);
-    let share = |e: Estimate| {
-        whole.map_or_else(String::new, |whole| {
-            format!("{:.1} %", 100.0 * e.value_ns / whole)
-        })
+    let mut push = |name: &str, samples, mean: Estimate, percentiles: [Option<Estimate>; 2]| {
+        let share = whole.map(|whole| format!("{:.1} %", 100.0 * mean.value_ns / whole));
+        let mean = interval(mean, duration);
+        let mut row = vec![name.to_owned(), count(samples), mean, cell(share)];
+        row.extend(percentiles.map(|p| cell(p.map(|e| interval(e, duration)))));
+        table.push(row);
     };
-    let dash = || "-".to_owned();
-    for phase in &anatomy.phases {
-        rows.push(vec![
-            phase.phase.name().to_owned(),
-            count(phase.samples),
-            with_interval(phase.mean),
-            share(phase.mean),
-            phase.p50.map_or_else(dash, with_interval),
-            phase.p99.map_or_else(dash, with_interval),
-        ]);
+    for p in &anatomy.phases {
+        push(p.phase.name(), p.samples, p.mean, [p.p50, p.p99]);
     }
-    for (name, mean) in anatomy.server.iter().flat_map(setup_parts) {
-        rows.push(vec![
-            name.to_owned(),
-            count(anatomy.server.as_ref().map_or(0, |s| s.connections)),
-            with_interval(mean),
-            share(mean),
-            dash(),
-            dash(),
-        ]);
+    if let Some(account) = &anatomy.server {
+        for (name, mean) in setup_parts(account) {
+            push(name, account.connections, mean, [None, None]);
+        }
     }
-    TextTable(rows)
+    table
 }
 
 /// Every number of the tables, a line each.
@@ -178,6 +133,7 @@ mod tests {
     use crate::record::{Run, SetupSums};
     use crate::report::figure::Figure;
     use crate::report::phase_drawing::phase_bars;
+    use crate::report::section::markdown;
     use crate::testing::{connecting_run, sample_run};
 
     /// As logged by a server for every block with SCRAM.
@@ -200,15 +156,15 @@ mod tests {
     #[test]
     fn every_phase_has_its_row_and_the_servers_account_its_own() {
         let run = logged();
-        let text = phase_tables_markdown(&analyse(&run));
+        let text = markdown(&phase_tables(&analyse(&run)));
         let rows = |name: &str| text.lines().filter(|l| l.starts_with(name)).count();
         assert_eq!(rows("| whole connection | 800 |"), 2, "{text}");
         assert_eq!(rows("| startup to ready | 800 |"), 2);
         assert_eq!(rows("| last answer to ready |"), 1);
         assert_eq!(rows("| server: setup total | 800 | 1.40 ms"), 1);
         assert!(text.contains("percentiles do not"));
-        assert!(phase_tables(&analyse(&run)).contains("auth scram, unpooled"));
-        assert_eq!(phase_tables(&analyse(&sample_run(8))), "");
+        assert!(text.contains("auth scram, unpooled"));
+        assert_eq!(phase_tables(&analyse(&sample_run(8))), []);
     }
 
     #[test]

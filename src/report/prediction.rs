@@ -1,6 +1,6 @@
 //! A prediction held against a run, in words.
 
-use super::quantity::quantity;
+use super::format::{interval_95, quantity};
 use crate::stats::{Analysis, Outcome, Statement, Unit, Value};
 
 /// The outcome first, then a line for each part with its numbers; none for a free run.
@@ -38,16 +38,16 @@ fn sentence(statement: &Statement) -> String {
     line + "."
 }
 
-/// `PostgreSQL 15 +212 us [+205 us, +220 us] per 1,000 standing connections`.
+/// `PostgreSQL 15 +212 µs (95 % +205 to +220) per 1,000 standing connections`.
 fn value(value: &Value) -> String {
     let e = value.estimate;
     let words = |number| quantity(number, value.unit);
-    let mut text = format!("{} {}", value.of, words(e.value_ns))
-        .trim()
-        .to_owned();
-    if e.low_ns < e.high_ns {
-        text += &format!(" [{}, {}]", words(e.low_ns), words(e.high_ns));
-    }
+    let number = if e.low_ns < e.high_ns {
+        interval_95(e, words)
+    } else {
+        words(e.value_ns)
+    };
+    let mut text = format!("{} {number}", value.of).trim().to_owned();
     if value.unit == Unit::NsPerConnection {
         text += " per 1,000 standing connections";
     }

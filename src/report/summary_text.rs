@@ -1,81 +1,55 @@
-//! What was found, in plain words: for the terminal and for SUMMARY.md.
+//! A report as sections: the answer, how sure it is, what does not follow, the numbers.
 
-use std::collections::BTreeSet;
-
-use super::accounting::accounting_markdown;
-use super::agreement::agreement;
-use super::cells::cell_table_markdown;
-use super::costs::cost_tables_markdown;
-use super::cpu_table::cpu_tables_markdown;
-use super::findings::{findings, place};
-use super::format::{count, difference, duration};
-use super::level_title::{factor_cells, listed, short_title};
-use super::lock_table::lock_tables_markdown;
-use super::phases::phase_tables_markdown;
-use super::prediction;
-use super::sweep_words::sweep_tables_markdown;
-use super::table::level_pacing;
-use crate::arm::Arm;
+use super::accounting::accounting_table;
+use super::arm_table::{arm_table, guard_notes};
+use super::contrast_table::contrast_table;
+use super::cost_table::cost_table;
+use super::cpu_table::cpu_table;
+use super::findings::{answer, place};
+use super::level_title::listed;
+use super::lock_table::lock_tables;
+use super::phases::phase_tables;
+use super::section::{self, Section};
+use super::sweep_words::sweep_tables;
 use crate::arm::Mode;
 use crate::experiment::Experiment;
 use crate::factor::{Factor, Factors, in_common};
 use crate::procarray::MappingKind;
-use crate::record::{ClockKind, RunHead};
-use crate::stats::{Analysis, Severity, Statistic};
+use crate::record::RunHead;
+use crate::stats::Analysis;
 
-/// More arms and levels than this are counted instead of named.
-const MOST_NAMED: usize = 8;
-
-/// The Markdown summary of an experiment's runs.
+/// `SUMMARY.md` of an experiment's runs.
 pub fn markdown(experiment: &Experiment, items: &[&Analysis], figures: &[String]) -> String {
-    let mut out = format!(
-        "# {}\n\n**Question.** {}\n\n",
+    let declared = vec![
+        format!("Prediction: {}", experiment.prediction),
+        format!("What would refute it: {}", experiment.refuted_by),
+        format!("Primary outcome: {}", experiment.primary_outcome),
+    ];
+    let own = experiment.limits.iter().map(|l| (*l).to_owned());
+    let limits = own.chain(limits(items)).collect();
+    let sections = [
+        answer(items),
+        Section::list("What may not be concluded", limits),
+        Section::list("How sure this is", certainty(items)),
+        Section::list("Declared beforehand", declared),
+    ];
+    let title = format!(
+        "{}\n\n**Question.** {}",
         experiment.name, experiment.question
     );
-    out += &format!("**Prediction.** {}\n\n", experiment.prediction);
-    out += &format!("**What would refute it.** {}\n\n", experiment.refuted_by);
-    out += &format!(
-        "**Primary outcome, declared beforehand.** {}\n\n",
-        experiment.primary_outcome
-    );
-    out += "## What was found\n\n";
+    page(&title, &sections, items, figures)
+}
+
+/// A page: a title, these sections, every table, the figures and where it comes from.
+pub(super) fn page(
+    title: &str,
+    sections: &[Section],
+    items: &[&Analysis],
+    figures: &[String],
+) -> String {
+    let mut out = format!("# {title}\n\n{}## Numbers\n\n", section::markdown(sections));
     for analysis in items {
-        for line in findings(analysis) {
-            out += &format!("- {line}\n");
-        }
-    }
-    for analysis in items {
-        let run = &analysis.run;
-        for line in prediction::sentences(analysis) {
-            out += &format!("- {}: {line}\n", place(run));
-        }
-    }
-    if let Some(line) = agreement(items) {
-        out += &format!("- {line}\n");
-    }
-    out += "\n## How sure this is\n\n";
-    for analysis in items {
-        for line in certainty(analysis) {
-            out += &format!("- {line}\n");
-        }
-    }
-    out += "\n## What may not be concluded\n\n";
-    let own = experiment.limits.iter().map(|l| (*l).to_owned());
-    for line in own.chain(limits(items)) {
-        out += &format!("- {line}\n");
-    }
-    out += "\n## Numbers\n\n";
-    for analysis in items {
-        if analysis.is_contrast() {
-            out += &cell_table_markdown(analysis);
-            out += &number_table(analysis);
-        }
-        out += &cost_tables_markdown(analysis);
-        out += &phase_tables_markdown(analysis);
-        out += &sweep_tables_markdown(analysis);
-        out += &lock_tables_markdown(analysis);
-        out += &accounting_markdown(analysis);
-        out += &cpu_tables_markdown(analysis);
+        out += &section::markdown(&tables(analysis));
     }
     if !figures.is_empty() {
         out += "## Figures\n\n";
@@ -83,15 +57,44 @@ pub fn markdown(experiment: &Experiment, items: &[&Analysis], figures: &[String]
             out += &format!("![{figure}]({figure}.png)\n\n");
         }
     }
-    out += "## Where it comes from\n\n";
-    for analysis in items {
-        let run = &analysis.run;
-        out += &provenance(run);
-    }
-    out
+    let origin = items.iter().flat_map(|a| provenance(&a.run)).collect();
+    let origin = Section::list("Where it comes from", origin);
+    (out + &section::markdown([&origin])).trim_end().to_owned() + "\n"
 }
 
-pub(super) fn certainty(analysis: &Analysis) -> Vec<String> {
+/// Every table of a run.
+pub fn tables(analysis: &Analysis) -> Vec<Section> {
+    let contrasts = [
+        contrast_table(analysis),
+        arm_table(analysis),
+        cost_table(analysis),
+    ];
+    contrasts
+        .into_iter()
+        .flatten()
+        .chain(phase_tables(analysis))
+        .chain(sweep_tables(analysis))
+        .chain(lock_tables(analysis))
+        .chain(accounting_table(analysis))
+        .chain(cpu_table(analysis))
+        .collect()
+}
+
+/// What the answer rests on, and what is missing from it.
+pub(super) fn certainty(items: &[&Analysis]) -> Vec<String> {
+    let mut lines = vec![
+        "Intervals are bootstrap 95 % intervals over blocks. The permutation test errs in at most 5 % of cases for one outcome.".to_owned(),
+        "Only the primary outcome is confirmatory. Everything else is exploratory and not corrected for multiplicity.".to_owned(),
+    ];
+    for analysis in items {
+        let place = place(&analysis.run);
+        let of_run = certainty_of(analysis).into_iter();
+        lines.extend(of_run.map(|line| format!("{place}: {line}.")));
+    }
+    lines
+}
+
+fn certainty_of(analysis: &Analysis) -> Vec<String> {
     let run = &analysis.run;
     let on = if run.config.server.as_ref().is_some_and(|s| s.is_url()) {
         "on one server, which was not started anew".to_owned()
@@ -99,97 +102,53 @@ pub(super) fn certainty(analysis: &Analysis) -> Vec<String> {
         format!("over {} fresh starts", analysis.starts)
     };
     let mut lines = vec![format!(
-        "{}: {} blocks {on}, interleaved in random order (seed {}); intervals resample blocks; the permutation test errs in at most 5 % of cases for one outcome. Only the primary outcome is confirmatory; everything else is exploratory and not corrected for multiplicity.",
-        place(run),
-        analysis.blocks,
-        run.config.seed
+        "{} blocks {on}, interleaved in random order (seed {})",
+        analysis.blocks, run.config.seed
     )];
-    if let Some(reason) = run.partial_reason() {
-        lines.push(format!("{}: **the run is partial**: {reason}.", place(run)));
-    }
+    let partial = run.partial_reason();
+    lines.extend(partial.map(|reason| format!("**the run is partial**: {reason}")));
     for absent in &run.absent_arms {
         let how = if absent.lost {
             "lost in mid-run"
         } else {
             "absent"
         };
-        lines.push(format!(
-            "{}: arm {} was {how}: {}.",
-            place(run),
-            absent.arm,
-            absent.reason
-        ));
+        lines.push(format!("arm {} was {how}: {}", absent.arm, absent.reason));
     }
-    let mut said: Vec<(String, Vec<String>)> = Vec::new();
-    for level in &analysis.levels {
-        for contender in &level.contenders {
-            for guard in &contender.guards {
-                let kind = if guard.severity() == Severity::Strike {
-                    "Struck out"
-                } else {
-                    "Caution"
-                };
-                let text = if analysis.is_contrast() {
-                    format!("{kind}: {guard}")
-                } else {
-                    format!("{kind}: {}", guard.gist())
-                };
-                let who = format!(
-                    "{} at {}",
-                    contender.label(),
-                    level.factors.label(&analysis.varying)
-                );
-                match said.iter_mut().find(|s| s.0 == text) {
-                    Some(found) => found.1.push(who),
-                    None => said.push((text, vec![who])),
-                }
-            }
-        }
-    }
+    lines.extend(absent_levels(analysis));
     let all: usize = analysis.levels.iter().map(|l| l.contenders.len()).sum();
-    for (text, who) in said {
-        let who = if who.len() == all {
-            "every arm".to_owned()
+    for (i, (text, about)) in guard_notes(analysis).into_iter().enumerate() {
+        let which = if analysis.is_contrast() {
+            format!("[{}] ", i + 1)
         } else {
-            match who.len() {
-                many if many > MOST_NAMED => format!("{many} of {all} arms and levels"),
-                _ => who.join(", "),
-            }
+            String::new()
         };
-        lines.push(format!("{}: {text} ({who}).", place(run)));
+        lines.push(format!("{which}{text} ({about} of {all} arms and levels)"));
+    }
+    lines.extend(run.remarks.iter().cloned());
+    lines
+}
+
+/// One line for each reason: which levels are absent for it, named by what they alone have.
+fn absent_levels(analysis: &Analysis) -> Vec<String> {
+    let run = &analysis.run;
+    let mut by_reason: Vec<(&str, Vec<&Factors>)> = Vec::new();
+    for absent in &run.absent_levels {
+        match by_reason.iter_mut().find(|r| r.0 == absent.reason) {
+            Some(found) => found.1.push(&absent.factors),
+            None => by_reason.push((&absent.reason, vec![&absent.factors])),
+        }
     }
     let had = analysis.level_factors();
-    let reasons: BTreeSet<&str> = run
-        .absent_levels
-        .iter()
-        .map(|a| a.reason.as_str())
-        .collect();
-    for reason in reasons {
-        let absent = run.absent_levels.iter().filter(|a| a.reason == reason);
-        let absent: Vec<&Factors> = absent.map(|a| &a.factors).collect();
-        let common = in_common(&absent, &had);
-        let common: Vec<String> = common
-            .iter()
-            .map(|(f, v)| format!("{} {v}", f.title()))
-            .collect();
-        let which = match &common[..] {
-            [] => format!("{} levels", absent.len()),
-            words => format!("levels with {}", words.join(", ")),
-        };
-        lines.push(format!("{}: {which} were absent: {reason}.", place(run)));
-    }
-    for level in analysis.levels.iter().filter(|_| analysis.is_contrast()) {
-        let pacing = level_pacing(level);
-        if !pacing.is_empty() {
-            lines.push(format!(
-                "{}, {}: pacing error of the readers, p50 and p99: {pacing}.",
-                place(run),
-                short_title(&level.factors, &analysis.varying)
-            ));
+    let line = |(reason, absent): (&str, Vec<&Factors>)| {
+        let common = in_common(&absent, &had).into_iter();
+        let words: Vec<String> = common.map(|(f, v)| format!("{} {v}", f.title())).collect();
+        match &words[..] {
+            [] => format!("{} levels were absent: {reason}", absent.len()),
+            words => format!("levels with {} were absent: {reason}", words.join(", ")),
         }
-    }
-    lines.extend(run.remarks.iter().map(|r| format!("{}: {r}.", place(run))));
-    lines
+    };
+    by_reason.into_iter().map(line).collect()
 }
 
 fn limits(items: &[&Analysis]) -> Vec<String> {
@@ -256,74 +215,10 @@ fn other_locks(run: &RunHead) -> Vec<&'static str> {
         .collect()
 }
 
-pub(super) fn number_table(analysis: &Analysis) -> String {
-    let run = &analysis.run;
-    let base = Arm::baseline(&run.config.arms);
-    let clock = analysis
-        .levels
-        .iter()
-        .flat_map(|l| &l.contenders)
-        .map(|c| c.quoted.clock)
-        .next()
-        .unwrap_or(ClockKind::Response);
-    let quoted = Statistic::Percentile(run.config.quoted_percentile);
-    let factors: String = analysis
-        .varying
-        .iter()
-        .map(|f| format!("{} | ", f.title()))
-        .collect();
-    let rules = "---|".repeat(analysis.varying.len());
-    let mut out = format!(
-        "{} run `{}`, {clock} time of running statements:\n\n| standing | {factors}arm | samples | mean | p50 | p90 | {quoted} | excess at {quoted} (95 %) | verdict | clients/s |\n|---:|{rules}---|---:|---:|---:|---:|---:|---:|---|---:|\n",
-        run.mode, run.run_id
-    );
-    for level in &analysis.levels {
-        for c in &level.contenders {
-            let value = |s| {
-                c.estimate(s)
-                    .map_or("-".to_owned(), |e| duration(e.value_ns))
-            };
-            let effect = level
-                .effects
-                .iter()
-                .find(|e| e.first == c.arm && Some(e.second) == base && !c.twin)
-                .and_then(|e| e.at(quoted));
-            out += &format!(
-                "| {} | {}{}{} | {} | {} | {} | {} | {} | {} | {} | {:.0} |\n",
-                level.factors.standing,
-                factor_cells(&level.factors, &analysis.varying)
-                    .iter()
-                    .map(|value| format!("{value} | "))
-                    .collect::<String>(),
-                c.label(),
-                if c.struck().is_some() {
-                    " (struck)"
-                } else {
-                    ""
-                },
-                count(c.samples),
-                value(Statistic::Mean),
-                value(Statistic::Percentile(50.0)),
-                value(Statistic::Percentile(90.0)),
-                value(quoted),
-                effect.map_or(String::new(), |(k, _)| format!(
-                    "{} ({} .. {})",
-                    difference(k.difference.value_ns),
-                    difference(k.difference.low_ns),
-                    difference(k.difference.high_ns)
-                )),
-                effect.map_or("", |(_, v)| v.words()),
-                c.client_per_second
-            );
-        }
-    }
-    out + "\n"
-}
-
-pub(super) fn provenance(run: &RunHead) -> String {
+pub(super) fn provenance(run: &RunHead) -> Vec<String> {
     let p = &run.provenance;
-    let mut out = format!(
-        "- {} run `{}` of {}: procbench {} (revision {}, {}), {}, {} cores, Linux {}, clock {} ({:.0} ns a read)\n",
+    let mut out = vec![format!(
+        "{} run `{}` of {}: procbench {} (revision {}, {}), {}, {} cores, Linux {}, clock {} ({:.0} ns per read).",
         run.mode,
         run.run_id,
         run.started_at,
@@ -335,7 +230,7 @@ pub(super) fn provenance(run: &RunHead) -> String {
         p.kernel,
         run.clock.source,
         run.clock.read_cost_ns
-    );
+    )];
     if let Some(server) = &p.server {
         let settings: Vec<String> = [
             "huge_pages",
@@ -347,15 +242,15 @@ pub(super) fn provenance(run: &RunHead) -> String {
         .iter()
         .filter_map(|name| Some(format!("{name} = {}", server.settings.get(*name)?)))
         .collect();
-        out += &format!(
-            "- server: PostgreSQL {} ({}), {}, {}, auth {}; PgBouncer {}\n",
+        out.push(format!(
+            "Server: PostgreSQL {} ({}), {}, {}, auth {}; PgBouncer {}.",
             server.versions(),
             server.chosen_because,
             settings.join(", "),
             server.transport,
             server.auth,
             server.pgbouncer.as_deref().unwrap_or("none")
-        );
+        ));
     }
     if let Some(c) = &run.calibration {
         let rates: Vec<String> = c
@@ -363,8 +258,8 @@ pub(super) fn provenance(run: &RunHead) -> String {
             .iter()
             .map(|(arm, rate)| format!("{arm} {rate:.0}/s"))
             .collect();
-        out += &format!(
-            "- calibration at {} standing connections, closed loop: {}; clients ran at {}\n",
+        out.push(format!(
+            "Calibration at {} standing connections, closed loop: {}; clients ran at {}.",
             c.standing,
             rates.join(", "),
             match &run.config.factors.client_rate[..] {
@@ -374,7 +269,59 @@ pub(super) fn provenance(run: &RunHead) -> String {
                 ),
                 shares => format!("{} of the weakest ({})", listed(shares), c.weakest),
             }
-        );
+        ));
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::{analyse, find};
+    use crate::record::AbsentLevel;
+    use crate::testing::{sample_run, sample_run_with_versions};
+
+    #[test]
+    fn an_absent_version_is_named_by_its_version() {
+        let mut run = sample_run_with_versions(&["15"]);
+        for block in &mut run.blocks {
+            block.factors.page_size = Some("4k".parse().unwrap());
+        }
+        let levels = run.levels();
+        run.absent_levels = levels
+            .iter()
+            .map(|had| AbsentLevel {
+                factors: Factors {
+                    pg: Some("99".parse().unwrap()),
+                    ..had.clone()
+                },
+                reason: "no such version".to_owned(),
+                wanted: true,
+            })
+            .collect();
+        let lines = certainty(&[&analyse(&run)]).join("\n");
+        let line = "levels with PostgreSQL 99 were absent: no such version.";
+        assert_eq!(lines.matches(line).count(), 1, "{lines}");
+        assert!(!lines.contains("pages"), "{lines}");
+    }
+
+    #[test]
+    fn the_answer_stands_first_and_many_levels_take_rows_not_sentences() {
+        let versions = ["13", "14", "15", "16", "17", "18"];
+        let analysis = analyse(&sample_run_with_versions(&versions));
+        let text = markdown(find("churn-tail").unwrap(), &[&analysis], &[]);
+        let (answer, rest) = text.split_once("## What may not").unwrap();
+        assert!(answer.contains("## What was found") && rest.contains("## Numbers"));
+        assert!(answer.lines().all(|l| l.len() < 500), "{answer}");
+        let levels = "| unpooled minus kept-open | p99 |";
+        assert_eq!(rest.matches(levels).count(), 12);
+        assert!(
+            markdown(
+                find("churn-tail").unwrap(),
+                &[&analyse(&sample_run(8))],
+                &["a".into()]
+            )
+            .contains("![a](a.png)")
+        );
+    }
 }

@@ -191,7 +191,7 @@ fn notes(sweep: &Sweep, lines: &[SweepLine], names: &LineNames) -> Vec<String> {
             notes.push(format!(
                 "Steepest line: {}: {}",
                 names.name(&line.rest, &[]),
-                slope_words(sweep.quantity, slope)
+                slope_words(sweep.quantity.unit(), slope)
             ));
         }
     }

@@ -1,12 +1,9 @@
-//! Sweeps in words: the names of lines, values with their units, tables.
+//! Sweeps in words: the names of lines, slopes, tables.
 
-use super::format::{count, difference, duration};
-use super::text_table::TextTable;
+use super::format::{count, interval, interval_95, quantity, slope};
+use super::section::{Section, Table, cell};
 use crate::factor::{Factor, Factors, varying};
-use crate::stats::{Along, Analysis, Estimate, Quantity, Sweep, SweepLine};
-
-/// How many standing connections one unit of a slope is about.
-const SLOPE_STEP: f64 = 1_000.0;
+use crate::stats::{Along, Analysis, Estimate, SweepLine, Swept, Unit};
 
 /// What tells the lines of a sweep apart.
 pub(super) struct LineNames {
@@ -60,128 +57,51 @@ impl LineNames {
     }
 }
 
-/// A value with its unit.
-pub(super) fn value_words(quantity: Quantity, value: f64) -> String {
-    match quantity {
-        Quantity::Time(..) => duration(value),
-        Quantity::Ratio { share: true, .. } | Quantity::Cpu(_) => format!("{:.1} %", 100.0 * value),
-        Quantity::Ratio { .. } => format!("{value:.2}"),
-    }
+/// `+212 µs (95 % +205 to +220) per 1,000 standing connections`.
+pub(super) fn slope_words(unit: Unit, estimate: Estimate) -> String {
+    let words = interval_95(estimate, |per_one| slope(per_one, unit));
+    format!("{words} per 1,000 standing connections")
 }
 
-fn change_words(quantity: Quantity, value: f64) -> String {
-    match quantity {
-        Quantity::Time(..) => difference(value),
-        Quantity::Ratio { share: true, .. } | Quantity::Cpu(_) => {
-            format!("{:+.1} points", 100.0 * value)
-        }
-        Quantity::Ratio { .. } => format!("{value:+.2}"),
-    }
+/// Every sweep of the run as a table.
+pub(super) fn sweep_tables(analysis: &Analysis) -> Vec<Section> {
+    analysis.sweeps.iter().filter_map(section).collect()
 }
 
-/// `+212 us (95 % interval +205 us to +220 us) per 1,000 standing connections`.
-pub fn slope_words(quantity: Quantity, slope: Estimate) -> String {
-    let words = |per_one: f64| change_words(quantity, per_one * SLOPE_STEP);
-    format!(
-        "{} (95 % interval {} to {}) per 1,000 standing connections",
-        words(slope.value_ns),
-        words(slope.low_ns),
-        words(slope.high_ns)
-    )
-}
-
-/// A value with its interval: `12.3 us (12.1 us to 12.6 us)`.
-pub fn estimate_words(quantity: Quantity, e: Estimate) -> String {
-    let words = |value| value_words(quantity, value);
-    format!(
-        "{} ({} to {})",
-        words(e.value_ns),
-        words(e.low_ns),
-        words(e.high_ns)
-    )
-}
-
-/// Every sweep of the run as a table for the terminal, values only.
-pub fn sweep_tables(analysis: &Analysis) -> String {
-    tables(analysis, false)
-        .into_iter()
-        .map(|(caption, rows)| format!("{caption}\n{}\n\n", rows.terminal()))
-        .collect()
-}
-
-/// The same as Markdown, with intervals.
-pub(super) fn sweep_tables_markdown(analysis: &Analysis) -> String {
-    tables(analysis, true)
-        .into_iter()
-        .map(|(caption, rows)| format!("{caption}:\n\n{}\n", rows.markdown()))
-        .collect()
-}
-
-fn tables(analysis: &Analysis, intervals: bool) -> Vec<(String, TextTable)> {
-    analysis
-        .sweeps
-        .iter()
-        .filter_map(|swept| {
-            let (sweep, lines) = (&swept.sweep, &swept.lines);
-            let caption = format!(
-                "{} ({}), by {}",
-                sweep.quantity_words,
-                sweep.arm,
-                sweep.along.words()
-            );
-            (!lines.is_empty()).then(|| (caption, table(sweep, lines, intervals)))
-        })
-        .collect()
-}
-
-fn table(sweep: &Sweep, lines: &[SweepLine], intervals: bool) -> TextTable {
-    let mut places: Vec<f64> = lines
-        .iter()
-        .flat_map(|l| l.points.iter().map(|p| p.at))
-        .collect();
+fn section(swept: &Swept) -> Option<Section> {
+    let sweep = &swept.sweep;
+    let points = swept.lines.iter().flat_map(|l| &l.points);
+    let mut places: Vec<f64> = points.clone().map(|p| p.at).collect();
     places.sort_by(f64::total_cmp);
     places.dedup();
-    let with_slope = sweep.along == Along::Standing && places.len() > 1;
-    let mut header = vec!["line".to_owned()];
-    header.extend(places.iter().map(|at| count(at.round() as u64)));
-    if with_slope {
-        header.push("slope per 1,000 (95 % interval)".to_owned());
-    }
-    let names = LineNames::of(lines);
-    let mut rows = vec![header];
-    for line in lines {
+    let mut header: Vec<String> = places.iter().map(|at| count(at.round() as u64)).collect();
+    header.push("slope per 1,000 (95 %)".to_owned());
+    let names = LineNames::of(&swept.lines);
+    let mut table = Table::new(["line"], header);
+    for line in &swept.lines {
         let mut row = vec![names.name(&line.rest, &[])];
         row.extend(places.iter().map(|at| {
-            line.points.iter().find(|p| p.at == *at).map_or_else(
-                || "-".to_owned(),
-                |p| {
-                    let words = if intervals {
-                        estimate_words(sweep.quantity, p.estimate)
-                    } else {
-                        value_words(sweep.quantity, p.estimate.value_ns)
-                    };
-                    let struck = if p.struck.is_some() { " [x]" } else { "" };
-                    format!("{words}{struck}")
-                },
-            )
+            let point = line.points.iter().find(|p| p.at == *at);
+            cell(point.map(|p| {
+                let words = interval(p.estimate, |value| quantity(value, swept.unit));
+                let struck = if p.struck.is_some() { " [x]" } else { "" };
+                format!("{words}{struck}")
+            }))
         }));
-        if with_slope {
-            let words = |v: f64| change_words(sweep.quantity, v * SLOPE_STEP);
-            row.push(line.slope.map_or_else(
-                || "-".to_owned(),
-                |s| {
-                    format!(
-                        "{} ({} .. {})",
-                        words(s.value_ns),
-                        words(s.low_ns),
-                        words(s.high_ns)
-                    )
-                },
-            ));
-        }
-        rows.push(row);
+        let slope_of = line.slope.filter(|_| sweep.along == Along::Standing);
+        row.push(cell(
+            slope_of.map(|e| interval(e, |per_one| slope(per_one, swept.unit))),
+        ));
+        table.push(row);
     }
-    TextTable(rows)
+    let caption = format!(
+        "{} ({}), by {}",
+        sweep.quantity_words,
+        sweep.arm,
+        sweep.along.words()
+    );
+    let notes = vec!["In brackets: bootstrap 95 % interval.".to_owned()];
+    Section::table(caption, table, notes)
 }
 
 #[cfg(test)]
@@ -190,6 +110,7 @@ mod tests {
     use crate::experiment::analyse;
     use crate::procarray::SlotOrder;
     use crate::record::{Run, SeriesHistogram, SeriesKey};
+    use crate::report::section::markdown;
     use crate::testing::sample_run;
 
     /// A run of `membership-hold` whose hold is `1000 + 100 N` ns in front and 1000 ns behind.
@@ -218,47 +139,34 @@ mod tests {
     fn lines_are_named_by_what_varies_and_have_their_slope() {
         let run = run();
         let analysis = analyse(&run);
-        let text = sweep_tables(&analysis);
+        let text = markdown(&sweep_tables(&analysis));
         for part in [
             "slots front",
             "slots behind",
-            "2.00 us",
-            "+100 us",
+            "2.00 µs",
+            "+100 µs",
             "slope per 1,000",
         ] {
             assert!(text.contains(part), "{part} in\n{text}");
         }
-        let markdown = sweep_tables_markdown(&analysis);
         assert!(
-            markdown.contains("| slots behind | 1.00 us (1.00 us to 1.00 us) |"),
-            "{markdown}"
+            text.contains("| slots behind | 1.00 µs (1.00 to 1.00) |"),
+            "{text}"
         );
         let other = sample_run(8);
-        assert_eq!(sweep_tables(&analyse(&other)), "");
+        assert_eq!(sweep_tables(&analyse(&other)), []);
     }
 
     #[test]
-    fn words_have_the_quantity_s_unit() {
-        let share = Quantity::Ratio {
-            of: &[],
-            over: &[],
-            share: true,
-        };
-        let number = Quantity::Ratio {
-            of: &[],
-            over: &[],
-            share: false,
-        };
-        let slope = Estimate {
+    fn a_slope_has_the_quantity_s_unit() {
+        let estimate = Estimate {
             value_ns: 1e-4,
             low_ns: 0.0,
             high_ns: 2e-4,
         };
-        assert_eq!(value_words(share, 0.256), "25.6 %");
-        assert_eq!(value_words(number, 215.0), "215.00");
         assert_eq!(
-            slope_words(share, slope),
-            "+10.0 points (95 % interval +0.0 points to +20.0 points) per 1,000 standing connections"
+            slope_words(Unit::Share, estimate),
+            "+10.0 points (95 % +0.0 to +20.0) per 1,000 standing connections"
         );
     }
 }

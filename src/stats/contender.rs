@@ -97,6 +97,16 @@ impl ContenderSummary {
             .find(|g| g.severity() == Severity::Strike && g.concerns_clients())
     }
 
+    /// The reasons to be careful with it, if there are any.
+    pub fn caution(&self) -> Option<String> {
+        let cautions = self
+            .guards
+            .iter()
+            .filter(|g| g.severity() == Severity::Caution);
+        let cautions: Vec<String> = cautions.map(ToString::to_string).collect();
+        (!cautions.is_empty()).then(|| cautions.join("; "))
+    }
+
     /// The estimate of one statistic of the quoted series.
     pub fn estimate(&self, statistic: Statistic) -> Option<Estimate> {
         self.reader

@@ -1,88 +1,43 @@
-//! The answer for somebody's own server: what a connection costs there, what churn did, how busy it
-//! keeps ProcArrayLock by estimate, and whether to pool. Every rule is said with its threshold.
+//! The answer for somebody's own server: whether to pool, what a connection costs there, what churn did,
+//! how busy it keeps ProcArrayLock by estimate. Every rule is said with its threshold.
 
-mod answer;
+mod reasons;
 
-use self::answer::{a_second, per_cent, reasons};
-use super::findings::{clock_word, judgement, place};
-use super::format::{count, duration};
-use super::summary_text::{certainty, number_table, provenance};
+use self::reasons::reasons;
+use super::findings::{judgement, place};
+use super::format::{count, duration, rate, share};
+use super::section::Section;
+use super::summary_text::{certainty, page};
 use crate::arm::Arm;
-use crate::record::{Between, RunHead, Survey, percentile_name};
-use crate::stats::{Analysis, KnownRate, LevelSummary, Pooling, Statistic, Verdict};
-
-/// Sentences under headings, the answer last but one.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Advice {
-    /// Heading and sentences.
-    pub sections: Vec<(&'static str, Vec<String>)>,
-}
-
-impl Advice {
-    /// For the terminal.
-    pub fn text(&self) -> String {
-        let section = |(title, lines): &(&str, Vec<String>)| {
-            let lines: String = lines.iter().map(|l| format!("  - {l}\n")).collect();
-            format!("\n{title}\n{lines}")
-        };
-        let text: String = self.sections.iter().map(section).collect();
-        text.replace("**", "")
-    }
-
-    fn markdown(&self) -> String {
-        let section = |(title, lines): &(&str, Vec<String>)| {
-            let lines: String = lines.iter().map(|l| format!("- {l}\n")).collect();
-            format!("## {title}\n\n{lines}\n")
-        };
-        self.sections.iter().map(section).collect()
-    }
-}
+use crate::record::{Between, Survey, percentile_name};
+use crate::stats::{Analysis, KnownRate, Pooling, Statistic, Verdict};
 
 /// `SUMMARY.md` of a run against somebody's own server; `None` for other runs.
 pub fn markdown(analysis: &Analysis, figures: &[String]) -> Option<String> {
-    let advice = advice(analysis)?;
-    let run = &analysis.run;
-    let mut out = format!("# {}: should I pool?\n\n{}", place(run), advice.markdown());
-    out += "## How sure this is\n\n";
-    for line in certainty(analysis) {
-        out += &format!("- {line}\n");
-    }
-    out += "\n## Numbers\n\n";
-    out += &number_table(analysis);
-    if !figures.is_empty() {
-        out += "## Figures\n\n";
-        for figure in figures {
-            out += &format!("![{figure}]({figure}.png)\n\n");
-        }
-    }
-    out += "## Where it comes from\n\n";
-    Some(out + &provenance(run))
+    let mut sections = advice(analysis)?;
+    sections.push(Section::list("How sure this is", certainty(&[analysis])));
+    let title = format!("{}: should I pool?", place(&analysis.run));
+    Some(page(&title, &sections, &[analysis], figures))
 }
 
-/// The advice, for a run against a server that could be looked at.
-pub fn advice(analysis: &Analysis) -> Option<Advice> {
-    let run = &analysis.run;
+/// The advice, its answer first, for a run against a server that could be looked at.
+pub fn advice(analysis: &Analysis) -> Option<Vec<Section>> {
     let pooling = analysis.pooling.as_ref()?;
-    let survey = run.provenance.server.as_ref()?.survey.as_ref()?;
-    let level = analysis.primary_level();
-    let sections = vec![
-        ("The server, as seen with this role's rights", seen(survey)),
-        (
-            "What a connection costs its client",
-            level.map_or(Vec::new(), |_| cost_lines(pooling)),
-        ),
-        (
+    let survey = analysis.run.provenance.server.as_ref()?.survey.as_ref()?;
+    Some(vec![
+        Section::list("Should I pool?", reasons(pooling, survey)),
+        Section::list("What a connection costs its client", cost_lines(pooling)),
+        Section::list(
             "What connecting at this rate did to running statements",
-            churn_lines(run, level),
+            churn_lines(analysis),
         ),
-        (
+        Section::list(
             "How busy connections keep ProcArrayLock: an estimate, not a measurement here",
             lock_lines(survey, pooling),
         ),
-        ("Should I pool?", reasons(pooling, survey)),
-        ("With more rights it could add", more_rights(survey)),
-    ];
-    Some(Advice { sections })
+        Section::list("The server, as seen with this role's rights", seen(survey)),
+        Section::list("With more rights it could add", more_rights(survey)),
+    ])
 }
 
 fn seen(survey: &Survey) -> Vec<String> {
@@ -147,24 +102,17 @@ fn cost_lines(pooling: &Pooling) -> Vec<String> {
     lines
 }
 
-fn churn_lines(run: &RunHead, level: Option<&LevelSummary>) -> Vec<String> {
+fn churn_lines(analysis: &Analysis) -> Vec<String> {
+    let run = &analysis.run;
     let quoted = Statistic::Percentile(run.config.quoted_percentile);
-    let Some(level) = level else {
+    let Some(level) = analysis.primary_level() else {
         return vec!["Nothing was measured.".to_owned()];
     };
-    let rate = run
+    let at = run
         .client_rate_per_second
         .map_or("a closed loop".to_owned(), |r| format!("{r} per second"));
-    let mut lines = Vec::new();
-    for (first, second) in [
-        (Arm::Unpooled, Arm::KeptOpen),
-        (Arm::ForkOnly, Arm::KeptOpen),
-        (Arm::Unpooled, Arm::ForkOnly),
-    ] {
-        let Some((contrast, verdict)) = level.effect(first, second).and_then(|e| e.at(quoted))
-        else {
-            continue;
-        };
+    let contrast = |(first, second): (Arm, Arm)| {
+        let (contrast, verdict) = level.effect(first, second)?.at(quoted)?;
         let told = judgement(contrast, *verdict, level.noise_floor_ns(quoted));
         let cannot_show = match verdict {
             Verdict::NoDifferenceShown | Verdict::WithinNoiseFloor => {
@@ -172,15 +120,23 @@ fn churn_lines(run: &RunHead, level: Option<&LevelSummary>) -> Vec<String> {
             }
             _ => "",
         };
-        lines.push(format!(
-            "{first} minus {second} at {rate}, {quoted} {} time of running statements: {told}.{cannot_show}",
-            clock_word(level)
-        ));
-    }
+        Some(format!(
+            "{first} minus {second} at {at}, {quoted} {} time of running statements: {told}.{cannot_show}",
+            analysis.clock()
+        ))
+    };
+    let lines: Vec<String> = [
+        (Arm::Unpooled, Arm::KeptOpen),
+        (Arm::ForkOnly, Arm::KeptOpen),
+        (Arm::Unpooled, Arm::ForkOnly),
+    ]
+    .into_iter()
+    .filter_map(contrast)
+    .collect();
     if lines.is_empty() {
-        lines.push(format!(
+        return vec![format!(
             "Too few samples for {quoted}, or an arm is missing: no contrast."
-        ));
+        )];
     }
     lines
 }
@@ -202,14 +158,12 @@ fn lock_lines(survey: &Survey, pooling: &Pooling) -> Vec<String> {
     let shares: Vec<String> = pooling
         .busy
         .iter()
-        .map(|&(rate, share)| {
-            let (low, high) = (per_cent(share.low), per_cent(share.high));
-            let range = if low == high {
-                high
-            } else {
-                format!("{low} to {high}")
+        .map(|&(per_second, busy)| {
+            let range = match (share(busy.low), share(busy.high)) {
+                (low, high) if low == high => high,
+                (low, high) => format!("{low} to {high}"),
             };
-            format!("at {} per second {range} of the time", a_second(rate))
+            format!("at {} per second {range} of the time", rate(per_second))
         })
         .collect();
     let shares = shares.join("; ");

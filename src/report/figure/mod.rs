@@ -18,7 +18,7 @@ mod signs;
 mod style;
 mod svg;
 mod text;
-mod time_label;
+use super::format as time_label;
 mod write;
 
 pub use axis::Unit;

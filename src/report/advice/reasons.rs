@@ -1,27 +1,8 @@
 //! Whether to pool, in words: each rule is said with its threshold.
 
 use crate::record::{Between, Survey};
-use crate::report::format::{count, duration};
+use crate::report::format::{duration, rate, share};
 use crate::stats::{HARDLY_ANY, LOCK_MATTERS, Pooling, PoolingAnswer, WORTH_SAVING};
-
-/// A share in per cent: never zero where it is not.
-pub(super) fn per_cent(share: f64) -> String {
-    match 100.0 * share {
-        0.0 => "0 %".to_owned(),
-        p if p < 0.001 => "below 0.001 %".to_owned(),
-        p if p < 0.1 => format!("{p:.3} %"),
-        p if p < 10.0 => format!("{p:.2} %"),
-        p => format!("{p:.0} %"),
-    }
-}
-
-pub(super) fn a_second(rate: f64) -> String {
-    if rate < 10.0 {
-        format!("{rate:.2}")
-    } else {
-        count(rate.round() as u64)
-    }
-}
 
 /// The answer and its grounds.
 pub(super) fn reasons(pooling: &Pooling, survey: &Survey) -> Vec<String> {
@@ -44,37 +25,37 @@ pub(super) fn reasons(pooling: &Pooling, survey: &Survey) -> Vec<String> {
         PoolingAnswer::Yes => "**Yes, for whoever reconnects for each transaction**: keep connections open, in the application or through a pooler.".to_owned(),
         PoolingAnswer::NotNow => format!(
             "**Not for the connections that were seen**: {} per second, under {HARDLY_ANY}, are hardly worth a pooler's own cost. What follows is what each of them pays.",
-            a_second(pooling.rate.per_second().unwrap_or(0.0))
+            rate(pooling.rate.per_second().unwrap_or(0.0))
         ),
         PoolingAnswer::NoReasonShown => "**No reason was shown.**".to_owned(),
     };
     let mut lines = vec![answer];
     lines.extend(cost.map(|cost| format!(
         "For the client's own sake: reconnecting takes {} of the time of a transaction like the measured one (threshold {}). It takes less than that only of transactions longer than {}.",
-        per_cent(cost.share),
-        per_cent(WORTH_SAVING),
+        share(cost.share),
+        share(WORTH_SAVING),
         duration(cost.added * (1.0 / WORTH_SAVING - 1.0))
     )));
     lines.push(if pooling.is_slower {
-        "For the others' sake: running statements became slower already at the rate of this run, see above.".to_owned()
+        "For the others' sake: running statements became slower already at the rate of this run, see below.".to_owned()
     } else {
         "For the others' sake: not shown at the rate of this run, which is gentle on purpose; that is no evidence against it at a higher one.".to_owned()
     });
     lines.push(match pooling.lock_share {
-        Some(share) if share > LOCK_MATTERS => format!(
+        Some(held) if held > LOCK_MATTERS => format!(
             "ProcArrayLock may be a part of it: held exclusively for up to {} of the time at the users' rate, by the estimate (threshold {}).",
-            per_cent(share),
-            per_cent(LOCK_MATTERS)
+            share(held),
+            share(LOCK_MATTERS)
         ),
-        Some(share) => format!(
+        Some(held) => format!(
             "ProcArrayLock is hardly the reason at the users' rate: held exclusively for {} of the time by the estimate's high end (threshold {}). What else a connection costs the server was not measured here.",
-            per_cent(share),
-            per_cent(LOCK_MATTERS)
+            share(held),
+            share(LOCK_MATTERS)
         ),
         None => format!(
             "Whether ProcArrayLock is a part of it depends on the users' rate, which is not known: by the estimate's high end it takes {} connections per second to hold it for {} of the time.",
-            a_second(LOCK_MATTERS * 1e9 / pooling.holds_ns.high),
-            per_cent(LOCK_MATTERS)
+            rate(LOCK_MATTERS * 1e9 / pooling.holds_ns.high),
+            share(LOCK_MATTERS)
         ),
     });
     lines

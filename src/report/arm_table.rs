@@ -1,0 +1,164 @@
+//! Every arm at every level: the times of running statements, and what the guards found.
+
+use super::format::{count, difference, duration, interval};
+use super::section::{Section, Table, cell};
+use crate::arm::Arm;
+use crate::record::{ClockKind, SeriesKey};
+use crate::stats::{
+    Analysis, ContenderSummary, Guard, LevelSummary, Severity, Statistic, TABLE_PERCENTILES,
+};
+
+/// What the guards found, each once, with the number of arms and levels that it is about.
+pub(super) fn guard_notes(analysis: &Analysis) -> Vec<(String, usize)> {
+    let mut notes: Vec<(String, usize)> = Vec::new();
+    let contenders = analysis.levels.iter().flat_map(|l| &l.contenders);
+    for guard in contenders.flat_map(|c| &c.guards) {
+        let text = guard_text(analysis, guard);
+        match notes.iter_mut().find(|n| n.0 == text) {
+            Some(found) => found.1 += 1,
+            None => notes.push((text, 1)),
+        }
+    }
+    notes
+}
+
+fn guard_text(analysis: &Analysis, guard: &Guard) -> String {
+    let kind = match guard.severity() {
+        Severity::Strike => "Struck out",
+        Severity::Caution => "Caution",
+    };
+    if analysis.is_contrast() {
+        format!("{kind}: {guard}")
+    } else {
+        format!("{kind}: {}", guard.gist())
+    }
+}
+
+/// A row for each arm and level; `None` for runs that are not arms against each other.
+pub fn arm_table(analysis: &Analysis) -> Option<Section> {
+    if !analysis.is_contrast() {
+        return None;
+    }
+    let quoted = Statistic::Percentile(analysis.run.config.quoted_percentile);
+    let mut statistics = vec![Statistic::Mean];
+    statistics.extend(TABLE_PERCENTILES.map(Statistic::Percentile));
+    if !statistics.contains(&quoted) {
+        statistics.push(quoted);
+    }
+    let mut header = vec!["samples".to_owned()];
+    header.extend(statistics.iter().map(ToString::to_string));
+    header.push(format!("excess at {quoted} (95 %)"));
+    header.extend(["clients/s", "pacing error p50", "pacing error p99"].map(str::to_owned));
+    header.push("guards".to_owned());
+    let words = ["arm", "verdict", "errors"];
+    let mut table = Table::by_level(&analysis.varying, &words, header);
+    let guards = guard_notes(analysis);
+    for level in &analysis.levels {
+        for c in &level.contenders {
+            let mut row = arm_row(analysis, level, c, &statistics);
+            let found = c.guards.iter().filter_map(|guard| {
+                let text = guard_text(analysis, guard);
+                Some((guards.iter().position(|n| n.0 == text)? + 1).to_string())
+            });
+            let found: Vec<String> = found.collect();
+            row.push(cell((!found.is_empty()).then(|| found.join(", "))));
+            table.push_level(&level.factors, &analysis.varying, row);
+        }
+    }
+    let clock = analysis.clock();
+    let closed = match clock {
+        ClockKind::Service => " (closed loop: nothing was due at a given instant)",
+        _ => "",
+    };
+    let caption = format!(
+        "{} run `{}`: {clock} time of running statements{closed}",
+        analysis.run.mode, analysis.run.run_id
+    );
+    let guards = guards.iter().enumerate();
+    let notes = guards.map(|(i, (text, _))| format!("[{}] {text}.", i + 1));
+    Section::table(caption, table, notes.collect())
+}
+
+fn arm_row(
+    analysis: &Analysis,
+    level: &LevelSummary,
+    contender: &ContenderSummary,
+    statistics: &[Statistic],
+) -> Vec<String> {
+    let run = &analysis.run;
+    let quoted = Statistic::Percentile(run.config.quoted_percentile);
+    let contrast = Arm::baseline(&run.config.arms)
+        .filter(|_| !contender.twin)
+        .and_then(|base| level.effect(contender.arm, base))
+        .and_then(|e| e.at(quoted));
+    let struck = match contender.struck() {
+        Some(_) => " [x]",
+        None => "",
+    };
+    let mut row = vec![
+        format!("{}{struck}", contender.label()),
+        cell(contrast.map(|(_, v)| v.words().to_owned())),
+        cell(errors(contender)),
+        count(contender.samples),
+    ];
+    let estimates = statistics.iter().map(|s| contender.estimate(*s));
+    row.extend(estimates.map(|e| cell(e.map(|e| duration(e.value_ns)))));
+    row.push(cell(
+        contrast.map(|(c, _)| interval(c.difference, difference)),
+    ));
+    row.push(format!("{:.0}", contender.client_per_second));
+    let pacing = contender.merged.get(&SeriesKey {
+        clock: ClockKind::Pacing,
+        ..SeriesKey::READER_RESPONSE
+    });
+    row.extend([50.0, 99.0].map(|p| {
+        let ns = pacing.and_then(|histogram| histogram.percentile_ns(p));
+        cell(ns.map(|ns| duration(ns as f64)))
+    }));
+    row
+}
+
+/// `client: 3 timeout, 2 cut off of 500`.
+fn errors(contender: &ContenderSummary) -> Option<String> {
+    let roles = contender.tallies.iter().filter_map(|(role, tally)| {
+        let errors = tally
+            .errors
+            .iter()
+            .map(|(class, n)| format!("{n} {}", class.0));
+        let cut_off = (tally.cut_off > 0).then(|| format!("{} cut off", tally.cut_off));
+        let classes: Vec<String> = errors.chain(cut_off).collect();
+        let scheduled = count(tally.scheduled);
+        (!classes.is_empty()).then(|| format!("{role}: {} of {scheduled}", classes.join(", ")))
+    });
+    let roles: Vec<String> = roles.collect();
+    (!roles.is_empty()).then(|| roles.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::analyse;
+    use crate::report::section::markdown;
+    use crate::testing::sample_run;
+
+    #[test]
+    fn a_guard_is_said_once_and_its_number_stands_with_every_arm_it_is_about() {
+        let mut run = sample_run(8);
+        run.provenance.debug_build = true;
+        let analysis = analyse(&run);
+        let arms: usize = analysis.levels.iter().map(|l| l.contenders.len()).sum();
+        let notes = guard_notes(&analysis);
+        let build = notes
+            .iter()
+            .position(|n| n.0.contains("debug build"))
+            .unwrap();
+        assert_eq!(notes[build].1, arms);
+        let text = markdown(&arm_table(&analysis));
+        assert_eq!(text.matches("debug build").count(), 1, "{text}");
+        assert_eq!(text.matches(" [x] |").count(), arms, "{text}");
+        let row = text.lines().find(|l| l.contains("| quiet [x] |")).unwrap();
+        let last = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+        let number = (build + 1).to_string();
+        assert!(last.split(", ").any(|n| n == number), "{row}");
+    }
+}

@@ -1,0 +1,130 @@
+//! Several runs side by side.
+
+use super::format::{difference, duration, interval};
+use super::section::{Section, Table, cell};
+use crate::arm::Arm;
+use crate::factor::Factors;
+use crate::record::levels_side_by_side;
+use crate::stats::{Analysis, ContenderSummary, Statistic};
+
+/// Each run's times and excess over its own baseline, side by side; for two runs of one mode their
+/// difference, too.
+pub fn comparison(items: &[&Analysis]) -> Vec<Section> {
+    side_by_side(items)
+        .into_iter()
+        .chain(between_runs(items))
+        .collect()
+}
+
+fn side_by_side(items: &[&Analysis]) -> Option<Section> {
+    let levels: Vec<_> = items.iter().map(|i| i.level_factors()).collect();
+    let (levels, named) = levels_side_by_side(&levels);
+    let mut header = Vec::new();
+    for analysis in items {
+        let run = &analysis.run;
+        header.push(format!("{} {}", run.mode, run.run_id));
+        let base = Arm::baseline(&run.config.arms).map_or("baseline", |b| b.name());
+        header.push(format!("excess over its {base} (95 %)"));
+        header.push("verdict".to_owned());
+    }
+    let mut table = Table::by_level(&named, &["arm", "statistic"], header);
+    for level in &levels {
+        for arm in Arm::all() {
+            for statistic in [50.0, 99.0].map(Statistic::Percentile) {
+                let cells = items.iter().map(|a| cells(a, level, arm, statistic));
+                let cells: Vec<Option<[String; 3]>> = cells.collect();
+                if cells.iter().any(Option::is_some) {
+                    let absent = || ["absent", "-", "-"].map(str::to_owned);
+                    let cells = cells.into_iter().flat_map(|c| c.unwrap_or_else(absent));
+                    let row = [arm.to_string(), statistic.to_string()];
+                    table.push_level(level, &named, row.into_iter().chain(cells));
+                }
+            }
+        }
+    }
+    let note = "Excess is over each run's own baseline arm: a snapshot and a query have no common absolute scale.";
+    Section::table(
+        "Runs side by side: times of running statements",
+        table,
+        vec![note.to_owned()],
+    )
+}
+
+fn mark(sides: &[&ContenderSummary]) -> &'static str {
+    if sides.iter().any(|c| c.struck().is_some()) {
+        " [x]"
+    } else {
+        ""
+    }
+}
+
+fn cells(
+    analysis: &Analysis,
+    level: &Factors,
+    arm: Arm,
+    statistic: Statistic,
+) -> Option<[String; 3]> {
+    let level = analysis.level(level)?;
+    let contender = level.contender(arm, false)?;
+    let value = contender.estimate(statistic).map(|e| {
+        let mark = mark(&[contender]);
+        format!("{}{mark}", duration(e.value_ns))
+    });
+    let contrast = Arm::baseline(&analysis.run.config.arms)
+        .and_then(|b| level.effect(arm, b))
+        .and_then(|e| e.at(statistic));
+    Some([
+        cell(value),
+        cell(contrast.map(|(c, _)| interval(c.difference, difference))),
+        cell(contrast.map(|(_, v)| v.words().to_owned())),
+    ])
+}
+
+/// The second run minus the first, arm by arm, for two runs in one mode. Other
+/// server starts lie between them, so there is no test: the blocks of two runs
+/// are not interleaved and their labels not exchangeable.
+fn between_runs(items: &[&Analysis]) -> Option<Section> {
+    let [a, b] = items else {
+        return None;
+    };
+    if a.run.mode != b.run.mode {
+        return None;
+    }
+    let (levels, named) = levels_side_by_side(&[a.level_factors(), b.level_factors()]);
+    let mut table = Table::by_level(
+        &named,
+        &["arm", "statistic"],
+        ["first (95 %)", "second (95 %)", "second minus first"],
+    );
+    for key in &levels {
+        let (Some(level), Some(other)) = (a.level(key), b.level(key)) else {
+            continue;
+        };
+        for first in level.contenders.iter().filter(|c| !c.twin) {
+            let Some(second) = other.contender(first.arm, false) else {
+                continue;
+            };
+            for statistic in [50.0, a.run.config.quoted_percentile].map(Statistic::Percentile) {
+                let (Some(x), Some(y)) = (first.estimate(statistic), second.estimate(statistic))
+                else {
+                    continue;
+                };
+                let change = difference(y.value_ns - x.value_ns);
+                let row = [
+                    first.label(),
+                    statistic.to_string(),
+                    interval(x, duration),
+                    interval(y, duration),
+                    format!("{change}{}", mark(&[first, second])),
+                ];
+                table.push_level(key, &named, row);
+            }
+        }
+    }
+    let note = "Between two runs lie other server starts and another hour: the difference includes theirs, and no test is made of it.";
+    Section::table(
+        "The second run minus the first",
+        table,
+        vec![note.to_owned()],
+    )
+}

@@ -1,0 +1,218 @@
+//! What churn and its controls add to the time of running statements: a row for each contrast and level.
+
+use super::format::{difference, duration, interval};
+use super::section::{Section, Table, cell};
+use crate::arm::{Arm, Mode};
+use crate::factor::Factor;
+use crate::stats::{Analysis, Contrast, LevelSummary, Statistic, Verdict};
+
+/// What is told of every level: churn against the same transactions without it, against a bare fork, and
+/// against the same CPU without the ProcArray.
+pub(super) const PAIRS: [(Arm, Arm); 3] = [
+    (Arm::Unpooled, Arm::KeptOpen),
+    (Arm::Unpooled, Arm::ForkOnly),
+    (Arm::Unpooled, Arm::CpuBurn),
+];
+
+/// With no more levels than this every contrast of each is shown.
+const FEW_LEVELS: usize = 2;
+
+/// Whether a run of `unpooled` and `kept-open` has many combinations of factors beside the lock.
+pub(super) fn has_many_levels(analysis: &Analysis) -> bool {
+    let arms = &analysis.run.config.arms;
+    analysis.levels.len() > FEW_LEVELS
+        && !analysis.varying.contains(&Factor::Lock)
+        && [Arm::Unpooled, Arm::KeptOpen]
+            .iter()
+            .all(|a| arms.contains(a))
+}
+
+/// The contrasts that are shown of each level.
+fn shown(analysis: &Analysis) -> Vec<(Arm, Arm, Statistic)> {
+    let quoted = Statistic::Percentile(analysis.run.config.quoted_percentile);
+    if has_many_levels(analysis) {
+        return PAIRS.map(|(a, b)| (a, b, quoted)).to_vec();
+    }
+    let (median, mean) = (Statistic::Percentile(50.0), Statistic::Mean);
+    vec![
+        (Arm::Unpooled, Arm::KeptOpen, quoted),
+        (Arm::Unpooled, Arm::KeptOpen, median),
+        (Arm::Unpooled, Arm::KeptOpen, mean),
+        (Arm::ForkOnly, Arm::KeptOpen, mean),
+        (Arm::Unpooled, Arm::ForkOnly, quoted),
+        (Arm::Unpooled, Arm::CpuBurn, quoted),
+        (Arm::Unpooled, Arm::Quiet, quoted),
+        (Arm::Quiet, Arm::KeptOpen, quoted),
+        (Arm::Pool, Arm::KeptOpen, quoted),
+        (Arm::Pgbouncer, Arm::KeptOpen, quoted),
+    ]
+}
+
+/// The contrasts with their noise floor and verdict; `None` for runs that are not arms against each other.
+pub(super) fn contrast_table(analysis: &Analysis) -> Option<Section> {
+    if !analysis.is_contrast() {
+        return None;
+    }
+    let mut table = Table::by_level(
+        &analysis.varying,
+        &["contrast", "at", "verdict"],
+        ["difference (95 %)", "noise floor", "p", "rounds", "starts"],
+    );
+    let quoted = Statistic::Percentile(analysis.run.config.quoted_percentile);
+    let mut waits_before = 0;
+    for level in &analysis.levels {
+        let mut push = |what: String, (c, verdict): (Contrast, Verdict), floor: Option<f64>| {
+            let starts = level.contender(Arm::Unpooled, false).map(|c| c.starts);
+            let row = [
+                what,
+                c.statistic.to_string(),
+                verdict.words().to_owned(),
+                interval(c.difference, difference),
+                cell(floor.map(duration)),
+                cell(c.p_value.map(|p| format!("{p:.3}"))),
+                c.rounds.to_string(),
+                cell(starts.map(|n| n.to_string())),
+            ];
+            table.push_level(&level.factors, &analysis.varying, row);
+        };
+        for (first, second, statistic) in shown(analysis) {
+            if let Some(found) = level.effect(first, second).and_then(|e| e.at(statistic)) {
+                let floor = level.noise_floor_ns(statistic);
+                push(format!("{first} minus {second}"), *found, floor);
+            }
+        }
+        if let Some(service) = service(analysis, level, quoted) {
+            let floor = level.service_noise.iter().find(|c| c.statistic == quoted);
+            let what = "unpooled minus kept-open, service time".to_owned();
+            push(what, service, floor.map(|c| c.magnitude_95_ns));
+            waits_before += usize::from(is_wait_before(level, quoted, &service.0));
+        }
+    }
+    let caption = format!(
+        "{} run `{}`: differences in {} time of running statements",
+        analysis.run.mode,
+        analysis.run.run_id,
+        analysis.clock()
+    );
+    Section::table(caption, table, notes(analysis, waits_before))
+}
+
+/// The same without the wait before the statement, where that wait is part of the quoted time.
+fn service(
+    analysis: &Analysis,
+    level: &LevelSummary,
+    quoted: Statistic,
+) -> Option<(Contrast, Verdict)> {
+    let is_part = analysis.clock().name() != "service";
+    level.effect(Arm::Unpooled, Arm::KeptOpen)?;
+    level.service_at(quoted).filter(|_| is_part)
+}
+
+/// A reader that is kept from its core waits before its statement, and no lock is involved.
+fn is_wait_before(level: &LevelSummary, quoted: Statistic, service: &Contrast) -> bool {
+    let response = level.effect(Arm::Unpooled, Arm::KeptOpen);
+    response.and_then(|e| e.at(quoted)).is_some_and(|(c, _)| {
+        let response = c.difference.value_ns;
+        response > 0.0 && service.difference.value_ns < response / 2.0
+    })
+}
+
+fn notes(analysis: &Analysis, waits_before: usize) -> Vec<String> {
+    let beyond_fork = match analysis.run.mode {
+        Mode::Server => "what logging in, the ProcArray, the catalogue and exit add to a bare fork",
+        Mode::Model => {
+            "what the array, its locks and the rest of a connection's CPU add to the fork's"
+        }
+    };
+    let mut notes = vec![format!(
+        "unpooled minus fork-only is {beyond_fork}. The noise floor is the difference of two sets of blocks of one arm (A/A, 95 %). All rows but the primary outcome are exploratory."
+    )];
+    if waits_before > 0 {
+        notes.push(format!(
+            "At {waits_before} of {} levels most of the change is waiting before the statement began, for the CPU or behind an earlier statement: service time changed by less than half as much.",
+            analysis.levels.len()
+        ));
+    }
+    notes
+}
+
+/// One sentence for each pair: at how many levels each verdict was found, and how large the differences are.
+pub(super) fn sentences(analysis: &Analysis) -> Vec<String> {
+    let quoted = Statistic::Percentile(analysis.run.config.quoted_percentile);
+    let pairs = PAIRS.into_iter().filter_map(|(first, second)| {
+        let found: Vec<(Contrast, Verdict)> = analysis
+            .levels
+            .iter()
+            .filter_map(|level| level.effect(first, second)?.at(quoted).copied())
+            .collect();
+        let judged = verdicts(&found);
+        (!found.is_empty()).then(|| {
+            format!(
+                "{first} minus {second} at {quoted}, {} levels: {judged}.",
+                found.len()
+            )
+        })
+    });
+    pairs.collect()
+}
+
+fn verdicts(found: &[(Contrast, Verdict)]) -> String {
+    let mut groups: Vec<(Verdict, Vec<f64>)> = Vec::new();
+    for (contrast, verdict) in found {
+        let value = contrast.difference.value_ns;
+        match groups.iter_mut().find(|g| g.0 == *verdict) {
+            Some(group) => group.1.push(value),
+            None => groups.push((*verdict, vec![value])),
+        }
+    }
+    groups.sort_by_key(|g| std::cmp::Reverse(g.1.len()));
+    let words = groups.into_iter().map(|(verdict, mut values)| {
+        values.sort_by(f64::total_cmp);
+        let (low, high) = (values[0], values[values.len() - 1]);
+        let range = match values.len() {
+            1 => difference(low),
+            _ => format!("{} to {}", difference(low), difference(high)),
+        };
+        format!("{} at {} ({range})", verdict.words(), values.len())
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::analyse;
+    use crate::report::section::markdown;
+    use crate::testing::{sample_run, sample_run_with_versions};
+
+    #[test]
+    fn many_levels_have_a_row_each_and_one_sentence() {
+        let analysis = analyse(&sample_run_with_versions(&["13", "15"]));
+        let text = markdown(&contrast_table(&analysis));
+        assert_eq!(
+            text.matches("| unpooled minus kept-open | p99 |").count(),
+            4,
+            "{text}"
+        );
+        assert!(text.contains("| 10 | 15 | unpooled minus kept-open | p99 | higher |"));
+        let told = sentences(&analysis);
+        assert!(
+            told[0].contains("4 levels: higher at 4 (+2.99 µs to"),
+            "{told:?}"
+        );
+    }
+
+    #[test]
+    fn few_levels_have_all_their_contrasts() {
+        let analysis = analyse(&sample_run(8));
+        let text = markdown(&contrast_table(&analysis));
+        for part in [
+            "| p50 |",
+            "| mean |",
+            "quiet minus kept-open",
+            "service time |",
+        ] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+    }
+}
