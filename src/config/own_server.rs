@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn more_than_the_cap_is_refused_away_from_here_unless_it_is_lifted() {
         type Change = fn(&mut Config);
-        let changes: [(Change, &str); 5] = [
+        let changes: [(Change, &str); 6] = [
             (
                 |c| c.client_rate = ClientRate::Given(OfferedRate::PerSecond(101.0)),
                 "--client-rate 101",
@@ -207,6 +207,10 @@ mod tests {
             ),
             (|c| c.factors.standing = vec![0, 46], "51 connections"),
             (|c| c.clients = 25, "51 connections"),
+            (
+                |c| (c.arms, c.clients) = (vec![Arm::Quiet, Arm::FailedLogin], 50),
+                "51 connections",
+            ),
         ];
         for (change, says) in changes {
             for url in AWAY {
