@@ -255,6 +255,25 @@ mod tests {
     }
 
     #[test]
+    fn only_arms_that_take_part_hold_connections() {
+        let mut config = against(AWAY[0]);
+        (config.readers, config.clients, config.pool_size) = (4, 20, 7);
+        let mut held = |arms: &[Arm]| {
+            config.arms = arms.to_vec();
+            let kept = config.persistent_connections(arms);
+            (kept, config.most_connections())
+        };
+        assert_eq!(held(&[Arm::Quiet, Arm::Unpooled, Arm::ForkOnly]), (4, 24));
+        assert_eq!(held(&[Arm::KeptOpen, Arm::FailedLogin]), (24, 44));
+        assert_eq!(held(&[Arm::Pool]), (11, 11));
+        assert_eq!(held(&[Arm::Pgbouncer]), (11, 11));
+        assert_eq!(held(&[Arm::Pgbouncer, Arm::PgbouncerKept]), (11, 11));
+        assert_eq!(held(&[Arm::CpuBurn]), (4, 4));
+        let kept = 4 + 3 * 20 + 7 + 7;
+        assert_eq!(held(&Arm::all().collect::<Vec<_>>()), (kept, kept + 20));
+    }
+
+    #[test]
     fn what_was_not_asked_for_is_not_in_the_file() {
         let config = against(AWAY[0]);
         let json = serde_json::to_value(&config).unwrap();

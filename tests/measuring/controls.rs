@@ -2,12 +2,12 @@
 
 use procbench::arm::Arm;
 use procbench::arm::Mode;
-use procbench::config::ServerChoice;
+use procbench::config::{Disconnect, ServerChoice};
 use procbench::experiment::analyse;
 use procbench::record::CpuGroup::{Backends, Burner, Postmaster};
 use procbench::record::{Block, ErrorClass, Role, Run};
+use procbench::server::Target;
 use procbench::server::provision::RunningServer;
-use procbench::server::{Session, Target};
 use procbench::stats::Guard;
 
 use crate::support::{MS, by_url, config, local_server, measure, request, run_server, server_turn};
@@ -115,8 +115,8 @@ fn as_superuser(server: &RunningServer, sql: &str) {
         .unwrap();
     runtime.block_on(async {
         let target = Target::new(server.admin_endpoint().unwrap()).unwrap();
-        let session = Session::open(&target).await.unwrap();
-        session.run(sql).await.unwrap();
-        session.close().await;
+        let mut connection = target.connect().await.unwrap();
+        connection.query(sql).await.unwrap();
+        connection.terminate(Disconnect::Wait).await.unwrap();
     });
 }
