@@ -8,8 +8,6 @@ pub mod burner;
 mod connection_cost;
 mod death;
 mod event_loop;
-#[cfg(test)]
-mod fake_server;
 mod fork_count;
 mod frontend;
 mod levels;
@@ -24,6 +22,8 @@ mod start;
 mod statements;
 mod survey;
 mod target;
+#[cfg(test)]
+mod testing;
 mod tls;
 mod workers;
 

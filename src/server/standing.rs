@@ -201,7 +201,7 @@ async fn close_all(connections: Vec<Frontend>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::fake_server::FakeServer;
+    use crate::server::testing::FakeServer;
     use std::time::Instant;
 
     /// What is found once it is not `now` any more; bounded.

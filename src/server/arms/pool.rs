@@ -115,7 +115,7 @@ mod tests {
     use super::*;
     use crate::config::{Disconnect, Protocol, Statement};
     use crate::record::Role;
-    use crate::server::fake_server::FakeServer;
+    use crate::server::testing::FakeServer;
 
     /// The pool's size after one operation on its only connection, bounded by `limit`.
     fn size_after_one(answers: bool, limit: Duration) -> (bool, usize) {
