@@ -4,6 +4,7 @@ use procbench::arm::Arm;
 use procbench::arm::Mode;
 use procbench::config::{Disconnect, ServerChoice};
 use procbench::experiment::analyse;
+use procbench::factor::FactorLists;
 use procbench::record::CpuGroup::{Backends, Burner, Postmaster};
 use procbench::record::{Block, ErrorClass, Role, Run};
 use procbench::server::Target;
@@ -100,6 +101,11 @@ fn a_failed_login_is_one_that_is_refused_for_the_role() {
     let (server, port) = local_server();
     let mut config = config(Mode::Server, &[Arm::Quiet, Arm::FailedLogin]);
     let url = by_url(port);
+    // It is what it is.
+    config.factors = FactorLists {
+        standing: vec![0],
+        ..FactorLists::default()
+    };
     config.server.as_mut().unwrap().server = format!("postgres://procbench@127.0.0.1:{port}/x");
     run_server(&config, &url);
     as_superuser(&server, "CREATE ROLE procbench_unknown LOGIN");
