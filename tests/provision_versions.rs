@@ -11,16 +11,16 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use procbench::config::{EndpointHost, ServerChoice};
+use procbench::config::{Disconnect, EndpointHost, ServerChoice};
 use procbench::factor::Transport;
 use procbench::factor::{Auth, PgSource, Tls};
 use procbench::record::Run;
 use procbench::secret::Secret;
+use procbench::server::Target;
 use procbench::server::provision::{
     Endpoint, MAJORS, PgBouncerSpec, RunningServer, ServerSpec, find_local_binaries,
     find_pgbouncer_binary, provision, start_pgbouncer,
 };
-use procbench::server::{Session, Target};
 
 fn set(name: &str) -> bool {
     std::env::var(name).is_ok_and(|v| v == "1")
@@ -65,19 +65,12 @@ fn query(endpoint: &Endpoint, sql: &str) -> Result<Vec<String>, String> {
         .unwrap();
     runtime.block_on(async {
         let target = Target::new(endpoint).map_err(|e| e.to_string())?;
-        let session = Session::open(&target).await.map_err(|e| e.to_string())?;
-        let messages = session.client().simple_query(sql).await;
-        let rows = messages.map_err(|e| e.to_string())?;
-        session.close().await;
-        Ok(rows
-            .into_iter()
-            .filter_map(|m| match m {
-                tokio_postgres::SimpleQueryMessage::Row(row) => {
-                    Some(row.get(0).unwrap_or("").to_owned())
-                }
-                _ => None,
-            })
-            .collect())
+        let mut connection = target.connect().await.map_err(|e| e.to_string())?;
+        let rows = connection.rows(sql).await.map_err(|e| e.to_string())?;
+        let ended = connection.terminate(Disconnect::Wait).await;
+        ended.map_err(|e| e.to_string())?;
+        let first = |row: Vec<Option<String>>| row.into_iter().next().flatten().unwrap_or_default();
+        Ok(rows.into_iter().map(first).collect())
     })
 }
 

@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn more_than_the_cap_is_refused_away_from_here_unless_it_is_lifted() {
         type Change = fn(&mut Config);
-        let changes: [(Change, &str); 5] = [
+        let changes: [(Change, &str); 6] = [
             (
                 |c| c.client_rate = ClientRate::Given(OfferedRate::PerSecond(101.0)),
                 "--client-rate 101",
@@ -207,6 +207,10 @@ mod tests {
             ),
             (|c| c.factors.standing = vec![0, 46], "51 connections"),
             (|c| c.clients = 25, "51 connections"),
+            (
+                |c| (c.arms, c.clients) = (vec![Arm::Quiet, Arm::FailedLogin], 50),
+                "51 connections",
+            ),
         ];
         for (change, says) in changes {
             for url in AWAY {
@@ -248,6 +252,25 @@ mod tests {
             let connects = !matches!(arm, Arm::Quiet | Arm::CpuBurn);
             assert_eq!(config.beyond_cap().is_some(), connects, "{arm}");
         }
+    }
+
+    #[test]
+    fn only_arms_that_take_part_hold_connections() {
+        let mut config = against(AWAY[0]);
+        (config.readers, config.clients, config.pool_size) = (4, 20, 7);
+        let mut held = |arms: &[Arm]| {
+            config.arms = arms.to_vec();
+            let kept = config.persistent_connections(arms);
+            (kept, config.most_connections())
+        };
+        assert_eq!(held(&[Arm::Quiet, Arm::Unpooled, Arm::ForkOnly]), (4, 24));
+        assert_eq!(held(&[Arm::KeptOpen, Arm::FailedLogin]), (24, 44));
+        assert_eq!(held(&[Arm::Pool]), (11, 11));
+        assert_eq!(held(&[Arm::Pgbouncer]), (11, 11));
+        assert_eq!(held(&[Arm::Pgbouncer, Arm::PgbouncerKept]), (11, 11));
+        assert_eq!(held(&[Arm::CpuBurn]), (4, 4));
+        let kept = 4 + 3 * 20 + 7 + 7;
+        assert_eq!(held(&Arm::all().collect::<Vec<_>>()), (kept, kept + 20));
     }
 
     #[test]

@@ -1,40 +1,36 @@
 //! Server mode: the arms on real PostgreSQL connections.
 
+mod arms;
+mod asked;
 mod bench;
-mod burn_calibration;
+mod block_load;
 pub mod burner;
-mod connect;
-mod crew;
+mod connection_cost;
 mod death;
-mod failed_login;
-#[cfg(test)]
-mod fake_server;
+mod event_loop;
 mod fork_count;
 mod frontend;
 mod levels;
 mod load_thread;
-mod operations;
-mod own_tables;
-mod phase_stream;
-mod pool;
 mod same_server;
 mod server_facts;
-mod session;
 mod settle;
 pub mod setup_log;
+mod socket;
 mod standing;
-mod startup_tap;
+mod start;
+mod statements;
 mod survey;
-mod task_loop;
+mod target;
+#[cfg(test)]
+mod testing;
 mod tls;
-mod visit;
+mod workers;
 
 pub mod provision;
 
 pub use crate::procfs;
-pub use bench::{ServerBench, ServerRequest};
-pub use connect::{Target, classify, classify_io};
+pub use asked::ServerRequest;
+pub use bench::ServerBench;
 pub use frontend::{Frontend, FrontendError, Login, ServerError, Startup};
-pub use phase_stream::{PhaseStream, PhaseTimes};
-pub use session::{ConnectError, Session};
-pub use standing::{Layout, Opening};
+pub use target::Target;

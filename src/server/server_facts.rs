@@ -7,10 +7,11 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::connect::Target;
+use super::event_loop::event_loop;
+use super::frontend::FrontendError;
 use super::provision::{Endpoint, RunningPgBouncer, RunningServer, ServerKind};
-use super::session::{Session, describe};
-use crate::config::EndpointHost;
+use super::target::Target;
+use crate::config::{Disconnect, EndpointHost};
 use crate::factor::{FactorLists, PgSource};
 use crate::procfs;
 use crate::record::{ServerProvenance, ServerSource};
@@ -141,36 +142,21 @@ impl SettingsSeen {
 /// The settings that matter, from `pg_settings`.
 ///
 /// # Errors
-/// What the server or the system said, in one line.
-pub fn read_settings(server: &RunningServer) -> Result<BTreeMap<String, String>, String> {
-    const NAMES: &str = "'huge_pages','max_connections','shared_buffers','autovacuum','jit',\
+/// What the server or the system said.
+pub fn read_settings(server: &RunningServer) -> Result<BTreeMap<String, String>, FrontendError> {
+    const QUERY: &str = "SELECT name, setting || coalesce(' x ' || unit, '') FROM pg_settings WHERE name IN \
+        ('huge_pages','max_connections','shared_buffers','autovacuum','jit',\
         'synchronous_commit','fsync','ssl','listen_addresses','superuser_reserved_connections',\
-        'password_encryption','data_checksums','log_connections','server_version_num'";
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| e.to_string())?;
-    runtime.block_on(async {
-        let target = Target::new(server.endpoint()).map_err(|e| e.to_string())?;
-        let session = Session::open(&target).await.map_err(|e| e.to_string())?;
-        let rows = session
-            .client()
-            .simple_query(&format!(
-                "SELECT name, setting || coalesce(' x ' || unit, '') FROM pg_settings WHERE name IN ({NAMES})"
-            ))
-            .await
-            .map_err(|e| describe(&e))?;
-        session.close().await;
-        Ok(
-            rows.iter()
-                .filter_map(|row| match row {
-                    tokio_postgres::SimpleQueryMessage::Row(row) => {
-                        Some((row.get(0)?.to_owned(), row.get(1)?.to_owned()))
-                    }
-                    _ => None,
-                })
-                .collect(),
-        )
+        'password_encryption','data_checksums','log_connections','server_version_num')";
+    event_loop()?.block_on(async {
+        let mut connection = Target::new(server.endpoint())?.connect().await?;
+        let rows = connection.rows(QUERY).await?;
+        connection.terminate(Disconnect::Wait).await?;
+        let pairs = rows.into_iter().filter_map(|row| {
+            let mut columns = row.into_iter();
+            Some((columns.next()??, columns.next()??))
+        });
+        Ok(pairs.collect())
     })
 }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::provision::{LogMark, RunningServer};
-use super::visit::OpenVisit;
+use super::start::ServerStart;
 use crate::arm::Arm;
 use crate::factor::LogConnections;
 use crate::record::{BlockRecord, Operation, Phase, Role, SeriesKey, SetupSums};
@@ -31,22 +31,22 @@ pub fn setup_sums(log: &str) -> SetupSums {
 
 /// Where the log stands before a block of `arm`; `None` where the server does not log setups, or the
 /// arm's connections are not all to the server itself.
-pub(super) fn mark(visit: &OpenVisit, arm: Arm) -> Option<LogMark> {
+pub(super) fn mark(start: &ServerStart<'_>, arm: Arm) -> Option<LogMark> {
     let logged = Some(LogConnections::SetupDurations);
-    (arm == Arm::Unpooled && visit.factors.log_connections == logged)
-        .then(|| visit.server.log_mark())
+    (arm == Arm::Unpooled && start.factors.log_connections == logged)
+        .then(|| start.server.log_mark())
 }
 
 /// What was logged during a block that began at `mark`, as its counters.
 pub(super) fn counters_since(
-    visit: &OpenVisit,
+    start: &ServerStart<'_>,
     mark: Option<LogMark>,
     record: &BlockRecord,
 ) -> BTreeMap<String, u64> {
     let startup = SeriesKey::service(Role::Client, Operation::Connect, Phase::Startup);
     let connections = record.series.get(&startup).map_or(0, |s| s.len());
     // An account of other connections than the block's would be compared with the wrong ones.
-    let sums = mark.map(|mark| setups_since(&visit.server, mark, connections));
+    let sums = mark.map(|mark| setups_since(&start.server, mark, connections));
     sums.filter(|sums| sums.count == connections)
         .map_or_else(BTreeMap::new, |sums| sums.counters())
 }

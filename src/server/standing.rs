@@ -1,15 +1,16 @@
 //! Standing connections, and the placeholders that decide where churn finds
 //! its slots.
 
-use std::sync::mpsc as sync_mpsc;
-use std::thread::JoinHandle;
+use std::cell::RefCell;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::runtime::Runtime;
 
-use super::connect::Target;
+use super::event_loop::event_loop;
+use super::frontend::{Frontend, FrontendError};
 use super::provision::Endpoint;
-use super::session::{ConnectError, Session};
+use super::target::Target;
+use crate::config::Disconnect;
 use crate::factor::StandingState;
 use crate::load::Cancel;
 use crate::procarray::SlotOrder;
@@ -17,8 +18,8 @@ use crate::procarray::SlotOrder;
 /// How many connections are opened at a time.
 const AT_ONCE: usize = 8;
 
-/// How long the thread that holds them may take to answer.
-const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+/// How long the disconnects may take, all together.
+const CLOSE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Begins a transaction that has an xid; without a permission of its own, on every version.
 const WITH_XID: &str = "BEGIN; SELECT txid_current()";
@@ -26,31 +27,23 @@ const WITH_XID: &str = "BEGIN; SELECT txid_current()";
 /// Idle connections that stay open until this value is dropped.
 #[derive(Debug)]
 pub struct Standing {
-    /// Asks for the number of closed ones; closing the channel closes them all.
-    ask: Option<mpsc::UnboundedSender<sync_mpsc::Sender<u32>>>,
-    thread: Option<JoinHandle<()>>,
-    count: u32,
+    connections: RefCell<Vec<Frontend>>,
+    event_loop: Runtime,
 }
 
-/// Standing connections are not what they were opened to be.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum StandingLost {
-    /// The server (or something in between) has closed some.
-    #[error("{closed} of {opened} standing connections were closed by the server")]
-    Closed {
-        /// How many are gone.
-        closed: u32,
-        /// How many there were.
-        opened: u32,
-    },
-    /// The thread that holds them does not answer.
-    #[error("the standing connections cannot be counted: {0}")]
-    Uncounted(sync_mpsc::RecvTimeoutError),
+/// Standing connections are not what they were opened to be: the server (or something in between) has closed some.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{closed} of {opened} standing connections were closed by the server")]
+pub struct StandingLost {
+    /// How many are gone.
+    pub closed: usize,
+    /// How many there were.
+    pub opened: usize,
 }
 
 /// How standing connections and churn's future slots are to lie.
 #[derive(Debug, Clone, Copy)]
-pub struct Layout {
+pub struct StandingPlan {
     /// Standing connections.
     pub standing: u32,
     /// Placeholders: opened for the slots that churn shall use, then closed.
@@ -74,7 +67,7 @@ pub enum Opening {
     Placeholder,
 }
 
-impl Layout {
+impl StandingPlan {
     /// The order in which connections are opened on a fresh server.
     pub fn openings(&self) -> Vec<Opening> {
         let standing = (0..self.standing).map(|_| Opening::Standing);
@@ -104,154 +97,92 @@ impl Layout {
 }
 
 impl Standing {
-    /// Opens the connections as `layout` says and closes the placeholders.
+    /// Opens the connections as `plan` says and closes the placeholders.
     ///
     /// # Errors
     /// When a connection is refused; all of them are closed again.
     pub fn open(
         endpoint: &Endpoint,
-        layout: Layout,
+        plan: StandingPlan,
         cancel: &Cancel,
-    ) -> Result<Self, ConnectError> {
-        let (ask, mut asked) = mpsc::unbounded_channel::<sync_mpsc::Sender<u32>>();
-        let count = layout.standing;
-        let (opened, answer) = sync_mpsc::channel();
-        let (endpoint, cancel) = (endpoint.clone(), cancel.clone());
-        let fail = |message: String| ConnectError {
-            class: crate::record::ErrorClass::new("harness"),
-            message,
-        };
-        let thread = std::thread::Builder::new()
-            .name("standing".to_owned())
-            .spawn(move || {
-                let runtime = match tokio::runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .build()
-                {
-                    Ok(runtime) => runtime,
-                    Err(e) => {
-                        let _ = opened.send(Err(fail(e.to_string())));
-                        return;
-                    }
-                };
-                runtime.block_on(async {
-                    let held = match open_all(&endpoint, layout, &cancel).await {
-                        Ok(held) => held,
-                        Err(e) => {
-                            let _ = opened.send(Err(e));
-                            return;
-                        }
-                    };
-                    let _ = opened.send(Ok(()));
-                    while let Some(answer) = asked.recv().await {
-                        let closed = held.iter().filter(|s| s.is_closed()).count();
-                        let _ = answer.send(closed as u32);
-                    }
-                    let _ = tokio::time::timeout(Duration::from_secs(10), close_all(held)).await;
-                });
-            })
-            .map_err(|e| fail(e.to_string()))?;
-        let standing = Standing {
-            ask: Some(ask),
-            thread: Some(thread),
-            count,
-        };
-        match answer.recv() {
-            Ok(Ok(())) => Ok(standing),
-            Ok(Err(e)) => Err(e),
-            Err(e) => Err(fail(e.to_string())),
-        }
+    ) -> Result<Self, FrontendError> {
+        let event_loop = event_loop()?;
+        let target = Target::new(endpoint)?;
+        let connections = event_loop.block_on(async {
+            tokio::select! {
+                opened = open_all(&target, plan) => opened,
+                // A server may never answer.
+                () = stop_requested(cancel) => Err(FrontendError::Here("interrupted".to_owned())),
+            }
+        })?;
+        Ok(Standing {
+            connections: RefCell::new(connections),
+            event_loop,
+        })
     }
 
     /// Checks that all of them are still open, as far as the client side has seen.
     ///
     /// # Errors
-    /// When some are not, or nobody answers.
+    /// When some are not.
     pub fn check(&self) -> Result<(), StandingLost> {
-        let (reply, answer) = sync_mpsc::channel();
-        if let Some(ask) = &self.ask {
-            // A dead thread shows as a closed answer channel.
-            let _ = ask.send(reply);
-        }
-        match answer.recv_timeout(ANSWER_LIMIT) {
-            Ok(0) => Ok(()),
-            Ok(closed) => Err(StandingLost::Closed {
-                closed,
-                opened: self.count,
-            }),
-            Err(e) => Err(StandingLost::Uncounted(e)),
+        let mut connections = self.connections.borrow_mut();
+        let opened = connections.len();
+        let closed = self.event_loop.block_on(async {
+            // The event loop hears what has happened to its sockets meanwhile.
+            tokio::task::yield_now().await;
+            connections
+                .iter_mut()
+                .filter_map(|c| c.is_closed().then_some(()))
+                .count()
+        });
+        match closed {
+            0 => Ok(()),
+            closed => Err(StandingLost { closed, opened }),
         }
     }
 }
 
 impl Drop for Standing {
     fn drop(&mut self) {
-        self.ask = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        let closing = close_all(self.connections.take());
+        let _ = self
+            .event_loop
+            .block_on(async { tokio::time::timeout(CLOSE_LIMIT, closing).await });
     }
 }
 
-async fn open_all(
-    endpoint: &Endpoint,
-    layout: Layout,
-    cancel: &Cancel,
-) -> Result<Vec<Session>, ConnectError> {
-    let target = Target::new(endpoint).map_err(|e| ConnectError {
-        class: crate::record::ErrorClass::new("resolve"),
-        message: e.to_string(),
-    })?;
+async fn open_all(target: &Target, plan: StandingPlan) -> Result<Vec<Frontend>, FrontendError> {
     // Slots are taken in the order of the connects; within a batch of the same
     // kind that order does not matter.
-    let openings = layout.openings();
+    let openings = plan.openings();
     let (mut standing, mut placeholders) = (Vec::new(), Vec::new());
     for run in openings.chunk_by(|a, b| a == b) {
+        let opened = match run[0] {
+            Opening::Standing => &mut standing,
+            Opening::Placeholder => &mut placeholders,
+        };
         for batch in run.chunks(AT_ONCE) {
-            if cancel.is_cancelled() {
-                return Err(interrupted());
-            }
-            let tasks: Vec<_> = batch
-                .iter()
-                .map(|_| {
-                    let target = target.clone();
-                    tokio::spawn(async move { Session::open(&target).await })
-                })
-                .collect();
-            for task in tasks {
-                let opened = tokio::select! {
-                    opened = task => opened,
-                    // A server may never answer.
-                    () = stop_requested(cancel) => return Err(interrupted()),
-                };
-                let session = opened.map_err(|e| ConnectError {
-                    class: crate::record::ErrorClass::new("harness"),
-                    message: e.to_string(),
-                })??;
-                match run[0] {
-                    Opening::Standing => standing.push(session),
-                    Opening::Placeholder => placeholders.push(session),
-                }
+            let connecting = batch.iter().map(|_| {
+                let target = target.clone();
+                tokio::spawn(async move { target.connect().await })
+            });
+            for connecting in connecting.collect::<Vec<_>>() {
+                let ended = connecting.await;
+                opened.push(ended.map_err(|e| FrontendError::Here(e.to_string()))??);
             }
         }
     }
     close_all(placeholders).await;
-    if layout.state == StandingState::InTransaction {
-        for session in &standing {
-            session.run(WITH_XID).await.map_err(|class| ConnectError {
-                message: format!("a standing connection got no xid ({class:?})"),
-                class,
+    if plan.state == StandingState::InTransaction {
+        for connection in &mut standing {
+            let outcome = connection.query(WITH_XID).await;
+            outcome.map_err(|e| {
+                FrontendError::Here(format!("a standing connection got no xid ({e})"))
             })?;
         }
     }
     Ok(standing)
-}
-
-fn interrupted() -> ConnectError {
-    ConnectError {
-        class: crate::record::ErrorClass::new("interrupted"),
-        message: "interrupted".to_owned(),
-    }
 }
 
 async fn stop_requested(cancel: &Cancel) {
@@ -260,16 +191,17 @@ async fn stop_requested(cancel: &Cancel) {
     }
 }
 
-async fn close_all(sessions: Vec<Session>) {
-    for session in sessions {
-        session.close().await;
+async fn close_all(connections: Vec<Frontend>) {
+    for connection in connections {
+        // Already closed, or closed by the system: the end is the same.
+        let _ = connection.terminate(Disconnect::Wait).await;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::fake_server::FakeServer;
+    use crate::server::testing::FakeServer;
     use std::time::Instant;
 
     /// What is found once it is not `now` any more; bounded.
@@ -287,18 +219,18 @@ mod tests {
     #[test]
     fn connections_that_the_server_closed_are_counted() {
         let server = FakeServer::start(true);
-        let layout = Layout {
+        let plan = StandingPlan {
             standing: 5,
             placeholders: 0,
             order: SlotOrder::Front,
             state: StandingState::Idle,
             descending: true,
         };
-        let standing = Standing::open(&server.endpoint, layout, &Cancel::default()).unwrap();
+        let standing = Standing::open(&server.endpoint, plan, &Cancel::default()).unwrap();
         let all_open = Ok(());
         assert_eq!(standing.check(), all_open);
         server.close(1);
-        let lost = |closed| Err(StandingLost::Closed { closed, opened: 5 });
+        let lost = |closed| Err(StandingLost { closed, opened: 5 });
         assert_eq!(after(&all_open, &standing), lost(1));
         server.close(1);
         assert_eq!(after(&lost(1), &standing), lost(2));
@@ -309,7 +241,7 @@ mod tests {
     }
 
     fn text(order: SlotOrder, descending: bool) -> String {
-        Layout {
+        StandingPlan {
             standing: 4,
             placeholders: 2,
             order,

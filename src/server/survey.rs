@@ -6,14 +6,11 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use tokio::task::JoinHandle;
-use tokio_postgres::{Client, SimpleQueryMessage};
-
-use super::connect::{Target, sessions_opened};
-use super::phase_stream::Socket;
+use super::event_loop::event_loop;
+use super::frontend::{Frontend, FrontendError, Row, sessions_opened};
 use super::provision::Endpoint;
-use super::session::describe;
-use super::startup_tap::{Received, StartupTap};
+use super::target::Target;
+use crate::config::Disconnect;
 use crate::record::{Between, Census, OthersConnections, PoolMode, Survey};
 
 /// Bound on each step.
@@ -25,10 +22,13 @@ const STATISTICS_DELAY: Duration = Duration::from_millis(600);
 /// First major version with `pg_stat_database.sessions`.
 const COUNTS_SESSIONS: u32 = 14;
 
-/// Why there is no survey; one line.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct SurveyError(String);
+/// Why there is no survey.
+type SurveyError = FrontendError;
+
+/// An answer that is not what was asked for.
+fn unexpected(what: String) -> SurveyError {
+    FrontendError::Protocol(what)
+}
 
 /// `pg_stat_database.sessions` over all databases at one time.
 #[derive(Debug, Clone, Copy)]
@@ -55,12 +55,12 @@ impl Surveyed {
     /// What the server or the system said.
     pub(super) fn look(endpoint: &Endpoint) -> Result<Self, SurveyError> {
         block_on(async {
-            let target = Target::new(endpoint).map_err(|e| SurveyError(e.to_string()))?;
-            let first = Tapped::open(&target).await?;
-            let facts = Facts::read(&first).await?;
-            let census = census(&first).await?;
-            let between = between(&target, &first, &facts).await?;
-            let at_first = sessions(&first, facts.pg_major).await?;
+            let target = Target::new(endpoint)?;
+            let mut first = Look::open(&target).await?;
+            let facts = Facts::read(&mut first).await?;
+            let census = census(&mut first).await?;
+            let between = between(&target, &mut first, &facts).await?;
+            let at_first = sessions(&mut first, facts.pg_major).await?;
             first.close().await;
             Ok(Surveyed {
                 survey: facts.into_survey(census, between),
@@ -75,9 +75,8 @@ impl Surveyed {
             return;
         };
         let again = block_on(async {
-            let target = Target::new(endpoint).map_err(|e| SurveyError(e.to_string()))?;
-            let session = Tapped::open(&target).await?;
-            let read = sessions(&session, self.survey.pg_major).await?;
+            let mut session = Look::open(&Target::new(endpoint)?).await?;
+            let read = sessions(&mut session, self.survey.pg_major).await?;
             session.close().await;
             Ok(read)
         });
@@ -99,97 +98,62 @@ impl Surveyed {
 }
 
 fn block_on<T>(work: impl Future<Output = Result<T, SurveyError>>) -> Result<T, SurveyError> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| SurveyError(e.to_string()))?
-        .block_on(work)
+    event_loop()?.block_on(work)
 }
 
 async fn bounded<T>(
     limit: Duration,
-    work: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    work: impl Future<Output = Result<T, SurveyError>>,
 ) -> Result<T, SurveyError> {
-    match tokio::time::timeout(limit, work).await {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(SurveyError(describe(&error))),
-        Err(_) => Err(SurveyError(format!(
-            "no answer within {} s",
-            limit.as_secs()
-        ))),
-    }
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+        let seconds = limit.as_secs();
+        Err(FrontendError::Here(format!("no answer within {seconds} s")))
+    })
 }
 
-/// A connection of which it is known what came at startup.
-struct Tapped {
-    client: Client,
-    connection: JoinHandle<()>,
-    received: Received,
-    /// Our end, with TCP.
+/// A connection of which our end is known.
+struct Look {
+    connection: Frontend,
     local_port: Option<u16>,
 }
 
-impl Tapped {
+impl Look {
     async fn open(target: &Target) -> Result<Self, SurveyError> {
-        let opening = async {
-            let socket = target
-                .open_socket()
-                .await
-                .map_err(|class| SurveyError(class.0))?;
-            let local_port = match &socket {
-                Socket::Tcp(stream) => stream.local_addr().ok().map(|a| a.port()),
-                Socket::Unix(_) | Socket::Tls(_) => None,
-            };
-            let received = Received::default();
-            let (client, connection) = target
-                .start_up_on(StartupTap::new(socket, received.clone()))
-                .await
-                .map_err(|e| SurveyError(describe(&e)))?;
-            let connection = tokio::spawn(async move {
-                // A broken connection shows in the client's next statement.
-                let _ = connection.await;
-            });
-            Ok(Tapped {
-                client,
+        bounded(STEP_LIMIT, async {
+            let socket = target.open_socket().await?;
+            let local_port = socket.local_port();
+            let mut connection = Frontend::new(socket);
+            connection.start_up(target.login()).await?;
+            Ok(Look {
                 connection,
-                received,
                 local_port,
             })
-        };
-        tokio::time::timeout(STEP_LIMIT, opening)
-            .await
-            .unwrap_or_else(|_| Err(SurveyError("no connection within 5 s".to_owned())))
+        })
+        .await
     }
 
     /// The one row of a statement, by the simple protocol: prepared statements do not outlive a
     /// pooler's transaction.
-    async fn row(&self, limit: Duration, sql: &str) -> Result<Vec<Option<String>>, SurveyError> {
-        let messages = bounded(limit, self.client.simple_query(sql)).await?;
-        let row = messages.iter().find_map(|m| match m {
-            SimpleQueryMessage::Row(row) => Some(row),
-            _ => None,
-        });
-        let row = row.ok_or_else(|| SurveyError("a SELECT without a row".to_owned()))?;
-        Ok((0..row.len())
-            .map(|i| row.get(i).map(str::to_owned))
-            .collect())
+    async fn row(&mut self, limit: Duration, sql: &str) -> Result<Row, SurveyError> {
+        let rows = bounded(limit, self.connection.rows(sql)).await?;
+        let row = rows.into_iter().next();
+        row.ok_or_else(|| unexpected("a SELECT without a row".to_owned()))
     }
 
-    async fn numbers(&self, sql: &str) -> Result<Vec<u64>, SurveyError> {
+    async fn numbers(&mut self, sql: &str) -> Result<Vec<u64>, SurveyError> {
         let row = self.row(STEP_LIMIT, sql).await?;
         row.iter().map(number).collect()
     }
 
     /// The process that runs its statements.
-    async fn backend_pid(&self, limit: Duration) -> Result<i32, SurveyError> {
+    async fn backend_pid(&mut self, limit: Duration) -> Result<i32, SurveyError> {
         let row = self.row(limit, "SELECT pg_backend_pid()").await?;
         number(&row[0])
     }
 
     /// Terminate, and wait a moment for the server's close.
     async fn close(self) {
-        drop(self.client);
-        let _ = tokio::time::timeout(STEP_LIMIT, self.connection).await;
+        let _ = bounded(STEP_LIMIT, self.connection.terminate(Disconnect::Wait)).await;
     }
 }
 
@@ -197,7 +161,7 @@ fn number<T: std::str::FromStr>(value: &Option<String>) -> Result<T, SurveyError
     value
         .as_deref()
         .and_then(|text| text.parse().ok())
-        .ok_or_else(|| SurveyError(format!("a number was expected, not {value:?}")))
+        .ok_or_else(|| unexpected(format!("a number was expected, not {value:?}")))
 }
 
 /// What one statement says.
@@ -216,7 +180,7 @@ struct Facts {
 }
 
 impl Facts {
-    async fn read(session: &Tapped) -> Result<Self, SurveyError> {
+    async fn read(session: &mut Look) -> Result<Self, SurveyError> {
         let row = session
             .row(
                 STEP_LIMIT,
@@ -242,7 +206,7 @@ impl Facts {
             stats,
         ] = &row[..]
         else {
-            return Err(SurveyError(format!("{} columns instead of 11", row.len())));
+            return Err(unexpected(format!("{} columns instead of 11", row.len())));
         };
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
         let is = |value: &Option<String>| value.as_deref() == Some("t");
@@ -288,7 +252,7 @@ impl Facts {
 
 /// Who is there. `datid`, `usename` and `application_name` of every row are anybody's to see; states are not,
 /// and are null then (pgstatfuncs.c `pg_stat_get_activity`).
-async fn census(session: &Tapped) -> Result<Census, SurveyError> {
+async fn census(session: &mut Look) -> Result<Census, SurveyError> {
     let counts = session
         .numbers(
             "SELECT count(*), count(state), count(*) FILTER (WHERE state = 'idle') \
@@ -306,10 +270,10 @@ async fn census(session: &Tapped) -> Result<Census, SurveyError> {
 /// What stands in between. A pooler answers the startup itself, with a process id of its own making
 /// (PgBouncer: random), and may run the statements of one client in the backend of another; something that only
 /// passes bytes on shows by its port.
-async fn between(target: &Target, first: &Tapped, facts: &Facts) -> Result<Between, SurveyError> {
-    let announced = first.received.process_id().filter(|&id| id != facts.pid);
-    let second = Tapped::open(target).await?;
-    let shares = shares_backends(first, &second).await?;
+async fn between(target: &Target, first: &mut Look, facts: &Facts) -> Result<Between, SurveyError> {
+    let announced = first.connection.process_id().filter(|&id| id != facts.pid);
+    let mut second = Look::open(target).await?;
+    let shares = shares_backends(first, &mut second).await?;
     second.close().await;
     let evidence = match (announced, shares) {
         (Some(announced), _) => format!(
@@ -331,7 +295,7 @@ async fn between(target: &Target, first: &Tapped, facts: &Facts) -> Result<Betwe
 
 /// Whether statements of two connections, taken in turns, met in one backend, or moved between backends.
 /// A pool that has no backend for the second while the first is there shares none.
-async fn shares_backends(first: &Tapped, second: &Tapped) -> Result<bool, SurveyError> {
+async fn shares_backends(first: &mut Look, second: &mut Look) -> Result<bool, SurveyError> {
     let (mut of_first, mut of_second) = (BTreeSet::new(), BTreeSet::new());
     for _ in 0..3 {
         of_first.insert(first.backend_pid(STEP_LIMIT).await?);
@@ -345,9 +309,9 @@ async fn shares_backends(first: &Tapped, second: &Tapped) -> Result<bool, Survey
 
 /// A pooler by statement refuses transaction blocks, and may end the connection for it.
 async fn by_transaction_or_statement(target: &Target) -> Result<PoolMode, SurveyError> {
-    let session = Tapped::open(target).await?;
-    let begun = bounded(STEP_LIMIT, session.client.simple_query("BEGIN READ ONLY")).await;
-    let ended = bounded(STEP_LIMIT, session.client.simple_query("ROLLBACK")).await;
+    let mut session = Look::open(target).await?;
+    let begun = bounded(STEP_LIMIT, session.connection.query("BEGIN READ ONLY")).await;
+    let ended = bounded(STEP_LIMIT, session.connection.query("ROLLBACK")).await;
     session.close().await;
     Ok(if begun.is_ok() && ended.is_ok() {
         PoolMode::Transaction
@@ -356,7 +320,7 @@ async fn by_transaction_or_statement(target: &Target) -> Result<PoolMode, Survey
     })
 }
 
-async fn sessions(session: &Tapped, pg_major: u32) -> Result<Option<SessionsRead>, SurveyError> {
+async fn sessions(session: &mut Look, pg_major: u32) -> Result<Option<SessionsRead>, SurveyError> {
     if pg_major < COUNTS_SESSIONS {
         return Ok(None);
     }

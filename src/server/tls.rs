@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::client::Resumption;
@@ -15,6 +14,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
 use super::provision::PinnedCertificate;
+use super::socket::Socket;
 
 /// Ready to encrypt connections to one server, whose certificate is known.
 #[derive(Clone)]
@@ -53,7 +53,7 @@ impl Tls {
     ///
     /// # Errors
     /// A server that does not offer TLS, another certificate, a connection that breaks.
-    pub async fn encrypt(&self, mut socket: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
+    pub async fn encrypt(&self, mut socket: Socket) -> std::io::Result<TlsStream<Socket>> {
         let mut request = BytesMut::with_capacity(8);
         postgres_protocol::message::frontend::ssl_request(&mut request);
         socket.write_all(&request).await?;

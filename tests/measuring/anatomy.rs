@@ -5,11 +5,10 @@ use procbench::arm::Mode;
 use procbench::config::Config;
 use procbench::config::KeepAwakeChoice;
 use procbench::config::ServerChoice;
-use procbench::experiment::analyse;
 use procbench::experiment::{self, Scale};
 use procbench::factor::{Auth, FactorLists, LogConnections, PgSource, Tls};
 use procbench::record::{Role, SetupSums};
-use procbench::stats::{Anatomy, ConnectionPhase};
+use procbench::stats::{Anatomy, Answer, ConnectionPhase, analyse};
 
 use crate::support::{MS, request, run_server, server_turn};
 
@@ -33,7 +32,7 @@ fn phases_are_counted_alike_and_their_means_add_up() {
     let Some(_turn) = server_turn() else { return };
     let config = short(|lists| lists.scram_iterations.clear());
     let run = run_server(&config, &request(ServerChoice::Local));
-    let found = analyse(&run).anatomies;
+    let found = analyse(&run, Answer::Phases).anatomies;
     let ways: Vec<_> = found
         .iter()
         .map(|a| {
@@ -103,7 +102,7 @@ fn the_server_accounts_for_the_same_connections() {
         assert_eq!(sums.count, block.tallies[&Role::Client].succeeded());
         assert!(sums.fork_us + sums.authentication_us <= sums.total_us);
     }
-    let found = analyse(&run).anatomies;
+    let found = analyse(&run, Answer::Phases).anatomies;
     let (with, without): (Vec<&Anatomy>, Vec<&Anatomy>) =
         found.iter().partition(|a| a.server.is_some());
     assert_eq!((with.len(), without.len()), (1, 1));

@@ -58,7 +58,7 @@ pub fn local_server() -> (RunningServer, u16) {
     (server, port)
 }
 
-/// Two readers, evenly paced, and nothing else yet: one block an arm.
+/// Two readers, evenly paced, and nothing else yet: one block per arm.
 pub fn config(mode: Mode, arms: &[Arm]) -> Config {
     let mut config = (experiment::find("churn-tail").unwrap().config)(mode, Scale::Quick);
     config.arms = arms.to_vec();

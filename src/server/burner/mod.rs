@@ -13,7 +13,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-use super::connect::classify_io;
+use super::frontend::classify_io;
 use crate::cgroup;
 use crate::record::ErrorClass;
 
@@ -76,6 +76,20 @@ pub struct Burner {
 }
 
 impl Burner {
+    /// The helper beside the server of `postmaster`, or why there is none.
+    ///
+    /// # Errors
+    /// Whatever is missing, in one line.
+    pub(super) fn of_server(
+        program: Option<&Path>,
+        postmaster: Option<u32>,
+    ) -> Result<Self, String> {
+        let postmaster = postmaster
+            .ok_or("cpu-burn needs the CPU time of the server's processes, which cannot be seen")?;
+        let program = program.ok_or("procbench does not know where its own program is")?;
+        Burner::start(program, postmaster).map_err(|e| e.to_string())
+    }
+
     /// Starts `program` as the helper and moves it into the cgroup of `postmaster`.
     ///
     /// # Errors

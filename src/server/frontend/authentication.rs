@@ -7,8 +7,8 @@ use postgres_protocol::authentication::md5_hash;
 use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
 use postgres_protocol::message::frontend;
 
-use super::connection::Login;
 use super::error::FrontendError;
+use super::login::Login;
 
 /// An exchange under way.
 #[derive(Default)]
@@ -53,7 +53,7 @@ impl Authentication {
             10 => {
                 let mut mechanisms = rest.split(|&byte| byte == 0);
                 if !mechanisms.any(|m| m == SCRAM_SHA_256.as_bytes()) {
-                    return Err(broken("SASL without SCRAM-SHA-256"));
+                    return Err(unsupported("SASL without SCRAM-SHA-256"));
                 }
                 let scram = ScramSha256::new(password()?, ChannelBinding::unsupported());
                 frontend::sasl_initial_response(SCRAM_SHA_256, scram.message(), out)?;
@@ -71,10 +71,14 @@ impl Authentication {
                 scram.finish(rest).map_err(refused)?;
                 return Ok(Step::Wait);
             }
-            method => return Err(broken(&format!("method {method} is not supported"))),
+            method => return Err(unsupported(&format!("method {method} is not supported"))),
         }
         Ok(Step::Answer)
     }
+}
+
+fn unsupported(what: &str) -> FrontendError {
+    FrontendError::Unsupported(what.to_owned())
 }
 
 fn broken(what: &str) -> FrontendError {

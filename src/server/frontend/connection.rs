@@ -1,6 +1,6 @@
 //! One connection.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::BytesMut;
 use postgres_protocol::message::frontend as compose;
@@ -9,54 +9,29 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use super::authentication::{Authentication, Step};
 use super::error::{FrontendError, ServerError};
 use super::incoming::Incoming;
+use super::login::Login;
 use crate::clock::{Clock, MonotonicClock};
 use crate::config::Disconnect;
-use crate::secret::Secret;
-use crate::server::connect::Target;
-use crate::server::connect::note_sessions;
-use crate::server::phase_stream::Socket;
-use crate::server::session::ConnectError;
+use crate::server::socket::Socket;
 
 /// The one prepared statement of a connection.
 const STATEMENT: &str = "procbench";
 
-/// Who logs in: the startup message, composed once, and the password.
-#[derive(Debug, Clone)]
-pub struct Login {
-    startup_message: Arc<[u8]>,
-    user: String,
-    password: Option<Secret>,
+/// Sessions that this process has opened on any server.
+static OPENED: AtomicU64 = AtomicU64::new(0);
+
+/// How many sessions this process has opened so far: to be taken off what a server counts.
+pub(crate) fn sessions_opened() -> u64 {
+    OPENED.load(Ordering::Relaxed)
 }
 
-impl Login {
-    /// From a configuration's role, database, application name and password.
-    ///
-    /// # Errors
-    /// A name with a zero byte.
-    pub fn new(config: &tokio_postgres::Config) -> std::io::Result<Self> {
-        let user = config.get_user().unwrap_or_default().to_owned();
-        let mut parameters = vec![("client_encoding", "UTF8"), ("user", user.as_str())];
-        parameters.extend(config.get_dbname().map(|name| ("database", name)));
-        let application = config.get_application_name();
-        parameters.extend(application.map(|name| ("application_name", name)));
-        let mut message = BytesMut::new();
-        compose::startup_message(parameters, &mut message)?;
-        let password = config.get_password().map(String::from_utf8_lossy);
-        Ok(Login {
-            startup_message: message.as_ref().into(),
-            password: password.map(|p| Secret::new(p.as_ref())),
-            user,
-        })
-    }
-
-    pub(super) fn user(&self) -> &str {
-        &self.user
-    }
-
-    pub(super) fn password(&self) -> Option<&[u8]> {
-        self.password.as_ref().map(|p| p.expose().as_bytes())
-    }
+/// Counts sessions that were opened.
+pub(crate) fn note_sessions(count: u64) {
+    OPENED.fetch_add(count, Ordering::Relaxed);
 }
+
+/// The columns of one row as text; `None` is null.
+pub type Row = Vec<Option<String>>;
 
 /// How long a startup took, in ns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,37 +62,13 @@ pub struct Frontend<S = Socket> {
     socket: S,
     incoming: Incoming,
     out: BytesMut,
+    process_id: Option<i32>,
     prepared: bool,
     broken: bool,
 }
 
 fn now() -> u64 {
     MonotonicClock.now_ns()
-}
-
-impl Frontend {
-    /// Connects and logs in; must be called on a tokio runtime.
-    ///
-    /// # Errors
-    /// When the server refuses or cannot be reached.
-    pub async fn open(target: &Target) -> Result<Self, ConnectError> {
-        let socket = target.open_socket().await.map_err(|class| ConnectError {
-            message: class.0.clone(),
-            class,
-        })?;
-        let socket = target.encrypt(socket).await.map_err(|class| ConnectError {
-            message: class.0.clone(),
-            class,
-        })?;
-        let mut frontend = Frontend::new(socket);
-        match frontend.start_up(target.login()).await {
-            Ok(_) => Ok(frontend),
-            Err(e) => Err(ConnectError {
-                class: e.class(),
-                message: e.to_string(),
-            }),
-        }
-    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Frontend<S> {
@@ -127,6 +78,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frontend<S> {
             socket,
             incoming: Incoming::new(),
             out: BytesMut::with_capacity(512),
+            process_id: None,
             prepared: false,
             broken: false,
         }
@@ -173,11 +125,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frontend<S> {
                         }),
                     });
                 }
-                // BackendKeyData, ParameterStatus, NoticeResponse, NegotiateProtocolVersion.
-                b'K' | b'S' | b'N' | b'v' => {}
+                b'K' => {
+                    let id = self.incoming.body().first_chunk::<4>();
+                    self.process_id = id.map(|id| i32::from_be_bytes(*id));
+                }
+                // ParameterStatus, NoticeResponse, NegotiateProtocolVersion.
+                b'S' | b'N' | b'v' => {}
                 kind => return Err(unexpected(kind)),
             }
         }
+    }
+
+    /// The process that the server announced at startup (BackendKeyData); a pooler makes one up.
+    pub fn process_id(&self) -> Option<i32> {
+        self.process_id
     }
 
     /// Whether a statement was prepared on it.
@@ -201,7 +162,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frontend<S> {
     pub async fn query(&mut self, sql: &str) -> Result<(), FrontendError> {
         self.out.clear();
         compose::query(sql, &mut self.out)?;
-        self.converse(b'C').await
+        self.converse(b'C', &mut Vec::new()).await
+    }
+
+    /// Runs one statement by the simple protocol and keeps its rows.
+    ///
+    /// # Errors
+    /// What the server or the socket says.
+    pub async fn rows(&mut self, sql: &str) -> Result<Vec<Row>, FrontendError> {
+        self.out.clear();
+        compose::query(sql, &mut self.out)?;
+        let mut rows = Vec::new();
+        self.incoming.keep_rows = true;
+        let outcome = self.converse(b'C', &mut rows).await;
+        self.incoming.keep_rows = false;
+        outcome.map(|()| rows)
     }
 
     /// Prepares the connection's statement, in a round trip of its own.
@@ -212,7 +187,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frontend<S> {
         self.out.clear();
         compose::parse(STATEMENT, sql, [], &mut self.out)?;
         compose::sync(&mut self.out);
-        self.converse(b'1').await?;
+        self.converse(b'1', &mut Vec::new()).await?;
         self.prepared = true;
         Ok(())
     }
@@ -234,12 +209,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frontend<S> {
         compose::describe(b'P', "", &mut self.out)?;
         compose::execute("", 0, &mut self.out)?;
         compose::sync(&mut self.out);
-        self.converse(b'C').await
+        self.converse(b'C', &mut Vec::new()).await
     }
 
     /// Sends what is composed, and reads to ReadyForQuery; a message of the type `wanted` must come.
-    async fn converse(&mut self, wanted: u8) -> Result<(), FrontendError> {
-        let outcome = self.exchange(wanted).await;
+    async fn converse(&mut self, wanted: u8, rows: &mut Vec<Row>) -> Result<(), FrontendError> {
+        let outcome = self.exchange(wanted, rows).await;
         if let Err(error) = &outcome {
             self.broken |= error.breaks_connection();
         }
@@ -252,7 +227,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frontend<S> {
         self.socket.flush().await
     }
 
-    async fn exchange(&mut self, wanted: u8) -> Result<(), FrontendError> {
+    async fn exchange(&mut self, wanted: u8, rows: &mut Vec<Row>) -> Result<(), FrontendError> {
         self.send().await?;
         let mut outcome = Err(FrontendError::NotCompleted);
         loop {
@@ -270,6 +245,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frontend<S> {
                     outcome = Err(error);
                 }
                 b'Z' => return outcome,
+                b'D' if self.incoming.keep_rows => rows.push(row(self.incoming.body())?),
                 // It would wait for rows of ours.
                 kind @ (b'G' | b'W' | b'R') => return Err(unexpected(kind)),
                 _ => {}
@@ -290,13 +266,35 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frontend<S> {
         let sent = now();
         self.send().await?;
         if disconnect == Disconnect::Wait {
-            let mut scratch = [0; 256];
-            // A reset is the end of the connection, too.
-            while matches!(self.socket.read(&mut scratch).await, Ok(length) if length > 0) {}
+            self.wait_for_close().await;
         }
         drop(self.socket);
         Ok(now() - sent)
     }
+
+    /// Waits until the server has closed, as it does after a FATAL error.
+    pub async fn wait_for_close(&mut self) {
+        let mut scratch = [0; 256];
+        // A reset is the end of the connection, too.
+        while matches!(self.socket.read(&mut scratch).await, Ok(length) if length > 0) {}
+    }
+}
+
+/// The columns of a DataRow: their number, and a length and as many bytes for each; null has the length -1.
+fn row(body: &[u8]) -> Result<Row, FrontendError> {
+    let columns = || {
+        let (count, mut rest) = body.split_first_chunk::<2>()?;
+        let mut row = Row::new();
+        for _ in 0..u16::from_be_bytes(*count) {
+            let (length, values) = rest.split_first_chunk::<4>()?;
+            let length = usize::try_from(i32::from_be_bytes(*length)).ok();
+            let (value, others) = values.split_at_checked(length.unwrap_or(0))?;
+            row.push(length.map(|_| String::from_utf8_lossy(value).into_owned()));
+            rest = others;
+        }
+        Some(row)
+    };
+    columns().ok_or_else(|| FrontendError::Protocol("a row that was cut short".to_owned()))
 }
 
 fn unexpected(kind: u8) -> FrontendError {

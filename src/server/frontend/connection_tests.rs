@@ -144,6 +144,42 @@ fn a_simple_statement_is_one_message_and_reads_to_ready_for_query() {
 }
 
 #[test]
+fn rows_are_kept_where_they_are_asked_for_only() {
+    on_runtime(async {
+        let (mut frontend, mut server) = pair();
+        let key = message(b'K', &[4711i32.to_be_bytes(), [0xff; 4]].concat());
+        server.write_all(&[OK, &key, READY].concat()).await.unwrap();
+        frontend.start_up(&login()).await.unwrap();
+        assert_eq!(frontend.process_id(), Some(4711));
+        let column = |text: &[u8]| [&(text.len() as u32).to_be_bytes(), text].concat();
+        let null = (-1i32).to_be_bytes().to_vec();
+        let row = [vec![0, 3], column(b"7"), null, column(b"")].concat();
+        let reply = |row: &[u8]| {
+            let done = message(b'C', b"SELECT 2\0");
+            [
+                message(b'T', &[0, 0]),
+                message(b'D', row),
+                message(b'D', &[0, 0]),
+                done,
+                READY.to_vec(),
+            ]
+            .concat()
+        };
+        server.write_all(&reply(&row)).await.unwrap();
+        let rows = frontend.rows("SELECT").await.unwrap();
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(rows, [vec![text("7"), None, text("")], vec![]]);
+        server.write_all(&reply(&row)).await.unwrap();
+        frontend.query("SELECT").await.unwrap();
+        assert!(!frontend.is_closed());
+        // A length beyond the row's end.
+        server.write_all(&reply(&row[..8])).await.unwrap();
+        let cut = frontend.rows("SELECT").await.unwrap_err();
+        assert_eq!(cut.class().0, "protocol");
+    });
+}
+
+#[test]
 fn a_prepared_statement_is_sent_as_libpq_does() {
     on_runtime(async {
         let (mut frontend, mut server) = pair();

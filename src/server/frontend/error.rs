@@ -1,38 +1,56 @@
 //! What can go wrong on a connection, and its class.
 
 use crate::record::ErrorClass;
-use crate::server::connect::classify_io;
 
-/// A startup or statement failed.
+/// A connection could not be opened, or a statement failed.
 #[derive(Debug, thiserror::Error)]
 pub enum FrontendError {
     /// The socket.
     #[error("{0}")]
     Io(#[from] std::io::Error),
+    /// The negotiation of TLS.
+    #[error("{0}")]
+    Tls(std::io::Error),
     /// The server said so.
     #[error("{0}")]
     Server(ServerError),
     /// The server asks for a password, and there is none.
     #[error("password missing: the server asks for one, give it in PGPASSWORD or .pgpass")]
     PasswordMissing,
+    /// The server asks for an authentication that is not spoken here.
+    #[error("authentication: {0}")]
+    Unsupported(String),
     /// Something came that does not belong there.
     #[error("{0}")]
     Protocol(String),
     /// The server is ready again without having completed anything (an empty query).
     #[error("the statement was not completed")]
     NotCompleted,
+    /// This side failed, or was told to stop.
+    #[error("{0}")]
+    Here(String),
 }
 
 impl FrontendError {
-    /// The class for counting, the same as for a connection of tokio-postgres.
+    /// The class for counting.
     pub fn class(&self) -> ErrorClass {
+        use std::io::ErrorKind;
         match self {
-            FrontendError::Io(error) => classify_io(error),
-            FrontendError::Server(error) => ErrorClass::new(format!("sqlstate-{}", error.code)),
-            FrontendError::PasswordMissing | FrontendError::Protocol(_) => {
-                ErrorClass::new("protocol")
+            FrontendError::Tls(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::InvalidData | ErrorKind::Unsupported
+                ) =>
+            {
+                ErrorClass::new("tls")
+            }
+            FrontendError::Io(error) | FrontendError::Tls(error) => classify_io(error),
+            FrontendError::Server(error) if !error.code.is_empty() => {
+                ErrorClass::new(format!("sqlstate-{}", error.code))
             }
             FrontendError::NotCompleted => ErrorClass::new("not-completed"),
+            FrontendError::Here(_) => ErrorClass::new("harness"),
+            _ => ErrorClass::new("protocol"),
         }
     }
 
@@ -44,6 +62,21 @@ impl FrontendError {
             _ => true,
         }
     }
+}
+
+/// The class of a failed socket operation.
+pub fn classify_io(error: &std::io::Error) -> ErrorClass {
+    use std::io::ErrorKind;
+    ErrorClass::new(match error.kind() {
+        ErrorKind::ConnectionRefused => "connect-refused".to_owned(),
+        ErrorKind::ConnectionReset => "connection-reset".to_owned(),
+        ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof => "connection-closed".to_owned(),
+        ErrorKind::NotFound => "socket-missing".to_owned(),
+        ErrorKind::AddrNotAvailable => "ports-exhausted".to_owned(),
+        ErrorKind::TimedOut => "timed-out".to_owned(),
+        _ if error.raw_os_error() == Some(nix::libc::EMFILE) => "open-files-limit".to_owned(),
+        kind => format!("io-{kind:?}").to_lowercase(),
+    })
 }
 
 /// An ErrorResponse.
@@ -60,7 +93,7 @@ pub struct ServerError {
 
 impl ServerError {
     /// From the body: fields of a type byte and a string each (elog.c `send_message_to_frontend`).
-    pub(super) fn parse(body: &[u8]) -> Self {
+    pub(in crate::server) fn parse(body: &[u8]) -> Self {
         let mut error = ServerError {
             severity: "ERROR".to_owned(),
             code: String::new(),

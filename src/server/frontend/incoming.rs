@@ -14,7 +14,7 @@ const LONGEST_KEPT: usize = 256 * 1024;
 const LONGEST: usize = 0x3fff_ffff;
 
 /// What has been read and not been looked at. Bodies that nobody looks at are skipped, not gathered: a row
-/// of any size costs no memory.
+/// of a load's statement costs no memory, whatever its size.
 #[derive(Debug)]
 pub(super) struct Incoming {
     bytes: Vec<u8>,
@@ -23,6 +23,8 @@ pub(super) struct Incoming {
     /// Bytes of the last message's body still to be skipped.
     skip: usize,
     body: Range<usize>,
+    /// Whether rows are kept, too.
+    pub(super) keep_rows: bool,
 }
 
 impl Incoming {
@@ -32,10 +34,12 @@ impl Incoming {
             at: 0,
             skip: 0,
             body: 0..0,
+            keep_rows: false,
         }
     }
 
-    /// Body of the last message, where it is kept: authentication, errors, ReadyForQuery.
+    /// Body of the last message, where it is kept: authentication, BackendKeyData, errors, ReadyForQuery; and
+    /// rows if asked for.
     pub(super) fn body(&self) -> &[u8] {
         &self.bytes[self.body.clone()]
     }
@@ -100,7 +104,7 @@ impl Incoming {
         let body = (u32::from_be_bytes(*length) as usize).checked_sub(4);
         let body = body.filter(|&body| kind.is_ascii_alphanumeric() && body <= LONGEST);
         let body = body.ok_or_else(|| not_the_protocol(rest))?;
-        if matches!(kind, b'R' | b'E' | b'Z') {
+        if matches!(kind, b'R' | b'K' | b'E' | b'Z') || (kind == b'D' && self.keep_rows) {
             if body > LONGEST_KEPT {
                 return Err(not_the_protocol(rest));
             }

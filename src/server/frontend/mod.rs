@@ -1,8 +1,9 @@
-//! The frontend's side of the protocol (version 3), as far as a load needs it: startup with authentication,
-//! statements whose rows nobody looks at, Terminate.
+//! The client: the frontend's side of the protocol (version 3), as far as load, standing connections and
+//! looks at a server need it: startup with authentication, statements, their rows as text, Terminate.
 //!
 //! A load generator is to cost little beside the server and to know when each message went and came.
-//! tokio-postgres gives every connection a second task and a queue between the two, and keeps every row.
+//! tokio-postgres gives every connection a second task and a queue between the two, and keeps every row; it
+//! stays where no time is taken: `provision` prepares servers with it, and its `Config` holds who logs in.
 //! Messages are composed and passwords answered by postgres-protocol, which is its lower half.
 //! Mirrors what libpq sends (PostgreSQL 15: fe-protocol3.c `build_startup_packet`, fe-exec.c
 //! `PQsendQuery`, `PQsendPrepare`, `PQsendQueryPrepared`, fe-connect.c `sendTerminateConn`).
@@ -11,6 +12,9 @@ mod authentication;
 mod connection;
 mod error;
 mod incoming;
+mod login;
 
-pub use connection::{Frontend, Login, Startup};
-pub use error::{FrontendError, ServerError};
+pub use connection::{Frontend, Row, Startup};
+pub(crate) use connection::{note_sessions, sessions_opened};
+pub use error::{FrontendError, ServerError, classify_io};
+pub use login::Login;

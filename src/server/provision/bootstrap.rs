@@ -11,7 +11,8 @@ use super::error::ProvisionError;
 use super::{DATABASE, ROLE};
 use crate::causes::on_one_line;
 use crate::secret::Secret;
-use crate::server::connect::{Target, note_sessions};
+use crate::server::frontend::note_sessions;
+use crate::server::target::Target;
 
 /// Bound on one connection attempt.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -62,8 +63,8 @@ pub(crate) async fn connect(endpoint: &Endpoint) -> Result<Client, String> {
 /// The same over TLS.
 async fn connect_encrypted(endpoint: &Endpoint) -> Result<Client, String> {
     let target = Target::new(endpoint).map_err(|e| e.to_string())?;
-    let socket = target.open_socket().await.map_err(|class| class.0)?;
-    let socket = target.encrypt(socket).await.map_err(|class| class.0)?;
+    let socket = target.open_socket().await.map_err(|e| e.to_string())?;
+    let socket = target.encrypt(socket).await.map_err(|e| e.to_string())?;
     let connected = endpoint.to_config().connect_raw(socket, NoTls).await;
     let (client, connection) = connected.map_err(|e| on_one_line(&e))?;
     tokio::spawn(connection);

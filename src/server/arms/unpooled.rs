@@ -1,0 +1,69 @@
+//! `unpooled` and `pgbouncer`: connect, transaction, disconnect, each time.
+
+use super::client::{Client, Phases, Setup, now};
+use crate::arm::Arm;
+use crate::config::Disconnect;
+use crate::record::{ErrorClass, Operation, Phase};
+use crate::server::frontend::{Frontend, FrontendError};
+use crate::server::statements::StatementTexts;
+use crate::server::target::Target;
+
+/// A client without a connection of its own.
+pub(super) struct Unpooled {
+    target: Target,
+    disconnect: Disconnect,
+    texts: StatementTexts,
+}
+
+/// One per client; nothing is opened.
+///
+/// # Errors
+/// An address that cannot be resolved.
+pub(super) async fn prepare(setup: &Setup, arm: Arm) -> Result<Vec<Unpooled>, FrontendError> {
+    let target = setup.target(arm)?;
+    Ok(setup.each(|texts| Unpooled {
+        target: target.clone(),
+        disconnect: setup.disconnect,
+        texts,
+    }))
+}
+
+impl Unpooled {
+    async fn transaction(&mut self, phases: &mut Phases) -> Result<(), FrontendError> {
+        use Operation::{Connect, Query};
+        let began = now();
+        let socket = self.target.open_socket().await?;
+        let socket_open = now();
+        let socket = self.target.encrypt(socket).await?;
+        let tls_ns = now() - socket_open;
+        let mut frontend = Frontend::new(socket);
+        let startup = frontend.start_up(self.target.login()).await?;
+        let connected = now();
+        let outcome = self.texts.run_on(&mut frontend).await;
+        let query_ended = now();
+        // Also after a failed statement: the server is told, and waited for.
+        let disconnect_ns = frontend.terminate(self.disconnect).await;
+        outcome?;
+        phases.add(Connect, Phase::Socket, socket_open - began);
+        if self.target.is_encrypted() {
+            phases.add(Connect, Phase::Tls, tls_ns);
+        }
+        phases.add(Connect, Phase::Startup, startup.total_ns);
+        if let Some(asked) = startup.asked {
+            phases.add(Connect, Phase::Challenge, asked.challenge_ns);
+            phases.add(Connect, Phase::Exchange, asked.exchange_ns);
+        }
+        phases.add(Connect, Phase::Total, connected - began);
+        phases.add(Query, Phase::Total, query_ended - connected);
+        phases.add(Operation::Disconnect, Phase::Total, disconnect_ns?);
+        Ok(())
+    }
+}
+
+impl Client for Unpooled {
+    async fn operation(&mut self, phases: &mut Phases) -> Result<(), ErrorClass> {
+        self.transaction(phases).await.map_err(|e| e.class())
+    }
+
+    async fn close(self) {}
+}
