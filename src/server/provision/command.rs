@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -84,6 +85,15 @@ pub(crate) fn run_bounded(command: &mut Command, limit: Duration) -> Option<Stri
         .ok()
         .filter(|f| f.success)
         .map(|f| f.stdout)
+}
+
+/// A program in one of `PATH`'s folders, or in the sbin folders, where Debian puts PgBouncer.
+pub(crate) fn find_on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from))
+        .map(|dir| dir.join(name))
+        .find(|p| p.is_file())
 }
 
 /// Runs a long program, passing each line of its output on; the result holds the last lines. Our

@@ -1,5 +1,7 @@
 //! What can go wrong while a server is provisioned.
 
+use std::path::{Path, PathBuf};
+
 use crate::secret::PasswordFileError;
 
 /// Why there is no server.
@@ -38,9 +40,14 @@ pub enum ProvisionError {
     },
     /// No distribution suite is known for this major version.
     #[error(
-        "no Debian suite is known to carry PostgreSQL {0} for Docker: use 13, 15, 17 or 18, or --server local with your own binaries"
+        "no Debian suite is known to carry PostgreSQL {major} for Docker: use {known}, or --server local with your own binaries"
     )]
-    UnknownMajor(u32),
+    UnknownMajor {
+        /// The version asked for.
+        major: u32,
+        /// Those that can be had.
+        known: String,
+    },
     /// No local server binaries.
     #[error("no local PostgreSQL server binaries{}: apt-get install postgresql", .major.map(|m| format!(" of version {m}")).unwrap_or_default())]
     NoLocalBinaries {
@@ -53,7 +60,7 @@ pub enum ProvisionError {
     )]
     NotBinaries {
         /// As it was named.
-        dir: std::path::PathBuf,
+        dir: PathBuf,
         /// Who would run it.
         user: String,
     },
@@ -73,29 +80,13 @@ pub enum ProvisionError {
         /// Its last words.
         detail: String,
     },
-    /// The server exited while starting.
-    #[error(
-        "{what} exited while starting; the end of its log: {}",
-        on_one_line(log)
-    )]
-    EarlyExit {
-        /// Which server.
-        what: String,
-        /// Tail of its log.
-        log: String,
-    },
-    /// It runs and does not answer.
-    #[error(
-        "{what} did not accept a connection within {seconds} s ({last}); the end of its log: {}",
-        on_one_line(log)
-    )]
+    /// It was started and does not answer.
+    #[error("{what} {why}; the end of its log: {}", on_one_line(log))]
     NotReady {
         /// Which server.
         what: String,
-        /// How long was waited.
-        seconds: u64,
-        /// The last connection error.
-        last: String,
+        /// `exited while starting` or for how long it did not answer.
+        why: String,
         /// Tail of its log.
         log: String,
     },
@@ -136,6 +127,11 @@ impl ProvisionError {
     pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
         let what = what.into();
         move |source| Self::Io { what, source }
+    }
+
+    /// The same, for something done to a file or directory.
+    pub(crate) fn at(what: &str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        Self::io(format!("{what} {}", path.display()))
     }
 }
 
