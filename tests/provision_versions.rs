@@ -17,69 +17,14 @@ use procbench::factor::{Auth, PgSource, Tls};
 use procbench::record::Run;
 use procbench::secret::Secret;
 use procbench::server::provision::{
-    Endpoint, MAJORS, PgBouncerSpec, RunningServer, ServerSpec, find_local_binaries,
-    find_pgbouncer_binary, provision, start_pgbouncer,
+    Endpoint, PgBouncerSpec, PgVersion, RunningServer, ServerSpec, VERSIONS, find_local_binaries,
+    start_pgbouncer,
 };
-use procbench::server::{Session, Target};
 
-fn set(name: &str) -> bool {
-    std::env::var(name).is_ok_and(|v| v == "1")
-}
+#[path = "provisioning/mod.rs"]
+mod provisioning;
 
-/// Whether tests with this kind of server run; fails with the instruction when they should and cannot.
-fn wanted(choice: &ServerChoice) -> bool {
-    if set("PROCBENCH_TESTS_NO_SERVER") {
-        return false;
-    }
-    if *choice == ServerChoice::Docker {
-        let engine = procbench::server::provision::engine_version();
-        assert!(
-            set("PROCBENCH_TESTS_NO_DOCKER") || engine.is_ok(),
-            "no Docker engine answers ({engine:?}): start one (apt-get install docker.io), or set PROCBENCH_TESTS_NO_DOCKER=1"
-        );
-        return !set("PROCBENCH_TESTS_NO_DOCKER");
-    }
-    assert!(
-        !find_local_binaries().is_empty() && find_pgbouncer_binary().is_some(),
-        "local PostgreSQL or PgBouncer missing: procbench doctor --install, or set PROCBENCH_TESTS_NO_SERVER=1"
-    );
-    true
-}
-
-/// Those that are wanted, of both that start servers.
-fn wanted_choices() -> Vec<ServerChoice> {
-    let mut both = vec![ServerChoice::Docker, ServerChoice::Local];
-    both.retain(wanted);
-    both
-}
-
-fn start(choice: &ServerChoice, spec: &ServerSpec) -> RunningServer {
-    provision(choice, spec, &|line| eprintln!("{line}")).unwrap()
-}
-
-/// One simple query on a connection of its own, as the load opens them; the first column of each row.
-fn query(endpoint: &Endpoint, sql: &str) -> Result<Vec<String>, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        let target = Target::new(endpoint).map_err(|e| e.to_string())?;
-        let session = Session::open(&target).await.map_err(|e| e.to_string())?;
-        let messages = session.client().simple_query(sql).await;
-        let rows = messages.map_err(|e| e.to_string())?;
-        session.close().await;
-        Ok(rows
-            .into_iter()
-            .filter_map(|m| match m {
-                tokio_postgres::SimpleQueryMessage::Row(row) => {
-                    Some(row.get(0).unwrap_or("").to_owned())
-                }
-                _ => None,
-            })
-            .collect())
-    })
-}
+use provisioning::{query, start, wanted, wanted_choices};
 
 /// What procbench sets, by name: in `docker/postgresql.conf` and on the command line.
 fn settings(server: &RunningServer) -> BTreeMap<String, String> {
@@ -118,7 +63,7 @@ fn every_version_starts_in_docker_with_the_same_settings() {
         return;
     }
     let mut first: Option<BTreeMap<String, String>> = None;
-    for major in MAJORS {
+    for PgVersion { major, .. } in VERSIONS {
         let spec = ServerSpec {
             source: Some(PgSource::Major(major)),
             ..ServerSpec::default()
