@@ -10,9 +10,9 @@ use pbkdf2::pbkdf2_hmac_array;
 use sha2::{Digest, Sha256};
 
 use super::error::ProvisionError;
+use super::role::{DATABASE, ROLE};
 use super::shipped;
 use super::spec::{ServerSpec, method};
-use super::{DATABASE, ROLE};
 use crate::factor::{Auth, Tls};
 use crate::secret::Secret;
 

@@ -8,7 +8,7 @@ use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 use super::endpoint::Endpoint;
 use super::error::ProvisionError;
-use super::{DATABASE, ROLE};
+use super::role::{DATABASE, ROLE};
 use crate::causes::on_one_line;
 use crate::secret::Secret;
 use crate::server::connect::{Target, note_sessions};

@@ -132,20 +132,11 @@ pub(crate) fn run_with_progress(
 
 /// Docker's classic builder colours what came from stderr.
 fn strip_colour(line: &str) -> String {
-    let mut plain = String::with_capacity(line.len());
-    let mut chars = line.chars();
-    while let Some(c) = chars.next() {
-        if c == '\u{1b}' {
-            for end in chars.by_ref() {
-                if end.is_ascii_alphabetic() {
-                    break;
-                }
-            }
-        } else {
-            plain.push(c);
-        }
-    }
-    plain
+    let mut parts = line.split('\u{1b}');
+    let first = parts.next().into_iter();
+    // A sequence ends with its first letter.
+    let rest = parts.filter_map(|p| p.split_once(|c: char| c.is_ascii_alphabetic()));
+    first.chain(rest.map(|(_, text)| text)).collect()
 }
 
 #[cfg(test)]

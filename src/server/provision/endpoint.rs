@@ -3,9 +3,9 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::SUPERUSER;
 use super::certificate::PinnedCertificate;
 use super::error::ProvisionError;
+use super::role::SUPERUSER;
 use crate::config::{EndpointHost, ServerUrl};
 use crate::factor::Transport;
 use crate::secret::{PasswordFileError, Secret, lookup_password};

@@ -23,6 +23,7 @@ mod obtain;
 mod owner;
 mod pgbouncer;
 mod pgbouncer_config;
+mod role;
 mod running;
 mod scratch;
 mod server_user;
@@ -51,12 +52,3 @@ pub use spec::ServerSpec;
 pub use start::provision;
 pub use sweep::{Swept, sweep_stale};
 pub use versions::{PGBOUNCER_IMAGE, PGBOUNCER_SUITE, PgVersion, VERSIONS};
-
-/// The role every arm connects as: not a superuser, owner of [`DATABASE`].
-pub const ROLE: &str = "procbench";
-
-/// The database the role owns.
-pub const DATABASE: &str = "procbench";
-
-/// The superuser of servers this tool starts; reachable through their Unix socket only.
-pub(crate) const SUPERUSER: &str = "postgres";

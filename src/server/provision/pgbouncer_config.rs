@@ -4,9 +4,9 @@ use std::path::Path;
 
 use super::certificate::{CERTIFICATE, KEY, ServerCertificate};
 use super::endpoint::Endpoint;
+use super::role::{DATABASE, ROLE};
 use super::shipped::{PGBOUNCER_INI, USERLIST};
 use super::spec::method;
-use super::{DATABASE, ROLE};
 use crate::config::ServerUrl;
 use crate::factor::{Auth, Transport};
 use crate::record::PoolMode;

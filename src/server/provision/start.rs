@@ -11,13 +11,13 @@ use super::endpoint::Endpoint;
 use super::error::ProvisionError;
 use super::local::start_cluster;
 use super::obtain::{docker_or_local, ensure_image};
+use super::role::{DATABASE, ROLE, SUPERUSER};
 use super::running::RunningServer;
 use super::scratch::Scratch;
 use super::server_user::ServerUser;
 use super::shipped::{IN_CONTAINER, write_for_container};
 use super::spec::ServerSpec;
 use super::started::{Started, start_on_free_port};
-use super::{DATABASE, ROLE, SUPERUSER};
 use crate::config::{EndpointHost, ServerChoice, ServerUrl};
 use crate::factor::{Tls, Transport};
 
