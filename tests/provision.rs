@@ -23,7 +23,6 @@ use procbench::server::provision::{
     init_pgbench_accounts, provision, start_pgbouncer, sweep_stale,
 };
 
-#[path = "provisioning/mod.rs"]
 mod provisioning;
 
 use provisioning::{query, start, wanted, wanted_choices};

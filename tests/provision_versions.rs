@@ -21,7 +21,6 @@ use procbench::server::provision::{
     start_pgbouncer,
 };
 
-#[path = "provisioning/mod.rs"]
 mod provisioning;
 
 use provisioning::{query, start, wanted, wanted_choices};

@@ -47,9 +47,19 @@ pub(crate) async fn connect(endpoint: &Endpoint) -> Result<Client, ProvisionErro
         Ok(outcome) => outcome,
         Err(_) => Err(format!("no answer within {} s", CONNECT_LIMIT.as_secs())),
     };
-    outcome.map_err(|reason| ProvisionError::Connect {
-        endpoint: endpoint.to_string(),
-        reason,
+    outcome.map_err(|reason| {
+        // PostgreSQL's words (auth.c `ClientAuthentication`; "SSL off" to 13) and PgBouncer's.
+        let asks_for_tls = ["no encryption", "SSL off", "SSL required"];
+        let asks_for_tls = asks_for_tls.iter().any(|words| reason.contains(words));
+        let hint = if asks_for_tls && endpoint.tls.is_none() {
+            " (if it asks for TLS: procbench connects to a server by URL without)"
+        } else {
+            ""
+        };
+        ProvisionError::failed(
+            format!("cannot connect to {endpoint}"),
+            format!("{reason}{hint}"),
+        )
     })
 }
 
@@ -105,10 +115,7 @@ pub(crate) fn execute(
         let client = connect(endpoint).await?;
         for (label, statement) in statements {
             let done = client.batch_execute(statement).await;
-            done.map_err(|e| ProvisionError::Sql {
-                what: (*label).to_owned(),
-                reason: on_one_line(&e),
-            })?;
+            done.map_err(|e| ProvisionError::failed(*label, on_one_line(&e)))?;
         }
         Ok(())
     })
@@ -134,20 +141,17 @@ pub(crate) fn create_role_and_database(
 
 /// Connects and asks `server_version`, package suffix included.
 pub(crate) fn server_version(endpoint: &Endpoint) -> Result<String, ProvisionError> {
-    let failed = |reason: String| ProvisionError::Sql {
-        what: "SHOW server_version".into(),
-        reason,
-    };
+    let question = "SHOW server_version";
     block_on(async {
         let client = connect(endpoint).await?;
         // Not prepared: behind a pooler the statement may be gone before it is executed.
-        let answer = client.simple_query("SHOW server_version").await;
-        let messages = answer.map_err(|e| failed(on_one_line(&e)))?;
+        let answer = client.simple_query(question).await;
+        let messages = answer.map_err(|e| ProvisionError::failed(question, on_one_line(&e)))?;
         let version = messages.iter().find_map(|m| match m {
             SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
             _ => None,
         });
-        version.ok_or_else(|| failed("no row".into()))
+        version.ok_or_else(|| ProvisionError::failed(question, "no row"))
     })
 }
 

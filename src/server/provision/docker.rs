@@ -32,10 +32,8 @@ pub(crate) fn call(args: &[&str]) -> Result<String, ProvisionError> {
     if finished.success {
         Ok(finished.stdout.trim().to_owned())
     } else {
-        Err(ProvisionError::Command {
-            what: format!("docker {}", args.first().unwrap_or(&"")),
-            detail: finished.last_words(),
-        })
+        let what = format!("docker {} failed", args.first().unwrap_or(&""));
+        Err(ProvisionError::failed(what, finished.last_words()))
     }
 }
 
@@ -183,10 +181,8 @@ pub(crate) fn remove_container(name: &str) -> Result<(), ProvisionError> {
         last = done.last_words();
         std::thread::sleep(Duration::from_millis(300));
     }
-    Err(ProvisionError::Command {
-        what: format!("docker rm {name}"),
-        detail: last,
-    })
+    let what = format!("docker rm {name} failed");
+    Err(ProvisionError::failed(what, last))
 }
 
 /// `--ulimit nofile` as high as the engine may grant: an engine inside a container has a hard limit of its

@@ -79,10 +79,7 @@ pub(crate) fn ensure_foreign_image(
         return Ok(());
     }
     progress(&format!("pulling {image}"));
-    let refused = |reason| ProvisionError::NoSuchImage {
-        image: image.to_owned(),
-        reason,
-    };
+    let refused = |reason: String| unusable(image, &reason);
     match run(docker().args(["pull", "--quiet", "--", image]), PULL_LIMIT) {
         Ok(done) if done.success => Ok(()),
         Ok(done) => Err(refused(done.last_words())),
@@ -92,10 +89,6 @@ pub(crate) fn ensure_foreign_image(
 
 /// The major version of the PostgreSQL on an image's PATH.
 pub(crate) fn major_in_image(image: &str) -> Result<u32, ProvisionError> {
-    let refused = |reason: String| ProvisionError::NoSuchImage {
-        image: image.to_owned(),
-        reason,
-    };
     let label = format!("--label={LABEL}");
     let how = [
         "run",
@@ -105,11 +98,17 @@ pub(crate) fn major_in_image(image: &str) -> Result<u32, ProvisionError> {
         "--entrypoint=postgres",
     ];
     let said = call(&[&how[..], &["--", image, "--version"]].concat());
-    let said = said.map_err(|e| refused(format!("it has no PostgreSQL on its PATH ({e})")))?;
-    said.split_ascii_whitespace()
-        .nth(2)
-        .and_then(major_of)
-        .ok_or_else(|| refused(format!("its PostgreSQL calls itself '{said}'")))
+    let said = said.map_err(|e| {
+        let reason = format!("it has no PostgreSQL on its PATH ({e})");
+        unusable(image, &reason)
+    })?;
+    let major = said.split_ascii_whitespace().nth(2).and_then(major_of);
+    major.ok_or_else(|| unusable(image, &format!("its PostgreSQL calls itself '{said}'")))
+}
+
+/// An image that was named cannot be had, or is none of PostgreSQL.
+fn unusable(image: &str, reason: &str) -> ProvisionError {
+    ProvisionError::failed(format!("the image {image} cannot be used"), reason)
 }
 
 /// Makes sure the pooler's image is there, and returns its tag.
@@ -139,10 +138,8 @@ fn ensure(
     if is_current(tag, &recipe) {
         return Ok(());
     }
-    let failed = |reason: String| ProvisionError::Image {
-        image: tag.to_owned(),
-        reason,
-    };
+    let failed =
+        |reason: String| ProvisionError::failed(format!("cannot make the image {tag}"), reason);
     let scratch = Scratch::new(false)?;
     let context = scratch.subdir("docker", 0o700, None)?;
     for (name, text) in FILES {

@@ -54,10 +54,7 @@ pub(crate) fn start_cluster(
         .current_dir(&pgdata);
     let done = run(&mut initdb, INITDB_LIMIT).map_err(ProvisionError::io("cannot run initdb"))?;
     if !done.success {
-        return Err(ProvisionError::Command {
-            what: "initdb".into(),
-            detail: done.last_words(),
-        });
+        return Err(ProvisionError::failed("initdb failed", done.last_words()));
     }
     let conf = pgdata.join(POSTGRESQL_CONF.0);
     let mut append = fs::OpenOptions::new();

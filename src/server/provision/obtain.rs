@@ -76,10 +76,10 @@ pub(super) fn ensure_image(
     progress: &dyn Fn(&str),
 ) -> Result<String, ProvisionError> {
     match &spec.source {
-        Some(PgSource::Bin(dir)) => Err(ProvisionError::Image {
-            image: dir.display().to_string(),
-            reason: "directories of binaries run on this machine, not in Docker".to_owned(),
-        }),
+        Some(PgSource::Bin(dir)) => Err(ProvisionError::failed(
+            format!("cannot make an image of {}", dir.display()),
+            "directories of binaries run on this machine, not in Docker",
+        )),
         Some(PgSource::Image(image)) => {
             ensure_foreign_image(image, progress)?;
             Ok(image.clone())

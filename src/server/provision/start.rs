@@ -54,38 +54,16 @@ pub fn provision(
     }
 }
 
-/// PostgreSQL's words for a connection that it would take only encrypted, or not at all (auth.c
-/// `ClientAuthentication`: "no encryption", to 13 "SSL off"), and PgBouncer's ("SSL required").
-fn with_tls_hint(error: ProvisionError) -> ProvisionError {
-    match error {
-        ProvisionError::Connect { endpoint, reason }
-            if ["no encryption", "SSL off", "SSL required"]
-                .iter()
-                .any(|words| reason.contains(words)) =>
-        {
-            ProvisionError::Connect {
-                endpoint,
-                reason: format!(
-                    "{reason} (if it asks for TLS: procbench connects to a server by URL without)"
-                ),
-            }
-        }
-        other => other,
-    }
-}
-
 fn reach(url: &ServerUrl, spec: &ServerSpec) -> Result<RunningServer, ProvisionError> {
     let endpoint = Endpoint::of_url(url)?;
-    let server_version = server_version(&endpoint).map_err(with_tls_hint)?;
+    let server_version = server_version(&endpoint)?;
     if let Some(wanted) = spec.pg_major()
         && major_of(&server_version) != Some(wanted)
     {
-        return Err(ProvisionError::Connect {
-            endpoint: endpoint.to_string(),
-            reason: format!(
-                "it is PostgreSQL {server_version}, and version {wanted} was asked for"
-            ),
-        });
+        return Err(ProvisionError::failed(
+            endpoint.to_string(),
+            format!("it is PostgreSQL {server_version}, and version {wanted} was asked for"),
+        ));
     }
     Ok(RunningServer {
         started: None,
