@@ -128,6 +128,7 @@ fn config_text(varying: &[(&str, String)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::EndpointHost;
     use crate::secret::Secret;
     use crate::server::provision::certificate::ServerCertificate;
 
