@@ -124,38 +124,27 @@ pub fn password_from_file(
 
 /// One line `host:port:database:user:password`; `\` escapes `:` and `\`, a bare `*` matches all.
 fn match_line(line: &str, wanted: &[&str; 4]) -> Option<Secret> {
-    let mut rest = line;
-    for want in wanted {
-        let (field, wildcard, tail) = take_field(rest)?;
-        if !wildcard && field != *want {
-            return None;
-        }
-        rest = tail;
-    }
-    let mut password = String::new();
-    let mut chars = rest.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' => password.extend(chars.next()),
-            ':' => break,
-            other => password.push(other),
-        }
-    }
-    (!password.is_empty()).then(|| Secret::new(password))
+    let mut escaped = false;
+    let is_end = |c: char| {
+        let plain = !std::mem::take(&mut escaped);
+        escaped = plain && c == '\\';
+        plain && c == ':'
+    };
+    let fields: Vec<&str> = line.split(is_end).collect();
+    let password = unescaped(fields.get(4)?);
+    let mut pairs = fields.iter().zip(wanted);
+    let matches = pairs.all(|(field, want)| *field == "*" || unescaped(field) == *want);
+    (matches && !password.is_empty()).then(|| Secret::new(password))
 }
 
-/// Splits off one unescaped field and says whether it was a bare `*`.
-fn take_field(line: &str) -> Option<(String, bool, &str)> {
-    let mut field = String::new();
-    let mut chars = line.char_indices();
-    while let Some((at, c)) = chars.next() {
-        match c {
-            '\\' => field.push(chars.next()?.1),
-            ':' => return Some((field, &line[..at] == "*", &line[at + 1..])),
-            other => field.push(other),
-        }
-    }
-    None
+/// A field without its escapes.
+fn unescaped(field: &str) -> String {
+    let mut chars = field.chars();
+    let next = || match chars.next()? {
+        '\\' => chars.next(),
+        other => Some(other),
+    };
+    std::iter::from_fn(next).collect()
 }
 
 #[cfg(test)]

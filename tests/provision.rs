@@ -19,71 +19,13 @@ use procbench::factor::PgSource;
 use procbench::factor::Transport;
 use procbench::server::procfs;
 use procbench::server::provision::{
-    Endpoint, PgBouncerSpec, RunningServer, ServerKind, ServerSpec, find_local_binaries,
-    find_pgbouncer_binary, init_pgbench_accounts, provision, start_pgbouncer, suites_of,
-    sweep_stale,
+    Endpoint, PgBouncerSpec, PgVersion, RunningServer, ServerKind, ServerSpec, find_local_binaries,
+    init_pgbench_accounts, provision, start_pgbouncer, sweep_stale,
 };
 
-fn set(name: &str) -> bool {
-    std::env::var(name).is_ok_and(|v| v == "1")
-}
+mod provisioning;
 
-/// Whether tests with this kind of server run; fails with the instruction when they should and cannot.
-fn wanted(choice: &ServerChoice) -> bool {
-    if set("PROCBENCH_TESTS_NO_SERVER") {
-        return false;
-    }
-    match choice {
-        ServerChoice::Docker => {
-            if set("PROCBENCH_TESTS_NO_DOCKER") {
-                return false;
-            }
-            let engine = procbench::server::provision::engine_version();
-            assert!(
-                engine.is_ok(),
-                "no Docker engine answers ({engine:?}): start one (apt-get install docker.io), or set PROCBENCH_TESTS_NO_DOCKER=1"
-            );
-        }
-        _ => assert!(
-            !find_local_binaries().is_empty() && find_pgbouncer_binary().is_some(),
-            "local PostgreSQL or PgBouncer missing: procbench doctor --install, or set PROCBENCH_TESTS_NO_SERVER=1"
-        ),
-    }
-    true
-}
-
-fn start(choice: &ServerChoice, spec: &ServerSpec) -> RunningServer {
-    provision(choice, spec, &|line| eprintln!("{line}")).unwrap()
-}
-
-/// Opens a connection and runs one simple query; the first column of each row.
-fn query(endpoint: &Endpoint, sql: &str) -> Result<Vec<String>, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        let (client, connection) = endpoint
-            .to_config()
-            .connect(tokio_postgres::NoTls)
-            .await
-            .map_err(|e| format!("{e}: {:?}", e.as_db_error().map(ToString::to_string)))?;
-        tokio::spawn(connection);
-        let messages = client
-            .simple_query(sql)
-            .await
-            .map_err(|e| format!("{e}: {:?}", e.as_db_error().map(ToString::to_string)))?;
-        Ok(messages
-            .into_iter()
-            .filter_map(|m| match m {
-                tokio_postgres::SimpleQueryMessage::Row(row) => {
-                    Some(row.get(0).unwrap_or("").to_owned())
-                }
-                _ => None,
-            })
-            .collect())
-    })
-}
+use provisioning::{query, start, wanted, wanted_choices};
 
 /// Everything a server of ours occupies outside of this process.
 #[derive(Debug)]
@@ -242,10 +184,7 @@ fn local_server_starts_answers_and_leaves_nothing() {
 
 #[test]
 fn a_panic_removes_the_server_too() {
-    for choice in [ServerChoice::Docker, ServerChoice::Local] {
-        if !wanted(&choice) {
-            continue;
-        }
+    for choice in wanted_choices() {
         let mut footprint = None;
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             let server = start(&choice, &ServerSpec::default());
@@ -259,10 +198,7 @@ fn a_panic_removes_the_server_too() {
 
 #[test]
 fn a_killed_postmaster_is_noticed_and_cleaned_up_after() {
-    for choice in [ServerChoice::Docker, ServerChoice::Local] {
-        if !wanted(&choice) {
-            continue;
-        }
+    for choice in wanted_choices() {
         let server = start(&choice, &ServerSpec::default());
         let footprint = Footprint::of(&server);
         signal(
@@ -528,10 +464,7 @@ fn pgbench_accounts_are_as_pgbench_makes_them() {
 
 #[test]
 fn pgbouncer_answers_and_shares_one_server_connection() {
-    for choice in [ServerChoice::Docker, ServerChoice::Local] {
-        if !wanted(&choice) {
-            continue;
-        }
+    for choice in wanted_choices() {
         for transport in [Transport::Tcp, Transport::Unix] {
             let spec = ServerSpec {
                 transport,
@@ -572,7 +505,7 @@ fn docker_and_local_have_the_same_settings() {
     let both = find_local_binaries()
         .into_iter()
         .map(|found| found.major)
-        .find(|major| !suites_of(*major).is_empty());
+        .find(|major| PgVersion::of(*major).is_some());
     let spec = ServerSpec {
         source: Some(PgSource::Major(
             both.expect("local binaries of a version in docker/"),

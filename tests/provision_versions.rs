@@ -11,68 +11,19 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use procbench::config::{Disconnect, EndpointHost, ServerChoice};
+use procbench::config::{EndpointHost, ServerChoice};
 use procbench::factor::Transport;
 use procbench::factor::{Auth, PgSource, Tls};
 use procbench::record::Run;
 use procbench::secret::Secret;
-use procbench::server::Target;
 use procbench::server::provision::{
-    Endpoint, MAJORS, PgBouncerSpec, RunningServer, ServerSpec, find_local_binaries,
-    find_pgbouncer_binary, provision, start_pgbouncer,
+    Endpoint, PgBouncerSpec, PgVersion, RunningServer, ServerSpec, VERSIONS, find_local_binaries,
+    start_pgbouncer,
 };
 
-fn set(name: &str) -> bool {
-    std::env::var(name).is_ok_and(|v| v == "1")
-}
+mod provisioning;
 
-/// Whether tests with this kind of server run; fails with the instruction when they should and cannot.
-fn wanted(choice: &ServerChoice) -> bool {
-    if set("PROCBENCH_TESTS_NO_SERVER") {
-        return false;
-    }
-    if *choice == ServerChoice::Docker {
-        let engine = procbench::server::provision::engine_version();
-        assert!(
-            set("PROCBENCH_TESTS_NO_DOCKER") || engine.is_ok(),
-            "no Docker engine answers ({engine:?}): start one (apt-get install docker.io), or set PROCBENCH_TESTS_NO_DOCKER=1"
-        );
-        return !set("PROCBENCH_TESTS_NO_DOCKER");
-    }
-    assert!(
-        !find_local_binaries().is_empty() && find_pgbouncer_binary().is_some(),
-        "local PostgreSQL or PgBouncer missing: procbench doctor --install, or set PROCBENCH_TESTS_NO_SERVER=1"
-    );
-    true
-}
-
-/// Those that are wanted, of both that start servers.
-fn wanted_choices() -> Vec<ServerChoice> {
-    let mut both = vec![ServerChoice::Docker, ServerChoice::Local];
-    both.retain(wanted);
-    both
-}
-
-fn start(choice: &ServerChoice, spec: &ServerSpec) -> RunningServer {
-    provision(choice, spec, &|line| eprintln!("{line}")).unwrap()
-}
-
-/// One simple query on a connection of its own, as the load opens them; the first column of each row.
-fn query(endpoint: &Endpoint, sql: &str) -> Result<Vec<String>, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        let target = Target::new(endpoint).map_err(|e| e.to_string())?;
-        let mut connection = target.connect().await.map_err(|e| e.to_string())?;
-        let rows = connection.rows(sql).await.map_err(|e| e.to_string())?;
-        let ended = connection.terminate(Disconnect::Wait).await;
-        ended.map_err(|e| e.to_string())?;
-        let first = |row: Vec<Option<String>>| row.into_iter().next().flatten().unwrap_or_default();
-        Ok(rows.into_iter().map(first).collect())
-    })
-}
+use provisioning::{query, start, wanted, wanted_choices};
 
 /// What procbench sets, by name: in `docker/postgresql.conf` and on the command line.
 fn settings(server: &RunningServer) -> BTreeMap<String, String> {
@@ -111,7 +62,7 @@ fn every_version_starts_in_docker_with_the_same_settings() {
         return;
     }
     let mut first: Option<BTreeMap<String, String>> = None;
-    for major in MAJORS {
+    for PgVersion { major, .. } in VERSIONS {
         let spec = ServerSpec {
             source: Some(PgSource::Major(major)),
             ..ServerSpec::default()

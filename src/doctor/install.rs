@@ -1,8 +1,6 @@
 //! Fetching what is missing with apt-get.
 //!
-//! Debian's postgresql and pgbouncer start a service and make a cluster at installation. procbench needs
-//! the programs only, so both are held back meanwhile: `policy-rc.d` answers 101 ("forbidden") and
-//! postgresql-common's `createcluster.d` says not to make one. Both files are removed afterwards.
+//! `docker/install.sh` does it, and says how the services of PostgreSQL and PgBouncer are kept from starting.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -27,11 +25,11 @@ pub enum InstallError {
     Failed(String),
 }
 
-/// Packages whose service must not start. docker.io's is wanted.
-const HELD_BACK: [&str; 3] = ["postgresql", "pgbouncer", "postgresql-15"];
+/// The script that does it; `.ci/run` runs it too.
+const SCRIPT: &str = include_str!("../../docker/install.sh");
 
 /// The command a user would type.
-pub fn install_command(packages: &[&str]) -> String {
+fn install_command(packages: &[&str]) -> String {
     format!(
         "apt-get update && apt-get install -y --no-install-recommends {}",
         packages.join(" ")
@@ -67,14 +65,6 @@ pub fn install(
         ));
     }
     progress(&format!("installing: {}", install_command(&packages)));
-    if packages.iter().any(|p| HELD_BACK.contains(p)) {
-        progress(
-            "meanwhile /usr/sbin/policy-rc.d and /etc/postgresql-common/createcluster.d/procbench.conf \
-             keep PostgreSQL and PgBouncer from starting and from making a cluster; both files are removed \
-             again. PgBouncer's package enables its service for the next boot: systemctl disable pgbouncer",
-        );
-    }
-    let script = install_script(&packages);
     let mut command = if root {
         Command::new("sh")
     } else {
@@ -84,7 +74,8 @@ pub fn install(
     };
     // apt-get's output goes to stderr: stdout is for results.
     let status = command
-        .args(["-euc", &script])
+        .args(["-c", SCRIPT, "install.sh"])
+        .args(&packages)
         .stdin(Stdio::null())
         .stdout(std::io::stderr())
         .status()
@@ -105,57 +96,54 @@ fn quiet_success(command: &mut Command) -> bool {
         .is_ok_and(|s| s.success())
 }
 
-/// The shell script: first what may start its service, then the rest under guard. A `policy-rc.d` or
-/// cluster setting of the administrator's own is left as it is.
-fn install_script(packages: &[&str]) -> String {
-    let (held, free): (Vec<&str>, Vec<&str>) = packages.iter().partition(|p| HELD_BACK.contains(p));
-    let get = "apt-get install -y --no-install-recommends";
-    let mut script = String::from("export DEBIAN_FRONTEND=noninteractive\napt-get update\n");
-    if !free.is_empty() {
-        script.push_str(&format!("{get} {}\n", free.join(" ")));
-    }
-    if !held.is_empty() {
-        script.push_str(&format!(
-            r#"policy=/usr/sbin/policy-rc.d
-cluster=/etc/postgresql-common/createcluster.d/procbench.conf
-mine=
-trap 'rm -f "$cluster"; if [ -n "$mine" ]; then rm -f "$policy"; fi' EXIT
-trap 'exit 1' INT TERM
-if [ ! -e "$policy" ]; then
-    mine=1
-    printf '#!/bin/sh\nexit 101\n' > "$policy"
-    chmod 755 "$policy"
-fi
-mkdir -p "$(dirname "$cluster")"
-echo 'create_main_cluster = false' > "$cluster"
-{get} {}
-"#,
-            held.join(" ")
-        ));
-    }
-    script
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn only_servers_are_held_back_and_the_guard_is_taken_away() {
-        let script = install_script(&["docker.io", "pgbouncer", "postgresql"]);
-        let free = script.find("recommends docker.io\n").unwrap();
-        let guard = script.find("exit 101").unwrap();
-        let held = script.find("recommends pgbouncer postgresql\n").unwrap();
-        assert!(free < guard && guard < held);
-        assert!(script.contains("trap 'rm -f \"$cluster\""));
-        assert!(!install_script(&["mmdebstrap"]).contains("policy-rc.d"));
+    /// The script with every program it calls replaced by one that says how it was called.
+    fn calls(packages: &[&str]) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        let said = dir.path().join("said");
+        for name in ["apt-get", "rm", "mkdir", "chmod", "dirname"] {
+            let program = dir.path().join(name);
+            let text = format!("#!/bin/sh\necho {name} \"$@\" >>{}\n", said.display());
+            std::fs::write(&program, text).unwrap();
+            let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+            std::fs::set_permissions(&program, executable).unwrap();
+        }
+        // Its two files go where nobody misses them.
+        let script = SCRIPT
+            .replace("/usr/sbin", &dir.path().display().to_string())
+            .replace(
+                "/etc/postgresql-common/createcluster.d",
+                &dir.path().display().to_string(),
+            );
+        let status = Command::new("/bin/sh")
+            .args(["-c", &script, "install.sh"])
+            .args(packages)
+            .env("PATH", dir.path())
+            .stdout(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(status.success());
+        let said = std::fs::read_to_string(said).unwrap();
+        said.replace(&dir.path().display().to_string(), "DIR")
     }
 
     #[test]
-    fn the_script_is_valid_shell() {
-        let script = install_script(&["docker.io", "pgbouncer"]);
-        let status = Command::new("sh").args(["-nc", &script]).status().unwrap();
-        assert!(status.success());
+    fn only_servers_are_held_back_and_the_guard_is_taken_away() {
+        let said = calls(&["docker.io", "pgbouncer", "postgresql-18"]);
+        let lines: Vec<&str> = said.lines().collect();
+        let get = "apt-get install -y -q --no-install-recommends";
+        let place = |line: String| lines.iter().position(|l| *l == line).unwrap();
+        assert_eq!(lines[0], "apt-get update -q");
+        let free = place(format!("{get} docker.io"));
+        let guard = place("chmod 755 DIR/policy-rc.d".to_owned());
+        let held = place(format!("{get} pgbouncer postgresql-18"));
+        assert!(free < guard && guard < held);
+        let end = &lines[lines.len() - 2..];
+        assert_eq!(end, ["rm -f DIR/procbench.conf", "rm -f DIR/policy-rc.d"]);
+        assert!(!calls(&["mmdebstrap"]).contains("policy-rc.d"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod install;
 mod machine;
 mod programs;
 
-pub use install::{InstallError, install, install_command};
+pub use install::{InstallError, install};
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub enum Status {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
     /// What was looked at.
-    pub name: &'static str,
+    pub name: String,
     /// How it is.
     pub status: Status,
     /// What was found.
@@ -36,9 +36,9 @@ pub struct Check {
 }
 
 impl Check {
-    fn ok(name: &'static str, detail: impl Into<String>) -> Self {
+    fn ok(name: impl Into<String>, detail: impl Into<String>) -> Self {
         Self {
-            name,
+            name: name.into(),
             status: Status::Ok,
             detail: detail.into(),
             remedy: None,
@@ -46,7 +46,11 @@ impl Check {
         }
     }
 
-    fn caution(name: &'static str, detail: impl Into<String>, remedy: impl Into<String>) -> Self {
+    fn caution(
+        name: impl Into<String>,
+        detail: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
         Self {
             status: Status::Caution,
             remedy: Some(remedy.into()),
@@ -54,7 +58,11 @@ impl Check {
         }
     }
 
-    fn missing(name: &'static str, detail: impl Into<String>, remedy: impl Into<String>) -> Self {
+    fn missing(
+        name: impl Into<String>,
+        detail: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
         Self {
             status: Status::Missing,
             ..Self::caution(name, detail, remedy)

@@ -7,18 +7,19 @@ use nix::unistd::Uid;
 
 use super::{Check, Status};
 use crate::server::provision::{
-    MAJORS, PGBOUNCER_IMAGE, engine_version, find_local_binaries, find_on_path,
-    find_pgbouncer_binary, image_available_or_buildable, postgres_image, run_bounded, suites_of,
+    PGBOUNCER_IMAGE, PGBOUNCER_SUITE, VERSIONS, engine_version, find_local_binaries, find_on_path,
+    find_pgbouncer_binary, image_available_or_buildable, run_bounded,
 };
 
 pub(super) fn checks() -> Vec<Check> {
     let engine = engine_version();
     let mut checks = vec![docker(&engine)];
     if engine.is_ok() {
-        for (major, name) in MAJORS.into_iter().zip(IMAGES) {
-            checks.push(image(name, &postgres_image(major), suites_of(major)));
+        for version in VERSIONS {
+            let program = format!("PostgreSQL {}", version.major);
+            checks.push(image(&program, &version.image(), version.suites));
         }
-        checks.push(image("image of PgBouncer", PGBOUNCER_IMAGE, &["bookworm"]));
+        checks.push(image("PgBouncer", PGBOUNCER_IMAGE, &[PGBOUNCER_SUITE]));
     }
     checks.push(compose());
     checks.push(local_postgres());
@@ -40,13 +41,6 @@ pub(super) fn checks() -> Vec<Check> {
 
 const DOCKER: &str = "Docker engine";
 const LOCAL: &str = "local PostgreSQL";
-/// Of [`MAJORS`], one each.
-const IMAGES: [&str; MAJORS.len()] = [
-    "image of PostgreSQL 13",
-    "image of PostgreSQL 15",
-    "image of PostgreSQL 17",
-    "image of PostgreSQL 18",
-];
 
 fn docker<E: std::fmt::Display>(engine: &Result<String, E>) -> Check {
     match engine {
@@ -61,7 +55,8 @@ fn docker<E: std::fmt::Display>(engine: &Result<String, E>) -> Check {
     }
 }
 
-fn image(name: &'static str, tag: &str, suites: &[&str]) -> Check {
+fn image(program: &str, tag: &str, suites: &[&str]) -> Check {
+    let name = format!("image of {program}");
     match image_available_or_buildable(tag, suites) {
         Ok(how) => Check::ok(name, format!("{tag}: {how}")),
         Err(why) => Check::caution(

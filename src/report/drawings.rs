@@ -20,9 +20,7 @@ use crate::arm::Arm;
 use crate::arm::Mode;
 use crate::factor::{Factor, Factors};
 use crate::record::{RunHead, levels_side_by_side, percentile_name, write_atomically};
-use crate::stats::{
-    Analysis, Answer, ContenderSummary, Estimate, LevelSummary, Statistic,
-};
+use crate::stats::{Analysis, Answer, ContenderSummary, Estimate, LevelSummary, Statistic};
 
 /// Draws everything one run has to show, into `dir`, and writes the percentiles
 /// of every recorded series beside it.

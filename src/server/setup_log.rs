@@ -77,12 +77,8 @@ fn durations_us(line: &str) -> Option<(u64, u64, u64)> {
 /// `1.234` ms in us, exactly.
 fn us_of_ms(text: &str) -> Option<u64> {
     let (whole, thousandths) = text.split_once('.')?;
-    if thousandths.len() != 3 {
-        return None;
-    }
-    let whole: u64 = whole.parse().ok()?;
-    let thousandths: u64 = thousandths.parse().ok()?;
-    whole.checked_mul(1000)?.checked_add(thousandths)
+    let us = format!("{whole}{thousandths}").parse().ok();
+    us.filter(|_| thousandths.len() == 3)
 }
 
 #[cfg(test)]

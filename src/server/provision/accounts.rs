@@ -1,10 +1,8 @@
 //! The table of pgbench's select-only script.
 
-use super::bootstrap::{block_on, connect};
-use super::endpoint::Endpoint;
+use super::bootstrap::execute;
 use super::error::ProvisionError;
 use super::running::RunningServer;
-use crate::causes::on_one_line;
 
 /// Rows per unit of scale (`naccounts`, pgbench.c).
 const ACCOUNTS_PER_SCALE: i64 = 100_000;
@@ -25,38 +23,19 @@ pub fn init_pgbench_accounts(
     }
     let rows = ACCOUNTS_PER_SCALE * i64::from(scale.max(1));
     progress(&format!("filling pgbench_accounts with {rows} rows"));
-    block_on(fill(server.endpoint(), rows))
-}
-
-async fn fill(endpoint: &Endpoint, rows: i64) -> Result<(), ProvisionError> {
-    let client = connect(endpoint)
-        .await
-        .map_err(|reason| ProvisionError::Connect {
-            endpoint: endpoint.to_string(),
-            reason,
-        })?;
+    let insert = format!(
+        "INSERT INTO pgbench_accounts (aid, bid, abalance, filler) \
+         SELECT aid, (aid - 1) / {ACCOUNTS_PER_SCALE} + 1, 0, '' \
+         FROM generate_series(1, {rows}) AS aid"
+    );
+    // One at a time: VACUUM may not share a simple query with others.
     let statements = [
-        "DROP TABLE IF EXISTS pgbench_accounts".to_owned(),
+        "DROP TABLE IF EXISTS pgbench_accounts",
         "CREATE TABLE pgbench_accounts (aid int NOT NULL, bid int, abalance int, filler char(84)) \
-         WITH (fillfactor=100)"
-            .to_owned(),
-        format!(
-            "INSERT INTO pgbench_accounts (aid, bid, abalance, filler) \
-             SELECT aid, (aid - 1) / {ACCOUNTS_PER_SCALE} + 1, 0, '' \
-             FROM generate_series(1, {rows}) AS aid"
-        ),
-        "ALTER TABLE pgbench_accounts ADD PRIMARY KEY (aid)".to_owned(),
-        "VACUUM ANALYZE pgbench_accounts".to_owned(),
+         WITH (fillfactor=100)",
+        &insert,
+        "ALTER TABLE pgbench_accounts ADD PRIMARY KEY (aid)",
+        "VACUUM ANALYZE pgbench_accounts",
     ];
-    for statement in statements {
-        // One at a time: VACUUM may not share a simple query with others.
-        client
-            .batch_execute(&statement)
-            .await
-            .map_err(|e| ProvisionError::Sql {
-                what: statement.clone(),
-                reason: on_one_line(&e),
-            })?;
-    }
-    Ok(())
+    execute(server.endpoint(), &statements.map(|s| (s, s)))
 }

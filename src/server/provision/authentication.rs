@@ -10,14 +10,17 @@ use pbkdf2::pbkdf2_hmac_array;
 use sha2::{Digest, Sha256};
 
 use super::error::ProvisionError;
-use super::image::PG_HBA;
-use super::spec::ServerSpec;
-use super::{DATABASE, ROLE};
+use super::role::{DATABASE, ROLE};
+use super::shipped;
+use super::spec::{ServerSpec, method};
 use crate::factor::{Auth, Tls};
 use crate::secret::Secret;
 
 /// `SCRAM_SHA_256_DEFAULT_ITERATIONS` (scram-common.h).
 const DEFAULT_ITERATIONS: u32 = 4096;
+
+/// `docker/pg_hba.conf`.
+const PG_HBA: &str = shipped::PG_HBA.1;
 
 const LOOPBACK: &str = "127.0.0.1/32";
 
@@ -77,15 +80,6 @@ fn scram_verifier(password: &str, salt: &[u8], iterations: u32) -> String {
         STANDARD.encode(Sha256::digest(client_key)),
         STANDARD.encode(server_key)
     )
-}
-
-/// PostgreSQL's name of a method in `pg_hba.conf` and `password_encryption`.
-pub(crate) fn method(auth: Auth) -> &'static str {
-    match auth {
-        Auth::Trust => "trust",
-        Auth::Md5 => "md5",
-        Auth::Scram => "scram-sha-256",
-    }
 }
 
 /// `docker/pg_hba.conf`, with lines of their own for the arms' role where it needs a password. Others stay

@@ -8,7 +8,7 @@ use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 use super::endpoint::Endpoint;
 use super::error::ProvisionError;
-use super::{DATABASE, ROLE};
+use super::role::{DATABASE, ROLE};
 use crate::causes::on_one_line;
 use crate::secret::Secret;
 use crate::server::frontend::note_sessions;
@@ -18,7 +18,7 @@ use crate::server::target::Target;
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// Runs a future to its end on a thread of its own, so that it works inside and outside of a runtime.
-pub(crate) fn block_on<T: Send>(
+fn block_on<T: Send>(
     future: impl Future<Output = Result<T, ProvisionError>> + Send,
 ) -> Result<T, ProvisionError> {
     let on_thread = || {
@@ -43,64 +43,82 @@ pub(crate) fn free_port() -> Result<u16, ProvisionError> {
 }
 
 /// Opens a connection; the returned client works on the current runtime.
-pub(crate) async fn connect(endpoint: &Endpoint) -> Result<Client, String> {
-    let attempt = async {
-        if endpoint.tls.is_some() {
-            return connect_encrypted(endpoint).await;
-        }
-        let connected = endpoint.to_config().connect(NoTls).await;
-        let (client, connection) = connected.map_err(|e| on_one_line(&e))?;
-        tokio::spawn(connection);
-        note_sessions(1);
-        Ok(client)
-    };
-    match tokio::time::timeout(CONNECT_LIMIT, attempt).await {
+pub(crate) async fn connect(endpoint: &Endpoint) -> Result<Client, ProvisionError> {
+    let outcome = match tokio::time::timeout(CONNECT_LIMIT, attempt(endpoint)).await {
         Ok(outcome) => outcome,
         Err(_) => Err(format!("no answer within {} s", CONNECT_LIMIT.as_secs())),
-    }
+    };
+    outcome.map_err(|reason| {
+        // PostgreSQL's words (auth.c `ClientAuthentication`; "SSL off" to 13) and PgBouncer's.
+        let asks_for_tls = ["no encryption", "SSL off", "SSL required"];
+        let asks_for_tls = asks_for_tls.iter().any(|words| reason.contains(words));
+        let hint = if asks_for_tls && endpoint.tls.is_none() {
+            " (if it asks for TLS: procbench connects to a server by URL without)"
+        } else {
+            ""
+        };
+        ProvisionError::failed(
+            format!("cannot connect to {endpoint}"),
+            format!("{reason}{hint}"),
+        )
+    })
 }
 
-/// The same over TLS.
-async fn connect_encrypted(endpoint: &Endpoint) -> Result<Client, String> {
-    let target = Target::new(endpoint).map_err(|e| e.to_string())?;
-    let socket = target.open_socket().await.map_err(|e| e.to_string())?;
-    let socket = target.encrypt(socket).await.map_err(|e| e.to_string())?;
-    let connected = endpoint.to_config().connect_raw(socket, NoTls).await;
-    let (client, connection) = connected.map_err(|e| on_one_line(&e))?;
+async fn attempt(endpoint: &Endpoint) -> Result<Client, String> {
+    let config = endpoint.to_config();
+    if endpoint.tls.is_some() {
+        let target = Target::new(endpoint).map_err(|e| e.to_string())?;
+        let socket = target.open_socket().await.map_err(|e| e.to_string())?;
+        let socket = target.encrypt(socket).await.map_err(|e| e.to_string())?;
+        let connected = config.connect_raw(socket, NoTls).await;
+        let (client, connection) = connected.map_err(|e| on_one_line(&e))?;
+        tokio::spawn(connection);
+        return Ok(client);
+    }
+    let (client, connection) = config.connect(NoTls).await.map_err(|e| on_one_line(&e))?;
     tokio::spawn(connection);
+    note_sessions(1);
     Ok(client)
 }
 
-/// Why waiting ended without a connection.
-#[derive(Debug)]
-pub(crate) enum NotReady {
-    /// The process is gone.
-    Exited,
-    /// It stayed, and this was the last error.
-    Timeout(String),
-}
-
-/// Polls with whole connections until one has seen ReadyForQuery.
+/// Polls with whole connections until one has seen ReadyForQuery: `None`. Otherwise why there is none.
 pub(crate) fn wait_until_ready(
     endpoint: &Endpoint,
     limit: Duration,
     is_alive: &(dyn Fn() -> bool + Sync),
-) -> Result<Result<(), NotReady>, ProvisionError> {
+) -> Result<Option<String>, ProvisionError> {
     block_on(async {
         let deadline = Instant::now() + limit;
         loop {
-            let last = match connect(endpoint).await {
-                Ok(_) => return Ok(Ok(())),
-                Err(e) => e,
+            let Err(last) = connect(endpoint).await else {
+                return Ok(None);
             };
             if !is_alive() {
-                return Ok(Err(NotReady::Exited));
+                return Ok(Some("exited while starting".to_owned()));
             }
             if Instant::now() > deadline {
-                return Ok(Err(NotReady::Timeout(last)));
+                let seconds = limit.as_secs();
+                return Ok(Some(format!(
+                    "did not accept a connection within {seconds} s ({last})"
+                )));
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    })
+}
+
+/// Executes statements one by one on a connection of their own; an error shows each by its label.
+pub(crate) fn execute(
+    endpoint: &Endpoint,
+    statements: &[(&str, &str)],
+) -> Result<(), ProvisionError> {
+    block_on(async {
+        let client = connect(endpoint).await?;
+        for (label, statement) in statements {
+            let done = client.batch_execute(statement).await;
+            done.map_err(|e| ProvisionError::failed(*label, on_one_line(&e)))?;
+        }
+        Ok(())
     })
 }
 
@@ -109,60 +127,32 @@ pub(crate) fn create_role_and_database(
     admin: &Endpoint,
     verifier: Option<&Secret>,
 ) -> Result<(), ProvisionError> {
-    block_on(async {
-        let client = connect(admin)
-            .await
-            .map_err(|reason| ProvisionError::Connect {
-                endpoint: admin.to_string(),
-                reason,
-            })?;
-        let role = format!("CREATE ROLE {ROLE} LOGIN");
-        let with_password = verifier.map(|v| format!("{role} PASSWORD '{}'", v.expose()));
-        let database = format!("CREATE DATABASE {DATABASE} OWNER {ROLE}");
-        // A statement that fails would stand in the log, the verifier with it.
-        let silent = "SET log_min_error_statement = panic";
-        for (what, statement) in [
-            (silent, silent),
-            (&role, with_password.as_deref().unwrap_or(&role)),
-            (&database, &database),
-        ] {
-            client
-                .batch_execute(statement)
-                .await
-                .map_err(|e| ProvisionError::Sql {
-                    what: what.to_owned(),
-                    reason: on_one_line(&e),
-                })?;
-        }
-        Ok(())
-    })
+    let role = format!("CREATE ROLE {ROLE} LOGIN");
+    let with_password = verifier.map(|v| format!("{role} PASSWORD '{}'", v.expose()));
+    let database = format!("CREATE DATABASE {DATABASE} OWNER {ROLE}");
+    // A statement that fails would stand in the log, the verifier with it.
+    let silent = "SET log_min_error_statement = panic";
+    let statements = [
+        (silent, silent),
+        (&role, with_password.as_deref().unwrap_or(&role)),
+        (&database, &database),
+    ];
+    execute(admin, &statements)
 }
 
 /// Connects and asks `server_version`, package suffix included.
 pub(crate) fn server_version(endpoint: &Endpoint) -> Result<String, ProvisionError> {
+    let question = "SHOW server_version";
     block_on(async {
-        let client = connect(endpoint)
-            .await
-            .map_err(|reason| ProvisionError::Connect {
-                endpoint: endpoint.to_string(),
-                reason,
-            })?;
-        let failed = |reason: String| ProvisionError::Sql {
-            what: "SHOW server_version".into(),
-            reason,
-        };
+        let client = connect(endpoint).await?;
         // Not prepared: behind a pooler the statement may be gone before it is executed.
-        let messages = client
-            .simple_query("SHOW server_version")
-            .await
-            .map_err(|e| failed(on_one_line(&e)))?;
-        messages
-            .iter()
-            .find_map(|m| match m {
-                SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
-                _ => None,
-            })
-            .ok_or_else(|| failed("no row".into()))
+        let answer = client.simple_query(question).await;
+        let messages = answer.map_err(|e| ProvisionError::failed(question, on_one_line(&e)))?;
+        let version = messages.iter().find_map(|m| match m {
+            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        });
+        version.ok_or_else(|| ProvisionError::failed(question, "no row"))
     })
 }
 

@@ -26,12 +26,16 @@ impl fmt::Debug for PinnedCertificate {
     }
 }
 
+/// PostgreSQL's names (`ssl_cert_file`, `ssl_key_file`).
+pub(crate) const CERTIFICATE: &str = "server.crt";
+pub(crate) const KEY: &str = "server.key";
+
 /// A self-signed certificate for 127.0.0.1, with its key.
 #[derive(Debug, Clone)]
 pub(crate) struct ServerCertificate {
     pub(crate) pinned: PinnedCertificate,
-    pub(crate) pem: String,
-    pub(crate) key_pem: Secret,
+    pem: String,
+    key_pem: Secret,
 }
 
 impl ServerCertificate {
@@ -49,6 +53,11 @@ impl ServerCertificate {
             pem: certificate.pem(),
             key_pem: Secret::new(key.serialize_pem()),
         })
+    }
+
+    /// Its files: name and text.
+    pub(crate) fn files(&self) -> [(&'static str, &str); 2] {
+        [(CERTIFICATE, &self.pem), (KEY, self.key_pem.expose())]
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -86,6 +87,15 @@ pub(crate) fn run_bounded(command: &mut Command, limit: Duration) -> Option<Stri
         .map(|f| f.stdout)
 }
 
+/// A program in one of `PATH`'s folders, or in the sbin folders, where Debian puts PgBouncer.
+pub(crate) fn find_on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from))
+        .map(|dir| dir.join(name))
+        .find(|p| p.is_file())
+}
+
 /// Runs a long program, passing each line of its output on; the result holds the last lines. Our
 /// password stays out of its environment.
 pub(crate) fn run_with_progress(
@@ -122,20 +132,11 @@ pub(crate) fn run_with_progress(
 
 /// Docker's classic builder colours what came from stderr.
 fn strip_colour(line: &str) -> String {
-    let mut plain = String::with_capacity(line.len());
-    let mut chars = line.chars();
-    while let Some(c) = chars.next() {
-        if c == '\u{1b}' {
-            for end in chars.by_ref() {
-                if end.is_ascii_alphabetic() {
-                    break;
-                }
-            }
-        } else {
-            plain.push(c);
-        }
-    }
-    plain
+    let mut parts = line.split('\u{1b}');
+    let first = parts.next().into_iter();
+    // A sequence ends with its first letter.
+    let rest = parts.filter_map(|p| p.split_once(|c: char| c.is_ascii_alphabetic()));
+    first.chain(rest.map(|(_, text)| text)).collect()
 }
 
 #[cfg(test)]

@@ -3,10 +3,12 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::command::{Finished, run, tail};
+use super::command::{Finished, run};
 use super::error::ProvisionError;
+use super::kind::ServerKind;
 use super::owner::{Owner, pid_space};
-use crate::server::procfs;
+use super::started::Process;
+use crate::procfs;
 
 /// Marks everything this tool starts.
 pub(crate) const LABEL: &str = "procbench=1";
@@ -30,10 +32,8 @@ pub(crate) fn call(args: &[&str]) -> Result<String, ProvisionError> {
     if finished.success {
         Ok(finished.stdout.trim().to_owned())
     } else {
-        Err(ProvisionError::Command {
-            what: format!("docker {}", args.first().unwrap_or(&"")),
-            detail: finished.last_words(),
-        })
+        let what = format!("docker {} failed", args.first().unwrap_or(&""));
+        Err(ProvisionError::failed(what, finished.last_words()))
     }
 }
 
@@ -63,8 +63,8 @@ pub fn image_id(tag: &str) -> Option<String> {
 /// A running container; removed on drop.
 #[derive(Debug)]
 pub(crate) struct Container {
-    pub(crate) name: String,
-    pub(crate) image_id: String,
+    name: String,
+    image_id: String,
     process: Option<(u32, u64)>,
     removed: bool,
 }
@@ -77,99 +77,88 @@ impl Container {
         arguments: &[String],
     ) -> Result<Self, ProvisionError> {
         let owner = Owner::me();
-        let name = format!(
-            "procbench-{}-{}-{:08x}",
-            owner.pid,
-            owner.start_ticks,
-            random()
-        );
-        let fixed = [
-            "run",
-            "--detach",
-            "--name",
-            &name,
-            "--network",
-            "host",
-            "--label",
-            LABEL,
-            "--label",
-            &format!("procbench.owner={owner}"),
-            "--label",
-            &format!("procbench.pidspace={}", pid_space()),
+        let (pid, ticks) = (owner.pid, owner.start_ticks);
+        let name = format!("procbench-{pid}-{ticks}-{:08x}", random());
+        let mut args = vec![
+            "run".to_owned(),
+            "--detach".to_owned(),
+            format!("--name={name}"),
+            "--network=host".to_owned(),
+            format!("--label={LABEL}"),
+            format!("--label=procbench.owner={owner}"),
+            format!("--label=procbench.pidspace={}", pid_space()),
         ];
-        let files = nofile_option();
-        let mut args: Vec<&str> = fixed.to_vec();
-        args.extend(files.iter().map(String::as_str));
-        args.extend(options.iter().map(String::as_str));
-        args.push(image);
-        args.extend(arguments.iter().map(String::as_str));
+        args.extend(nofile_option());
+        args.extend_from_slice(options);
+        args.push(image.to_owned());
+        args.extend_from_slice(arguments);
         // Exists before the call: a failed or interrupted `docker run` may leave a created container.
         let mut container = Self {
-            name: name.clone(),
+            name,
             image_id: image_id(image).unwrap_or_default(),
             process: None,
             removed: false,
         };
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
         call(&args)?;
         container.process = container.main_process();
         Ok(container)
     }
 
-    /// PID and start time of the container's first process, where the host's `/proc` shows it.
+    /// PID and start time of the container's first process, where the host's `/proc` shows it (not with a
+    /// remote engine or in another namespace).
     fn main_process(&self) -> Option<(u32, u64)> {
-        let pid: u32 = call(&["inspect", "--format", "{{.State.Pid}}", &self.name])
-            .ok()?
-            .parse()
-            .ok()?;
-        (pid != 0).then_some(())?;
+        let pid = self.state("Pid")?.parse().ok().filter(|pid| *pid != 0)?;
         Some((pid, procfs::process_stat(pid)?.start_ticks))
     }
 
-    /// Host PID of the first process; `None` where it cannot be seen (remote engine, other namespace).
-    pub(crate) fn pid(&self) -> Option<u32> {
+    /// A field of what the engine says of its state.
+    fn state(&self, field: &str) -> Option<String> {
+        let format = format!("{{{{.State.{field}}}}}");
+        call(&["inspect", "--format", &format, &self.name]).ok()
+    }
+}
+
+impl Process for Container {
+    fn kind(&self) -> ServerKind {
+        ServerKind::Docker
+    }
+
+    fn pid(&self) -> Option<u32> {
         self.process.map(|(pid, _)| pid)
     }
 
-    pub(crate) fn is_alive(&self) -> bool {
-        if self.removed {
-            return false;
-        }
-        match self.process {
+    fn is_alive(&self) -> bool {
+        let running = || match self.process {
             Some((pid, start)) => procfs::is_running(pid, start),
-            None => call(&["inspect", "--format", "{{.State.Running}}", &self.name])
-                .is_ok_and(|r| r == "true"),
-        }
+            None => self.state("Running").is_some_and(|r| r == "true"),
+        };
+        !self.removed && running()
     }
 
-    /// The end of its log.
-    pub(crate) fn log_tail(&self) -> String {
-        match attempt(&["logs", "--tail", "20", &self.name]) {
-            Ok(done) => tail(&format!("{}{}", done.stdout, done.stderr), 20),
-            Err(e) => format!("(no log: {e})"),
-        }
+    fn log(&self) -> Vec<u8> {
+        attempt(&["logs", &self.name]).map_or_else(|_| Vec::new(), |l| l.stderr.into_bytes())
     }
 
-    /// What the postmaster and its children have written to their log, from a byte on.
-    pub(crate) fn log_from(&self, byte: usize) -> Vec<u8> {
-        let log = attempt(&["logs", &self.name]).map_or_else(|_| String::new(), |l| l.stderr);
-        log.as_bytes().get(byte..).unwrap_or_default().to_vec()
-    }
-
-    pub(crate) fn remove(&mut self) -> Result<(), ProvisionError> {
+    fn end(&mut self) -> Result<(), ProvisionError> {
         if !self.removed {
             remove_container(&self.name)?;
             self.removed = true;
         }
         Ok(())
     }
+
+    fn container(&self) -> Option<(&str, &str)> {
+        Some((&self.name, &self.image_id))
+    }
 }
 
 impl Drop for Container {
     fn drop(&mut self) {
-        if let Err(error) = self.remove() {
+        if let Err(error) = self.end() {
+            let name = &self.name;
             crate::console::tell(&format!(
-                "procbench: container {} was not removed: {error}",
-                self.name
+                "procbench: container {name} was not removed: {error}"
             ));
         }
     }
@@ -192,10 +181,8 @@ pub(crate) fn remove_container(name: &str) -> Result<(), ProvisionError> {
         last = done.last_words();
         std::thread::sleep(Duration::from_millis(300));
     }
-    Err(ProvisionError::Command {
-        what: format!("docker rm {name}"),
-        detail: last,
-    })
+    let what = format!("docker rm {name} failed");
+    Err(ProvisionError::failed(what, last))
 }
 
 /// `--ulimit nofile` as high as the engine may grant: an engine inside a container has a hard limit of its

@@ -4,9 +4,14 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::certificate::PinnedCertificate;
+use super::error::ProvisionError;
+use super::role::SUPERUSER;
 use crate::config::{EndpointHost, ServerUrl};
 use crate::factor::Transport;
 use crate::secret::{PasswordFileError, Secret, lookup_password};
+
+/// `sun_path` holds 108 bytes with the final NUL.
+const SOCKET_PATH_MAX: usize = 107;
 
 /// Address, role and database of a server or pooler.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +46,19 @@ impl Endpoint {
             user: url.user.clone(),
             dbname: url.dbname.clone(),
             password: lookup_password(&host, url.port, &url.dbname, &url.user)?,
+            tls: None,
+        })
+    }
+
+    /// The superuser of a server of ours, through its socket in this directory.
+    pub(crate) fn of_superuser(socket_dir: &Path, port: u16) -> Result<Self, ProvisionError> {
+        check_socket_path(&socket_file(socket_dir, port))?;
+        Ok(Endpoint {
+            host: EndpointHost::Unix(socket_dir.to_owned()),
+            port,
+            user: SUPERUSER.to_owned(),
+            dbname: "postgres".to_owned(),
+            password: None,
             tls: None,
         })
     }
@@ -87,6 +105,14 @@ pub(crate) fn socket_file(dir: &Path, port: u16) -> PathBuf {
     dir.join(format!(".s.PGSQL.{port}"))
 }
 
+/// Fails when a socket's path would not fit into `sockaddr_un`.
+pub(crate) fn check_socket_path(path: &Path) -> Result<(), ProvisionError> {
+    if path.as_os_str().len() > SOCKET_PATH_MAX {
+        return Err(ProvisionError::SocketPath(path.display().to_string()));
+    }
+    Ok(())
+}
+
 /// `user@host:port/dbname`, never the password.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -125,5 +151,12 @@ mod tests {
         );
         assert_eq!(endpoint.to_string(), "me@db:5433/d");
         assert!(!format!("{endpoint:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn long_socket_paths_are_refused_with_a_remedy() {
+        let error = check_socket_path(&PathBuf::from("/".repeat(108))).unwrap_err();
+        assert!(error.to_string().contains("TMPDIR"));
+        assert!(check_socket_path(&PathBuf::from("/".repeat(107))).is_ok());
     }
 }

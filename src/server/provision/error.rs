@@ -1,5 +1,7 @@
 //! What can go wrong while a server is provisioned.
 
+use std::path::{Path, PathBuf};
+
 use crate::secret::PasswordFileError;
 
 /// Why there is no server.
@@ -20,27 +22,16 @@ pub enum ProvisionError {
         "Docker cannot be used: {0}. Start the engine (package docker.io), or use --server local"
     )]
     DockerUnavailable(String),
-    /// An image is missing and could not be made.
-    #[error("cannot make the image {image}: {reason}")]
-    Image {
-        /// Its tag.
-        image: String,
-        /// The last lines of the build.
-        reason: String,
-    },
-    /// An image that was named cannot be had, or is none of PostgreSQL.
-    #[error("the image {image} cannot be used: {reason}")]
-    NoSuchImage {
-        /// As it was named.
-        image: String,
-        /// The engine's words, or ours.
-        reason: String,
-    },
     /// No distribution suite is known for this major version.
     #[error(
-        "no Debian suite is known to carry PostgreSQL {0} for Docker: use 13, 15, 17 or 18, or --server local with your own binaries"
+        "no Debian suite is known to carry PostgreSQL {major} for Docker: use {known}, or --server local with your own binaries"
     )]
-    UnknownMajor(u32),
+    UnknownMajor {
+        /// The version asked for.
+        major: u32,
+        /// Those that can be had.
+        known: String,
+    },
     /// No local server binaries.
     #[error("no local PostgreSQL server binaries{}: apt-get install postgresql", .major.map(|m| format!(" of version {m}")).unwrap_or_default())]
     NoLocalBinaries {
@@ -53,7 +44,7 @@ pub enum ProvisionError {
     )]
     NotBinaries {
         /// As it was named.
-        dir: std::path::PathBuf,
+        dir: PathBuf,
         /// Who would run it.
         user: String,
     },
@@ -65,55 +56,15 @@ pub enum ProvisionError {
     /// The path of a Unix socket does not fit into `sockaddr_un`.
     #[error("the socket path {0} is longer than 107 bytes: set TMPDIR to a shorter directory")]
     SocketPath(String),
-    /// A helper program failed.
-    #[error("{what} failed: {detail}")]
-    Command {
-        /// Which.
-        what: String,
-        /// Its last words.
-        detail: String,
-    },
-    /// The server exited while starting.
-    #[error(
-        "{what} exited while starting; the end of its log: {}",
-        on_one_line(log)
-    )]
-    EarlyExit {
-        /// Which server.
-        what: String,
-        /// Tail of its log.
-        log: String,
-    },
-    /// It runs and does not answer.
-    #[error(
-        "{what} did not accept a connection within {seconds} s ({last}); the end of its log: {}",
-        on_one_line(log)
-    )]
+    /// It was started and does not answer.
+    #[error("{what} {why}; the end of its log: {}", on_one_line(log))]
     NotReady {
         /// Which server.
         what: String,
-        /// How long was waited.
-        seconds: u64,
-        /// The last connection error.
-        last: String,
+        /// `exited while starting` or for how long it did not answer.
+        why: String,
         /// Tail of its log.
         log: String,
-    },
-    /// A server given by URL cannot be reached.
-    #[error("cannot connect to {endpoint}: {reason}")]
-    Connect {
-        /// Without password.
-        endpoint: String,
-        /// The server's or the system's words.
-        reason: String,
-    },
-    /// A statement failed.
-    #[error("{what}: {reason}")]
-    Sql {
-        /// What was being done.
-        what: String,
-        /// The server's words.
-        reason: String,
     },
     /// The action would change a server that is not ours.
     #[error("{0} is only done on a server procbench started itself, not on one given by URL")]
@@ -121,21 +72,33 @@ pub enum ProvisionError {
     /// The password file may not or cannot be read.
     #[error(transparent)]
     PasswordFile(#[from] PasswordFileError),
-    /// The operating system refused something.
-    #[error("{what}: {source}")]
-    Io {
-        /// What was being done.
+    /// A program, a server or the operating system refused something.
+    #[error("{what}: {reason}")]
+    Failed {
+        /// What was being done; without any password.
         what: String,
-        /// The cause.
-        source: std::io::Error,
+        /// Their words.
+        reason: String,
     },
 }
 
 impl ProvisionError {
+    /// What was being done, and why it failed.
+    pub(crate) fn failed(what: impl Into<String>, reason: impl ToString) -> Self {
+        Self::Failed {
+            what: what.into(),
+            reason: reason.to_string(),
+        }
+    }
+
     /// For `map_err` on I/O.
     pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
-        let what = what.into();
-        move |source| Self::Io { what, source }
+        |error| Self::failed(what, error)
+    }
+
+    /// The same, for something done to a file or directory.
+    pub(crate) fn at(what: &str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        Self::io(format!("{what} {}", path.display()))
     }
 }
 

@@ -3,77 +3,22 @@
 use std::collections::hash_map::DefaultHasher;
 use std::fs;
 use std::hash::{Hash, Hasher};
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use super::bootstrap::major_of;
-use super::command::{run, run_with_progress};
+use super::command::{find_on_path, run, run_with_progress};
 use super::docker::{LABEL, call, docker, image_id};
 use super::error::ProvisionError;
 use super::scratch::Scratch;
-
-/// The pooler's image: one version for all servers.
-pub const PGBOUNCER_IMAGE: &str = "procbench-pgbouncer:1";
+use super::shipped::{FILES, write_file};
+use super::versions::{PGBOUNCER_IMAGE, PGBOUNCER_SUITE, PgVersion, known_majors};
 
 /// Bound on fetching an image from a registry.
 const PULL_LIMIT: Duration = Duration::from_secs(900);
 
-/// Suite of the pooler's image.
-const PGBOUNCER_SUITE: &str = "bookworm";
-
 /// Label holding the hash of the files an image was made of.
 const RECIPE_LABEL: &str = "procbench.recipe";
-
-/// The readable truth in `docker/`, as compiled in.
-const FILES: [(&str, &str); 8] = [
-    (
-        "base-image.sh",
-        include_str!("../../../docker/base-image.sh"),
-    ),
-    ("Dockerfile", include_str!("../../../docker/Dockerfile")),
-    (
-        "pgbouncer.Dockerfile",
-        include_str!("../../../docker/pgbouncer.Dockerfile"),
-    ),
-    ("entrypoint.sh", ENTRYPOINT),
-    ("initdb.args", INITDB_ARGS),
-    ("postgresql.conf", POSTGRESQL_CONF),
-    ("pg_hba.conf", PG_HBA),
-    ("pgbouncer.ini", PGBOUNCER_INI),
-];
-
-/// Makes and starts a cluster in a container.
-pub(crate) const ENTRYPOINT: &str = include_str!("../../../docker/entrypoint.sh");
-/// Flags of initdb, in Docker and local alike.
-pub(crate) const INITDB_ARGS: &str = include_str!("../../../docker/initdb.args");
-/// Settings appended to `postgresql.conf`, in Docker and local alike.
-pub(crate) const POSTGRESQL_CONF: &str = include_str!("../../../docker/postgresql.conf");
-/// Who may connect from where, in Docker and local alike.
-pub(crate) const PG_HBA: &str = include_str!("../../../docker/pg_hba.conf");
-/// PgBouncer's settings, in Docker and local alike.
-pub(crate) const PGBOUNCER_INI: &str = include_str!("../../../docker/pgbouncer.ini");
-/// PgBouncer's users: the one role, no password.
-pub(crate) const USERLIST: &str = include_str!("../../../docker/userlist.txt");
-
-/// The image of a major version.
-pub fn postgres_image(major: u32) -> String {
-    format!("procbench-postgres:{major}")
-}
-
-/// The major versions that Debian's suites carry, for containers.
-pub const MAJORS: [u32; 4] = [13, 15, 17, 18];
-
-/// The Debian suites to take a major version from, the first first; none for a version Debian lacks.
-pub fn suites_of(major: u32) -> &'static [&'static str] {
-    match major {
-        13 => &["bullseye"],
-        15 => &["bookworm"],
-        17 => &["trixie"],
-        18 => &["forky", "sid"],
-        _ => &[],
-    }
-}
 
 /// Whether an image is there, or what it would be built from without a registry: `Ok` says which.
 ///
@@ -90,7 +35,7 @@ pub fn image_available_or_buildable(tag: &str, suites: &[&str]) -> Result<&'stat
         return Ok("can be built: its base image is here");
     }
     let suite = suites.join(" or ");
-    let tool = super::local::find_on_path("mmdebstrap").is_some();
+    let tool = find_on_path("mmdebstrap").is_some();
     match (tool, nix::unistd::Uid::effective().is_root()) {
         (true, true) => Ok("can be built with mmdebstrap"),
         (true, false) => Err(format!(
@@ -105,18 +50,22 @@ pub(crate) fn ensure_postgres_image(
     major: u32,
     progress: &dyn Fn(&str),
 ) -> Result<String, ProvisionError> {
-    let tag = postgres_image(major);
-    let mut outcome = Err(ProvisionError::UnknownMajor(major));
-    let suites = suites_of(major);
-    for suite in suites {
+    let version = PgVersion::of(major).ok_or_else(|| ProvisionError::UnknownMajor {
+        major,
+        known: known_majors(),
+    })?;
+    let tag = version.image();
+    let build = |suite: &str| {
         let arguments = [format!("SUITE={suite}"), format!("PG_MAJOR={major}")];
-        outcome = ensure(&tag, suite, "Dockerfile", &arguments, progress);
-        match &outcome {
-            Ok(()) => break,
-            // The last one's is returned.
-            Err(error) if Some(suite) != suites.last() => progress(&error.to_string()),
-            Err(_) => {}
-        }
+        ensure(&tag, suite, "Dockerfile", &arguments, progress)
+    };
+    let mut suites = version.suites.iter();
+    let mut outcome = suites.next().map_or(Ok(()), |suite| build(suite));
+    for suite in suites {
+        outcome = outcome.or_else(|error| {
+            progress(&error.to_string());
+            build(suite)
+        });
     }
     outcome.map(|()| tag)
 }
@@ -130,56 +79,44 @@ pub(crate) fn ensure_foreign_image(
         return Ok(());
     }
     progress(&format!("pulling {image}"));
-    let refused = |reason| ProvisionError::NoSuchImage {
-        image: image.to_owned(),
-        reason,
-    };
-    let done = run(docker().args(["pull", "--quiet", "--", image]), PULL_LIMIT)
-        .map_err(|e| refused(e.to_string()))?;
-    if done.success {
-        Ok(())
-    } else {
-        Err(refused(done.last_words()))
+    let refused = |reason: String| unusable(image, &reason);
+    match run(docker().args(["pull", "--quiet", "--", image]), PULL_LIMIT) {
+        Ok(done) if done.success => Ok(()),
+        Ok(done) => Err(refused(done.last_words())),
+        Err(error) => Err(refused(error.to_string())),
     }
 }
 
 /// The major version of the PostgreSQL on an image's PATH.
 pub(crate) fn major_in_image(image: &str) -> Result<u32, ProvisionError> {
-    let refused = |reason: String| ProvisionError::NoSuchImage {
-        image: image.to_owned(),
-        reason,
-    };
-    let said = call(&[
+    let label = format!("--label={LABEL}");
+    let how = [
         "run",
         "--rm",
-        "--network",
-        "none",
-        "--label",
-        LABEL,
-        "--entrypoint",
-        "postgres",
-        "--",
-        image,
-        "--version",
-    ])
-    .map_err(|e| refused(format!("it has no PostgreSQL on its PATH ({e})")))?;
-    said.split_ascii_whitespace()
-        .nth(2)
-        .and_then(major_of)
-        .ok_or_else(|| refused(format!("its PostgreSQL calls itself '{said}'")))
+        "--network=none",
+        &label,
+        "--entrypoint=postgres",
+    ];
+    let said = call(&[&how[..], &["--", image, "--version"]].concat());
+    let said = said.map_err(|e| {
+        let reason = format!("it has no PostgreSQL on its PATH ({e})");
+        unusable(image, &reason)
+    })?;
+    let major = said.split_ascii_whitespace().nth(2).and_then(major_of);
+    major.ok_or_else(|| unusable(image, &format!("its PostgreSQL calls itself '{said}'")))
+}
+
+/// An image that was named cannot be had, or is none of PostgreSQL.
+fn unusable(image: &str, reason: &str) -> ProvisionError {
+    ProvisionError::failed(format!("the image {image} cannot be used"), reason)
 }
 
 /// Makes sure the pooler's image is there, and returns its tag.
 pub(crate) fn ensure_pgbouncer_image(progress: &dyn Fn(&str)) -> Result<String, ProvisionError> {
-    let arguments = [format!("SUITE={PGBOUNCER_SUITE}")];
-    ensure(
-        PGBOUNCER_IMAGE,
-        PGBOUNCER_SUITE,
-        "pgbouncer.Dockerfile",
-        &arguments,
-        progress,
-    )?;
-    Ok(PGBOUNCER_IMAGE.to_owned())
+    let (tag, suite) = (PGBOUNCER_IMAGE, PGBOUNCER_SUITE);
+    let arguments = [format!("SUITE={suite}")];
+    ensure(tag, suite, "pgbouncer.Dockerfile", &arguments, progress)?;
+    Ok(tag.to_owned())
 }
 
 fn ensure(
@@ -195,24 +132,19 @@ fn ensure(
     }
     // One builder at a time on this machine. A lock on the directory itself leaves no file behind.
     let temp = std::env::temp_dir();
-    let lock = fs::File::open(&temp).map_err(ProvisionError::io(format!(
-        "cannot open {}",
-        temp.display()
-    )))?;
-    lock.lock().map_err(ProvisionError::io(format!(
-        "cannot lock {}",
-        temp.display()
-    )))?;
+    let lock = fs::File::open(&temp).map_err(ProvisionError::at("cannot open", &temp))?;
+    lock.lock()
+        .map_err(ProvisionError::at("cannot lock", &temp))?;
     if is_current(tag, &recipe) {
         return Ok(());
     }
-    let failed = |reason: String| ProvisionError::Image {
-        image: tag.to_owned(),
-        reason,
-    };
+    let failed =
+        |reason: String| ProvisionError::failed(format!("cannot make the image {tag}"), reason);
     let scratch = Scratch::new(false)?;
     let context = scratch.subdir("docker", 0o700, None)?;
-    write_files(&context)?;
+    for (name, text) in FILES {
+        write_file(&context.join(name), text, 0o644)?;
+    }
     if image_id(&format!("procbench-base:{suite}")).is_none() {
         let mut command = Command::new("sh");
         command
@@ -226,12 +158,8 @@ fn ensure(
     let mut command = docker();
     command
         .args(["build", "--network", "host", "--force-rm", "--tag", tag])
-        .args([
-            "--label",
-            "procbench.image=1",
-            "--label",
-            &format!("{RECIPE_LABEL}={recipe}"),
-        ])
+        .arg("--label=procbench.image=1")
+        .arg(format!("--label={RECIPE_LABEL}={recipe}"))
         .arg("--file")
         .arg(context.join(dockerfile));
     for argument in build_args {
@@ -264,23 +192,11 @@ fn build_step(command: &mut Command, progress: &dyn Fn(&str)) -> Result<(), Stri
     })
 }
 
-fn write_files(context: &Path) -> Result<(), ProvisionError> {
-    for (name, text) in FILES.iter().chain(&[("userlist.txt", USERLIST)]) {
-        let path = context.join(name);
-        fs::write(&path, text).map_err(ProvisionError::io(format!(
-            "cannot write {}",
-            path.display()
-        )))?;
-    }
-    Ok(())
-}
-
 /// Changes when any file in `docker/` does, so that an image of an older program is made anew.
 /// Another compiler release may hash differently; then the image is rebuilt once for nothing.
 fn recipe_hash() -> String {
     let mut hasher = DefaultHasher::new();
     FILES.hash(&mut hasher);
-    USERLIST.hash(&mut hasher);
     format!("{:016x}", hasher.finish())
 }
 
@@ -295,11 +211,7 @@ mod tests {
 
     #[test]
     fn every_file_the_dockerfiles_copy_is_compiled_in() {
-        let names: Vec<&str> = FILES
-            .iter()
-            .map(|(n, _)| *n)
-            .chain(["userlist.txt"])
-            .collect();
+        let names = FILES.map(|(name, _)| name);
         for (_, text) in FILES.iter().filter(|(n, _)| n.ends_with("Dockerfile")) {
             for line in text.lines().filter(|l| l.starts_with("COPY ")) {
                 let words: Vec<&str> = line.split_ascii_whitespace().collect();
@@ -318,13 +230,5 @@ mod tests {
             error,
             "Debian bullseye does not carry postgresql-13 (any more)"
         );
-    }
-
-    #[test]
-    fn suites_of_the_majors() {
-        for major in MAJORS {
-            assert!(!suites_of(major).is_empty(), "{major}");
-        }
-        assert!(suites_of(9).is_empty());
     }
 }

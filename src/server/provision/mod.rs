@@ -8,6 +8,7 @@
 
 mod accounts;
 mod authentication;
+mod binaries;
 mod bootstrap;
 mod certificate;
 mod command;
@@ -15,38 +16,39 @@ mod docker;
 mod endpoint;
 mod error;
 mod image;
+mod kind;
 mod local;
+mod local_process;
 mod obtain;
 mod owner;
 mod pgbouncer;
+mod pgbouncer_config;
+mod role;
 mod running;
 mod scratch;
-mod server_files;
+mod server_user;
+mod shared_memory;
+mod shipped;
 mod spec;
+mod start;
+mod started;
 mod sweep;
+mod versions;
 
 pub use accounts::init_pgbench_accounts;
+pub use binaries::{LocalBinaries, find_local_binaries};
 pub use certificate::PinnedCertificate;
-pub(crate) use command::run_bounded;
+pub(crate) use command::{find_on_path, run_bounded};
 pub use docker::{engine_version, image_id};
 pub use endpoint::Endpoint;
 pub use error::ProvisionError;
-pub use image::{MAJORS, PGBOUNCER_IMAGE, image_available_or_buildable, postgres_image, suites_of};
-pub(crate) use local::find_on_path;
-pub use local::{LocalBinaries, find_local_binaries};
+pub use image::image_available_or_buildable;
+pub use kind::ServerKind;
 pub use obtain::{Obtained, obtain};
-pub use pgbouncer::{
-    PgBouncerAbsent, PgBouncerSpec, RunningPgBouncer, find_pgbouncer_binary, start_pgbouncer,
-};
-pub use running::{LogMark, RunningServer, ServerKind, provision};
+pub use pgbouncer::{PgBouncerAbsent, RunningPgBouncer, find_pgbouncer_binary, start_pgbouncer};
+pub use pgbouncer_config::PgBouncerSpec;
+pub use running::{LogMark, RunningServer};
 pub use spec::ServerSpec;
+pub use start::provision;
 pub use sweep::{Swept, sweep_stale};
-
-/// The role every arm connects as: not a superuser, owner of [`DATABASE`].
-pub const ROLE: &str = "procbench";
-
-/// The database the role owns.
-pub const DATABASE: &str = "procbench";
-
-/// The superuser of servers this tool starts; reachable through their Unix socket only.
-pub(crate) const SUPERUSER: &str = "postgres";
+pub use versions::{PGBOUNCER_IMAGE, PGBOUNCER_SUITE, PgVersion, VERSIONS};

@@ -1,13 +1,13 @@
 //! Which servers can be had, found out before anything is started.
 
+use super::binaries::choose_binaries;
 use super::docker::engine_version;
 use super::error::ProvisionError;
 use super::image::{ensure_foreign_image, ensure_postgres_image, major_in_image};
-use super::local::choose_binaries;
+
 use super::spec::ServerSpec;
 use crate::config::ServerChoice;
-use crate::factor::DEFAULT_PG_MAJOR;
-use crate::factor::PgSource;
+use crate::factor::{DEFAULT_PG_MAJOR, PgSource};
 
 /// What is known of a server that can be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,14 +52,22 @@ pub fn obtain(
         }),
         (ServerChoice::Docker, _) => docker(),
         (ServerChoice::Local, _) | (ServerChoice::Auto, Some(PgSource::Bin(_))) => local(),
-        (ServerChoice::Auto, _) => match docker() {
-            Ok(obtained) => Ok(obtained),
-            Err(docker) => local().map_err(|local| ProvisionError::NothingAvailable {
-                docker: docker.to_string(),
-                local: local.to_string(),
-            }),
-        },
+        (ServerChoice::Auto, _) => docker_or_local(docker, |_| local()),
     }
+}
+
+/// `auto`: Docker, or local binaries when there is a reason why not Docker.
+pub(super) fn docker_or_local<T>(
+    docker: impl FnOnce() -> Result<T, ProvisionError>,
+    local: impl FnOnce(&str) -> Result<T, ProvisionError>,
+) -> Result<T, ProvisionError> {
+    docker().or_else(|error| {
+        let docker = error.to_string();
+        local(&docker).map_err(|local| ProvisionError::NothingAvailable {
+            docker,
+            local: local.to_string(),
+        })
+    })
 }
 
 /// The image of a spec: there, or built or pulled now.
@@ -68,15 +76,14 @@ pub(super) fn ensure_image(
     progress: &dyn Fn(&str),
 ) -> Result<String, ProvisionError> {
     match &spec.source {
-        Some(PgSource::Bin(dir)) => Err(ProvisionError::Image {
-            image: dir.display().to_string(),
-            reason: "directories of binaries run on this machine, not in Docker".to_owned(),
-        }),
+        Some(PgSource::Bin(dir)) => Err(ProvisionError::failed(
+            format!("cannot make an image of {}", dir.display()),
+            "directories of binaries run on this machine, not in Docker",
+        )),
         Some(PgSource::Image(image)) => {
             ensure_foreign_image(image, progress)?;
             Ok(image.clone())
         }
-        Some(PgSource::Major(major)) => ensure_postgres_image(*major, progress),
-        None => ensure_postgres_image(DEFAULT_PG_MAJOR, progress),
+        _ => ensure_postgres_image(spec.pg_major().unwrap_or(DEFAULT_PG_MAJOR), progress),
     }
 }

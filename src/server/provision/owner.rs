@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs;
 use std::str::FromStr;
 
-use crate::server::procfs;
+use crate::procfs;
 
 /// A process, named for good: PIDs are reused, PIDs with their start times are not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

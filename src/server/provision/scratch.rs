@@ -1,18 +1,18 @@
-//! Throw-away directories and everything that may hang on one: processes, shared memory.
+//! Throw-away directories, and the end of everything that lives in one.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Gid, Pid, Uid, User, chown};
+use nix::unistd::Pid;
 
-use super::command;
 use super::error::ProvisionError;
 use super::owner::{Owner, pid_space};
-use crate::server::procfs;
+use super::server_user::ServerUser;
+use super::shared_memory::{free_posix_segments, free_sysv_segment, mapped_segments};
+use crate::procfs;
 
 /// Start of every scratch directory's name; then PID, start time and a random part follow.
 pub(crate) const PREFIX: &str = "procbench-";
@@ -20,20 +20,8 @@ pub(crate) const PREFIX: &str = "procbench-";
 /// File in a scratch directory naming the owner's boot and PID namespace.
 const PID_SPACE_FILE: &str = "pidspace";
 
-/// Where POSIX shared memory shows as files.
-const SHM_DIR: &str = "/dev/shm";
-
-/// `PG_DYNSHMEM_CONTROL_MAGIC` (dsm.c).
-const DSM_CONTROL_MAGIC: u32 = 0x9a50_3d32;
-
-/// Numbers up to this one are taken for counters, not for handles.
-const LEAST_HANDLE: u32 = 1 << 16;
-
 /// File in a scratch directory naming its server's files in `/dev/shm`.
 const SHM_FILE: &str = "shm";
-
-/// `sun_path` holds 108 bytes with the final NUL.
-const SOCKET_PATH_MAX: usize = 107;
 
 /// A directory `procbench-PID-STARTTIME-random` under the temp dir, removed with all it holds.
 #[derive(Debug)]
@@ -46,17 +34,17 @@ impl Scratch {
     pub(crate) fn new(shared: bool) -> Result<Self, ProvisionError> {
         let owner = Owner::me();
         let base = std::env::temp_dir();
-        let cannot = |what: &str| ProvisionError::io(format!("{what} in {}", base.display()));
+        let cannot = |what: &'static str| ProvisionError::at(what, &base);
         let path = tempfile::Builder::new()
             .prefix(&format!("{PREFIX}{}-{}-", owner.pid, owner.start_ticks))
             .tempdir()
-            .map_err(cannot("cannot make a directory"))?
+            .map_err(cannot("cannot make a directory in"))?
             .keep();
         // From here on Drop removes it.
         let scratch = Self { path };
         set_mode(&scratch.path, if shared { 0o711 } else { 0o700 })?;
         fs::write(scratch.path.join(PID_SPACE_FILE), pid_space())
-            .map_err(cannot("cannot write"))?;
+            .map_err(cannot("cannot write in"))?;
         Ok(scratch)
     }
 
@@ -72,8 +60,7 @@ impl Scratch {
         user: Option<&ServerUser>,
     ) -> Result<PathBuf, ProvisionError> {
         let dir = self.path.join(name);
-        fs::create_dir(&dir)
-            .map_err(ProvisionError::io(format!("cannot make {}", dir.display())))?;
+        fs::create_dir(&dir).map_err(ProvisionError::at("cannot make", &dir))?;
         set_mode(&dir, mode)?;
         if let Some(user) = user {
             user.give(&dir)?;
@@ -83,7 +70,7 @@ impl Scratch {
 
     /// Notes the server's shared memory, for the case that nobody can ask it later.
     pub(crate) fn note_shared_memory(&self, postmaster_pid: u32) {
-        let names = mapped_shared_memory(postmaster_pid);
+        let names = mapped_segments(postmaster_pid);
         // Best effort: without the note a SIGKILLed server leaks a few kB in /dev/shm, nothing else.
         let _ = fs::write(self.path.join(SHM_FILE), names.join("\n"));
     }
@@ -101,92 +88,8 @@ impl Drop for Scratch {
 }
 
 fn set_mode(path: &Path, mode: u32) -> Result<(), ProvisionError> {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(ProvisionError::io(
-        format!("cannot set the mode of {}", path.display()),
-    ))
-}
-
-/// Fails when a socket in `dir` would not fit into `sockaddr_un`.
-pub(crate) fn check_socket_path(path: &Path) -> Result<(), ProvisionError> {
-    if path.as_os_str().len() > SOCKET_PATH_MAX {
-        return Err(ProvisionError::SocketPath(path.display().to_string()));
-    }
-    Ok(())
-}
-
-/// The user a server runs as when we are root; `initdb` and `postgres` refuse root, PgBouncer too.
-#[derive(Debug, Clone)]
-pub(crate) struct ServerUser {
-    pub(crate) name: String,
-    pub(crate) uid: Uid,
-    pub(crate) gid: Gid,
-}
-
-impl ServerUser {
-    /// `None` when we are not root and stay who we are.
-    pub(crate) fn to_drop_to() -> Result<Option<Self>, ProvisionError> {
-        if !Uid::effective().is_root() {
-            return Ok(None);
-        }
-        ["postgres", "nobody"]
-            .iter()
-            .find_map(|name| User::from_name(name).ok().flatten())
-            .map(|u| {
-                Some(Self {
-                    name: u.name,
-                    uid: u.uid,
-                    gid: u.gid,
-                })
-            })
-            .ok_or(ProvisionError::NoUnprivilegedUser)
-    }
-
-    /// `nobody`, as whom our containers run beside the server; `None` when we may not give files away
-    /// and the container has to run as us.
-    pub(crate) fn of_container() -> Result<Option<Self>, ProvisionError> {
-        if !Uid::effective().is_root() {
-            return Ok(None);
-        }
-        let nobody = User::from_name("nobody").ok().flatten();
-        let nobody = nobody.ok_or(ProvisionError::NoUnprivilegedUser)?;
-        Ok(Some(Self {
-            name: nobody.name,
-            uid: nobody.uid,
-            gid: nobody.gid,
-        }))
-    }
-
-    /// `UID:GID`, as `docker run --user` takes them.
-    pub(crate) fn ids(&self) -> String {
-        format!("{}:{}", self.uid, self.gid)
-    }
-
-    /// Makes a file or directory theirs.
-    pub(crate) fn give(&self, path: &Path) -> Result<(), ProvisionError> {
-        chown(path, Some(self.uid), Some(self.gid)).map_err(|e| ProvisionError::Io {
-            what: format!("cannot give {} to {}", path.display(), self.name),
-            source: e.into(),
-        })
-    }
-}
-
-/// Our own `UID:GID`.
-pub(crate) fn own_ids() -> String {
-    format!("{}:{}", Uid::effective(), Gid::effective())
-}
-
-/// The `/dev/shm/PostgreSQL.*` files a process has mapped (`dsm_impl_posix`).
-fn mapped_shared_memory(pid: u32) -> Vec<String> {
-    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
-    let mut names: Vec<String> = maps
-        .lines()
-        .filter_map(|l| l.split_once("/dev/shm/").map(|(_, name)| name))
-        .filter(|name| name.starts_with("PostgreSQL.") && !name.contains(['/', ' ']))
-        .map(str::to_owned)
-        .collect();
-    names.sort();
-    names.dedup();
-    names
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+        .map_err(ProvisionError::at("cannot set the mode of", path))
 }
 
 /// Programs this tool starts in scratch directories.
@@ -224,7 +127,7 @@ pub(crate) fn dismantle(path: &Path) -> std::io::Result<()> {
             break;
         }
         for pid in left {
-            shared.extend(mapped_shared_memory(pid));
+            shared.extend(mapped_segments(pid));
             if let Ok(raw) = i32::try_from(pid) {
                 // It may have gone meanwhile; the next round tells.
                 let _ = kill(Pid::from_raw(raw), Signal::SIGKILL);
@@ -233,77 +136,10 @@ pub(crate) fn dismantle(path: &Path) -> std::io::Result<()> {
         std::thread::sleep(Duration::from_millis(10));
     }
     free_posix_segments(&shared);
-    free_sysv_segment(path);
+    free_sysv_segment(&path.join("pgdata"));
     match fs::remove_dir_all(path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
         other => other,
-    }
-}
-
-/// Removes these files of `/dev/shm`, and those that they name: a server makes more segments as it runs
-/// (parallel queries, statistics from 15 on), and lists them in the one it began with.
-fn free_posix_segments(names: &[String]) {
-    let own = |name: &&String| name.starts_with("PostgreSQL.") && !name.contains('/');
-    for name in names.iter().filter(own) {
-        let file = Path::new(SHM_DIR).join(name);
-        for listed in segments_listed_in(&file) {
-            let _ = fs::remove_file(listed);
-        }
-        let _ = fs::remove_file(file);
-    }
-}
-
-/// The segments that a control segment (`dsm_control_header`, dsm.c) lists. An item begins with the handle
-/// that is in a segment's name, and has another size in each version: every aligned word is taken for a
-/// handle, and only those count that name a file of the same owner. Handles are random 32-bit numbers;
-/// those that could be counters are not looked at.
-fn segments_listed_in(control: &Path) -> Vec<PathBuf> {
-    use std::os::unix::fs::MetadataExt;
-    let (Ok(bytes), Ok(owner)) = (fs::read(control), fs::metadata(control).map(|m| m.uid())) else {
-        return Vec::new();
-    };
-    let word = |chunk: &[u8]| chunk.try_into().map_or(0, u32::from_ne_bytes);
-    if bytes.len() < 4 || word(&bytes[..4]) != DSM_CONTROL_MAGIC {
-        return Vec::new();
-    }
-    let folder = control.parent().unwrap_or(Path::new(SHM_DIR));
-    bytes
-        .chunks_exact(4)
-        .map(word)
-        .filter(|&handle| handle > LEAST_HANDLE)
-        .map(|handle| folder.join(format!("PostgreSQL.{handle}")))
-        .filter(|file| fs::metadata(file).is_ok_and(|m| m.uid() == owner))
-        .collect()
-}
-
-/// Frees the SysV segment of a postmaster that could not do so itself (`sysv_shmem.c`): its key and
-/// id are in line 7 of `postmaster.pid`. Only while nobody is attached and the creator matches.
-fn free_sysv_segment(path: &Path) {
-    let Ok(text) = fs::read_to_string(path.join("pgdata/postmaster.pid")) else {
-        return;
-    };
-    let lines: Vec<&str> = text.lines().map(str::trim).collect();
-    let (Some(pid), Some(segment)) = (lines.first(), lines.get(6)) else {
-        return;
-    };
-    let Some((key, id)) = segment
-        .split_once(char::is_whitespace)
-        .map(|(k, i)| (k.trim(), i.trim()))
-    else {
-        return;
-    };
-    let table = fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
-    // key shmid perms size cpid lpid nattch ...
-    let ours = table.lines().skip(1).any(|line| {
-        let f: Vec<&str> = line.split_ascii_whitespace().collect();
-        f.len() > 6 && f[0] == key && f[1] == id && f[4] == *pid && f[6] == "0"
-    });
-    if ours {
-        // No safe call for shmctl(2) in our libraries; ipcrm is part of util-linux.
-        let _ = command::run(
-            Command::new("ipcrm").args(["-m", id]),
-            Duration::from_secs(5),
-        );
     }
 }
 
@@ -322,6 +158,8 @@ pub(crate) fn owner_of(path: &Path) -> Option<(Owner, String)> {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
 
     #[test]
@@ -349,38 +187,6 @@ mod tests {
     }
 
     #[test]
-    fn segments_are_found_by_the_one_that_lists_them() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = |handle: u32| dir.path().join(format!("PostgreSQL.{handle}"));
-        let (listed, foreign, control) = (2_500_000_001, 2_500_000_002, file(2_500_000_000));
-        for handle in [listed, foreign, 3] {
-            fs::write(file(handle), "").unwrap();
-        }
-        // Magic, number of items, most items, padding; an item of version 14 and later.
-        let words = [
-            DSM_CONTROL_MAGIC,
-            1,
-            64,
-            0,
-            listed,
-            3,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            1,
-            0,
-        ];
-        let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_ne_bytes()).collect();
-        fs::write(&control, &bytes).unwrap();
-        assert_eq!(segments_listed_in(&control), [file(listed)]);
-        fs::write(&control, &bytes[4..]).unwrap();
-        assert_eq!(segments_listed_in(&control), Vec::<PathBuf>::new());
-    }
-
-    #[test]
     fn other_names_have_no_owner() {
         for name in [
             "procbench-base.Xa",
@@ -391,12 +197,5 @@ mod tests {
         ] {
             assert!(owner_of(&Path::new("/tmp").join(name)).is_none(), "{name}");
         }
-    }
-
-    #[test]
-    fn long_socket_paths_are_refused_with_a_remedy() {
-        let error = check_socket_path(&PathBuf::from("/".repeat(108))).unwrap_err();
-        assert!(error.to_string().contains("TMPDIR"));
-        assert!(check_socket_path(&PathBuf::from("/".repeat(107))).is_ok());
     }
 }

@@ -1,6 +1,5 @@
 //! What a provisioned server must be like.
 
-use super::authentication;
 use crate::factor::{Auth, PgSource, SharedBuffers, Tls, Transport};
 use crate::procarray::PageSize;
 
@@ -59,31 +58,37 @@ impl ServerSpec {
             PageSize::Small => "off",
             PageSize::Huge => "on",
         };
-        let mut fixed = vec![
-            ("port".to_owned(), port.to_string()),
-            (
-                "max_connections".to_owned(),
-                self.max_connections.to_string(),
-            ),
-            ("shared_buffers".to_owned(), self.shared_buffers.to_string()),
-            ("huge_pages".to_owned(), huge_pages.to_owned()),
+        let mut settings = vec![
+            ("port", port.to_string()),
+            ("max_connections", self.max_connections.to_string()),
+            ("shared_buffers", self.shared_buffers.to_string()),
+            ("huge_pages", huge_pages.to_owned()),
         ];
         if self.auth != Auth::Trust {
-            let encryption = authentication::method(self.auth).to_owned();
-            fixed.push(("password_encryption".to_owned(), encryption));
+            settings.push(("password_encryption", method(self.auth).to_owned()));
         }
         if let Some(iterations) = self.scram_iterations {
-            fixed.push(("scram_iterations".to_owned(), iterations.to_string()));
+            settings.push(("scram_iterations", iterations.to_string()));
         }
         if self.tls == Tls::On {
             // server.crt and server.key in the data directory.
-            fixed.push(("ssl".to_owned(), "on".to_owned()));
+            settings.push(("ssl", "on".to_owned()));
         }
-        fixed
+        let further = self.settings.iter().map(|(n, v)| (n.as_str(), v.clone()));
+        settings.extend(further);
+        settings
             .iter()
-            .chain(&self.settings)
             .flat_map(|(name, value)| ["-c".to_owned(), format!("{name}={value}")])
             .collect()
+    }
+}
+
+/// PostgreSQL's name of a method in `pg_hba.conf` and `password_encryption`.
+pub(crate) fn method(auth: Auth) -> &'static str {
+    match auth {
+        Auth::Trust => "trust",
+        Auth::Md5 => "md5",
+        Auth::Scram => "scram-sha-256",
     }
 }
 
