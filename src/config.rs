@@ -19,8 +19,8 @@ use crate::procarray::locks::LockChoice;
 
 pub use keep_awake::KeepAwakeChoice;
 pub use model::{Background, ModelConfig};
-pub use own_server::{GENTLE_CLIENT_RATE, OwnServer, gentle};
-pub use server::ServerConfig;
+pub use own_server::{GENTLE_CLIENT_RATE, gentle};
+pub use server::{OwnServer, ServerConfig};
 pub use server_choice::{EndpointHost, ServerChoice, ServerUrl, ServerUrlError};
 
 /// How arrivals of a paced load are spaced.

@@ -2,8 +2,6 @@
 
 use std::net::IpAddr;
 
-use serde::{Deserialize, Serialize};
-
 use super::{ClientRate, Config, ConfigError, ServerConfig};
 use crate::arm::{Arm, Connections};
 use crate::config::{EndpointHost, ServerUrl};
@@ -23,25 +21,6 @@ const GENTLE_PERCENTILE: f64 = 90.0;
 const MOST_CLIENT_RATE: f64 = 100.0;
 const MOST_READER_RATE: f64 = 500.0;
 const MOST_CONNECTIONS: u32 = 50;
-
-/// What concerns a server by URL only.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct OwnServer {
-    /// Whether the hard cap is lifted.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub no_cap: bool,
-    /// Connections per second of the server's own users, where the user knows them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub their_rate: Option<f64>,
-}
-
-impl OwnServer {
-    /// Whether nothing was asked for; such a file says nothing about it.
-    pub fn is_default(&self) -> bool {
-        *self == OwnServer::default()
-    }
-}
 
 /// Makes `config` fit for somebody's server: four arms, few connections, low rates, none standing,
 /// under a minute. What the user gives is laid over it.

@@ -2,8 +2,27 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, Disconnect, OwnServer, Protocol, Statement};
+use super::{ConfigError, Disconnect, Protocol, Statement};
 use crate::factor::{Auth, Combine, Factor, FactorLists, PgSource, Tls, Transport};
+
+/// What concerns a server by URL only.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OwnServer {
+    /// Whether the hard cap is lifted.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub no_cap: bool,
+    /// Connections per second of the server's own users, where the user knows them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub their_rate: Option<f64>,
+}
+
+impl OwnServer {
+    /// Whether nothing was asked for; such a file says nothing about it.
+    pub fn is_default(&self) -> bool {
+        *self == OwnServer::default()
+    }
+}
 
 /// Settings only a server run has.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! The figure of what a client transaction costs in CPU, and whom.
 
-use super::drawings::signs;
+use super::arm_signs::signs;
 use super::figure::{Row, RowFigure, RowForm, RowGroup, RowMark, Signs};
 use super::footer::footer;
 use super::level_title::level_title;

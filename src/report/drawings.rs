@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::arm_signs::signs;
 use super::cells_drawing::cells_figure;
 use super::cost_drawing::cost_figure;
 use super::cpu_drawing::cpu;
@@ -129,14 +130,6 @@ fn series_name(run: &RunHead, all: &[&Analysis]) -> String {
         format!("{} {}", run.mode, run.run_id)
     } else {
         run.mode.to_string()
-    }
-}
-
-/// What must be said of an arm's numbers.
-pub(super) fn signs(contender: &ContenderSummary) -> Signs {
-    Signs {
-        struck: contender.struck().map(ToString::to_string),
-        caution: contender.caution(),
     }
 }
 

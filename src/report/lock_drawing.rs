@@ -1,6 +1,6 @@
 //! The figure of a run whose lock varies: readers' and writers' tails side by side.
 
-use super::drawings::signs;
+use super::arm_signs::signs;
 use super::figure::{Row, RowColumn, RowFigure, RowForm, RowGroup, RowMark, Signs};
 use super::footer::footer;
 use crate::record::percentile_name;

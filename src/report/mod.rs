@@ -2,6 +2,7 @@
 
 mod accounting;
 pub mod advice;
+mod arm_signs;
 pub mod arm_table;
 mod cells_drawing;
 pub mod comparable;

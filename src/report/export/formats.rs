@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::error::ExportError;
 use super::{hgrm, hlog};
 use crate::record::Run;
 use crate::report::rows::{summary_csv, summary_rows};
@@ -41,11 +42,6 @@ pub static EXPORT_FORMATS: [ExportFormat; 4] = [
         write: hlog::of_run,
     },
 ];
-
-/// A run that cannot be written in the format asked for.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot export: {0}")]
-pub struct ExportError(pub(super) String);
 
 impl ExportFormat {
     /// The whole run in this format.

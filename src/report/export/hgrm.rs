@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use hdrhistogram::{Counter, Histogram};
 
-use super::formats::ExportError;
+use super::error::ExportError;
 use crate::record::Run;
 use crate::report::level_title::short_title;
 use crate::stats::Analysis;

@@ -6,7 +6,7 @@ use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 use hdrhistogram::{Counter, Histogram};
 
-use super::formats::ExportError;
+use super::error::ExportError;
 use crate::factor::{Factor, varying};
 use crate::record::{Block, Run, SeriesKey};
 use crate::stats::Analysis;
