@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use nix::unistd::Uid;
 
-use super::{Check, packages_wanted};
+use super::check::{Check, packages_wanted};
 
 /// Why nothing was installed.
 #[derive(Debug, thiserror::Error)]

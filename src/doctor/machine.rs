@@ -10,7 +10,7 @@ use crate::arm::Mode;
 use crate::config::KeepAwakeChoice;
 use crate::load::keep_awake::KeepAwake;
 
-use super::Check;
+use super::check::Check;
 
 /// File descriptors wanted: 500 standing connections, as many clients in flight, files of our own.
 const FILES_WANTED: u64 = 1_100;

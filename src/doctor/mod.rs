@@ -3,109 +3,19 @@
 //! [`run_checks`] looks, [`render`] makes lines of it, [`install()`] fetches what is missing on Debian and
 //! Ubuntu. Nothing is started and nothing measured beyond the cost of the clock.
 
+mod check;
 mod install;
 mod machine;
 mod programs;
 
+pub use check::{Check, Status, packages_wanted, render};
 pub use install::{InstallError, install};
-
-/// How a check ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// As it should be.
-    Ok,
-    /// Works, and the numbers or an option suffer.
-    Caution,
-    /// Something cannot be done at all.
-    Missing,
-}
-
-/// One line of the report.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Check {
-    /// What was looked at.
-    pub name: String,
-    /// How it is.
-    pub status: Status,
-    /// What was found.
-    pub detail: String,
-    /// What to do; present unless all is well.
-    pub remedy: Option<String>,
-    /// Debian packages that would mend it.
-    pub packages: Vec<&'static str>,
-}
-
-impl Check {
-    fn ok(name: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            status: Status::Ok,
-            detail: detail.into(),
-            remedy: None,
-            packages: Vec::new(),
-        }
-    }
-
-    fn caution(
-        name: impl Into<String>,
-        detail: impl Into<String>,
-        remedy: impl Into<String>,
-    ) -> Self {
-        Self {
-            status: Status::Caution,
-            remedy: Some(remedy.into()),
-            ..Self::ok(name, detail)
-        }
-    }
-
-    fn missing(
-        name: impl Into<String>,
-        detail: impl Into<String>,
-        remedy: impl Into<String>,
-    ) -> Self {
-        Self {
-            status: Status::Missing,
-            ..Self::caution(name, detail, remedy)
-        }
-    }
-
-    fn with_packages(mut self, packages: &[&'static str]) -> Self {
-        self.packages = packages.to_vec();
-        self
-    }
-}
 
 /// Looks at everything; takes about a second.
 pub fn run_checks() -> Vec<Check> {
     let mut checks = machine::checks();
     checks.extend(programs::checks());
     checks
-}
-
-/// Lines for the terminal: status, name, what was found, and under it what to do.
-pub fn render(checks: &[Check]) -> Vec<String> {
-    let width = checks.iter().map(|c| c.name.len()).max().unwrap_or(0);
-    let mut lines = Vec::new();
-    for check in checks {
-        let status = match check.status {
-            Status::Ok => "ok     ",
-            Status::Caution => "caution",
-            Status::Missing => "missing",
-        };
-        lines.push(format!("{status}  {:width$}  {}", check.name, check.detail));
-        if let Some(remedy) = &check.remedy {
-            lines.push(format!("{:width$}           -> {remedy}", ""));
-        }
-    }
-    lines
-}
-
-/// The packages that would mend what the checks found, each once.
-pub fn packages_wanted(checks: &[Check]) -> Vec<&'static str> {
-    let mut packages: Vec<&'static str> = checks.iter().flat_map(|c| c.packages.clone()).collect();
-    packages.sort_unstable();
-    packages.dedup();
-    packages
 }
 
 #[cfg(test)]
@@ -127,11 +37,5 @@ mod tests {
         let lines = render(&checks);
         let failing = checks.iter().filter(|c| c.status != Status::Ok).count();
         assert_eq!(lines.len(), checks.len() + failing);
-    }
-
-    #[test]
-    fn packages_are_named_once() {
-        let check = Check::missing("a", "b", "c").with_packages(&["x", "docker.io"]);
-        assert_eq!(packages_wanted(&[check.clone(), check]), ["docker.io", "x"]);
     }
 }

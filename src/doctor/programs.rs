@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use nix::unistd::Uid;
 
-use super::{Check, Status};
+use super::check::{Check, Status};
 use crate::server::provision::{
     PGBOUNCER_IMAGE, PGBOUNCER_SUITE, VERSIONS, engine_version, find_local_binaries, find_on_path,
     find_pgbouncer_binary, image_available_or_buildable, run_bounded,
