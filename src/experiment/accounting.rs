@@ -35,12 +35,12 @@ fn counted_in_servers(arm: Arm, profile: PgProfile) -> Option<(u64, u64, u64)> {
         Arm::KeptOpen | Arm::Pool => Some((statement, 0, 0)),
         Arm::Unpooled => {
             let shared = if profile.major() >= 18 { 5 } else { 6 };
-            let xid_gen = if profile.has_dense_arrays() { 2 } else { 0 };
+            let xid_gen = if profile.version().dense_arrays { 2 } else { 0 };
             Some((shared, 2, xid_gen))
         }
         Arm::FailedLogin => {
             let shared = if profile.major() >= 18 { 1 } else { 2 };
-            let xid_gen = if profile.has_dense_arrays() { 2 } else { 0 };
+            let xid_gen = if profile.version().dense_arrays { 2 } else { 0 };
             Some((shared, 2, xid_gen))
         }
         // A single INSERT.
