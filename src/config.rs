@@ -160,7 +160,10 @@ impl Config {
             }
             None if self.factors.lock.is_empty() => {
                 for level in &mut levels {
-                    level.lock = level.profile().ok().map(|p| LockChoice::from(p.lock()));
+                    level.lock = level
+                        .profile()
+                        .ok()
+                        .map(|p| LockChoice::from(p.version().lock));
                 }
             }
             None => {}

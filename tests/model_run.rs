@@ -153,7 +153,12 @@ fn check_counts(config: &Config, block: &Block) {
 
     let model = config.model.as_ref().unwrap();
     let statement = u64::from(model.snapshots_per_statement);
-    let connect_snapshots = block.factors.profile().unwrap().snapshots_per_connect();
+    let connect_snapshots = block
+        .factors
+        .profile()
+        .unwrap()
+        .version()
+        .snapshots_per_connect;
     let (joins, commits) = (of(&[Arm::Unpooled, Arm::FailedLogin]), of(&[Arm::Commit]));
     let by_clients = match block.arm {
         Arm::Quiet | Arm::ForkOnly | Arm::CpuBurn => 0,
@@ -337,7 +342,7 @@ fn the_background_is_the_same_in_every_arm_and_adds_up() {
         (Role::Pruner, Operation::Horizon),
         (Role::ParallelLeader, Operation::ParallelWorker),
     ];
-    for profile in PgProfile::ALL {
+    for &profile in PgProfile::ALL {
         let mut config = config();
         config.arms = vec![Arm::Quiet, Arm::Unpooled, Arm::Commit];
         config.factors.standing = vec![20];

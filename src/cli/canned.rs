@@ -19,12 +19,11 @@ use crate::execute::estimate;
 use crate::experiment::{Experiment, Scale};
 use crate::factor::{ClientRate, Factor, OfferedRate};
 use crate::load::Cancel;
-use crate::model::connection_cpu;
 use crate::record::write_atomically;
 use crate::report::comparison::comparison;
 use crate::report::findings::answer;
 use crate::report::{comparable, drawings, summary_text};
-use crate::stats::Analysis;
+use crate::stats::{Analysis, connection_cpu};
 
 /// Which modes to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -224,7 +223,7 @@ fn follow_server(config: &mut Config, server: &Analysis, given: &Given) {
         model.fork_cpu_ns = cost.fork_ns;
         model.session_cpu_ns = cost.session_ns;
         model.cpu_cost_source = format!(
-            "CPU of the server in run {}: fork-only minus quiet, unpooled minus fork-only",
+            "CPU of the server in run {}: fork-only, and unpooled minus fork-only, without the readers' part",
             server.run.run_id
         );
     }

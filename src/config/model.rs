@@ -115,7 +115,7 @@ impl ModelConfig {
         if b.committers == 0 && commit_rates.any(|(_, rate)| rate > 0.0) {
             return fail("--commit-rate needs someone who commits: give --committers".into());
         }
-        let reuses = self.ablations.reuse && profiles.iter().all(|p| p.has_dense_arrays());
+        let reuses = self.ablations.reuse && profiles.iter().all(|p| p.version().dense_arrays);
         if !reuses && lists.lock.iter().any(|lock| lock.reuse_check) {
             return fail(
                 "+reuse-check needs snapshots that are reused: not in PostgreSQL 13, and not --without reuse"

@@ -35,7 +35,11 @@ const LOCKS: [&str; 3] = [PROCARRAY_SHARED, PROCARRAY_EXCLUSIVE, XID_GEN_EXCLUSI
 /// [`LOCKS`] as counted in servers for one client transaction.
 fn counted_in_servers(arm: Arm, profile: PgProfile) -> Option<[f64; 3]> {
     let since_18 = f64::from(u8::from(profile.major() >= 18));
-    let xid_gen = if profile.has_dense_arrays() { 2.0 } else { 0.0 };
+    let xid_gen = if profile.version().dense_arrays {
+        2.0
+    } else {
+        0.0
+    };
     match arm {
         Arm::KeptOpen | Arm::Pool => Some([2.0, 0.0, 0.0]),
         Arm::Unpooled => Some([6.0 - since_18, 2.0, xid_gen]),

@@ -91,12 +91,6 @@ pub(super) mod vacuum {
     pub(in crate::model) const NEXT_XID_READS: u32 = 5;
 }
 
-/// Snapshots of a parallel worker: 7 measured on 15.18, of which the startup transaction's
-/// is gone in 18.
-pub(super) const fn snapshots_per_parallel_worker(profile: PgProfile) -> u32 {
-    3 + profile.snapshots_per_connect()
-}
-
 /// The rules of one version, with its mechanisms switched on or off.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LockRules {
@@ -107,26 +101,28 @@ pub(super) struct LockRules {
 impl LockRules {
     /// ProcArrayAdd or ProcArrayRemove.
     fn membership(self) -> Acquisitions {
-        let nested = self.profile.has_dense_arrays() && self.ablations.xid_gen_lock;
+        let nested = self.profile.version().dense_arrays && self.ablations.xid_gen_lock;
         Acquisitions::of(0, 1, u64::from(nested))
     }
 
     /// GetNewTransactionId. Where joining and leaving do not take XidGenLock, though they move
     /// entries, its store needs ProcArrayLock.
     fn new_xid(self) -> Acquisitions {
-        let guarded = self.profile.has_dense_arrays() && !self.ablations.xid_gen_lock;
+        let guarded = self.profile.version().dense_arrays && !self.ablations.xid_gen_lock;
         Acquisitions::of(u64::from(guarded), 0, 1)
     }
 
     fn monitor_row(self) -> Acquisitions {
-        Acquisitions::of(u64::from(self.profile.monitor_shared_per_row()), 0, 0)
+        Acquisitions::of(
+            u64::from(self.profile.version().monitor_shared_per_row),
+            0,
+            0,
+        )
     }
 
     fn restored_xmin(self) -> Acquisitions {
-        match self.profile {
-            PgProfile::V13 => Acquisitions::of(1, 0, 0),
-            _ => Acquisitions::of(0, 1, 0),
-        }
+        let exclusive = self.profile.version().dense_arrays;
+        Acquisitions::of(u64::from(!exclusive), u64::from(exclusive), 0)
     }
 
     /// What the operations must have taken together.

@@ -1,9 +1,7 @@
 //! What the locks count while backends do what was counted on servers. A regression guard: the model
 //! was written to take each lock so often.
 
-use super::accounting::{
-    Acquisitions, LockRules, Mismatch, ServerAction, snapshots_per_parallel_worker,
-};
+use super::accounting::{Acquisitions, LockRules, Mismatch, ServerAction};
 use super::backend::{Backend, Subtransactions};
 use super::operation_counts::OperationCounts;
 use crate::procarray::locks::{LockKind, LockVisitor, SharedExclusiveLock};
@@ -56,14 +54,14 @@ impl<L: SharedExclusiveLock> Bench<L> {
             ServerAction::Connection => {
                 let memory = array.new_snapshot();
                 let mut new = Backend::join(array, memory, &mut NoProbe, counts).unwrap();
-                new.statement(array, profile.snapshots_per_connect(), counts);
+                new.statement(array, profile.version().snapshots_per_connect, counts);
                 new.statement(array, 2, counts);
                 new.leave(array, &mut NoProbe, counts);
             }
             ServerAction::FailedLogin => {
                 let memory = array.new_snapshot();
                 let mut new = Backend::join(array, memory, &mut NoProbe, counts).unwrap();
-                new.statement(array, profile.snapshots_per_failed_login(), counts);
+                new.statement(array, profile.version().snapshots_per_failed_login, counts);
                 new.leave(array, &mut NoProbe, counts);
             }
             ServerAction::Select => warm.statement(array, 2, counts),
@@ -88,8 +86,8 @@ impl LockVisitor for Table {
 
 #[test]
 fn each_profile_takes_the_locks_as_often_as_servers_were_seen_to() {
-    for profile in PgProfile::ALL {
-        profile.lock().visit(Table(profile));
+    for &profile in PgProfile::ALL {
+        profile.version().lock.visit(Table(profile));
     }
 }
 
@@ -144,7 +142,6 @@ fn vacuum_parallel_workers_monitoring_and_pruning_take_their_locks() {
     // 13 clears the flag without a lock, takes the xmin over in shared mode, and never nests XidGenLock.
     let pg13 = [(1, 6, 0, 5), (2, 8, 0, 0), (0, 11, 0, 0), (0, 3, 0, 0)];
     assert_eq!(taken(PgProfile::V13), pg13);
-    assert_eq!(snapshots_per_parallel_worker(PgProfile::V18), 6);
 }
 
 struct Savepoints(PgProfile, Subtransactions);
@@ -164,11 +161,14 @@ impl LockVisitor for Savepoints {
 
 #[test]
 fn each_rolled_back_savepoint_takes_the_lock_and_completes_once_more() {
-    for profile in PgProfile::ALL {
+    for &profile in PgProfile::ALL {
         // The last pair's cache has overflowed before anything rolls back.
         for (each, rolled_back) in [(3, 0), (1, 1), (3, 2), (70, 3)] {
             let subtransactions = Subtransactions { each, rolled_back };
-            let (taken, completed) = profile.lock().visit(Savepoints(profile, subtransactions));
+            let (taken, completed) = profile
+                .version()
+                .lock
+                .visit(Savepoints(profile, subtransactions));
             let ends = 1 + u64::from(rolled_back);
             let expected = Acquisitions {
                 shared: 2,

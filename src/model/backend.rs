@@ -1,7 +1,6 @@
 //! What one backend does in the modelled ProcArray, and counts.
 
-use super::accounting::{snapshots_per_parallel_worker, vacuum};
-use super::client::too_many_connections;
+use super::accounting::vacuum;
 use super::operation_counts::OperationCounts;
 use crate::config::Background;
 use crate::procarray::locks::SharedExclusiveLock;
@@ -9,6 +8,11 @@ use crate::procarray::{
     FaultMeter, LockProbe, MappingKind, NoProbe, ProcArray, ProcNumber, Snapshot, View,
 };
 use crate::record::ErrorClass;
+
+/// PostgreSQL's `ERRCODE_TOO_MANY_CONNECTIONS`.
+pub(super) fn too_many_connections() -> ErrorClass {
+    ErrorClass::new("sqlstate-53300")
+}
 
 /// Subtransactions with an xid in a small write.
 #[derive(Debug, Clone, Copy, Default)]
@@ -226,13 +230,13 @@ impl Backend {
         self.take_snapshots(array, 1, counts);
         let joined = Backend::join(array, memory, &mut NoProbe, counts);
         let outcome = joined.map(|mut worker| {
-            let profile = array.config().profile;
+            let version = array.config().profile.version();
             // As any backend's login; then the transaction of its own begins.
-            let at_login = profile.snapshots_per_connect();
+            let at_login = version.snapshots_per_connect;
             worker.statement(array, at_login, counts);
             array.install_restored_xmin(worker.slot, self.slot, self.snapshot.xmin, &mut NoProbe);
             counts.restored_xmins += 1;
-            let later = snapshots_per_parallel_worker(profile) - at_login;
+            let later = version.snapshots_per_parallel_worker - at_login;
             worker.take_snapshots(array, later, counts);
             counts.count_end(array.end_transaction(worker.slot, &mut NoProbe));
             worker.leave(array, &mut NoProbe, counts)

@@ -2,7 +2,7 @@
 
 use super::accounting::LockRules;
 use super::counters::counters;
-use super::visit::{AnyVisit, BlockOrder, Measured, Opener, Sampling};
+use super::start::{AnyStart, BlockTask, Measured, Sampling, StartOpener};
 use crate::arm::Arm;
 use crate::clock::{Clock, ClockQuality, MonotonicClock};
 use crate::config::{Config, ModelConfig};
@@ -33,7 +33,7 @@ pub struct ModelBench<'a> {
     cancel: Cancel,
     began_ns: u64,
     client_rates: ClientRates,
-    visit: Option<Box<dyn AnyVisit>>,
+    start: Option<Box<dyn AnyStart>>,
     clock: ClockQuality,
     remarks: Vec<String>,
 }
@@ -69,7 +69,7 @@ impl<'a> ModelBench<'a> {
             cancel,
             began_ns: MonotonicClock.now_ns(),
             client_rates: ClientRates::default(),
-            visit: None,
+            start: None,
             clock: ClockQuality::measure(),
             remarks,
         })
@@ -78,9 +78,9 @@ impl<'a> ModelBench<'a> {
     fn sampling(&mut self) -> Sampling {
         let snapshots = self.model.snapshots_per_statement;
         let cost = self
-            .visit
+            .start
             .as_mut()
-            .map_or(0.0, |v| v.statement_ns(snapshots));
+            .map_or(0.0, |start| start.statement_ns(snapshots));
         let short = cost < 10.0 * self.clock.read_cost_ns;
         let one_in = if short { LOOK_ONE_IN } else { 1 };
         let remark = format!(
@@ -104,12 +104,12 @@ impl<'a> ModelBench<'a> {
         seed: u64,
     ) -> Result<(Measured, BlockCpu), Failure> {
         let sampling = self.sampling();
-        let visit = self
-            .visit
+        let start = self
+            .start
             .as_mut()
             .ok_or_else(|| Failure::Fatal("no start is open".to_owned()))?;
         let before = CpuReading::take(Watched::default(), None);
-        let measured = visit.measure(BlockOrder {
+        let measured = start.measure(BlockTask {
             config: self.config.clone(),
             model: self.model.clone(),
             arm,
@@ -163,18 +163,18 @@ impl Bench for ModelBench<'_> {
     }
 
     fn open_visit(&mut self, visit: &Visit) -> Result<(), Failure> {
-        self.visit = None;
+        self.start = None;
         let level = &visit.factors;
         self.model = self.asked_for.at(level);
         self.profile = level.profile().map_err(|e| Failure::Fatal(e.to_string()))?;
         let lock = level.lock.unwrap_or_default();
-        let opener = Opener {
+        let opener = StartOpener {
             config: self.config,
             model: &self.model,
             profile: self.profile,
             level,
         };
-        self.visit = Some(lock.kind.visit(opener)?);
+        self.start = Some(lock.kind.visit(opener)?);
         Ok(())
     }
 
@@ -207,7 +207,7 @@ impl Bench for ModelBench<'_> {
             round: spec.round,
             visit: spec.visit,
             factors: Factors {
-                pg: Some(PgSource::Major(self.profile.major())),
+                pg: Some(PgSource::Major(self.profile.version().major)),
                 ..spec.factors.clone()
             },
             start_ns: window.measure_from_ns.saturating_sub(self.began_ns),
@@ -237,7 +237,7 @@ impl Bench for ModelBench<'_> {
     }
 
     fn close_visit(&mut self) {
-        self.visit = None;
+        self.start = None;
     }
 
     fn describe(&self) -> (Option<ServerProvenance>, Vec<String>) {

@@ -54,16 +54,12 @@ impl LockTimes {
         }
     }
 
-    /// Records the acquisition that `watch` has seen from request to release.
-    pub(super) fn record(self, worker: &mut Worker, watch: &Stopwatch) {
-        self.record_until(worker, watch, MonotonicClock.now_ns());
-    }
-
-    /// The same of one that ended at `ended`, before now.
-    pub(super) fn record_until(self, worker: &mut Worker, watch: &Stopwatch, ended: u64) {
+    /// Records the acquisition that `watch` has seen from request to release, of an operation that
+    /// ended at `ended_ns`.
+    pub(super) fn record(self, worker: &mut Worker, watch: &Stopwatch, ended_ns: u64) {
         let recorder = worker.recorder();
         recorder.record(self.wait, watch.acquired_ns - watch.requested_ns);
         recorder.record(self.hold, watch.releasing_ns - watch.acquired_ns);
-        recorder.record(self.total, ended - watch.requested_ns);
+        recorder.record(self.total, ended_ns - watch.requested_ns);
     }
 }

@@ -3,20 +3,20 @@
 mod accounting;
 #[cfg(test)]
 mod accounting_tests;
+mod arms;
 mod backend;
 mod background;
 mod bench;
 mod block_threads;
 mod client;
-mod connection;
-mod cost;
+mod connector;
 mod counters;
 mod lock_times;
 mod operation_counts;
 mod reader;
-mod visit;
+mod session;
+mod start;
 mod worker_thread;
 
 pub use accounting::{Acquisitions, ServerAction};
 pub use bench::ModelBench;
-pub use cost::{ConnectionCpu, connection_cpu};

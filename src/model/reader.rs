@@ -3,6 +3,7 @@
 use super::backend::Backend;
 use super::lock_times::{LockTimes, Stopwatch};
 use super::operation_counts::OperationCounts;
+use crate::clock::{Clock, MonotonicClock};
 use crate::load::Worker;
 use crate::load::thread_loop::ThreadOperation;
 use crate::procarray::locks::SharedExclusiveLock;
@@ -70,7 +71,7 @@ impl<L: SharedExclusiveLock> ThreadOperation for ReaderRole<'_, L> {
         self.counts.count_snapshot(source);
         // Without the lock there is no wait and no hold.
         if measured && source != SnapshotSource::ReusedWithoutLock {
-            self.times.record(worker, &watch);
+            self.times.record(worker, &watch, MonotonicClock.now_ns());
         }
         self.array.snapshot_reset_xmin(self.backend.slot);
     }

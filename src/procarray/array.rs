@@ -146,7 +146,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         if config.mapping == MappingKind::Forked && !L::works_between_processes() {
             return Err(ConfigError::LockOfOneProcess);
         }
-        let reuses = config.profile.has_dense_arrays() && config.ablations.reuse;
+        let reuses = config.profile.version().dense_arrays && config.ablations.reuse;
         if config.lock_free_reuse && !reuses {
             return Err(ConfigError::NothingToReuse);
         }
@@ -289,7 +289,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
     /// Whether adding and removing hold XidGenLock inside ProcArrayLock.
     #[inline]
     pub(super) fn nests_xid_gen_lock(&self) -> bool {
-        self.config.profile.has_dense_arrays() && self.config.ablations.xid_gen_lock
+        self.config.profile.version().dense_arrays && self.config.ablations.xid_gen_lock
     }
 
     /// `MaintainLatestCompletedXid`, and the counter that invalidates snapshots.

@@ -143,7 +143,7 @@ impl LockVisitor for Stress {
         let without_lock = without_lock.load(SeqCst);
         let subtransactions = COMMITTERS as u64 * each.div_ceil(3);
         let xids = commits + subtransactions;
-        let dense = self.profile.has_dense_arrays();
+        let dense = self.profile.version().dense_arrays;
         let (nested, shared_per_xid) = match (dense, self.ablations.xid_gen_lock) {
             (true, true) => (2 * connects, 0),
             (true, false) => (0, 1),
@@ -175,7 +175,7 @@ fn snapshots_are_consistent_and_counts_conserved_under_churn() {
 
 #[test]
 fn they_are_on_every_version_and_without_each_mechanism() {
-    for profile in PgProfile::ALL {
+    for &profile in PgProfile::ALL {
         for without in [
             "",
             "reuse",
@@ -184,7 +184,7 @@ fn they_are_on_every_version_and_without_each_mechanism() {
             "renumbering,xidgenlock",
         ] {
             // Both together only where the array has something to hold.
-            let places = if profile.has_dense_arrays() {
+            let places = if profile.version().dense_arrays {
                 &[false, true][..]
             } else {
                 &[false]
@@ -194,7 +194,7 @@ fn they_are_on_every_version_and_without_each_mechanism() {
                     "" => Ablations::default(),
                     names => Ablations::without(names).unwrap(),
                 };
-                profile.lock().visit(Stress {
+                profile.version().lock.visit(Stress {
                     lock_free_reuse: false,
                     profile,
                     ablations: Ablations {
@@ -267,7 +267,10 @@ impl LockVisitor for Invalidation {
 
 #[test]
 fn only_a_completing_xid_invalidates_cached_snapshots() {
-    let dense = PgProfile::ALL.into_iter().filter(|p| p.has_dense_arrays());
+    let dense = PgProfile::ALL
+        .iter()
+        .copied()
+        .filter(|p| p.version().dense_arrays);
     for (profile, lock_free_reuse) in dense.flat_map(|p| [(p, false), (p, true)]) {
         for kind in LockKind::ALL {
             kind.visit(Invalidation {
@@ -290,7 +293,7 @@ impl LockVisitor for LocksPerOperation {
             ..ProcArrayConfig::default()
         })
         .unwrap();
-        let dense = self.0.has_dense_arrays();
+        let dense = self.0.version().dense_arrays;
         let nested = u64::from(dense && self.1.xid_gen_lock);
         let shared_for_xid = u64::from(dense && !self.1.xid_gen_lock);
         let taken_by = |operation: &mut dyn FnMut()| {
@@ -345,9 +348,12 @@ impl LockVisitor for LocksPerOperation {
 #[test]
 fn each_operation_takes_the_locks_that_postgres_takes() {
     let without_xid_gen_lock = Ablations::without("xidgenlock").unwrap();
-    for profile in PgProfile::ALL {
+    for &profile in PgProfile::ALL {
         for ablations in [Ablations::default(), without_xid_gen_lock] {
-            profile.lock().visit(LocksPerOperation(profile, ablations));
+            profile
+                .version()
+                .lock
+                .visit(LocksPerOperation(profile, ablations));
         }
     }
 }

@@ -37,7 +37,7 @@ impl Connect {
     }
 
     fn run(self) -> Faults {
-        self.profile.lock().visit(self)
+        self.profile.version().lock.visit(self)
     }
 }
 
@@ -169,7 +169,7 @@ impl View {
 }
 
 fn faults_are_pages(mapping: MappingKind) {
-    for profile in PgProfile::ALL {
+    for &profile in PgProfile::ALL {
         for standing in [0, 200, 1000] {
             for order in [SlotOrder::Front, SlotOrder::Behind, SlotOrder::Spread] {
                 let found = Connect {
@@ -200,7 +200,7 @@ fn they_are_in_a_forked_child() {
 
 #[test]
 fn a_mapped_page_costs_no_fault() {
-    for profile in PgProfile::ALL {
+    for &profile in PgProfile::ALL {
         let found = Connect {
             mapping: MappingKind::Shared,
             ..Connect::new(profile, 1000, SlotOrder::Front)
@@ -217,10 +217,10 @@ fn growth(profile: PgProfile, order: SlotOrder) -> [u64; 3] {
 
 #[test]
 fn faults_grow_with_the_connections_behind_since_14_and_only_then() {
-    for profile in PgProfile::ALL {
+    for &profile in PgProfile::ALL {
         let [none, thousand, two_thousand] = growth(profile, SlotOrder::Front);
-        if profile.has_dense_arrays() {
-            let per_thousand = 1000 * profile.stride() as u64 / 4096;
+        if profile.version().dense_arrays {
+            let per_thousand = 1000 * profile.version().stride as u64 / 4096;
             assert!(
                 (thousand - none).abs_diff(per_thousand) <= 4,
                 "{profile}: {thousand}"
@@ -253,7 +253,7 @@ fn without_renumbering_or_with_an_array_for_it_they_do_not_grow() {
         ..Ablations::default()
     };
     for ablations in [without, own_array] {
-        for profile in PgProfile::ALL {
+        for &profile in PgProfile::ALL {
             let connect = Connect {
                 ablations,
                 ..Connect::new(profile, 1000, SlotOrder::Front)
@@ -303,7 +303,11 @@ fn huge_pages_take_at_least_four_fifths_of_the_faults_away() {
     // 2,000 PGPROCs and what belongs to them need two.
     let _granted = HugePages::ask_for(4);
     for mapping in [MappingKind::Fresh, MappingKind::Forked] {
-        for profile in PgProfile::ALL.into_iter().filter(|p| p.has_dense_arrays()) {
+        for profile in PgProfile::ALL
+            .iter()
+            .copied()
+            .filter(|p| p.version().dense_arrays)
+        {
             for standing in [1000, 2000] {
                 let small = Connect {
                     mapping,

@@ -20,12 +20,12 @@ pub(crate) struct FreeList {
 impl FreeList {
     pub(crate) fn new(slots: u32, profile: PgProfile) -> Self {
         let mut free: VecDeque<_> = (0..slots).map(ProcNumber).collect();
-        if !profile.allocates_ascending() {
+        if !profile.version().allocates_ascending {
             free.make_contiguous().reverse();
         }
         Self {
             free: Mutex::new(free),
-            to_tail: profile.recycles_fifo(),
+            to_tail: profile.version().recycles_fifo,
         }
     }
 

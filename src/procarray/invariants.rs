@@ -95,7 +95,8 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
 
     /// Without renumbering only whether a slot is in the array is known of it.
     fn check_offsets(&self, members: &[u32]) -> Result<(), InvariantViolation> {
-        let renumbers = self.config.profile.has_dense_arrays() && self.config.ablations.renumbering;
+        let renumbers =
+            self.config.profile.version().dense_arrays && self.config.ablations.renumbering;
         for slot in 0..self.config.max_backends {
             let believed = self.home().all_procs().pgxactoff(slot).get();
             let actual = members.binary_search(&slot).ok();
@@ -120,7 +121,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         let home = self.home();
         for (index, slot) in members.iter().enumerate() {
             let proc = home.proc(*slot);
-            let (xid, subxid_status, flags) = if self.config.profile.has_dense_arrays() {
+            let (xid, subxid_status, flags) = if self.config.profile.version().dense_arrays {
                 (
                     home.xids()[index].get(),
                     home.subxid_states()[index].get(),

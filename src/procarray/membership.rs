@@ -81,7 +81,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
             pgprocnos[index].set(slot.0);
             // Up to 13 there is no such field; here it says that the slot is in the array.
             proc.pgxactoff().set(index as u32);
-            if self.config.profile.has_dense_arrays() {
+            if self.config.profile.version().dense_arrays {
                 open_gap(view.xids(), index, num_procs);
                 open_gap(view.subxid_states(), index, num_procs);
                 open_gap(view.status_flags(), index, num_procs);
@@ -122,7 +122,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
             let num_procs = view.num_procs();
             let pgprocnos = view.pgprocnos();
             let proc = view.proc(slot.0);
-            let dense = self.config.profile.has_dense_arrays();
+            let dense = self.config.profile.version().dense_arrays;
             let index = if dense {
                 view.offset_of(proc)
             } else {
@@ -180,7 +180,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
     /// Tells every backend from dense index `first` on where it stands now: one store
     /// into each of their PGPROCs. Not before 14.
     fn renumber_from(&self, view: &View, first: usize) {
-        if !(self.config.profile.has_dense_arrays() && self.config.ablations.renumbering) {
+        if !(self.config.profile.version().dense_arrays && self.config.ablations.renumbering) {
             return;
         }
         let moved = &view.pgprocnos()[first..view.num_procs()];

@@ -111,7 +111,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
     ///
     /// Up to 16 the ids are read under SInvalWriteLock, which is not modelled.
     pub fn monitor_row(&self, entry: StatusEntry, probe: &mut impl LockProbe) -> MonitorRow {
-        let ids = if self.config.profile.monitor_shared_per_row() > 1 {
+        let ids = if self.config.profile.version().monitor_shared_per_row > 1 {
             self.proc_number_get_transaction_ids(entry.slot, probe)
         } else {
             self.transaction_ids(entry.slot)

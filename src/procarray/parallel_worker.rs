@@ -6,7 +6,6 @@ use super::locks::SharedExclusiveLock;
 use super::pgproc::ProcNumber;
 use super::pgproc::status_flags::PROC_XMIN_FLAGS;
 use super::probe::{LockName, LockProbe};
-use super::profile::PgProfile;
 use super::xid::TransactionId;
 
 impl<L: SharedExclusiveLock> ProcArray<L> {
@@ -23,7 +22,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         probe: &mut impl LockProbe,
     ) -> bool {
         probe.requesting(LockName::ProcArray);
-        if self.config.profile == PgProfile::V13 {
+        if !self.config.profile.version().dense_arrays {
             let guard = self.proc_array_lock.acquire_shared();
             probe.acquired(LockName::ProcArray);
             let installed = self.install_xmin(slot, leader, xmin);
@@ -63,6 +62,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::procarray::PgProfile;
     use crate::procarray::locks::{LockKind, LockVisitor};
     use crate::procarray::{NoProbe, ProcArrayConfig};
 

@@ -305,8 +305,8 @@ mod tests {
 
     #[test]
     fn slots_stand_a_postgres_stride_apart_and_do_not_overlap() {
-        for profile in PgProfile::ALL {
-            let stride = profile.stride();
+        for &profile in PgProfile::ALL {
+            let stride = profile.version().stride;
             let memory = SharedMemory::new(4 * stride, PageSize::Small).unwrap();
             let mapping = memory.map(true).unwrap();
             let all = AllProcs::new(&mapping, stride, (0, 3), None, None);

@@ -201,7 +201,7 @@ impl LockVisitor for Replay {
             exclusive: 0,
             shared: 0,
             xid_gen: 0,
-            dense: self.profile.has_dense_arrays(),
+            dense: self.profile.version().dense_arrays,
             ablations: self.ablations,
         };
         for step in self.steps {
@@ -419,10 +419,10 @@ proptest! {
         first_xid in prop_oneof![Just(3_u64), (1_u64 << 32) - 40..(1_u64 << 32)],
         lock_free_reuse: bool,
         lock in prop::sample::select(LockKind::ALL),
-        profile in prop::sample::select(&PgProfile::ALL[..]),
+        profile in prop::sample::select(PgProfile::ALL),
         ablations in ablations(),
     ) {
-        let lock_free_reuse = lock_free_reuse && profile.has_dense_arrays() && ablations.reuse;
+        let lock_free_reuse = lock_free_reuse && profile.version().dense_arrays && ablations.reuse;
         lock.visit(Replay { steps, first_xid, lock_free_reuse, profile, ablations })?;
     }
 }

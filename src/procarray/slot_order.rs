@@ -57,7 +57,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         for i in 0..total {
             // From the last place in the array to the first. Up to 16 first allocation descends:
             // what is opened first is behind.
-            let from_behind = if self.config.profile.allocates_ascending() {
+            let from_behind = if self.config.profile.version().allocates_ascending {
                 total - 1 - i
             } else {
                 i
@@ -71,7 +71,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
                 }
             })?;
         }
-        if self.config.profile.recycles_fifo() {
+        if self.config.profile.version().recycles_fifo {
             // Returned slots queue behind the spare ones, which would have their turn first.
             for _ in 0..spare {
                 self.free_procs.pop()?;
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn churners_land_where_the_order_says_on_every_version() {
-        for profile in PgProfile::ALL {
+        for &profile in PgProfile::ALL {
             let places = |order| LockKind::default().visit(Places(order, profile));
             assert_eq!(places(SlotOrder::Front), [0, 1, 2, 3]);
             assert_eq!(places(SlotOrder::Behind), [12, 13, 14, 15]);

@@ -123,7 +123,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
             return SnapshotSource::Reused;
         }
 
-        if self.config.profile.has_dense_arrays() {
+        if view.dense {
             scan(view, my_proc, snapshot);
         } else {
             scan_pgxacts(view, my_proc, snapshot);

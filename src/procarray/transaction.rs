@@ -11,7 +11,6 @@ use super::locks::SharedExclusiveLock;
 use super::pgproc::status_flags::{PROC_IN_VACUUM, PROC_VACUUM_STATE_MASK};
 use super::pgproc::{PGPROC_MAX_CACHED_SUBXIDS, PgProc, ProcNumber, SubxidStatus};
 use super::probe::{LockName, LockProbe};
-use super::profile::PgProfile;
 use super::view::View;
 use super::xid::{FullTransactionId, TransactionId};
 
@@ -115,7 +114,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
     /// inside XidGenLock, and then nobody takes the two the other way round.
     #[inline]
     fn with_offsets_standing_still(&self, probe: &mut impl LockProbe, store: impl FnOnce()) {
-        if self.nests_xid_gen_lock() || !self.config.profile.has_dense_arrays() {
+        if self.nests_xid_gen_lock() || !self.config.profile.version().dense_arrays {
             return store();
         }
         probe.requesting(LockName::ProcArray);
@@ -227,7 +226,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         if proc.status_flags().get() as u8 & PROC_VACUUM_STATE_MASK == 0 {
             return false;
         }
-        if self.config.profile == PgProfile::V13 {
+        if !self.config.profile.version().dense_arrays {
             // The flags are in the own PGXACT.
             self.store_cleared_vacuum_flags(proc);
             return false;

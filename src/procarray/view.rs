@@ -58,16 +58,20 @@ impl Layout {
         let slots = max_backends as usize;
         let align = |offset: usize| offset.next_multiple_of(PG_CACHE_LINE_SIZE);
         let own_line = |offset| {
-            if profile == PgProfile::V18 {
+            if profile.version().one_allocation {
                 offset
             } else {
                 align(offset)
             }
         };
         let all_procs = size_of::<TransamVariables>().next_multiple_of(FAULT_AROUND);
-        let end_of_procs = all_procs + (slots + OTHER_PROCS) * profile.stride();
-        let dense = if profile.has_dense_arrays() { slots } else { 0 };
-        let xids = if profile == PgProfile::V18 {
+        let end_of_procs = all_procs + (slots + OTHER_PROCS) * profile.version().stride;
+        let dense = if profile.version().dense_arrays {
+            slots
+        } else {
+            0
+        };
+        let xids = if profile.version().one_allocation {
             end_of_procs
         } else {
             end_of_procs.next_multiple_of(PAGE)
@@ -75,7 +79,7 @@ impl Layout {
         let subxid_states = own_line(xids + dense * size_of::<AtomicU32>());
         let status_flags = own_line(subxid_states + dense * size_of::<AtomicU16>());
         let pgxacts = align(status_flags + dense);
-        let pgxact_words = if profile.has_dense_arrays() {
+        let pgxact_words = if profile.version().dense_arrays {
             0
         } else {
             slots * PGXACT_WORDS
@@ -116,7 +120,7 @@ pub struct View {
     status_flags: SharedArray<AtomicU8>,
     all_procs: AllProcs,
     renumbers: bool,
-    dense: bool,
+    pub(super) dense: bool,
 }
 
 impl fmt::Debug for View {
@@ -128,7 +132,7 @@ impl fmt::Debug for View {
 impl View {
     pub(super) fn new(mapping: &Arc<Mapping>, layout: &Layout) -> Self {
         let Layout { profile, slots, .. } = *layout;
-        let dense = profile.has_dense_arrays();
+        let dense = profile.version().dense_arrays;
         let dense_slots = if dense { slots } else { 0 };
         Self {
             transam_variables: SharedArray::new(mapping, 0, 1),
@@ -142,7 +146,7 @@ impl View {
             status_flags: SharedArray::new(mapping, layout.status_flags, dense_slots),
             all_procs: AllProcs::new(
                 mapping,
-                profile.stride(),
+                profile.version().stride,
                 (layout.all_procs, slots),
                 (!dense).then_some(layout.pgxacts),
                 layout
@@ -292,18 +296,18 @@ mod tests {
 
     #[test]
     fn arrays_stand_where_each_version_has_them() {
-        for profile in PgProfile::ALL {
+        for &profile in PgProfile::ALL {
             let layout = Layout::new(profile, Ablations::default(), 1000);
-            let procs_end = layout.all_procs + (1000 + OTHER_PROCS) * profile.stride();
+            let procs_end = layout.all_procs + (1000 + OTHER_PROCS) * profile.version().stride;
             assert_eq!(layout.all_procs % PG_CACHE_LINE_SIZE, 0);
             assert_eq!(layout.proc_array_struct % PG_CACHE_LINE_SIZE, 0);
             let arrays = [layout.xids, layout.subxid_states, layout.status_flags];
-            if profile == PgProfile::V18 {
+            if profile.version().one_allocation {
                 assert_eq!(arrays, [procs_end, procs_end + 4000, procs_end + 6000]);
             } else {
                 assert!(arrays.iter().all(|at| at % PG_CACHE_LINE_SIZE == 0));
             }
-            assert!(OTHER_PROCS * profile.stride() > FAULT_AROUND);
+            assert!(OTHER_PROCS * profile.version().stride > FAULT_AROUND);
             assert!(layout.proc_array_struct >= layout.pgxactoffs + FAULT_AROUND);
             let own = Ablations {
                 own_pgxactoff_array: true,

@@ -118,7 +118,7 @@ pub(super) fn lock_words(asked: &FactorLists) -> String {
             };
             level
                 .profile()
-                .map_or(String::new(), |p| p.lock().to_string())
+                .map_or(String::new(), |p| p.version().lock.to_string())
         }
         _ => "each version's own".to_owned(),
     }

@@ -84,6 +84,13 @@ pub struct CpuPerTransaction {
     pub net_of_readers: bool,
 }
 
+impl CpuPerTransaction {
+    /// The postmaster's and its backends'.
+    pub fn server_ns(&self) -> Option<f64> {
+        Some(self.ns.get(&CpuGroup::Postmaster)? + self.ns.get(&CpuGroup::Backends)?)
+    }
+}
+
 impl CpuSum {
     fn begun(&self, role: Role) -> u64 {
         self.begun.get(&role).copied().unwrap_or(0)

@@ -96,7 +96,7 @@ impl LevelSummary {
         let cost = |arm| self.contender(arm, false)?.cpu_cost.as_ref();
         let ratio = cost(Arm::Unpooled)
             .filter(|c| c.net_of_readers)
-            .and_then(|c| Some(c.ns.get(&CpuGroup::Postmaster)? + c.ns.get(&CpuGroup::Backends)?))
+            .and_then(|c| c.server_ns())
             .and_then(|server| Some(cost(Arm::CpuBurn)?.ns.get(&CpuGroup::Burner)? / server));
         self.burn_ratio = ratio;
     }

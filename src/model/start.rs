@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam::channel::{self, Receiver, Sender};
+use crossbeam::channel;
 use parking_lot::Mutex;
 
+use super::arms::client_of;
 use super::backend::Backend;
 use super::background::{self, BackgroundKind, BackgroundRole};
 use super::block_threads::BlockThreads;
-use super::client::{ClientRole, Means};
+use super::client::{Client, Pool};
 use super::operation_counts::OperationCounts;
 use super::reader::ReaderRole;
 use super::worker_thread::{Finished, carry_out};
@@ -24,12 +25,12 @@ use crate::procarray::{NoProbe, PgProfile, ProcArray, ProcArrayConfig, ProcArray
 use crate::record::{BlockRecord, Operation, Role};
 use crate::seed::derive_seed;
 
-/// From the order to the start of the load: threads are started meanwhile.
+/// From the request to the start of the load: threads are started meanwhile.
 const LEAD_NS: u64 = 20_000_000;
 const DRAIN_NS: u64 = 1_000_000_000;
 
 /// What one block is to do.
-pub(super) struct BlockOrder {
+pub(super) struct BlockTask {
     pub(super) config: Config,
     pub(super) model: ModelConfig,
     pub(super) arm: Arm,
@@ -58,36 +59,36 @@ pub(super) struct Measured {
 }
 
 /// A start whose lock type is known inside only.
-pub(super) trait AnyVisit {
+pub(super) trait AnyStart {
     /// Carries out a block.
     ///
     /// # Errors
     /// When it could not be ended: the start is then unusable.
-    fn measure(&mut self, order: BlockOrder) -> Result<Measured, Failure>;
+    fn measure(&mut self, task: BlockTask) -> Result<Measured, Failure>;
     /// What so many snapshots cost, in ns; 0 where there is no reader.
     fn statement_ns(&mut self, snapshots: u32) -> f64;
 }
 
 /// A backend, of the thread that does its role as long as a block lasts.
-type Seat = Arc<Mutex<Backend>>;
+type SharedBackend = Arc<Mutex<Backend>>;
 
-struct VisitOn<L> {
+struct StartOn<L> {
     array: Arc<ProcArray<L>>,
-    readers: Vec<Seat>,
-    kept_open: Vec<Seat>,
+    readers: Vec<SharedBackend>,
+    kept_open: Vec<SharedBackend>,
     pooled: Vec<Backend>,
-    background: Vec<(BackgroundKind, Seat)>,
+    background: Vec<(BackgroundKind, SharedBackend)>,
 }
 
-pub(super) struct Opener<'a> {
+pub(super) struct StartOpener<'a> {
     pub(super) config: &'a Config,
     pub(super) model: &'a ModelConfig,
     pub(super) profile: PgProfile,
     pub(super) level: &'a Factors,
 }
 
-impl LockVisitor for Opener<'_> {
-    type Output = Result<Box<dyn AnyVisit>, Failure>;
+impl LockVisitor for StartOpener<'_> {
+    type Output = Result<Box<dyn AnyStart>, Failure>;
 
     fn visit<L: SharedExclusiveLock>(self) -> Self::Output {
         let config = self.config;
@@ -118,16 +119,16 @@ impl LockVisitor for Opener<'_> {
                 })
                 .collect()
         };
-        let seats = |count: u32| -> Result<Vec<Seat>, Failure> {
+        let shared = |count: u32| -> Result<Vec<SharedBackend>, Failure> {
             let backends = open(count)?.into_iter();
             Ok(backends.map(|b| Arc::new(Mutex::new(b))).collect())
         };
-        let (readers, kept_open) = (seats(config.readers)?, seats(config.clients)?);
+        let (readers, kept_open) = (shared(config.readers)?, shared(config.clients)?);
         let pooled = open(config.pool_size)?;
         let background = background
             .iter()
             .copied()
-            .zip(seats(background.len() as u32)?)
+            .zip(shared(background.len() as u32)?)
             .collect();
         array
             .open_standing(
@@ -136,7 +137,7 @@ impl LockVisitor for Opener<'_> {
                 self.level.slot_order.unwrap_or_default(),
             )
             .ok_or_else(too_small)?;
-        Ok(Box::new(VisitOn {
+        Ok(Box::new(StartOn {
             array: Arc::new(array),
             readers,
             kept_open,
@@ -146,44 +147,38 @@ impl LockVisitor for Opener<'_> {
     }
 }
 
-impl<L: SharedExclusiveLock> VisitOn<L> {
-    fn reader_worker(order: &BlockOrder, window: Window, index: usize) -> Worker {
-        let load = (order.rates.0, order.config.readers);
+impl<L: SharedExclusiveLock> StartOn<L> {
+    fn reader_worker(task: &BlockTask, window: Window, index: usize) -> Worker {
+        let load = (task.rates.0, task.config.readers);
         let mut worker = worker(
-            order,
+            task,
             window,
             (Role::Reader, Operation::Statement),
             load,
             index,
         );
-        worker.time_one_in(order.sampling.closed_loop_one_in);
+        worker.time_one_in(task.sampling.closed_loop_one_in);
         worker
     }
 
-    fn client_worker(order: &BlockOrder, window: Window, index: usize) -> Worker {
-        let load = (order.rates.1, order.config.clients);
+    fn client_worker(task: &BlockTask, window: Window, index: usize) -> Worker {
+        let load = (task.rates.1, task.config.clients);
         let what = (Role::Client, Operation::Transaction);
-        let mut worker = worker(order, window, what, load, index);
-        // Arms that fork are long enough to time each transaction.
-        let short = [Arm::KeptOpen, Arm::Pool, Arm::Vacuum, Arm::Commit];
-        if short.contains(&order.arm) {
-            worker.time_one_in(order.sampling.closed_loop_one_in);
-        }
-        worker
+        worker(task, window, what, load, index)
     }
 
     /// None where the kind's rate is zero: then its connection is idle.
     fn background_worker(
-        order: &BlockOrder,
+        task: &BlockTask,
         window: Window,
         kind: BackgroundKind,
         index: usize,
     ) -> Option<Worker> {
-        let settings = &order.model.background;
+        let settings = &task.model.background;
         let rate = kind.rate_per_second(settings);
         let load = (OfferedRate::PerSecond(rate), kind.count(settings));
         let what = (kind.role(), kind.operation());
-        (rate > 0.0).then(|| worker(order, window, what, load, index))
+        (rate > 0.0).then(|| worker(task, window, what, load, index))
     }
 
     /// Starts every role of the block on a thread of its own. They share the array, so that it
@@ -191,60 +186,55 @@ impl<L: SharedExclusiveLock> VisitOn<L> {
     fn start(
         &self,
         threads: &mut BlockThreads<Finished>,
-        order: Arc<BlockOrder>,
+        task: Arc<BlockTask>,
         window: Window,
-        (free, give_back): (Receiver<Backend>, Sender<Backend>),
+        pool: Pool,
     ) -> Result<(), Failure> {
-        for (index, seat) in self.readers.iter().enumerate() {
-            let (array, seat) = (Arc::clone(&self.array), Arc::clone(seat));
-            let (order, stop) = (Arc::clone(&order), threads.stop());
+        for (index, backend) in self.readers.iter().enumerate() {
+            let (array, backend) = (Arc::clone(&self.array), Arc::clone(backend));
+            let (task, stop) = (Arc::clone(&task), threads.stop());
             threads.start(move || {
-                let mut worker = Self::reader_worker(&order, window, index);
-                let snapshots = order.model.snapshots_per_statement;
-                let look = order.sampling.look_one_in;
-                let backend = &mut seat.lock();
+                let mut worker = Self::reader_worker(&task, window, index);
+                let snapshots = task.model.snapshots_per_statement;
+                let look = task.sampling.look_one_in;
+                let backend = &mut backend.lock();
                 let role = ReaderRole::new(&array, backend, snapshots, look, &mut worker);
                 carry_out(worker, &stop, role, |r| r.counts)
             })?;
         }
-        for (index, (kind, seat)) in self.background.iter().enumerate() {
+        for (index, (kind, backend)) in self.background.iter().enumerate() {
             let kind = *kind;
-            let Some(worker) = Self::background_worker(&order, window, kind, index) else {
+            let Some(worker) = Self::background_worker(&task, window, kind, index) else {
                 continue;
             };
-            let (array, seat) = (Arc::clone(&self.array), Arc::clone(seat));
-            let (order, stop) = (Arc::clone(&order), threads.stop());
+            let (array, backend) = (Arc::clone(&self.array), Arc::clone(backend));
+            let (task, stop) = (Arc::clone(&task), threads.stop());
             threads.start(move || {
-                let snapshots = order.model.snapshots_per_statement;
-                let subtransactions = (&order.model.background).into();
-                let backend = &mut seat.lock();
+                let snapshots = task.model.snapshots_per_statement;
+                let subtransactions = (&task.model.background).into();
+                let backend = &mut backend.lock();
                 let role = BackgroundRole::new(&array, kind, backend, snapshots, subtransactions);
                 carry_out(worker, &stop, role, |r| r.counts)
             })?;
         }
-        if order.arm == Arm::Quiet {
+        let Some(run_client) = client_of::<L>(task.arm) else {
             return Ok(());
-        }
-        for (index, seat) in self.kept_open.iter().enumerate() {
-            let (array, seat) = (Arc::clone(&self.array), Arc::clone(seat));
-            let (order, stop) = (Arc::clone(&order), threads.stop());
-            let (free, give_back) = (free.clone(), give_back.clone());
-            let loss = threads.lock_loss();
+        };
+        for (index, backend) in self.kept_open.iter().enumerate() {
+            let (array, backend) = (Arc::clone(&self.array), Arc::clone(backend));
+            let (task, stop) = (Arc::clone(&task), threads.stop());
+            let (pool, loss) = (pool.clone(), threads.lock_loss());
             threads.start(move || {
-                let mut worker = Self::client_worker(&order, window, index);
-                let backend = &mut seat.lock();
-                let means = match order.arm {
-                    Arm::Unpooled => Means::Unpooled(None),
-                    Arm::Pool => Means::Pool(free, give_back),
-                    Arm::ForkOnly => Means::ForkOnly,
-                    Arm::CpuBurn => Means::CpuBurn,
-                    Arm::FailedLogin => Means::FailedLogin(None),
-                    Arm::Vacuum => Means::Vacuum(backend),
-                    Arm::Commit => Means::Commit(backend),
-                    _ => Means::KeptOpen(backend),
+                let client = Client {
+                    array: &array,
+                    backend: &mut backend.lock(),
+                    pool,
+                    config: &task.model,
+                    lock_loss: &loss,
+                    short_one_in: task.sampling.closed_loop_one_in,
+                    counts: OperationCounts::default(),
                 };
-                let role = ClientRole::new(&array, means, &order.model, &mut worker, &loss);
-                carry_out(worker, &stop, role, |r| r.counts)
+                run_client(Self::client_worker(&task, window, index), &stop, client)
             })?;
         }
         Ok(())
@@ -253,23 +243,23 @@ impl<L: SharedExclusiveLock> VisitOn<L> {
 
 /// The worker `index` of a role whose workers share `load`, a total rate.
 fn worker(
-    order: &BlockOrder,
+    task: &BlockTask,
     window: Window,
     (role, operation): (Role, Operation),
     (rate, count): (OfferedRate, u32),
     index: usize,
 ) -> Worker {
-    let seed = derive_seed(order.seed, &[role as u64, index as u64]);
-    let schedule = Schedule::new(rate, order.config.arrivals, count as usize, seed);
+    let seed = derive_seed(task.seed, &[role as u64, index as u64]);
+    let schedule = Schedule::new(rate, task.config.arrivals, count as usize, seed);
     Worker::new(role, operation, schedule, window)
 }
 
-impl<L: SharedExclusiveLock> AnyVisit for VisitOn<L> {
-    fn measure(&mut self, order: BlockOrder) -> Result<Measured, Failure> {
+impl<L: SharedExclusiveLock> AnyStart for StartOn<L> {
+    fn measure(&mut self, task: BlockTask) -> Result<Measured, Failure> {
         let locks_before = self.array.lock_counts();
         self.array.take_proc_array_lock_extremes();
         let start_ns = MonotonicClock.now_ns() + LEAD_NS;
-        let (warmup_ns, measured_ns) = order.lengths_ns;
+        let (warmup_ns, measured_ns) = task.lengths_ns;
         let end_ns = start_ns + warmup_ns + measured_ns;
         let window = Window {
             start_ns,
@@ -282,9 +272,9 @@ impl<L: SharedExclusiveLock> AnyVisit for VisitOn<L> {
             // The channel holds them all.
             let _ = give_back.send(backend);
         }
-        let mut threads = BlockThreads::new(&order.cancel);
+        let mut threads = BlockThreads::new(&task.cancel);
         let pool = (free.clone(), give_back);
-        if let Err(failure) = self.start(&mut threads, Arc::new(order), window, pool) {
+        if let Err(failure) = self.start(&mut threads, Arc::new(task), window, pool) {
             threads.stop().cancel();
             threads.finish()?;
             return Err(failure);
@@ -314,7 +304,7 @@ impl<L: SharedExclusiveLock> AnyVisit for VisitOn<L> {
 
     fn statement_ns(&mut self, snapshots: u32) -> f64 {
         const BATCH: u32 = 2_000;
-        let Some(mut backend) = self.readers.first().and_then(|seat| seat.try_lock()) else {
+        let Some(mut backend) = self.readers.first().and_then(|backend| backend.try_lock()) else {
             return 0.0;
         };
         let Backend { slot, snapshot, .. } = &mut *backend;

@@ -1,9 +1,8 @@
-//! A connection in a process of its own.
+//! One connection, from joining the array to leaving it: in the client's thread, or in a process of its own.
 
 use std::sync::atomic::AtomicBool;
 
-use super::backend::Backend;
-use super::client::too_many_connections;
+use super::backend::{Backend, too_many_connections};
 use super::lock_times::Stopwatch;
 use super::operation_counts::OperationCounts;
 use crate::clock::burn_cpu;
@@ -15,7 +14,7 @@ use crate::record::ErrorClass;
 
 /// What a connection does between joining and leaving.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Course {
+pub(super) struct Steps {
     /// CPU burnt after joining, in ns.
     pub(super) session_cpu_ns: u64,
     /// Snapshots until it is connected.
@@ -24,7 +23,7 @@ pub(super) struct Course {
     pub(super) statement: Option<u32>,
 }
 
-/// What it wrote down of it, in the clock of all processes.
+/// What happened in it and when, by the clock that all processes share.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Session {
     pub(super) counts: OperationCounts,
@@ -63,9 +62,9 @@ impl<L: SharedExclusiveLock> Forking<L> {
     }
 }
 
-/// Why a forked connection did not go its course.
+/// Why a connection did not go through its steps.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Loss {
+pub(super) enum SessionError {
     /// Its own error; the others go on.
     Connection(ErrorClass),
     /// The child died where it may have held or awaited ProcArrayLock, which nobody can get any
@@ -73,11 +72,11 @@ pub(super) enum Loss {
     ProcArrayLock(ChildFailure),
 }
 
-/// Joins, goes the course and leaves.
-fn go<L: SharedExclusiveLock>(
+/// In a child: joins, goes through the steps and leaves.
+fn join_work_leave<L: SharedExclusiveLock>(
     array: &ProcArray<L>,
     backend: &mut Backend,
-    course: Course,
+    steps: Steps,
     session: &mut Session,
     inside: &InsideLock<'_>,
 ) {
@@ -87,10 +86,10 @@ fn go<L: SharedExclusiveLock>(
     let Session { counts, .. } = session;
     inside.during(|| backend.enter(array, &mut session.add, counts));
     session.added_ns = now();
-    burn_cpu(course.session_cpu_ns);
-    inside.during(|| backend.statement(array, course.at_login, counts));
+    burn_cpu(steps.session_cpu_ns);
+    inside.during(|| backend.statement(array, steps.at_login, counts));
     session.connected_ns = now();
-    if let Some(snapshots) = course.statement {
+    if let Some(snapshots) = steps.statement {
         inside.during(|| backend.statement(array, snapshots, counts));
     }
     session.queried_ns = now();
@@ -98,20 +97,49 @@ fn go<L: SharedExclusiveLock>(
     session.removed_ns = now();
 }
 
+/// Burns the CPU of a fork, joins the array in the calling thread, goes through the steps and leaves.
+/// The snapshot's memory goes in and comes out.
+pub(super) fn in_thread<L: SharedExclusiveLock>(
+    array: &ProcArray<L>,
+    memory: Snapshot,
+    steps: Steps,
+    fork_cpu_ns: u64,
+) -> (Session, Snapshot, Result<(), SessionError>) {
+    let now = || MonotonicClock.now_ns();
+    let mut session = Session::default();
+    burn_cpu(fork_cpu_ns);
+    let joined = Backend::join(array, memory, &mut session.add, &mut session.counts);
+    let mut backend = match joined {
+        Ok(backend) => backend,
+        Err((class, memory)) => return (session, memory, Err(SessionError::Connection(class))),
+    };
+    session.added_ns = now();
+    burn_cpu(steps.session_cpu_ns);
+    backend.statement(array, steps.at_login, &mut session.counts);
+    session.connected_ns = now();
+    if let Some(snapshots) = steps.statement {
+        backend.statement(array, snapshots, &mut session.counts);
+    }
+    session.queried_ns = now();
+    let memory = backend.leave(array, &mut session.remove, &mut session.counts);
+    session.removed_ns = now();
+    (session, memory, Ok(()))
+}
+
 /// Forks a child that joins the array with the mapping it inherits, no page of which is mapped
-/// in it, goes the course and leaves. The snapshot's memory goes in and comes out.
+/// in it, goes through the steps and leaves. The snapshot's memory goes in and comes out.
 ///
 /// The free list stays with the parent, as its lock is the process's own. A child that dies is
 /// an error; where it is still in the array the parent takes it out, unless it may have held or
-/// awaited a lock ([`Loss::ProcArrayLock`]): then nothing of the array may be touched any more.
+/// awaited a lock ([`SessionError::ProcArrayLock`]): then nothing of the array may be touched any more.
 pub(super) fn in_child<L: SharedExclusiveLock>(
     array: &ProcArray<L>,
     memory: Snapshot,
-    course: Course,
+    steps: Steps,
     forking: &mut Forking<L>,
-) -> (Session, Snapshot, Result<(), Loss>) {
+) -> (Session, Snapshot, Result<(), SessionError>) {
     let Some(slot) = array.init_process() else {
-        let full = Loss::Connection(too_many_connections());
+        let full = SessionError::Connection(too_many_connections());
         return (Session::default(), memory, Err(full));
     };
     let mut backend = Backend::new(slot, memory);
@@ -123,13 +151,13 @@ pub(super) fn in_child<L: SharedExclusiveLock>(
         array.make_locks_resident();
         // Once on the small array, to have the code mapped as a running server has it.
         std::mem::swap(&mut backend.slot, &mut forking.rehearsal_slot);
-        let short = Course {
+        let short = Steps {
             session_cpu_ns: 0,
-            ..course
+            ..steps
         };
         let (unheard, mut unread) = (AtomicBool::new(false), Session::default());
         let unheard = InsideLock::on(&unheard);
-        go(
+        join_work_leave(
             &forking.rehearsal,
             &mut backend,
             short,
@@ -137,7 +165,7 @@ pub(super) fn in_child<L: SharedExclusiveLock>(
             &unheard,
         );
         std::mem::swap(&mut backend.slot, &mut forking.rehearsal_slot);
-        go(array, &mut backend, course, session, inside);
+        join_work_leave(array, &mut backend, steps, session, inside);
     });
     let Err(failure) = end else {
         array.proc_kill(slot);
@@ -145,7 +173,11 @@ pub(super) fn in_child<L: SharedExclusiveLock>(
     };
     if died_inside_lock {
         abandon_my_slot();
-        return (note, backend.snapshot, Err(Loss::ProcArrayLock(failure)));
+        return (
+            note,
+            backend.snapshot,
+            Err(SessionError::ProcArrayLock(failure)),
+        );
     }
     if !matches!(failure, ChildFailure::Fork(_)) {
         forking.rehearse_anew(array);
@@ -155,7 +187,7 @@ pub(super) fn in_child<L: SharedExclusiveLock>(
         backend.exit(array, &mut note.remove, &mut note.counts);
     }
     array.proc_kill(slot);
-    let loss = Loss::Connection(ErrorClass::new("child"));
+    let loss = SessionError::Connection(ErrorClass::new("child"));
     (note, backend.snapshot, Err(loss))
 }
 
@@ -168,7 +200,7 @@ mod tests {
     use nix::unistd::Pid;
     use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
 
-    const COURSE: Course = Course {
+    const STEPS: Steps = Steps {
         session_cpu_ns: 0,
         at_login: 4,
         statement: Some(2),
@@ -198,7 +230,7 @@ mod tests {
                     let mut memory = array.new_snapshot();
                     let mut forking = Forking::new(array).unwrap();
                     for _ in 0..CHILDREN {
-                        let done = in_child(array, memory, COURSE, &mut forking);
+                        let done = in_child(array, memory, STEPS, &mut forking);
                         let (session, back, outcome) = done;
                         outcome.unwrap();
                         memory = back;
@@ -245,15 +277,15 @@ mod tests {
         fn visit<L: SharedExclusiveLock>(self) {
             let array = &array::<L>(2);
             let thread_id = &AtomicI32::new(0);
-            let course = Course {
+            let steps = Steps {
                 session_cpu_ns: 30_000_000_000,
-                ..COURSE
+                ..STEPS
             };
             std::thread::scope(|scope| {
                 let connecting = scope.spawn(|| {
                     thread_id.store(rustix::thread::gettid().as_raw_nonzero().get(), SeqCst);
                     let mut forking = Forking::new(array).unwrap();
-                    let done = in_child(array, array.new_snapshot(), course, &mut forking);
+                    let done = in_child(array, array.new_snapshot(), steps, &mut forking);
                     let (session, _, outcome) = done;
                     (session.counts, outcome.unwrap_err())
                 });
@@ -270,7 +302,7 @@ mod tests {
                 )
                 .unwrap();
                 let (counts, loss) = connecting.join().unwrap();
-                assert_eq!(loss, Loss::Connection(ErrorClass::new("child")));
+                assert_eq!(loss, SessionError::Connection(ErrorClass::new("child")));
                 assert_eq!((counts.adds, counts.removes), (1, 1));
             });
             assert_eq!(array.num_procs(), 0);
