@@ -1,4 +1,4 @@
-//! One line to the user.
+//! Lines to the user: results on stdout, everything else on stderr.
 
 use std::io::Write;
 
@@ -6,4 +6,10 @@ use std::io::Write;
 /// and with it would go the run that was being measured.
 pub fn tell(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// Prints a result on stdout. A reader that has gone away (`| head`) is no error.
+pub fn print(text: &str) {
+    use std::io::Write;
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use super::measure::print_sections;
 use super::options::StdoutFormat;
 use super::outcome::{CommandError, Outcome};
-use super::print;
+use crate::console::print;
 use crate::experiment::analyse;
 use crate::record::read_run;
 use crate::report::comparison::comparison;

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::outcome::{CommandError, Outcome};
-use super::print;
+use crate::console::print;
 use crate::doctor::{Status, install, render, run_checks};
 
 /// `procbench doctor`

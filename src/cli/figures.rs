@@ -9,7 +9,7 @@ use clap::Args;
 use super::canned::draw_all;
 use super::measure::save_advice;
 use super::outcome::{CommandError, Outcome};
-use super::print;
+use crate::console::print;
 use crate::experiment;
 use crate::experiment::analyse;
 use crate::record::{find_runs, read_run, write_atomically};

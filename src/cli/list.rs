@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::outcome::{CommandError, Outcome};
-use super::print;
 use crate::arm::Arm;
+use crate::console::print;
 use crate::experiment::registry;
 
 /// `procbench experiments`

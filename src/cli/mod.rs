@@ -177,12 +177,6 @@ fn one_line(message: &str) -> String {
     format!("{line} (see --help)")
 }
 
-/// Prints a result on stdout. A reader that has gone away (`| head`) is no error.
-fn print(text: &str) {
-    use std::io::Write;
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

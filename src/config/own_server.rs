@@ -2,10 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::{ClientRate, Config, ConfigError, ServerConfig};
+use super::{Config, ConfigError, EndpointHost, ServerConfig, ServerUrl};
 use crate::arm::{Arm, Connections};
-use crate::config::{EndpointHost, ServerUrl};
-use crate::factor::OfferedRate;
+use crate::factor::{ClientRate, OfferedRate};
 
 /// Transactions per second offered where no rate is given.
 pub const GENTLE_CLIENT_RATE: f64 = 20.0;

@@ -152,7 +152,7 @@ impl<'a> ServerBench<'a> {
         }
     }
 
-    /// Reads the settings of a visit's server into the provenance. Not done with the server of
+    /// Reads the settings of a start's server into the provenance. Not done with the server of
     /// [`Bench::prepare`], which has no standing connections and hence another `max_connections`.
     fn note_settings(&mut self, server: &RunningServer) -> BTreeMap<String, String> {
         let settings = read_settings(server).unwrap_or_else(|problem| {
@@ -251,7 +251,7 @@ impl<'a> ServerBench<'a> {
                 .or_else(|| server.pg_major().map(PgSource::Major)),
             slot_order: level.slot_order.filter(|_| self.asked.is_ours()),
             transport: Some(server.endpoint().transport()),
-            // With `try`, which one it is cannot be told from the setting.
+            // With `try`, the setting does not say which one it is.
             page_size: match settings.get("huge_pages").map(String::as_str) {
                 Some("off") => Some(PageSize::Small),
                 Some("on") => Some(PageSize::Huge),
@@ -268,7 +268,7 @@ impl Bench for ServerBench<'_> {
         if !self.wants_pgbouncer() {
             return Ok(Vec::new());
         }
-        // On a version that can be had; what is absent is told by `absent_levels`.
+        // On a version that is available; `absent_levels` names the others.
         let levels = self.asked.config.levels();
         let level = self.supply.first_to_be_had(&levels, self.say).cloned();
         let first = Factors {

@@ -1,4 +1,4 @@
-//! What a level asks of a server, and which levels can be had on this machine.
+//! What a level asks of a server, and which levels are available on this machine.
 
 use std::collections::BTreeMap;
 
@@ -36,7 +36,7 @@ pub(super) fn spec_of(level: &Factors, max_connections: u32) -> ServerSpec {
 pub(super) struct Supply {
     /// `auto` decided, once for the whole run.
     pub(super) choice: ServerChoice,
-    /// The major version of each source that can be had, or why another cannot.
+    /// The major version of each available source, or why another is not available.
     known: BTreeMap<Option<PgSource>, Result<Option<u32>, String>>,
 }
 
@@ -59,7 +59,7 @@ impl Supply {
         }
     }
 
-    /// Makes sure that a source can be had: builds its image, or finds its binaries. Minutes for an image.
+    /// Makes sure that a source is available: builds its image, or finds its binaries. Minutes for an image.
     fn look_for(&mut self, level: &Factors, say: &dyn Fn(&str)) -> Result<Option<u32>, String> {
         if let Some(known) = self.known.get(&level.pg) {
             return known.clone();
@@ -73,7 +73,7 @@ impl Supply {
         outcome
     }
 
-    /// The first of these levels whose source can be had.
+    /// The first of these levels whose source is available.
     pub(super) fn first_to_be_had<'a>(
         &mut self,
         levels: &'a [Factors],
@@ -82,7 +82,7 @@ impl Supply {
         levels.iter().find(|l| self.look_for(l, say).is_ok())
     }
 
-    /// Why a level cannot be had, if it cannot.
+    /// Why a level is not available, if it is not.
     fn missing(
         &mut self,
         level: &Factors,
@@ -127,7 +127,7 @@ impl Supply {
         }
     }
 
-    /// The levels that cannot be had, with the reasons. `max_connections` tells a level's.
+    /// The levels that are not available, with the reasons. `max_connections` gives a level's.
     pub(super) fn absent(
         &mut self,
         config: &Config,

@@ -1,4 +1,4 @@
-//! That every visit of a run gets the same kind and version of server as the first.
+//! That every start of a run gets the same kind and version of server as the first.
 
 use super::provision::{RunningServer, ServerKind, ServerSpec};
 use crate::config::ServerChoice;

@@ -48,7 +48,7 @@ fn binaries(dir: &Path) -> String {
     }
 }
 
-/// The server as the run file names it; its settings are noted visit by visit.
+/// The server as the run file names it; its settings are noted start by start.
 pub fn server_provenance(
     server: &RunningServer,
     pgbouncer: Option<&RunningPgBouncer>,

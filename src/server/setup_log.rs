@@ -1,6 +1,6 @@
 //! The server's own account of its connections' setup: PostgreSQL 18's `log_connections = setup_durations`.
 //!
-//! One line a connection, written before the first ReadyForQuery is sent (18: postgres.c `PostgresMain`),
+//! One line per connection, written before the first ReadyForQuery is sent (18: postgres.c `PostgresMain`),
 //! in ms with three decimals. *total* runs from accept() to that line, *fork* from before the postmaster's
 //! fork to after it in the child (launch_backend.c), *authentication* around ClientAuthentication
 //! (postinit.c `PerformAuthentication`), waiting for the client's messages included.

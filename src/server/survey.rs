@@ -69,7 +69,7 @@ impl Surveyed {
         })
     }
 
-    /// Looks again: what the server's other users did since. Nothing where it cannot be told.
+    /// Looks again: what the server's other users did since. Nothing where it is unknown.
     pub(super) fn look_again(&mut self, endpoint: &Endpoint) {
         let Some(at_first) = self.at_first else {
             return;

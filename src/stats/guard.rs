@@ -104,7 +104,7 @@ pub enum Guard {
         /// Its CPU an operation over that of `unpooled`'s.
         ratio: f64,
     },
-    /// Whether `cpu-burn` used as much CPU as `unpooled` does cannot be told.
+    /// It is unknown whether `cpu-burn` used as much CPU as `unpooled`.
     #[error(
         "cpu-burn cannot be compared with unpooled's CPU: it needs blocks of quiet and unpooled beside it"
     )]

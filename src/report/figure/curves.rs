@@ -51,7 +51,7 @@ pub struct Curve {
     pub signs: Signs,
 }
 
-/// Where a curve cannot be told from its reference.
+/// Where a curve is not distinguishable from its reference.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NoiseBand {
     /// Key entry, for instance `noise floor (A/A) around kept-open`.

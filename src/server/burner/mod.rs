@@ -32,7 +32,7 @@ fn abstract_name(pid: u32) -> String {
     format!("procbench-burner-{pid}")
 }
 
-/// The helper cannot be had.
+/// The helper is not available.
 #[derive(Debug, thiserror::Error)]
 pub enum BurnerError {
     /// No process.

@@ -29,7 +29,7 @@ pub enum ProvisionError {
     UnknownMajor {
         /// The version asked for.
         major: u32,
-        /// Those that can be had.
+        /// Those that are available.
         known: String,
     },
     /// No local server binaries.

@@ -106,7 +106,7 @@ pub(crate) fn major_in_image(image: &str) -> Result<u32, ProvisionError> {
     major.ok_or_else(|| unusable(image, &format!("its PostgreSQL calls itself '{said}'")))
 }
 
-/// An image that was named cannot be had, or is none of PostgreSQL.
+/// An image that was named is not available, or is none of PostgreSQL.
 fn unusable(image: &str, reason: &str) -> ProvisionError {
     ProvisionError::failed(format!("the image {image} cannot be used"), reason)
 }

@@ -1,4 +1,4 @@
-//! Which servers can be had, found out before anything is started.
+//! Which servers are available, found out before anything is started.
 
 use super::binaries::choose_binaries;
 use super::docker::engine_version;

@@ -33,7 +33,7 @@ const SHM_SIZE: &str = "--shm-size=256m";
 /// binaries. `progress` gets one line per step that may take seconds.
 ///
 /// # Errors
-/// When no server can be had; the message says what to install or change.
+/// When no server is available; the message says what to install or change.
 pub fn provision(
     choice: &ServerChoice,
     spec: &ServerSpec,

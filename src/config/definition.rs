@@ -1,89 +1,16 @@
-//! What a run was asked to do: typed, validated, stored in the run file.
+//! All that a run was asked to do, its levels, and what makes no sense.
 
-mod combine;
-mod keep_awake;
-mod model;
-mod own_server;
-mod server;
-mod server_choice;
-
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::{
+    Arrivals, ConfigError, KeepAwakeChoice, ModelConfig, Protocol, ServerConfig, combine,
+    own_server,
+};
 use crate::arm::{Arm, Mode};
 use crate::factor::{ClientRate, FactorLists, Factors, OfferedRate};
 use crate::procarray::locks::LockChoice;
-
-pub use keep_awake::KeepAwakeChoice;
-pub use model::{Background, ModelConfig};
-pub use own_server::{GENTLE_CLIENT_RATE, gentle};
-pub use server::{OwnServer, ServerConfig};
-pub use server_choice::{EndpointHost, ServerChoice, ServerUrl, ServerUrlError};
-
-/// How arrivals of a paced load are spaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Arrivals {
-    /// Independent arrivals with exponential gaps (the default).
-    Poisson,
-    /// Equal gaps, with a random phase for each worker.
-    Even,
-}
-
-/// When a disconnect counts as done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Disconnect {
-    /// At the server's EOF: the backend has left the ProcArray.
-    Wait,
-    /// At once after Terminate, as libpq does.
-    Close,
-}
-
-/// How statements are sent; the names are pgbench's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Protocol {
-    /// The text each time (Query).
-    #[default]
-    Simple,
-    /// Prepared once per connection (Parse), then executed (Bind, Describe, Execute).
-    Prepared,
-}
-
-/// The statement that readers and clients run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Statement {
-    /// pgbench's select-only script: one row of `pgbench_accounts` by key.
-    SelectOnly,
-    /// Any SQL text.
-    Sql(String),
-}
-
-impl FromStr for Statement {
-    type Err = String;
-
-    fn from_str(s: &str) -> Result<Self, Self::Err> {
-        match s.trim() {
-            "" => Err("the query is empty".to_owned()),
-            "select-only" => Ok(Statement::SelectOnly),
-            sql => Ok(Statement::Sql(sql.to_owned())),
-        }
-    }
-}
-
-impl fmt::Display for Statement {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Statement::SelectOnly => f.write_str("select-only"),
-            Statement::Sql(sql) => f.write_str(sql),
-        }
-    }
-}
 
 /// Everything a run was asked to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -130,11 +57,6 @@ pub struct Config {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<ServerConfig>,
 }
-
-/// A request that makes no sense; one line, says what to do.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ConfigError(pub String);
 
 /// Longest warm-up and measured part of one block together.
 const LONGEST_BLOCK: Duration = Duration::from_secs(3600);

@@ -1,0 +1,73 @@
+//! What can be chosen for a run where there is no factor, and the error of a request that makes no sense.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// How arrivals of a paced load are spaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Arrivals {
+    /// Independent arrivals with exponential gaps (the default).
+    Poisson,
+    /// Equal gaps, with a random phase for each worker.
+    Even,
+}
+
+/// When a disconnect counts as done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Disconnect {
+    /// At the server's EOF: the backend has left the ProcArray.
+    Wait,
+    /// At once after Terminate, as libpq does.
+    Close,
+}
+
+/// How statements are sent; the names are pgbench's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// The text each time (Query).
+    #[default]
+    Simple,
+    /// Prepared once per connection (Parse), then executed (Bind, Describe, Execute).
+    Prepared,
+}
+
+/// The statement that readers and clients run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Statement {
+    /// pgbench's select-only script: one row of `pgbench_accounts` by key.
+    SelectOnly,
+    /// Any SQL text.
+    Sql(String),
+}
+
+impl FromStr for Statement {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        match s.trim() {
+            "" => Err("the query is empty".to_owned()),
+            "select-only" => Ok(Statement::SelectOnly),
+            sql => Ok(Statement::Sql(sql.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Statement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Statement::SelectOnly => f.write_str("select-only"),
+            Statement::Sql(sql) => f.write_str(sql),
+        }
+    }
+}
+
+/// A request that makes no sense; one line, says what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(pub String);
