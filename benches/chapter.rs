@@ -57,7 +57,7 @@ fn very_short() -> anyhow::Result<bool> {
     let experiment = experiment::find(EXPERIMENT)?;
     let mut config = (experiment.config)(Mode::Model, Scale::Quick);
     config.blocks = 1;
-    config.visits = 1;
+    config.starts = 1;
     config.duration_ns = 20_000_000;
     config.warmup_ns = 5_000_000;
     let dir = tempfile::tempdir().context("no temporary directory")?;

@@ -48,7 +48,7 @@ pub fn block_with(spec: &BlockSpec, response: SeriesHistogram) -> Block {
         arm: spec.arm,
         twin: spec.twin,
         round: spec.round,
-        visit: spec.visit,
+        start: spec.start,
         factors: spec.factors.clone(),
         start_ns: u64::from(spec.index) * 1_000_000,
         measured_ns: 500_000_000,
@@ -74,7 +74,7 @@ pub fn sample_block_like(block: &Block, scale: u64) -> Block {
         arm: block.arm,
         twin: block.twin,
         round: block.round,
-        visit: block.visit,
+        start: block.start,
         factors: block.factors.clone(),
     };
     sample_block(&spec, scale)
@@ -99,7 +99,7 @@ pub fn sample_config() -> Config {
         duration_ns: 4_000_000_000,
         warmup_ns: 1_000_000,
         blocks: 8,
-        visits: 1,
+        starts: 1,
         seed: 1,
         arrivals: Arrivals::Poisson,
         keep_awake: KeepAwakeChoice::Off,
@@ -126,7 +126,7 @@ pub fn sample_run(blocks: u32) -> Run {
         arms: &config.arms,
         levels: &levels,
         blocks,
-        visits: 1,
+        starts: 1,
         seed: 1,
     });
     let scale = |arm| if arm == Arm::Unpooled { 3 } else { 1 };
@@ -153,7 +153,7 @@ pub fn sample_run(blocks: u32) -> Run {
             config,
         },
         blocks: plan
-            .visits
+            .starts
             .iter()
             .flat_map(|v| &v.blocks)
             .map(|spec| sample_block(spec, scale(spec.arm)))
@@ -223,7 +223,7 @@ pub fn run_under_locks(blocks: u32, locks: &[(&str, u64)]) -> Run {
         arms: &run.config.arms,
         levels: &levels,
         blocks,
-        visits: 1,
+        starts: 1,
         seed: 1,
     });
     let scale = |spec: &BlockSpec| {
@@ -235,7 +235,7 @@ pub fn run_under_locks(blocks: u32, locks: &[(&str, u64)]) -> Run {
     };
     run.experiment = "locks".into();
     run.blocks = plan
-        .visits
+        .starts
         .iter()
         .flat_map(|v| &v.blocks)
         .map(|spec| sample_block(spec, scale(spec)))
@@ -263,10 +263,10 @@ pub fn connecting_run() -> Run {
         arms: &run.config.arms,
         levels: &levels,
         blocks: 8,
-        visits: 4,
+        starts: 4,
         seed: 1,
     });
-    let specs = plan.visits.iter().flat_map(|v| &v.blocks);
+    let specs = plan.starts.iter().flat_map(|v| &v.blocks);
     run.blocks = specs.map(connecting_block).collect();
     run
 }

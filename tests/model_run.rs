@@ -54,7 +54,7 @@ fn config() -> Config {
     config.pool_size = 2;
     config.factors.standing = vec![0, 200];
     config.blocks = 1;
-    config.visits = 1;
+    config.starts = 1;
     config.duration_ns = 60 * MS;
     config.warmup_ns = 0;
     config.keep_awake = KeepAwakeChoice::Off;
@@ -458,7 +458,7 @@ fn the_experiment_on_locks_has_every_lock_in_its_table_sentences_and_figure() {
     let _alone = alone();
     let mut config = (experiment::find("locks").unwrap().config)(Mode::Model, Scale::Quick);
     config.blocks = 2;
-    config.visits = 1;
+    config.starts = 1;
     config.duration_ns = 40 * MS;
     config.warmup_ns = 0;
     config.factors.standing = vec![20];

@@ -11,7 +11,7 @@ use procbench::factor::ClientRate;
 use procbench::factor::Factors;
 use procbench::factor::OfferedRate;
 use procbench::load::driver::Bench;
-use procbench::load::plan::{BlockSpec, Visit};
+use procbench::load::plan::{BlockSpec, PlannedStart};
 use procbench::load::{Cancel, ClientRates};
 use procbench::record::Role;
 use procbench::server::{ServerBench, ServerRequest};
@@ -31,7 +31,7 @@ pub fn config(cell: Cell, seconds: u32, seed: u64) -> anyhow::Result<Config> {
     config.client_rate = ClientRate::Given(OfferedRate::Max);
     config.factors.standing = vec![0];
     config.blocks = 1;
-    config.visits = 1;
+    config.starts = 1;
     config.duration_ns = u64::from(seconds) * 1_000_000_000;
     // pgbench has none.
     config.warmup_ns = 0;
@@ -77,7 +77,7 @@ impl<'a> Procbench<'a> {
         let mut bench = ServerBench::new((config, asked_for), request, cancel.clone(), &|_| {});
         bench.prepare()?;
         bench.set_client_rates(ClientRates::default());
-        bench.open_visit(&Visit {
+        bench.open_start(&PlannedStart {
             index: 0,
             factors: Factors::standing(0),
             blocks: Vec::new(),
@@ -99,7 +99,7 @@ impl<'a> Procbench<'a> {
             twin: false,
             factors: Factors::standing(0),
             round: self.blocks,
-            visit: 0,
+            start: 0,
         };
         let before = own_cpu_us()?;
         let block = self.bench.run_block(&spec)?;

@@ -176,9 +176,9 @@ impl LoadOptions {
             &mut config.warmup_ns,
             &self.warmup.map(|d| d.as_nanos() as u64),
         );
-        set(&mut config.visits, &self.starts);
+        set(&mut config.starts, &self.starts);
         if self.starts.is_none() {
-            config.visits = config.visits.min(config.blocks.max(1));
+            config.starts = config.starts.min(config.blocks.max(1));
         }
         set(&mut config.seed, &self.seed);
         set(&mut config.arrivals, &self.arrivals);

@@ -41,7 +41,7 @@ pub struct Config {
     /// Blocks per arm and level.
     pub blocks: u32,
     /// Fresh starts at each level.
-    pub visits: u32,
+    pub starts: u32,
     /// Seed of order and arrivals.
     pub seed: u64,
     /// Spacing of paced arrivals.
@@ -122,7 +122,7 @@ impl Config {
             ("--clients", self.clients),
             ("--pool-size", self.pool_size),
             ("--blocks", self.blocks),
-            ("--starts", self.visits),
+            ("--starts", self.starts),
         ] {
             if value == 0 {
                 return fail(format!("{name} must be at least 1"));
@@ -194,10 +194,10 @@ impl Config {
                     .into(),
             );
         }
-        if self.visits > self.blocks {
+        if self.starts > self.blocks {
             return fail(format!(
                 "--starts {} is more than --blocks {}: every start needs a block",
-                self.visits, self.blocks
+                self.starts, self.blocks
             ));
         }
         Ok(())

@@ -33,7 +33,7 @@ pub fn gentle(config: &mut Config, quick: bool) {
     config.factors.standing = vec![0];
     config.blocks = blocks;
     // There are no fresh starts of a server that is not ours.
-    config.visits = 1;
+    config.starts = 1;
     config.duration_ns = u64::from(blocks) * block_ms * 1_000_000;
     config.warmup_ns = 100_000_000;
     config.quoted_percentile = GENTLE_PERCENTILE;

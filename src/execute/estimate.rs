@@ -34,5 +34,5 @@ pub fn estimate(config: &Config) -> Duration {
     } else {
         Duration::ZERO
     };
-    starts * config.visits + block * blocks as u32 + calibration + learning
+    starts * config.starts + block * blocks as u32 + calibration + learning
 }

@@ -135,7 +135,7 @@ fn carry_out(
         arms: &arms,
         levels: &levels,
         blocks: config.blocks,
-        visits: config.visits,
+        starts: config.starts,
         seed: config.seed,
     });
     progress.say(&format!(

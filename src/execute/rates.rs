@@ -7,7 +7,7 @@ use crate::arm::{Arm, Mode};
 use crate::config::{Config, GENTLE_CLIENT_RATE};
 use crate::factor::{ClientRate, Factors, OfferedRate};
 use crate::load::driver::{Bench, Failure};
-use crate::load::plan::Visit;
+use crate::load::plan::PlannedStart;
 use crate::load::progress::Progress;
 use crate::load::{Cancel, ClientRates};
 use crate::record::{AbsentLevel, Calibration, RunHead};
@@ -80,7 +80,7 @@ fn sustained(
     let mut found = Sustained::default();
     let least = &mut found.least;
     for level in levels {
-        let mut outcome = bench.open_visit(&Visit {
+        let mut outcome = bench.open_start(&PlannedStart {
             index: 0,
             factors: level.clone(),
             blocks: Vec::new(),
@@ -104,9 +104,9 @@ fn sustained(
                 }
             }
         }
-        bench.close_visit();
+        bench.close_start();
         match outcome {
-            Err(Failure::VisitLost(reason)) if !cancel.is_cancelled() => {
+            Err(Failure::StartLost(reason)) if !cancel.is_cancelled() => {
                 found.lost.push((level.clone(), reason));
             }
             other => other?,

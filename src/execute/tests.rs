@@ -5,7 +5,7 @@ use crate::arm::Mode;
 use crate::experiment::{self, Scale};
 use crate::factor::{ClientRate, OfferedRate};
 use crate::load::ClientRates;
-use crate::load::plan::{BlockSpec, Visit};
+use crate::load::plan::{BlockSpec, PlannedStart};
 use crate::record::{AbsentArm, AbsentLevel, Role, ServerProvenance};
 use crate::testing::sample_block;
 
@@ -59,7 +59,7 @@ impl Bench for Scripted {
         (None, vec!["scripted".to_owned()])
     }
 
-    fn open_visit(&mut self, _visit: &Visit) -> Result<(), Failure> {
+    fn open_start(&mut self, _start: &PlannedStart) -> Result<(), Failure> {
         Ok(())
     }
 
@@ -80,7 +80,7 @@ impl Bench for Scripted {
         Ok(block)
     }
 
-    fn close_visit(&mut self) {}
+    fn close_start(&mut self) {}
 }
 
 fn config(rate: ClientRate) -> Config {

@@ -27,7 +27,7 @@ pub(super) fn base(mode: Mode) -> Config {
         duration_ns: 0,
         warmup_ns: 0,
         blocks: 8,
-        visits: 4,
+        starts: 4,
         seed: 74,
         arrivals: Arrivals::Poisson,
         keep_awake: KeepAwakeChoice::Auto,
@@ -99,7 +99,7 @@ impl Lengths {
             duration_ns: u64::from(self.blocks) * self.block_ms * 1_000_000,
             warmup_ns: self.warmup_ms * 1_000_000,
             blocks: self.blocks,
-            visits: self.starts,
+            starts: self.starts,
             ..config
         }
     }

@@ -84,7 +84,7 @@ mod tests {
                     let config = (experiment.config)(mode, scale);
                     config.validate().unwrap();
                     assert_eq!(config.mode, mode);
-                    assert!(config.blocks >= 8 && config.visits >= 3);
+                    assert!(config.blocks >= 8 && config.starts >= 3);
                     assert!(
                         !experiment
                             .sweeps()

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::cancel::Cancel;
 use super::client_rates::ClientRates;
-use super::plan::{BlockSpec, Plan, Visit};
+use super::plan::{BlockSpec, Plan, PlannedStart};
 use super::progress::Progress;
 use crate::arm::Arm;
 use crate::factor::{Factor, Factors, varying};
@@ -44,16 +44,16 @@ pub trait Bench {
     ///
     /// # Errors
     /// What prevented it; ends the run.
-    fn open_visit(&mut self, visit: &Visit) -> Result<(), Failure>;
+    fn open_start(&mut self, start: &PlannedStart) -> Result<(), Failure>;
 
     /// Runs one block.
     ///
     /// # Errors
-    /// [`Failure::ArmLost`] ends this arm only, [`Failure::VisitLost`] the start, anything else the run.
+    /// [`Failure::ArmLost`] ends this arm only, [`Failure::StartLost`] the start, anything else the run.
     fn run_block(&mut self, spec: &BlockSpec) -> Result<Block, Failure>;
 
-    /// Takes down what `open_visit` made. Called also after failures.
-    fn close_visit(&mut self);
+    /// Takes down what `open_start` made. Called also after failures.
+    fn close_start(&mut self);
 }
 
 /// Why a block or start did not happen.
@@ -67,7 +67,7 @@ pub enum Failure {
     Fatal(String),
     /// This server cannot go on; a fresh one can.
     #[error("{0}")]
-    VisitLost(String),
+    StartLost(String),
     /// This arm cannot go on; the others can.
     #[error("{0}")]
     ArmLost(String),
@@ -120,14 +120,14 @@ pub fn drive(
         total,
         done: 0,
         started: Instant::now(),
-        named: varying(plan.visits.iter().map(|v| &v.factors)),
+        named: varying(plan.starts.iter().map(|v| &v.factors)),
     };
     let mut missing: Vec<String> = Vec::new();
     let mut lost_in_a_row = 0;
     progress.begin(title, total);
-    for visit in &plan.visits {
-        let outcome = run_visit(visit, bench, cancel, progress, (&mut course, &mut driven));
-        bench.close_visit();
+    for start in &plan.starts {
+        let outcome = run_start(start, bench, cancel, progress, (&mut course, &mut driven));
+        bench.close_start();
         let (at, failure) = match outcome {
             Ok(()) => {
                 lost_in_a_row = 0;
@@ -135,10 +135,10 @@ pub fn drive(
             }
             Err(stopped) => stopped,
         };
-        if let Failure::VisitLost(reason) = &failure {
-            let lost = LostVisit {
-                visit,
-                visits: plan.visits.len(),
+        if let Failure::StartLost(reason) = &failure {
+            let lost = LostStart {
+                start,
+                starts: plan.starts.len(),
                 at,
                 already_lost: &driven.lost,
             };
@@ -146,7 +146,7 @@ pub fn drive(
             progress.say(&format!("procbench: {line}"));
             missing.push(line);
             lost_in_a_row += 1;
-            course.done += (visit.blocks.len() - at) as u64;
+            course.done += (start.blocks.len() - at) as u64;
             if lost_in_a_row < LOST_IN_A_ROW {
                 continue;
             }
@@ -189,8 +189,8 @@ struct Course {
 }
 
 /// Opens a start and runs its blocks. On failure also returns the position of the next block.
-fn run_visit(
-    visit: &Visit,
+fn run_start(
+    start: &PlannedStart,
     bench: &mut dyn Bench,
     cancel: &Cancel,
     progress: &mut Progress,
@@ -200,9 +200,9 @@ fn run_visit(
         return Err((0, Failure::Interrupted));
     }
     bench
-        .open_visit(visit)
+        .open_start(start)
         .map_err(|failure| (0, failure.or_interrupted(cancel)))?;
-    for (at, spec) in visit.blocks.iter().enumerate() {
+    for (at, spec) in start.blocks.iter().enumerate() {
         if cancel.is_cancelled() {
             return Err((at, Failure::Interrupted));
         }
@@ -244,19 +244,19 @@ fn run_visit(
 }
 
 /// A start that ended early.
-struct LostVisit<'a> {
-    visit: &'a Visit,
-    visits: usize,
+struct LostStart<'a> {
+    start: &'a PlannedStart,
+    starts: usize,
     /// Position of the block that was under way.
     at: usize,
     already_lost: &'a [AbsentArm],
 }
 
-impl LostVisit<'_> {
+impl LostStart<'_> {
     /// Which start and level, and how many blocks of which arms are missing.
     fn describe(&self, named: &[Factor]) -> String {
         let mut missing: BTreeMap<String, u32> = BTreeMap::new();
-        for spec in &self.visit.blocks[self.at..] {
+        for spec in &self.start.blocks[self.at..] {
             if !self.already_lost.iter().any(|l| l.arm == spec.arm) {
                 *missing.entry(arm_label(spec.arm, spec.twin)).or_default() += 1;
             }
@@ -267,169 +267,12 @@ impl LostVisit<'_> {
             .collect();
         format!(
             "start {} of {} (standing {}) is missing {} of its {} blocks ({})",
-            self.visit.index + 1,
-            self.visits,
-            self.visit.factors.label(named),
+            self.start.index + 1,
+            self.starts,
+            self.start.factors.label(named),
             missing.values().sum::<u32>(),
-            self.visit.blocks.len(),
+            self.start.blocks.len(),
             arms.join(", ")
         )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::load::plan::PlanShape;
-    use crate::testing::sample_block;
-
-    struct Scripted {
-        fail_at: Option<(u32, Failure)>,
-        also_at: Option<u32>,
-        cancel_at: Option<(u32, Cancel)>,
-        open: i32,
-        ran: Vec<u32>,
-    }
-
-    impl Bench for Scripted {
-        fn prepare(&mut self) -> Result<Vec<AbsentArm>, Failure> {
-            Ok(Vec::new())
-        }
-        fn set_client_rates(&mut self, _: ClientRates) {}
-        fn sustained_per_second(&mut self, _: Arm) -> Result<f64, Failure> {
-            Ok(1.0)
-        }
-        fn describe(&self) -> (Option<ServerProvenance>, Vec<String>) {
-            (None, Vec::new())
-        }
-        fn open_visit(&mut self, _: &Visit) -> Result<(), Failure> {
-            self.open += 1;
-            Ok(())
-        }
-        fn run_block(&mut self, spec: &BlockSpec) -> Result<Block, Failure> {
-            self.ran.push(spec.index);
-            if let Some((at, failure)) = &self.fail_at
-                && (*at == spec.index || self.also_at == Some(spec.index))
-            {
-                return Err(failure.clone());
-            }
-            if let Some((at, cancel)) = &self.cancel_at
-                && *at == spec.index
-            {
-                cancel.cancel();
-            }
-            Ok(sample_block(spec, 1))
-        }
-        fn close_visit(&mut self) {
-            self.open -= 1;
-        }
-    }
-
-    fn run(fail_at: Option<(u32, Failure)>, cancel_at: Option<u32>) -> (Driven, Scripted) {
-        run_failing(fail_at, None, cancel_at)
-    }
-
-    fn run_failing(
-        fail_at: Option<(u32, Failure)>,
-        also_at: Option<u32>,
-        cancel_at: Option<u32>,
-    ) -> (Driven, Scripted) {
-        let arms = [Arm::Quiet, Arm::KeptOpen, Arm::Unpooled];
-        let plan = Plan::new(&PlanShape {
-            arms: &arms,
-            levels: &[0, 10].map(crate::factor::Factors::standing),
-            blocks: 4,
-            visits: 2,
-            seed: 9,
-        });
-        let cancel = Cancel::default();
-        let mut bench = Scripted {
-            fail_at,
-            also_at,
-            cancel_at: cancel_at.map(|at| (at, cancel.clone())),
-            open: 0,
-            ran: Vec::new(),
-        };
-        let driven = drive(&plan, &mut bench, &cancel, &mut Progress::silent(), "test");
-        assert_eq!(bench.open, 0, "every opened start is closed");
-        (driven, bench)
-    }
-
-    #[test]
-    fn a_whole_plan_is_complete() {
-        let (driven, _) = run(None, None);
-        assert_eq!(
-            (driven.blocks.len(), driven.status),
-            (32, RunStatus::Complete)
-        );
-    }
-
-    #[test]
-    fn a_dead_server_keeps_what_was_measured() {
-        let (driven, _) = run(Some((10, Failure::Fatal("server gone".into()))), None);
-        assert_eq!(driven.blocks.len(), 10);
-        assert!(!driven.interrupted);
-        assert_eq!(
-            driven.status,
-            RunStatus::Partial {
-                reason: "server gone after 10 of 32 blocks".into()
-            }
-        );
-    }
-
-    #[test]
-    fn a_lost_visit_costs_its_own_blocks_only() {
-        // 4 starts of 8 blocks; block 10 is the third of the second.
-        let lost = || Failure::VisitLost("server gone".into());
-        let (driven, bench) = run(Some((10, lost())), None);
-        assert_eq!((driven.blocks.len(), bench.ran.len()), (26, 27));
-        assert!(driven.blocks.iter().all(|b| !(10..16).contains(&b.index)));
-        assert!(driven.lost.is_empty());
-        let RunStatus::Partial { reason } = driven.status else {
-            panic!("partial");
-        };
-        let level = driven.blocks[8].factors.label(&[]);
-        assert!(
-            reason.starts_with(&format!(
-                "server gone: start 2 of 4 (standing {level}) is missing 6 of its 8 blocks ("
-            )),
-            "{reason}"
-        );
-        for arm in [Arm::Quiet, Arm::KeptOpen, Arm::Unpooled] {
-            assert!(reason.contains(arm.name()), "{reason}");
-        }
-        // The next one lost as well: nothing more is expected.
-        let (driven, bench) = run_failing(Some((10, lost())), Some(16), None);
-        assert_eq!((driven.blocks.len(), bench.ran.len()), (10, 12));
-        let RunStatus::Partial { reason } = driven.status else {
-            panic!("partial");
-        };
-        assert!(reason.contains("start 3 of 4"), "{reason}");
-        assert!(reason.contains("2 starts in a row"), "{reason}");
-        // One in between that went well: the count begins anew.
-        let (driven, _) = run_failing(Some((10, lost())), Some(24), None);
-        assert_eq!(driven.blocks.len(), 8 + 2 + 8);
-    }
-
-    #[test]
-    fn an_interruption_drops_only_the_block_under_way() {
-        let (driven, _) = run(None, Some(5));
-        assert_eq!(driven.blocks.len(), 5);
-        assert!(driven.interrupted);
-    }
-
-    #[test]
-    fn a_lost_arm_leaves_the_others_valid() {
-        let (driven, bench) = run(Some((3, Failure::ArmLost("gone".into()))), None);
-        let lost = driven.lost[0].arm;
-        assert!(
-            driven
-                .blocks
-                .iter()
-                .filter(|b| b.index > 3)
-                .all(|b| b.arm != lost)
-        );
-        assert!(driven.blocks.len() >= 16 && bench.ran.len() < 32);
-        assert!(matches!(driven.status, RunStatus::Partial { .. }));
     }
 }

@@ -4,6 +4,8 @@ pub mod cancel;
 pub mod client_rates;
 pub mod cpu;
 pub mod driver;
+#[cfg(test)]
+mod driver_tests;
 pub mod keep_awake;
 pub mod plan;
 pub mod progress;

@@ -25,12 +25,12 @@ pub struct BlockSpec {
     /// next to each other and are compared in pairs.
     pub round: u32,
     /// Which start (fresh server or array) the block belongs to.
-    pub visit: u32,
+    pub start: u32,
 }
 
 /// A stretch of blocks on one freshly started server (or array).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Visit {
+pub struct PlannedStart {
     /// Number of the start, from 0.
     pub index: u32,
     /// The level, the same throughout the start.
@@ -43,7 +43,7 @@ pub struct Visit {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// The starts, in order.
-    pub visits: Vec<Visit>,
+    pub starts: Vec<PlannedStart>,
 }
 
 /// What a plan is made from.
@@ -56,7 +56,7 @@ pub struct PlanShape<'a> {
     /// Blocks per arm and level.
     pub blocks: u32,
     /// Starts per level.
-    pub visits: u32,
+    pub starts: u32,
     /// Seed of the order.
     pub seed: u64,
 }
@@ -67,11 +67,11 @@ impl Plan {
     /// the baseline's twin once, in random order.
     pub fn new(shape: &PlanShape<'_>) -> Self {
         let mut rng = Pcg64::seed_from_u64(derive_seed(shape.seed, &[0x504C_414E]));
-        let cycles = shape.visits.clamp(1, shape.blocks.max(1));
+        let cycles = shape.starts.clamp(1, shape.blocks.max(1));
         let mut contenders: Vec<(Arm, bool)> = shape.arms.iter().map(|&a| (a, false)).collect();
         contenders.extend(Arm::baseline(shape.arms).map(|a| (a, true)));
 
-        let mut plan = Plan { visits: Vec::new() };
+        let mut plan = Plan { starts: Vec::new() };
         let mut index = 0;
         let mut next_round = 0;
         for cycle in 0..cycles {
@@ -79,7 +79,7 @@ impl Plan {
             let mut levels = shape.levels.to_vec();
             levels.shuffle(&mut rng);
             for factors in levels {
-                let visit = plan.visits.len() as u32;
+                let start = plan.starts.len() as u32;
                 let mut blocks = Vec::new();
                 for round in next_round..next_round + rounds {
                     contenders.shuffle(&mut rng);
@@ -90,13 +90,13 @@ impl Plan {
                             twin,
                             factors: factors.clone(),
                             round,
-                            visit,
+                            start,
                         });
                         index += 1;
                     }
                 }
-                plan.visits.push(Visit {
-                    index: visit,
+                plan.starts.push(PlannedStart {
+                    index: start,
                     factors,
                     blocks,
                 });
@@ -108,7 +108,7 @@ impl Plan {
 
     /// Number of blocks in all.
     pub fn block_count(&self) -> usize {
-        self.visits.iter().map(|v| v.blocks.len()).sum()
+        self.starts.iter().map(|v| v.blocks.len()).sum()
     }
 }
 
@@ -122,7 +122,7 @@ mod tests {
             arms,
             levels: &[0, 500].map(Factors::standing),
             blocks: 8,
-            visits: 3,
+            starts: 3,
             seed,
         })
     }
@@ -130,23 +130,23 @@ mod tests {
     #[test]
     fn every_round_holds_every_arm_and_the_twin_once() {
         let plan = shape(&Arm::all().collect::<Vec<_>>(), 1);
-        assert_eq!(plan.visits.len(), 6);
+        assert_eq!(plan.starts.len(), 6);
         let all = 2 * 8 * (Arm::all().count() + 1);
         assert_eq!(plan.block_count(), all);
         let mut rounds: BTreeMap<(Factors, u32), Vec<(Arm, bool)>> = BTreeMap::new();
-        let mut visits_of_round: BTreeMap<(Factors, u32), u32> = BTreeMap::new();
-        for visit in &plan.visits {
-            for b in &visit.blocks {
-                assert_eq!((&b.factors, b.visit), (&visit.factors, visit.index));
+        let mut starts_of_round: BTreeMap<(Factors, u32), u32> = BTreeMap::new();
+        for start in &plan.starts {
+            for b in &start.blocks {
+                assert_eq!((&b.factors, b.start), (&start.factors, start.index));
                 rounds
                     .entry((b.factors.clone(), b.round))
                     .or_default()
                     .push((b.arm, b.twin));
                 assert_eq!(
-                    *visits_of_round
+                    *starts_of_round
                         .entry((b.factors.clone(), b.round))
-                        .or_insert(b.visit),
-                    b.visit
+                        .or_insert(b.start),
+                    b.start
                 );
             }
         }
@@ -159,7 +159,7 @@ mod tests {
             assert_eq!(arms, expected);
         }
         let indices: Vec<u32> = plan
-            .visits
+            .starts
             .iter()
             .flat_map(|v| v.blocks.iter().map(|b| b.index))
             .collect();
@@ -183,8 +183,8 @@ mod tests {
         // An arm that always ran first would own every slow start.
         let mut firsts: BTreeMap<(Arm, bool), u32> = BTreeMap::new();
         for seed in 0..50 {
-            for visit in shape(&[Arm::KeptOpen, Arm::Unpooled], seed).visits {
-                for round in visit.blocks.chunks(3) {
+            for start in shape(&[Arm::KeptOpen, Arm::Unpooled], seed).starts {
+                for round in start.blocks.chunks(3) {
                     *firsts.entry((round[0].arm, round[0].twin)).or_default() += 1;
                 }
             }

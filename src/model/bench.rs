@@ -9,7 +9,7 @@ use crate::config::{Config, ModelConfig};
 use crate::factor::{Factors, OfferedRate, PgSource};
 use crate::load::cpu::{CpuReading, Watched};
 use crate::load::driver::{Bench, Failure};
-use crate::load::plan::{BlockSpec, Visit};
+use crate::load::plan::{BlockSpec, PlannedStart};
 use crate::load::{Cancel, ClientRates};
 use crate::procarray::faults::reading_cost_ns;
 use crate::procarray::{PageSize, PgProfile};
@@ -141,12 +141,12 @@ impl Bench for ModelBench<'_> {
             return Vec::new();
         };
         // Found out by trying: the largest array is made and given back.
-        let tried = self.open_visit(&Visit {
+        let tried = self.open_start(&PlannedStart {
             index: 0,
             factors: (*largest).clone(),
             blocks: Vec::new(),
         });
-        self.close_visit();
+        self.close_start();
         let Err(failure) = tried else {
             return Vec::new();
         };
@@ -162,9 +162,9 @@ impl Bench for ModelBench<'_> {
         self.client_rates = rates;
     }
 
-    fn open_visit(&mut self, visit: &Visit) -> Result<(), Failure> {
+    fn open_start(&mut self, planned: &PlannedStart) -> Result<(), Failure> {
         self.start = None;
-        let level = &visit.factors;
+        let level = &planned.factors;
         self.model = self.asked_for.at(level);
         self.profile = level.profile().map_err(|e| Failure::Fatal(e.to_string()))?;
         let lock = level.lock.unwrap_or_default();
@@ -205,7 +205,7 @@ impl Bench for ModelBench<'_> {
             arm: spec.arm,
             twin: spec.twin,
             round: spec.round,
-            visit: spec.visit,
+            start: spec.start,
             factors: Factors {
                 pg: Some(PgSource::Major(self.profile.version().major)),
                 ..spec.factors.clone()
@@ -236,7 +236,7 @@ impl Bench for ModelBench<'_> {
         Ok(done as f64 * 1e9 / measured.window.measured_ns() as f64)
     }
 
-    fn close_visit(&mut self) {
+    fn close_start(&mut self) {
         self.start = None;
     }
 

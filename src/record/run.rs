@@ -40,7 +40,7 @@ pub struct Block {
     /// Round at this level.
     pub round: u32,
     /// Server start (or fresh array) it belongs to.
-    pub visit: u32,
+    pub start: u32,
     /// The settings.
     pub factors: Factors,
     /// Start of the measured window, ns after the run's start.

@@ -130,7 +130,7 @@ const MAY_DIFFER: [(&str, &str); 12] = [
         "how much was measured: the intervals carry it",
     ),
     ("blocks", "how much was measured: the intervals carry it"),
-    ("visits", "how much was measured: the intervals carry it"),
+    ("starts", "how much was measured: the intervals carry it"),
     ("seed", "random numbers"),
     (
         "page_size_if_granted",
@@ -339,7 +339,7 @@ mod tests {
             "seed",
             "server.combine",
             "server.server",
-            "visits",
+            "starts",
         ];
         assert_eq!(seen.iter().map(String::as_str).collect::<Vec<_>>(), may);
     }

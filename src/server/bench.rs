@@ -22,7 +22,7 @@ use crate::clock::{Clock, MonotonicClock};
 use crate::config::{Config, ServerConfig, Statement};
 use crate::factor::{Factors, OfferedRate, PgSource};
 use crate::load::driver::{Bench, Failure};
-use crate::load::plan::{BlockSpec, Visit};
+use crate::load::plan::{BlockSpec, PlannedStart};
 use crate::load::{Cancel, ClientRates};
 use crate::procarray::PageSize;
 use crate::record::{
@@ -116,7 +116,7 @@ impl<'a> ServerBench<'a> {
         };
         let server = provisioned.map_err(|e| match self.asked.is_ours() {
             // Another level's may start all the same.
-            true => Failure::VisitLost(e.to_string()),
+            true => Failure::StartLost(e.to_string()),
             false => Failure::Fatal(e.to_string()),
         })?;
         match self.first.get(&level.pg) {
@@ -315,13 +315,14 @@ impl Bench for ServerBench<'_> {
         self.costs.clear();
     }
 
-    fn open_visit(&mut self, visit: &Visit) -> Result<(), Failure> {
-        let server = self.start_server(&visit.factors)?;
+    fn open_start(&mut self, planned: &PlannedStart) -> Result<(), Failure> {
+        let server = self.start_server(&planned.factors)?;
         self.survey(&server)?;
-        let mut start = ServerStart::open(self.asked.clone(), &self.arms, server, &visit.factors)?;
+        let mut start =
+            ServerStart::open(self.asked.clone(), &self.arms, server, &planned.factors)?;
         self.note_server(&start.server, start.pgbouncer.as_ref());
         let settings = self.note_settings(&start.server);
-        start.factors = self.factors(&start.server, &visit.factors, &settings);
+        start.factors = self.factors(&start.server, &planned.factors, &settings);
         self.open = Some(start);
         self.learn_connection_cost()
     }
@@ -354,7 +355,7 @@ impl Bench for ServerBench<'_> {
             arm: spec.arm,
             twin: spec.twin,
             round: spec.round,
-            visit: spec.visit,
+            start: spec.start,
             factors,
             start_ns: window.measure_from_ns.saturating_sub(self.began_ns),
             measured_ns: window.measured_ns(),
@@ -382,7 +383,7 @@ impl Bench for ServerBench<'_> {
         Ok(done as f64 * 1e9 / window.measured_ns() as f64)
     }
 
-    fn close_visit(&mut self) {
+    fn close_start(&mut self) {
         let endpoint = self.open.as_ref().map(|o| o.server.endpoint().clone());
         self.open = None;
         if let (Some(endpoint), Some(surveyed)) = (endpoint, &mut self.surveyed)

@@ -188,7 +188,7 @@ impl<'a> ServerStart<'a> {
     /// Runs one block.
     ///
     /// # Errors
-    /// [`Failure::ArmLost`] when only the arm's own connections are lost; [`Failure::VisitLost`] when the server
+    /// [`Failure::ArmLost`] when only the arm's own connections are lost; [`Failure::StartLost`] when the server
     /// is, and also when standing connections are: the block was not measured with the number it is filed under.
     pub fn run_block(&self, request: &BlockRequest) -> Result<BlockOutcome, Failure> {
         let config = self.asked.config;
@@ -248,7 +248,7 @@ impl<'a> ServerStart<'a> {
         self.check_alive(request.arm, &record)?;
         self.standing
             .check()
-            .map_err(|lost| Failure::VisitLost(lost.to_string()))?;
+            .map_err(|lost| Failure::StartLost(lost.to_string()))?;
         if let Some(after) = self.burner_account(request.arm)? {
             let before = burnt_before.unwrap_or_default();
             let used_ns = after.used_ns.saturating_sub(before.used_ns);
@@ -332,7 +332,7 @@ impl<'a> ServerStart<'a> {
             LoadError::Harness(reason) => return Failure::Fatal(reason),
             LoadError::Lost(reason) => reason,
         };
-        Failure::VisitLost(match self.who_died(Arm::Quiet, death::THROES) {
+        Failure::StartLost(match self.who_died(Arm::Quiet, death::THROES) {
             Some(_) => format!("the server died (readers cannot reconnect: {reason})"),
             None => format!("the readers cannot reconnect: {reason}"),
         })
@@ -344,7 +344,7 @@ impl<'a> ServerStart<'a> {
             LoadError::Lost(reason) => reason,
         };
         match self.who_died(arm, death::THROES) {
-            Some(Died::Server) => Failure::VisitLost(format!(
+            Some(Died::Server) => Failure::StartLost(format!(
                 "the server died (clients cannot reconnect: {reason})"
             )),
             Some(Died::PgBouncer) => Failure::ArmLost(death::OF_PGBOUNCER.to_owned()),
@@ -360,7 +360,7 @@ impl<'a> ServerStart<'a> {
         };
         match self.who_died(arm, patience) {
             Some(Died::Server) => {
-                return Err(Failure::VisitLost("the server died in mid-run".to_owned()));
+                return Err(Failure::StartLost("the server died in mid-run".to_owned()));
             }
             Some(Died::PgBouncer) => {
                 return Err(Failure::ArmLost(death::OF_PGBOUNCER.to_owned()));

@@ -151,7 +151,7 @@ pub fn analyse(run: &Run, answer: Answer) -> Analysis {
         _ => Vec::new(),
     };
     let statistic = Statistic::Percentile(run.config.quoted_percentile);
-    let starts: BTreeSet<u32> = run.blocks.iter().map(|b| b.visit).collect();
+    let starts: BTreeSet<u32> = run.blocks.iter().map(|b| b.start).collect();
     Analysis {
         schema_version: ANALYSIS_SCHEMA_VERSION,
         run: run.head.clone(),

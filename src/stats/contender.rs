@@ -162,7 +162,7 @@ pub(super) fn summarize_contender(
         .for_each(|used| *used /= loaded.max(1) as f64);
     let done = tallies.get(&Role::Client).map_or(0, RoleTally::succeeded);
     let counters = merged_counters(blocks);
-    let starts: BTreeSet<u32> = blocks.iter().map(|b| b.visit).collect();
+    let starts: BTreeSet<u32> = blocks.iter().map(|b| b.start).collect();
     ContenderSummary {
         arm,
         twin,

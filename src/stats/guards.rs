@@ -159,7 +159,7 @@ fn load_guards(run: &Run, blocks: &[&Block]) -> Vec<Guard> {
     let busy = mean(|cpu| cpu.machine_busy);
     let stolen = mean(|cpu| cpu.machine_stolen);
     let others: Vec<f64> = blocks.iter().filter_map(|b| other_load(run, b)).collect();
-    let starts: BTreeSet<u32> = blocks.iter().map(|b| b.visit).collect();
+    let starts: BTreeSet<u32> = blocks.iter().map(|b| b.start).collect();
     let starts = starts.len();
     let unsettled = blocks.iter().filter(|b| !b.settled).count();
     let (is_model, is_server) = (run.mode == Mode::Model, run.mode == Mode::Server);

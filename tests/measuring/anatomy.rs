@@ -16,7 +16,7 @@ use crate::support::{MS, request, run_server, server_turn};
 fn short(change: impl FnOnce(&mut FactorLists)) -> Config {
     let mut config = (experiment::find("anatomy").unwrap().config)(Mode::Server, Scale::Quick);
     config.blocks = 2;
-    config.visits = 1;
+    config.starts = 1;
     config.duration_ns = 600 * MS;
     config.keep_awake = KeepAwakeChoice::Off;
     change(&mut config.factors);

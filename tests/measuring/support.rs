@@ -69,7 +69,7 @@ pub fn config(mode: Mode, arms: &[Arm]) -> Config {
     config.pool_size = 2;
     config.factors.standing = vec![0];
     config.blocks = 1;
-    config.visits = 1;
+    config.starts = 1;
     config.duration_ns = 1_000 * MS;
     config.warmup_ns = 100 * MS;
     config.arrivals = Arrivals::Even;

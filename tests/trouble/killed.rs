@@ -59,7 +59,7 @@ fn assert_first_start_lost(run: &Run, arms: &[Arm]) {
     assert_partial(run, "the server died");
     let reason = run.partial_reason().unwrap();
     let planned = 12 * (arms.len() + 1);
-    let of = |visit| run.blocks.iter().filter(move |b| b.visit == visit).count();
+    let of = |start| run.blocks.iter().filter(move |b| b.start == start).count();
     assert!((2..planned).contains(&of(0)), "{}", of(0));
     assert_eq!(of(1), planned, "{reason}");
     let missing = planned - of(0);
@@ -69,7 +69,7 @@ fn assert_first_start_lost(run: &Run, arms: &[Arm]) {
         let found = run
             .blocks
             .iter()
-            .filter(|b| b.visit == 0 && b.arm == *arm && !b.twin);
+            .filter(|b| b.start == 0 && b.arm == *arm && !b.twin);
         let missing = 12 - found.count();
         let says = format!("{arm} {missing}");
         assert!(

@@ -214,7 +214,7 @@ impl Axis {
         }
         let least = values.iter().copied().filter(|v| *v > 0.0);
         let least = least.fold(f64::MAX, f64::min).min(largest.max(1.0)).log10();
-        let zero = values.contains(&0.0).then(|| least - ZERO_GAP);
+        let zero = values.contains(&0.0).then_some(least - ZERO_GAP);
         let high = largest.log10().max(least + 0.3);
         let mut axis = Axis::new(
             Spacing::Logarithmic { zero },
