@@ -30,7 +30,15 @@ const LAYERS: &[&[&str]] = &[
 
 /// Files of one module that may import each other, because the methods of one type are spread over them:
 /// the type, and its files under `src`.
-const SPREAD: &[(&str, &[&str])] = &[];
+const SPREAD: &[(&str, &[&str])] = &[(
+    "ProcArray",
+    &[
+        "procarray/array.rs",
+        "procarray/group_clear.rs",
+        "procarray/slot_order.rs",
+        "procarray/snapshot.rs",
+    ],
+)];
 
 /// Path of a module below the crate, such as `["report", "figure", "axis"]`; empty for the crate itself.
 type ModulePath = Vec<String>;
