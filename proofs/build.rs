@@ -63,7 +63,7 @@ fn variant(name: &str, checker: &str, procarray: &Path, bug: Option<&Bug>) -> St
                 // What `locks/mod.rs` offers to the locks.
                 let _ = writeln!(text, "pub mod sync {{ pub use crate::{checker}_sync::*; }}");
                 text += "pub(crate) use semaphore::Semaphore;\n";
-                text += "pub use shared_exclusive::SharedExclusiveLock;\n";
+                text += "pub use shared_exclusive::{LaterReaders, SharedExclusiveLock};\n";
                 text += "pub use wake_counts::WakeCounts;\n";
             }
         }

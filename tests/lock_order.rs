@@ -14,38 +14,9 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Condvar, Mutex};
 use std::thread;
 
-use procbench::procarray::locks::{CountedLock, LockKind, LockVisitor, SharedExclusiveLock};
-
-/// What a lock promises to a waiting writer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Promise {
-    /// Nothing: readers get in as long as there are any inside.
-    ReadersPass,
-    /// Readers that come later wait until it has been in.
-    ReadersWait,
-    /// It gets in at some time.
-    Either,
-}
-
-/// A new lock must be entered here.
-fn promise(name: &str) -> Promise {
-    match name {
-        // lwlock.c: a shared attempt succeeds unless the lock is held exclusively.
-        _ if name.starts_with("lwlock") => Promise::ReadersPass,
-        "parking_lot" | "parking_lot_0.12" | "std" | "fair" => Promise::ReadersWait,
-        // Until a writer waits the bias is on; from then on readers queue.
-        "bravo" => Promise::ReadersWait,
-        // The writer holds some of the eight locks and waits for one: depends on the reader's.
-        "sharded" => Promise::Either,
-        other => panic!("{other} promises nothing yet: enter it in tests/lock_order.rs"),
-    }
-}
-
-/// Whether a thread that waits for this lock ends up asleep. A writer of `bravo` looks at the
-/// table again and again, and is past the point where readers could pass it when it is counted.
-fn sleeps(name: &str) -> bool {
-    name != "bravo"
-}
+use procbench::procarray::locks::{
+    CountedLock, LaterReaders, LockKind, LockVisitor, SharedExclusiveLock,
+};
 
 /// Whether the kernel has that thread asleep (proc_pid_stat(5)).
 fn is_asleep(tid: i32) -> bool {
@@ -55,7 +26,6 @@ fn is_asleep(tid: i32) -> bool {
 }
 
 struct Script<'a, L> {
-    name: &'static str,
     lock: &'a CountedLock<L>,
     /// Who was let in, in this order.
     granted: &'a Mutex<Vec<String>>,
@@ -91,7 +61,7 @@ impl<L: SharedExclusiveLock> Script<'_, L> {
         });
         loop {
             let waits =
-                self.waits() > waits_before && (!sleeps(self.name) || is_asleep(tid.load(SeqCst)));
+                self.waits() > waits_before && (!L::WAITERS_SLEEP || is_asleep(tid.load(SeqCst)));
             if waits || self.has(name) {
                 return;
             }
@@ -126,17 +96,22 @@ impl<L: SharedExclusiveLock> Script<'_, L> {
 struct Overlap {
     name: &'static str,
     readers: usize,
+    /// Another promise than the lock's own.
+    held_to: Option<LaterReaders>,
 }
 
 impl LockVisitor for Overlap {
     type Output = ();
 
     fn visit<L: SharedExclusiveLock>(self) {
-        let Self { name, readers } = self;
+        let Self {
+            name,
+            readers,
+            held_to,
+        } = self;
         let lock = CountedLock::<L>::new();
         let granted = Mutex::new(Vec::new());
         let script = Script {
-            name,
             lock: &lock,
             granted: &granted,
         };
@@ -168,17 +143,17 @@ impl LockVisitor for Overlap {
             order
         };
         assert_eq!(order.len(), readers + 2, "{name}: {order:?}");
-        match promise(name) {
-            Promise::ReadersPass => {
+        match held_to.unwrap_or(L::LATER_READERS) {
+            LaterReaders::Pass => {
                 assert_eq!(order, with_writer_at(readers + 1), "{name}");
                 assert_eq!(starved, readers as u64, "{name}: {order:?}");
                 assert_eq!(counts.shared_barges, readers as u64, "{name}");
             }
-            Promise::ReadersWait => {
+            LaterReaders::Wait => {
                 assert_eq!(order[..2], with_writer_at(1)[..2], "{name}: {order:?}");
                 assert_eq!(starved, 0, "{name}: {order:?}");
             }
-            Promise::Either => {
+            LaterReaders::Either => {
                 let place = order.iter().position(|name| name == "W").unwrap();
                 assert!(place > 0, "{name}: {order:?}");
                 assert!(starved <= readers as u64, "{name}: {order:?}");
@@ -194,6 +169,7 @@ fn overlapping_readers_starve_a_writer_exactly_where_the_lock_lets_them() {
             kind.visit(Overlap {
                 name: kind.name(),
                 readers,
+                held_to: None,
             });
         }
     }
@@ -231,6 +207,8 @@ impl ReadersFirst {
 }
 
 impl SharedExclusiveLock for ReadersFirst {
+    const LATER_READERS: LaterReaders = LaterReaders::Pass;
+
     type Shared<'a> = Inside<'a>;
     type Exclusive<'a> = Inside<'a>;
     fn new() -> Self {
@@ -255,10 +233,18 @@ impl SharedExclusiveLock for ReadersFirst {
 
 #[test]
 fn the_script_tells_a_lock_that_lets_readers_pass_from_one_that_does_not() {
-    let overlap = |name, readers| Overlap { name, readers }.visit::<ReadersFirst>();
+    let overlap = |readers, held_to| {
+        Overlap {
+            name: "readers first",
+            readers,
+            held_to,
+        }
+        .visit::<ReadersFirst>();
+    };
     for readers in [1, 2, 5, 12] {
-        overlap("lwlock", readers);
-        let taken_for_fair = std::panic::catch_unwind(|| overlap("fair", readers));
+        overlap(readers, None);
+        let taken_for_fair =
+            std::panic::catch_unwind(|| overlap(readers, Some(LaterReaders::Wait)));
         assert!(taken_for_fair.is_err());
     }
 }

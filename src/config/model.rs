@@ -129,14 +129,9 @@ impl ModelConfig {
         if let Some(lock) = foreign
             && lists.mapping.contains(&MappingKind::Forked)
         {
-            let able: Vec<&str> = LockKind::ALL
-                .iter()
-                .filter(|kind| kind.works_between_processes())
-                .map(|kind| kind.name())
-                .collect();
             return fail(format!(
                 "--mapping forked needs a lock that works between processes, and {lock} does not: give --lock {}",
-                able.join(" or ")
+                LockKind::between_processes()
             ));
         }
         Ok(())

@@ -333,9 +333,9 @@ mod tests {
     fn locks_of_one_process_are_refused() {
         for kind in LockKind::ALL {
             let refusal = kind.visit(Refused);
-            let works = kind.name().starts_with("lwlock-");
+            let works = kind.works_between_processes();
             assert_eq!(refusal.is_empty(), works, "{kind}: {refusal}");
-            assert!(works || refusal.contains("use --lock lwlock-17"));
+            assert!(works || refusal.contains("give --lock lwlock-17"));
         }
     }
 }

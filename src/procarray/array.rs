@@ -11,7 +11,9 @@ use super::ablations::Ablations;
 use super::dense::SharedWord;
 use super::freelist::FreeList;
 use super::group_clear::GroupClear;
-use super::locks::{CountedLock, LockCounts, LockExtremes, SharedExclusiveLock, WakeCounts};
+use super::locks::{
+    CountedLock, LockCounts, LockExtremes, LockKind, SharedExclusiveLock, WakeCounts,
+};
 use super::mapping::{MappingKind, PageSize};
 use super::pgproc::{MAX_BACKENDS, NOT_A_MEMBER, PgProc, ProcNumber};
 use super::profile::PgProfile;
@@ -79,7 +81,8 @@ pub enum ConfigError {
     NothingToReuse,
     /// A lock that forked children cannot use.
     #[error(
-        "--mapping forked needs a lock that works between processes: use --lock lwlock-17, lwlock-18 or lwlock-19"
+        "--mapping forked needs a lock that works between processes: give --lock {}",
+        LockKind::between_processes()
     )]
     LockOfOneProcess,
     /// The shared memory is not available.
@@ -143,7 +146,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         if !config.next_xid.is_normal() {
             return Err(ConfigError::NextXid(config.next_xid.0));
         }
-        if config.mapping == MappingKind::Forked && !L::works_between_processes() {
+        if config.mapping == MappingKind::Forked && !L::WORKS_BETWEEN_PROCESSES {
             return Err(ConfigError::LockOfOneProcess);
         }
         let reuses = config.profile.version().dense_arrays && config.ablations.reuse;

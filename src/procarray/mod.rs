@@ -9,6 +9,9 @@
 //! wait and hold times passes a [`LockProbe`] that does. Only ProcArrayLock itself, where it
 //! counts how it is taken, reads one around its exclusive holds.
 //!
+//! The methods of [`ProcArray`] stand in one file per mechanism; `array.rs` makes it and imports the types of its
+//! fields and arguments from them.
+//!
 //! The shared memory is a memfd ([`View`] is what one mapping of it shows), so that a connection
 //! can see it through a mapping of its own, or from a forked child, and pays the page faults
 //! that PostgreSQL's backends pay.

@@ -137,10 +137,6 @@ impl<'a> ServerBench<'a> {
         Ok(server)
     }
 
-    fn wants_pgbouncer(&self) -> bool {
-        self.arms.iter().any(|a| a.needs_pgbouncer())
-    }
-
     fn note_server(&mut self, server: &RunningServer, pgbouncer: Option<&RunningPgBouncer>) {
         if self.provenance.is_none() {
             self.remarks.extend(server_remarks(server));
@@ -265,7 +261,7 @@ impl<'a> ServerBench<'a> {
 
 impl Bench for ServerBench<'_> {
     fn prepare(&mut self) -> Result<Vec<AbsentArm>, Failure> {
-        if !self.wants_pgbouncer() {
+        if !self.arms.iter().any(|a| a.needs_pgbouncer()) {
             return Ok(Vec::new());
         }
         // On a version that is available; `absent_levels` names the others.

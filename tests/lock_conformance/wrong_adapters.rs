@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use procbench::procarray::locks::SharedExclusiveLock;
+use procbench::procarray::locks::{LaterReaders, SharedExclusiveLock};
 
 /// Ways to get an adapter wrong.
 pub mod fault {
@@ -59,6 +59,8 @@ impl<const FAULT: u8> Wrong<FAULT> {
 }
 
 impl<const FAULT: u8> SharedExclusiveLock for Wrong<FAULT> {
+    const LATER_READERS: LaterReaders = LaterReaders::Either;
+
     type Shared<'a> = WrongGuard<'a>;
     type Exclusive<'a> = WrongGuard<'a>;
 

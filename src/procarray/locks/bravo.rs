@@ -2,7 +2,7 @@
 
 use super::fair::{FairExclusive, FairLock, FairShared};
 use super::sync::{AtomicBool, AtomicU32, Ordering, fence, spin_loop, thread_number, yield_now};
-use super::{SharedExclusiveLock, WakeCounts};
+use super::{LaterReaders, SharedExclusiveLock, WakeCounts};
 
 use crossbeam::utils::CachePadded;
 
@@ -121,6 +121,12 @@ impl Drop for BravoShared<'_> {
 impl<const SLOW_READS: u32, const SLOTS: usize> SharedExclusiveLock
     for BravoLock<SLOW_READS, SLOTS>
 {
+    // Until a writer waits the bias is on; from then on readers queue.
+    const LATER_READERS: LaterReaders = LaterReaders::Wait;
+    // A writer looks at the table again and again, and is past the point where readers could pass it
+    // when it is counted.
+    const WAITERS_SLEEP: bool = false;
+
     type Shared<'a> = BravoShared<'a>;
     type Exclusive<'a> = FairExclusive<'a>;
 

@@ -3,9 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
 use super::{LockKind, UnknownLock};
+use crate::names::serde_by_text;
 
 /// What follows a lock's name to put the lock-free reuse check in front of it.
 const REUSE_CHECK: &str = "+reuse-check";
@@ -14,10 +13,7 @@ const REUSE_CHECK: &str = "+reuse-check";
 /// completion counter has not moved is then reused without taking the lock.
 ///
 /// Parses from, displays as and serialises as `NAME` or `NAME+reuse-check`.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
-)]
-#[serde(into = "String", try_from = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct LockChoice {
     /// The lock.
     pub kind: LockKind,
@@ -60,19 +56,7 @@ impl FromStr for LockChoice {
     }
 }
 
-impl From<LockChoice> for String {
-    fn from(choice: LockChoice) -> Self {
-        choice.to_string()
-    }
-}
-
-impl TryFrom<String> for LockChoice {
-    type Error = UnknownLock;
-
-    fn try_from(given: String) -> Result<Self, Self::Error> {
-        given.parse()
-    }
-}
+serde_by_text!(LockChoice);
 
 #[cfg(test)]
 mod tests {
@@ -93,7 +77,7 @@ mod tests {
         }
         for wrong in ["", "+reuse-check", "std+reuse", "mutex+reuse-check"] {
             let error = wrong.parse::<LockChoice>().unwrap_err().to_string();
-            assert!(error.contains(&format!("\"{wrong}\": use one of lwlock-17")));
+            assert!(error.contains(&format!("'{wrong}': choose from lwlock-17")));
         }
     }
 }

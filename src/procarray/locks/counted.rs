@@ -10,7 +10,7 @@ use crossbeam::utils::CachePadded;
 
 use super::counts::{CountCell, ExtremeCells};
 use super::sync::thread_number;
-use super::{LockCounts, LockExtremes, SharedExclusiveLock, WakeCounts};
+use super::{LaterReaders, LockCounts, LockExtremes, SharedExclusiveLock, WakeCounts};
 use crate::clock::{Clock, MonotonicClock};
 
 /// Number of counter cells per lock. Threads beyond this share a cell, which
@@ -169,6 +169,10 @@ impl<L: SharedExclusiveLock> Drop for CountedExclusive<'_, L> {
 }
 
 impl<L: SharedExclusiveLock> SharedExclusiveLock for CountedLock<L> {
+    const LATER_READERS: LaterReaders = L::LATER_READERS;
+    const WAITERS_SLEEP: bool = L::WAITERS_SLEEP;
+    const WORKS_BETWEEN_PROCESSES: bool = L::WORKS_BETWEEN_PROCESSES;
+
     type Shared<'a> = L::Shared<'a>;
     type Exclusive<'a> = CountedExclusive<'a, L>;
 

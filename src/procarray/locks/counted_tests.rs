@@ -216,6 +216,9 @@ impl Gated {
 }
 
 impl SharedExclusiveLock for Gated {
+    const LATER_READERS: crate::procarray::locks::LaterReaders =
+        crate::procarray::locks::LaterReaders::Either;
+
     type Shared<'a> = std::sync::RwLockReadGuard<'a, ()>;
     type Exclusive<'a> = std::sync::RwLockWriteGuard<'a, ()>;
     fn new() -> Self {

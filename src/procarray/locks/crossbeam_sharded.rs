@@ -4,7 +4,7 @@ use std::sync::{PoisonError, TryLockError};
 
 use crossbeam::sync::{ShardedLock, ShardedLockReadGuard, ShardedLockWriteGuard};
 
-use super::SharedExclusiveLock;
+use super::{LaterReaders, SharedExclusiveLock};
 
 /// Eight std locks, of which a reader takes its own and a writer takes all: shared
 /// acquisition scales, exclusive is dear. Poisoning is ignored, as an LWLock
@@ -12,6 +12,9 @@ use super::SharedExclusiveLock;
 pub struct CrossbeamSharded(ShardedLock<()>);
 
 impl SharedExclusiveLock for CrossbeamSharded {
+    // The writer holds some of the eight locks and waits for one: it depends on the reader's.
+    const LATER_READERS: LaterReaders = LaterReaders::Either;
+
     type Shared<'a> = ShardedLockReadGuard<'a, ()>;
     type Exclusive<'a> = ShardedLockWriteGuard<'a, ()>;
 

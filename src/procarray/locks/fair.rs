@@ -2,7 +2,7 @@
 
 use super::semaphore::Semaphore;
 use super::sync::{Arc, AtomicU32, Mutex, MutexGuard, Ordering, PoisonError, thread_local};
-use super::{SharedExclusiveLock, WakeCounts};
+use super::{LaterReaders, SharedExclusiveLock, WakeCounts};
 
 use std::collections::VecDeque;
 
@@ -198,6 +198,8 @@ impl Drop for FairExclusive<'_> {
 }
 
 impl SharedExclusiveLock for FairLock {
+    const LATER_READERS: LaterReaders = LaterReaders::Wait;
+
     type Shared<'a> = FairShared<'a>;
     type Exclusive<'a> = FairExclusive<'a>;
 

@@ -2,8 +2,9 @@
 //!
 //! One small file per lock; [`LockKind`] names them and hands the chosen one to
 //! generic code, so nothing outside this directory names a concrete lock. A
-//! new lock is one file with the trait implemented, one line in `kind.rs`, and
-//! nothing else: the conformance tests and benches go over [`LockKind::ALL`].
+//! new lock is one file with the trait implemented, its `mod` line here and its line in
+//! `kind.rs`: help, parsing, tests and benches go over [`LockKind::ALL`], and what a lock
+//! promises stands in its own file.
 
 mod bravo;
 mod choice;
@@ -29,5 +30,5 @@ pub use counts::{LockCounts, LockExtremes};
 pub use kind::{LockKind, LockVisitor, UnknownLock};
 pub(crate) use lwlock::{abandon_my_slot, prepare_to_fork};
 pub(crate) use semaphore::Semaphore;
-pub use shared_exclusive::SharedExclusiveLock;
+pub use shared_exclusive::{LaterReaders, SharedExclusiveLock};
 pub use wake_counts::WakeCounts;

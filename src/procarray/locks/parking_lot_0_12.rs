@@ -2,13 +2,15 @@
 
 use parking_lot_012::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::SharedExclusiveLock;
+use super::{LaterReaders, SharedExclusiveLock};
 
 /// Word-sized lock over a parking lot. New readers queue behind a waiting writer,
 /// and an unlock is made fair about every 0.5 ms.
 pub struct ParkingLot012(RwLock<()>);
 
 impl SharedExclusiveLock for ParkingLot012 {
+    const LATER_READERS: LaterReaders = LaterReaders::Wait;
+
     type Shared<'a> = RwLockReadGuard<'a, ()>;
     type Exclusive<'a> = RwLockWriteGuard<'a, ()>;
 

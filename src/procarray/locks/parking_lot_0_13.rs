@@ -2,13 +2,15 @@
 
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::SharedExclusiveLock;
+use super::{LaterReaders, SharedExclusiveLock};
 
 /// Word-sized lock over a parking lot. New readers queue behind a waiting writer;
 /// without 0.12's automatic eventual fairness.
 pub struct ParkingLot013(RwLock<()>);
 
 impl SharedExclusiveLock for ParkingLot013 {
+    const LATER_READERS: LaterReaders = LaterReaders::Wait;
+
     type Shared<'a> = RwLockReadGuard<'a, ()>;
     type Exclusive<'a> = RwLockWriteGuard<'a, ()>;
 

@@ -2,6 +2,17 @@
 
 use super::WakeCounts;
 
+/// What readers that ask for a lock later do to a writer that waits for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LaterReaders {
+    /// They get in as long as there are any readers inside.
+    Pass,
+    /// They wait until it has been in.
+    Wait,
+    /// Either: it gets in at some time.
+    Either,
+}
+
 /// A lock with PostgreSQL's two LWLock modes, protecting nothing by itself.
 ///
 /// Like an LWLock (lwlock.c: `LWLockAcquire`, `LWLockConditionalAcquire`,
@@ -18,6 +29,16 @@ pub trait SharedExclusiveLock: Send + Sync + 'static {
     type Exclusive<'a>
     where
         Self: 'a;
+
+    /// What it promises to a waiting writer: `tests/lock_order.rs` holds it to that.
+    const LATER_READERS: LaterReaders;
+
+    /// Whether those that wait for it are asleep.
+    const WAITERS_SLEEP: bool = true;
+
+    /// Whether processes that share its memory can use it: only if all it needs is there, and
+    /// who sleeps in one process can be woken from another.
+    const WORKS_BETWEEN_PROCESSES: bool = false;
 
     /// A free lock.
     fn new() -> Self
@@ -62,12 +83,6 @@ pub trait SharedExclusiveLock: Send + Sync + 'static {
     /// holds the lock in any mode (`LWLockConditionalAcquire(LW_EXCLUSIVE)`).
     #[must_use]
     fn try_acquire_exclusive(&self) -> Option<Self::Exclusive<'_>>;
-
-    /// Whether processes that share its memory can use it: only if all it needs is there, and
-    /// who sleeps in one process can be woken from another.
-    fn works_between_processes() -> bool {
-        false
-    }
 
     /// Its wake-ups so far, if it wakes its waiters itself and counts them.
     fn wake_counts(&self) -> Option<WakeCounts> {

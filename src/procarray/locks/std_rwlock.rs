@@ -2,13 +2,15 @@
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
 
-use super::SharedExclusiveLock;
+use super::{LaterReaders, SharedExclusiveLock};
 
 /// Futex lock on Linux; prefers a waiting writer over new readers. Poisoning is
 /// ignored, as an LWLock knows none.
 pub struct StdRwLock(RwLock<()>);
 
 impl SharedExclusiveLock for StdRwLock {
+    const LATER_READERS: LaterReaders = LaterReaders::Wait;
+
     type Shared<'a> = RwLockReadGuard<'a, ()>;
     type Exclusive<'a> = RwLockWriteGuard<'a, ()>;
 

@@ -23,7 +23,7 @@ use threads::{ThreadSlots, my_slot};
 pub(crate) use threads::{abandon_my_slot, prepare_to_fork};
 use wait_slot::Mode;
 
-use super::{SharedExclusiveLock, WakeCounts};
+use super::{LaterReaders, SharedExclusiveLock, WakeCounts};
 
 /// PostgreSQL's LWLock, as release `R` has it.
 pub struct LwLock<R>(RawLwLock<R>);
@@ -60,6 +60,10 @@ impl<R: Release> Drop for LwLockGuard<'_, R> {
 }
 
 impl<R: Release> SharedExclusiveLock for LwLock<R> {
+    // A shared attempt succeeds unless the lock is held exclusively.
+    const LATER_READERS: LaterReaders = LaterReaders::Pass;
+    const WORKS_BETWEEN_PROCESSES: bool = true;
+
     type Shared<'a> = LwLockGuard<'a, R>;
     type Exclusive<'a> = LwLockGuard<'a, R>;
 
@@ -99,10 +103,6 @@ impl<R: Release> SharedExclusiveLock for LwLock<R> {
 
     fn wake_counts(&self) -> Option<WakeCounts> {
         Some(self.0.counters().get())
-    }
-
-    fn works_between_processes() -> bool {
-        true
     }
 }
 
