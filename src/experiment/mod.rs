@@ -1,5 +1,5 @@
 //! Experiments: a named question with its arms, procedure and figure, a prediction and what would refute
-//! it. One file per experiment, and a line in [`registry`].
+//! it. One file per experiment, and a line in [`registry()`].
 
 mod accounting;
 mod anatomy;

@@ -6,7 +6,7 @@ use crate::procarray::PageSize;
 /// Settings that vary; everything else is in `docker/postgresql.conf`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerSpec {
-    /// Which PostgreSQL; `None` takes [`DEFAULT_PG_MAJOR`], or the newest installed one when the
+    /// Which PostgreSQL; `None` takes `DEFAULT_PG_MAJOR`, or the newest installed one when the
     /// server is local and that one is not there.
     pub source: Option<PgSource>,
     /// `max_connections`. Sizes the ProcArray, and with it what a fork maps and faults in.
