@@ -44,17 +44,10 @@ pub struct ServerConfig {
     pub own: OwnServer,
 }
 
-/// What only a server of ours can be given; of one by URL it is as it is.
-const OURS: [Factor; 8] = [
-    Factor::Transport,
-    Factor::PageSize,
-    Factor::Auth,
-    Factor::ScramIterations,
-    Factor::Tls,
-    Factor::SharedBuffers,
-    Factor::StandingState,
-    Factor::LogConnections,
-];
+/// The factors of which a server by URL is as it is.
+fn ours_only() -> impl Iterator<Item = Factor> {
+    Factor::all().filter(|f| f.row().ours_only)
+}
 
 impl ServerConfig {
     /// Whether the server is somebody else's: nothing is changed there, and nothing of it is a factor.
@@ -64,7 +57,7 @@ impl ServerConfig {
 
     /// Leaves everything that only a server of ours can be given as it is.
     pub fn take_as_is(lists: &mut FactorLists) {
-        for factor in OURS {
+        for factor in ours_only() {
             lists.copy_from(&FactorLists::default(), factor);
         }
     }
@@ -91,7 +84,7 @@ impl ServerConfig {
         let bins = has(|s| matches!(s, PgSource::Bin(_)));
         let images = has(|s| matches!(s, PgSource::Image(_)));
         if self.is_url() {
-            let given = OURS.iter().find(|f| !lists.texts(**f).is_empty());
+            let given = ours_only().find(|f| !lists.texts(*f).is_empty());
             let ours = given.map(|f| format!("--{}", f.row().option));
             let sources = [
                 ("--pg with several versions", lists.pg.len() > 1),

@@ -34,8 +34,9 @@ impl Factor {
     }
 }
 
-/// The order in which lists are crossed: levels follow each other by the last one's values first.
-const CROSSING: [Factor; 15] = [
+/// The order in which lists are crossed: levels follow each other by the last one's values first. The rest
+/// of the table follows, and the clients' rate is the last.
+const CROSSED_FIRST: [Factor; 10] = [
     Factor::Standing,
     Factor::SlotOrder,
     Factor::Pg,
@@ -46,19 +47,18 @@ const CROSSING: [Factor; 15] = [
     Factor::CommitRate,
     Factor::Auth,
     Factor::ScramIterations,
-    Factor::Tls,
-    Factor::SharedBuffers,
-    Factor::StandingState,
-    Factor::LogConnections,
-    Factor::ClientRate,
 ];
 
 impl FactorLists {
     /// Every combination of the values of the factors that `mode` has, in the order in which they were
     /// asked for.
     pub fn combinations(&self, mode: Mode) -> Vec<Factors> {
-        CROSSING
+        let last = Factor::ClientRate;
+        let rest = Factor::all().filter(|f| *f != last && !CROSSED_FIRST.contains(f));
+        CROSSED_FIRST
             .into_iter()
+            .chain(rest)
+            .chain([last])
             .filter(|f| f.row().modes.contains(&mode))
             .fold(vec![Factors::default()], |levels, factor| {
                 self.cross(levels, factor)
