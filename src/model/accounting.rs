@@ -37,6 +37,10 @@ impl Acquisitions {
         }
     }
 
+    const fn counted([shared, exclusive, xid_gen_exclusive]: [u64; 3]) -> Self {
+        Self::of(shared, exclusive, xid_gen_exclusive)
+    }
+
     const fn failing(self) -> Self {
         Self {
             conditional_failures: 1,
@@ -225,20 +229,15 @@ impl ServerAction {
         Self::RepeatableRead,
     ];
 
-    /// As counted inside servers of 13.16, 15.18, 17.11 and 18 (USDT probes and uprobes, averages over 20,
-    /// exact integers); 16 was not run and is taken to be as 15.
+    /// As counted inside servers; what a version changes stands in its row.
     pub const fn measured(self, profile: PgProfile) -> Acquisitions {
-        use PgProfile::{V13, V15, V16, V17, V18};
-        match (self, profile) {
-            (Self::Connection, V13) => Acquisitions::of(6, 2, 0),
-            (Self::Connection, V15 | V16 | V17) => Acquisitions::of(6, 2, 2),
-            (Self::Connection, V18) => Acquisitions::of(5, 2, 2),
-            (Self::FailedLogin, V13) => Acquisitions::of(2, 2, 0),
-            (Self::FailedLogin, V15 | V16 | V17) => Acquisitions::of(2, 2, 2),
-            (Self::FailedLogin, V18) => Acquisitions::of(1, 2, 2),
-            (Self::Select, _) => Acquisitions::of(2, 0, 0),
-            (Self::Insert, _) => Acquisitions::of(2, 1, 1),
-            (Self::RepeatableRead, _) => Acquisitions::of(1, 0, 0),
+        let version = profile.version();
+        match self {
+            Self::Connection => Acquisitions::counted(version.counted_per_connection),
+            Self::FailedLogin => Acquisitions::counted(version.counted_per_failed_login),
+            Self::Select => Acquisitions::of(2, 0, 0),
+            Self::Insert => Acquisitions::of(2, 1, 1),
+            Self::RepeatableRead => Acquisitions::of(1, 0, 0),
         }
     }
 }

@@ -232,6 +232,15 @@ mod tests {
     use crate::testing::sample_run;
 
     #[test]
+    fn every_key_is_described_in_the_methodology() {
+        let written = serde_json::to_value(analyse(&sample_run(8), Answer::Contrast)).unwrap();
+        let methodology = include_str!("../../METHODOLOGY.md");
+        for key in written.as_object().unwrap().keys() {
+            assert!(methodology.contains(&format!("`{key}`")), "{key}");
+        }
+    }
+
+    #[test]
     fn a_threefold_slower_arm_is_the_primary_outcome() {
         let summary = analyse(&sample_run(8), Answer::Contrast);
         assert_eq!(summary.levels.len(), 2);
