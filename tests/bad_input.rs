@@ -130,10 +130,10 @@ fn wrong_values_are_refused() {
     #[rustfmt::skip]
     let cases: &[(&str, &[&str])] = &[
         // What is wrong, and what to give instead.
-        ("model --lock mutex", &["mutex", "use one of", "parking_lot", "std", "sharded"]),
+        ("model --lock mutex", &["mutex", "choose from", "parking_lot", "std", "sharded"]),
         ("model --lock", &["--lock", "value"]),
-        ("model --lock std,mutex", &["\"mutex\"", "use one of", "+reuse-check"]),
-        ("model --lock std,", &["use one of"]),
+        ("model --lock std,mutex", &["'mutex'", "choose from", "+reuse-check"]),
+        ("model --lock std,", &["choose from"]),
         ("run locks --mode server", &["'locks'", "--mode model"]),
         ("model --slot-order front,sideways", &["sideways", "behind"]),
         ("model --standing 1..1000:500 --slot-order front,behind,spread", &["1500 combinations", "at most 1000"]),
@@ -188,7 +188,7 @@ fn wrong_values_are_refused() {
         ("model --arms quiet,pgbouncer-kept", &["the model has no arm 'pgbouncer-kept'"]),
         ("run churn-tail --mode model --arms pgbouncer", &["no arm 'pgbouncer'"]),
         ("model --fork-cpu cheap", &["'cheap' is not a duration"]),
-        ("server --transport udp", &["udp", "tcp or unix"]),
+        ("server --transport udp", &["udp", "tcp, unix"]),
         ("server --pg new", &["--pg"]),
         ("server --pg -15", &["--pg"]),
         ("model --pg 14", &["--pg", "say 15"]),
@@ -447,7 +447,7 @@ fn incomparable_runs_are_refused_with_the_reason() {
         ("different experiments", |v| {
             v["experiment"] = "ceiling".into()
         }),
-        ("different reader rates", |v| {
+        ("different reader_rate", |v| {
             v["config"]["reader_rate"] = json!({"per-second": 700.0});
         }),
         ("different client rates", |v| {
@@ -456,8 +456,8 @@ fn incomparable_runs_are_refused_with_the_reason() {
         ("closed loop", |v| {
             v.as_object_mut().unwrap().remove("client_rate_per_second");
         }),
-        ("different --keep-awake", |v| {
-            v["config"]["keep_awake"] = "spinners".into()
+        ("different keep_awake", |v| {
+            v["config"]["keep_awake"] = "spin".into()
         }),
         ("no common number of standing connections", |v| {
             for block in v["blocks"].as_array_mut().unwrap() {
@@ -469,9 +469,7 @@ fn incomparable_runs_are_refused_with_the_reason() {
                 block["arm"] = "pool".into();
             }
         }),
-        ("different numbers of readers", |v| {
-            v["config"]["readers"] = 7.into()
-        }),
+        ("different readers", |v| v["config"]["readers"] = 7.into()),
         ("no measured block", |v| v["blocks"] = json!([])),
     ];
     for (index, (reason, edit)) in cases.into_iter().enumerate() {

@@ -471,3 +471,29 @@ fn a_cycle_between_files_is_named_and_one_type_may_be_spread() {
     let stale = broken_in(&files, &[("B", &["low/a.rs", "low/b.rs"])]);
     assert_eq!(stale.len(), 2, "neither has methods of B: {stale:?}");
 }
+
+#[test]
+fn every_line_to_the_user_goes_through_the_console() {
+    // `println!` and `eprintln!` panic when the reader has gone away, and with them goes the run.
+    struct Printed(Vec<String>);
+    impl<'ast> Visit<'ast> for Printed {
+        fn visit_macro(&mut self, mac: &'ast syn::Macro) {
+            let name = mac.path.segments.last().map(|s| s.ident.to_string());
+            self.0.extend(name.filter(|n| {
+                ["print", "println", "eprint", "eprintln", "dbg"].contains(&n.as_str())
+            }));
+        }
+    }
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for source in read_crate(&src).values() {
+        let text = std::fs::read_to_string(src.join(&source.file)).unwrap();
+        let mut printed = Printed(Vec::new());
+        printed.visit_file(&syn::parse_file(&text).unwrap());
+        assert!(
+            printed.0.is_empty(),
+            "{}: {:?}",
+            source.file.display(),
+            printed.0
+        );
+    }
+}

@@ -72,10 +72,11 @@ impl Given {
         if config.arms.iter().any(|a| a.exists_in(mode)) {
             config.arms.retain(|a| a.exists_in(mode));
         }
+        self.server.apply(&self.factors, &mut config);
+        // After the factors: --committers 0 stands beside --commit-rate, and is refused.
         if let Some(model) = &mut config.model {
             self.model.apply(model);
         }
-        self.server.apply(&self.factors, &mut config);
         config.validate().map_err(CommandError::request)?;
         Ok(config)
     }
@@ -310,15 +311,6 @@ mod tests {
             is_chapter: true,
             resumes: false,
         };
-        let each: Vec<String> = experiments
-            .iter()
-            .flat_map(|e| e.modes.iter().map(move |m| (e, *m)))
-            .map(|(e, m)| {
-                let time = estimate(&given.config(e, m).unwrap());
-                format!("{} {m} {}", e.name, in_words(time))
-            })
-            .collect();
-        println!("{arguments:?}: {}", each.join(", "));
         order.planned(&given).unwrap()
     }
 

@@ -90,10 +90,11 @@ impl ModelCommand {
             .map_err(CommandError::request)?
             .config)(Mode::Model, scale(&self.load));
         self.load.apply(&mut config);
+        self.factors.apply(&mut config);
+        // After the factors: --committers 0 stands beside --commit-rate, and is refused.
         if let Some(model) = &mut config.model {
             self.model.apply(model);
         }
-        self.factors.apply(&mut config);
         one_run("model", &config, None, &self.output)
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn take_over(
         return Ok(None);
     }
     let (id, reason) = match read_run(&path) {
-        Ok(run) => match why_not(&run, name, config) {
+        Ok(run) => match why_not(&run, &Provenance::collect(), name, config) {
             None => {
                 crate::console::tell(&format!(
                     "procbench: {name} {}: taken over, run {} of {} is complete",
@@ -67,8 +67,7 @@ fn aside(dir: &Path, id: &str) -> PathBuf {
 }
 
 /// Why a stored run cannot stand for the one that is asked for.
-fn why_not(run: &Run, name: &str, config: &Config) -> Option<String> {
-    let here = Provenance::collect();
+fn why_not(run: &Run, here: &Provenance, name: &str, config: &Config) -> Option<String> {
     let there = &run.provenance;
     if let RunStatus::Partial { reason } = &run.status {
         return Some(format!("the run there is partial: {reason}"));
@@ -104,30 +103,33 @@ mod tests {
     use crate::testing::sample_run;
 
     #[test]
-    fn only_a_complete_run_of_the_same_request_is_taken_over() {
+    fn only_a_complete_run_of_the_same_request_build_and_machine_is_taken_over() {
+        let mut here = Provenance::collect();
+        here.tool_revision = "0123456789ab".to_owned();
         let mut run = sample_run(2);
-        run.provenance = Provenance::collect();
-        let (name, config) = (run.experiment.clone(), run.config.clone());
-        let revision = &run.provenance.tool_revision;
-        match why_not(&run, &name, &config) {
-            None => assert!(!revision.ends_with("-dirty") && revision != "unknown"),
-            Some(reason) => assert!(reason.contains("not of a commit"), "{reason}"),
-        }
-        let mut other = config.clone();
-        other.seed += 1;
-        assert!(
-            why_not(&run, &name, &other)
-                .unwrap()
-                .contains("another way")
-        );
-        run.status = RunStatus::Partial {
-            reason: "interrupted".to_owned(),
+        run.provenance = here.clone();
+        let asked = run.config.clone();
+        let name = run.experiment.clone();
+        assert_eq!(why_not(&run, &here, &name, &asked), None);
+        assert!(why_not(&run, &here, "another", &asked).is_some());
+
+        let reason = |change: fn(&mut Run, &mut Provenance, &mut Config)| {
+            let (mut run, mut here, mut asked) = (run.clone(), here.clone(), asked.clone());
+            change(&mut run, &mut here, &mut asked);
+            why_not(&run, &here, &name, &asked).unwrap()
         };
-        assert!(
-            why_not(&run, &name, &config)
-                .unwrap()
-                .contains("interrupted")
-        );
+        assert!(reason(|_, _, asked| asked.seed += 1).contains("another way"));
+        let dirty = reason(|_, here, _| here.tool_revision.push_str("-dirty"));
+        assert!(dirty.contains("not of a commit"));
+        let build = reason(|_, here, _| here.debug_build = !here.debug_build);
+        assert!(build.contains("another build"));
+        assert!(reason(|_, here, _| here.cores += 1).contains("another machine"));
+        let partial = reason(|run, _, _| {
+            run.status = RunStatus::Partial {
+                reason: "interrupted".to_owned(),
+            };
+        });
+        assert!(partial.contains("interrupted"));
     }
 
     #[test]
