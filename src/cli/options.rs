@@ -10,14 +10,10 @@ use crate::arm::Arm;
 use crate::config::Arrivals;
 use crate::config::KeepAwakeChoice;
 use crate::config::{Background, Config, ModelConfig};
+use crate::experiment::Scale;
 use crate::factor::OfferedRate;
 use crate::names::named_enum;
-use crate::procarray::{Ablations, UnknownMechanism};
-
-/// The mechanisms left out, as one value.
-fn without(text: &str) -> Result<Ablations, UnknownMechanism> {
-    Ablations::without(text)
-}
+use crate::procarray::Ablations;
 
 /// The load: who, how many, how fast, how long.
 #[derive(Debug, Clone, Args)]
@@ -105,7 +101,7 @@ pub enum PgxactoffPlace {
 #[command(next_help_heading = "Model")]
 pub struct ModelOptions {
     /// Leave mechanisms out, with commas: group-clear, reuse, renumbering, xidgenlock
-    #[arg(long, value_name = "MECHANISM,...", value_parser = without)]
+    #[arg(long, value_name = "MECHANISM,...", value_parser = Ablations::without)]
     pub without: Option<Ablations>,
     /// Where pgxactoff lies: in the PGPROC, as in PostgreSQL, or in an array of its own
     #[arg(long, value_enum)]
@@ -143,6 +139,15 @@ pub struct ModelOptions {
 }
 
 impl LoadOptions {
+    /// The length of the run.
+    pub fn scale(&self) -> Scale {
+        if self.quick {
+            Scale::Quick
+        } else {
+            Scale::Full
+        }
+    }
+
     /// Lays the given options over `config`.
     pub fn apply(&self, config: &mut Config) {
         fn set<T: Clone>(target: &mut T, given: &Option<T>) {

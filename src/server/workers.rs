@@ -53,7 +53,53 @@ impl<C: Client + 'static> RunBlock for Workers<C> {
         load: &'a BlockLoad,
         timer_lead_ns: u64,
     ) -> LocalFuture<'a, Result<BlockRecord, LoadError>> {
-        Box::pin(self.run_block(role, load, timer_lead_ns))
+        Box::pin(async move {
+            for client in &mut self.0 {
+                client.before_block(load).await?;
+            }
+            let operation = match role {
+                Role::Reader => Operation::Statement,
+                _ => Operation::Transaction,
+            };
+            let mut record = BlockRecord::default();
+            let thread_before = TaskCpu::of_this_thread();
+            let cpu_before = thread_cpu_ns();
+            let count = self.0.len();
+            let mut tasks = Vec::with_capacity(count);
+            for (index, mut client) in self.0.drain(..).enumerate() {
+                let seed = derive_seed(load.seed, &[index as u64]);
+                let schedule = Schedule::new(load.rate, load.arrivals, count, seed);
+                let mut worker = Worker::new(role, operation, schedule, load.window);
+                let cancel = load.cancel.clone();
+                tasks.push(tokio::task::spawn_local(async move {
+                    let outcome = drive(&mut worker, &mut client, timer_lead_ns, &cancel).await;
+                    (worker, client, outcome)
+                }));
+            }
+            let mut failed = None;
+            for task in tasks {
+                match task.await {
+                    Ok((worker, mut client, outcome)) => {
+                        let (role, recorder, tally) = worker.finish();
+                        record.merge_worker(role, &recorder, &tally, 0);
+                        client.after_block();
+                        self.0.push(client);
+                        failed = failed.or(outcome.err().map(|e| e.to_string()));
+                    }
+                    Err(e) => failed = Some(e.to_string()),
+                }
+            }
+            let used = thread_cpu_ns() - cpu_before;
+            record.cpu_ns.insert(role, used);
+            record.busiest_thread_ns = used;
+            let thread = TaskCpu::of_this_thread().zip(thread_before);
+            let account = CpuAccount {
+                used_ns: used,
+                ..thread.map_or_else(CpuAccount::default, |(now, then)| now.since(&then))
+            };
+            record.load_threads.insert(role, account);
+            failed.map_or(Ok(record), |message| Err(LoadError::Harness(message)))
+        })
     }
 
     fn close(self: Box<Self>) -> LocalFuture<'static, ()> {
@@ -62,61 +108,6 @@ impl<C: Client + 'static> RunBlock for Workers<C> {
                 client.close().await;
             }
         })
-    }
-}
-
-impl<C: Client + 'static> Workers<C> {
-    async fn run_block(
-        &mut self,
-        role: Role,
-        load: &BlockLoad,
-        timer_lead_ns: u64,
-    ) -> Result<BlockRecord, LoadError> {
-        for client in &mut self.0 {
-            client.before_block(load).await?;
-        }
-        let operation = match role {
-            Role::Reader => Operation::Statement,
-            _ => Operation::Transaction,
-        };
-        let mut record = BlockRecord::default();
-        let thread_before = TaskCpu::of_this_thread();
-        let cpu_before = thread_cpu_ns();
-        let count = self.0.len();
-        let mut tasks = Vec::with_capacity(count);
-        for (index, mut client) in self.0.drain(..).enumerate() {
-            let seed = derive_seed(load.seed, &[index as u64]);
-            let schedule = Schedule::new(load.rate, load.arrivals, count, seed);
-            let mut worker = Worker::new(role, operation, schedule, load.window);
-            let cancel = load.cancel.clone();
-            tasks.push(tokio::task::spawn_local(async move {
-                let outcome = drive(&mut worker, &mut client, timer_lead_ns, &cancel).await;
-                (worker, client, outcome)
-            }));
-        }
-        let mut failed = None;
-        for task in tasks {
-            match task.await {
-                Ok((worker, mut client, outcome)) => {
-                    let (role, recorder, tally) = worker.finish();
-                    record.merge_worker(role, &recorder, &tally, 0);
-                    client.after_block();
-                    self.0.push(client);
-                    failed = failed.or(outcome.err().map(|e| e.to_string()));
-                }
-                Err(e) => failed = Some(e.to_string()),
-            }
-        }
-        let used = thread_cpu_ns() - cpu_before;
-        record.cpu_ns.insert(role, used);
-        record.busiest_thread_ns = used;
-        let thread = TaskCpu::of_this_thread().zip(thread_before);
-        let account = CpuAccount {
-            used_ns: used,
-            ..thread.map_or_else(CpuAccount::default, |(now, then)| now.since(&then))
-        };
-        record.load_threads.insert(role, account);
-        failed.map_or(Ok(record), |message| Err(LoadError::Harness(message)))
     }
 }
 

@@ -6,7 +6,7 @@ mod process;
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -32,20 +32,9 @@ fn abstract_name(pid: u32) -> String {
     format!("procbench-burner-{pid}")
 }
 
-/// The helper is not available.
-#[derive(Debug, thiserror::Error)]
-pub enum BurnerError {
-    /// No process.
-    #[error("the cpu-burn helper {program} cannot be started: {source}")]
-    NotStarted {
-        /// The program.
-        program: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// It is not what it should be, or has gone.
-    #[error("the cpu-burn helper does not answer ({0})")]
-    Silent(String),
+/// It is not what it should be, or has gone.
+fn silent(why: impl std::fmt::Display) -> String {
+    format!("the cpu-burn helper does not answer ({why})")
 }
 
 /// What one operation burns, and where.
@@ -87,7 +76,7 @@ impl Burner {
         let postmaster = postmaster
             .ok_or("cpu-burn needs the CPU time of the server's processes, which cannot be seen")?;
         let program = program.ok_or("procbench does not know where its own program is")?;
-        Burner::start(program, postmaster).map_err(|e| e.to_string())
+        Burner::start(program, postmaster)
     }
 
     /// Starts `program` as the helper and moves it into the cgroup of `postmaster`.
@@ -95,7 +84,7 @@ impl Burner {
     /// # Errors
     /// When it does not start or does not answer. Not when the cgroup is refused: see
     /// [`Burner::outside_cgroup`].
-    pub fn start(program: &Path, postmaster: u32) -> Result<Self, BurnerError> {
+    pub fn start(program: &Path, postmaster: u32) -> Result<Self, String> {
         let mut child = Command::new(program)
             .arg(SUBCOMMAND)
             .env_clear()
@@ -105,13 +94,13 @@ impl Burner {
             // Ctrl-C in a terminal is for procbench, which then ends it.
             .process_group(0)
             .spawn()
-            .map_err(|source| BurnerError::NotStarted {
-                program: program.to_owned(),
-                source,
+            .map_err(|e| {
+                let program = program.display();
+                format!("the cpu-burn helper {program} cannot be started: {e}")
             })?;
         let pipes = (child.stdin.take(), child.stdout.take());
         let (Some(requests), Some(answers)) = pipes else {
-            return Err(BurnerError::Silent("no pipes".to_owned()));
+            return Err(silent("no pipes"));
         };
         let mut burner = Burner {
             child,
@@ -119,12 +108,8 @@ impl Burner {
             answers: BufReader::new(answers),
             outside_cgroup: None,
         };
-        let hello = burner.line()?;
-        if hello != "ready" {
-            return Err(BurnerError::Silent(format!(
-                "{} is not procbench",
-                program.display()
-            )));
+        if burner.line()? != "ready" {
+            return Err(silent(format!("{} is not procbench", program.display())));
         }
         burner.outside_cgroup = cgroup::join(burner.child.id(), postmaster)
             .err()
@@ -149,8 +134,7 @@ impl Burner {
     ///
     /// # Errors
     /// When it has gone.
-    pub fn account(&mut self) -> Result<BurnerAccount, BurnerError> {
-        let silent = |e: std::io::Error| BurnerError::Silent(e.to_string());
+    pub fn account(&mut self) -> Result<BurnerAccount, String> {
         if let Some(requests) = &mut self.requests {
             requests.write_all(b"a").map_err(silent)?;
         }
@@ -158,24 +142,23 @@ impl Burner {
         let mut numbers = line.split(' ').map(str::parse);
         match (numbers.next(), numbers.next()) {
             (Some(Ok(forked)), Some(Ok(used_ns))) => Ok(BurnerAccount { forked, used_ns }),
-            _ => Err(BurnerError::Silent(format!("it says '{line}'"))),
+            _ => Err(silent(format!("it says '{line}'"))),
         }
     }
 
-    fn line(&mut self) -> Result<String, BurnerError> {
-        let silent = |e: String| BurnerError::Silent(e);
+    fn line(&mut self) -> Result<String, String> {
         let mut fds = [PollFd::new(
             self.answers.get_ref().as_fd(),
             PollFlags::POLLIN,
         )];
         let patience = PollTimeout::try_from(ANSWER_LIMIT_MS).unwrap_or(PollTimeout::MAX);
-        if poll(&mut fds, patience).map_err(|e| silent(e.to_string()))? == 0 {
-            return Err(silent("no answer in time".to_owned()));
+        if poll(&mut fds, patience).map_err(silent)? == 0 {
+            return Err(silent("no answer in time"));
         }
         let mut line = String::new();
         let read = self.answers.read_line(&mut line);
-        match read.map_err(|e| silent(e.to_string()))? {
-            0 => Err(silent("it has ended".to_owned())),
+        match read.map_err(silent)? {
+            0 => Err(silent("it has ended")),
             _ => Ok(line.trim_end().to_owned()),
         }
     }
