@@ -60,11 +60,6 @@ impl Begun {
     pub fn measured(&self) -> bool {
         self.measured
     }
-
-    /// The instant the operation was begun, in ns of the run's clock.
-    pub fn begun_ns(&self) -> u64 {
-        self.begun_ns
-    }
 }
 
 /// One worker of one block.

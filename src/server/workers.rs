@@ -41,12 +41,10 @@ pub(super) trait RunBlock {
 
 /// Workers that are made of these clients.
 pub(super) fn workers<C: Client + 'static>(clients: Vec<C>) -> AnyWorkers {
-    Box::new(Workers(clients))
+    Box::new(clients)
 }
 
-struct Workers<C>(Vec<C>);
-
-impl<C: Client + 'static> RunBlock for Workers<C> {
+impl<C: Client + 'static> RunBlock for Vec<C> {
     fn run<'a>(
         &'a mut self,
         role: Role,
@@ -54,7 +52,7 @@ impl<C: Client + 'static> RunBlock for Workers<C> {
         timer_lead_ns: u64,
     ) -> LocalFuture<'a, Result<BlockRecord, LoadError>> {
         Box::pin(async move {
-            for client in &mut self.0 {
+            for client in self.iter_mut() {
                 client.before_block(load).await?;
             }
             let operation = match role {
@@ -64,9 +62,9 @@ impl<C: Client + 'static> RunBlock for Workers<C> {
             let mut record = BlockRecord::default();
             let thread_before = TaskCpu::of_this_thread();
             let cpu_before = thread_cpu_ns();
-            let count = self.0.len();
+            let count = self.len();
             let mut tasks = Vec::with_capacity(count);
-            for (index, mut client) in self.0.drain(..).enumerate() {
+            for (index, mut client) in self.drain(..).enumerate() {
                 let seed = derive_seed(load.seed, &[index as u64]);
                 let schedule = Schedule::new(load.rate, load.arrivals, count, seed);
                 let mut worker = Worker::new(role, operation, schedule, load.window);
@@ -83,7 +81,7 @@ impl<C: Client + 'static> RunBlock for Workers<C> {
                         let (role, recorder, tally) = worker.finish();
                         record.merge_worker(role, &recorder, &tally, 0);
                         client.after_block();
-                        self.0.push(client);
+                        self.push(client);
                         failed = failed.or(outcome.err().map(|e| e.to_string()));
                     }
                     Err(e) => failed = Some(e.to_string()),
@@ -104,7 +102,7 @@ impl<C: Client + 'static> RunBlock for Workers<C> {
 
     fn close(self: Box<Self>) -> LocalFuture<'static, ()> {
         Box::pin(async move {
-            for client in self.0 {
+            for client in *self {
                 client.close().await;
             }
         })

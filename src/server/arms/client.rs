@@ -34,7 +34,11 @@ pub(in crate::server) trait Client {
     fn after_block(&mut self) {}
 
     /// Disconnects.
-    async fn close(self);
+    async fn close(self)
+    where
+        Self: Sized,
+    {
+    }
 }
 
 /// What the workers of a load thread are made from.

@@ -13,7 +13,6 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-use super::frontend::classify_io;
 use crate::cgroup;
 use crate::record::ErrorClass;
 
@@ -178,14 +177,13 @@ impl Drop for Burner {
 /// # Errors
 /// The class of the failure.
 pub async fn burn_once(burn: &Burn) -> Result<(), ErrorClass> {
-    let io = |e: std::io::Error| classify_io(&e);
     let address = format!("\0{}", abstract_name(burn.helper));
-    let mut stream = UnixStream::connect(address).await.map_err(io)?;
+    let mut stream = UnixStream::connect(address).await?;
     let asked = burn.cpu_ns.to_le_bytes();
-    stream.write_all(&asked).await.map_err(io)?;
+    stream.write_all(&asked).await?;
     let mut answer = Vec::new();
     // To the child's exit, as a disconnect is waited for.
-    stream.read_to_end(&mut answer).await.map_err(io)?;
+    stream.read_to_end(&mut answer).await?;
     if answer == [DONE] {
         Ok(())
     } else {

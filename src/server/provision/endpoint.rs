@@ -108,7 +108,10 @@ pub(crate) fn socket_file(dir: &Path, port: u16) -> PathBuf {
 /// Fails when a socket's path would not fit into `sockaddr_un`.
 pub(crate) fn check_socket_path(path: &Path) -> Result<(), ProvisionError> {
     if path.as_os_str().len() > SOCKET_PATH_MAX {
-        return Err(ProvisionError::SocketPath(path.display().to_string()));
+        return Err(ProvisionError::new(format!(
+            "the socket path {} is longer than 107 bytes: set TMPDIR to a shorter directory",
+            path.display()
+        )));
     }
     Ok(())
 }
