@@ -215,7 +215,7 @@ impl<'a> ServerBench<'a> {
         let start = self.start()?;
         let level = start.factors.clone();
         let (missing, outside) = match &*start.burner.borrow() {
-            Ok(burner) => (false, burner.outside_cgroup().map(str::to_owned)),
+            Ok(burner) => (false, burner.outside_cgroup.clone()),
             Err(_) => (true, None),
         };
         if let Some(why) = outside {

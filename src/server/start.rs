@@ -258,7 +258,7 @@ impl<'a> ServerStart<'a> {
             cpu.groups.insert(CpuGroup::Burner, account);
             counters.insert("burn.asked-ns".to_owned(), request.burn_ns.unwrap_or(0));
             counters.insert("burn.forks".to_owned(), after.forked - before.forked);
-            let outside = matches!(&*self.burner.borrow(), Ok(b) if b.outside_cgroup().is_some());
+            let outside = matches!(&*self.burner.borrow(), Ok(b) if b.outside_cgroup.is_some());
             counters.insert("burn.outside-cgroup".to_owned(), u64::from(outside));
         }
         Ok(BlockOutcome {

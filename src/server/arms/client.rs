@@ -86,7 +86,7 @@ impl Setup {
 
     /// A worker's statements.
     pub(super) fn texts(&self, worker: u64) -> StatementTexts {
-        StatementTexts::new(self.statement.clone(), worker).sent_by(self.protocol)
+        StatementTexts::new(self.statement.clone(), self.protocol, worker)
     }
 }
 

@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -58,16 +58,17 @@ pub struct BurnerAccount {
 #[derive(Debug)]
 pub struct Burner {
     child: Child,
-    requests: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
-    outside_cgroup: Option<String>,
+    /// Why it does not run in the server's cgroup, if it does not.
+    pub(super) outside_cgroup: Option<String>,
 }
 
 impl Burner {
-    /// The helper beside the server of `postmaster`, or why there is none.
+    /// Starts `program` as the helper and moves it into the cgroup of `postmaster`.
     ///
     /// # Errors
-    /// Whatever is missing, in one line.
+    /// Whatever is missing, in one line. Not when the cgroup is refused: see
+    /// [`Burner::outside_cgroup`].
     pub(super) fn of_server(
         program: Option<&Path>,
         postmaster: Option<u32>,
@@ -75,15 +76,6 @@ impl Burner {
         let postmaster = postmaster
             .ok_or("cpu-burn needs the CPU time of the server's processes, which cannot be seen")?;
         let program = program.ok_or("procbench does not know where its own program is")?;
-        Burner::start(program, postmaster)
-    }
-
-    /// Starts `program` as the helper and moves it into the cgroup of `postmaster`.
-    ///
-    /// # Errors
-    /// When it does not start or does not answer. Not when the cgroup is refused: see
-    /// [`Burner::outside_cgroup`].
-    pub fn start(program: &Path, postmaster: u32) -> Result<Self, String> {
         let mut child = Command::new(program)
             .arg(SUBCOMMAND)
             .env_clear()
@@ -97,13 +89,9 @@ impl Burner {
                 let program = program.display();
                 format!("the cpu-burn helper {program} cannot be started: {e}")
             })?;
-        let pipes = (child.stdin.take(), child.stdout.take());
-        let (Some(requests), Some(answers)) = pipes else {
-            return Err(silent("no pipes"));
-        };
+        let answers = child.stdout.take().ok_or_else(|| silent("no pipes"))?;
         let mut burner = Burner {
             child,
-            requests: Some(requests),
             answers: BufReader::new(answers),
             outside_cgroup: None,
         };
@@ -114,11 +102,6 @@ impl Burner {
             .err()
             .map(|e| e.to_string());
         Ok(burner)
-    }
-
-    /// Why it does not run in the server's cgroup, if it does not.
-    pub fn outside_cgroup(&self) -> Option<&str> {
-        self.outside_cgroup.as_deref()
     }
 
     /// An operation that uses so much CPU.
@@ -134,7 +117,7 @@ impl Burner {
     /// # Errors
     /// When it has gone.
     pub fn account(&mut self) -> Result<BurnerAccount, String> {
-        if let Some(requests) = &mut self.requests {
+        if let Some(requests) = &mut self.child.stdin {
             requests.write_all(b"a").map_err(silent)?;
         }
         let line = self.line()?;
@@ -165,8 +148,7 @@ impl Burner {
 
 impl Drop for Burner {
     fn drop(&mut self) {
-        // Its end; killed all the same, since nobody waits for what it may still do.
-        self.requests = None;
+        // Nobody waits for what it may still do.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

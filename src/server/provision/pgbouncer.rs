@@ -61,12 +61,6 @@ impl RunningPgBouncer {
         self.version.as_deref()
     }
 
-    /// The id of the image it runs from.
-    pub fn image_id(&self) -> Option<&str> {
-        let container = self.started.as_ref()?.process.container();
-        container.map(|(_, image)| image)
-    }
-
     /// Whether it runs. One given by URL counts as alive.
     pub fn is_alive(&self) -> bool {
         let started = self.started.as_ref();
