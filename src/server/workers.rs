@@ -8,7 +8,7 @@ use super::arms::{Client, Phases};
 use super::block_load::{BlockLoad, LoadError};
 use crate::clock::{Clock, MonotonicClock, thread_cpu_ns};
 use crate::load::timer::{PreciseTimer, TimerError};
-use crate::load::{Cancel, Next, Schedule, Worker};
+use crate::load::{Cancel, Schedule, Worker};
 use crate::procfs::TaskCpu;
 use crate::record::{BlockRecord, CpuAccount, Operation, Role};
 use crate::seed::derive_seed;
@@ -139,7 +139,7 @@ async fn drive(
             return Ok(());
         }
         let now = clock.now_ns();
-        let Next::Operation(due) = worker.next(now) else {
+        let Some(due) = worker.next(now) else {
             return Ok(());
         };
         let mut slept = false;

@@ -119,18 +119,11 @@ pub(crate) fn check_socket_path(path: &Path) -> Result<(), ProvisionError> {
 /// `user@host:port/dbname`, never the password.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.host {
-            EndpointHost::Tcp(host) => {
-                write!(f, "{}@{host}:{}/{}", self.user, self.port, self.dbname)
-            }
-            EndpointHost::Unix(dir) => write!(
-                f,
-                "{}@{}/{}",
-                self.user,
-                socket_file(dir, self.port).display(),
-                self.dbname
-            ),
-        }
+        let place = match &self.host {
+            EndpointHost::Tcp(host) => format!("{host}:{}", self.port),
+            EndpointHost::Unix(dir) => socket_file(dir, self.port).display().to_string(),
+        };
+        write!(f, "{}@{place}/{}", self.user, self.dbname)
     }
 }
 

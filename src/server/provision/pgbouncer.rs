@@ -171,13 +171,12 @@ fn remove_config(dir: &Path) -> Result<(), ProvisionError> {
 
 /// The first line of what it says of its version.
 fn version_of(source: &Source, process: &dyn Process) -> Option<String> {
-    let said = match (source, process.container()) {
-        (_, Some((name, _))) => call(&["exec", name, "pgbouncer", "--version"]).ok(),
-        (Source::Program(program), None) => {
+    let said = match source {
+        Source::Image(_) => call(&["exec", process.container()?.0, "pgbouncer", "--version"]).ok(),
+        Source::Program(program) => {
             let mut command = Command::new(program);
             run_bounded(command.arg("--version"), Duration::from_secs(5))
         }
-        (Source::Image(_), None) => None,
     };
     said?.lines().next().map(str::to_owned)
 }
