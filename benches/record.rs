@@ -12,7 +12,7 @@ use criterion::Criterion;
 use procbench::clock::{Clock, MonotonicClock};
 use procbench::config::Arrivals;
 use procbench::factor::OfferedRate;
-use procbench::load::{Next, Schedule, Window, Worker};
+use procbench::load::{Schedule, Window, Worker};
 use procbench::procarray::locks::{LockKind, LockVisitor, SharedExclusiveLock};
 use procbench::procarray::{NoProbe, ProcArray, ProcArrayConfig, SnapshotSource};
 use procbench::record::{Operation, Recorder, Role, SeriesKey, WorkerHistogram};
@@ -61,7 +61,7 @@ fn worker(rate: OfferedRate) -> Worker {
 }
 
 fn begin_and_end(worker: &mut Worker, began_ns: u64, ended_ns: u64) {
-    if let Next::Operation(due) = worker.next(began_ns) {
+    if let Some(due) = worker.next(began_ns) {
         let begun = worker.begin(due, began_ns, false);
         worker.end(begun, ended_ns, Ok(()));
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::ValueEnum;
 
-use super::factor_options::{FactorOptions, OfBoth};
-use super::measure::{measure, outcome_of, output_dir, print_run, print_sections};
+use super::factor_options::OfBoth;
+use super::measure::{measure, outcome_of, output_dir, print_run, print_sections, save_summary};
 use super::options::{LoadOptions, ModelOptions, OutputOptions, StdoutFormat};
 use super::outcome::{CommandError, Outcome};
 use super::server_options::ServerOptions;
@@ -16,10 +16,9 @@ use crate::arm::Mode;
 use crate::config::Config;
 use crate::console::print;
 use crate::execute::estimate;
-use crate::experiment::{Experiment, Scale};
+use crate::experiment::Experiment;
 use crate::factor::{ClientRate, Factor, OfferedRate};
 use crate::load::Cancel;
-use crate::record::write_atomically;
 use crate::report::comparison::comparison;
 use crate::report::findings::answer;
 use crate::report::{comparable, drawings, summary_text};
@@ -42,7 +41,7 @@ pub(super) struct Given {
     #[command(flatten)]
     pub(super) load: LoadOptions,
     #[command(flatten)]
-    pub(super) factors: FactorOptions<OfBoth>,
+    pub(super) factors: OfBoth,
     #[command(flatten)]
     pub(super) server: ServerOptions,
     #[command(flatten)]
@@ -50,14 +49,6 @@ pub(super) struct Given {
 }
 
 impl Given {
-    pub(super) fn scale(&self) -> Scale {
-        if self.load.quick {
-            Scale::Quick
-        } else {
-            Scale::Full
-        }
-    }
-
     /// # Errors
     /// What makes no sense, in one line.
     pub(super) fn config(
@@ -65,7 +56,7 @@ impl Given {
         experiment: &Experiment,
         mode: Mode,
     ) -> Result<Config, CommandError> {
-        let mut config = (experiment.config)(mode, self.scale());
+        let mut config = (experiment.config)(mode, self.load.scale());
         self.load.apply(&mut config);
         // One list of arms for both modes: each runs those it has. With none of them the
         // list stays, so that validation names what is wrong.
@@ -240,8 +231,7 @@ fn conclude(
     let items: Vec<&Analysis> = all.iter().collect();
     let figures = draw_all(&items, dir)?;
     let text = summary_text::markdown(experiment, &items, &figures);
-    write_atomically(&dir.join("SUMMARY.md"), text.as_bytes())
-        .context("the summary could not be saved")?;
+    save_summary(dir, &text)?;
     if format != StdoutFormat::Text {
         return all.iter().try_for_each(|m| print_run(m, format));
     }
@@ -303,7 +293,7 @@ mod tests {
     fn planned(arguments: &[&str]) -> Duration {
         let line = std::iter::once("procbench").chain(arguments.iter().copied());
         let given = Line::parse_from(line).given;
-        let experiments = chapter(given.scale());
+        let experiments = chapter(given.load.scale());
         let order = Order {
             experiments: &experiments,
             modes: ModeChoice::Both,

@@ -41,7 +41,7 @@ impl ChapterCommand {
     /// A wrong request, or results that could not be written.
     pub fn run(self) -> Result<Outcome, CommandError> {
         let given = self.given;
-        let experiments = chosen(self.only.as_deref(), given.scale())?;
+        let experiments = chosen(self.only.as_deref(), given.load.scale())?;
         for experiment in &experiments {
             for &mode in experiment.modes {
                 given.config(experiment, mode)?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 
-use super::measure::print_sections;
+use super::measure::{make_dir, print_rows, print_sections};
 use super::options::StdoutFormat;
 use super::outcome::{CommandError, Outcome};
 use crate::console::print;
@@ -47,31 +47,19 @@ impl CompareCommand {
             .map_err(CommandError::request)?;
         let items: Vec<&Analysis> = runs.iter().collect();
         comparable::check(&items).map_err(CommandError::request)?;
-        std::fs::create_dir_all(&self.out).map_err(|e| {
-            CommandError::Request(format!("cannot write to {}: {e}", self.out.display()))
-        })?;
+        make_dir(&self.out)?;
         let names: Vec<String> = self.runs.iter().map(|p| p.display().to_string()).collect();
         let redraw = format!("procbench compare {}", names.join(" "));
         let written = drawings::draw_comparison(&items, &self.out, &redraw).context("drawing")?;
-        let all_rows: Vec<_> = items
-            .iter()
-            .flat_map(|analysis| rows::summary_rows(analysis))
-            .collect();
-        match self.format {
-            StdoutFormat::Text => {
-                print_sections(&comparison(&items));
-                for path in written
-                    .iter()
-                    .filter(|p| p.extension().is_some_and(|e| e == "png"))
-                {
-                    print(&format!("figure: {}\n", path.display()));
-                }
+        if self.format == StdoutFormat::Text {
+            print_sections(&comparison(&items));
+            let is_png = |path: &&PathBuf| path.extension().is_some_and(|e| e == "png");
+            for path in written.iter().filter(is_png) {
+                print(&format!("figure: {}\n", path.display()));
             }
-            StdoutFormat::Json => {
-                let json = serde_json::to_string_pretty(&all_rows).context("cannot write JSON")?;
-                print(&format!("{json}\n"));
-            }
-            StdoutFormat::Csv => print(&rows::summary_csv(&all_rows)),
+        } else {
+            let all: Vec<_> = runs.iter().flat_map(rows::summary_rows).collect();
+            print_rows(&all, self.format)?;
         }
         Ok(Outcome::Done)
     }

@@ -1,7 +1,5 @@
 //! The options whose lists make levels: one per row of the table of factors.
 
-use std::marker::PhantomData;
-
 use clap::builder::TypedValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
@@ -10,46 +8,21 @@ use crate::config::{Config, ServerConfig};
 use crate::factor::{Auth, FACTORS, Factor, FactorLists, FactorRow};
 use crate::procarray::locks::LockKind;
 
-/// For which modes a command has options.
-pub trait Modes {
-    /// These.
-    const MODES: &'static [Mode];
+/// The values given of each factor that one of the modes has.
+#[derive(Debug, Clone)]
+pub struct FactorOptions<const MODEL: bool, const SERVER: bool> {
+    lists: FactorLists,
+    given: Vec<Factor>,
 }
 
 /// Options of the model.
-#[derive(Debug, Clone)]
-pub struct OfModel;
+pub type OfModel = FactorOptions<true, false>;
+
 /// Options of the server.
-#[derive(Debug, Clone)]
-pub struct OfServer;
+pub type OfServer = FactorOptions<false, true>;
+
 /// Options of both.
-#[derive(Debug, Clone)]
-pub struct OfBoth;
-
-impl Modes for OfModel {
-    const MODES: &'static [Mode] = &[Mode::Model];
-}
-
-impl Modes for OfServer {
-    const MODES: &'static [Mode] = &[Mode::Server];
-}
-
-impl Modes for OfBoth {
-    const MODES: &'static [Mode] = &[Mode::Model, Mode::Server];
-}
-
-/// The values given of each factor that one of the modes has.
-#[derive(Debug, Clone)]
-pub struct FactorOptions<M> {
-    lists: FactorLists,
-    given: Vec<Factor>,
-    modes: PhantomData<M>,
-}
-
-fn rows<M: Modes>() -> impl Iterator<Item = &'static FactorRow> {
-    let has = |row: &&FactorRow| row.modes.iter().any(|mode| M::MODES.contains(mode));
-    FACTORS.iter().filter(has)
-}
+pub type OfBoth = FactorOptions<true, true>;
 
 fn argument(row: &'static FactorRow) -> Arg {
     let check = move |text: &str| {
@@ -74,9 +47,9 @@ fn argument(row: &'static FactorRow) -> Arg {
         .value_parser(clap::builder::StringValueParser::new().try_map(move |text| check(&text)))
 }
 
-impl<M: Modes> clap::Args for FactorOptions<M> {
+impl<const MODEL: bool, const SERVER: bool> clap::Args for FactorOptions<MODEL, SERVER> {
     fn augment_args(command: Command) -> Command {
-        rows::<M>().fold(command, |command, row| command.arg(argument(row)))
+        Self::rows().fold(command, |command, row| command.arg(argument(row)))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -84,19 +57,18 @@ impl<M: Modes> clap::Args for FactorOptions<M> {
     }
 }
 
-impl<M: Modes> clap::FromArgMatches for FactorOptions<M> {
+impl<const MODEL: bool, const SERVER: bool> clap::FromArgMatches for FactorOptions<MODEL, SERVER> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let mut options = FactorOptions {
             lists: FactorLists::default(),
             given: Vec::new(),
-            modes: PhantomData,
         };
         options.update_from_arg_matches(matches)?;
         Ok(options)
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        for row in rows::<M>() {
+        for row in Self::rows() {
             let Some(texts) = matches.get_many::<String>(row.key) else {
                 continue;
             };
@@ -110,7 +82,14 @@ impl<M: Modes> clap::FromArgMatches for FactorOptions<M> {
     }
 }
 
-impl<M: Modes> FactorOptions<M> {
+impl<const MODEL: bool, const SERVER: bool> FactorOptions<MODEL, SERVER> {
+    fn rows() -> impl Iterator<Item = &'static FactorRow> {
+        FACTORS.iter().filter(|row| {
+            (MODEL && row.modes.contains(&Mode::Model))
+                || (SERVER && row.modes.contains(&Mode::Server))
+        })
+    }
+
     /// Whether values of this factor were given.
     pub fn is_given(&self, factor: Factor) -> bool {
         self.given.contains(&factor)

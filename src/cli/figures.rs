@@ -7,12 +7,12 @@ use anyhow::Context;
 use clap::Args;
 
 use super::canned::draw_all;
-use super::measure::save_advice;
+use super::measure::{save_advice, save_summary};
 use super::outcome::{CommandError, Outcome};
 use crate::console::print;
 use crate::experiment;
 use crate::experiment::analyse;
-use crate::record::{find_runs, read_run, write_atomically};
+use crate::record::{find_runs, read_run};
 use crate::report::{drawings, summary_text};
 use crate::stats::Analysis;
 
@@ -68,8 +68,7 @@ impl FiguresCommand {
                 let stems = draw_all(&items, &group)?;
                 if let Ok(experiment) = experiment::find(&runs[0].1.run.experiment) {
                     let text = summary_text::markdown(experiment, &items, &stems);
-                    write_atomically(&group.join("SUMMARY.md"), text.as_bytes())
-                        .context("the summary could not be saved")?;
+                    save_summary(&group, &text)?;
                 }
                 stems
             } else {

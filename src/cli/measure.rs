@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 
-use super::factor_options::{FactorOptions, OfModel, OfServer};
+use super::factor_options::{OfModel, OfServer};
 use super::options::{LoadOptions, ModelOptions, OutputOptions, StdoutFormat};
 use super::outcome::{CommandError, Outcome};
 use super::server_options::ServerOptions;
@@ -15,13 +15,14 @@ use crate::config::{self, Config};
 use crate::config::{ServerChoice, ServerUrl};
 use crate::console::print;
 use crate::execute::{Executed, execute, run_id};
+use crate::experiment;
 use crate::experiment::analyse;
-use crate::experiment::{self, Scale};
 use crate::load::Cancel;
 use crate::load::driver::Bench;
 use crate::load::progress::Progress;
 use crate::model::ModelBench;
 use crate::record::{write_atomically, write_run};
+use crate::report::rows::SummaryRow;
 use crate::report::section::{self, Section};
 use crate::report::{advice, drawings, findings, rows, summary_text};
 use crate::server::{ServerBench, ServerRequest};
@@ -40,7 +41,7 @@ pub struct ModelCommand {
     #[command(flatten)]
     load: LoadOptions,
     #[command(flatten)]
-    factors: FactorOptions<OfModel>,
+    factors: OfModel,
     #[command(flatten)]
     model: ModelOptions,
     #[command(flatten)]
@@ -65,19 +66,17 @@ pub struct ServerCommand {
     #[command(flatten)]
     load: LoadOptions,
     #[command(flatten)]
-    factors: FactorOptions<OfServer>,
+    factors: OfServer,
     #[command(flatten)]
     server: ServerOptions,
     #[command(flatten)]
     output: OutputOptions,
 }
 
-fn scale(load: &LoadOptions) -> Scale {
-    if load.quick {
-        Scale::Quick
-    } else {
-        Scale::Full
-    }
+/// What a free run begins with.
+fn free_run(mode: Mode, load: &LoadOptions) -> Result<Config, CommandError> {
+    let experiment = experiment::find("churn-tail").map_err(CommandError::request)?;
+    Ok((experiment.config)(mode, load.scale()))
 }
 
 impl ModelCommand {
@@ -86,9 +85,7 @@ impl ModelCommand {
     /// # Errors
     /// A wrong request, or a run that could not be written.
     pub fn run(self) -> Result<Outcome, CommandError> {
-        let mut config = (experiment::find("churn-tail")
-            .map_err(CommandError::request)?
-            .config)(Mode::Model, scale(&self.load));
+        let mut config = free_run(Mode::Model, &self.load)?;
         self.load.apply(&mut config);
         self.factors.apply(&mut config);
         // After the factors: --committers 0 stands beside --commit-rate, and is refused.
@@ -105,9 +102,7 @@ impl ServerCommand {
     /// # Errors
     /// A wrong request, or a run that could not be written.
     pub fn run(mut self) -> Result<Outcome, CommandError> {
-        let mut config = (experiment::find("churn-tail")
-            .map_err(CommandError::request)?
-            .config)(Mode::Server, scale(&self.load));
+        let mut config = free_run(Mode::Server, &self.load)?;
         if let Some(url) = self.url {
             self.server.server = Some(ServerChoice::Url(url));
         }
@@ -156,12 +151,25 @@ pub fn save_advice(
     dir: &Path,
     written: &[PathBuf],
 ) -> Result<(), CommandError> {
-    let Some(text) = advice::markdown(analysis, &drawings::stems(written)) else {
-        return Ok(());
-    };
+    match advice::markdown(analysis, &drawings::stems(written)) {
+        Some(text) => save_summary(dir, &text),
+        None => Ok(()),
+    }
+}
+
+/// Writes `SUMMARY.md`.
+pub fn save_summary(dir: &Path, text: &str) -> Result<(), CommandError> {
     write_atomically(&dir.join("SUMMARY.md"), text.as_bytes())
         .context("the summary could not be saved")?;
     Ok(())
+}
+
+/// Makes a directory for results.
+pub fn make_dir(dir: &Path) -> Result<(), CommandError> {
+    // Found out before hours of measuring, not after.
+    std::fs::create_dir_all(dir)
+        .and_then(|()| tempfile::tempfile_in(dir).map(drop))
+        .map_err(|e| CommandError::Request(format!("cannot write to {}: {e}", dir.display())))
 }
 
 /// The directory of a new run, and the id in its name.
@@ -171,10 +179,7 @@ pub fn output_dir(output: &OutputOptions, name: &str) -> Result<(PathBuf, String
         let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
         PathBuf::from(format!("results/{now}-{name}-{id}"))
     });
-    // Found out before hours of measuring, not after.
-    std::fs::create_dir_all(&dir)
-        .and_then(|()| tempfile::tempfile_in(&dir).map(drop))
-        .map_err(|e| CommandError::Request(format!("cannot write to {}: {e}", dir.display())))?;
+    make_dir(&dir)?;
     Ok((dir, id))
 }
 
@@ -198,10 +203,9 @@ pub fn measure(
     let mut progress = Progress::stderr();
     let say = |line: &str| crate::console::tell(line);
     let mut bench: Box<dyn Bench + '_> = match (config.mode, config.server.as_ref().zip(request)) {
-        (Mode::Model, _) => Box::new(
-            ModelBench::new(config, cancel.clone())
-                .map_err(|e| CommandError::Request(e.to_string()))?,
-        ),
+        (Mode::Model, _) => {
+            Box::new(ModelBench::new(config, cancel.clone()).map_err(CommandError::request)?)
+        }
         (Mode::Server, Some((asked_for, request))) => {
             sweep();
             let asked_for = (config, asked_for);
@@ -255,12 +259,18 @@ pub fn print_run(analysis: &Analysis, format: StdoutFormat) -> Result<(), Comman
             print_sections([&findings::answer(&[analysis])]);
             print_sections(advice::advice(analysis).iter().flatten());
         }
-        StdoutFormat::Json => {
-            let json = serde_json::to_string_pretty(&rows::summary_rows(analysis))
-                .context("cannot write JSON")?;
-            print(&format!("{json}\n"));
-        }
-        StdoutFormat::Csv => print(&rows::summary_csv(&rows::summary_rows(analysis))),
+        _ => print_rows(&rows::summary_rows(analysis), format)?,
+    }
+    Ok(())
+}
+
+/// Prints the summary's rows for other programs.
+pub fn print_rows(rows: &[SummaryRow], format: StdoutFormat) -> Result<(), CommandError> {
+    if format == StdoutFormat::Csv {
+        print(&rows::summary_csv(rows));
+    } else {
+        let json = serde_json::to_string_pretty(rows).context("cannot write JSON")?;
+        print(&format!("{json}\n"));
     }
     Ok(())
 }

@@ -9,15 +9,11 @@ use super::values;
 use crate::arm::Arm;
 use crate::config::Arrivals;
 use crate::config::KeepAwakeChoice;
-use crate::config::{Background, Config, ModelConfig};
+use crate::config::{Config, ModelConfig};
+use crate::experiment::Scale;
 use crate::factor::OfferedRate;
 use crate::names::named_enum;
-use crate::procarray::{Ablations, UnknownMechanism};
-
-/// The mechanisms left out, as one value.
-fn without(text: &str) -> Result<Ablations, UnknownMechanism> {
-    Ablations::without(text)
-}
+use crate::procarray::Ablations;
 
 /// The load: who, how many, how fast, how long.
 #[derive(Debug, Clone, Args)]
@@ -105,7 +101,7 @@ pub enum PgxactoffPlace {
 #[command(next_help_heading = "Model")]
 pub struct ModelOptions {
     /// Leave mechanisms out, with commas: group-clear, reuse, renumbering, xidgenlock
-    #[arg(long, value_name = "MECHANISM,...", value_parser = without)]
+    #[arg(long, value_name = "MECHANISM,...", value_parser = Ablations::without)]
     pub without: Option<Ablations>,
     /// Where pgxactoff lies: in the PGPROC, as in PostgreSQL, or in an array of its own
     #[arg(long, value_enum)]
@@ -142,14 +138,29 @@ pub struct ModelOptions {
     pub inject_hold: Option<Duration>,
 }
 
+/// Lays a value over another, if it was given.
+fn set<T: Clone>(target: &mut T, given: &Option<T>) {
+    if let Some(value) = given {
+        target.clone_from(value);
+    }
+}
+
+fn ns(time: Duration) -> u64 {
+    time.as_nanos() as u64
+}
+
 impl LoadOptions {
+    /// The length of the run.
+    pub fn scale(&self) -> Scale {
+        if self.quick {
+            Scale::Quick
+        } else {
+            Scale::Full
+        }
+    }
+
     /// Lays the given options over `config`.
     pub fn apply(&self, config: &mut Config) {
-        fn set<T: Clone>(target: &mut T, given: &Option<T>) {
-            if let Some(value) = given {
-                target.clone_from(value);
-            }
-        }
         let blocks_before = config.blocks;
         set(
             &mut config.arms,
@@ -164,18 +175,11 @@ impl LoadOptions {
         set(&mut config.clients, &self.clients);
         set(&mut config.pool_size, &self.pool_size);
         set(&mut config.blocks, &self.blocks);
-        match self.duration {
-            Some(duration) => config.duration_ns = duration.as_nanos() as u64,
-            // Other numbers of blocks keep the length of a block.
-            None => {
-                config.duration_ns =
-                    config.duration_ns / u64::from(blocks_before.max(1)) * u64::from(config.blocks)
-            }
-        }
-        set(
-            &mut config.warmup_ns,
-            &self.warmup.map(|d| d.as_nanos() as u64),
-        );
+        // Other numbers of blocks keep the length of a block.
+        config.duration_ns =
+            config.duration_ns / u64::from(blocks_before.max(1)) * u64::from(config.blocks);
+        set(&mut config.duration_ns, &self.duration.map(ns));
+        set(&mut config.warmup_ns, &self.warmup.map(ns));
         set(&mut config.starts, &self.starts);
         if self.starts.is_none() {
             config.starts = config.starts.min(config.blocks.max(1));
@@ -190,49 +194,33 @@ impl LoadOptions {
 impl ModelOptions {
     /// Lays the given options over `model`.
     pub fn apply(&self, model: &mut ModelConfig) {
-        self.apply_memory(model);
-        self.apply_background(&mut model.background);
-        if let Some(snapshots) = self.snapshots {
-            model.snapshots_per_statement = snapshots;
-        }
-        let ns = |d: Duration| d.as_nanos() as u64;
-        if self.fork_cpu.is_some() || self.session_cpu.is_some() {
-            model.fork_cpu_ns = self.fork_cpu.map_or(model.fork_cpu_ns, ns);
-            model.session_cpu_ns = self.session_cpu.map_or(model.session_cpu_ns, ns);
-            model.cpu_cost_source = "given on the command line".to_owned();
-        }
-        if let Some(hold) = self.inject_hold {
-            model.inject_hold_ns = ns(hold);
-        }
-    }
-
-    fn apply_memory(&self, model: &mut ModelConfig) {
         if let Some(without) = self.without {
             model.ablations = Ablations {
                 own_pgxactoff_array: model.ablations.own_pgxactoff_array,
                 ..without
             };
         }
-        if let Some(place) = self.pgxactoff {
-            model.ablations.own_pgxactoff_array = place == PgxactoffPlace::OwnArray;
-        }
-    }
-
-    fn apply_background(&self, background: &mut Background) {
-        fn set<T: Copy>(target: &mut T, given: Option<T>) {
-            *target = given.unwrap_or(*target);
-        }
-        set(&mut background.committers, self.committers);
-        set(&mut background.subtransactions, self.subtransactions);
+        let own_array = self.pgxactoff.map(|p| p == PgxactoffPlace::OwnArray);
+        set(&mut model.ablations.own_pgxactoff_array, &own_array);
+        let background = &mut model.background;
+        set(&mut background.committers, &self.committers);
+        set(&mut background.subtransactions, &self.subtransactions);
         set(
             &mut background.rolled_back_subtransactions,
-            self.rolled_back_subtransactions,
+            &self.rolled_back_subtransactions,
         );
-        set(&mut background.monitor_rate_per_second, self.monitor_rate);
-        set(&mut background.horizon_rate_per_second, self.horizon_rate);
+        set(&mut background.monitor_rate_per_second, &self.monitor_rate);
+        set(&mut background.horizon_rate_per_second, &self.horizon_rate);
         set(
             &mut background.parallel_workers_per_second,
-            self.parallel_rate,
+            &self.parallel_rate,
         );
+        set(&mut model.snapshots_per_statement, &self.snapshots);
+        set(&mut model.fork_cpu_ns, &self.fork_cpu.map(ns));
+        set(&mut model.session_cpu_ns, &self.session_cpu.map(ns));
+        if self.fork_cpu.is_some() || self.session_cpu.is_some() {
+            model.cpu_cost_source = "given on the command line".to_owned();
+        }
+        set(&mut model.inject_hold_ns, &self.inject_hold.map(ns));
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::factor_options::{FactorOptions, Modes};
+use super::factor_options::FactorOptions;
 use crate::config::{Config, Disconnect, Protocol, ServerChoice, ServerUrl, Statement};
 use crate::factor::{Combine, Factor, PgSource};
 use crate::server::ServerRequest;
@@ -44,7 +44,11 @@ pub struct ServerOptions {
 
 impl ServerOptions {
     /// Lays the given options over `config`; the versions before own builds and images.
-    pub fn apply<M: Modes>(&self, factors: &FactorOptions<M>, config: &mut Config) {
+    pub fn apply<const MODEL: bool, const SERVER: bool>(
+        &self,
+        factors: &FactorOptions<MODEL, SERVER>,
+        config: &mut Config,
+    ) {
         let Some(server) = &mut config.server else {
             return factors.apply(config);
         };

@@ -54,16 +54,14 @@ pub(super) fn take_over(
 /// A free name beside `dir` for the run that was in it.
 fn aside(dir: &Path, id: &str) -> PathBuf {
     let name = dir.file_name().unwrap_or_default().to_string_lossy();
-    let candidates = (1..).map(|n| {
-        let suffix = if n == 1 {
-            String::new()
-        } else {
-            format!("-{n}")
-        };
-        dir.with_file_name(format!("{name}.before-{id}{suffix}"))
-    });
-    let mut free = candidates.filter(|path| !path.exists());
-    free.next().unwrap_or_else(|| dir.with_file_name("before"))
+    let mut free = dir.with_file_name(format!("{name}.before-{id}"));
+    for n in 2.. {
+        if !free.exists() {
+            break;
+        }
+        free.set_file_name(format!("{name}.before-{id}-{n}"));
+    }
+    free
 }
 
 /// Why a stored run cannot stand for the one that is asked for.

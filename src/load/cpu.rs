@@ -10,10 +10,10 @@
 
 use std::collections::BTreeMap;
 
-use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::resource::UsageWho;
 
 use crate::cgroup;
-use crate::clock::{Clock, MonotonicClock};
+use crate::clock::{Clock, MonotonicClock, process_cpu_ns};
 use crate::procfs::{self, ServerTasks, TaskCpu};
 use crate::record::{BlockCpu, BlockRecord, CpuGroup, Role, Throttling};
 
@@ -53,7 +53,7 @@ impl CpuReading {
             server_throttling: watched.postmaster.and_then(cgroup::throttling),
             own_throttling: cgroup::throttling(std::process::id()),
             machine: procfs::machine_cpu(),
-            own_ns: own_cpu_ns(),
+            own_ns: process_cpu_ns(UsageWho::RUSAGE_SELF).unwrap_or(0),
         }
     }
 
@@ -134,15 +134,6 @@ fn machine_shares(
     );
     let all = (busy + idle + stolen + spinners_ns as f64).max(1.0);
     (busy / all, stolen / all)
-}
-
-fn own_cpu_ns() -> u64 {
-    getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| {
-        [usage.user_time(), usage.system_time()]
-            .iter()
-            .map(|t| t.tv_sec() as u64 * 1_000_000_000 + t.tv_usec() as u64 * 1_000)
-            .sum()
-    })
 }
 
 #[cfg(test)]

@@ -136,13 +136,9 @@ pub fn drive(
             Err(stopped) => stopped,
         };
         if let Failure::StartLost(reason) = &failure {
-            let lost = LostStart {
-                start,
-                starts: plan.starts.len(),
-                at,
-                already_lost: &driven.lost,
-            };
-            let line = format!("{reason}: {}", lost.describe(&course.named));
+            let starts = plan.starts.len();
+            let what = what_is_missing(start, starts, at, &driven.lost, &course.named);
+            let line = format!("{reason}: {what}");
             progress.say(&format!("procbench: {line}"));
             missing.push(line);
             lost_in_a_row += 1;
@@ -243,36 +239,31 @@ fn run_start(
     Ok(())
 }
 
-/// A start that ended early.
-struct LostStart<'a> {
-    start: &'a PlannedStart,
+/// Of a start that ended early in the block at `at`: which start and level, and how many blocks of which arms
+/// are missing.
+fn what_is_missing(
+    start: &PlannedStart,
     starts: usize,
-    /// Position of the block that was under way.
     at: usize,
-    already_lost: &'a [AbsentArm],
-}
-
-impl LostStart<'_> {
-    /// Which start and level, and how many blocks of which arms are missing.
-    fn describe(&self, named: &[Factor]) -> String {
-        let mut missing: BTreeMap<String, u32> = BTreeMap::new();
-        for spec in &self.start.blocks[self.at..] {
-            if !self.already_lost.iter().any(|l| l.arm == spec.arm) {
-                *missing.entry(arm_label(spec.arm, spec.twin)).or_default() += 1;
-            }
+    already_lost: &[AbsentArm],
+    named: &[Factor],
+) -> String {
+    let mut missing: BTreeMap<String, u32> = BTreeMap::new();
+    for spec in &start.blocks[at..] {
+        if !already_lost.iter().any(|l| l.arm == spec.arm) {
+            *missing.entry(arm_label(spec.arm, spec.twin)).or_default() += 1;
         }
-        let arms: Vec<String> = missing
-            .iter()
-            .map(|(label, blocks)| format!("{label} {blocks}"))
-            .collect();
-        format!(
-            "start {} of {} (standing {}) is missing {} of its {} blocks ({})",
-            self.start.index + 1,
-            self.starts,
-            self.start.factors.label(named),
-            missing.values().sum::<u32>(),
-            self.start.blocks.len(),
-            arms.join(", ")
-        )
     }
+    let arms: Vec<String> = missing
+        .iter()
+        .map(|(label, blocks)| format!("{label} {blocks}"))
+        .collect();
+    format!(
+        "start {} of {starts} (standing {}) is missing {} of its {} blocks ({})",
+        start.index + 1,
+        start.factors.label(named),
+        missing.values().sum::<u32>(),
+        start.blocks.len(),
+        arms.join(", ")
+    )
 }

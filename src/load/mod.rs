@@ -17,4 +17,4 @@ pub mod worker;
 pub use cancel::Cancel;
 pub use client_rates::ClientRates;
 pub use schedule::Schedule;
-pub use worker::{Begun, Due, Next, Window, Worker};
+pub use worker::{Begun, Due, Window, Worker};

@@ -10,52 +10,38 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 #[derive(Debug)]
 pub struct Progress {
     bar: ProgressBar,
-    plain: Option<PlainLines>,
-    quiet: bool,
+    /// Whether lines stand in for the bar.
+    plain: bool,
+    last_line: Option<Instant>,
 }
 
-#[derive(Debug)]
-struct PlainLines {
-    every: Duration,
-    last: Option<Instant>,
-}
+/// Between two of those lines.
+const LINE_EVERY: Duration = Duration::from_secs(10);
 
 impl Progress {
     /// Progress on stderr.
     pub fn stderr() -> Self {
         let terminal = std::io::stderr().is_terminal();
-        Progress {
-            bar: ProgressBar::with_draw_target(
-                Some(0),
-                if terminal {
-                    ProgressDrawTarget::stderr()
-                } else {
-                    ProgressDrawTarget::hidden()
-                },
-            ),
-            plain: (!terminal).then_some(PlainLines {
-                every: Duration::from_secs(10),
-                last: None,
-            }),
-            quiet: false,
+        let mut progress = Self::silent();
+        progress.plain = !terminal;
+        if terminal {
+            progress.bar.set_draw_target(ProgressDrawTarget::stderr());
         }
+        progress
     }
 
     /// No output at all (tests, library use).
     pub fn silent() -> Self {
         Progress {
-            bar: ProgressBar::hidden(),
-            plain: None,
-            quiet: true,
+            bar: ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden()),
+            plain: false,
+            last_line: None,
         }
     }
 
     /// Prints one line, such as which server was taken and why.
     pub fn say(&self, line: &str) {
-        if self.quiet {
-            return;
-        }
-        if self.bar.is_hidden() {
+        if self.plain {
             crate::console::tell(line);
         } else {
             self.bar.println(line);
@@ -80,10 +66,8 @@ impl Progress {
     pub fn step(&mut self, done: u64, of: u64, next: &str, left: Duration) {
         self.bar.set_position(done);
         self.bar.set_message(next.to_owned());
-        if let Some(plain) = &mut self.plain
-            && plain.last.is_none_or(|at| at.elapsed() >= plain.every)
-        {
-            plain.last = Some(Instant::now());
+        if self.plain && self.last_line.is_none_or(|at| at.elapsed() >= LINE_EVERY) {
+            self.last_line = Some(Instant::now());
             crate::console::tell(&format!(
                 "{}: {done}/{of} blocks, about {} s left",
                 self.bar.prefix(),

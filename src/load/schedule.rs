@@ -8,43 +8,35 @@ use rand_pcg::Pcg64;
 /// The due times of one worker, in ns after the block's start.
 #[derive(Debug, Clone)]
 pub struct Schedule {
-    kind: Kind,
+    /// Between two arrivals, on average; `None` in a closed loop.
+    gap_ns: Option<f64>,
+    arrivals: Arrivals,
     next_ns: f64,
     rng: Pcg64,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Kind {
-    Closed,
-    Poisson { mean_gap_ns: f64 },
-    Even { gap_ns: f64 },
 }
 
 impl Schedule {
     /// The schedule of worker `worker` out of `workers` that share `rate`.
     pub fn new(rate: OfferedRate, arrivals: Arrivals, workers: usize, seed: u64) -> Self {
         let mut rng = Pcg64::seed_from_u64(seed);
-        let (kind, next_ns) = match (rate.per_second(), arrivals) {
-            (None, _) => (Kind::Closed, 0.0),
-            (Some(rate), arrivals) => {
-                let gap_ns = 1e9 * workers.max(1) as f64 / rate;
-                match arrivals {
-                    Arrivals::Poisson => (
-                        Kind::Poisson {
-                            mean_gap_ns: gap_ns,
-                        },
-                        exponential(&mut rng, gap_ns),
-                    ),
-                    Arrivals::Even => (Kind::Even { gap_ns }, rng.random::<f64>() * gap_ns),
-                }
-            }
-        };
-        Schedule { kind, next_ns, rng }
+        let gap_ns = rate
+            .per_second()
+            .map(|rate| 1e9 * workers.max(1) as f64 / rate);
+        let next_ns = gap_ns.map_or(0.0, |gap_ns| match arrivals {
+            Arrivals::Poisson => exponential(&mut rng, gap_ns),
+            Arrivals::Even => rng.random::<f64>() * gap_ns,
+        });
+        Schedule {
+            gap_ns,
+            arrivals,
+            next_ns,
+            rng,
+        }
     }
 
     /// Whether operations are due at given instants (an open loop).
     pub fn is_open(&self) -> bool {
-        !matches!(self.kind, Kind::Closed)
+        self.gap_ns.is_some()
     }
 
     /// The next due instant, in ns after the start; `None` in a closed loop.
@@ -54,12 +46,11 @@ impl Schedule {
 
     /// Moves on to the following arrival.
     pub fn advance(&mut self) {
-        match self.kind {
-            Kind::Closed => {}
-            Kind::Poisson { mean_gap_ns } => {
-                self.next_ns += exponential(&mut self.rng, mean_gap_ns);
-            }
-            Kind::Even { gap_ns } => self.next_ns += gap_ns,
+        if let Some(gap_ns) = self.gap_ns {
+            self.next_ns += match self.arrivals {
+                Arrivals::Poisson => exponential(&mut self.rng, gap_ns),
+                Arrivals::Even => gap_ns,
+            };
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::cancel::Cancel;
-use super::worker::{Next, Worker};
+use super::worker::Worker;
 use crate::clock::{Clock, MonotonicClock};
 use crate::record::ErrorClass;
 
@@ -66,7 +66,7 @@ fn drive_on(
     // The due instant the worker was free before, though it may have overslept it.
     let mut free_before: Option<u64> = None;
     let mut now = clock.now_ns();
-    while let Next::Operation(due) = worker.next(now) {
+    while let Some(due) = worker.next(now) {
         if cancel.is_cancelled() {
             return;
         }
@@ -107,7 +107,7 @@ fn look_half_way(
     measured: bool,
 ) -> Option<u64> {
     let now = clock.now_ns();
-    let Next::Operation(due) = worker.next(now) else {
+    let Some(due) = worker.next(now) else {
         return None;
     };
     let Some(at_ns) = due.at_ns else {

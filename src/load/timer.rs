@@ -40,6 +40,10 @@ impl AsRawFd for Owned {
 #[error("cannot use a high-resolution timer: {0}")]
 pub struct TimerError(String);
 
+fn refused(error: impl std::fmt::Display) -> TimerError {
+    TimerError(error.to_string())
+}
+
 impl PreciseTimer {
     /// A timer registered with the current runtime, set `lead_ns` early.
     ///
@@ -50,11 +54,11 @@ impl PreciseTimer {
             ClockId::CLOCK_MONOTONIC,
             TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC,
         )
-        .map_err(|e| TimerError(e.to_string()))?;
+        .map_err(refused)?;
         // Deprecated because a type could report a descriptor it does not own;
         // ours owns its timer for life. The replacement is an unsafe fn.
         #[expect(deprecated)]
-        let fd = AsyncFd::new(Owned(timer)).map_err(|e| TimerError(e.to_string()))?;
+        let fd = AsyncFd::new(Owned(timer)).map_err(refused)?;
         Ok(PreciseTimer {
             fd,
             lead_ns: lead_ns.min(LONGEST_LEAD_NS),
@@ -100,7 +104,6 @@ impl PreciseTimer {
     }
 
     async fn sleep_until(&mut self, at_ns: u64) -> Result<(), TimerError> {
-        let fail = |e: nix::Error| TimerError(e.to_string());
         let at = TimeSpec::from_duration(Duration::from_nanos(at_ns));
         self.fd
             .get_ref()
@@ -109,13 +112,9 @@ impl PreciseTimer {
                 Expiration::OneShot(at),
                 TimerSetTimeFlags::TFD_TIMER_ABSTIME,
             )
-            .map_err(fail)?;
+            .map_err(refused)?;
         loop {
-            let mut ready = self
-                .fd
-                .readable()
-                .await
-                .map_err(|e| TimerError(e.to_string()))?;
+            let mut ready = self.fd.readable().await.map_err(refused)?;
             // A stale readiness (EAGAIN) means: not yet.
             match nix::unistd::read(self.fd.get_ref().0.as_fd(), &mut [0u8; 8]) {
                 Ok(_) => {
@@ -123,7 +122,7 @@ impl PreciseTimer {
                     return Ok(());
                 }
                 Err(nix::Error::EAGAIN) => ready.clear_ready(),
-                Err(e) => return Err(fail(e)),
+                Err(e) => return Err(refused(e)),
             }
         }
     }

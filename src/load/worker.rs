@@ -30,15 +30,6 @@ impl Window {
     }
 }
 
-/// What the worker is to do next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
-    /// Do an operation once its due instant has come.
-    Operation(Due),
-    /// The block is over for this worker.
-    Finished,
-}
-
 /// An operation that is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Due {
@@ -59,11 +50,6 @@ impl Begun {
     /// Whether the operation is due inside the measured window.
     pub fn measured(&self) -> bool {
         self.measured
-    }
-
-    /// The instant the operation was begun, in ns of the run's clock.
-    pub fn begun_ns(&self) -> u64 {
-        self.begun_ns
     }
 }
 
@@ -125,25 +111,21 @@ impl Worker {
         &mut self.recorder
     }
 
-    /// Decides what is next, at time `now_ns`. Operations that have become
+    /// Decides what is next, at time `now_ns`: nothing once the block is over for this worker. Operations that have become
     /// hopeless (due, but the drain time is over) are counted as cut off here.
-    pub fn next(&mut self, now_ns: u64) -> Next {
+    pub fn next(&mut self, now_ns: u64) -> Option<Due> {
         let Some(offset) = self.schedule.peek() else {
-            return if now_ns < self.window.end_ns {
-                Next::Operation(Due { at_ns: None })
-            } else {
-                Next::Finished
-            };
+            return (now_ns < self.window.end_ns).then_some(Due { at_ns: None });
         };
         let at_ns = self.window.start_ns + offset;
         if at_ns >= self.window.end_ns {
-            return Next::Finished;
+            return None;
         }
         if now_ns >= self.window.drain_until_ns {
             self.cut_off_backlog();
-            return Next::Finished;
+            return None;
         }
-        Next::Operation(Due { at_ns: Some(at_ns) })
+        Some(Due { at_ns: Some(at_ns) })
     }
 
     fn cut_off_backlog(&mut self) {
@@ -276,7 +258,7 @@ mod tests {
         let schedule = Schedule::new(rate, Arrivals::Even, 1, 3);
         let mut worker = Worker::new(Role::Reader, Operation::Statement, schedule, window());
         let mut stalled = false;
-        while let Next::Operation(due) = worker.next(clock.now_ns()) {
+        while let Some(due) = worker.next(clock.now_ns()) {
             let slept = due.at_ns.is_some_and(|at| at > clock.now_ns());
             if slept {
                 clock.set_ns(due.at_ns.unwrap());
@@ -363,7 +345,7 @@ mod tests {
             drain_until_ns: 1_500 * MS,
         };
         let mut worker = Worker::new(Role::Client, Operation::Transaction, schedule, window);
-        while let Next::Operation(due) = worker.next(clock.now_ns()) {
+        while let Some(due) = worker.next(clock.now_ns()) {
             let slept = due.at_ns.is_some_and(|at| at > clock.now_ns());
             if slept {
                 clock.set_ns(due.at_ns.unwrap());

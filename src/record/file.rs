@@ -45,20 +45,30 @@ pub enum RunFileError {
     NoRuns(PathBuf),
 }
 
+/// For `map_err`: what could not be done, and where.
+fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> RunFileError {
+    let path = path.to_owned();
+    move |source| RunFileError::Io {
+        action,
+        path,
+        source,
+    }
+}
+
+/// For `map_err`: the run file at `path` is none.
+fn malformed(path: &Path) -> impl FnOnce(serde_json::Error) -> RunFileError {
+    move |problem| RunFileError::Malformed {
+        path: path.to_owned(),
+        problem: problem.to_string(),
+    }
+}
+
 /// Writes `contents` to `path` through a temporary file in the same directory,
 /// so that an interruption leaves the old file or the new one, never half of it.
 ///
 /// # Errors
 /// When the directory is not writable or the disk is full.
 pub fn write_atomically(path: &Path, contents: &[u8]) -> Result<(), RunFileError> {
-    let io = |action: &'static str, path: &Path| {
-        let path = path.to_owned();
-        move |source| RunFileError::Io {
-            action,
-            path,
-            source,
-        }
-    };
     let dir = path
         .parent()
         .filter(|d| !d.as_os_str().is_empty())
@@ -80,10 +90,7 @@ pub fn write_atomically(path: &Path, contents: &[u8]) -> Result<(), RunFileError
 /// When the file cannot be written.
 pub fn write_run(dir: &Path, run: &Run) -> Result<PathBuf, RunFileError> {
     let path = dir.join(RUN_FILE_NAME);
-    let mut json = serde_json::to_vec(run).map_err(|e| RunFileError::Malformed {
-        path: path.clone(),
-        problem: e.to_string(),
-    })?;
+    let mut json = serde_json::to_vec(run).map_err(malformed(&path))?;
     json.push(b'\n');
     write_atomically(&path, &json)?;
     Ok(path)
@@ -99,28 +106,20 @@ pub fn read_run(path: &Path) -> Result<Run, RunFileError> {
     } else {
         path.to_owned()
     };
-    let text = std::fs::read_to_string(&path).map_err(|source| RunFileError::Io {
-        action: "read",
-        path: path.clone(),
-        source,
-    })?;
-    let malformed = |e: serde_json::Error| RunFileError::Malformed {
-        path: path.clone(),
-        problem: e.to_string(),
-    };
+    let text = std::fs::read_to_string(&path).map_err(io("read", &path))?;
     // The version is looked at alone first: the rest of another layout need not parse.
     #[derive(serde::Deserialize)]
     struct Version {
         schema_version: u64,
     }
-    let version: Version = serde_json::from_str(&text).map_err(malformed)?;
+    let version: Version = serde_json::from_str(&text).map_err(malformed(&path))?;
     if version.schema_version != u64::from(SCHEMA_VERSION) {
         return Err(RunFileError::OtherSchema {
             path: path.clone(),
             found: version.schema_version,
         });
     }
-    serde_json::from_str(&text).map_err(malformed)
+    serde_json::from_str(&text).map_err(malformed(&path))
 }
 
 /// Every run file in or below `dir`, sorted by path.
@@ -129,13 +128,8 @@ pub fn read_run(path: &Path) -> Result<Run, RunFileError> {
 /// When `dir` cannot be read or holds none.
 pub fn find_runs(dir: &Path) -> Result<Vec<PathBuf>, RunFileError> {
     fn walk(dir: &Path, found: &mut Vec<PathBuf>) -> Result<(), RunFileError> {
-        let io = |source| RunFileError::Io {
-            action: "read",
-            path: dir.to_owned(),
-            source,
-        };
-        for entry in std::fs::read_dir(dir).map_err(io)? {
-            let path = entry.map_err(io)?.path();
+        for entry in std::fs::read_dir(dir).map_err(io("read", dir))? {
+            let path = entry.map_err(io("read", dir))?.path();
             if path.is_dir() {
                 walk(&path, found)?;
             } else if path.file_name().is_some_and(|n| n == RUN_FILE_NAME) {

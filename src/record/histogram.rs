@@ -152,13 +152,8 @@ impl SeriesHistogram {
     pub fn mean_ns(&self) -> Option<f64> {
         let buckets = self.buckets();
         let count: u64 = buckets.iter().map(|b| b.1).sum();
-        (count > 0).then(|| {
-            buckets
-                .iter()
-                .map(|&(v, n)| v as f64 * n as f64)
-                .sum::<f64>()
-                / count as f64
-        })
+        let sum: f64 = buckets.iter().map(|&(v, n)| v as f64 * n as f64).sum();
+        (count > 0).then(|| sum / count as f64)
     }
 
     /// The HdrHistogram itself, without the overlong values.

@@ -3,8 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::names::named_enum;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use crate::names::{named_enum, serde_by_text};
 
 named_enum! {
     /// Whose operation it is.
@@ -173,19 +172,7 @@ impl FromStr for SeriesKey {
     }
 }
 
-impl Serialize for SeriesKey {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for SeriesKey {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
-    }
-}
+serde_by_text!(SeriesKey);
 
 #[cfg(test)]
 mod tests {

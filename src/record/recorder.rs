@@ -35,11 +35,6 @@ impl Recorder {
     pub fn record(&mut self, id: SeriesId, ns: u64) {
         self.series[id.0].1.record(ns);
     }
-
-    /// Number of samples in a declared series.
-    pub fn count(&self, id: SeriesId) -> u64 {
-        self.series[id.0].1.len()
-    }
 }
 
 /// Everything the workers of one block recorded, merged.

@@ -1,29 +1,20 @@
 //! What a server by URL said about itself to a role with ordinary rights.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
-/// How a pooler hands out its server connections.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PoolMode {
-    /// For a client's whole session.
-    Session,
-    /// For a transaction.
-    #[default]
-    Transaction,
-    /// For a statement: transaction blocks are refused.
-    Statement,
-}
+use crate::names::named_enum;
 
-impl fmt::Display for PoolMode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            PoolMode::Session => "session",
-            PoolMode::Transaction => "transaction",
-            PoolMode::Statement => "statement",
-        })
+named_enum! {
+    /// How a pooler hands out its server connections.
+    #[derive(Default)]
+    pub enum PoolMode: "pool mode" {
+        /// For a client's whole session.
+        Session = "session",
+        /// For a transaction.
+        #[default]
+        Transaction = "transaction",
+        /// For a statement: transaction blocks are refused.
+        Statement = "statement",
     }
 }
 
@@ -46,7 +37,7 @@ pub enum Between {
 }
 
 /// The connections that were open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Census {
     /// Entries of `pg_stat_activity` with a database: client backends, and workers in a database.
     /// Without procbench's own. Every role sees how many there are.

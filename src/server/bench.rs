@@ -128,7 +128,7 @@ impl<'a> ServerBench<'a> {
             }
             Some(first) => first
                 .check(server.server_version())
-                .map_err(|e| Failure::Fatal(e.to_string()))?,
+                .map_err(Failure::Fatal)?,
         }
         if self.asked.server.query == Statement::SelectOnly && server.kind() != ServerKind::Url {
             init_pgbench_accounts(&server, 1, &silent)
@@ -215,7 +215,7 @@ impl<'a> ServerBench<'a> {
         let start = self.start()?;
         let level = start.factors.clone();
         let (missing, outside) = match &*start.burner.borrow() {
-            Ok(burner) => (false, burner.outside_cgroup().map(str::to_owned)),
+            Ok(burner) => (false, burner.outside_cgroup.clone()),
             Err(_) => (true, None),
         };
         if let Some(why) = outside {
@@ -297,12 +297,9 @@ impl Bench for ServerBench<'_> {
     }
 
     fn absent_levels(&mut self, levels: &[Factors]) -> Vec<AbsentLevel> {
-        let placeholder = Supply::new(&self.asked.request.choice, &[]);
-        let mut supply = std::mem::replace(&mut self.supply, placeholder);
         let most = |standing| self.asked.max_connections(&self.arms, standing);
-        let absent = supply.absent(self.asked.config, levels, most, self.say);
-        self.supply = supply;
-        absent
+        self.supply
+            .absent(self.asked.config, levels, most, self.say)
     }
 
     fn set_client_rates(&mut self, rates: ClientRates) {

@@ -4,39 +4,30 @@ use std::time::{Duration, Instant};
 
 use super::provision::{RunningPgBouncer, RunningServer};
 use crate::arm::Arm;
+use crate::load::driver::Failure;
 use crate::record::BlockRecord;
 
 /// From the loss of connections to the end of the process that held them: the first process of a
 /// container ends only after all others in it have been reaped.
 pub const THROES: Duration = Duration::from_millis(500);
 
-/// Why PgBouncer's arms are lost.
-pub const OF_PGBOUNCER: &str = "PgBouncer died in mid-run";
-
-/// Which process that an arm needs has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Died {
-    /// The postmaster.
-    Server,
-    /// PgBouncer, which only its own arms need.
-    PgBouncer,
-}
-
-/// Looks for as long as `patience` whether what the arm needs has ended. A server given by URL never has:
-/// only a connection could tell.
-pub fn who_died(
+/// Looks for as long as `patience` whether what the arm needs has ended: a server takes its start along,
+/// PgBouncer only its own arms. A server given by URL never has: only a connection could tell. `sign` is
+/// what raised the question.
+pub fn death(
     server: &RunningServer,
     pgbouncer: Option<&RunningPgBouncer>,
     arm: Arm,
     patience: Duration,
-) -> Option<Died> {
+    sign: &str,
+) -> Option<Failure> {
     let since = Instant::now();
     loop {
         if !server.is_alive() {
-            return Some(Died::Server);
+            return Some(Failure::StartLost(format!("the server died {sign}")));
         }
         if arm.needs_pgbouncer() && pgbouncer.is_none_or(|p| !p.is_alive()) {
-            return Some(Died::PgBouncer);
+            return Some(Failure::ArmLost("PgBouncer died in mid-run".to_owned()));
         }
         if since.elapsed() >= patience {
             return None;

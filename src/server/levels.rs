@@ -98,20 +98,26 @@ impl Supply {
                 });
             }
         };
-        if let (Some(_), Some(major)) = (&level.scram_iterations, major)
-            && major < FIRST_WITH_ITERATIONS
-        {
-            return Some(format!(
-                "PostgreSQL {major} has no scram_iterations: they came with {FIRST_WITH_ITERATIONS}"
-            ));
-        }
-        if let Some(major) = major
-            && major < FIRST_WITH_SETUP_DURATIONS
-            && level.log_connections == Some(LogConnections::SetupDurations)
-        {
-            return Some(format!(
-                "PostgreSQL {major} does not log setup_durations: they came with {FIRST_WITH_SETUP_DURATIONS}"
-            ));
+        let logged = level.log_connections == Some(LogConnections::SetupDurations);
+        let came_later = [
+            (
+                level.scram_iterations.is_some(),
+                "has no scram_iterations",
+                FIRST_WITH_ITERATIONS,
+            ),
+            (
+                logged,
+                "does not log setup_durations",
+                FIRST_WITH_SETUP_DURATIONS,
+            ),
+        ];
+        for (asked, lack, first) in came_later {
+            if let Some(major) = major
+                && asked
+                && major < first
+            {
+                return Some(format!("PostgreSQL {major} {lack}: they came with {first}"));
+            }
         }
         let spec = spec_of(level, max_connections);
         if spec.page_size != PageSize::Huge {

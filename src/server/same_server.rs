@@ -12,17 +12,6 @@ pub struct SameServer {
     server_version: String,
 }
 
-/// A later server of the run is of another version.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "this server is PostgreSQL {now}, the first of this run was {first}: a run must not mix them; \
-     measure again when no upgrade is under way"
-)]
-pub struct OtherServer {
-    first: String,
-    now: String,
-}
-
 impl SameServer {
     /// Takes note of the first server.
     pub fn of(server: &RunningServer) -> Self {
@@ -44,12 +33,10 @@ impl SameServer {
 
     /// `spec` with the major version that was taken. A server by URL is what it is.
     pub fn spec(&self, spec: ServerSpec) -> ServerSpec {
-        match self.kind {
-            ServerKind::Docker | ServerKind::Local => ServerSpec {
-                source: spec.source.or(self.pg_major.map(PgSource::Major)),
-                ..spec
-            },
-            ServerKind::Url => spec,
+        let taken = self.pg_major.filter(|_| self.kind != ServerKind::Url);
+        ServerSpec {
+            source: spec.source.or(taken.map(PgSource::Major)),
+            ..spec
         }
     }
 
@@ -57,14 +44,15 @@ impl SameServer {
     ///
     /// # Errors
     /// When it is not.
-    pub fn check(&self, server_version: &str) -> Result<(), OtherServer> {
-        if server_version == self.server_version {
+    pub fn check(&self, server_version: &str) -> Result<(), String> {
+        let first = &self.server_version;
+        if server_version == first {
             return Ok(());
         }
-        Err(OtherServer {
-            first: self.server_version.clone(),
-            now: server_version.to_owned(),
-        })
+        Err(format!(
+            "this server is PostgreSQL {server_version}, the first of this run was {first}: a run must not mix \
+             them; measure again when no upgrade is under way"
+        ))
     }
 }
 

@@ -78,12 +78,9 @@ pub fn server_provenance(
 }
 
 /// The values of a factor in words.
-fn either<T: ToString>(values: &[T]) -> String {
-    values
-        .iter()
-        .map(T::to_string)
-        .collect::<Vec<_>>()
-        .join(" or ")
+fn either<T: ToString>(values: impl IntoIterator<Item = T>) -> String {
+    let texts: Vec<String> = values.into_iter().map(|v| v.to_string()).collect();
+    texts.join(" or ")
 }
 
 /// What a reader of the numbers must know about the path to the server.
@@ -119,17 +116,14 @@ impl SettingsSeen {
     pub fn as_recorded(&self) -> BTreeMap<String, String> {
         let text = |values: &BTreeSet<String>| {
             let numbers: Result<BTreeSet<i64>, _> = values.iter().map(|v| v.parse()).collect();
-            match numbers {
-                Ok(n) if n.len() > 1 => n
-                    .first()
-                    .zip(n.last())
-                    .map(|(least, most)| format!("{least}..{most}"))
-                    .unwrap_or_default(),
-                _ => values
-                    .iter()
-                    .map(String::as_str)
-                    .collect::<Vec<_>>()
-                    .join(" or "),
+            match numbers
+                .iter()
+                .flatten()
+                .min()
+                .zip(numbers.iter().flatten().max())
+            {
+                Some((least, most)) if least < most => format!("{least}..{most}"),
+                _ => either(values),
             }
         };
         self.0

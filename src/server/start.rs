@@ -10,7 +10,7 @@ use super::arms::Setup;
 use super::asked::Asked;
 use super::block_load::{BlockLoad, LoadError};
 use super::burner::{Burn, Burner, BurnerAccount};
-use super::death::{self, Died};
+use super::death;
 use super::fork_count::{ForkCount, Forks};
 use super::load_thread::{LoadThread, READERS};
 use super::provision::{RunningPgBouncer, RunningServer, start_pgbouncer};
@@ -233,12 +233,10 @@ impl<'a> ServerStart<'a> {
         let clients = outcome(&clients);
         let mut record = BlockRecord::default();
         for part in readers {
-            record.merge(&part.map_err(|e| self.reader_failure(e))?);
+            record.merge(&part.map_err(|e| self.load_failure(Role::Reader, Arm::Quiet, e))?);
         }
-        match clients {
-            Ok(clients) => record.merge(&clients),
-            Err(error) => return Err(self.client_failure(request.arm, error)),
-        }
+        let clients = clients.map_err(|e| self.load_failure(Role::Client, request.arm, e))?;
+        record.merge(&clients);
         let after = CpuReading::take(self.watched, Some(&before));
         let mut cpu = before.until(&after, &record);
         self.last_reading.replace(Some(after));
@@ -260,7 +258,7 @@ impl<'a> ServerStart<'a> {
             cpu.groups.insert(CpuGroup::Burner, account);
             counters.insert("burn.asked-ns".to_owned(), request.burn_ns.unwrap_or(0));
             counters.insert("burn.forks".to_owned(), after.forked - before.forked);
-            let outside = matches!(&*self.burner.borrow(), Ok(b) if b.outside_cgroup().is_some());
+            let outside = matches!(&*self.burner.borrow(), Ok(b) if b.outside_cgroup.is_some());
             counters.insert("burn.outside-cgroup".to_owned(), u64::from(outside));
         }
         Ok(BlockOutcome {
@@ -286,10 +284,9 @@ impl<'a> ServerStart<'a> {
 
     fn burner_account(&self, arm: Arm) -> Result<Option<BurnerAccount>, Failure> {
         match &mut *self.burner.borrow_mut() {
-            Ok(burner) if arm == Arm::CpuBurn => burner
-                .account()
-                .map(Some)
-                .map_err(|e| Failure::ArmLost(e.to_string())),
+            Ok(burner) if arm == Arm::CpuBurn => {
+                burner.account().map(Some).map_err(Failure::ArmLost)
+            }
             _ => Ok(None),
         }
     }
@@ -322,50 +319,36 @@ impl<'a> ServerStart<'a> {
         }
     }
 
-    /// What an arm needs that has died; looked for as long as it may take to show.
-    fn who_died(&self, arm: Arm, patience: Duration) -> Option<Died> {
-        death::who_died(&self.server, self.pgbouncer.as_ref(), arm, patience)
+    /// What it means that something the arm needs has died, if it has.
+    fn death(&self, arm: Arm, patience: Duration, sign: &str) -> Option<Failure> {
+        death::death(&self.server, self.pgbouncer.as_ref(), arm, patience, sign)
     }
 
-    fn reader_failure(&self, error: LoadError) -> Failure {
+    /// What it means that workers could not do their block; readers need what `quiet` needs.
+    fn load_failure(&self, role: Role, arm: Arm, error: LoadError) -> Failure {
         let reason = match error {
             LoadError::Harness(reason) => return Failure::Fatal(reason),
             LoadError::Lost(reason) => reason,
         };
-        Failure::StartLost(match self.who_died(Arm::Quiet, death::THROES) {
-            Some(_) => format!("the server died (readers cannot reconnect: {reason})"),
-            None => format!("the readers cannot reconnect: {reason}"),
-        })
+        let sign = format!("({role}s cannot reconnect: {reason})");
+        self.death(arm, death::THROES, &sign)
+            .unwrap_or_else(|| match role {
+                Role::Reader => {
+                    Failure::StartLost(format!("the {role}s cannot reconnect: {reason}"))
+                }
+                _ => Failure::ArmLost(format!("{arm} cannot reconnect: {reason}")),
+            })
     }
 
-    fn client_failure(&self, arm: Arm, error: LoadError) -> Failure {
-        let reason = match error {
-            LoadError::Harness(reason) => return Failure::Fatal(reason),
-            LoadError::Lost(reason) => reason,
-        };
-        match self.who_died(arm, death::THROES) {
-            Some(Died::Server) => Failure::StartLost(format!(
-                "the server died (clients cannot reconnect: {reason})"
-            )),
-            Some(Died::PgBouncer) => Failure::ArmLost(death::OF_PGBOUNCER.to_owned()),
-            None => Failure::ArmLost(format!("{arm} cannot reconnect: {reason}")),
-        }
-    }
-
+    /// What a block says about whether the server still serves.
     fn check_alive(&self, arm: Arm, record: &BlockRecord) -> Result<(), Failure> {
         let patience = if death::broke_connections(record) {
             death::THROES
         } else {
             Duration::ZERO
         };
-        match self.who_died(arm, patience) {
-            Some(Died::Server) => {
-                return Err(Failure::StartLost("the server died in mid-run".to_owned()));
-            }
-            Some(Died::PgBouncer) => {
-                return Err(Failure::ArmLost(death::OF_PGBOUNCER.to_owned()));
-            }
-            None => {}
+        if let Some(death) = self.death(arm, patience, "in mid-run") {
+            return Err(death);
         }
         let readers = record.tallies.get(&Role::Reader);
         if let Some(tally) = readers

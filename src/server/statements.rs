@@ -24,18 +24,13 @@ pub struct StatementTexts {
 
 impl StatementTexts {
     /// Texts of `statement`, keys drawn from `seed`; by the simple protocol.
-    pub fn new(statement: Statement, seed: u64) -> Self {
+    pub fn new(statement: Statement, protocol: Protocol, seed: u64) -> Self {
         StatementTexts {
             statement,
-            protocol: Protocol::Simple,
+            protocol,
             rng: Pcg64::seed_from_u64(seed),
             scratch: String::with_capacity(80),
         }
-    }
-
-    /// The same, sent in another way.
-    pub fn sent_by(self, protocol: Protocol) -> Self {
-        StatementTexts { protocol, ..self }
     }
 
     /// What is run.

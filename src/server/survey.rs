@@ -57,15 +57,14 @@ impl Surveyed {
         block_on(async {
             let target = Target::new(endpoint)?;
             let mut first = Look::open(&target).await?;
-            let facts = Facts::read(&mut first).await?;
-            let census = census(&mut first).await?;
-            let between = between(&target, &mut first, &facts).await?;
-            let at_first = sessions(&mut first, facts.pg_major).await?;
+            let (mut survey, pid, port) = facts(&mut first).await?;
+            survey.census = census(&mut first).await?;
+            let there = survey.census.connections;
+            survey.free_connections = survey.free_connections.saturating_sub(there);
+            survey.between = between(&target, &mut first, pid, port).await?;
+            let at_first = sessions(&mut first, survey.pg_major).await?;
             first.close().await;
-            Ok(Surveyed {
-                survey: facts.into_survey(census, between),
-                at_first,
-            })
+            Ok(Surveyed { survey, at_first })
         })
     }
 
@@ -164,90 +163,57 @@ fn number<T: std::str::FromStr>(value: &Option<String>) -> Result<T, SurveyError
         .ok_or_else(|| unexpected(format!("a number was expected, not {value:?}")))
 }
 
-/// What one statement says.
-struct Facts {
-    pid: i32,
-    client_port: Option<u16>,
-    pg_major: u32,
-    max_connections: u64,
-    /// `superuser_reserved_connections`, and `reserved_connections` (16 and later).
-    reserved: [u64; 2],
-    shared_buffers: String,
-    huge_pages: String,
-    huge_pages_status: Option<String>,
-    superuser: bool,
-    reads_all_stats: bool,
-}
-
-impl Facts {
-    async fn read(session: &mut Look) -> Result<Self, SurveyError> {
-        let row = session
-            .row(
-                STEP_LIMIT,
-                "SELECT pg_backend_pid(), inet_client_port(), current_setting('server_version_num'), \
-                 current_setting('max_connections'), current_setting('superuser_reserved_connections'), \
-                 coalesce(current_setting('reserved_connections', true), '0'), \
-                 current_setting('shared_buffers'), current_setting('huge_pages'), \
-                 current_setting('huge_pages_status', true), current_setting('is_superuser') = 'on', \
-                 pg_has_role('pg_read_all_stats', 'usage')",
-            )
-            .await?;
-        let [
-            pid,
-            port,
-            version,
-            most,
-            superuser_reserved,
-            reserved,
-            buffers,
-            huge,
-            status,
-            superuser,
-            stats,
-        ] = &row[..]
-        else {
-            return Err(unexpected(format!("{} columns instead of 11", row.len())));
-        };
-        let text = |value: &Option<String>| value.clone().unwrap_or_default();
-        let is = |value: &Option<String>| value.as_deref() == Some("t");
-        Ok(Facts {
-            pid: number(pid)?,
-            client_port: port.as_ref().and_then(|p| p.parse().ok()),
-            pg_major: number::<u32>(version)? / 10_000,
-            max_connections: number(most)?,
-            reserved: [number(superuser_reserved)?, number(reserved)?],
-            shared_buffers: text(buffers),
-            huge_pages: text(huge),
-            huge_pages_status: status.clone(),
-            superuser: is(superuser),
-            reads_all_stats: is(stats),
-        })
-    }
-
-    fn into_survey(self, census: Census, between: Between) -> Survey {
-        let [for_superusers, for_roles] = self.reserved;
-        let reserved = if self.superuser {
-            0
-        } else {
-            for_superusers + for_roles
-        };
-        Survey {
-            pg_major: self.pg_major,
-            max_connections: self.max_connections,
-            free_connections: self
-                .max_connections
-                .saturating_sub(reserved)
-                .saturating_sub(census.connections),
-            shared_buffers: self.shared_buffers,
-            huge_pages: self.huge_pages,
-            huge_pages_status: self.huge_pages_status,
-            census,
-            between,
-            superuser: self.superuser,
-            reads_all_stats: self.reads_all_stats,
-            others: None,
-        }
-    }
+/// What one statement says, as a survey in which nobody is there and nothing is known to stand in between;
+/// with it the backend's process and the port it sees.
+async fn facts(session: &mut Look) -> Result<(Survey, i32, Option<u16>), SurveyError> {
+    let row = session
+        .row(
+            STEP_LIMIT,
+            "SELECT pg_backend_pid(), inet_client_port(), current_setting('server_version_num'), \
+             current_setting('max_connections'), current_setting('superuser_reserved_connections'), \
+             coalesce(current_setting('reserved_connections', true), '0'), \
+             current_setting('shared_buffers'), current_setting('huge_pages'), \
+             current_setting('huge_pages_status', true), current_setting('is_superuser') = 'on', \
+             pg_has_role('pg_read_all_stats', 'usage')",
+        )
+        .await?;
+    let [
+        pid,
+        port,
+        version,
+        most,
+        superuser_reserved,
+        reserved,
+        buffers,
+        huge,
+        status,
+        superuser,
+        stats,
+    ] = &row[..]
+    else {
+        return Err(unexpected(format!("{} columns instead of 11", row.len())));
+    };
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    let is = |value: &Option<String>| value.as_deref() == Some("t");
+    let max_connections: u64 = number(most)?;
+    // `reserved_connections` since 16.
+    let reserved = number::<u64>(superuser_reserved)? + number::<u64>(reserved)?;
+    let reserved = if is(superuser) { 0 } else { reserved };
+    let survey = Survey {
+        pg_major: number::<u32>(version)? / 10_000,
+        max_connections,
+        free_connections: max_connections.saturating_sub(reserved),
+        shared_buffers: text(buffers),
+        huge_pages: text(huge),
+        huge_pages_status: status.clone(),
+        census: Census::default(),
+        between: Between::Nothing,
+        superuser: is(superuser),
+        reads_all_stats: is(stats),
+        others: None,
+    };
+    let port = port.as_ref().and_then(|p| p.parse().ok());
+    Ok((survey, number(pid)?, port))
 }
 
 /// Who is there. `datid`, `usename` and `application_name` of every row are anybody's to see; states are not,
@@ -270,20 +236,24 @@ async fn census(session: &mut Look) -> Result<Census, SurveyError> {
 /// What stands in between. A pooler answers the startup itself, with a process id of its own making
 /// (PgBouncer: random), and may run the statements of one client in the backend of another; something that only
 /// passes bytes on shows by its port.
-async fn between(target: &Target, first: &mut Look, facts: &Facts) -> Result<Between, SurveyError> {
-    let announced = first.connection.process_id().filter(|&id| id != facts.pid);
+async fn between(
+    target: &Target,
+    first: &mut Look,
+    pid: i32,
+    client_port: Option<u16>,
+) -> Result<Between, SurveyError> {
+    let announced = first.connection.process_id().filter(|&id| id != pid);
     let mut second = Look::open(target).await?;
     let shares = shares_backends(first, &mut second).await?;
     second.close().await;
     let evidence = match (announced, shares) {
         (Some(announced), _) => format!(
-            "it announced process {announced} at startup, and the statements ran in process {}",
-            facts.pid
+            "it announced process {announced} at startup, and the statements ran in process {pid}"
         ),
         (None, true) => {
             "one connection's statements ran in several server processes, or two connections' in one".to_owned()
         }
-        (None, false) if facts.client_port == first.local_port => return Ok(Between::Nothing),
+        (None, false) if client_port == first.local_port => return Ok(Between::Nothing),
         (None, false) => return Ok(Between::Relay),
     };
     let mode = match shares {

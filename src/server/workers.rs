@@ -8,7 +8,7 @@ use super::arms::{Client, Phases};
 use super::block_load::{BlockLoad, LoadError};
 use crate::clock::{Clock, MonotonicClock, thread_cpu_ns};
 use crate::load::timer::{PreciseTimer, TimerError};
-use crate::load::{Cancel, Next, Schedule, Worker};
+use crate::load::{Cancel, Schedule, Worker};
 use crate::procfs::TaskCpu;
 use crate::record::{BlockRecord, CpuAccount, Operation, Role};
 use crate::seed::derive_seed;
@@ -41,82 +41,71 @@ pub(super) trait RunBlock {
 
 /// Workers that are made of these clients.
 pub(super) fn workers<C: Client + 'static>(clients: Vec<C>) -> AnyWorkers {
-    Box::new(Workers(clients))
+    Box::new(clients)
 }
 
-struct Workers<C>(Vec<C>);
-
-impl<C: Client + 'static> RunBlock for Workers<C> {
+impl<C: Client + 'static> RunBlock for Vec<C> {
     fn run<'a>(
         &'a mut self,
         role: Role,
         load: &'a BlockLoad,
         timer_lead_ns: u64,
     ) -> LocalFuture<'a, Result<BlockRecord, LoadError>> {
-        Box::pin(self.run_block(role, load, timer_lead_ns))
+        Box::pin(async move {
+            for client in self.iter_mut() {
+                client.before_block(load).await?;
+            }
+            let operation = match role {
+                Role::Reader => Operation::Statement,
+                _ => Operation::Transaction,
+            };
+            let mut record = BlockRecord::default();
+            let thread_before = TaskCpu::of_this_thread();
+            let cpu_before = thread_cpu_ns();
+            let count = self.len();
+            let mut tasks = Vec::with_capacity(count);
+            for (index, mut client) in self.drain(..).enumerate() {
+                let seed = derive_seed(load.seed, &[index as u64]);
+                let schedule = Schedule::new(load.rate, load.arrivals, count, seed);
+                let mut worker = Worker::new(role, operation, schedule, load.window);
+                let cancel = load.cancel.clone();
+                tasks.push(tokio::task::spawn_local(async move {
+                    let outcome = drive(&mut worker, &mut client, timer_lead_ns, &cancel).await;
+                    (worker, client, outcome)
+                }));
+            }
+            let mut failed = None;
+            for task in tasks {
+                match task.await {
+                    Ok((worker, mut client, outcome)) => {
+                        let (role, recorder, tally) = worker.finish();
+                        record.merge_worker(role, &recorder, &tally, 0);
+                        client.after_block();
+                        self.push(client);
+                        failed = failed.or(outcome.err().map(|e| e.to_string()));
+                    }
+                    Err(e) => failed = Some(e.to_string()),
+                }
+            }
+            let used = thread_cpu_ns() - cpu_before;
+            record.cpu_ns.insert(role, used);
+            record.busiest_thread_ns = used;
+            let thread = TaskCpu::of_this_thread().zip(thread_before);
+            let account = CpuAccount {
+                used_ns: used,
+                ..thread.map_or_else(CpuAccount::default, |(now, then)| now.since(&then))
+            };
+            record.load_threads.insert(role, account);
+            failed.map_or(Ok(record), |message| Err(LoadError::Harness(message)))
+        })
     }
 
     fn close(self: Box<Self>) -> LocalFuture<'static, ()> {
         Box::pin(async move {
-            for client in self.0 {
+            for client in *self {
                 client.close().await;
             }
         })
-    }
-}
-
-impl<C: Client + 'static> Workers<C> {
-    async fn run_block(
-        &mut self,
-        role: Role,
-        load: &BlockLoad,
-        timer_lead_ns: u64,
-    ) -> Result<BlockRecord, LoadError> {
-        for client in &mut self.0 {
-            client.before_block(load).await?;
-        }
-        let operation = match role {
-            Role::Reader => Operation::Statement,
-            _ => Operation::Transaction,
-        };
-        let mut record = BlockRecord::default();
-        let thread_before = TaskCpu::of_this_thread();
-        let cpu_before = thread_cpu_ns();
-        let count = self.0.len();
-        let mut tasks = Vec::with_capacity(count);
-        for (index, mut client) in self.0.drain(..).enumerate() {
-            let seed = derive_seed(load.seed, &[index as u64]);
-            let schedule = Schedule::new(load.rate, load.arrivals, count, seed);
-            let mut worker = Worker::new(role, operation, schedule, load.window);
-            let cancel = load.cancel.clone();
-            tasks.push(tokio::task::spawn_local(async move {
-                let outcome = drive(&mut worker, &mut client, timer_lead_ns, &cancel).await;
-                (worker, client, outcome)
-            }));
-        }
-        let mut failed = None;
-        for task in tasks {
-            match task.await {
-                Ok((worker, mut client, outcome)) => {
-                    let (role, recorder, tally) = worker.finish();
-                    record.merge_worker(role, &recorder, &tally, 0);
-                    client.after_block();
-                    self.0.push(client);
-                    failed = failed.or(outcome.err().map(|e| e.to_string()));
-                }
-                Err(e) => failed = Some(e.to_string()),
-            }
-        }
-        let used = thread_cpu_ns() - cpu_before;
-        record.cpu_ns.insert(role, used);
-        record.busiest_thread_ns = used;
-        let thread = TaskCpu::of_this_thread().zip(thread_before);
-        let account = CpuAccount {
-            used_ns: used,
-            ..thread.map_or_else(CpuAccount::default, |(now, then)| now.since(&then))
-        };
-        record.load_threads.insert(role, account);
-        failed.map_or(Ok(record), |message| Err(LoadError::Harness(message)))
     }
 }
 
@@ -150,7 +139,7 @@ async fn drive(
             return Ok(());
         }
         let now = clock.now_ns();
-        let Next::Operation(due) = worker.next(now) else {
+        let Some(due) = worker.next(now) else {
             return Ok(());
         };
         let mut slept = false;

@@ -34,7 +34,11 @@ pub(in crate::server) trait Client {
     fn after_block(&mut self) {}
 
     /// Disconnects.
-    async fn close(self);
+    async fn close(self)
+    where
+        Self: Sized,
+    {
+    }
 }
 
 /// What the workers of a load thread are made from.
@@ -82,7 +86,7 @@ impl Setup {
 
     /// A worker's statements.
     pub(super) fn texts(&self, worker: u64) -> StatementTexts {
-        StatementTexts::new(self.statement.clone(), worker).sent_by(self.protocol)
+        StatementTexts::new(self.statement.clone(), self.protocol, worker)
     }
 }
 

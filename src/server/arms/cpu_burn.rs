@@ -25,6 +25,4 @@ impl Client for CpuBurn {
             None => Err(ErrorClass::new("burn-failed")),
         }
     }
-
-    async fn close(self) {}
 }

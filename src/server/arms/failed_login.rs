@@ -51,7 +51,7 @@ fn class_of(outcome: Result<Startup, FrontendError>) -> Result<(), ErrorClass> {
 impl Client for FailedLogin {
     async fn operation(&mut self, phases: &mut Phases) -> Result<(), ErrorClass> {
         let began = now();
-        let socket = self.0.open_socket().await.map_err(|e| e.class())?;
+        let socket = self.0.open_socket().await?;
         let socket_open = now();
         let mut frontend = Frontend::new(socket);
         class_of(frontend.start_up(self.0.login()).await)?;
@@ -61,8 +61,6 @@ impl Client for FailedLogin {
         phases.add(Operation::FailedLogin, Phase::Total, now() - socket_open);
         Ok(())
     }
-
-    async fn close(self) {}
 }
 
 #[cfg(test)]

@@ -21,8 +21,8 @@ pub(super) async fn prepare(setup: &Setup, arm: Arm) -> Result<Vec<ForkOnly>, Fr
     Ok(setup.each(|_| ForkOnly(target.clone())))
 }
 
-impl ForkOnly {
-    async fn connection(&self, phases: &mut Phases) -> Result<(), FrontendError> {
+impl Client for ForkOnly {
+    async fn operation(&mut self, phases: &mut Phases) -> Result<(), ErrorClass> {
         let began = now();
         let mut socket = self.0.open_socket().await?;
         let socket_open = now();
@@ -33,12 +33,4 @@ impl ForkOnly {
         phases.add(Operation::Disconnect, Phase::Total, now() - socket_open);
         Ok(())
     }
-}
-
-impl Client for ForkOnly {
-    async fn operation(&mut self, phases: &mut Phases) -> Result<(), ErrorClass> {
-        self.connection(phases).await.map_err(|e| e.class())
-    }
-
-    async fn close(self) {}
 }

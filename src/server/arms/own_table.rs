@@ -6,7 +6,7 @@
 use super::client::Setup;
 use super::persistent::Persistent;
 use crate::arm::Arm;
-use crate::config::Statement;
+use crate::config::{Protocol, Statement};
 use crate::server::frontend::FrontendError;
 use crate::server::statements::StatementTexts;
 
@@ -31,7 +31,11 @@ pub(super) async fn prepare(setup: &Setup, arm: Arm) -> Result<Vec<Persistent>, 
             let outcome = connection.query(&made).await;
             outcome.map_err(|e| FrontendError::Here(format!("{made}: {e}")))?;
         }
-        let texts = StatementTexts::new(Statement::Sql(statement), u64::from(client));
+        let texts = StatementTexts::new(
+            Statement::Sql(statement),
+            Protocol::Simple,
+            u64::from(client),
+        );
         clients.push(Persistent::begin(target.clone(), connection, texts).await?);
     }
     Ok(clients)

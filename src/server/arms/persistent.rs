@@ -77,7 +77,7 @@ impl Client for Persistent {
             // Inside the failed operation, so that the next one is clean.
             self.connection = self.target.connect().await.ok();
         }
-        outcome.map_err(|e| e.class())
+        Ok(outcome?)
     }
 
     fn cut_off(&mut self) {

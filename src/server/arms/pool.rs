@@ -97,7 +97,7 @@ impl Client for Pooled {
             let outcome = self.texts.run_on(connection).await;
             // A failed one has ended, too.
             held.busy = false;
-            outcome.map_err(|e| e.class())?;
+            outcome?;
         }
         phases.add(Operation::Query, Phase::Total, now() - checked_out);
         Ok(())

@@ -28,8 +28,8 @@ pub(super) async fn prepare(setup: &Setup, arm: Arm) -> Result<Vec<Unpooled>, Fr
     }))
 }
 
-impl Unpooled {
-    async fn transaction(&mut self, phases: &mut Phases) -> Result<(), FrontendError> {
+impl Client for Unpooled {
+    async fn operation(&mut self, phases: &mut Phases) -> Result<(), ErrorClass> {
         use Operation::{Connect, Query};
         let began = now();
         let socket = self.target.open_socket().await?;
@@ -58,12 +58,4 @@ impl Unpooled {
         phases.add(Operation::Disconnect, Phase::Total, disconnect_ns?);
         Ok(())
     }
-}
-
-impl Client for Unpooled {
-    async fn operation(&mut self, phases: &mut Phases) -> Result<(), ErrorClass> {
-        self.transaction(phases).await.map_err(|e| e.class())
-    }
-
-    async fn close(self) {}
 }

@@ -6,14 +6,13 @@ mod process;
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-use super::frontend::classify_io;
 use crate::cgroup;
 use crate::record::ErrorClass;
 
@@ -32,20 +31,9 @@ fn abstract_name(pid: u32) -> String {
     format!("procbench-burner-{pid}")
 }
 
-/// The helper is not available.
-#[derive(Debug, thiserror::Error)]
-pub enum BurnerError {
-    /// No process.
-    #[error("the cpu-burn helper {program} cannot be started: {source}")]
-    NotStarted {
-        /// The program.
-        program: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// It is not what it should be, or has gone.
-    #[error("the cpu-burn helper does not answer ({0})")]
-    Silent(String),
+/// It is not what it should be, or has gone.
+fn silent(why: impl std::fmt::Display) -> String {
+    format!("the cpu-burn helper does not answer ({why})")
 }
 
 /// What one operation burns, and where.
@@ -70,16 +58,17 @@ pub struct BurnerAccount {
 #[derive(Debug)]
 pub struct Burner {
     child: Child,
-    requests: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
-    outside_cgroup: Option<String>,
+    /// Why it does not run in the server's cgroup, if it does not.
+    pub(super) outside_cgroup: Option<String>,
 }
 
 impl Burner {
-    /// The helper beside the server of `postmaster`, or why there is none.
+    /// Starts `program` as the helper and moves it into the cgroup of `postmaster`.
     ///
     /// # Errors
-    /// Whatever is missing, in one line.
+    /// Whatever is missing, in one line. Not when the cgroup is refused: see
+    /// [`Burner::outside_cgroup`].
     pub(super) fn of_server(
         program: Option<&Path>,
         postmaster: Option<u32>,
@@ -87,15 +76,6 @@ impl Burner {
         let postmaster = postmaster
             .ok_or("cpu-burn needs the CPU time of the server's processes, which cannot be seen")?;
         let program = program.ok_or("procbench does not know where its own program is")?;
-        Burner::start(program, postmaster).map_err(|e| e.to_string())
-    }
-
-    /// Starts `program` as the helper and moves it into the cgroup of `postmaster`.
-    ///
-    /// # Errors
-    /// When it does not start or does not answer. Not when the cgroup is refused: see
-    /// [`Burner::outside_cgroup`].
-    pub fn start(program: &Path, postmaster: u32) -> Result<Self, BurnerError> {
         let mut child = Command::new(program)
             .arg(SUBCOMMAND)
             .env_clear()
@@ -105,36 +85,23 @@ impl Burner {
             // Ctrl-C in a terminal is for procbench, which then ends it.
             .process_group(0)
             .spawn()
-            .map_err(|source| BurnerError::NotStarted {
-                program: program.to_owned(),
-                source,
+            .map_err(|e| {
+                let program = program.display();
+                format!("the cpu-burn helper {program} cannot be started: {e}")
             })?;
-        let pipes = (child.stdin.take(), child.stdout.take());
-        let (Some(requests), Some(answers)) = pipes else {
-            return Err(BurnerError::Silent("no pipes".to_owned()));
-        };
+        let answers = child.stdout.take().ok_or_else(|| silent("no pipes"))?;
         let mut burner = Burner {
             child,
-            requests: Some(requests),
             answers: BufReader::new(answers),
             outside_cgroup: None,
         };
-        let hello = burner.line()?;
-        if hello != "ready" {
-            return Err(BurnerError::Silent(format!(
-                "{} is not procbench",
-                program.display()
-            )));
+        if burner.line()? != "ready" {
+            return Err(silent(format!("{} is not procbench", program.display())));
         }
         burner.outside_cgroup = cgroup::join(burner.child.id(), postmaster)
             .err()
             .map(|e| e.to_string());
         Ok(burner)
-    }
-
-    /// Why it does not run in the server's cgroup, if it does not.
-    pub fn outside_cgroup(&self) -> Option<&str> {
-        self.outside_cgroup.as_deref()
     }
 
     /// An operation that uses so much CPU.
@@ -149,33 +116,31 @@ impl Burner {
     ///
     /// # Errors
     /// When it has gone.
-    pub fn account(&mut self) -> Result<BurnerAccount, BurnerError> {
-        let silent = |e: std::io::Error| BurnerError::Silent(e.to_string());
-        if let Some(requests) = &mut self.requests {
+    pub fn account(&mut self) -> Result<BurnerAccount, String> {
+        if let Some(requests) = &mut self.child.stdin {
             requests.write_all(b"a").map_err(silent)?;
         }
         let line = self.line()?;
         let mut numbers = line.split(' ').map(str::parse);
         match (numbers.next(), numbers.next()) {
             (Some(Ok(forked)), Some(Ok(used_ns))) => Ok(BurnerAccount { forked, used_ns }),
-            _ => Err(BurnerError::Silent(format!("it says '{line}'"))),
+            _ => Err(silent(format!("it says '{line}'"))),
         }
     }
 
-    fn line(&mut self) -> Result<String, BurnerError> {
-        let silent = |e: String| BurnerError::Silent(e);
+    fn line(&mut self) -> Result<String, String> {
         let mut fds = [PollFd::new(
             self.answers.get_ref().as_fd(),
             PollFlags::POLLIN,
         )];
         let patience = PollTimeout::try_from(ANSWER_LIMIT_MS).unwrap_or(PollTimeout::MAX);
-        if poll(&mut fds, patience).map_err(|e| silent(e.to_string()))? == 0 {
-            return Err(silent("no answer in time".to_owned()));
+        if poll(&mut fds, patience).map_err(silent)? == 0 {
+            return Err(silent("no answer in time"));
         }
         let mut line = String::new();
         let read = self.answers.read_line(&mut line);
-        match read.map_err(|e| silent(e.to_string()))? {
-            0 => Err(silent("it has ended".to_owned())),
+        match read.map_err(silent)? {
+            0 => Err(silent("it has ended")),
             _ => Ok(line.trim_end().to_owned()),
         }
     }
@@ -183,8 +148,7 @@ impl Burner {
 
 impl Drop for Burner {
     fn drop(&mut self) {
-        // Its end; killed all the same, since nobody waits for what it may still do.
-        self.requests = None;
+        // Nobody waits for what it may still do.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -195,14 +159,13 @@ impl Drop for Burner {
 /// # Errors
 /// The class of the failure.
 pub async fn burn_once(burn: &Burn) -> Result<(), ErrorClass> {
-    let io = |e: std::io::Error| classify_io(&e);
     let address = format!("\0{}", abstract_name(burn.helper));
-    let mut stream = UnixStream::connect(address).await.map_err(io)?;
+    let mut stream = UnixStream::connect(address).await?;
     let asked = burn.cpu_ns.to_le_bytes();
-    stream.write_all(&asked).await.map_err(io)?;
+    stream.write_all(&asked).await?;
     let mut answer = Vec::new();
     // To the child's exit, as a disconnect is waited for.
-    stream.read_to_end(&mut answer).await.map_err(io)?;
+    stream.read_to_end(&mut answer).await?;
     if answer == [DONE] {
         Ok(())
     } else {

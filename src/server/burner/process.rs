@@ -13,14 +13,14 @@ use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
-use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::resource::UsageWho;
 use nix::sys::signal::Signal;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{ForkResult, Pid, alarm, fork, getuid, setsid};
 
 use super::{DONE, abstract_name};
-use crate::clock::thread_cpu_ns;
+use crate::clock::{process_cpu_ns, thread_cpu_ns};
 
 /// A child that has not ended by then is killed (alarm(2)).
 const LONGEST_LIFE_SECONDS: u32 = 60;
@@ -68,7 +68,9 @@ pub fn serve() -> io::Result<()> {
                 return Ok(());
             }
             helper.reap(true);
-            answer(&format!("{} {}", helper.forked, used_ns()?))?;
+            let used_ns =
+                process_cpu_ns(UsageWho::RUSAGE_SELF)? + process_cpu_ns(UsageWho::RUSAGE_CHILDREN)?;
+            answer(&format!("{} {used_ns}", helper.forked))?;
         }
     }
 }
@@ -77,18 +79,6 @@ fn answer(line: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{line}")?;
     stdout.flush()
-}
-
-/// CPU of this process and of the children it has reaped, in ns, steps of 1 us.
-fn used_ns() -> io::Result<u64> {
-    let mut sum = 0;
-    for who in [UsageWho::RUSAGE_SELF, UsageWho::RUSAGE_CHILDREN] {
-        let usage = getrusage(who)?;
-        for time in [usage.user_time(), usage.system_time()] {
-            sum += time.tv_sec() as u64 * 1_000_000_000 + time.tv_usec() as u64 * 1_000;
-        }
-    }
-    Ok(sum)
 }
 
 struct Helper {

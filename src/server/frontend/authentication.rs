@@ -16,19 +16,9 @@ pub(super) struct Authentication {
     scram: Option<ScramSha256>,
 }
 
-/// What a request leads to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
-    /// AuthenticationOk.
-    Done,
-    /// An answer is in the buffer.
-    Answer,
-    /// Nothing to be sent.
-    Wait,
-}
-
 impl Authentication {
-    /// Takes the body of an Authentication message (`AUTH_REQ_*`, pqcomm.h); an answer is put into `out`.
+    /// Takes the body of an Authentication message (`AUTH_REQ_*`, pqcomm.h), and says whether an answer was
+    /// put into `out`.
     ///
     /// # Errors
     /// A method that is not spoken, or a password that is missing or refused.
@@ -37,13 +27,14 @@ impl Authentication {
         body: &[u8],
         login: &Login,
         out: &mut BytesMut,
-    ) -> Result<Step, FrontendError> {
+    ) -> Result<bool, FrontendError> {
         let Some((code, rest)) = body.split_first_chunk::<4>() else {
             return Err(broken("too short"));
         };
         let password = || login.password().ok_or(FrontendError::PasswordMissing);
         match u32::from_be_bytes(*code) {
-            0 => return Ok(Step::Done),
+            // AuthenticationOk.
+            0 => return Ok(false),
             3 => frontend::password_message(password()?, out)?,
             5 => {
                 let salt = rest.try_into().map_err(|_| broken("md5 without a salt"))?;
@@ -69,11 +60,11 @@ impl Authentication {
                 let scram = self.scram.take();
                 let mut scram = scram.ok_or_else(|| broken("SASLFinal out of turn"))?;
                 scram.finish(rest).map_err(refused)?;
-                return Ok(Step::Wait);
+                return Ok(false);
             }
             method => return Err(unsupported(&format!("method {method} is not supported"))),
         }
-        Ok(Step::Answer)
+        Ok(true)
     }
 }
 
@@ -112,7 +103,7 @@ mod tests {
         let mut out = BytesMut::new();
         let body = request(5, &[0x2a, 0x3d, 0x8f, 0xe0]);
         let step = Authentication::default().request(&body, &login(Some("password")), &mut out);
-        assert_eq!(step.unwrap(), Step::Answer);
+        assert!(step.unwrap());
         // "md5" and md5(md5(password || user) || salt) in hexadecimal.
         assert_eq!(out[0], b'p');
         assert_eq!(out.len(), 1 + 4 + 35 + 1);

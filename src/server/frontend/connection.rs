@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use postgres_protocol::message::frontend as compose;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::authentication::{Authentication, Step};
+use super::authentication::Authentication;
 use super::error::{FrontendError, ServerError};
 use super::incoming::Incoming;
 use super::login::Login;
@@ -103,12 +103,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frontend<S> {
                     let received = now();
                     self.out.clear();
                     let body = self.incoming.body();
-                    match authentication.request(body, login, &mut self.out)? {
-                        Step::Answer => {
-                            self.send().await?;
-                            asked = Some((asked.map_or(received, |a| a.0), now()));
-                        }
-                        Step::Done | Step::Wait => {}
+                    if authentication.request(body, login, &mut self.out)? {
+                        self.send().await?;
+                        asked = Some((asked.map_or(received, |a| a.0), now()));
                     }
                 }
                 b'E' => {

@@ -64,8 +64,20 @@ impl FrontendError {
     }
 }
 
+impl From<FrontendError> for ErrorClass {
+    fn from(error: FrontendError) -> Self {
+        error.class()
+    }
+}
+
+impl From<std::io::Error> for ErrorClass {
+    fn from(error: std::io::Error) -> Self {
+        classify_io(&error)
+    }
+}
+
 /// The class of a failed socket operation.
-pub fn classify_io(error: &std::io::Error) -> ErrorClass {
+fn classify_io(error: &std::io::Error) -> ErrorClass {
     use std::io::ErrorKind;
     ErrorClass::new(match error.kind() {
         ErrorKind::ConnectionRefused => "connect-refused".to_owned(),

@@ -16,5 +16,5 @@ mod login;
 
 pub use connection::{Frontend, Row, Startup};
 pub(crate) use connection::{note_sessions, sessions_opened};
-pub use error::{FrontendError, ServerError, classify_io};
+pub use error::{FrontendError, ServerError};
 pub use login::Login;

@@ -19,7 +19,9 @@ pub fn init_pgbench_accounts(
     progress: &dyn Fn(&str),
 ) -> Result<(), ProvisionError> {
     if server.admin_endpoint().is_none() {
-        return Err(ProvisionError::NotOurs("initialising pgbench_accounts"));
+        return Err(ProvisionError::new(
+            "initialising pgbench_accounts is only done on a server procbench started itself, not on one given by URL",
+        ));
     }
     let rows = ACCOUNTS_PER_SCALE * i64::from(scale.max(1));
     progress(&format!("filling pgbench_accounts with {rows} rows"));

@@ -73,8 +73,12 @@ pub(crate) fn choose_binaries(spec: &ServerSpec) -> Result<LocalBinaries, Provis
         None => wanted(DEFAULT_PG_MAJOR).or_else(|| found.first()),
     }
     .cloned()
-    .ok_or(ProvisionError::NoLocalBinaries {
-        major: spec.pg_major(),
+    .ok_or_else(|| {
+        let version = spec.pg_major().map(|m| format!(" of version {m}"));
+        ProvisionError::new(format!(
+            "no local PostgreSQL server binaries{}: apt-get install postgresql",
+            version.unwrap_or_default()
+        ))
     })
 }
 
@@ -88,9 +92,10 @@ fn own_build(dir: &Path) -> Result<LocalBinaries, ProvisionError> {
             major,
             bin_dir: dir.to_owned(),
         }),
-        None => Err(ProvisionError::NotBinaries {
-            dir: dir.to_owned(),
-            user: user.map_or_else(|| "you".to_owned(), |u| format!("user {}", u.name)),
-        }),
+        None => Err(ProvisionError::new(format!(
+            "no PostgreSQL in {} that {} may run: name the directory that holds postgres and initdb",
+            dir.display(),
+            user.map_or_else(|| "you".to_owned(), |u| format!("user {}", u.name))
+        ))),
     }
 }

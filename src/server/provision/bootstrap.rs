@@ -11,6 +11,7 @@ use super::error::ProvisionError;
 use super::role::{DATABASE, ROLE};
 use crate::causes::on_one_line;
 use crate::secret::Secret;
+use crate::server::event_loop::event_loop;
 use crate::server::frontend::note_sessions;
 use crate::server::target::Target;
 
@@ -22,9 +23,7 @@ fn block_on<T: Send>(
     future: impl Future<Output = Result<T, ProvisionError>> + Send,
 ) -> Result<T, ProvisionError> {
     let on_thread = || {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
+        event_loop()
             .map_err(ProvisionError::io("cannot start a runtime"))?
             .block_on(future)
     };

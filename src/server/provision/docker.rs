@@ -19,13 +19,6 @@ const CALL_LIMIT: Duration = Duration::from_secs(60);
 /// How long a removal may take; on a slow disk that is seconds.
 const REMOVAL_LIMIT: Duration = Duration::from_secs(30);
 
-/// A `docker` command without our passwords in its environment.
-pub(crate) fn docker() -> Command {
-    let mut command = Command::new("docker");
-    command.env_remove("PGPASSWORD");
-    command
-}
-
 /// One `docker` call that must succeed; its stdout, trimmed.
 pub(crate) fn call(args: &[&str]) -> Result<String, ProvisionError> {
     let finished = attempt(args)?;
@@ -38,8 +31,8 @@ pub(crate) fn call(args: &[&str]) -> Result<String, ProvisionError> {
 }
 
 fn attempt(args: &[&str]) -> Result<Finished, ProvisionError> {
-    run(docker().args(args), CALL_LIMIT)
-        .map_err(|e| ProvisionError::DockerUnavailable(format!("docker: {e}")))
+    run(Command::new("docker").args(args), CALL_LIMIT)
+        .map_err(|e| ProvisionError::no_docker(format!("docker: {e}")))
 }
 
 /// The engine's version, when one answers.
@@ -51,7 +44,7 @@ pub fn engine_version() -> Result<String, ProvisionError> {
     if finished.success {
         Ok(finished.stdout.trim().to_owned())
     } else {
-        Err(ProvisionError::DockerUnavailable(finished.last_words()))
+        Err(ProvisionError::no_docker(finished.last_words()))
     }
 }
 

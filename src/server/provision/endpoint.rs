@@ -108,7 +108,10 @@ pub(crate) fn socket_file(dir: &Path, port: u16) -> PathBuf {
 /// Fails when a socket's path would not fit into `sockaddr_un`.
 pub(crate) fn check_socket_path(path: &Path) -> Result<(), ProvisionError> {
     if path.as_os_str().len() > SOCKET_PATH_MAX {
-        return Err(ProvisionError::SocketPath(path.display().to_string()));
+        return Err(ProvisionError::new(format!(
+            "the socket path {} is longer than 107 bytes: set TMPDIR to a shorter directory",
+            path.display()
+        )));
     }
     Ok(())
 }
@@ -116,18 +119,11 @@ pub(crate) fn check_socket_path(path: &Path) -> Result<(), ProvisionError> {
 /// `user@host:port/dbname`, never the password.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.host {
-            EndpointHost::Tcp(host) => {
-                write!(f, "{}@{host}:{}/{}", self.user, self.port, self.dbname)
-            }
-            EndpointHost::Unix(dir) => write!(
-                f,
-                "{}@{}/{}",
-                self.user,
-                socket_file(dir, self.port).display(),
-                self.dbname
-            ),
-        }
+        let place = match &self.host {
+            EndpointHost::Tcp(host) => format!("{host}:{}", self.port),
+            EndpointHost::Unix(dir) => socket_file(dir, self.port).display().to_string(),
+        };
+        write!(f, "{}@{place}/{}", self.user, self.dbname)
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::bootstrap::major_of;
 use super::command::{find_on_path, run, run_with_progress};
-use super::docker::{LABEL, call, docker, image_id};
+use super::docker::{LABEL, call, image_id};
 use super::error::ProvisionError;
 use super::scratch::Scratch;
 use super::shipped::{FILES, write_file};
@@ -50,9 +50,11 @@ pub(crate) fn ensure_postgres_image(
     major: u32,
     progress: &dyn Fn(&str),
 ) -> Result<String, ProvisionError> {
-    let version = PgVersion::of(major).ok_or_else(|| ProvisionError::UnknownMajor {
-        major,
-        known: known_majors(),
+    let version = PgVersion::of(major).ok_or_else(|| {
+        ProvisionError::new(format!(
+            "no Debian suite is known to carry PostgreSQL {major} for Docker: use {}, or --server local with your own binaries",
+            known_majors()
+        ))
     })?;
     let tag = version.image();
     let build = |suite: &str| {
@@ -80,7 +82,10 @@ pub(crate) fn ensure_foreign_image(
     }
     progress(&format!("pulling {image}"));
     let refused = |reason: String| unusable(image, &reason);
-    match run(docker().args(["pull", "--quiet", "--", image]), PULL_LIMIT) {
+    match run(
+        Command::new("docker").args(["pull", "--quiet", "--", image]),
+        PULL_LIMIT,
+    ) {
         Ok(done) if done.success => Ok(()),
         Ok(done) => Err(refused(done.last_words())),
         Err(error) => Err(refused(error.to_string())),
@@ -147,15 +152,12 @@ fn ensure(
     }
     if image_id(&format!("procbench-base:{suite}")).is_none() {
         let mut command = Command::new("sh");
-        command
-            .arg(context.join("base-image.sh"))
-            .arg(suite)
-            .env_remove("PGPASSWORD");
+        command.arg(context.join("base-image.sh")).arg(suite);
         build_step(&mut command, progress).map_err(&failed)?;
     }
     let replaced = image_id(tag);
     progress(&format!("building {tag} (once; about a minute)"));
-    let mut command = docker();
+    let mut command = Command::new("docker");
     command
         .args(["build", "--network", "host", "--force-rm", "--tag", tag])
         .arg("--label=procbench.image=1")

@@ -1,24 +1,15 @@
 //! What kind of server runs.
 
-use std::fmt;
+use crate::names::named_enum;
 
-/// What kind of server runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ServerKind {
-    /// A container.
-    Docker,
-    /// A throw-away local cluster.
-    Local,
-    /// Not ours.
-    Url,
-}
-
-impl fmt::Display for ServerKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            ServerKind::Docker => "docker",
-            ServerKind::Local => "local",
-            ServerKind::Url => "url",
-        })
+named_enum! {
+    /// What kind of server runs.
+    pub enum ServerKind: "kind of server" {
+        /// A container.
+        Docker = "docker",
+        /// A throw-away local cluster.
+        Local = "local",
+        /// Not ours.
+        Url = "url",
     }
 }

@@ -45,7 +45,7 @@ pub use error::ProvisionError;
 pub use image::image_available_or_buildable;
 pub use kind::ServerKind;
 pub use obtain::{Obtained, obtain};
-pub use pgbouncer::{PgBouncerAbsent, RunningPgBouncer, find_pgbouncer_binary, start_pgbouncer};
+pub use pgbouncer::{RunningPgBouncer, find_pgbouncer_binary, start_pgbouncer};
 pub use pgbouncer_config::PgBouncerSpec;
 pub use running::{LogMark, RunningServer};
 pub use spec::ServerSpec;

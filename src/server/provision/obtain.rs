@@ -63,9 +63,10 @@ pub(super) fn docker_or_local<T>(
 ) -> Result<T, ProvisionError> {
     docker().or_else(|error| {
         let docker = error.to_string();
-        local(&docker).map_err(|local| ProvisionError::NothingAvailable {
-            docker,
-            local: local.to_string(),
+        local(&docker).map_err(|local| {
+            ProvisionError::new(format!(
+                "no PostgreSQL to measure. Docker: {docker}. Local: {local}. Run `procbench doctor --install`, or name a server with --server postgres://user@host:port/dbname"
+            ))
         })
     })
 }

@@ -30,20 +30,6 @@ const READY_LIMIT: Duration = Duration::from_secs(60);
 /// Its directory within the scratch directory.
 const DIR: &str = "pooler";
 
-/// Why there is no PgBouncer; its arms are then named as absent.
-#[derive(Debug, thiserror::Error)]
-pub enum PgBouncerAbsent {
-    /// The server is somebody else's and so would the pooler be.
-    #[error("no PgBouncer before a server given by URL: name one of your own with a URL")]
-    ServerByUrl,
-    /// No local binary.
-    #[error("pgbouncer is not installed: apt-get install pgbouncer")]
-    NotInstalled,
-    /// It could not be started or reached.
-    #[error("PgBouncer could not be started: {0}")]
-    Failed(#[from] ProvisionError),
-}
-
 /// A PgBouncer that answers. Goes with [`stop`](Self::stop) or drop; stop it before its server.
 #[derive(Debug)]
 pub struct RunningPgBouncer {
@@ -73,12 +59,6 @@ impl RunningPgBouncer {
     /// First line of `pgbouncer --version`; `None` for one given by URL.
     pub fn version(&self) -> Option<&str> {
         self.version.as_deref()
-    }
-
-    /// The id of the image it runs from.
-    pub fn image_id(&self) -> Option<&str> {
-        let container = self.started.as_ref()?.process.container();
-        container.map(|(_, image)| image)
     }
 
     /// Whether it runs. One given by URL counts as alive.
@@ -122,29 +102,47 @@ pub fn start_pgbouncer(
     server: &RunningServer,
     spec: &PgBouncerSpec,
     progress: &dyn Fn(&str),
-) -> Result<RunningPgBouncer, PgBouncerAbsent> {
-    if let Some(url) = &spec.url {
-        return Ok(reach(url)?);
-    }
-    let source = match server.kind() {
-        ServerKind::Url => return Err(PgBouncerAbsent::ServerByUrl),
-        ServerKind::Docker => Source::Image(ensure_pgbouncer_image(progress)?),
-        ServerKind::Local => {
-            Source::Program(find_pgbouncer_binary().ok_or(PgBouncerAbsent::NotInstalled)?)
+) -> Result<RunningPgBouncer, ProvisionError> {
+    let program = find_pgbouncer_binary();
+    let started = match (&spec.url, server.kind(), program) {
+        (Some(url), ..) => reach(url),
+        (None, ServerKind::Url, _) => {
+            return Err(ProvisionError::new(
+                "no PgBouncer before a server given by URL: name one of your own with a URL",
+            ));
+        }
+        (None, ServerKind::Docker, _) => ensure_pgbouncer_image(progress)
+            .and_then(|image| launch(server, spec, &Source::Image(image), progress)),
+        (None, ServerKind::Local, Some(program)) => {
+            launch(server, spec, &Source::Program(program), progress)
+        }
+        (None, ServerKind::Local, None) => {
+            return Err(ProvisionError::new(
+                "pgbouncer is not installed: apt-get install pgbouncer",
+            ));
         }
     };
-    progress(&match &source {
+    started.map_err(|e| ProvisionError::failed("PgBouncer could not be started", e))
+}
+
+fn launch(
+    server: &RunningServer,
+    spec: &PgBouncerSpec,
+    source: &Source,
+    progress: &dyn Fn(&str),
+) -> Result<RunningPgBouncer, ProvisionError> {
+    progress(&match source {
         Source::Image(image) => format!("starting a container of {image}"),
         Source::Program(program) => format!("starting {}", program.display()),
     });
     let (started, endpoint) = start_on_free_port("PgBouncer", READY_LIMIT, |port| {
-        start(server, spec, &source, port)
+        start(server, spec, source, port)
     })?;
     if endpoint.password.is_some() {
         remove_config(&started.scratch.path().join(DIR))?;
     }
     Ok(RunningPgBouncer {
-        version: version_of(&source, &*started.process),
+        version: version_of(source, &*started.process),
         started: Some(started),
         endpoint,
     })
@@ -173,13 +171,12 @@ fn remove_config(dir: &Path) -> Result<(), ProvisionError> {
 
 /// The first line of what it says of its version.
 fn version_of(source: &Source, process: &dyn Process) -> Option<String> {
-    let said = match (source, process.container()) {
-        (_, Some((name, _))) => call(&["exec", name, "pgbouncer", "--version"]).ok(),
-        (Source::Program(program), None) => {
+    let said = match source {
+        Source::Image(_) => call(&["exec", process.container()?.0, "pgbouncer", "--version"]).ok(),
+        Source::Program(program) => {
             let mut command = Command::new(program);
             run_bounded(command.arg("--version"), Duration::from_secs(5))
         }
-        (Source::Image(_), None) => None,
     };
     said?.lines().next().map(str::to_owned)
 }

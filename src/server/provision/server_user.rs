@@ -31,7 +31,11 @@ impl ServerUser {
             return Ok(None);
         }
         let found = names.iter().find_map(|n| User::from_name(n).ok().flatten());
-        let user = found.ok_or(ProvisionError::NoUnprivilegedUser)?;
+        let user = found.ok_or_else(|| {
+            ProvisionError::new(
+                "PostgreSQL refuses to run as root and there is neither a user postgres nor nobody to run it as: run procbench as an ordinary user",
+            )
+        })?;
         Ok(Some(Self {
             name: user.name,
             uid: user.uid,

@@ -117,12 +117,8 @@ fn start_docker(
         let process = Box::new(Container::start(&image, &options, &arguments)?);
         Ok((Started { process, scratch }, admin))
     })?;
-    let mut server = finish(started, spec, certificate)?;
-    server.chosen_because = format!(
-        "PostgreSQL {} in a container of {image}, Docker {engine} ({why})",
-        server.server_version
-    );
-    Ok(server)
+    let origin = format!("in a container of {image}, Docker {engine} ({why})");
+    finish(started, spec, certificate, &origin)
 }
 
 fn start_local(
@@ -140,15 +136,13 @@ fn start_local(
     if let Some(pid) = started.0.process.pid() {
         started.0.scratch.note_shared_memory(pid);
     }
-    let mut server = finish(started, spec, certificate)?;
-    server.chosen_because = format!(
-        "PostgreSQL {} of {} in a throw-away cluster ({why})",
-        server.server_version,
-        binaries.bin_dir.display()
-    );
-    server.bin_dir = Some(binaries.bin_dir);
-    server.user = user;
-    Ok(server)
+    let bin_dir = binaries.bin_dir;
+    let origin = format!("of {} in a throw-away cluster ({why})", bin_dir.display());
+    Ok(RunningServer {
+        bin_dir: Some(bin_dir),
+        user,
+        ..finish(started, spec, certificate, &origin)?
+    })
 }
 
 /// Role, database, version; the endpoint the arms use is tried before it is handed out.
@@ -156,6 +150,7 @@ fn finish(
     (started, admin): (Started, Endpoint),
     spec: &ServerSpec,
     certificate: Option<ServerCertificate>,
+    origin: &str,
 ) -> Result<RunningServer, ProvisionError> {
     let credentials = Credentials::make(spec)?;
     create_role_and_database(&admin, credentials.as_ref().map(|c| &c.verifier))?;
@@ -170,9 +165,10 @@ fn finish(
         password: credentials.map(|c| c.password),
         tls: certificate.as_ref().map(|c| c.pinned.clone()),
     };
+    let server_version = server_version(&endpoint)?;
     Ok(RunningServer {
-        server_version: server_version(&endpoint)?,
-        chosen_because: String::new(),
+        chosen_because: format!("PostgreSQL {server_version} {origin}"),
+        server_version,
         started: Some(started),
         endpoint,
         admin: Some(admin),

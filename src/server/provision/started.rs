@@ -65,11 +65,13 @@ pub(crate) fn start_on_free_port(
             "could not create any TCP/IP sockets",
         ];
         if attempt == PORT_ATTEMPTS || !taken.iter().any(|words| log.contains(words)) {
-            return Err(ProvisionError::NotReady {
-                what: what.to_owned(),
-                why,
-                log,
-            });
+            // A message is one line everywhere (stderr, run file, tables).
+            let end = tail(&log, 6);
+            let end: Vec<&str> = end.lines().map(str::trim).collect();
+            return Err(ProvisionError::new(format!(
+                "{what} {why}; the end of its log: {}",
+                end.join(" / ")
+            )));
         }
         attempt += 1;
     }

@@ -40,20 +40,13 @@ pub fn sweep_stale() -> Swept {
 fn sweep_containers(swept: &mut Swept) {
     let format = "{{.Names}}\t{{.Label \"procbench.owner\"}}\t{{.Label \"procbench.pidspace\"}}";
     // No engine, no containers of ours to remove.
-    let Ok(list) = call(&[
-        "ps",
-        "--all",
-        "--filter",
-        &format!("label={LABEL}"),
-        "--format",
-        format,
-    ]) else {
+    let ours = format!("--filter=label={LABEL}");
+    let Ok(list) = call(&["ps", "--all", &ours, "--format", format]) else {
         return;
     };
     for line in list.lines() {
-        let mut fields = line.split('\t');
-        let (Some(name), Some(owner), Some(space)) = (fields.next(), fields.next(), fields.next())
-        else {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let [name, owner, space] = fields[..] else {
             continue;
         };
         let Ok(owner) = owner.parse() else { continue };
