@@ -243,7 +243,8 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
 
     /// Transactions with an xid that have ended, plus 1, read without a lock
     /// (`xactCompletionCount`): a cached snapshot is valid as long as it stands still.
-    pub fn xact_completion_count(&self) -> u64 {
+    #[cfg(test)]
+    pub(crate) fn xact_completion_count(&self) -> u64 {
         let variables = self.home.transam_variables();
         variables.xact_completion_count.load(Relaxed)
     }

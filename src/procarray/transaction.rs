@@ -37,9 +37,10 @@ pub enum TransactionEnd {
     Queued(TransactionId),
 }
 
+#[cfg(test)]
 impl TransactionEnd {
     /// The xid that has ended, if there was one.
-    pub fn xid(self) -> Option<TransactionId> {
+    pub(crate) fn xid(self) -> Option<TransactionId> {
         match self {
             Self::WithoutXid { .. } => None,
             Self::AtOnce(xid)

@@ -63,13 +63,13 @@ registry! {
     /// PostgreSQL 19's LWLock.
     LwLock19 = "lwlock-19" => super::lwlock::LwLock<super::lwlock::Release19>,
     /// parking_lot 0.13's RwLock.
-    ParkingLot = "parking_lot" => super::parking_lot_0_13::ParkingLot013,
+    ParkingLot = "parking_lot" => super::others::ParkingLot013,
     /// parking_lot 0.12's RwLock: the same with eventual fairness.
-    ParkingLot012 = "parking_lot_0.12" => super::parking_lot_0_12::ParkingLot012,
+    ParkingLot012 = "parking_lot_0.12" => super::others::ParkingLot012,
     /// std::sync::RwLock.
-    Std = "std" => super::std_rwlock::StdRwLock,
+    Std = "std" => super::others::StdRwLock,
     /// crossbeam's ShardedLock.
-    Sharded = "sharded" => super::crossbeam_sharded::CrossbeamSharded,
+    Sharded = "sharded" => super::others::CrossbeamSharded,
     /// Our own first-come, first-served lock: the releaser hands it to the head of the queue.
     Fair = "fair" => super::fair::FairLock,
     /// Our own read-biased lock (BRAVO) over `fair`.
