@@ -2,7 +2,7 @@
 
 use super::accounting::LockRules;
 use super::counters::counters;
-use super::start::{AnyStart, BlockTask, Measured, Sampling, StartOpener};
+use super::start::{AnyStart, BlockTask, Measured, StartOpener};
 use crate::arm::Arm;
 use crate::clock::{Clock, ClockQuality, MonotonicClock};
 use crate::config::{Config, ModelConfig};
@@ -75,7 +75,7 @@ impl<'a> ModelBench<'a> {
         })
     }
 
-    fn sampling(&mut self) -> Sampling {
+    fn one_in(&mut self) -> u32 {
         let snapshots = self.model.snapshots_per_statement;
         let cost = self
             .start
@@ -90,10 +90,7 @@ impl<'a> ModelBench<'a> {
         if !self.remarks.contains(&remark) {
             self.remarks.push(remark);
         }
-        Sampling {
-            look_one_in: one_in,
-            closed_loop_one_in: one_in,
-        }
+        one_in
     }
 
     fn measure(
@@ -103,7 +100,7 @@ impl<'a> ModelBench<'a> {
         lengths_ns: (u64, u64),
         seed: u64,
     ) -> Result<(Measured, BlockCpu), Failure> {
-        let sampling = self.sampling();
+        let one_in = self.one_in();
         let start = self
             .start
             .as_mut()
@@ -116,7 +113,7 @@ impl<'a> ModelBench<'a> {
             rates,
             lengths_ns,
             seed,
-            sampling,
+            one_in,
             cancel: self.cancel.clone(),
         })?;
         let cpu = before.until(
