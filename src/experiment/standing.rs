@@ -1,6 +1,6 @@
 //! `standing`: what a snapshot costs as standing connections grow.
 
-use super::defaults::{base, default_model, every_profile, factors, lengths};
+use super::defaults::{Lengths, base, default_model, every_profile, factors};
 use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::{Background, Config, ModelConfig};
@@ -147,15 +147,15 @@ fn config(mode: Mode, scale: Scale) -> Config {
             };
             if quick {
                 config.factors.standing.pop();
-                return lengths(8, 4, 250, 50).of(config);
+                return Lengths(8, 4, 250, 50).of(config);
             }
-            lengths(9, 3, 500, 100).of(config)
+            Lengths(9, 3, 500, 100).of(config)
         }
         Mode::Model => {
             let length = if quick {
-                lengths(8, 4, 50, 5)
+                Lengths(8, 4, 50, 5)
             } else {
-                lengths(8, 4, 80, 10)
+                Lengths(8, 4, 80, 10)
             };
             length.of(Config {
                 factors: FactorLists {

@@ -21,10 +21,10 @@ mod shared_exclusive;
 pub(super) mod sync;
 mod wake_counts;
 
-pub use choice::LockChoice;
+pub use choice::{LockChoice, UnknownLock};
 pub use counted::{CountedExclusive, CountedLock};
 pub use counts::{LockCounts, LockExtremes};
-pub use kind::{LockKind, LockVisitor, UnknownLock};
+pub use kind::{LockKind, LockVisitor};
 pub(crate) use lwlock::{abandon_my_slot, prepare_to_fork};
 pub(crate) use semaphore::Semaphore;
 pub use shared_exclusive::{LaterReaders, SharedExclusiveLock};
