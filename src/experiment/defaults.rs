@@ -104,6 +104,18 @@ pub(super) fn model_with_little_cpu(why: &str) -> ModelConfig {
     }
 }
 
+/// A model with one committer, whose statements take one snapshot.
+pub(super) fn model_with_a_committer() -> ModelConfig {
+    ModelConfig {
+        background: Background {
+            committers: 1,
+            ..Background::default()
+        },
+        snapshots_per_statement: 1,
+        ..default_model()
+    }
+}
+
 /// The model's settings where nothing else is asked for.
 pub(super) fn default_model() -> ModelConfig {
     ModelConfig {

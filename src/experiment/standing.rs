@@ -1,9 +1,9 @@
 //! `standing`: what a snapshot costs as standing connections grow.
 
-use super::defaults::{Lengths, base, default_model, every_profile, factors};
+use super::defaults::{Lengths, base, every_profile, factors, model_with_a_committer};
 use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
-use crate::config::{Background, Config, ModelConfig};
+use crate::config::Config;
 use crate::factor::{CommitRate, Factor, FactorLists, Factors, OfferedRate, PgSource};
 
 use crate::record::SeriesKey;
@@ -163,14 +163,7 @@ fn config(mode: Mode, scale: Scale) -> Config {
                     commit_rate: vec![CommitRate(0.0), CommitRate(COMMITS)],
                     ..config.factors
                 },
-                model: Some(ModelConfig {
-                    background: Background {
-                        committers: 1,
-                        ..Background::default()
-                    },
-                    snapshots_per_statement: 1,
-                    ..default_model()
-                }),
+                model: Some(model_with_a_committer()),
                 ..config
             })
         }
