@@ -1,7 +1,7 @@
 //! The closed list of arms: the ways in which the clients' transactions are done.
 //!
-//! [`ARMS`] holds one descriptor per arm. What an arm does is in one file per mode:
-//! `src/model/arms/` and `src/server/arms/`.
+//! [`ARMS`] holds one descriptor per arm. What an arm does is in `src/model/arms/` for the model and
+//! in `src/server/arms/` for the server.
 
 use std::fmt;
 use std::str::FromStr;

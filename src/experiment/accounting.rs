@@ -1,6 +1,6 @@
 //! `accounting`: how often each operation takes each lock.
 
-use super::defaults::{base, every_profile, factors, lengths, model_with_little_cpu};
+use super::defaults::{Lengths, base, every_profile, factors, model_with_little_cpu};
 use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::Config;
@@ -104,8 +104,8 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
 
 fn config(mode: Mode, scale: Scale) -> Config {
     let length = match scale {
-        Scale::Quick => lengths(8, 4, 20, 0),
-        Scale::Full => lengths(10, 5, 100, 0),
+        Scale::Quick => Lengths(8, 4, 20, 0),
+        Scale::Full => Lengths(10, 5, 100, 0),
     };
     let mut arms = Arm::all_in(mode);
     // They spend CPU and take no lock.

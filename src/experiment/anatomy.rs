@@ -1,6 +1,6 @@
 //! `anatomy`: what a connection is made of.
 
-use super::defaults::{base, default_server, factors, lengths};
+use super::defaults::{Lengths, base, default_server, factors};
 use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::{Config, ServerConfig};
@@ -160,7 +160,7 @@ fn config(mode: Mode, scale: Scale) -> Config {
         Scale::Quick => (Combine::OneAtATime, 200),
         Scale::Full => (Combine::All, 400),
     };
-    lengths(9, 3, block_ms, 0).of(Config {
+    Lengths(9, 3, block_ms, 0).of(Config {
         // Its A/A twin is counted in.
         arms: vec![Arm::Unpooled],
         reader_rate: OfferedRate::PerSecond(50.0),

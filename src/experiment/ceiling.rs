@@ -1,6 +1,6 @@
 //! `ceiling`: at what rate of connections the postmaster saturates.
 
-use super::defaults::{base, factors, lengths};
+use super::defaults::{Lengths, base, factors};
 use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::Config;
@@ -114,7 +114,7 @@ fn config(mode: Mode, scale: Scale) -> Config {
     if scale == Scale::Full {
         shares.push(1.2);
     }
-    lengths(8, 4, 400, 100).of(Config {
+    Lengths(8, 4, 400, 100).of(Config {
         arms: vec![Arm::Quiet, Arm::Unpooled, Arm::ForkOnly],
         reader_rate: OfferedRate::PerSecond(500.0),
         clients: 8,

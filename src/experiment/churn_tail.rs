@@ -1,6 +1,6 @@
 //! `churn-tail`: what churn does to the response time of running queries.
 
-use super::defaults::{base, factors, lengths};
+use super::defaults::{Lengths, base, factors};
 use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::Config;
@@ -64,10 +64,10 @@ fn config(mode: Mode, scale: Scale) -> Config {
         Scale::Full => (Arm::all().collect(), vec![0, 2000]),
     };
     let length = match (scale, mode) {
-        (Scale::Quick, Mode::Server) => lengths(9, 3, 500, 100),
-        (Scale::Quick, Mode::Model) => lengths(9, 3, 300, 50),
-        (Scale::Full, Mode::Server) => lengths(8, 3, 350, 100),
-        (Scale::Full, Mode::Model) => lengths(9, 3, 400, 50),
+        (Scale::Quick, Mode::Server) => Lengths(9, 3, 500, 100),
+        (Scale::Quick, Mode::Model) => Lengths(9, 3, 300, 50),
+        (Scale::Full, Mode::Server) => Lengths(8, 3, 350, 100),
+        (Scale::Full, Mode::Model) => Lengths(9, 3, 400, 50),
     };
     let mut config = length.of(Config {
         arms: arms.into_iter().filter(|a| a.exists_in(mode)).collect(),

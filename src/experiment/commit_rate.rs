@@ -1,9 +1,9 @@
 //! `commit-rate`: how transactions that complete spoil snapshot reuse.
 
-use super::defaults::{base, default_model, every_profile, factors, lengths};
+use super::defaults::{Lengths, base, every_profile, factors, model_with_a_committer};
 use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
-use crate::config::{Background, Config, ModelConfig};
+use crate::config::Config;
 use crate::factor::{CommitRate, FactorLists, Factors, OfferedRate};
 use crate::procarray::PgProfile;
 use crate::record::SeriesKey;
@@ -118,10 +118,10 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
 
 fn config(mode: Mode, scale: Scale) -> Config {
     let (rates, length) = match scale {
-        Scale::Quick => (vec![0, 10, 100, 1000, 10_000], lengths(8, 4, 100, 10)),
+        Scale::Quick => (vec![0, 10, 100, 1000, 10_000], Lengths(8, 4, 100, 10)),
         Scale::Full => (
             vec![0, 10, 32, 100, 316, 1000, 3162, 10_000],
-            lengths(12, 4, 250, 20),
+            Lengths(12, 4, 250, 20),
         ),
     };
     length.of(Config {
@@ -133,14 +133,7 @@ fn config(mode: Mode, scale: Scale) -> Config {
             commit_rate: rates.into_iter().map(CommitRate::from).collect(),
             ..factors(mode)
         },
-        model: Some(ModelConfig {
-            background: Background {
-                committers: 1,
-                ..Background::default()
-            },
-            snapshots_per_statement: 1,
-            ..default_model()
-        }),
+        model: Some(model_with_a_committer()),
         ..base(mode)
     })
 }

@@ -71,35 +71,24 @@ pub(super) fn every_profile() -> Vec<PgSource> {
         .collect()
 }
 
-/// How much is measured at each level.
-pub(super) struct Lengths {
-    /// Blocks of each arm.
-    pub(super) blocks: u32,
-    /// Starts of the server (or fresh arrays) that they are spread over.
-    pub(super) starts: u32,
-    /// Length of a block, and of what goes before it unmeasured.
-    pub(super) block_ms: u64,
-    pub(super) warmup_ms: u64,
-}
-
-/// `blocks` of `block_ms` each over `starts`, with a warm-up of `warmup_ms`.
-pub(super) fn lengths(blocks: u32, starts: u32, block_ms: u64, warmup_ms: u64) -> Lengths {
-    Lengths {
-        blocks,
-        starts,
-        block_ms,
-        warmup_ms,
-    }
-}
+/// How much is measured at each level: blocks of each arm, starts of the server (or fresh arrays) that they
+/// are spread over, and the ms of a block and of the warm-up before it.
+pub(super) struct Lengths(
+    pub(super) u32,
+    pub(super) u32,
+    pub(super) u64,
+    pub(super) u64,
+);
 
 impl Lengths {
     /// `config` with these blocks.
     pub(super) fn of(self, config: Config) -> Config {
+        let Self(blocks, starts, block_ms, warmup_ms) = self;
         Config {
-            duration_ns: u64::from(self.blocks) * self.block_ms * 1_000_000,
-            warmup_ns: self.warmup_ms * 1_000_000,
-            blocks: self.blocks,
-            starts: self.starts,
+            duration_ns: u64::from(blocks) * block_ms * 1_000_000,
+            warmup_ns: warmup_ms * 1_000_000,
+            blocks,
+            starts,
             ..config
         }
     }
@@ -111,6 +100,18 @@ pub(super) fn model_with_little_cpu(why: &str) -> ModelConfig {
         fork_cpu_ns: 20_000,
         session_cpu_ns: 20_000,
         cpu_cost_source: format!("far below a real connection's: {why}"),
+        ..default_model()
+    }
+}
+
+/// A model with one committer, whose statements take one snapshot.
+pub(super) fn model_with_a_committer() -> ModelConfig {
+    ModelConfig {
+        background: Background {
+            committers: 1,
+            ..Background::default()
+        },
+        snapshots_per_statement: 1,
         ..default_model()
     }
 }

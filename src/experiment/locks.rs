@@ -1,6 +1,6 @@
 //! `locks`: does a conclusion survive the choice of lock?
 
-use super::defaults::{base, default_model, factors, lengths};
+use super::defaults::{Lengths, base, default_model, factors};
 use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::{Config, ModelConfig};
@@ -79,8 +79,8 @@ fn locks() -> Vec<LockChoice> {
 
 fn config(mode: Mode, scale: Scale) -> Config {
     let length = match scale {
-        Scale::Quick => lengths(9, 3, 100, 20),
-        Scale::Full => lengths(12, 4, 500, 50),
+        Scale::Quick => Lengths(9, 3, 100, 20),
+        Scale::Full => Lengths(12, 4, 500, 50),
     };
     length.of(Config {
         arms: vec![Arm::Quiet, Arm::KeptOpen, Arm::Unpooled],

@@ -1,6 +1,6 @@
 //! `membership-hold`: how long connecting and disconnecting hold ProcArrayLock.
 
-use super::defaults::{base, every_profile, factors, lengths, model_with_little_cpu};
+use super::defaults::{Lengths, base, every_profile, factors, model_with_little_cpu};
 use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::Config;
@@ -133,8 +133,8 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
 
 fn config(mode: Mode, scale: Scale) -> Config {
     let (standing, length) = match scale {
-        Scale::Quick => (vec![0, 1000, 2000], lengths(8, 3, 20, 2)),
-        Scale::Full => (vec![0, 250, 500, 1000, 2000], lengths(10, 5, 60, 5)),
+        Scale::Quick => (vec![0, 1000, 2000], Lengths(8, 3, 20, 2)),
+        Scale::Full => (vec![0, 250, 500, 1000, 2000], Lengths(10, 5, 60, 5)),
     };
     length.of(Config {
         arms: vec![Arm::Unpooled],

@@ -1,6 +1,6 @@
 //! `pool`: what each way of having a connection costs client and server.
 
-use super::defaults::{base, factors, lengths};
+use super::defaults::{Lengths, base, factors};
 use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::Config;
@@ -75,8 +75,8 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
 
 fn config(mode: Mode, scale: Scale) -> Config {
     let length = match scale {
-        Scale::Quick => lengths(8, 4, 250, 50),
-        Scale::Full => lengths(8, 4, 500, 100),
+        Scale::Quick => Lengths(8, 4, 250, 50),
+        Scale::Full => Lengths(8, 4, 500, 100),
     };
     length.of(Config {
         arms: ARMS.to_vec(),

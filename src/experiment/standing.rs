@@ -1,9 +1,9 @@
 //! `standing`: what a snapshot costs as standing connections grow.
 
-use super::defaults::{base, default_model, every_profile, factors, lengths};
+use super::defaults::{Lengths, base, every_profile, factors, model_with_a_committer};
 use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
-use crate::config::{Background, Config, ModelConfig};
+use crate::config::Config;
 use crate::factor::{CommitRate, Factor, FactorLists, Factors, OfferedRate, PgSource};
 
 use crate::record::SeriesKey;
@@ -147,15 +147,15 @@ fn config(mode: Mode, scale: Scale) -> Config {
             };
             if quick {
                 config.factors.standing.pop();
-                return lengths(8, 4, 250, 50).of(config);
+                return Lengths(8, 4, 250, 50).of(config);
             }
-            lengths(9, 3, 500, 100).of(config)
+            Lengths(9, 3, 500, 100).of(config)
         }
         Mode::Model => {
             let length = if quick {
-                lengths(8, 4, 50, 5)
+                Lengths(8, 4, 50, 5)
             } else {
-                lengths(8, 4, 80, 10)
+                Lengths(8, 4, 80, 10)
             };
             length.of(Config {
                 factors: FactorLists {
@@ -163,14 +163,7 @@ fn config(mode: Mode, scale: Scale) -> Config {
                     commit_rate: vec![CommitRate(0.0), CommitRate(COMMITS)],
                     ..config.factors
                 },
-                model: Some(ModelConfig {
-                    background: Background {
-                        committers: 1,
-                        ..Background::default()
-                    },
-                    snapshots_per_statement: 1,
-                    ..default_model()
-                }),
+                model: Some(model_with_a_committer()),
                 ..config
             })
         }

@@ -3,31 +3,29 @@
 //! A regression guard. The model takes a lock because it was written to, so that these counts agree says
 //! that no change has lost an acquisition, and nothing more about PostgreSQL.
 
-use std::ops::{Add, Mul};
-
 use super::operation_counts::OperationCounts;
 use crate::procarray::{Ablations, PgProfile, ProcArrayCounts};
 
 /// Acquisitions of the two locks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Acquisitions {
+pub(super) struct Acquisitions {
     /// ProcArrayLock, shared.
-    pub shared: u64,
+    pub(super) shared: u64,
     /// ProcArrayLock, exclusive; conditional ones that succeeded included.
-    pub exclusive: u64,
+    pub(super) exclusive: u64,
     /// Conditional attempts at ProcArrayLock, exclusive, that failed.
-    pub conditional_failures: u64,
+    pub(super) conditional_failures: u64,
     /// XidGenLock, shared.
-    pub xid_gen_shared: u64,
+    pub(super) xid_gen_shared: u64,
     /// XidGenLock, exclusive.
-    pub xid_gen_exclusive: u64,
+    pub(super) xid_gen_exclusive: u64,
 }
 
 impl Acquisitions {
     const NONE: Self = Self::of(0, 0, 0);
 
     /// ProcArrayLock shared and exclusive, XidGenLock exclusive.
-    const fn of(shared: u64, exclusive: u64, xid_gen_exclusive: u64) -> Self {
+    pub(super) const fn of(shared: u64, exclusive: u64, xid_gen_exclusive: u64) -> Self {
         Self {
             shared,
             exclusive,
@@ -37,40 +35,21 @@ impl Acquisitions {
         }
     }
 
-    const fn counted([shared, exclusive, xid_gen_exclusive]: [u64; 3]) -> Self {
-        Self::of(shared, exclusive, xid_gen_exclusive)
-    }
-
     const fn failing(self) -> Self {
         Self {
             conditional_failures: 1,
             ..self
         }
     }
-}
 
-impl Add for Acquisitions {
-    type Output = Self;
-    fn add(self, other: Self) -> Self {
+    /// With those of `times` operations that take `each`.
+    const fn and(self, times: u64, each: Self) -> Self {
         Self {
-            shared: self.shared + other.shared,
-            exclusive: self.exclusive + other.exclusive,
-            conditional_failures: self.conditional_failures + other.conditional_failures,
-            xid_gen_shared: self.xid_gen_shared + other.xid_gen_shared,
-            xid_gen_exclusive: self.xid_gen_exclusive + other.xid_gen_exclusive,
-        }
-    }
-}
-
-impl Mul<u64> for Acquisitions {
-    type Output = Self;
-    fn mul(self, times: u64) -> Self {
-        Self {
-            shared: self.shared * times,
-            exclusive: self.exclusive * times,
-            conditional_failures: self.conditional_failures * times,
-            xid_gen_shared: self.xid_gen_shared * times,
-            xid_gen_exclusive: self.xid_gen_exclusive * times,
+            shared: self.shared + each.shared * times,
+            exclusive: self.exclusive + each.exclusive * times,
+            conditional_failures: self.conditional_failures + each.conditional_failures * times,
+            xid_gen_shared: self.xid_gen_shared + each.xid_gen_shared * times,
+            xid_gen_exclusive: self.xid_gen_exclusive + each.xid_gen_exclusive * times,
         }
     }
 }
@@ -117,11 +96,8 @@ impl LockRules {
     }
 
     fn monitor_row(self) -> Acquisitions {
-        Acquisitions::of(
-            u64::from(self.profile.version().monitor_shared_per_row),
-            0,
-            0,
-        )
+        let per_row = self.profile.version().monitor_shared_per_row;
+        Acquisitions::of(u64::from(per_row), 0, 0)
     }
 
     fn restored_xmin(self) -> Acquisitions {
@@ -155,7 +131,9 @@ impl LockRules {
             (counts.restored_xmins, self.restored_xmin()),
         ]
         .into_iter()
-        .fold(Acquisitions::NONE, |sum, (times, each)| sum + each * times)
+        .fold(Acquisitions::NONE, |sum, (times, each)| {
+            sum.and(times, each)
+        })
     }
 
     /// Holds what the locks counted against the operations.
@@ -202,42 +180,4 @@ pub(super) enum Mismatch {
         leaders: u64,
         followers: u64,
     },
-}
-
-/// Something whose acquisitions were counted on real servers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ServerAction {
-    /// Connect, a first `SELECT 1`, disconnect.
-    Connection,
-    /// A login of an unknown role.
-    FailedLogin,
-    /// `SELECT` in a warm session, simple protocol.
-    Select,
-    /// Single-row `INSERT` in a warm session, simple protocol.
-    Insert,
-    /// A REPEATABLE READ transaction of two `SELECT`s.
-    RepeatableRead,
-}
-
-impl ServerAction {
-    /// All of them.
-    pub const ALL: [Self; 5] = [
-        Self::Connection,
-        Self::FailedLogin,
-        Self::Select,
-        Self::Insert,
-        Self::RepeatableRead,
-    ];
-
-    /// As counted inside servers; what a version changes stands in its row.
-    pub const fn measured(self, profile: PgProfile) -> Acquisitions {
-        let version = profile.version();
-        match self {
-            Self::Connection => Acquisitions::counted(version.counted_per_connection),
-            Self::FailedLogin => Acquisitions::counted(version.counted_per_failed_login),
-            Self::Select => Acquisitions::of(2, 0, 0),
-            Self::Insert => Acquisitions::of(2, 1, 1),
-            Self::RepeatableRead => Acquisitions::of(1, 0, 0),
-        }
-    }
 }

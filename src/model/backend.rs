@@ -62,13 +62,9 @@ impl Backend {
         probe: &mut impl LockProbe,
         counts: &mut OperationCounts,
     ) -> Result<Self, (ErrorClass, Snapshot)> {
-        let view = if array.config().mapping == MappingKind::Fresh {
-            match array.fresh_view() {
-                Ok(view) => Some(view),
-                Err(_) => return Err((ErrorClass::new("no-mapping"), snapshot)),
-            }
-        } else {
-            None
+        let is_fresh = array.config().mapping == MappingKind::Fresh;
+        let Ok(view) = is_fresh.then(|| array.fresh_view()).transpose() else {
+            return Err((ErrorClass::new("no-mapping"), snapshot));
         };
         let slot = array.init_process_through(view.as_ref().unwrap_or(array.home()));
         let Some(slot) = slot else {

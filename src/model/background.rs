@@ -30,31 +30,17 @@ impl BackgroundKind {
         Self::ParallelLeader,
     ];
 
-    pub(super) fn role(self) -> Role {
+    /// Its role, what it does, and how often per second all of the kind do it together.
+    pub(super) fn work(self, background: &Background) -> (Role, Operation, f64) {
+        let b = background;
         match self {
-            Self::Committer => Role::Committer,
-            Self::Monitor => Role::Monitor,
-            Self::Pruner => Role::Pruner,
-            Self::ParallelLeader => Role::ParallelLeader,
-        }
-    }
-
-    pub(super) fn operation(self) -> Operation {
-        match self {
-            Self::Committer => Operation::Commit,
-            Self::Monitor => Operation::Monitor,
-            Self::Pruner => Operation::Horizon,
-            Self::ParallelLeader => Operation::ParallelWorker,
-        }
-    }
-
-    /// Operations per second, over all of the kind.
-    pub(super) fn rate_per_second(self, background: &Background) -> f64 {
-        match self {
-            Self::Committer => background.commit_rate_per_second,
-            Self::Monitor => background.monitor_rate_per_second,
-            Self::Pruner => background.horizon_rate_per_second,
-            Self::ParallelLeader => background.parallel_workers_per_second,
+            Self::Committer => (Role::Committer, Operation::Commit, b.commit_rate_per_second),
+            Self::Monitor => (Role::Monitor, Operation::Monitor, b.monitor_rate_per_second),
+            Self::Pruner => (Role::Pruner, Operation::Horizon, b.horizon_rate_per_second),
+            Self::ParallelLeader => {
+                let rate = b.parallel_workers_per_second;
+                (Role::ParallelLeader, Operation::ParallelWorker, rate)
+            }
         }
     }
 
@@ -63,7 +49,7 @@ impl BackgroundKind {
     pub(super) fn count(self, background: &Background) -> u32 {
         match self {
             Self::Committer => background.committers,
-            _ => u32::from(self.rate_per_second(background) > 0.0),
+            _ => u32::from(self.work(background).2 > 0.0),
         }
     }
 }

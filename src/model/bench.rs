@@ -2,7 +2,7 @@
 
 use super::accounting::LockRules;
 use super::counters::counters;
-use super::start::{AnyStart, BlockTask, Measured, Sampling, StartOpener};
+use super::start::{AnyStart, BlockTask, Measured, StartOpener};
 use crate::arm::Arm;
 use crate::clock::{Clock, ClockQuality, MonotonicClock};
 use crate::config::{Config, ModelConfig};
@@ -48,19 +48,13 @@ impl<'a> ModelBench<'a> {
             .model
             .clone()
             .ok_or_else(|| Failure::Fatal("the model's settings are missing".to_owned()))?;
-        let remarks = if config
-            .factors
-            .mapping
-            .iter()
-            .any(|mapping| mapping.can_fault())
-        {
-            vec![format!(
+        let can_fault = config.factors.mapping.iter().any(|m| m.can_fault());
+        let remark = can_fault.then(|| {
+            format!(
                 "page faults are counted by two calls of getrusage inside each hold of ProcArrayAdd and ProcArrayRemove, but for --mapping shared; they lengthen it by about {:.0} ns",
                 reading_cost_ns()
-            )]
-        } else {
-            Vec::new()
-        };
+            )
+        });
         Ok(ModelBench {
             config,
             asked_for: model.clone(),
@@ -71,11 +65,11 @@ impl<'a> ModelBench<'a> {
             client_rates: ClientRates::default(),
             start: None,
             clock: ClockQuality::measure(),
-            remarks,
+            remarks: remark.into_iter().collect(),
         })
     }
 
-    fn sampling(&mut self) -> Sampling {
+    fn one_in(&mut self) -> u32 {
         let snapshots = self.model.snapshots_per_statement;
         let cost = self
             .start
@@ -90,10 +84,7 @@ impl<'a> ModelBench<'a> {
         if !self.remarks.contains(&remark) {
             self.remarks.push(remark);
         }
-        Sampling {
-            look_one_in: one_in,
-            closed_loop_one_in: one_in,
-        }
+        one_in
     }
 
     fn measure(
@@ -103,7 +94,7 @@ impl<'a> ModelBench<'a> {
         lengths_ns: (u64, u64),
         seed: u64,
     ) -> Result<(Measured, BlockCpu), Failure> {
-        let sampling = self.sampling();
+        let one_in = self.one_in();
         let start = self
             .start
             .as_mut()
@@ -116,7 +107,7 @@ impl<'a> ModelBench<'a> {
             rates,
             lengths_ns,
             seed,
-            sampling,
+            one_in,
             cancel: self.cancel.clone(),
         })?;
         let cpu = before.until(
@@ -185,21 +176,13 @@ impl Bench for ModelBench<'_> {
             (self.config.warmup_ns, self.config.block_ns()),
             derive_seed(self.config.seed, &[u64::from(spec.index) + 1]),
         )?;
-        let Measured {
-            window,
-            record,
-            counts,
-            by_readers,
-            locks,
-            extremes,
-        } = measured;
         LockRules {
             profile: self.profile,
             ablations: self.model.ablations,
         }
-        .check(&counts, &locks)
+        .check(&measured.counts, &measured.locks)
         .map_err(|e| Failure::Fatal(e.to_string()))?;
-        let counters = counters(&counts, &by_readers, &locks, &extremes);
+        let counters = counters(&measured);
         Ok(Block {
             index: spec.index,
             arm: spec.arm,
@@ -210,14 +193,17 @@ impl Bench for ModelBench<'_> {
                 pg: Some(PgSource::Major(self.profile.version().major)),
                 ..spec.factors.clone()
             },
-            start_ns: window.measure_from_ns.saturating_sub(self.began_ns),
-            measured_ns: window.measured_ns(),
+            start_ns: measured
+                .window
+                .measure_from_ns
+                .saturating_sub(self.began_ns),
+            measured_ns: measured.window.measured_ns(),
             settle_ns: 0,
             settled: true,
-            tallies: record.tallies,
+            tallies: measured.record.tallies,
             cpu,
             counters,
-            series: record.series,
+            series: measured.record.series,
         })
     }
 

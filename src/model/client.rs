@@ -32,7 +32,7 @@ pub(super) struct Client<'a, L> {
     pub(super) counts: OperationCounts,
 }
 
-/// What the clients of one arm do: one file per arm in `arms`.
+/// What the clients of one arm do: see `arms`.
 pub(super) trait ClientArm<L: SharedExclusiveLock>: Sized {
     /// Whether a transaction is so short that closed loops time a sample of them.
     const IS_SHORT: bool = false;

@@ -2,28 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use super::operation_counts::OperationCounts;
-use crate::procarray::ProcArrayCounts;
-use crate::procarray::locks::LockExtremes;
+use super::start::Measured;
 
-/// Everything counted in one block, warm-up and drain included; `by_readers` is the readers'
-/// part of `operations`. Wake-ups are there only for a
-/// lock that counts them.
-pub(super) fn counters(
-    operations: &OperationCounts,
-    by_readers: &OperationCounts,
-    locks: &ProcArrayCounts,
-    extremes: &LockExtremes,
-) -> BTreeMap<String, u64> {
+/// Everything counted in one block, warm-up and drain included; `operations.reader-…` is the readers'
+/// part. Wake-ups are there only for a lock that counts them.
+pub(super) fn counters(measured: &Measured) -> BTreeMap<String, u64> {
+    let (done, by_readers) = (&measured.counts, &measured.by_readers);
+    let (locks, extremes) = (&measured.locks, &measured.extremes);
     let lock = &locks.proc_array;
     let mut counters = vec![
-        ("operations.snapshot", operations.snapshots()),
-        ("operations.snapshot-reused", operations.snapshots_reused),
+        ("operations.snapshot", done.snapshots()),
+        ("operations.snapshot-reused", done.snapshots_reused),
         (
             "operations.snapshot-reused-without-lock",
-            operations.snapshots_reused_without_lock,
+            done.snapshots_reused_without_lock,
         ),
-        ("operations.snapshot-scanned", operations.snapshots_scanned),
+        ("operations.snapshot-scanned", done.snapshots_scanned),
         (
             "operations.reader-snapshot",
             by_readers.snapshots_taking_the_lock(),
@@ -32,39 +26,30 @@ pub(super) fn counters(
             "operations.reader-snapshot-reused",
             by_readers.snapshots_reused,
         ),
-        ("operations.procarray-add", operations.adds),
-        ("operations.procarray-remove", operations.removes),
-        ("operations.get-new-transaction-id", operations.new_xids),
-        (
-            "operations.read-next-transaction-id",
-            operations.next_xid_reads,
-        ),
-        ("operations.end-transaction", operations.ends_with_xid()),
-        (
-            "operations.end-transaction.conditional",
-            operations.ends_at_once,
-        ),
-        ("operations.end-transaction.queued", operations.ends_queued),
+        ("operations.procarray-add", done.adds),
+        ("operations.procarray-remove", done.removes),
+        ("operations.get-new-transaction-id", done.new_xids),
+        ("operations.read-next-transaction-id", done.next_xid_reads),
+        ("operations.end-transaction", done.ends_with_xid()),
+        ("operations.end-transaction.conditional", done.ends_at_once),
+        ("operations.end-transaction.queued", done.ends_queued),
         (
             "operations.subtransaction-abort",
-            operations.subtransaction_aborts,
+            done.subtransaction_aborts,
         ),
         (
             "operations.vacuum-flag",
-            operations.vacuum_flags_set + operations.vacuum_flags_cleared,
+            done.vacuum_flags_set + done.vacuum_flags_cleared,
         ),
-        ("operations.horizon", operations.horizons),
-        ("operations.monitor-row", operations.monitor_rows),
-        ("operations.restored-xmin", operations.restored_xmins),
-        ("group-clear.groups", operations.group_leaders),
-        ("group-clear.members", operations.group_members),
-        ("group-clear.largest", operations.largest_group),
-        ("faults.procarray-add", operations.add_faults),
-        (
-            "faults.procarray-add.largest",
-            operations.largest_add_faults,
-        ),
-        ("faults.procarray-remove", operations.remove_faults),
+        ("operations.horizon", done.horizons),
+        ("operations.monitor-row", done.monitor_rows),
+        ("operations.restored-xmin", done.restored_xmins),
+        ("group-clear.groups", done.group_leaders),
+        ("group-clear.members", done.group_members),
+        ("group-clear.largest", done.largest_group),
+        ("faults.procarray-add", done.add_faults),
+        ("faults.procarray-add.largest", done.largest_add_faults),
+        ("faults.procarray-remove", done.remove_faults),
         ("procarraylock.shared", lock.shared),
         ("procarraylock.exclusive", lock.exclusive),
         (

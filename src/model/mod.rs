@@ -18,5 +18,4 @@ mod session;
 mod start;
 mod worker_thread;
 
-pub use accounting::{Acquisitions, ServerAction};
 pub use bench::ModelBench;

@@ -37,15 +37,24 @@ pub(super) struct BlockTask {
     pub(super) rates: (OfferedRate, OfferedRate),
     pub(super) lengths_ns: (u64, u64),
     pub(super) seed: u64,
-    pub(super) sampling: Sampling,
+    /// Very short operations are timed one in so many: closed loops of statements, and snapshots.
+    pub(super) one_in: u32,
     pub(super) cancel: Cancel,
 }
 
-/// How sparsely very short operations are timed.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Sampling {
-    pub(super) look_one_in: u32,
-    pub(super) closed_loop_one_in: u32,
+impl BlockTask {
+    /// The worker `index` of a role whose workers share `load`, a total rate.
+    fn worker(
+        &self,
+        window: Window,
+        (role, operation): (Role, Operation),
+        (rate, count): (OfferedRate, u32),
+        index: usize,
+    ) -> Worker {
+        let seed = derive_seed(self.seed, &[role as u64, index as u64]);
+        let schedule = Schedule::new(rate, self.config.arrivals, count as usize, seed);
+        Worker::new(role, operation, schedule, window)
+    }
 }
 
 pub(super) struct Measured {
@@ -148,39 +157,6 @@ impl LockVisitor for StartOpener<'_> {
 }
 
 impl<L: SharedExclusiveLock> StartOn<L> {
-    fn reader_worker(task: &BlockTask, window: Window, index: usize) -> Worker {
-        let load = (task.rates.0, task.config.readers);
-        let mut worker = worker(
-            task,
-            window,
-            (Role::Reader, Operation::Statement),
-            load,
-            index,
-        );
-        worker.time_one_in(task.sampling.closed_loop_one_in);
-        worker
-    }
-
-    fn client_worker(task: &BlockTask, window: Window, index: usize) -> Worker {
-        let load = (task.rates.1, task.config.clients);
-        let what = (Role::Client, Operation::Transaction);
-        worker(task, window, what, load, index)
-    }
-
-    /// None where the kind's rate is zero: then its connection is idle.
-    fn background_worker(
-        task: &BlockTask,
-        window: Window,
-        kind: BackgroundKind,
-        index: usize,
-    ) -> Option<Worker> {
-        let settings = &task.model.background;
-        let rate = kind.rate_per_second(settings);
-        let load = (OfferedRate::PerSecond(rate), kind.count(settings));
-        let what = (kind.role(), kind.operation());
-        (rate > 0.0).then(|| worker(task, window, what, load, index))
-    }
-
     /// Starts every role of the block on a thread of its own. They share the array, so that it
     /// outlives those that may have to be left behind.
     fn start(
@@ -194,19 +170,26 @@ impl<L: SharedExclusiveLock> StartOn<L> {
             let (array, backend) = (Arc::clone(&self.array), Arc::clone(backend));
             let (task, stop) = (Arc::clone(&task), threads.stop());
             threads.start(move || {
-                let mut worker = Self::reader_worker(&task, window, index);
+                let what = (Role::Reader, Operation::Statement);
+                let load = (task.rates.0, task.config.readers);
+                let mut worker = task.worker(window, what, load, index);
+                worker.time_one_in(task.one_in);
                 let snapshots = task.model.snapshots_per_statement;
-                let look = task.sampling.look_one_in;
                 let backend = &mut backend.lock();
-                let role = ReaderRole::new(&array, backend, snapshots, look, &mut worker);
+                let role = ReaderRole::new(&array, backend, snapshots, task.one_in, &mut worker);
                 carry_out(worker, &stop, role, |r| r.counts)
             })?;
         }
         for (index, (kind, backend)) in self.background.iter().enumerate() {
             let kind = *kind;
-            let Some(worker) = Self::background_worker(&task, window, kind, index) else {
+            let settings = &task.model.background;
+            let (role, operation, rate) = kind.work(settings);
+            if rate <= 0.0 {
+                // Its connection is idle.
                 continue;
-            };
+            }
+            let load = (OfferedRate::PerSecond(rate), kind.count(settings));
+            let worker = task.worker(window, (role, operation), load, index);
             let (array, backend) = (Arc::clone(&self.array), Arc::clone(backend));
             let (task, stop) = (Arc::clone(&task), threads.stop());
             threads.start(move || {
@@ -231,27 +214,16 @@ impl<L: SharedExclusiveLock> StartOn<L> {
                     pool,
                     config: &task.model,
                     lock_loss: &loss,
-                    short_one_in: task.sampling.closed_loop_one_in,
+                    short_one_in: task.one_in,
                     counts: OperationCounts::default(),
                 };
-                run_client(Self::client_worker(&task, window, index), &stop, client)
+                let what = (Role::Client, Operation::Transaction);
+                let load = (task.rates.1, task.config.clients);
+                run_client(task.worker(window, what, load, index), &stop, client)
             })?;
         }
         Ok(())
     }
-}
-
-/// The worker `index` of a role whose workers share `load`, a total rate.
-fn worker(
-    task: &BlockTask,
-    window: Window,
-    (role, operation): (Role, Operation),
-    (rate, count): (OfferedRate, u32),
-    index: usize,
-) -> Worker {
-    let seed = derive_seed(task.seed, &[role as u64, index as u64]);
-    let schedule = Schedule::new(rate, task.config.arrivals, count as usize, seed);
-    Worker::new(role, operation, schedule, window)
 }
 
 impl<L: SharedExclusiveLock> AnyStart for StartOn<L> {

@@ -49,6 +49,16 @@ pub struct UnknownMechanism {
     pub given: String,
 }
 
+/// A mechanism's name, and where it is switched off.
+type Mechanism = (&'static str, fn(&mut Ablations) -> &mut bool);
+
+const MECHANISMS: [Mechanism; 4] = [
+    ("group-clear", |a| &mut a.group_clear),
+    ("reuse", |a| &mut a.reuse),
+    ("renumbering", |a| &mut a.renumbering),
+    ("xidgenlock", |a| &mut a.xid_gen_lock),
+];
+
 impl Ablations {
     /// As PostgreSQL, without the mechanisms in a list separated by commas (`--without`).
     ///
@@ -57,18 +67,11 @@ impl Ablations {
     pub fn without(names: &str) -> Result<Self, UnknownMechanism> {
         let mut ablations = Self::default();
         for name in names.split(',').map(str::trim) {
-            let mechanism = match name {
-                "group-clear" => &mut ablations.group_clear,
-                "reuse" => &mut ablations.reuse,
-                "renumbering" => &mut ablations.renumbering,
-                "xidgenlock" => &mut ablations.xid_gen_lock,
-                _ => {
-                    return Err(UnknownMechanism {
-                        given: name.to_owned(),
-                    });
-                }
-            };
-            *mechanism = false;
+            let mechanism = MECHANISMS.iter().find(|m| m.0 == name);
+            let (_, switch) = mechanism.ok_or_else(|| UnknownMechanism {
+                given: name.to_owned(),
+            })?;
+            *switch(&mut ablations) = false;
         }
         Ok(ablations)
     }
@@ -77,15 +80,9 @@ impl Ablations {
 impl fmt::Display for Ablations {
     /// What differs from PostgreSQL, as on the command line; nothing where nothing does.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let off: Vec<_> = [
-            (self.group_clear, "group-clear"),
-            (self.reuse, "reuse"),
-            (self.renumbering, "renumbering"),
-            (self.xid_gen_lock, "xidgenlock"),
-        ]
-        .into_iter()
-        .filter_map(|(on, name)| (!on).then_some(name))
-        .collect();
+        let mut switches = *self;
+        let off = MECHANISMS.iter().filter(|m| !*m.1(&mut switches));
+        let off: Vec<_> = off.map(|m| m.0).collect();
         let mut parts = Vec::new();
         if !off.is_empty() {
             parts.push(format!("--without {}", off.join(",")));

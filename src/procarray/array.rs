@@ -16,6 +16,7 @@ use super::locks::{
 };
 use super::mapping::{MappingKind, PageSize};
 use super::pgproc::{MAX_BACKENDS, NOT_A_MEMBER, PgProc, ProcNumber};
+use super::probe::{LockName, LockProbe, holding};
 use super::profile::PgProfile;
 use super::reuse_protocol::count_completion;
 use super::shared_memory::{SharedBox, SharedMemory, SharedMemoryError};
@@ -243,7 +244,8 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
 
     /// Transactions with an xid that have ended, plus 1, read without a lock
     /// (`xactCompletionCount`): a cached snapshot is valid as long as it stands still.
-    pub fn xact_completion_count(&self) -> u64 {
+    #[cfg(test)]
+    pub(crate) fn xact_completion_count(&self) -> u64 {
         let variables = self.home.transam_variables();
         variables.xact_completion_count.load(Relaxed)
     }
@@ -287,6 +289,39 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
     #[inline]
     pub(super) fn proc(&self, slot: ProcNumber) -> PgProc<'_> {
         self.home.proc(slot.0)
+    }
+
+    /// Does `inside` under ProcArrayLock, shared.
+    #[inline]
+    pub(super) fn shared<P: LockProbe, R>(
+        &self,
+        probe: &mut P,
+        inside: impl FnOnce(&mut P) -> R,
+    ) -> R {
+        let acquire = || self.proc_array_lock.acquire_shared();
+        holding(probe, LockName::ProcArray, acquire, inside)
+    }
+
+    /// Does `inside` under ProcArrayLock, exclusive.
+    #[inline]
+    pub(super) fn exclusive<P: LockProbe, R>(
+        &self,
+        probe: &mut P,
+        inside: impl FnOnce(&mut P) -> R,
+    ) -> R {
+        let acquire = || self.proc_array_lock.acquire_exclusive();
+        holding(probe, LockName::ProcArray, acquire, inside)
+    }
+
+    /// Does `inside` under XidGenLock, exclusive.
+    #[inline]
+    pub(super) fn xid_gen_exclusive<P: LockProbe, R>(
+        &self,
+        probe: &mut P,
+        inside: impl FnOnce(&mut P) -> R,
+    ) -> R {
+        let acquire = || self.xid_gen_lock.acquire_exclusive();
+        holding(probe, LockName::XidGen, acquire, inside)
     }
 
     /// Whether adding and removing hold XidGenLock inside ProcArrayLock.

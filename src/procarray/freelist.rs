@@ -45,6 +45,7 @@ impl FreeList {
     }
 
     /// The free slots at this moment, head first.
+    #[cfg(test)]
     pub(crate) fn slots(&self) -> Vec<ProcNumber> {
         self.free.lock().iter().copied().collect()
     }

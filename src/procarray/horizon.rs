@@ -6,7 +6,7 @@ use super::array::ProcArray;
 use super::dense::SharedWord;
 use super::locks::SharedExclusiveLock;
 use super::pgproc::status_flags::{PROC_IN_LOGICAL_DECODING, PROC_IN_VACUUM};
-use super::probe::{LockName, LockProbe};
+use super::probe::LockProbe;
 use super::xid::{FullTransactionId, TransactionId};
 
 /// What VACUUM and on-access pruning go by (procarray.c `ComputeXidHorizonsResult`). One
@@ -30,10 +30,10 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
     /// line each, besides the dense xids and flags. PostgreSQL calls it at most once for each
     /// new RecentXmin of a backend; that is the caller's business.
     pub fn compute_xid_horizons(&self, probe: &mut impl LockProbe) -> XidHorizons {
-        probe.requesting(LockName::ProcArray);
-        let guard = self.proc_array_lock.acquire_shared();
-        probe.acquired(LockName::ProcArray);
+        self.shared(probe, |_| self.xid_horizons())
+    }
 
+    fn xid_horizons(&self) -> XidHorizons {
         let latest_completed = self.transam_variables().latest_completed_xid.load(Relaxed);
         let latest_completed = FullTransactionId(latest_completed);
         let initial = latest_completed.xid().advance();
@@ -58,8 +58,6 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         }
         // Read under the lock and applied after it; invalid here.
         let _ = self.home().replication_slot_xmins();
-        probe.releasing(LockName::ProcArray);
-        drop(guard);
         horizons
     }
 }

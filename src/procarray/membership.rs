@@ -7,7 +7,7 @@ use super::array::ProcArray;
 use super::dense::{SharedWord, close_gap, open_gap};
 use super::locks::SharedExclusiveLock;
 use super::pgproc::{NOT_A_MEMBER, ProcNumber, SubxidStatus};
-use super::probe::{LockName, LockProbe};
+use super::probe::LockProbe;
 use super::view::View;
 use super::xid::TransactionId;
 
@@ -160,21 +160,13 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
     /// both exclusive.
     #[inline]
     fn exclusively(&self, probe: &mut impl LockProbe, change: impl FnOnce()) {
-        probe.requesting(LockName::ProcArray);
-        let proc_array_guard = self.proc_array_lock.acquire_exclusive();
-        probe.acquired(LockName::ProcArray);
-        if self.nests_xid_gen_lock() {
-            probe.requesting(LockName::XidGen);
-            let xid_gen_guard = self.xid_gen_lock.acquire_exclusive();
-            probe.acquired(LockName::XidGen);
-            change();
-            probe.releasing(LockName::XidGen);
-            drop(xid_gen_guard);
-        } else {
-            change();
-        }
-        probe.releasing(LockName::ProcArray);
-        drop(proc_array_guard);
+        self.exclusive(probe, |probe| {
+            if self.nests_xid_gen_lock() {
+                self.xid_gen_exclusive(probe, |_| change());
+            } else {
+                change();
+            }
+        });
     }
 
     /// Tells every backend from dense index `first` on where it stands now: one store
@@ -205,6 +197,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::procarray::LockName;
     use crate::procarray::locks::{LockKind, LockVisitor};
     use crate::procarray::{NoProbe, ProcArrayConfig};
     use std::time::Duration;

@@ -34,7 +34,8 @@ mod group_clear;
 mod group_clear_tests;
 mod group_list;
 mod horizon;
-mod invariants;
+#[cfg(test)]
+mod invariants_testing;
 pub mod locks;
 mod mapping;
 mod membership;
@@ -66,7 +67,6 @@ pub use array::{ConfigError, ProcArray, ProcArrayConfig, ProcArrayCounts};
 pub use faults::FaultMeter;
 pub use forked::ChildFailure;
 pub use horizon::XidHorizons;
-pub use invariants::InvariantViolation;
 pub use mapping::{MappingKind, PageSize};
 pub use monitor::{MonitorRow, StatusEntry, TransactionIds};
 pub use pgproc::{MAX_BACKENDS, PGPROC_MAX_CACHED_SUBXIDS, ProcNumber};

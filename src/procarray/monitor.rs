@@ -4,7 +4,7 @@ use super::array::ProcArray;
 use super::dense::SharedWord;
 use super::locks::SharedExclusiveLock;
 use super::pgproc::ProcNumber;
-use super::probe::{LockName, LockProbe};
+use super::probe::LockProbe;
 use super::xid::TransactionId;
 
 /// A backend as the status array knows it.
@@ -66,16 +66,11 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         if pid == 0 {
             return None;
         }
-        probe.requesting(LockName::ProcArray);
-        let guard = self.proc_array_lock.acquire_shared();
-        probe.acquired(LockName::ProcArray);
-        let members = self.pgprocnos()[..self.num_procs()].iter();
-        let found = members
-            .map(|number| number.get())
-            .find(|number| self.home().proc(*number).pid().get() == pid);
-        probe.releasing(LockName::ProcArray);
-        drop(guard);
-        found.map(ProcNumber)
+        self.shared(probe, |_| {
+            let members = self.pgprocnos()[..self.num_procs()].iter();
+            let mut members = members.map(|number| ProcNumber(number.get()));
+            members.find(|member| self.pid(*member) == pid)
+        })
     }
 
     /// What the backend in `slot` runs (procarray.c `ProcNumberGetTransactionIds`, 17 and
@@ -85,13 +80,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         slot: ProcNumber,
         probe: &mut impl LockProbe,
     ) -> TransactionIds {
-        probe.requesting(LockName::ProcArray);
-        let guard = self.proc_array_lock.acquire_shared();
-        probe.acquired(LockName::ProcArray);
-        let ids = self.transaction_ids(slot);
-        probe.releasing(LockName::ProcArray);
-        drop(guard);
-        ids
+        self.shared(probe, |_| self.transaction_ids(slot))
     }
 
     fn transaction_ids(&self, slot: ProcNumber) -> TransactionIds {

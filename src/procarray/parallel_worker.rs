@@ -5,7 +5,7 @@ use super::dense::SharedWord;
 use super::locks::SharedExclusiveLock;
 use super::pgproc::ProcNumber;
 use super::pgproc::status_flags::PROC_XMIN_FLAGS;
-use super::probe::{LockName, LockProbe};
+use super::probe::LockProbe;
 use super::xid::TransactionId;
 
 impl<L: SharedExclusiveLock> ProcArray<L> {
@@ -21,25 +21,16 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         xmin: TransactionId,
         probe: &mut impl LockProbe,
     ) -> bool {
-        probe.requesting(LockName::ProcArray);
         if !self.config.profile.version().dense_arrays {
-            let guard = self.proc_array_lock.acquire_shared();
-            probe.acquired(LockName::ProcArray);
-            let installed = self.install_xmin(slot, leader, xmin);
-            probe.releasing(LockName::ProcArray);
-            drop(guard);
-            installed
-        } else {
-            let guard = self.proc_array_lock.acquire_exclusive();
-            probe.acquired(LockName::ProcArray);
+            return self.shared(probe, |_| self.install_xmin(slot, leader, xmin));
+        }
+        self.exclusive(probe, |_| {
             let installed = self.install_xmin(slot, leader, xmin);
             if installed {
                 self.copy_xmin_flags(slot, leader);
             }
-            probe.releasing(LockName::ProcArray);
-            drop(guard);
             installed
-        }
+        })
     }
 
     fn install_xmin(&self, slot: ProcNumber, leader: ProcNumber, xmin: TransactionId) -> bool {

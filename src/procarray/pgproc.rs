@@ -26,13 +26,6 @@ pub(crate) const NOT_A_MEMBER: u32 = u32::MAX;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProcNumber(pub(crate) u32);
 
-impl ProcNumber {
-    /// As an index, from 0 to `max_backends - 1`.
-    pub const fn index(self) -> usize {
-        self.0 as usize
-    }
-}
-
 impl fmt::Display for ProcNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

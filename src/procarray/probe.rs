@@ -38,6 +38,23 @@ impl<P: LockProbe> LockProbe for &mut P {
     }
 }
 
+/// Does `inside` while it holds `lock`, which `acquire` gets, and tells `probe`.
+#[inline]
+pub(super) fn holding<P: LockProbe, G, R>(
+    probe: &mut P,
+    lock: LockName,
+    acquire: impl FnOnce() -> G,
+    inside: impl FnOnce(&mut P) -> R,
+) -> R {
+    probe.requesting(lock);
+    let guard = acquire();
+    probe.acquired(lock);
+    let result = inside(probe);
+    probe.releasing(lock);
+    drop(guard);
+    result
+}
+
 /// Looks at nothing and compiles to nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoProbe;

@@ -39,12 +39,6 @@ pub struct Version {
     pub monitor_shared_per_row: u32,
     /// Its LWLock.
     pub lock: LockKind,
-    /// Acquisitions of a connection with one `SELECT 1`: ProcArrayLock shared and exclusive, XidGenLock
-    /// exclusive, as counted inside servers of 13.16, 15.18, 17.11 and 18 (USDT probes and uprobes, averages
-    /// over 20, exact integers); 16 was not run and is taken to be as 15.
-    pub counted_per_connection: [u64; 3],
-    /// The same of a login that fails for an unknown role.
-    pub counted_per_failed_login: [u64; 3],
 }
 
 /// PostgreSQL 14 and 15, from which the others differ.
@@ -60,15 +54,11 @@ const V15: Version = Version {
     snapshots_per_parallel_worker: 7,
     monitor_shared_per_row: 1,
     lock: LockKind::LwLock17,
-    counted_per_connection: [6, 2, 2],
-    counted_per_failed_login: [2, 2, 2],
 };
 const V13: Version = Version {
     major: 13,
     stride: 856,
     dense_arrays: false,
-    counted_per_connection: [6, 2, 0],
-    counted_per_failed_login: [2, 2, 0],
     ..V15
 };
 const V16: Version = Version {
@@ -91,8 +81,6 @@ const V18: Version = Version {
     snapshots_per_failed_login: 1,
     snapshots_per_parallel_worker: 6,
     lock: LockKind::LwLock18,
-    counted_per_connection: [5, 2, 2],
-    counted_per_failed_login: [1, 2, 2],
     ..V17
 };
 

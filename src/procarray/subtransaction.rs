@@ -6,7 +6,7 @@ use super::array::ProcArray;
 use super::dense::SharedWord;
 use super::locks::SharedExclusiveLock;
 use super::pgproc::{PgProc, ProcNumber};
-use super::probe::{LockName, LockProbe};
+use super::probe::LockProbe;
 use super::xid::TransactionId;
 
 impl<L: SharedExclusiveLock> ProcArray<L> {
@@ -30,19 +30,16 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
             return;
         };
         let proc = self.proc(slot);
-        probe.requesting(LockName::ProcArray);
-        let guard = self.proc_array_lock.acquire_exclusive();
-        probe.acquired(LockName::ProcArray);
-        for xid in xids.iter().rev() {
-            let removed = self.remove_cached_subxid(proc, *xid);
-            debug_assert!(
-                removed || proc.subxid_status().overflowed(),
-                "subtransaction {xid} of slot {slot} is not running"
-            );
-        }
-        self.complete_xid(latest_xid);
-        probe.releasing(LockName::ProcArray);
-        drop(guard);
+        self.exclusive(probe, |_| {
+            for xid in xids.iter().rev() {
+                let removed = self.remove_cached_subxid(proc, *xid);
+                debug_assert!(
+                    removed || proc.subxid_status().overflowed(),
+                    "subtransaction {xid} of slot {slot} is not running"
+                );
+            }
+            self.complete_xid(latest_xid);
+        });
     }
 
     /// From the back, as the newest is the likeliest; the last one fills the gap.

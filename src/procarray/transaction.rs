@@ -10,7 +10,7 @@ use super::group_list::GroupPart;
 use super::locks::SharedExclusiveLock;
 use super::pgproc::status_flags::{PROC_IN_VACUUM, PROC_VACUUM_STATE_MASK};
 use super::pgproc::{PGPROC_MAX_CACHED_SUBXIDS, PgProc, ProcNumber, SubxidStatus};
-use super::probe::{LockName, LockProbe};
+use super::probe::{LockName, LockProbe, holding};
 use super::view::View;
 use super::xid::{FullTransactionId, TransactionId};
 
@@ -37,9 +37,10 @@ pub enum TransactionEnd {
     Queued(TransactionId),
 }
 
+#[cfg(test)]
 impl TransactionEnd {
     /// The xid that has ended, if there was one.
-    pub fn xid(self) -> Option<TransactionId> {
+    pub(crate) fn xid(self) -> Option<TransactionId> {
         match self {
             Self::WithoutXid { .. } => None,
             Self::AtOnce(xid)
@@ -67,13 +68,11 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         if proc.top_xid().is_valid() {
             return proc.top_xid();
         }
-        probe.requesting(LockName::XidGen);
-        let guard = self.xid_gen_lock.acquire_exclusive();
-        probe.acquired(LockName::XidGen);
-        let xid = self.advance_next_xid();
-        self.with_offsets_standing_still(probe, || self.home().set_xid(proc, xid));
-        probe.releasing(LockName::XidGen);
-        drop(guard);
+        let xid = self.xid_gen_exclusive(probe, |probe| {
+            let xid = self.advance_next_xid();
+            self.with_offsets_standing_still(probe, || self.home().set_xid(proc, xid));
+            xid
+        });
         proc.latest_xid().set(xid.0);
         xid
     }
@@ -89,22 +88,20 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
     ) -> TransactionId {
         self.get_new_transaction_id(slot, probe);
         let proc = self.proc(slot);
-        probe.requesting(LockName::XidGen);
-        let guard = self.xid_gen_lock.acquire_exclusive();
-        probe.acquired(LockName::XidGen);
-        let xid = self.advance_next_xid();
-        let status = proc.subxid_status();
-        let status = if status.count() < PGPROC_MAX_CACHED_SUBXIDS {
-            proc.subxids()[status.count()].set(xid.0);
-            // pg_write_barrier: whoever sees the count sees the id.
-            fence(Release);
-            status.one_more()
-        } else {
-            status.with_overflow()
-        };
-        self.with_offsets_standing_still(probe, || self.home().set_subxid_status(proc, status));
-        probe.releasing(LockName::XidGen);
-        drop(guard);
+        let xid = self.xid_gen_exclusive(probe, |probe| {
+            let xid = self.advance_next_xid();
+            let status = proc.subxid_status();
+            let status = if status.count() < PGPROC_MAX_CACHED_SUBXIDS {
+                proc.subxids()[status.count()].set(xid.0);
+                // pg_write_barrier: whoever sees the count sees the id.
+                fence(Release);
+                status.one_more()
+            } else {
+                status.with_overflow()
+            };
+            self.with_offsets_standing_still(probe, || self.home().set_subxid_status(proc, status));
+            xid
+        });
         proc.latest_xid().set(xid.0);
         xid
     }
@@ -117,12 +114,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         if self.nests_xid_gen_lock() || !self.config.profile.version().dense_arrays {
             return store();
         }
-        probe.requesting(LockName::ProcArray);
-        let guard = self.proc_array_lock.acquire_shared();
-        probe.acquired(LockName::ProcArray);
-        store();
-        probe.releasing(LockName::ProcArray);
-        drop(guard);
+        self.shared(probe, |_| store());
     }
 
     fn advance_next_xid(&self) -> TransactionId {
@@ -135,13 +127,9 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
     /// The xid that the next transaction will get (varsup.c `ReadNextTransactionId`, before 14
     /// `ReadNewTransactionId`): XidGenLock in shared mode.
     pub fn read_next_transaction_id(&self, probe: &mut impl LockProbe) -> TransactionId {
-        probe.requesting(LockName::XidGen);
-        let guard = self.xid_gen_lock.acquire_shared();
-        probe.acquired(LockName::XidGen);
-        let next = FullTransactionId(self.transam_variables().next_xid.load(Relaxed));
-        probe.releasing(LockName::XidGen);
-        drop(guard);
-        next.xid()
+        let acquire = || self.xid_gen_lock.acquire_shared();
+        let read = |_: &mut _| self.transam_variables().next_xid.load(Relaxed);
+        FullTransactionId(holding(probe, LockName::XidGen, acquire, read)).xid()
     }
 
     /// Ends the backend's transaction (procarray.c `ProcArrayEndTransaction`).
@@ -159,36 +147,25 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
             return TransactionEnd::WithoutXid { cleared_flags };
         }
         probe.requesting(LockName::ProcArray);
-        let Some(guard) = self.proc_array_lock.try_acquire_exclusive() else {
-            if !self.config.ablations.group_clear {
-                return self.end_queued(proc, xid, probe);
-            }
+        let at_once = self.proc_array_lock.try_acquire_exclusive();
+        let is_busy = at_once.is_none();
+        if is_busy && self.config.ablations.group_clear {
             return match self.group_clear_xid(slot, probe) {
                 GroupPart::Leader(members) => TransactionEnd::GroupLeader { xid, members },
                 GroupPart::Follower => TransactionEnd::GroupFollower(xid),
             };
-        };
+        }
+        // To queue is what followed a busy lock up to 9.5.
+        let guard = at_once.unwrap_or_else(|| self.proc_array_lock.acquire_exclusive());
         probe.acquired(LockName::ProcArray);
         self.end_transaction_internal(proc, TransactionId(proc.latest_xid().get()));
         probe.releasing(LockName::ProcArray);
         drop(guard);
-        TransactionEnd::AtOnce(xid)
-    }
-
-    /// What followed a busy lock up to 9.5.
-    #[cold]
-    fn end_queued(
-        &self,
-        proc: PgProc<'_>,
-        xid: TransactionId,
-        probe: &mut impl LockProbe,
-    ) -> TransactionEnd {
-        let guard = self.proc_array_lock.acquire_exclusive();
-        probe.acquired(LockName::ProcArray);
-        self.end_transaction_internal(proc, TransactionId(proc.latest_xid().get()));
-        probe.releasing(LockName::ProcArray);
-        drop(guard);
-        TransactionEnd::Queued(xid)
+        if is_busy {
+            TransactionEnd::Queued(xid)
+        } else {
+            TransactionEnd::AtOnce(xid)
+        }
     }
 
     /// `ProcArrayEndTransactionInternal`, under ProcArrayLock exclusive.
@@ -212,13 +189,10 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
     /// makes the two exclusive acquisitions of a VACUUM of an empty table.
     pub fn set_in_vacuum(&self, slot: ProcNumber, probe: &mut impl LockProbe) {
         let proc = self.proc(slot);
-        probe.requesting(LockName::ProcArray);
-        let guard = self.proc_array_lock.acquire_exclusive();
-        probe.acquired(LockName::ProcArray);
-        let flags = proc.status_flags().get() as u8 | PROC_IN_VACUUM;
-        self.home().set_status_flags(proc, flags);
-        probe.releasing(LockName::ProcArray);
-        drop(guard);
+        self.exclusive(probe, |_| {
+            let flags = proc.status_flags().get() as u8 | PROC_IN_VACUUM;
+            self.home().set_status_flags(proc, flags);
+        });
     }
 
     /// Whether the lock was taken for it.
@@ -231,12 +205,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
             self.store_cleared_vacuum_flags(proc);
             return false;
         }
-        probe.requesting(LockName::ProcArray);
-        let guard = self.proc_array_lock.acquire_exclusive();
-        probe.acquired(LockName::ProcArray);
-        self.store_cleared_vacuum_flags(proc);
-        probe.releasing(LockName::ProcArray);
-        drop(guard);
+        self.exclusive(probe, |_| self.store_cleared_vacuum_flags(proc));
         true
     }
 

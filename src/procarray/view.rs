@@ -56,6 +56,7 @@ pub(super) struct Layout {
 impl Layout {
     pub(super) fn new(profile: PgProfile, ablations: Ablations, max_backends: u32) -> Self {
         let slots = max_backends as usize;
+        let slots_if = |there: bool| if there { slots } else { 0 };
         let align = |offset: usize| offset.next_multiple_of(PG_CACHE_LINE_SIZE);
         let own_line = |offset| {
             if profile.version().one_allocation {
@@ -66,11 +67,7 @@ impl Layout {
         };
         let all_procs = size_of::<TransamVariables>().next_multiple_of(FAULT_AROUND);
         let end_of_procs = all_procs + (slots + OTHER_PROCS) * profile.version().stride;
-        let dense = if profile.version().dense_arrays {
-            slots
-        } else {
-            0
-        };
+        let dense = slots_if(profile.version().dense_arrays);
         let xids = if profile.version().one_allocation {
             end_of_procs
         } else {
@@ -79,17 +76,9 @@ impl Layout {
         let subxid_states = own_line(xids + dense * size_of::<AtomicU32>());
         let status_flags = own_line(subxid_states + dense * size_of::<AtomicU16>());
         let pgxacts = align(status_flags + dense);
-        let pgxact_words = if profile.version().dense_arrays {
-            0
-        } else {
-            slots * PGXACT_WORDS
-        };
+        let pgxact_words = slots_if(!profile.version().dense_arrays) * PGXACT_WORDS;
         let pgxactoffs = align(pgxacts + pgxact_words * size_of::<AtomicU32>());
-        let own_array = if ablations.own_pgxactoff_array {
-            slots
-        } else {
-            0
-        };
+        let own_array = slots_if(ablations.own_pgxactoff_array);
         let end_of_arrays = pgxactoffs + own_array * size_of::<AtomicU32>();
         let proc_array_struct = end_of_arrays.next_multiple_of(PAGE) + FAULT_AROUND;
         Self {

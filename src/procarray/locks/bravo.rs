@@ -140,16 +140,6 @@ impl<const SLOW_READS: u32, const SLOTS: usize> SharedExclusiveLock
     }
 
     #[inline]
-    fn acquire_shared(&self) -> BravoShared<'_> {
-        self.acquire_shared_noting(|| {})
-    }
-
-    #[inline]
-    fn acquire_exclusive(&self) -> FairExclusive<'_> {
-        self.acquire_exclusive_noting(|| {})
-    }
-
-    #[inline]
     fn acquire_shared_noting(&self, busy: impl FnOnce()) -> BravoShared<'_> {
         if let Some(slot) = self.publish() {
             return BravoShared::Published(slot);

@@ -3,11 +3,22 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{LockKind, UnknownLock};
+use super::LockKind;
 use crate::names::serde_by_text;
 
 /// What follows a lock's name to put the lock-free reuse check in front of it.
 const REUSE_CHECK: &str = "+reuse-check";
+
+/// No lock of that name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "unknown lock '{given}': choose from {}, each with or without +reuse-check",
+    LockKind::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ")
+)]
+pub struct UnknownLock {
+    /// The name as it was given.
+    pub given: String,
+}
 
 /// A lock, alone or with a lock-free reuse check in front of it: a snapshot whose
 /// completion counter has not moved is then reused without taking the lock.

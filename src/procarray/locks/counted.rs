@@ -79,6 +79,7 @@ impl<L: SharedExclusiveLock> CountedLock<L> {
     }
 
     /// The lock without its counters, for checks that must not show in the accounting.
+    #[cfg(test)]
     pub(crate) fn uncounted(&self) -> &L {
         &self.lock
     }

@@ -211,16 +211,6 @@ impl SharedExclusiveLock for FairLock {
     }
 
     #[inline]
-    fn acquire_shared(&self) -> FairShared<'_> {
-        self.acquire_shared_noting(|| {})
-    }
-
-    #[inline]
-    fn acquire_exclusive(&self) -> FairExclusive<'_> {
-        self.acquire_exclusive_noting(|| {})
-    }
-
-    #[inline]
     fn acquire_shared_noting(&self, busy: impl FnOnce()) -> FairShared<'_> {
         self.acquire(Mode::Shared, busy);
         FairShared(self)

@@ -1,21 +1,7 @@
 //! The registry of locks: names for people, types for the compiler.
 
-use std::fmt;
-use std::str::FromStr;
-
 use super::SharedExclusiveLock;
-use crate::names::serde_by_text;
-
-/// No lock of that name.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "unknown lock '{given}': choose from {}, each with or without +reuse-check",
-    LockKind::names(LockKind::ALL.iter().copied()).join(", ")
-)]
-pub struct UnknownLock {
-    /// The name as it was given.
-    pub given: String,
-}
+use crate::names::named_enum;
 
 /// Generic code that wants a concrete lock type: see [`LockKind::visit`].
 pub trait LockVisitor {
@@ -29,23 +15,17 @@ pub trait LockVisitor {
 
 macro_rules! registry {
     ($($(#[$doc:meta])* $kind:ident = $name:literal => $lock:ty,)+) => {
-        /// A reader-writer lock that can stand where PostgreSQL has an LWLock.
-        ///
-        /// Parses from, displays as and serialises as its name.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-        pub enum LockKind {
-            $($(#[$doc])* $kind,)+
+        named_enum! {
+            /// A reader-writer lock that can stand where PostgreSQL has an LWLock.
+            ///
+            /// Parses from, displays as and serialises as its name.
+            #[derive(Default)]
+            pub enum LockKind: "lock" {
+                $($(#[$doc])* $kind = $name,)+
+            }
         }
 
         impl LockKind {
-            /// Every lock, in the order in which help and tables list them.
-            pub const ALL: &'static [Self] = &[$(Self::$kind,)+];
-
-            /// The name, as on the command line and in run files.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$kind => $name,)+ }
-            }
-
             /// Runs `visitor` with this lock as a type.
             pub fn visit<V: LockVisitor>(self, visitor: V) -> V::Output {
                 match self { $(Self::$kind => visitor.visit::<$lock>(),)+ }
@@ -63,13 +43,13 @@ registry! {
     /// PostgreSQL 19's LWLock.
     LwLock19 = "lwlock-19" => super::lwlock::LwLock<super::lwlock::Release19>,
     /// parking_lot 0.13's RwLock.
-    ParkingLot = "parking_lot" => super::parking_lot_0_13::ParkingLot013,
+    ParkingLot = "parking_lot" => super::others::ParkingLot013,
     /// parking_lot 0.12's RwLock: the same with eventual fairness.
-    ParkingLot012 = "parking_lot_0.12" => super::parking_lot_0_12::ParkingLot012,
+    ParkingLot012 = "parking_lot_0.12" => super::others::ParkingLot012,
     /// std::sync::RwLock.
-    Std = "std" => super::std_rwlock::StdRwLock,
+    Std = "std" => super::others::StdRwLock,
     /// crossbeam's ShardedLock.
-    Sharded = "sharded" => super::crossbeam_sharded::CrossbeamSharded,
+    Sharded = "sharded" => super::others::CrossbeamSharded,
     /// Our own first-come, first-served lock: the releaser hands it to the head of the queue.
     Fair = "fair" => super::fair::FairLock,
     /// Our own read-biased lock (BRAVO) over `fair`.
@@ -103,28 +83,6 @@ impl LockKind {
         kinds.map(Self::name).collect()
     }
 }
-
-impl fmt::Display for LockKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl FromStr for LockKind {
-    type Err = UnknownLock;
-
-    fn from_str(given: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|kind| kind.name() == given)
-            .ok_or_else(|| UnknownLock {
-                given: given.to_owned(),
-            })
-    }
-}
-
-serde_by_text!(LockKind);
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 //! Reader-writer locks behind one trait, [`SharedExclusiveLock`].
 //!
-//! One small file per lock; [`LockKind`] names them and hands the chosen one to
+//! One small file per lock, and one for those of others; [`LockKind`] names them and hands the chosen one to
 //! generic code, so nothing outside this directory names a concrete lock. A
 //! new lock is one file with the trait implemented, its `mod` line here and its line in
 //! `kind.rs`: help, parsing, tests and benches go over [`LockKind::ALL`], and what a lock
@@ -12,22 +12,19 @@ mod counted;
 #[cfg(test)]
 mod counted_tests;
 mod counts;
-mod crossbeam_sharded;
 mod fair;
 mod kind;
 mod lwlock;
-mod parking_lot_0_12;
-mod parking_lot_0_13;
+mod others;
 mod semaphore;
 mod shared_exclusive;
-mod std_rwlock;
 pub(super) mod sync;
 mod wake_counts;
 
-pub use choice::LockChoice;
+pub use choice::{LockChoice, UnknownLock};
 pub use counted::{CountedExclusive, CountedLock};
 pub use counts::{LockCounts, LockExtremes};
-pub use kind::{LockKind, LockVisitor, UnknownLock};
+pub use kind::{LockKind, LockVisitor};
 pub(crate) use lwlock::{abandon_my_slot, prepare_to_fork};
 pub(crate) use semaphore::Semaphore;
 pub use shared_exclusive::{LaterReaders, SharedExclusiveLock};

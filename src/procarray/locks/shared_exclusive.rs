@@ -45,13 +45,21 @@ pub trait SharedExclusiveLock: Send + Sync + 'static {
     where
         Self: Sized;
 
-    /// Blocks until held in shared mode (`LWLockAcquire(LW_SHARED)`).
+    /// Blocks until held in shared mode (`LWLockAcquire(LW_SHARED)`). A lock gives either this or
+    /// [`acquire_shared_noting`](Self::acquire_shared_noting): each is made of the other.
+    #[inline]
     #[must_use]
-    fn acquire_shared(&self) -> Self::Shared<'_>;
+    fn acquire_shared(&self) -> Self::Shared<'_> {
+        self.acquire_shared_noting(|| {})
+    }
 
-    /// Blocks until held in exclusive mode (`LWLockAcquire(LW_EXCLUSIVE)`).
+    /// Blocks until held in exclusive mode (`LWLockAcquire(LW_EXCLUSIVE)`). Given or made as
+    /// [`acquire_shared`](Self::acquire_shared) is.
+    #[inline]
     #[must_use]
-    fn acquire_exclusive(&self) -> Self::Exclusive<'_>;
+    fn acquire_exclusive(&self) -> Self::Exclusive<'_> {
+        self.acquire_exclusive_noting(|| {})
+    }
 
     /// As [`acquire_shared`](Self::acquire_shared), and calls `busy` once if the first
     /// attempt finds the lock busy, before it queues. For those who count: a lock whose

@@ -72,16 +72,6 @@ impl<R: Release> SharedExclusiveLock for LwLock<R> {
     }
 
     #[inline]
-    fn acquire_shared(&self) -> Self::Shared<'_> {
-        self.acquire(Mode::Shared, || ())
-    }
-
-    #[inline]
-    fn acquire_exclusive(&self) -> Self::Exclusive<'_> {
-        self.acquire(Mode::Exclusive, || ())
-    }
-
-    #[inline]
     fn acquire_shared_noting(&self, busy: impl FnOnce()) -> Self::Shared<'_> {
         self.acquire(Mode::Shared, busy)
     }

@@ -11,7 +11,7 @@ use super::xid::{FullTransactionId, TransactionId};
 
 /// A way in which the array contradicts itself.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InvariantViolation {
+pub(crate) enum InvariantViolation {
     /// `pgprocnos` is not strictly ascending.
     #[error("pgprocnos is not ascending at index {index}")]
     Unsorted {
@@ -67,7 +67,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
     ///
     /// # Errors
     /// The first violation found.
-    pub fn check_invariants(&self) -> Result<(), InvariantViolation> {
+    pub(crate) fn check_invariants(&self) -> Result<(), InvariantViolation> {
         // In the order in which those who take both take them.
         let (proc_array, xid_gen) = (
             self.proc_array_lock.uncounted(),
