@@ -1,6 +1,7 @@
 //! What churn and its controls add to the time of running statements: a row for each contrast and level.
 
 use super::format::{difference, duration, interval};
+use super::grouped::grouped;
 use super::section::{Section, Table, cell};
 use crate::arm::{Arm, Mode};
 use crate::factor::Factor;
@@ -157,14 +158,10 @@ pub(super) fn sentences(analysis: &Analysis) -> Vec<String> {
 }
 
 fn verdicts(found: &[(Contrast, Verdict)]) -> String {
-    let mut groups: Vec<(Verdict, Vec<f64>)> = Vec::new();
-    for (contrast, verdict) in found {
-        let value = contrast.difference.value_ns;
-        match groups.iter_mut().find(|g| g.0 == *verdict) {
-            Some(group) => group.1.push(value),
-            None => groups.push((*verdict, vec![value])),
-        }
-    }
+    let values = found
+        .iter()
+        .map(|(c, verdict)| (*verdict, c.difference.value_ns));
+    let mut groups = grouped(values);
     groups.sort_by_key(|g| std::cmp::Reverse(g.1.len()));
     let words = groups.into_iter().map(|(verdict, mut values)| {
         values.sort_by(f64::total_cmp);

@@ -66,23 +66,11 @@ impl Header {
     pub(super) fn draw(&self, svg: &mut Svg) {
         let mut y = MARGIN;
         for line in &self.title {
-            svg.text(
-                (MARGIN, y + TITLE_SIZE * 0.85),
-                TITLE_SIZE,
-                Anchor::Start,
-                TEXT,
-                line,
-            );
+            svg.words((MARGIN, y + TITLE_SIZE * 0.85), TITLE_SIZE, TEXT, line);
             y += TITLE_LINE;
         }
         for line in &self.subtitle {
-            svg.text(
-                (MARGIN, y + LABEL_SIZE),
-                LABEL_SIZE,
-                Anchor::Start,
-                SOFT_TEXT,
-                line,
-            );
+            svg.words((MARGIN, y + LABEL_SIZE), LABEL_SIZE, SOFT_TEXT, line);
             y += SUBTITLE_LINE;
         }
     }
@@ -160,17 +148,11 @@ impl Foot {
             let middle = y + (*row as f64 + 0.5) * KEY_LINE - 2.0;
             swatch.draw(svg, MARGIN + x, middle);
             let at = (MARGIN + x + SWATCH + 5.0, middle + NOTE_SIZE * 0.36);
-            svg.text(at, NOTE_SIZE, Anchor::Start, TEXT, label);
+            svg.words(at, NOTE_SIZE, TEXT, label);
         }
         y += self.key_lines as f64 * KEY_LINE;
         for line in &self.notes {
-            svg.text(
-                (MARGIN, y + NOTE_SIZE),
-                NOTE_SIZE,
-                Anchor::Start,
-                TEXT,
-                line,
-            );
+            svg.words((MARGIN, y + NOTE_SIZE), NOTE_SIZE, TEXT, line);
             y += NOTE_LINE;
         }
         if !self.footer.is_empty() {
@@ -183,13 +165,7 @@ impl Foot {
         }
         y += 8.0;
         for line in &self.footer {
-            svg.text(
-                (MARGIN, y + NOTE_SIZE),
-                NOTE_SIZE,
-                Anchor::Start,
-                SOFT_TEXT,
-                line,
-            );
+            svg.words((MARGIN, y + NOTE_SIZE), NOTE_SIZE, SOFT_TEXT, line);
             y += NOTE_LINE;
         }
     }
@@ -295,13 +271,7 @@ pub(super) fn draw_bottom_ticks(svg: &mut Svg, plot: &Frame, axis: &Axis) {
             0.9,
         );
         if shown {
-            svg.text(
-                (*left, plot.bottom() + 16.0),
-                TICK_SIZE,
-                Anchor::Start,
-                TEXT,
-                label,
-            );
+            svg.words((*left, plot.bottom() + 16.0), TICK_SIZE, TEXT, label);
         }
     }
 }

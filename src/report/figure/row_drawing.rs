@@ -113,7 +113,7 @@ fn boxed_text(svg: &mut Svg, (x, y): (f64, f64), size: f64, colour: Colour, word
         PAPER,
         1.0,
     );
-    svg.text((x, y), size, Anchor::Start, colour, words);
+    svg.words((x, y), size, colour, words);
 }
 
 impl Figure for RowFigure {
@@ -166,13 +166,7 @@ impl Figure for RowFigure {
             let across = (plot.left, plot.right());
             let (placed, headings, _) = self.places(column);
             let title = text::fit(&column.title, LABEL_SIZE, width + GUTTER - 8.0);
-            svg.text(
-                (plot.left, top - 8.0),
-                LABEL_SIZE,
-                Anchor::Start,
-                TEXT,
-                &title,
-            );
+            svg.words((plot.left, top - 8.0), LABEL_SIZE, TEXT, &title);
             let mut upright = |at: f64, stroke| {
                 let at = axis.pixel(at, across);
                 svg.curve(&[(at, plot.top), (at, plot.bottom())], stroke, 1.0);
@@ -222,7 +216,7 @@ impl Figure for RowFigure {
                 }
                 if row.row.marks.is_empty() {
                     let at = (plot.left + 8.0, row.middle + NOTE_SIZE * 0.36);
-                    svg.text(at, NOTE_SIZE, Anchor::Start, SOFT_TEXT, "too few samples");
+                    svg.words(at, NOTE_SIZE, SOFT_TEXT, "too few samples");
                 }
                 match self.form {
                     RowForm::Differences | RowForm::Percentiles => {
@@ -332,13 +326,7 @@ impl RowFigure {
                     let y = placed.middle + lane * self.form.lanes().0;
                     let at = (plot.right() + 10.0, y + NOTE_SIZE * 0.36);
                     let colour = look.map_or(TEXT, |(_, look)| look.colour);
-                    svg.text(
-                        at,
-                        NOTE_SIZE,
-                        Anchor::Start,
-                        colour,
-                        &self.value_text(row, mark),
-                    );
+                    svg.words(at, NOTE_SIZE, colour, &self.value_text(row, mark));
                 }
             }
             (RowForm::Stacks, Some(mark)) => {
