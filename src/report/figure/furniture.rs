@@ -4,7 +4,7 @@ use super::axis::Axis;
 use super::signs::{CAUTION_SIGN, Signs};
 use super::style::{AXIS, Colour, NOISE, SOFT_TEXT, SeriesLook, Shape, Stroke, TEXT};
 use super::svg::{Anchor, Frame, Svg};
-use super::{labels, text};
+use super::{labels, text, time_label};
 
 /// Width of every figure in pixels.
 pub(super) const WIDTH: f64 = 760.0;
@@ -37,6 +37,16 @@ pub(super) fn sign_keys<'a>(
         key.push((Swatch::Caution, "read with care".to_owned()));
     }
     key
+}
+
+/// Labels with their numbers of samples, without those that have none.
+pub(super) fn sample_counts<'a>(counted: impl Iterator<Item = (&'a str, u64)>) -> String {
+    let count = |(label, samples): (&str, u64)| {
+        let label = label.replace(' ', "\u{a0}");
+        format!("{label}\u{a0}{}", time_label::grouped(samples))
+    };
+    let counts: Vec<String> = counted.filter(|c| c.1 > 0).map(count).collect();
+    counts.join("; ")
 }
 
 /// Title and subtitle.

@@ -41,13 +41,8 @@ impl RowFigure {
                 i
             };
             let y = placed.middle + (on as f64 - (lanes as f64 - 1.0) / 2.0) * lane;
-            let floor = placed
-                .group
-                .floors_ns
-                .iter()
-                .find(|(name, _)| *name == mark.series);
-            if let Some((_, floor)) = floor {
-                let (low, high) = (pixel(-floor), pixel(*floor));
+            if let Some(floor) = placed.group.floor_ns(&mark.series) {
+                let (low, high) = (pixel(-floor), pixel(floor));
                 svg.rect(
                     (low, y - lane / 2.0),
                     (high - low, lane),
@@ -283,11 +278,8 @@ impl Figure for RowFigure {
             ];
             let signs = match self.form {
                 RowForm::Differences => {
-                    let floor = group
-                        .floors_ns
-                        .iter()
-                        .find(|(name, _)| *name == mark.series);
-                    let floor = floor.map(|(_, ns)| number(*ns)).unwrap_or_default();
+                    let floor = group.floor_ns(&mark.series).map(number);
+                    let floor = floor.unwrap_or_default();
                     cells.extend([number(mark.low_ns), number(mark.high_ns), floor]);
                     &mark.signs
                 }
