@@ -89,8 +89,7 @@ fn arm_row(
     let quoted = Statistic::Percentile(run.config.quoted_percentile);
     let contrast = Arm::baseline(&run.config.arms)
         .filter(|_| !contender.twin)
-        .and_then(|base| level.effect(contender.arm, base))
-        .and_then(|e| e.at(quoted));
+        .and_then(|base| level.found(contender.arm, base, quoted));
     let struck = match contender.struck() {
         Some(_) => " [x]",
         None => "",

@@ -35,7 +35,7 @@ pub fn cells_figure(analysis: &Analysis, redraw: &str) -> Option<RowFigure> {
 }
 
 fn row(level: &LevelSummary, pair: (Arm, Arm), statistic: Statistic, series: &str) -> Option<Row> {
-    let (contrast, _) = level.effect(pair.0, pair.1)?.at(statistic)?;
+    let (contrast, _) = level.found(pair.0, pair.1, statistic)?;
     let sides = [pair.0, pair.1].map(|arm| level.contender(arm, false));
     let struck = sides
         .iter()

@@ -70,9 +70,8 @@ fn cells(
         let mark = mark(&[contender]);
         format!("{}{mark}", duration(e.value_ns))
     });
-    let contrast = Arm::baseline(&analysis.run.config.arms)
-        .and_then(|b| level.effect(arm, b))
-        .and_then(|e| e.at(statistic));
+    let contrast =
+        Arm::baseline(&analysis.run.config.arms).and_then(|base| level.found(arm, base, statistic));
     Some([
         cell(value),
         cell(contrast.map(|(c, _)| interval(c.difference, difference))),

@@ -263,7 +263,7 @@ fn excess_group(
         })
         .collect();
     let excess = |name: &String, level: &LevelSummary, arm: Arm| -> Option<RowMark> {
-        let (contrast, _) = level.effect(arm, base)?.at(statistic)?;
+        let (contrast, _) = level.found(arm, base, statistic)?;
         let contender = level.contender(arm, false)?;
         let base = level
             .contender(base, false)

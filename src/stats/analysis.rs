@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use super::anatomy::Anatomy;
 use super::answer::Answer;
-use super::conclusion::{Conclusion, Found, conclusions};
+use super::conclusion::{Conclusion, conclusions};
 use super::contender::ContenderSummary;
 use super::contrast::Contrast;
 use super::finding::Finding;
-use super::level::{LevelSummary, primary_level, summarize_level};
+use super::level::{Found, LevelSummary, primary_level, summarize_level};
 use super::lock_level::{LockLevel, lock_levels};
 use super::phases::anatomies;
 use super::pooling::Pooling;
@@ -115,9 +115,8 @@ pub struct Primary {
 
 impl Primary {
     fn of(level: &LevelSummary, statistic: Statistic) -> Option<Self> {
-        let (contrast, verdict) = *level.effect(Arm::Unpooled, Arm::KeptOpen)?.at(statistic)?;
-        let quiet = level.effect(Arm::Unpooled, Arm::Quiet);
-        let against_quiet = quiet.and_then(|e| e.at(statistic)).copied();
+        let (contrast, verdict) = level.found(Arm::Unpooled, Arm::KeptOpen, statistic)?;
+        let against_quiet = level.found(Arm::Unpooled, Arm::Quiet, statistic);
         Some(Primary {
             factors: level.factors.clone(),
             contrast,
