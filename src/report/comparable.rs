@@ -84,8 +84,8 @@ fn pair(first: &Analysis, second: &Analysis) -> Result<(), Incomparable> {
         return differ(what, x, y);
     }
     let contenders = |analysis: &Analysis| -> BTreeSet<(Arm, bool)> {
-        let all = analysis.levels.iter().flat_map(|l| &l.contenders);
-        all.map(|c| (c.arm, c.twin)).collect()
+        let all = analysis.contenders();
+        all.map(|(_, c)| (c.arm, c.twin)).collect()
     };
     if contenders(first).is_disjoint(&contenders(second)) {
         return Err(Incomparable("they have no arm in common".to_owned()));

@@ -22,13 +22,10 @@ impl Serialize for SummaryRow {
 /// Every statistic of a run.
 pub fn summary_rows(analysis: &Analysis) -> Vec<SummaryRow> {
     let base = Arm::baseline(&analysis.run.config.arms);
-    let mut rows = Vec::new();
-    for level in &analysis.levels {
-        for contender in &level.contenders {
-            rows.extend(rows_of(analysis, level, contender, base));
-        }
-    }
-    rows
+    let contenders = analysis.contenders();
+    contenders
+        .flat_map(|(level, contender)| rows_of(analysis, level, contender, base))
+        .collect()
 }
 
 /// The factors' columns.
@@ -141,7 +138,7 @@ pub fn summary_csv(rows: &[SummaryRow]) -> String {
             other => other.to_string(),
         };
         let fields: Vec<String> = row.0.iter().map(|(_, value)| text(value)).collect();
-        csv_line(&fields.iter().map(String::as_str).collect::<Vec<_>>())
+        csv_line(&fields)
     };
     header.into_iter().chain(rows.iter().map(line)).collect()
 }

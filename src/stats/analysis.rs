@@ -190,6 +190,12 @@ impl Analysis {
         self.level(&lock.factors)?.contender(Arm::Unpooled, false)
     }
 
+    /// Every contender with its level.
+    pub fn contenders(&self) -> impl Iterator<Item = (&LevelSummary, &ContenderSummary)> {
+        let levels = self.levels.iter();
+        levels.flat_map(|l| l.contenders.iter().map(move |c| (l, c)))
+    }
+
     /// The levels alone.
     pub fn level_factors(&self) -> Vec<Factors> {
         self.levels.iter().map(|l| l.factors.clone()).collect()
@@ -197,10 +203,8 @@ impl Analysis {
 
     /// The clock of the quoted times.
     pub fn clock(&self) -> ClockKind {
-        let mut contenders = self.levels.iter().flat_map(|l| &l.contenders);
-        contenders
-            .next()
-            .map_or(ClockKind::Response, |c| c.quoted.clock)
+        let first = self.contenders().next();
+        first.map_or(ClockKind::Response, |(_, c)| c.quoted.clock)
     }
 
     /// Whether it is read as arms against each other.
