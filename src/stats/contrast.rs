@@ -60,7 +60,7 @@ pub fn estimates(
     seed: u64,
 ) -> Vec<Option<Estimate>> {
     let rounds = Rounds::new(series);
-    let observed = rounds.statistics(&rounds.all_once(), wanted);
+    let observed = rounds.statistics(&vec![1; rounds.block_count()], wanted);
     let of = |weights: &[u32]| rounds.statistics(weights, wanted);
     observed
         .into_iter()
@@ -186,6 +186,15 @@ pub(super) fn resamplings(n: usize, seed: u64) -> impl Iterator<Item = Vec<u32>>
             weights[rng.random_range(0..n)] += 1;
         }
         weights
+    })
+}
+
+/// Sums of the firsts and of the seconds of pairs, each taken so many times.
+pub(super) fn weighted_sums(pairs: &[(u64, u64)], weights: &[u32]) -> (f64, f64) {
+    let weighted = pairs.iter().zip(weights);
+    weighted.fold((0.0, 0.0), |(a, b), ((first, second), w)| {
+        let w = f64::from(*w);
+        (a + w * *first as f64, b + w * *second as f64)
     })
 }
 

@@ -4,7 +4,7 @@ use super::furniture::{
     FLOOR_OPACITY, Header, LABEL_SIZE, MARGIN, NOTE_SIZE, STRUCK_OPACITY, TICK_SIZE, WIDTH,
     draw_axis_lines, draw_bottom_ticks,
 };
-use super::rows::{Placed, RowFigure, RowForm, total_ns};
+use super::rows::{Placed, RowFigure, RowForm, RowMark, total_ns};
 use super::style::{AXIS, Colour, GRID, LIGHT_GRID, PAPER, SOFT_TEXT, SeriesLook, Stroke, TEXT};
 use super::svg::{Anchor, Frame, Svg};
 use super::write::{Figure, series_table};
@@ -86,8 +86,7 @@ impl RowFigure {
         };
         let mut from_ns = 0.0;
         for mark in &placed.row.marks {
-            let look = series.iter().find(|(name, _)| *name == mark.series);
-            let colour = look.map_or(TEXT, |(_, look)| look.colour);
+            let colour = colour_of(series, mark);
             let (from, to) = (pixel(from_ns), pixel(from_ns + mark.value_ns));
             svg.rect(
                 (from, placed.middle - 7.0),
@@ -98,6 +97,11 @@ impl RowFigure {
             from_ns += mark.value_ns;
         }
     }
+}
+
+fn colour_of(series: &[(&str, SeriesLook)], mark: &RowMark) -> Colour {
+    let look = series.iter().find(|(name, _)| *name == mark.series);
+    look.map_or(TEXT, |(_, look)| look.colour)
 }
 
 /// Words on white, so that grid and axis stay out of them.
@@ -313,11 +317,10 @@ impl RowFigure {
         match (self.form, row.marks.first()) {
             (RowForm::Differences, _) => {
                 for (i, mark) in row.marks.iter().enumerate() {
-                    let look = series.iter().find(|(name, _)| *name == mark.series);
                     let lane = i as f64 - (row.marks.len() as f64 - 1.0) / 2.0;
                     let y = placed.middle + lane * self.form.lanes().0;
                     let at = (plot.right() + 10.0, y + NOTE_SIZE * 0.36);
-                    let colour = look.map_or(TEXT, |(_, look)| look.colour);
+                    let colour = colour_of(series, mark);
                     svg.words(at, NOTE_SIZE, colour, &self.value_text(row, mark));
                 }
             }
