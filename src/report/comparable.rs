@@ -45,9 +45,8 @@ fn pair(first: &Analysis, second: &Analysis) -> Result<(), Incomparable> {
     if a.run_id == b.run_id {
         return Err(Incomparable(format!("both are run {}", a.run_id)));
     }
-    let alike = |what: &str, x: String, y: String| match x == y {
-        true => Ok(()),
-        false => differ(what, x, y),
+    let alike = |what: &str, x: String, y: String| {
+        if x == y { Ok(()) } else { differ(what, x, y) }
     };
     alike(
         "different experiments",

@@ -106,7 +106,7 @@ fn readers_wait(run: &Run, level: &LevelSummary, base: Arm) -> Found {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::stats::Verdict;
     use crate::stats::{Answer, analyse};
     use crate::testing::{run_under_locks, sample_run};
 
