@@ -12,13 +12,13 @@ pub(super) fn accounting_table(analysis: &Analysis) -> Option<Section> {
     analysis.run.config.model.as_ref()?;
     let columns: Vec<&str> = accounted_columns().collect();
     let mut table = Table::by_level(&analysis.varying, &["arm"], &columns);
-    for level in &analysis.levels {
-        let counted = level.contenders.iter().filter(|c| !c.counters.is_empty());
-        for contender in counted.filter(|c| !c.twin) {
-            let cells = account_cells(&columns, &contender.account);
-            let row = std::iter::once(contender.label()).chain(cells);
-            table.push_level(&level.factors, &analysis.varying, row);
-        }
+    let counted = analysis
+        .contenders()
+        .filter(|(_, c)| !c.counters.is_empty());
+    for (level, contender) in counted.filter(|(_, c)| !c.twin) {
+        let cells = account_cells(&columns, &contender.account);
+        let row = std::iter::once(contender.label()).chain(cells);
+        table.push_level(&level.factors, &analysis.varying, row);
     }
     let caption = "What the model's locks and operations counted";
     Section::table(caption, table, vec![NOTE.to_owned()])

@@ -1,7 +1,8 @@
-//! What must be said of an arm's numbers in a figure.
+//! From an arm's numbers to marks and rows of a figure, with what must be said of them.
 
-use super::figure::Signs;
-use crate::stats::ContenderSummary;
+use super::figure::{Row, RowGroup, RowMark, Signs};
+use super::level_title::level_title;
+use crate::stats::{Analysis, ContenderSummary, Estimate, LevelSummary};
 
 /// Why an arm must not be quoted, or is to be read with care.
 pub(super) fn signs(contender: &ContenderSummary) -> Signs {
@@ -9,4 +10,34 @@ pub(super) fn signs(contender: &ContenderSummary) -> Signs {
         struck: contender.struck().map(ToString::to_string),
         caution: contender.caution(),
     }
+}
+
+/// An estimate as a mark of a series.
+pub(super) fn mark(series: &str, e: Estimate, signs: Signs) -> RowMark {
+    RowMark {
+        series: series.to_owned(),
+        value_ns: e.value_ns,
+        low_ns: e.low_ns,
+        high_ns: e.high_ns,
+        signs,
+    }
+}
+
+/// A group for each level that has rows with marks.
+pub(super) fn level_groups(
+    analysis: &Analysis,
+    rows: impl Fn(&LevelSummary) -> Vec<Row>,
+    floors_ns: impl Fn(&LevelSummary) -> Vec<(String, f64)>,
+) -> Vec<RowGroup> {
+    let group = |level: &LevelSummary| {
+        let mut rows = rows(level);
+        rows.retain(|r| !r.marks.is_empty());
+        RowGroup {
+            title: level_title(&level.factors, &analysis.varying),
+            rows,
+            floors_ns: floors_ns(level),
+        }
+    };
+    let groups = analysis.levels.iter().map(group);
+    groups.filter(|g| !g.rows.is_empty()).collect()
 }

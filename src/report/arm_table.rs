@@ -1,7 +1,8 @@
 //! Every arm at every level: the times of running statements, and what the guards found.
 
 use super::format::{count, difference, duration, interval};
-use super::section::{Section, Table, cell};
+use super::grouped::grouped;
+use super::section::{Section, Table, cell, struck_mark};
 use crate::arm::Arm;
 use crate::record::{ClockKind, SeriesKey};
 use crate::stats::{
@@ -10,16 +11,12 @@ use crate::stats::{
 
 /// What the guards found, each once, with the number of arms and levels that it is about.
 pub(super) fn guard_notes(analysis: &Analysis) -> Vec<(String, usize)> {
-    let mut notes: Vec<(String, usize)> = Vec::new();
-    let contenders = analysis.levels.iter().flat_map(|l| &l.contenders);
-    for guard in contenders.flat_map(|c| &c.guards) {
-        let text = guard_text(analysis, guard);
-        match notes.iter_mut().find(|n| n.0 == text) {
-            Some(found) => found.1 += 1,
-            None => notes.push((text, 1)),
-        }
-    }
+    let guards = analysis.contenders().flat_map(|(_, c)| &c.guards);
+    let notes = grouped(guards.map(|guard| (guard_text(analysis, guard), ())));
     notes
+        .into_iter()
+        .map(|(text, about)| (text, about.len()))
+        .collect()
 }
 
 fn guard_text(analysis: &Analysis, guard: &Guard) -> String {
@@ -53,17 +50,15 @@ pub fn arm_table(analysis: &Analysis) -> Option<Section> {
     let words = ["arm", "verdict", "errors"];
     let mut table = Table::by_level(&analysis.varying, &words, header);
     let guards = guard_notes(analysis);
-    for level in &analysis.levels {
-        for c in &level.contenders {
-            let mut row = arm_row(analysis, level, c, &statistics);
-            let found = c.guards.iter().filter_map(|guard| {
-                let text = guard_text(analysis, guard);
-                Some((guards.iter().position(|n| n.0 == text)? + 1).to_string())
-            });
-            let found: Vec<String> = found.collect();
-            row.push(cell((!found.is_empty()).then(|| found.join(", "))));
-            table.push_level(&level.factors, &analysis.varying, row);
-        }
+    for (level, c) in analysis.contenders() {
+        let mut row = arm_row(analysis, level, c, &statistics);
+        let found = c.guards.iter().filter_map(|guard| {
+            let text = guard_text(analysis, guard);
+            Some((guards.iter().position(|n| n.0 == text)? + 1).to_string())
+        });
+        let found: Vec<String> = found.collect();
+        row.push(cell((!found.is_empty()).then(|| found.join(", "))));
+        table.push_level(&level.factors, &analysis.varying, row);
     }
     let clock = analysis.clock();
     let closed = match clock {
@@ -89,12 +84,8 @@ fn arm_row(
     let quoted = Statistic::Percentile(run.config.quoted_percentile);
     let contrast = Arm::baseline(&run.config.arms)
         .filter(|_| !contender.twin)
-        .and_then(|base| level.effect(contender.arm, base))
-        .and_then(|e| e.at(quoted));
-    let struck = match contender.struck() {
-        Some(_) => " [x]",
-        None => "",
-    };
+        .and_then(|base| level.found(contender.arm, base, quoted));
+    let struck = struck_mark(contender.struck().is_some());
     let mut row = vec![
         format!("{}{struck}", contender.label()),
         cell(contrast.map(|(_, v)| v.words().to_owned())),

@@ -1,9 +1,9 @@
 //! The effect of churn level by level as a figure, around zero with each level's own noise floor.
 
+use super::arm_signs::{level_groups, mark};
 use super::contrast_table::{PAIRS, has_many_levels};
-use super::figure::{Row, RowFigure, RowForm, RowGroup, RowMark, Signs};
+use super::figure::{Row, RowFigure, RowForm, Signs};
 use super::footer::footer;
-use super::level_title::level_title;
 use crate::arm::Arm;
 use crate::stats::{Analysis, ContenderSummary, LevelSummary, Statistic};
 
@@ -15,23 +15,14 @@ pub fn cells_figure(analysis: &Analysis, redraw: &str) -> Option<RowFigure> {
     }
     let statistic = Statistic::Percentile(run.config.quoted_percentile);
     let series = run.mode.to_string();
-    let groups: Vec<RowGroup> = analysis
-        .levels
-        .iter()
-        .map(|level| RowGroup {
-            title: level_title(&level.factors, &analysis.varying),
-            rows: PAIRS
-                .iter()
-                .filter_map(|&pair| row(level, pair, statistic, &series))
-                .collect(),
-            floors_ns: level
-                .noise_floor_ns(statistic)
-                .map(|floor| (series.clone(), floor))
-                .into_iter()
-                .collect(),
-        })
-        .filter(|g| !g.rows.is_empty())
-        .collect();
+    let rows = |level: &_| {
+        let row = |&pair: &_| row(level, pair, statistic, &series);
+        PAIRS.iter().filter_map(row).collect()
+    };
+    let groups = level_groups(analysis, rows, |level| {
+        let floor = level.noise_floor_ns(statistic).into_iter();
+        floor.map(|floor| (series.clone(), floor)).collect()
+    });
     let name = statistic.to_string();
     (!groups.is_empty()).then(|| RowFigure {
         title: format!("What connecting and disconnecting add to the {name} of running statements, cell by cell"),
@@ -44,28 +35,21 @@ pub fn cells_figure(analysis: &Analysis, redraw: &str) -> Option<RowFigure> {
 }
 
 fn row(level: &LevelSummary, pair: (Arm, Arm), statistic: Statistic, series: &str) -> Option<Row> {
-    let (contrast, _) = level.effect(pair.0, pair.1)?.at(statistic)?;
+    let (contrast, _) = level.found(pair.0, pair.1, statistic)?;
     let sides = [pair.0, pair.1].map(|arm| level.contender(arm, false));
     let struck = sides
         .iter()
         .flatten()
         .find_map(|c: &&ContenderSummary| c.struck().map(ToString::to_string));
-    let d = contrast.difference;
+    let signs = Signs {
+        struck,
+        caution: sides.iter().flatten().find_map(|c| c.caution()),
+    };
     Some(Row {
         // The subtitle says of what.
         label: format!("minus {}", pair.1),
-        marks: vec![RowMark {
-            series: series.to_owned(),
-            value_ns: d.value_ns,
-            low_ns: d.low_ns,
-            high_ns: d.high_ns,
-            signs: Signs {
-                struck,
-                caution: sides.iter().flatten().find_map(|c| c.caution()),
-            },
-        }],
-        samples: 0,
-        signs: Signs::default(),
+        marks: vec![mark(series, contrast.difference, signs)],
+        ..Row::default()
     })
 }
 

@@ -45,17 +45,16 @@ fn pair(first: &Analysis, second: &Analysis) -> Result<(), Incomparable> {
     if a.run_id == b.run_id {
         return Err(Incomparable(format!("both are run {}", a.run_id)));
     }
-    if a.experiment != b.experiment {
-        return differ(
-            "different experiments",
-            a.experiment.clone(),
-            b.experiment.clone(),
-        );
-    }
+    let alike = |what: &str, x: String, y: String| {
+        if x == y { Ok(()) } else { differ(what, x, y) }
+    };
+    alike(
+        "different experiments",
+        a.experiment.clone(),
+        b.experiment.clone(),
+    )?;
     let (x, y) = (first.clock(), second.clock());
-    if x != y {
-        return differ("different clocks", x.to_string(), y.to_string());
-    }
+    alike("different clocks", x.to_string(), y.to_string())?;
     match (a.client_rate_per_second, b.client_rate_per_second) {
         (Some(x), Some(y)) if (x - y).abs() <= 0.01 * x.max(y) => {}
         (None, None) => {}
@@ -70,22 +69,21 @@ fn pair(first: &Analysis, second: &Analysis) -> Result<(), Incomparable> {
         }
     }
     let awake = |run: &RunHead| run.provenance.keep_awake.clone();
-    if a.mode == b.mode && awake(a) != awake(b) {
-        return differ("cores were kept awake differently", awake(a), awake(b));
+    let same_mode = a.mode == b.mode;
+    if same_mode {
+        alike("cores were kept awake differently", awake(a), awake(b))?;
     }
     let machine = |run: &RunHead| {
         let p = &run.provenance;
         format!("{}, {} cores, Linux {}", p.cpu_model, p.cores, p.kernel)
     };
-    if machine(a) != machine(b) {
-        return differ("different machines", machine(a), machine(b));
-    }
+    alike("different machines", machine(a), machine(b))?;
     if let Some((what, x, y)) = no_common_level(first, second) {
         return differ(what, x, y);
     }
     let contenders = |analysis: &Analysis| -> BTreeSet<(Arm, bool)> {
-        let all = analysis.levels.iter().flat_map(|l| &l.contenders);
-        all.map(|c| (c.arm, c.twin)).collect()
+        let all = analysis.contenders();
+        all.map(|(_, c)| (c.arm, c.twin)).collect()
     };
     if contenders(first).is_disjoint(&contenders(second)) {
         return Err(Incomparable("they have no arm in common".to_owned()));
@@ -93,19 +91,15 @@ fn pair(first: &Analysis, second: &Analysis) -> Result<(), Incomparable> {
     let base = |run: &RunHead| {
         Arm::baseline(&run.config.arms).map_or_else(|| "none".to_owned(), |arm| arm.to_string())
     };
-    if a.mode == b.mode && base(a) != base(b) {
-        return differ("different baselines", base(a), base(b));
-    }
     let kind = |run: &RunHead| {
-        run.provenance
-            .server
-            .as_ref()
-            .map_or(String::new(), |s| s.kind.clone())
+        let server = run.provenance.server.as_ref();
+        server.map_or(String::new(), |s| s.kind.clone())
     };
-    if a.mode == b.mode && kind(a) != kind(b) {
-        return differ("different kinds of server", kind(a), kind(b));
+    if same_mode {
+        alike("different baselines", base(a), base(b))?;
+        alike("different kinds of server", kind(a), kind(b))?;
     }
-    match different_setting(&settings(&a.config), &settings(&b.config), a.mode == b.mode) {
+    match different_setting(&settings(&a.config), &settings(&b.config), same_mode) {
         Some((path, x, y)) => differ(&format!("different {path}"), x, y),
         None => Ok(()),
     }

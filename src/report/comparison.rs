@@ -1,7 +1,7 @@
 //! Several runs side by side.
 
 use super::format::{difference, duration, interval};
-use super::section::{Section, Table, cell};
+use super::section::{Section, Table, cell, struck_mark};
 use crate::arm::Arm;
 use crate::factor::Factors;
 use crate::record::levels_side_by_side;
@@ -51,11 +51,7 @@ fn side_by_side(items: &[&Analysis]) -> Option<Section> {
 }
 
 fn mark(sides: &[&ContenderSummary]) -> &'static str {
-    if sides.iter().any(|c| c.struck().is_some()) {
-        " [x]"
-    } else {
-        ""
-    }
+    struck_mark(sides.iter().any(|c| c.struck().is_some()))
 }
 
 fn cells(
@@ -70,9 +66,8 @@ fn cells(
         let mark = mark(&[contender]);
         format!("{}{mark}", duration(e.value_ns))
     });
-    let contrast = Arm::baseline(&analysis.run.config.arms)
-        .and_then(|b| level.effect(arm, b))
-        .and_then(|e| e.at(statistic));
+    let contrast =
+        Arm::baseline(&analysis.run.config.arms).and_then(|base| level.found(arm, base, statistic));
     Some([
         cell(value),
         cell(contrast.map(|(c, _)| interval(c.difference, difference))),

@@ -1,10 +1,11 @@
 //! What churn and its controls add to the time of running statements: a row for each contrast and level.
 
 use super::format::{difference, duration, interval};
+use super::grouped::grouped;
 use super::section::{Section, Table, cell};
 use crate::arm::{Arm, Mode};
 use crate::factor::Factor;
-use crate::stats::{Analysis, Contrast, LevelSummary, Statistic, Verdict};
+use crate::stats::{Analysis, Contrast, Found, LevelSummary, Statistic, Verdict};
 
 /// What is told of every level: churn against the same transactions without it, against a bare fork, and
 /// against the same CPU without the ProcArray.
@@ -76,9 +77,9 @@ pub(super) fn contrast_table(analysis: &Analysis) -> Option<Section> {
             table.push_level(&level.factors, &analysis.varying, row);
         };
         for (first, second, statistic) in shown(analysis) {
-            if let Some(found) = level.effect(first, second).and_then(|e| e.at(statistic)) {
+            if let Some(found) = level.found(first, second, statistic) {
                 let floor = level.noise_floor_ns(statistic);
-                push(format!("{first} minus {second}"), *found, floor);
+                push(format!("{first} minus {second}"), found, floor);
             }
         }
         if let Some(service) = service(analysis, level, quoted) {
@@ -98,11 +99,7 @@ pub(super) fn contrast_table(analysis: &Analysis) -> Option<Section> {
 }
 
 /// The same without the wait before the statement, where that wait is part of the quoted time.
-fn service(
-    analysis: &Analysis,
-    level: &LevelSummary,
-    quoted: Statistic,
-) -> Option<(Contrast, Verdict)> {
+fn service(analysis: &Analysis, level: &LevelSummary, quoted: Statistic) -> Found {
     let is_part = analysis.clock().name() != "service";
     level.effect(Arm::Unpooled, Arm::KeptOpen)?;
     level.service_at(quoted).filter(|_| is_part)
@@ -110,8 +107,8 @@ fn service(
 
 /// A reader that is kept from its core waits before its statement, and no lock is involved.
 fn is_wait_before(level: &LevelSummary, quoted: Statistic, service: &Contrast) -> bool {
-    let response = level.effect(Arm::Unpooled, Arm::KeptOpen);
-    response.and_then(|e| e.at(quoted)).is_some_and(|(c, _)| {
+    let response = level.found(Arm::Unpooled, Arm::KeptOpen, quoted);
+    response.is_some_and(|(c, _)| {
         let response = c.difference.value_ns;
         response > 0.0 && service.difference.value_ns < response / 2.0
     })
@@ -140,10 +137,9 @@ fn notes(analysis: &Analysis, waits_before: usize) -> Vec<String> {
 pub(super) fn sentences(analysis: &Analysis) -> Vec<String> {
     let quoted = Statistic::Percentile(analysis.run.config.quoted_percentile);
     let pairs = PAIRS.into_iter().filter_map(|(first, second)| {
-        let found: Vec<(Contrast, Verdict)> = analysis
-            .levels
-            .iter()
-            .filter_map(|level| level.effect(first, second)?.at(quoted).copied())
+        let levels = analysis.levels.iter();
+        let found: Vec<(Contrast, Verdict)> = levels
+            .filter_map(|level| level.found(first, second, quoted))
             .collect();
         let judged = verdicts(&found);
         (!found.is_empty()).then(|| {
@@ -157,14 +153,10 @@ pub(super) fn sentences(analysis: &Analysis) -> Vec<String> {
 }
 
 fn verdicts(found: &[(Contrast, Verdict)]) -> String {
-    let mut groups: Vec<(Verdict, Vec<f64>)> = Vec::new();
-    for (contrast, verdict) in found {
-        let value = contrast.difference.value_ns;
-        match groups.iter_mut().find(|g| g.0 == *verdict) {
-            Some(group) => group.1.push(value),
-            None => groups.push((*verdict, vec![value])),
-        }
-    }
+    let values = found
+        .iter()
+        .map(|(c, verdict)| (*verdict, c.difference.value_ns));
+    let mut groups = grouped(values);
     groups.sort_by_key(|g| std::cmp::Reverse(g.1.len()));
     let words = groups.into_iter().map(|(verdict, mut values)| {
         values.sort_by(f64::total_cmp);

@@ -1,9 +1,9 @@
 //! What a client's transaction is made of, as a figure.
 
+use super::arm_signs::level_groups;
 use super::cost_table::with_clients;
-use super::figure::{Row, RowFigure, RowForm, RowGroup, RowMark, Signs};
+use super::figure::{Row, RowFigure, RowForm, RowMark, Signs};
 use super::footer::footer;
-use super::level_title::level_title;
 use crate::record::{Operation, Phase, Role, SeriesKey};
 use crate::stats::{Analysis, Answer, ContenderSummary};
 
@@ -20,20 +20,8 @@ pub fn cost_figure(analysis: &Analysis, redraw: &str) -> Option<RowFigure> {
     if analysis.answer != Answer::Costs {
         return None;
     }
-    let groups: Vec<RowGroup> = analysis
-        .levels
-        .iter()
-        .map(|level| RowGroup {
-            title: level_title(&level.factors, &analysis.varying),
-            rows: with_clients(level)
-                .filter(|c| !c.twin)
-                .map(bar)
-                .filter(|b| !b.marks.is_empty())
-                .collect(),
-            floors_ns: Vec::new(),
-        })
-        .filter(|g| !g.rows.is_empty())
-        .collect();
+    let bars = |level: &_| with_clients(level).filter(|c| !c.twin).map(bar).collect();
+    let groups = level_groups(analysis, bars, |_| Vec::new());
     (!groups.is_empty()).then(|| RowFigure {
         title: "What a client's transaction is made of".to_owned(),
         subtitle: "Look at how little of an unpooled transaction is its query".to_owned(),
@@ -51,11 +39,11 @@ fn bar(contender: &ContenderSummary) -> Row {
     Row {
         label: contender.label(),
         marks: PARTS.into_iter().filter_map(part).collect(),
-        samples: 0,
         signs: Signs {
             struck: contender.struck_for_clients().map(ToString::to_string),
             caution: None,
         },
+        ..Row::default()
     }
 }
 

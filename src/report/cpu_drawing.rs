@@ -1,13 +1,12 @@
 //! The figure of what a client transaction costs in CPU, and whom.
 
-use super::arm_signs::signs;
-use super::figure::{Row, RowFigure, RowForm, RowGroup, RowMark, Signs};
+use super::arm_signs::{level_groups, signs};
+use super::cost_table::with_clients;
+use super::figure::{Row, RowFigure, RowForm, RowMark, Signs};
 use super::footer::footer;
-use super::level_title::level_title;
 use crate::arm::Arm;
 use crate::record::CpuGroup;
-use crate::stats::Analysis;
-use crate::stats::{ContenderSummary, LevelSummary};
+use crate::stats::{Analysis, ContenderSummary};
 
 /// A segment's name, and the groups of processes in it.
 const PARTS: [(&str, &[CpuGroup]); 4] = [
@@ -19,23 +18,8 @@ const PARTS: [(&str, &[CpuGroup]); 4] = [
 
 /// CPU that a client transaction costs, by whom: the same numbers as in the table.
 pub(super) fn cpu(analysis: &Analysis, redraw: &str) -> Option<RowFigure> {
-    let group = |level: &LevelSummary| {
-        let arms = level
-            .contenders
-            .iter()
-            .filter(|c| !c.twin && c.arm != Arm::Quiet && c.client_per_second > 0.0);
-        RowGroup {
-            title: level_title(&level.factors, &analysis.varying),
-            rows: arms.map(row).filter(|r| !r.marks.is_empty()).collect(),
-            floors_ns: Vec::new(),
-        }
-    };
-    let groups: Vec<RowGroup> = analysis
-        .levels
-        .iter()
-        .map(group)
-        .filter(|g| !g.rows.is_empty())
-        .collect();
+    let bars = |level: &_| with_clients(level).filter(|c| !c.twin).map(row).collect();
+    let groups = level_groups(analysis, bars, |_| Vec::new());
     let subtitle = if analysis.run.config.arms.contains(&Arm::ForkOnly) {
         "Look at unpooled against fork-only: what logging in and out costs beyond a bare fork and exit"
     } else {
@@ -62,10 +46,10 @@ fn row(contender: &ContenderSummary) -> Row {
     Row {
         label: contender.label(),
         marks: PARTS.iter().filter_map(part).collect(),
-        samples: 0,
         signs: Signs {
             caution: None,
             ..signs(contender)
         },
+        ..Row::default()
     }
 }

@@ -28,8 +28,8 @@ const GROUPS: [(CpuGroup, &str); 5] = [
 
 /// A row for each arm and level; `None` for runs without this accounting.
 pub(super) fn cpu_table(analysis: &Analysis) -> Option<Section> {
-    let contenders = || analysis.levels.iter().flat_map(|l| &l.contenders);
-    if contenders().all(|c| c.cpu.groups.is_empty()) {
+    let contenders = || analysis.contenders();
+    if contenders().all(|(_, c)| c.cpu.groups.is_empty()) {
         return None;
     }
     let mut header = vec!["transactions"];
@@ -43,13 +43,11 @@ pub(super) fn cpu_table(analysis: &Analysis) -> Option<Section> {
         "CPU over unpooled's",
     ]);
     let mut table = Table::by_level(&analysis.varying, &["arm"], header);
-    for level in &analysis.levels {
-        for contender in &level.contenders {
-            table.push_level(&level.factors, &analysis.varying, row(level, contender));
-        }
+    for (level, contender) in contenders() {
+        table.push_level(&level.factors, &analysis.varying, row(level, contender));
     }
     let mut notes = NOTES.map(str::to_owned).to_vec();
-    let mut costs = contenders().filter_map(|c| c.cpu_cost.as_ref());
+    let mut costs = contenders().filter_map(|(_, c)| c.cpu_cost.as_ref());
     if costs.any(|c| !c.net_of_readers) {
         notes.push(GROSS.to_owned());
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::arm_signs::signs;
+use super::arm_signs::{mark, signs};
 use super::cells_drawing::cells_figure;
 use super::cost_drawing::cost_figure;
 use super::cpu_drawing::cpu;
@@ -262,35 +262,28 @@ fn excess_group(
             Some((series_name(&analysis.run, items), level))
         })
         .collect();
-    let mark = |name: &String, level: &LevelSummary, arm: Arm| -> Option<RowMark> {
-        let (contrast, _) = level.effect(arm, base)?.at(statistic)?;
+    let excess = |name: &String, level: &LevelSummary, arm: Arm| -> Option<RowMark> {
+        let (contrast, _) = level.found(arm, base, statistic)?;
         let contender = level.contender(arm, false)?;
-        let d = contrast.difference;
         let base = level
             .contender(base, false)
             .and_then(ContenderSummary::struck);
-        Some(RowMark {
-            series: name.clone(),
-            value_ns: d.value_ns,
-            low_ns: d.low_ns,
-            high_ns: d.high_ns,
-            signs: Signs {
-                struck: contender.struck().or(base).map(ToString::to_string),
-                caution: contender.caution(),
-            },
-        })
+        let signs = Signs {
+            struck: contender.struck().or(base).map(ToString::to_string),
+            caution: contender.caution(),
+        };
+        Some(mark(name, contrast.difference, signs))
     };
     let rows = Arm::all()
         .filter_map(|arm| {
             let marks: Vec<RowMark> = levels
                 .iter()
-                .filter_map(|(name, level)| mark(name, level, arm))
+                .filter_map(|(name, level)| excess(name, level, arm))
                 .collect();
             (!marks.is_empty()).then(|| Row {
                 label: arm.to_string(),
                 marks,
-                samples: 0,
-                signs: Signs::default(),
+                ..Row::default()
             })
         })
         .collect();

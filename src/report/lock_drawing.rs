@@ -1,10 +1,10 @@
 //! The figure of a run whose lock varies: readers' and writers' tails side by side.
 
-use super::arm_signs::signs;
-use super::figure::{Row, RowColumn, RowFigure, RowForm, RowGroup, RowMark, Signs};
+use super::arm_signs::{mark, signs};
+use super::figure::{Row, RowColumn, RowFigure, RowForm, RowGroup, Signs};
 use super::footer::footer;
 use crate::record::percentile_name;
-use crate::stats::{Analysis, LockLevel, SeriesTail};
+use crate::stats::{Analysis, Estimate, LockLevel, SeriesTail};
 
 /// Percentiles that are drawn, where the samples carry them.
 const DRAWN: [f64; 4] = [50.0, 90.0, 99.0, 99.9];
@@ -45,20 +45,19 @@ pub fn lock_tails(analysis: &Analysis, redraw: &str) -> Option<RowFigure> {
 }
 
 fn row(analysis: &Analysis, lock: &LockLevel, tail: &SeriesTail) -> Row {
-    let mark = |p: f64| {
+    let at = |p: f64| {
         let e = tail.at(p)?;
         // A logarithmic axis has no zero; no clock tells less than 1 ns.
-        Some(RowMark {
-            series: percentile_name(p),
+        let e = Estimate {
             value_ns: e.value_ns.max(1.0),
             low_ns: e.low_ns.max(1.0),
             high_ns: e.high_ns.max(1.0),
-            signs: Signs::default(),
-        })
+        };
+        Some(mark(&percentile_name(p), e, Signs::default()))
     };
     Row {
         label: lock.lock.clone(),
-        marks: DRAWN.into_iter().filter_map(mark).collect(),
+        marks: DRAWN.into_iter().filter_map(at).collect(),
         samples: tail.samples,
         signs: analysis.churn_under(lock).map(signs).unwrap_or_default(),
     }

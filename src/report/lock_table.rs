@@ -2,7 +2,7 @@
 
 use super::accounting::account_cells;
 use super::format::{duration, quantity};
-use super::section::{Section, Table, cell};
+use super::section::{Section, Table, cell, struck_mark};
 use crate::stats::{Analysis, LockLevel, queue_columns};
 
 /// Both tables; none where the lock does not vary.
@@ -55,8 +55,7 @@ fn tails(analysis: &Analysis) -> Table {
 
 fn tail_row(analysis: &Analysis, lock: &LockLevel) -> Vec<String> {
     let churn = analysis.churn_under(lock);
-    let struck = churn.is_some_and(|c| c.struck().is_some());
-    let mark = if struck { " [x]" } else { "" };
+    let mark = struck_mark(churn.is_some_and(|c| c.struck().is_some()));
     let mut row = vec![format!("{}{mark}", lock.lock)];
     for times in [&lock.readers, &lock.readers_service] {
         row.extend([50.0, 99.0].map(|p| cell(times.at(p).map(|e| duration(e.value_ns)))));

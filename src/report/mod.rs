@@ -18,6 +18,7 @@ pub mod figure;
 pub mod findings;
 mod footer;
 mod format;
+mod grouped;
 mod level_title;
 pub mod lock_drawing;
 pub mod lock_table;

@@ -2,6 +2,7 @@
 
 use super::figure::{Row, RowFigure, RowForm, RowGroup, RowMark, Signs};
 use super::footer::footer;
+use super::grouped::grouped;
 use super::level_title::level_title;
 use super::phases::setup_parts;
 use crate::factor::{Factor, Factors};
@@ -22,23 +23,19 @@ pub fn phase_bars(analysis: &Analysis, redraw: &str) -> Option<RowFigure> {
         .collect();
     let found = &analysis.anatomies;
     let arms = found.iter().any(|a| a.arm != found[0].arm);
-    let mut groups: Vec<RowGroup> = Vec::new();
-    for anatomy in found {
-        let title = level_title(&anatomy.factors, &heads);
+    let titled = found.iter().map(|anatomy| {
         let mut label = label(&anatomy.factors, &analysis.varying);
         if arms || label.is_empty() {
             label = [label, anatomy.arm.to_string()].join(" ").trim().to_owned();
         }
-        let bars = bars(anatomy, label);
-        match groups.iter_mut().find(|g| g.title == title) {
-            Some(group) => group.rows.extend(bars),
-            None => groups.push(RowGroup {
-                title,
-                rows: bars,
-                floors_ns: Vec::new(),
-            }),
-        }
-    }
+        (level_title(&anatomy.factors, &heads), bars(anatomy, label))
+    });
+    let group = |(title, bars): (String, Vec<Vec<Row>>)| RowGroup {
+        title,
+        rows: bars.into_iter().flatten().collect(),
+        floors_ns: Vec::new(),
+    };
+    let groups: Vec<RowGroup> = grouped(titled).into_iter().map(group).collect();
     (!groups.is_empty()).then(|| RowFigure {
         title: "What a connection is made of".to_owned(),
         subtitle: subtitle(found),
@@ -81,11 +78,11 @@ fn bars(anatomy: &Anatomy, label: String) -> Vec<Row> {
     let bar = |label, marks, caution| Row {
         label,
         marks,
-        samples: 0,
         signs: Signs {
             struck: anatomy.struck.clone(),
             caution,
         },
+        ..Row::default()
     };
     let caution = (!anatomy.cautions.is_empty()).then(|| anatomy.cautions.join("; "));
     let phases = anatomy.phases.iter().filter(|p| p.adds_up);

@@ -106,7 +106,6 @@ pub fn phase_csv(analysis: &Analysis) -> String {
                 adds_up.to_string(),
                 anatomy.struck.clone().unwrap_or_default(),
             ]);
-            let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
             csv += &csv_line(&fields);
         };
         for p in &anatomy.phases {

@@ -7,7 +7,7 @@ use super::export::csv_line;
 use crate::arm::Arm;
 use crate::factor::{Factor, Factors};
 use crate::record::{CpuGroup, Role};
-use crate::stats::{Analysis, ContenderSummary, LevelSummary, Severity};
+use crate::stats::{Analysis, ContenderSummary, Estimate, LevelSummary};
 
 /// One statistic of one arm at one level: the columns' names with their values.
 #[derive(Debug, Clone)]
@@ -22,13 +22,10 @@ impl Serialize for SummaryRow {
 /// Every statistic of a run.
 pub fn summary_rows(analysis: &Analysis) -> Vec<SummaryRow> {
     let base = Arm::baseline(&analysis.run.config.arms);
-    let mut rows = Vec::new();
-    for level in &analysis.levels {
-        for contender in &level.contenders {
-            rows.extend(rows_of(analysis, level, contender, base));
-        }
-    }
-    rows
+    let contenders = analysis.contenders();
+    contenders
+        .flat_map(|(level, contender)| rows_of(analysis, level, contender, base))
+        .collect()
 }
 
 /// The factors' columns.
@@ -44,30 +41,15 @@ fn rows_of(
     contender: &ContenderSummary,
     base: Option<Arm>,
 ) -> Vec<SummaryRow> {
-    let effect = level
-        .effects
-        .iter()
-        .find(|e| e.first == contender.arm && Some(e.second) == base && !contender.twin);
+    let base = base.filter(|_| !contender.twin);
     let tally = contender.tallies.get(&Role::Client);
     let client = tally.cloned().unwrap_or_default();
-    let cpu = |group| {
-        Value::from(
-            contender
-                .cpu_cost
-                .as_ref()
-                .and_then(|c| c.ns.get(&group))
-                .copied(),
-        )
-    };
+    let cost = contender.cpu_cost.as_ref();
+    let cpu = |group| Value::from(cost.and_then(|c| c.ns.get(&group)).copied());
     let switches = |load| contender.cpu.switches_per_second(load);
     let (server, load) = (switches(false), switches(true));
-    let cautions = contender
-        .guards
-        .iter()
-        .filter(|g| g.severity() == Severity::Caution);
-    let cautions: Vec<String> = cautions.map(ToString::to_string).collect();
-    let row = |(statistic, estimate): &(_, Option<crate::stats::Estimate>)| {
-        let contrast = effect.and_then(|e| e.at(*statistic));
+    let row = |(statistic, estimate): &(_, Option<Estimate>)| {
+        let contrast = base.and_then(|base| level.found(contender.arm, base, *statistic));
         let difference = contrast.map(|c| c.0.difference);
         let mut columns = vec![
             ("run_id", Value::from(analysis.run.run_id.clone())),
@@ -133,7 +115,10 @@ fn rows_of(
                 "struck",
                 Value::from(contender.struck().map(ToString::to_string)),
             ),
-            ("cautions", Value::from(cautions.join("; "))),
+            (
+                "cautions",
+                Value::from(contender.caution().unwrap_or_default()),
+            ),
         ]);
         SummaryRow(columns)
     };
@@ -153,7 +138,7 @@ pub fn summary_csv(rows: &[SummaryRow]) -> String {
             other => other.to_string(),
         };
         let fields: Vec<String> = row.0.iter().map(|(_, value)| text(value)).collect();
-        csv_line(&fields.iter().map(String::as_str).collect::<Vec<_>>())
+        csv_line(&fields)
     };
     header.into_iter().chain(rows.iter().map(line)).collect()
 }

@@ -16,6 +16,11 @@ pub(super) fn cell(value: Option<String>) -> String {
     value.unwrap_or_else(|| NONE.to_owned())
 }
 
+/// What stands behind a number that a guard struck out.
+pub(super) fn struck_mark(is_struck: bool) -> &'static str {
+    if is_struck { " [x]" } else { "" }
+}
+
 /// A column of a table.
 #[derive(Debug, Clone, PartialEq)]
 struct Column {

@@ -6,6 +6,7 @@ use super::contrast_table::contrast_table;
 use super::cost_table::cost_table;
 use super::cpu_table::cpu_table;
 use super::findings::{answer, place};
+use super::grouped::grouped;
 use super::level_title::listed;
 use super::lock_table::lock_tables;
 use super::phases::phase_tables;
@@ -132,13 +133,8 @@ fn certainty_of(analysis: &Analysis) -> Vec<String> {
 /// One line for each reason: which levels are absent for it, named by what they alone have.
 fn absent_levels(analysis: &Analysis) -> Vec<String> {
     let run = &analysis.run;
-    let mut by_reason: Vec<(&str, Vec<&Factors>)> = Vec::new();
-    for absent in &run.absent_levels {
-        match by_reason.iter_mut().find(|r| r.0 == absent.reason) {
-            Some(found) => found.1.push(&absent.factors),
-            None => by_reason.push((&absent.reason, vec![&absent.factors])),
-        }
-    }
+    let absent = run.absent_levels.iter();
+    let by_reason = grouped(absent.map(|a| (a.reason.as_str(), &a.factors)));
     let had = analysis.level_factors();
     let line = |(reason, absent): (&str, Vec<&Factors>)| {
         let common = in_common(&absent, &had).into_iter();

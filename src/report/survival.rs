@@ -1,5 +1,6 @@
 //! Whether a conclusion survives the choice of lock, in one sentence each.
 
+use super::grouped::grouped;
 use crate::stats::{Analysis, Conclusion, Verdict};
 
 /// A sentence for every conclusion; none where the lock does not vary.
@@ -9,15 +10,11 @@ pub fn sentences(analysis: &Analysis) -> Vec<String> {
 
 /// Names, the verdict in brackets after those that share it.
 fn with_verdicts(locks: &[(&str, Option<Verdict>)]) -> String {
-    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
-    for (lock, verdict) in locks {
+    let worded = locks.iter().map(|(lock, verdict)| {
         let words = verdict.map_or("not measured", Verdict::words);
-        match groups.iter_mut().find(|g| g.0 == words) {
-            Some(group) => group.1.push(lock),
-            None => groups.push((words, vec![lock])),
-        }
-    }
-    let groups: Vec<String> = groups
+        (words, *lock)
+    });
+    let groups: Vec<String> = grouped(worded)
         .into_iter()
         .map(|(words, locks)| format!("{} ({words})", locks.join(", ")))
         .collect();

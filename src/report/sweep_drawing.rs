@@ -4,6 +4,7 @@ use super::figure::{
     self, Curve, CurveFigure, CurveMarks, CurvePanel, CurvePoint, Signs, Stroke, Unit,
 };
 use super::footer::footer;
+use super::grouped::grouped;
 use super::sweep_words::{LineNames, slope_words};
 use crate::factor::{Factor, Factors};
 use crate::stats::Analysis;
@@ -27,15 +28,11 @@ fn figures(analysis: &Analysis, swept: &Swept, redraw: &str) -> Vec<(String, Cur
     let own: Vec<Factor> = Factor::beside_standing()
         .filter(|f| sweep.panels.contains(f))
         .collect();
-    let mut panels: Vec<(Factors, Vec<&SweepLine>)> = Vec::new();
-    for line in lines {
+    let panels: Vec<(Factors, Vec<&SweepLine>)> = grouped(lines.iter().map(|line| {
         let mut key = line.rest.only(&own);
         key.standing = 0;
-        match panels.iter_mut().find(|p| p.0 == key) {
-            Some(panel) => panel.1.push(line),
-            None => panels.push((key, vec![line])),
-        }
-    }
+        (key, line)
+    }));
     let varying = crate::factor::varying(panels.iter().map(|p| &p.0));
     let looks = Looks::of(lines, &names, &own);
     let drawn: Vec<CurvePanel> = panels
@@ -210,26 +207,18 @@ fn notes(sweep: &Sweep, lines: &[SweepLine], names: &LineNames) -> Vec<String> {
             super::format::count(most)
         ),
     });
-    let mut said: Vec<(String, Vec<String>)> = Vec::new();
+    let mut said: Vec<(String, String)> = Vec::new();
     for line in lines {
-        let mut reasons: Vec<String> = Vec::new();
+        let name = names.name(&line.rest, &[]);
         for point in &line.points {
             let struck = point.struck.iter().map(|s| format!("○ {s}"));
             for reason in struck.chain(point.cautions.iter().map(|c| format!("† {c}"))) {
-                if !reasons.contains(&reason) {
-                    reasons.push(reason);
-                }
-            }
-        }
-        let name = names.name(&line.rest, &[]);
-        for reason in reasons {
-            match said.iter_mut().find(|s| s.0 == reason) {
-                Some(known) => known.1.push(name.clone()),
-                None => said.push((reason, vec![name.clone()])),
+                said.push((reason, name.clone()));
             }
         }
     }
-    notes.extend(said.into_iter().map(|(reason, of)| {
+    notes.extend(grouped(said).into_iter().map(|(reason, mut of)| {
+        of.dedup();
         if of.len() == lines.len() {
             format!("{reason}: every line")
         } else if of.len() > 4 {

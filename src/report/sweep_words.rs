@@ -1,7 +1,7 @@
 //! Sweeps in words: the names of lines, slopes, tables.
 
 use super::format::{count, interval, interval_95, quantity, slope};
-use super::section::{Section, Table, cell};
+use super::section::{Section, Table, cell, struck_mark};
 use crate::factor::{Factor, Factors, varying};
 use crate::stats::{Along, Analysis, Estimate, SweepLine, Swept, Unit};
 
@@ -84,7 +84,7 @@ fn section(swept: &Swept) -> Option<Section> {
             let point = line.points.iter().find(|p| p.at == *at);
             cell(point.map(|p| {
                 let words = interval(p.estimate, |value| quantity(value, swept.unit));
-                let struck = if p.struck.is_some() { " [x]" } else { "" };
+                let struck = struck_mark(p.struck.is_some());
                 format!("{words}{struck}")
             }))
         }));

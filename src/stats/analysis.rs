@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use super::anatomy::Anatomy;
 use super::answer::Answer;
-use super::conclusion::{Conclusion, Found, conclusions};
+use super::conclusion::{Conclusion, conclusions};
 use super::contender::ContenderSummary;
 use super::contrast::Contrast;
 use super::finding::Finding;
-use super::level::{LevelSummary, primary_level, summarize_level};
+use super::level::{Found, LevelSummary, primary_level, summarize_level};
 use super::lock_level::{LockLevel, lock_levels};
 use super::phases::anatomies;
 use super::pooling::Pooling;
@@ -115,9 +115,8 @@ pub struct Primary {
 
 impl Primary {
     fn of(level: &LevelSummary, statistic: Statistic) -> Option<Self> {
-        let (contrast, verdict) = *level.effect(Arm::Unpooled, Arm::KeptOpen)?.at(statistic)?;
-        let quiet = level.effect(Arm::Unpooled, Arm::Quiet);
-        let against_quiet = quiet.and_then(|e| e.at(statistic)).copied();
+        let (contrast, verdict) = level.found(Arm::Unpooled, Arm::KeptOpen, statistic)?;
+        let against_quiet = level.found(Arm::Unpooled, Arm::Quiet, statistic);
         Some(Primary {
             factors: level.factors.clone(),
             contrast,
@@ -191,6 +190,12 @@ impl Analysis {
         self.level(&lock.factors)?.contender(Arm::Unpooled, false)
     }
 
+    /// Every contender with its level.
+    pub fn contenders(&self) -> impl Iterator<Item = (&LevelSummary, &ContenderSummary)> {
+        let levels = self.levels.iter();
+        levels.flat_map(|l| l.contenders.iter().map(move |c| (l, c)))
+    }
+
     /// The levels alone.
     pub fn level_factors(&self) -> Vec<Factors> {
         self.levels.iter().map(|l| l.factors.clone()).collect()
@@ -198,10 +203,8 @@ impl Analysis {
 
     /// The clock of the quoted times.
     pub fn clock(&self) -> ClockKind {
-        let mut contenders = self.levels.iter().flat_map(|l| &l.contenders);
-        contenders
-            .next()
-            .map_or(ClockKind::Response, |c| c.quoted.clock)
+        let first = self.contenders().next();
+        first.map_or(ClockKind::Response, |(_, c)| c.quoted.clock)
     }
 
     /// Whether it is read as arms against each other.

@@ -1,6 +1,6 @@
 //! Client transactions per second, with an interval.
 
-use super::contrast::{Estimate, interval, resamplings};
+use super::contrast::{Estimate, interval, resamplings, weighted_sums};
 use crate::record::{Block, Role};
 use crate::seed::derive_seed;
 
@@ -12,14 +12,8 @@ pub fn client_rate(blocks: &[&Block], seed: u64) -> Option<Estimate> {
         .filter_map(|b| Some((b.tallies.get(&Role::Client)?.succeeded(), b.measured_ns)))
         .collect();
     let rate = |weights: &[u32]| {
-        let sums = counts
-            .iter()
-            .zip(weights)
-            .fold((0.0, 0.0), |(n, t), (count, w)| {
-                let w = f64::from(*w);
-                (n + w * count.0 as f64, t + w * count.1 as f64)
-            });
-        (sums.1 > 0.0).then(|| sums.0 * 1e9 / sums.1)
+        let (done, ns) = weighted_sums(&counts, weights);
+        (ns > 0.0).then(|| done * 1e9 / ns)
     };
     let value = rate(&vec![1; counts.len()]).filter(|rate| *rate > 0.0)?;
     let resampled = resamplings(counts.len(), derive_seed(seed, &[0x434C_5254]))

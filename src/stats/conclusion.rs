@@ -3,19 +3,16 @@
 use serde::Serialize;
 
 use super::contrast::Contrast;
-use super::level::{LevelSummary, paired_contrasts};
+use super::level::{Found, LevelSummary, paired_contrasts};
 use super::lock_level::{READERS_WAIT, WRITERS_WAIT, levels_by_lock};
 use super::statistic::Statistic;
-use super::verdict::{Verdict, judge};
+use super::verdict::judge;
 use crate::arm::Arm;
 use crate::factor::Factor;
 use crate::record::Run;
 
-/// A contrast and what it lets one say; `None` where it was not measured.
-pub type Found = Option<(Contrast, Verdict)>;
-
 /// One conclusion, held against every lock. It holds where the verdict is
-/// [`Verdict::Higher`].
+/// [`Verdict::Higher`](super::Verdict::Higher).
 #[derive(Debug, Clone, Serialize)]
 pub struct Conclusion {
     /// What is claimed, as a clause.
@@ -47,7 +44,7 @@ pub(super) fn conclusions(run: &Run, levels: &[LevelSummary]) -> Vec<Conclusion>
     let carried = highest_carried(&levels.iter().map(|l| waiting(l)).collect::<Vec<_>>());
     let mut all = vec![each(
         format!("churn raises the {quoted} {clock} time of running statements over {base}"),
-        &|l| l.effect(Arm::Unpooled, base)?.at(quoted).copied(),
+        &|l| l.found(Arm::Unpooled, base, quoted),
     )];
     if clock != "service" {
         all.push(each(
@@ -109,7 +106,7 @@ fn readers_wait(run: &Run, level: &LevelSummary, base: Arm) -> Found {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::stats::Verdict;
     use crate::stats::{Answer, analyse};
     use crate::testing::{run_under_locks, sample_run};
 

@@ -83,36 +83,30 @@ impl ContenderSummary {
         crate::record::arm_label(self.arm, self.twin)
     }
 
+    fn found(&self, severity: Severity) -> impl Iterator<Item = &Guard> {
+        self.guards.iter().filter(move |g| g.severity() == severity)
+    }
+
     /// The first striking finding.
     pub fn struck(&self) -> Option<&Guard> {
-        self.guards
-            .iter()
-            .find(|g| g.severity() == Severity::Strike)
+        self.found(Severity::Strike).next()
     }
 
     /// The first striking finding about the clients' own numbers.
     pub fn struck_for_clients(&self) -> Option<&Guard> {
-        self.guards
-            .iter()
-            .find(|g| g.severity() == Severity::Strike && g.concerns_clients())
+        self.found(Severity::Strike).find(|g| g.concerns_clients())
     }
 
     /// The reasons to be careful with it, if there are any.
     pub fn caution(&self) -> Option<String> {
-        let cautions = self
-            .guards
-            .iter()
-            .filter(|g| g.severity() == Severity::Caution);
+        let cautions = self.found(Severity::Caution);
         let cautions: Vec<String> = cautions.map(ToString::to_string).collect();
         (!cautions.is_empty()).then(|| cautions.join("; "))
     }
 
     /// The estimate of one statistic of the quoted series.
     pub fn estimate(&self, statistic: Statistic) -> Option<Estimate> {
-        self.reader
-            .iter()
-            .find(|r| r.0 == statistic)
-            .and_then(|r| r.1)
+        self.reader.iter().find(|r| r.0 == statistic)?.1
     }
 
     /// One number of the account.

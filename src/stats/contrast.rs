@@ -60,16 +60,11 @@ pub fn estimates(
     seed: u64,
 ) -> Vec<Option<Estimate>> {
     let rounds = Rounds::new(series);
-    let observed = rounds.statistics(&rounds.all_once(), wanted);
-    let mut resampled = vec![Vec::with_capacity(RESAMPLES); wanted.len()];
-    for weights in resamplings(rounds.block_count(), seed) {
-        for (i, value) in rounds.statistics(&weights, wanted).into_iter().enumerate() {
-            resampled[i].extend(value);
-        }
-    }
+    let observed = rounds.statistics(&vec![1; rounds.block_count()], wanted);
+    let of = |weights: &[u32]| rounds.statistics(weights, wanted);
     observed
         .into_iter()
-        .zip(resampled)
+        .zip(resampled(rounds.block_count(), seed, wanted.len(), of))
         .map(|(value, resampled)| Some(interval(value?, resampled)))
         .collect()
 }
@@ -99,27 +94,15 @@ pub fn contrasts(
             left[a] = multiplicity[round];
             right[b] = multiplicity[round];
         }
-        let (left, right) = (
-            pooled.statistics(&left, wanted),
-            pooled.statistics(&right, wanted),
-        );
-        left.iter()
-            .zip(&right)
-            .map(|(l, r)| Some((*l)? - (*r)?))
-            .collect()
+        let [left, right] = [left, right].map(|side| pooled.statistics(&side, wanted));
+        let sides = left.into_iter().zip(right);
+        sides.map(|(l, r)| Some(l? - r?)).collect()
     };
     let (once, unswapped) = (vec![1; n], vec![false; n]);
 
     let observed = difference(&once, &unswapped);
-    let mut resampled = vec![Vec::with_capacity(RESAMPLES); wanted.len()];
-    for multiplicity in resamplings(n, seed) {
-        for (i, d) in difference(&multiplicity, &unswapped)
-            .into_iter()
-            .enumerate()
-        {
-            resampled[i].extend(d);
-        }
-    }
+    let of = |multiplicity: &[u32]| difference(multiplicity, &unswapped);
+    let resampled = resampled(n, seed, wanted.len(), of);
     let p_values = permutation_test(n, &observed, seed, |swapped| difference(&once, swapped));
 
     wanted
@@ -138,6 +121,22 @@ pub fn contrasts(
             })
         })
         .collect()
+}
+
+/// What each statistic is in every resample of `n` blocks, where it is there.
+fn resampled(
+    n: usize,
+    seed: u64,
+    statistics: usize,
+    of: impl Fn(&[u32]) -> Vec<Option<f64>>,
+) -> Vec<Vec<f64>> {
+    let mut resampled = vec![Vec::with_capacity(RESAMPLES); statistics];
+    for weights in resamplings(n, seed) {
+        for (all, value) in resampled.iter_mut().zip(of(&weights)) {
+            all.extend(value);
+        }
+    }
+    resampled
 }
 
 /// Two-sided p-values: the share of permutations whose difference is at least as
@@ -187,6 +186,15 @@ pub(super) fn resamplings(n: usize, seed: u64) -> impl Iterator<Item = Vec<u32>>
             weights[rng.random_range(0..n)] += 1;
         }
         weights
+    })
+}
+
+/// Sums of the firsts and of the seconds of pairs, each taken so many times.
+pub(super) fn weighted_sums(pairs: &[(u64, u64)], weights: &[u32]) -> (f64, f64) {
+    let weighted = pairs.iter().zip(weights);
+    weighted.fold((0.0, 0.0), |(a, b), ((first, second), w)| {
+        let w = f64::from(*w);
+        (a + w * *first as f64, b + w * *second as f64)
     })
 }
 

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::conclusion::Found;
 use super::contrast::Estimate;
+use super::level::Found;
 use super::unit::Unit;
 use super::verdict::Verdict;
 

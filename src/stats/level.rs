@@ -30,6 +30,9 @@ pub struct LevelSummary {
     pub burn_ratio: Option<f64>,
 }
 
+/// A contrast and what it lets one say; `None` where it was not measured.
+pub type Found = Option<(Contrast, Verdict)>;
+
 /// One contender minus another, at one level.
 #[derive(Debug, Clone, Serialize)]
 pub struct Effect {
@@ -52,10 +55,8 @@ impl LevelSummary {
     /// Noise floor of one statistic, in ns: 95 % of resampled A/A differences
     /// are no larger.
     pub fn noise_floor_ns(&self, statistic: Statistic) -> Option<f64> {
-        self.noise
-            .iter()
-            .find(|c| c.statistic == statistic)
-            .map(|c| c.magnitude_95_ns)
+        let floor = self.noise.iter().find(|c| c.statistic == statistic);
+        floor.map(|c| c.magnitude_95_ns)
     }
 
     /// One contender.
@@ -78,7 +79,7 @@ impl LevelSummary {
     }
 
     /// `unpooled` minus the baseline in service time, judged.
-    pub fn service_at(&self, statistic: Statistic) -> Option<(Contrast, Verdict)> {
+    pub fn service_at(&self, statistic: Statistic) -> Found {
         let of = |all: &[Contrast]| all.iter().find(|c| c.statistic == statistic).copied();
         let contrast = of(&self.service)?;
         let base = self.contenders.iter().find(|c| c.twin).map(|c| c.arm);
@@ -101,6 +102,11 @@ impl LevelSummary {
         self.burn_ratio = ratio;
     }
 
+    /// The contrast of one arm with another at a statistic.
+    pub fn found(&self, first: Arm, second: Arm, statistic: Statistic) -> Found {
+        self.effect(first, second)?.at(statistic).copied()
+    }
+
     /// The effect of one arm against another.
     pub fn effect(&self, first: Arm, second: Arm) -> Option<&Effect> {
         self.effects
@@ -116,13 +122,11 @@ pub(super) fn primary_level(levels: &[LevelSummary]) -> Option<&LevelSummary> {
 }
 
 pub(super) fn summarize_level(run: &Run, factors: &Factors) -> LevelSummary {
-    let contenders: Vec<ContenderSummary> = run
-        .contenders()
-        .into_iter()
-        .map(|(arm, twin)| (arm, twin, run.blocks_of(arm, twin, factors)))
-        .filter(|(_, _, blocks)| !blocks.is_empty())
-        .map(|(arm, twin, blocks)| summarize_contender(run, arm, twin, &blocks))
-        .collect();
+    let summary = |(arm, twin)| {
+        let blocks = run.blocks_of(arm, twin, factors);
+        (!blocks.is_empty()).then(|| summarize_contender(run, arm, twin, &blocks))
+    };
+    let contenders = run.contenders().into_iter().filter_map(summary).collect();
     let mut level = LevelSummary {
         factors: factors.clone(),
         contenders,
@@ -144,18 +148,10 @@ pub(super) fn summarize_level(run: &Run, factors: &Factors) -> LevelSummary {
         level.service_noise = between((base, false, service), (base, true, service));
     }
     level.service = between((Arm::Unpooled, false, service), (base, false, service));
-    let mut pairs: Vec<(Arm, Arm)> = run
-        .config
-        .arms
-        .iter()
-        .filter(|&&arm| arm != base)
-        .map(|&arm| (arm, base))
-        .collect();
-    for pair in [
-        (Arm::Unpooled, Arm::ForkOnly),
-        (Arm::Unpooled, Arm::CpuBurn),
-        (Arm::Unpooled, Arm::Quiet),
-    ] {
+    let arms = run.config.arms.iter().filter(|&&arm| arm != base);
+    let mut pairs: Vec<(Arm, Arm)> = arms.map(|&arm| (arm, base)).collect();
+    for other in [Arm::ForkOnly, Arm::CpuBurn, Arm::Quiet] {
+        let pair = (Arm::Unpooled, other);
         if !pairs.contains(&pair) && pair.0 != base {
             pairs.push(pair);
         }

@@ -34,7 +34,7 @@ pub use analysis::{ANALYSIS_SCHEMA_VERSION, Analysis, Claim, Primary, analyse};
 pub use anatomy::{Anatomy, ConnectionPhase, PhaseTimes, SetupAccount};
 pub use answer::Answer;
 pub use busy_share::{HoldRange, busy_share};
-pub use conclusion::{Conclusion, Found};
+pub use conclusion::Conclusion;
 pub use connection_cpu::{ConnectionCpu, connection_cpu};
 pub use contender::ContenderSummary;
 pub use contrast::{Contrast, ERROR_RATE, Estimate};
@@ -42,7 +42,7 @@ pub use cpu_cost::{CpuPerTransaction, CpuSum};
 pub use finding::{Finding, Outcome, Statement, Value};
 pub use guard::{Guard, Severity};
 pub use guards::{findings, quoted_series};
-pub use level::{Effect, LevelSummary, paired_contrasts};
+pub use level::{Effect, Found, LevelSummary, paired_contrasts};
 pub use lock_level::{LockLevel, READERS_WAIT, SeriesTail, WRITERS_WAIT};
 pub use paired_ratio::PairedRatio;
 pub use pooling::{

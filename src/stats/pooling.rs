@@ -168,7 +168,7 @@ impl Pooling {
             _ => TABLE_RATES.to_vec(),
         };
         let quoted = Statistic::Percentile(run.config.quoted_percentile);
-        let verdict = |second| Some(level?.effect(Arm::Unpooled, second)?.at(quoted)?.1);
+        let verdict = |second| Some(level?.found(Arm::Unpooled, second, quoted)?.1);
         let mut pooling = Pooling {
             answer: PoolingAnswer::AlreadyPooled,
             connects: level.and_then(ConnectTimes::of),

@@ -54,11 +54,6 @@ impl Rounds {
         self.totals.iter().sum()
     }
 
-    /// Every block once.
-    pub fn all_once(&self) -> Vec<u32> {
-        vec![1; self.block_count()]
-    }
-
     /// The statistics, in ns, of the blocks merged with these multiplicities.
     /// `None` where there is no sample.
     pub fn statistics(&self, weights: &[u32], wanted: &[Statistic]) -> Vec<Option<f64>> {

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::contrast::{Estimate, interval, resamplings};
+use super::contrast::{Estimate, interval, resamplings, weighted_sums};
 use super::guard::{Guard, reasons};
 use super::level::LevelSummary;
 use super::rounds::Rounds;
@@ -133,14 +133,8 @@ impl Measured {
                 rounds.statistics(weights, &[*statistic]).pop().flatten()
             }
             Measured::Ratios(pairs) => {
-                let sums = pairs
-                    .iter()
-                    .zip(weights)
-                    .fold((0.0, 0.0), |(a, b), ((of, over), w)| {
-                        let w = f64::from(*w);
-                        (a + w * *of as f64, b + w * *over as f64)
-                    });
-                (sums.1 > 0.0).then(|| sums.0 / sums.1)
+                let (of, over) = weighted_sums(pairs, weights);
+                (over > 0.0).then(|| of / over)
             }
         }
     }
@@ -176,8 +170,7 @@ pub(super) fn swept(run: &Run, levels: &[LevelSummary], sweep: Sweep) -> Swept {
 }
 
 fn line(run: &Run, levels: &[LevelSummary], sweep: &Sweep, rest: Factors) -> Option<SweepLine> {
-    let mut points = Vec::new();
-    let mut resampled: Vec<Vec<f64>> = Vec::new();
+    let mut found: Vec<(SweepPoint, Vec<f64>)> = Vec::new();
     for (i, level) in levels.iter().enumerate() {
         if sweep.along.rest(&level.factors) != rest {
             continue;
@@ -204,19 +197,17 @@ fn line(run: &Run, levels: &[LevelSummary], sweep: &Sweep, rest: Factors) -> Opt
             .map(|weights| measured.value(&weights).unwrap_or(value))
             .collect();
         let (struck, cautions) = reasons(&contender.guards, |g| concerns(g, sweep.quantity));
-        points.push(SweepPoint {
+        let point = SweepPoint {
             at,
             estimate: interval(value, values.clone()),
             samples: measured.samples(),
             struck,
             cautions,
-        });
-        resampled.push(values);
+        };
+        found.push((point, values));
     }
-    let mut order: Vec<usize> = (0..points.len()).collect();
-    order.sort_by(|a, b| points[*a].at.total_cmp(&points[*b].at));
-    let points: Vec<SweepPoint> = order.iter().map(|i| points[*i].clone()).collect();
-    let resampled: Vec<&Vec<f64>> = order.iter().map(|i| &resampled[*i]).collect();
+    found.sort_by(|a, b| a.0.at.total_cmp(&b.0.at));
+    let (points, resampled): (Vec<SweepPoint>, Vec<Vec<f64>>) = found.into_iter().unzip();
     (!points.is_empty()).then(|| SweepLine {
         slope: slope_with_interval(&points, &resampled),
         rest,
@@ -233,7 +224,7 @@ fn concerns(guard: &Guard, quantity: Quantity) -> bool {
     matches!(quantity, Quantity::Time(..)) || !about_times
 }
 
-fn slope_with_interval(points: &[SweepPoint], resampled: &[&Vec<f64>]) -> Option<Estimate> {
+fn slope_with_interval(points: &[SweepPoint], resampled: &[Vec<f64>]) -> Option<Estimate> {
     let at: Vec<f64> = points.iter().map(|p| p.at).collect();
     let values: Vec<f64> = points.iter().map(|p| p.estimate.value_ns).collect();
     let observed = slope(&at, &values)?;

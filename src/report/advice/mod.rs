@@ -112,8 +112,8 @@ fn churn_lines(analysis: &Analysis) -> Vec<String> {
         .client_rate_per_second
         .map_or("a closed loop".to_owned(), |r| format!("{r} per second"));
     let contrast = |(first, second): (Arm, Arm)| {
-        let (contrast, verdict) = level.effect(first, second)?.at(quoted)?;
-        let told = judgement(contrast, *verdict, level.noise_floor_ns(quoted));
+        let (contrast, verdict) = level.found(first, second, quoted)?;
+        let told = judgement(&contrast, verdict, level.noise_floor_ns(quoted));
         let cannot_show = match verdict {
             Verdict::NoDifferenceShown | Verdict::WithinNoiseFloor => {
                 " This rate cannot show a smaller effect, and says nothing about higher rates."

@@ -11,14 +11,15 @@ pub const PERCENTILES: [f64; 12] = [
 
 /// One CSV record with its line end; fields are quoted where RFC 4180 asks
 /// for it.
-pub fn csv_line(fields: &[&str]) -> String {
+pub fn csv_line<F: AsRef<str>>(fields: &[F]) -> String {
     let quoted: Vec<String> = fields
         .iter()
         .map(|field| {
+            let field = field.as_ref();
             if field.contains([',', '"', '\n', '\r']) {
                 format!("\"{}\"", field.replace('"', "\"\""))
             } else {
-                (*field).to_owned()
+                field.to_owned()
             }
         })
         .collect();
@@ -68,19 +69,14 @@ pub fn percentile_csv<'a, C: Counter + 'a>(
 /// Percentiles of every series of every arm, for spreadsheets.
 pub fn series_csv(summary: &Analysis) -> String {
     let mut named = Vec::new();
-    for level in &summary.levels {
-        for contender in &level.contenders {
-            for (key, histogram) in &contender.merged {
-                named.push((
-                    format!(
-                        "{}/{}/{key}",
-                        level.factors.tag(&summary.varying),
-                        contender.label()
-                    ),
-                    histogram,
-                ));
-            }
-        }
+    for (level, contender) in summary.contenders() {
+        let arm = format!(
+            "{}/{}",
+            level.factors.tag(&summary.varying),
+            contender.label()
+        );
+        let series = contender.merged.iter();
+        named.extend(series.map(|(key, histogram)| (format!("{arm}/{key}"), histogram)));
     }
     percentile_csv(named.iter().map(|(name, h)| (name.as_str(), h.hdr())))
 }

@@ -62,26 +62,24 @@ pub fn hgrm<C: Counter>(histogram: &Histogram<C>, unit: f64) -> String {
 /// None.
 pub(super) fn of_run(run: &Run, summary: &Analysis) -> Result<Vec<u8>, ExportError> {
     let mut out = String::new();
-    for level in &summary.levels {
-        for contender in &level.contenders {
-            for (key, histogram) in &contender.merged {
+    for (level, contender) in summary.contenders() {
+        for (key, histogram) in &contender.merged {
+            out += &format!(
+                "# run {} {}, {}, {}, {key}, values in us, {} samples\n",
+                run.run_id,
+                run.mode,
+                short_title(&level.factors, &summary.varying),
+                contender.label(),
+                histogram.len()
+            );
+            if !histogram.overflow_ns().is_empty() {
                 out += &format!(
-                    "# run {} {}, {}, {}, {key}, values in us, {} samples\n",
-                    run.run_id,
-                    run.mode,
-                    short_title(&level.factors, &summary.varying),
-                    contender.label(),
-                    histogram.len()
+                    "# and {} longer than an hour\n",
+                    histogram.overflow_ns().len()
                 );
-                if !histogram.overflow_ns().is_empty() {
-                    out += &format!(
-                        "# and {} longer than an hour\n",
-                        histogram.overflow_ns().len()
-                    );
-                }
-                out += &hgrm(histogram.hdr(), 1000.0);
-                out.push('\n');
             }
+            out += &hgrm(histogram.hdr(), 1000.0);
+            out.push('\n');
         }
     }
     Ok(out.into_bytes())

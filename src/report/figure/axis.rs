@@ -10,6 +10,12 @@ pub(super) struct Tick {
     pub label: String,
 }
 
+impl Tick {
+    fn new(at: f64, label: String) -> Self {
+        Tick { at, label }
+    }
+}
+
 /// How values are spaced.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Spacing {
@@ -94,10 +100,7 @@ impl Axis {
         // Nine nines is beyond any sample this tool can hold.
         percentiles.extend((3..=9).map(|nines| 100.0 - 10f64.powi(2 - nines)));
         percentiles.push(0.0);
-        let tick = |p: f64| Tick {
-            at: axis.position(p),
-            label: time_label::percent(p),
-        };
+        let tick = |p: f64| Tick::new(axis.position(p), time_label::percent(p));
         axis.ticks = percentiles.into_iter().map(tick).collect();
         axis.ticks.retain(|tick| tick.at <= axis.high + 1e-6);
         axis
@@ -135,10 +138,7 @@ impl Axis {
                 axis.multiples(&[1.0]).into_iter().step_by(stride).collect()
             }
         };
-        let tick = |at: f64| Tick {
-            at,
-            label: unit.label(10f64.powf(at)),
-        };
+        let tick = |at: f64| Tick::new(at, unit.label(10f64.powf(at)));
         axis.ticks = at.into_iter().map(tick).collect();
         axis.light_grid = axis.multiples(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]);
         axis
@@ -170,10 +170,7 @@ impl Axis {
             }
         }
         let inside = |at: f64| (axis.low..=axis.high).contains(&at);
-        let tick = |(at, ns)| Tick {
-            at,
-            label: time_label::signed_tick(ns),
-        };
+        let tick = |(at, ns)| Tick::new(at, time_label::signed_tick(ns));
         axis.ticks = wanted
             .into_iter()
             .filter(|w| inside(w.0))
@@ -188,10 +185,7 @@ impl Axis {
     /// From zero to `high`, with at most `most` steps between round ticks.
     pub(super) fn linear(high: f64, most: f64, unit: Unit) -> Self {
         let mut axis = Axis::new(Spacing::Linear, 0.0, high);
-        let tick = |at| Tick {
-            at,
-            label: unit.label(at),
-        };
+        let tick = |at| Tick::new(at, unit.label(at));
         axis.ticks = linear_ticks(high, most).into_iter().map(tick).collect();
         axis
     }
@@ -235,13 +229,8 @@ impl Axis {
             wanted.extend(at.filter(|v| (first..=high + 1e-9).contains(&v.log10())));
         }
         let label = |v: f64| time_label::grouped(v.round() as u64);
-        axis.ticks = wanted
-            .into_iter()
-            .map(|v| Tick {
-                at: axis.position(v),
-                label: label(v),
-            })
-            .collect();
+        let tick = |v| Tick::new(axis.position(v), label(v));
+        axis.ticks = wanted.into_iter().map(tick).collect();
         axis
     }
 

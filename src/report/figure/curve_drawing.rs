@@ -51,21 +51,9 @@ impl Figure for CurveFigure {
             };
             let size = LABEL_SIZE + 0.5;
             let fitted = |words: &str, size| text::fit(words, size, cell_width - 20.0);
-            svg.text(
-                (left, top + 13.0),
-                size,
-                Anchor::Start,
-                TEXT,
-                &fitted(&panel.title, size),
-            );
+            svg.words((left, top + 13.0), size, TEXT, &fitted(&panel.title, size));
             let quantity = fitted(&self.quantity, NOTE_SIZE);
-            svg.text(
-                (left, top + 28.0),
-                NOTE_SIZE,
-                Anchor::Start,
-                SOFT_TEXT,
-                &quantity,
-            );
+            svg.words((left, top + 28.0), NOTE_SIZE, SOFT_TEXT, &quantity);
             draw_panel(panel, (&x, &y), &plot, &mut svg);
             let centre = (plot.left + plot.width / 2.0, plot.bottom() + 30.0);
             svg.text(centre, NOTE_SIZE, Anchor::Middle, SOFT_TEXT, &self.caption);
@@ -259,6 +247,6 @@ fn draw_panel(panel: &CurvePanel, (x, y): (&Axis, &Axis), plot: &Frame, svg: &mu
         ];
         svg.curve(&leader, Stroke::solid(colour, 0.7), 0.8);
         let at = (plot.right() + LEADER, at + LABEL_SIZE * 0.36);
-        svg.text(at, LABEL_SIZE, Anchor::Start, colour, &curve.end_label());
+        svg.words(at, LABEL_SIZE, colour, &curve.end_label());
     }
 }

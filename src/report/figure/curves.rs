@@ -1,10 +1,10 @@
 //! Curves with bands on common axes: time against percentile, or a quantity against a number.
 
 use super::axis::{Axis, Unit};
-use super::furniture::{LABEL_SIZE, Swatch, sign_keys};
+use super::furniture::{LABEL_SIZE, Swatch, sample_counts, sign_keys};
 use super::signs::{Signs, merge_notes, signed_label};
 use super::style::Stroke;
-use super::{FigureError, text, time_label};
+use super::{FigureError, text};
 
 /// One point of a curve, with its interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -247,7 +247,7 @@ impl CurveFigure {
         let counts: Vec<String> = self
             .panels
             .iter()
-            .map(sample_counts)
+            .map(|p| sample_counts(p.curves.iter().map(|c| (c.label.as_str(), c.samples))))
             .filter(|c| !c.is_empty())
             .collect();
         if many && counts.len() == self.panels.len() && counts.iter().all(|c| *c == counts[0]) {
@@ -287,17 +287,4 @@ impl CurveFigure {
         ));
         key
     }
-}
-
-/// The sample count of every curve of a panel.
-fn sample_counts(panel: &CurvePanel) -> String {
-    let counted = panel.curves.iter().filter(|c| c.samples > 0);
-    let count = |c: &Curve| {
-        format!(
-            "{}\u{a0}{}",
-            c.label.replace(' ', "\u{a0}"),
-            time_label::grouped(c.samples)
-        )
-    };
-    counted.map(count).collect::<Vec<_>>().join("; ")
 }

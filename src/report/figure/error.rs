@@ -13,9 +13,6 @@ pub enum FigureError {
         /// What is wrong with which series.
         reason: String,
     },
-    /// The charting library refused to draw.
-    #[error("the charting library failed: {0}")]
-    Chart(String),
     /// The drawn SVG could not be read back for conversion.
     #[error("the drawn SVG cannot be converted: {0}")]
     Convert(String),

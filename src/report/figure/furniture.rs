@@ -4,7 +4,7 @@ use super::axis::Axis;
 use super::signs::{CAUTION_SIGN, Signs};
 use super::style::{AXIS, Colour, NOISE, SOFT_TEXT, SeriesLook, Shape, Stroke, TEXT};
 use super::svg::{Anchor, Frame, Svg};
-use super::{labels, text};
+use super::{labels, text, time_label};
 
 /// Width of every figure in pixels.
 pub(super) const WIDTH: f64 = 760.0;
@@ -39,6 +39,16 @@ pub(super) fn sign_keys<'a>(
     key
 }
 
+/// Labels with their numbers of samples, without those that have none.
+pub(super) fn sample_counts<'a>(counted: impl Iterator<Item = (&'a str, u64)>) -> String {
+    let count = |(label, samples): (&str, u64)| {
+        let label = label.replace(' ', "\u{a0}");
+        format!("{label}\u{a0}{}", time_label::grouped(samples))
+    };
+    let counts: Vec<String> = counted.filter(|c| c.1 > 0).map(count).collect();
+    counts.join("; ")
+}
+
 /// Title and subtitle.
 #[derive(Debug)]
 pub(super) struct Header {
@@ -66,23 +76,11 @@ impl Header {
     pub(super) fn draw(&self, svg: &mut Svg) {
         let mut y = MARGIN;
         for line in &self.title {
-            svg.text(
-                (MARGIN, y + TITLE_SIZE * 0.85),
-                TITLE_SIZE,
-                Anchor::Start,
-                TEXT,
-                line,
-            );
+            svg.words((MARGIN, y + TITLE_SIZE * 0.85), TITLE_SIZE, TEXT, line);
             y += TITLE_LINE;
         }
         for line in &self.subtitle {
-            svg.text(
-                (MARGIN, y + LABEL_SIZE),
-                LABEL_SIZE,
-                Anchor::Start,
-                SOFT_TEXT,
-                line,
-            );
+            svg.words((MARGIN, y + LABEL_SIZE), LABEL_SIZE, SOFT_TEXT, line);
             y += SUBTITLE_LINE;
         }
     }
@@ -160,17 +158,11 @@ impl Foot {
             let middle = y + (*row as f64 + 0.5) * KEY_LINE - 2.0;
             swatch.draw(svg, MARGIN + x, middle);
             let at = (MARGIN + x + SWATCH + 5.0, middle + NOTE_SIZE * 0.36);
-            svg.text(at, NOTE_SIZE, Anchor::Start, TEXT, label);
+            svg.words(at, NOTE_SIZE, TEXT, label);
         }
         y += self.key_lines as f64 * KEY_LINE;
         for line in &self.notes {
-            svg.text(
-                (MARGIN, y + NOTE_SIZE),
-                NOTE_SIZE,
-                Anchor::Start,
-                TEXT,
-                line,
-            );
+            svg.words((MARGIN, y + NOTE_SIZE), NOTE_SIZE, TEXT, line);
             y += NOTE_LINE;
         }
         if !self.footer.is_empty() {
@@ -183,13 +175,7 @@ impl Foot {
         }
         y += 8.0;
         for line in &self.footer {
-            svg.text(
-                (MARGIN, y + NOTE_SIZE),
-                NOTE_SIZE,
-                Anchor::Start,
-                SOFT_TEXT,
-                line,
-            );
+            svg.words((MARGIN, y + NOTE_SIZE), NOTE_SIZE, SOFT_TEXT, line);
             y += NOTE_LINE;
         }
     }
@@ -295,13 +281,7 @@ pub(super) fn draw_bottom_ticks(svg: &mut Svg, plot: &Frame, axis: &Axis) {
             0.9,
         );
         if shown {
-            svg.text(
-                (*left, plot.bottom() + 16.0),
-                TICK_SIZE,
-                Anchor::Start,
-                TEXT,
-                label,
-            );
+            svg.words((*left, plot.bottom() + 16.0), TICK_SIZE, TEXT, label);
         }
     }
 }

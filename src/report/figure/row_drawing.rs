@@ -4,7 +4,7 @@ use super::furniture::{
     FLOOR_OPACITY, Header, LABEL_SIZE, MARGIN, NOTE_SIZE, STRUCK_OPACITY, TICK_SIZE, WIDTH,
     draw_axis_lines, draw_bottom_ticks,
 };
-use super::rows::{Placed, RowFigure, RowForm, total_ns};
+use super::rows::{Placed, RowFigure, RowForm, RowMark, total_ns};
 use super::style::{AXIS, Colour, GRID, LIGHT_GRID, PAPER, SOFT_TEXT, SeriesLook, Stroke, TEXT};
 use super::svg::{Anchor, Frame, Svg};
 use super::write::{Figure, series_table};
@@ -41,13 +41,8 @@ impl RowFigure {
                 i
             };
             let y = placed.middle + (on as f64 - (lanes as f64 - 1.0) / 2.0) * lane;
-            let floor = placed
-                .group
-                .floors_ns
-                .iter()
-                .find(|(name, _)| *name == mark.series);
-            if let Some((_, floor)) = floor {
-                let (low, high) = (pixel(-floor), pixel(*floor));
+            if let Some(floor) = placed.group.floor_ns(&mark.series) {
+                let (low, high) = (pixel(-floor), pixel(floor));
                 svg.rect(
                     (low, y - lane / 2.0),
                     (high - low, lane),
@@ -91,8 +86,7 @@ impl RowFigure {
         };
         let mut from_ns = 0.0;
         for mark in &placed.row.marks {
-            let look = series.iter().find(|(name, _)| *name == mark.series);
-            let colour = look.map_or(TEXT, |(_, look)| look.colour);
+            let colour = colour_of(series, mark);
             let (from, to) = (pixel(from_ns), pixel(from_ns + mark.value_ns));
             svg.rect(
                 (from, placed.middle - 7.0),
@@ -105,6 +99,11 @@ impl RowFigure {
     }
 }
 
+fn colour_of(series: &[(&str, SeriesLook)], mark: &RowMark) -> Colour {
+    let look = series.iter().find(|(name, _)| *name == mark.series);
+    look.map_or(TEXT, |(_, look)| look.colour)
+}
+
 /// Words on white, so that grid and axis stay out of them.
 fn boxed_text(svg: &mut Svg, (x, y): (f64, f64), size: f64, colour: Colour, words: &str) {
     svg.rect(
@@ -113,7 +112,7 @@ fn boxed_text(svg: &mut Svg, (x, y): (f64, f64), size: f64, colour: Colour, word
         PAPER,
         1.0,
     );
-    svg.text((x, y), size, Anchor::Start, colour, words);
+    svg.words((x, y), size, colour, words);
 }
 
 impl Figure for RowFigure {
@@ -166,13 +165,7 @@ impl Figure for RowFigure {
             let across = (plot.left, plot.right());
             let (placed, headings, _) = self.places(column);
             let title = text::fit(&column.title, LABEL_SIZE, width + GUTTER - 8.0);
-            svg.text(
-                (plot.left, top - 8.0),
-                LABEL_SIZE,
-                Anchor::Start,
-                TEXT,
-                &title,
-            );
+            svg.words((plot.left, top - 8.0), LABEL_SIZE, TEXT, &title);
             let mut upright = |at: f64, stroke| {
                 let at = axis.pixel(at, across);
                 svg.curve(&[(at, plot.top), (at, plot.bottom())], stroke, 1.0);
@@ -222,7 +215,7 @@ impl Figure for RowFigure {
                 }
                 if row.row.marks.is_empty() {
                     let at = (plot.left + 8.0, row.middle + NOTE_SIZE * 0.36);
-                    svg.text(at, NOTE_SIZE, Anchor::Start, SOFT_TEXT, "too few samples");
+                    svg.words(at, NOTE_SIZE, SOFT_TEXT, "too few samples");
                 }
                 match self.form {
                     RowForm::Differences | RowForm::Percentiles => {
@@ -289,11 +282,8 @@ impl Figure for RowFigure {
             ];
             let signs = match self.form {
                 RowForm::Differences => {
-                    let floor = group
-                        .floors_ns
-                        .iter()
-                        .find(|(name, _)| *name == mark.series);
-                    let floor = floor.map(|(_, ns)| number(*ns)).unwrap_or_default();
+                    let floor = group.floor_ns(&mark.series).map(number);
+                    let floor = floor.unwrap_or_default();
                     cells.extend([number(mark.low_ns), number(mark.high_ns), floor]);
                     &mark.signs
                 }
@@ -327,18 +317,11 @@ impl RowFigure {
         match (self.form, row.marks.first()) {
             (RowForm::Differences, _) => {
                 for (i, mark) in row.marks.iter().enumerate() {
-                    let look = series.iter().find(|(name, _)| *name == mark.series);
                     let lane = i as f64 - (row.marks.len() as f64 - 1.0) / 2.0;
                     let y = placed.middle + lane * self.form.lanes().0;
                     let at = (plot.right() + 10.0, y + NOTE_SIZE * 0.36);
-                    let colour = look.map_or(TEXT, |(_, look)| look.colour);
-                    svg.text(
-                        at,
-                        NOTE_SIZE,
-                        Anchor::Start,
-                        colour,
-                        &self.value_text(row, mark),
-                    );
+                    let colour = colour_of(series, mark);
+                    svg.words(at, NOTE_SIZE, colour, &self.value_text(row, mark));
                 }
             }
             (RowForm::Stacks, Some(mark)) => {

@@ -1,7 +1,7 @@
 //! Rows of marks or bars along a common horizontal axis of time.
 
 use super::axis::{Axis, Unit};
-use super::furniture::{Foot, LABEL_SIZE, Swatch, sign_keys};
+use super::furniture::{Foot, LABEL_SIZE, Swatch, sample_counts, sign_keys};
 use super::signs::{Signs, merge_notes};
 use super::style::{PERCENTILE_LOOKS, SeriesLook, series_look};
 use super::{FigureError, text, time_label};
@@ -48,7 +48,7 @@ impl RowMark {
 }
 
 /// One case.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Row {
     /// The case, for instance an arm or a lock.
     pub label: String,
@@ -69,6 +69,14 @@ pub struct RowGroup {
     pub rows: Vec<Row>,
     /// Noise floor per series in ns: a smaller difference is what two blocks of the same arm show.
     pub floors_ns: Vec<(String, f64)>,
+}
+
+impl RowGroup {
+    /// The noise floor of a series.
+    pub(super) fn floor_ns(&self, series: &str) -> Option<f64> {
+        let floor = self.floors_ns.iter().find(|(name, _)| name == series);
+        floor.map(|(_, ns)| *ns)
+    }
 }
 
 /// One quantity.
@@ -159,6 +167,11 @@ impl RowFigure {
             .flat_map(|(c, g, r)| r.marks.iter().map(move |m| (c, g, r, m)))
     }
 
+    fn floors_ns(&self) -> impl Iterator<Item = &(String, f64)> {
+        let groups = self.columns.iter().flat_map(|c| &c.groups);
+        groups.flat_map(|g| &g.floors_ns)
+    }
+
     pub(super) fn check(&self) -> Result<(), FigureError> {
         let unfit = |reason: String| {
             Err(FigureError::Unfit {
@@ -176,12 +189,8 @@ impl RowFigure {
             return unfit("it has no mark".to_owned());
         }
         let labels = |column: &RowColumn| -> Vec<String> {
-            column
-                .groups
-                .iter()
-                .flat_map(|g| &g.rows)
-                .map(|r| r.label.clone())
-                .collect()
+            let rows = column.groups.iter().flat_map(|g| &g.rows);
+            rows.map(|r| r.label.clone()).collect()
         };
         if self
             .columns
@@ -210,12 +219,10 @@ impl RowFigure {
                 ));
             }
         }
-        let mut floors = self
-            .columns
-            .iter()
-            .flat_map(|c| &c.groups)
-            .flat_map(|g| &g.floors_ns);
-        match floors.find(|(_, floor)| !floor.is_finite() || *floor < 0.0) {
+        match self
+            .floors_ns()
+            .find(|(_, floor)| !floor.is_finite() || *floor < 0.0)
+        {
             Some((series, floor)) => unfit(format!(
                 "the noise floor of {series} is {floor} ns; it must be zero or more"
             )),
@@ -247,12 +254,7 @@ impl RowFigure {
         let high = self.marks().map(|m| m.3.high_ns.max(m.3.value_ns));
         match self.form {
             RowForm::Differences => {
-                let floors = self
-                    .columns
-                    .iter()
-                    .flat_map(|c| &c.groups)
-                    .flat_map(|g| &g.floors_ns);
-                let floors = floors.flat_map(|(_, floor)| [-floor, *floor]);
+                let floors = self.floors_ns().flat_map(|(_, floor)| [-floor, *floor]);
                 // The series with the smallest reach decides where the axis turns linear.
                 let reach = |name: &str| {
                     let of_series = self.marks().filter(|m| m.3.series == name);
@@ -330,11 +332,8 @@ impl RowFigure {
                 _ => (Swatch::Mark(*look), format!("{name}, {}", self.interval)),
             })
             .collect();
-        let floors: Vec<&str> = self
-            .rows()
-            .flat_map(|(_, g, _)| &g.floors_ns)
-            .map(|f| f.0.as_str())
-            .collect();
+        let floors = self.rows().flat_map(|(_, g, _)| &g.floors_ns);
+        let floors: Vec<&str> = floors.map(|f| f.0.as_str()).collect();
         for (name, look) in series.iter().filter(|(name, _)| floors.contains(name)) {
             key.push((Swatch::Lane(look.colour), format!("noise floor, {name}")));
         }
@@ -362,21 +361,10 @@ impl RowFigure {
         }
         let mut notes = merge_notes(&notes);
         for column in &self.columns {
-            let counted = column
-                .groups
-                .iter()
-                .flat_map(|g| &g.rows)
-                .filter(|r| r.samples > 0);
-            let count = |r: &Row| {
-                format!(
-                    "{}\u{a0}{}",
-                    r.label.replace(' ', "\u{a0}"),
-                    time_label::grouped(r.samples)
-                )
-            };
-            let counts: Vec<String> = counted.map(count).collect();
+            let rows = column.groups.iter().flat_map(|g| &g.rows);
+            let counts = sample_counts(rows.map(|r| (r.label.as_str(), r.samples)));
             if !counts.is_empty() {
-                notes.push(format!("Samples, {}: {}", column.title, counts.join("; ")));
+                notes.push(format!("Samples, {}: {counts}", column.title));
             }
         }
         Foot::new(key, &notes, &self.footer)

@@ -1,5 +1,7 @@
 //! The signs of what must not be quoted or is to be read with care, and their reasons in words.
 
+use crate::report::grouped::grouped;
+
 /// Sign of a curve or mark that must not be quoted.
 pub(super) const STRUCK_SIGN: &str = "○";
 /// Sign of a curve or mark with a caution.
@@ -71,31 +73,14 @@ const MOST_NAMED: usize = 20;
 
 /// One line a reason, with everything it is about.
 pub(super) fn merge_notes(notes: &[SignNote]) -> Vec<String> {
-    let mut reasons: Vec<(&str, &str)> = Vec::new();
-    for note in notes {
-        let key = (note.sign, note.reason.as_str());
-        if !reasons.contains(&key) {
-            reasons.push(key);
-        }
-    }
-    reasons
+    grouped(notes.iter().map(|n| ((n.sign, n.reason.as_str()), n)))
         .into_iter()
-        .map(|(sign, reason)| {
-            let about: Vec<&SignNote> = notes
-                .iter()
-                .filter(|n| n.sign == sign && n.reason == reason)
-                .collect();
+        .map(|((sign, reason), about)| {
             if about.len() > MOST_NAMED {
                 return format!("{sign} {reason}: {} places", about.len());
             }
-            let mut places: Vec<(&str, Vec<&str>)> = Vec::new();
-            for note in about {
-                match places.iter_mut().find(|p| p.0 == note.place) {
-                    Some(place) => place.1.push(&note.label),
-                    None => places.push((&note.place, vec![&note.label])),
-                }
-            }
-            let places: Vec<String> = places
+            let labels = about.iter().map(|n| (n.place.as_str(), n.label.as_str()));
+            let places: Vec<String> = grouped(labels)
                 .into_iter()
                 .map(|(place, labels)| match place {
                     "" => labels.join(", "),

@@ -76,6 +76,11 @@ impl Svg {
         .ok();
     }
 
+    /// Text that begins at a point.
+    pub(super) fn words(&mut self, at: Pixel, size: f64, colour: Colour, text: &str) {
+        self.text(at, size, Anchor::Start, colour, text);
+    }
+
     /// An open line through `points`.
     pub(super) fn curve(&mut self, points: &[Pixel], stroke: Stroke, opacity: f64) {
         let dash = match stroke.dash {

@@ -25,10 +25,8 @@ pub trait Figure {
 
 /// The series of a figure as CSV.
 pub fn series_table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    let line = |row: Vec<String>| csv_line(&row.iter().map(String::as_str).collect::<Vec<_>>());
-    std::iter::once(csv_line(header))
-        .chain(rows.into_iter().map(line))
-        .collect()
+    let rows = rows.into_iter().map(|row| csv_line(&row));
+    std::iter::once(csv_line(header)).chain(rows).collect()
 }
 
 /// Device pixels per CSS pixel of the PNG.
