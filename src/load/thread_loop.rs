@@ -107,9 +107,7 @@ fn look_half_way(
     measured: bool,
 ) -> Option<u64> {
     let now = clock.now_ns();
-    let Some(due) = worker.next(now) else {
-        return None;
-    };
+    let due = worker.next(now)?;
     let Some(at_ns) = due.at_ns else {
         operation.look(worker, measured);
         return None;

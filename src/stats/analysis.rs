@@ -235,11 +235,11 @@ mod tests {
     use crate::testing::sample_run;
 
     #[test]
-    fn every_key_is_described_in_the_methodology() {
+    fn every_key_is_described() {
         let written = serde_json::to_value(analyse(&sample_run(8), Answer::Contrast)).unwrap();
-        let methodology = include_str!("../../METHODOLOGY.md");
+        let description = include_str!("../../docs/analysis-schema.md");
         for key in written.as_object().unwrap().keys() {
-            assert!(methodology.contains(&format!("`{key}`")), "{key}");
+            assert!(description.contains(&format!("`{key}`")), "{key}");
         }
     }
 
