@@ -9,7 +9,7 @@ pub enum FrontendError {
     #[error("{0}")]
     Io(#[from] std::io::Error),
     /// The negotiation of TLS.
-    #[error("{0}")]
+    #[error("TLS: {0}")]
     Tls(std::io::Error),
     /// The server said so.
     #[error("{0}")]
