@@ -12,7 +12,7 @@ use crate::factor::{
 use crate::procarray::{Ablations, MappingKind, PageSize, PgProfile, SlotOrder};
 
 /// One reader and one client; in server mode with [`default_server`], in the model with
-/// [`default_model`]. How much is measured is for [`lengths`] to say.
+/// [`default_model`]. How much is measured is for `lengths` to say.
 pub(super) fn base(mode: Mode) -> Config {
     Config {
         mode,
