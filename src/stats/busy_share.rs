@@ -187,13 +187,14 @@ mod tests {
         let (add, remove) = summary
             .split_once("hold of ProcArrayLock in ProcArrayRemove")
             .unwrap();
-        // `5.91 us (...)` or `-16 ns (...)`, in ns.
+        // `5.91 µs (...)` or `−16 ns (...)`, in ns.
         let ns = |cell: &str| {
-            let mut words = cell.trim().split(' ');
+            let cell = cell.trim().replace('−', "-");
+            let mut words = cell.split(' ');
             let value: f64 = words.next().unwrap().parse().unwrap();
             match words.next().unwrap() {
                 "ns" => value,
-                "us" => value * 1e3,
+                "µs" => value * 1e3,
                 other => panic!("{other}"),
             }
         };
