@@ -318,3 +318,11 @@ pub fn some_value(factor: crate::factor::Factor) -> Factors {
     let mode = factor.row().modes[0];
     lists.combinations(mode).remove(0)
 }
+
+/// A level under one lock.
+pub(crate) fn with_lock(standing: u32, lock: &str) -> Factors {
+    Factors {
+        lock: Some(lock.parse().unwrap()),
+        ..Factors::standing(standing)
+    }
+}

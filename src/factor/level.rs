@@ -197,13 +197,7 @@ pub fn varying<'a>(levels: impl IntoIterator<Item = &'a Factors> + Clone) -> Vec
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn with_lock(standing: u32, lock: &str) -> Factors {
-        Factors {
-            lock: Some(lock.parse().unwrap()),
-            ..Factors::standing(standing)
-        }
-    }
+    use crate::testing::with_lock;
 
     #[test]
     fn only_factors_that_vary_are_named() {

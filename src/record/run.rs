@@ -253,14 +253,7 @@ pub fn levels_side_by_side(runs: &[Vec<Factors>]) -> (Vec<Factors>, Vec<Factor>)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::sample_run;
-
-    fn with_lock(standing: u32, lock: &str) -> Factors {
-        Factors {
-            lock: Some(lock.parse().unwrap()),
-            ..Factors::standing(standing)
-        }
-    }
+    use crate::testing::{sample_run, with_lock};
 
     /// A run whose blocks are under every one of `locks`.
     fn run_under(locks: &[&str]) -> Run {
