@@ -4,13 +4,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::asked::{Asked, ServerRequest};
 use super::connection_cost::measure_cost;
-use super::levels::{Supply, spec_of};
+use super::levels::{Asked, ServerRequest, Supply, check_same_version};
 use super::provision::{
-    RunningPgBouncer, RunningServer, ServerKind, init_pgbench_accounts, provision, start_pgbouncer,
+    RunningPgBouncer, RunningServer, init_pgbench_accounts, provision, start_pgbouncer,
 };
-use super::same_server::SameServer;
 use super::server_facts::{
     SettingsSeen, read_settings, server_provenance, server_remarks, server_source,
 };
@@ -43,11 +41,9 @@ pub struct ServerBench<'a> {
     /// Arms that take part, as found by [`Bench::prepare`].
     arms: Vec<Arm>,
     open: Option<ServerStart<'a>>,
-    /// What the first server of each source was; every later one must be the same.
-    first: BTreeMap<Option<PgSource>, SameServer>,
     provenance: Option<ServerProvenance>,
-    /// Every source that was started, in order.
-    sources: Vec<ServerSource>,
+    /// The first server of each source, in order; every later one must be the same.
+    sources: Vec<(Option<PgSource>, ServerSource)>,
     settings: SettingsSeen,
     remarks: Vec<String>,
     /// What a connection costs, by level, as far as it is known.
@@ -78,7 +74,6 @@ impl<'a> ServerBench<'a> {
             client_rates: ClientRates::default(),
             arms: config.arms.clone(),
             open: None,
-            first: BTreeMap::new(),
             provenance: None,
             sources: Vec::new(),
             settings: SettingsSeen::default(),
@@ -102,35 +97,25 @@ impl<'a> ServerBench<'a> {
             return Err(Failure::Interrupted);
         }
         let silent = |_: &str| {};
-        let spec = spec_of(
-            level,
-            self.asked.max_connections(&self.arms, level.standing),
-        );
-        let provisioned = match self.first.get(&level.pg) {
-            None => provision(&self.supply.choice, &spec, self.say),
-            Some(first) => provision(
-                &first.choice(&self.asked.request.choice),
-                &first.spec(spec),
-                &silent,
-            ),
-        };
-        let server = provisioned.map_err(|e| match self.asked.is_ours() {
-            // Another level's may start all the same.
-            true => Failure::StartLost(e.to_string()),
-            false => Failure::Fatal(e.to_string()),
-        })?;
-        match self.first.get(&level.pg) {
-            None => {
-                (self.say)(&format!("procbench: {}", server.chosen_because()));
-                let first = SameServer::of(&server);
-                self.first.insert(level.pg.clone(), first);
-                self.sources.push(server_source(&server, level.pg.as_ref()));
+        let most = self.asked.max_connections(&self.arms, level.standing);
+        let spec = self.supply.spec(level, most);
+        let first = self.sources.iter().find(|(pg, _)| *pg == level.pg);
+        let say = if first.is_none() { self.say } else { &silent };
+        let server = provision(&self.supply.choice, &spec, say).map_err(|e| {
+            match self.asked.is_ours() {
+                // Another level's may start all the same.
+                true => Failure::StartLost(e.to_string()),
+                false => Failure::Fatal(e.to_string()),
             }
-            Some(first) => first
-                .check(server.server_version())
-                .map_err(Failure::Fatal)?,
+        })?;
+        if let Some((_, first)) = first {
+            check_same_version(&first.version, server.server_version()).map_err(Failure::Fatal)?;
+        } else {
+            (self.say)(&format!("procbench: {}", server.chosen_because()));
+            let source = server_source(&server, level.pg.as_ref());
+            self.sources.push((level.pg.clone(), source));
         }
-        if self.asked.server.query == Statement::SelectOnly && server.kind() != ServerKind::Url {
+        if self.asked.server.query == Statement::SelectOnly && self.asked.is_ours() {
             init_pgbench_accounts(&server, 1, &silent)
                 .map_err(|e| Failure::Fatal(e.to_string()))?;
         }
@@ -140,15 +125,12 @@ impl<'a> ServerBench<'a> {
     fn note_server(&mut self, server: &RunningServer, pgbouncer: Option<&RunningPgBouncer>) {
         if self.provenance.is_none() {
             self.remarks.extend(server_remarks(server));
-            self.provenance = Some(server_provenance(
-                server,
-                pgbouncer,
-                &self.asked.config.factors,
-            ));
+            let asked = &self.asked.config.factors;
+            self.provenance = Some(server_provenance(server, pgbouncer, asked));
         }
     }
 
-    /// Reads the settings of a start's server into the provenance. Not done with the server of
+    /// Reads the settings of a start's server. Not done with the server of
     /// [`Bench::prepare`], which has no standing connections and hence another `max_connections`.
     fn note_settings(&mut self, server: &RunningServer) -> BTreeMap<String, String> {
         let settings = read_settings(server).unwrap_or_else(|problem| {
@@ -156,9 +138,6 @@ impl<'a> ServerBench<'a> {
             BTreeMap::new()
         });
         self.settings.note(&settings);
-        if let Some(provenance) = &mut self.provenance {
-            provenance.settings = self.settings.as_recorded();
-        }
         settings
     }
 
@@ -169,9 +148,7 @@ impl<'a> ServerBench<'a> {
             return Ok(());
         }
         let found = Surveyed::look(server.endpoint());
-        let direct = found
-            .as_ref()
-            .is_ok_and(|s| s.survey.between == Between::Nothing);
+        let direct = matches!(&found, Ok(s) if s.survey.between == Between::Nothing);
         if !direct && let Some(beyond) = self.asked.config.beyond_cap() {
             return Err(Failure::Fatal(beyond));
         }
@@ -204,29 +181,29 @@ impl<'a> ServerBench<'a> {
         self.costs.get(level)?.next_request_ns()
     }
 
-    fn remark(&mut self, remark: String) {
-        if !self.remarks.contains(&remark) {
-            self.remarks.push(remark);
-        }
+    /// Keeps a remark, and says whether it is new.
+    fn remark(&mut self, remark: String) -> bool {
+        let new = !self.remarks.contains(&remark);
+        self.remarks.extend(new.then_some(remark));
+        new
     }
 
     /// Measures what a connection costs, if `cpu-burn` takes part and nothing is known of the level.
     fn learn_connection_cost(&mut self) -> Result<(), Failure> {
         let start = self.start()?;
         let level = start.factors.clone();
-        let (missing, outside) = match &*start.burner.borrow() {
-            Ok(burner) => (false, burner.outside_cgroup.clone()),
-            Err(_) => (true, None),
+        let outside = match &*start.burner.borrow() {
+            Ok(burner) => burner.outside_cgroup.clone(),
+            Err(_) => return Ok(()),
         };
         if let Some(why) = outside {
             let remark =
                 format!("cpu-burn did not run in the server's cgroup, so CPU shares differ: {why}");
-            if !self.remarks.contains(&remark) {
+            if self.remark(remark.clone()) {
                 (self.say)(&format!("procbench: {remark}"));
             }
-            self.remark(remark);
         }
-        if !missing && !self.costs.contains_key(&level) {
+        if !self.costs.contains_key(&level) {
             let rate = self.client_rates.at(&level);
             let cost = measure_cost(self.start()?, rate, &self.asked.cancel)?;
             self.costs.insert(level, cost);
@@ -240,11 +217,9 @@ impl<'a> ServerBench<'a> {
         level: &Factors,
         settings: &BTreeMap<String, String>,
     ) -> Factors {
+        let major = server.pg_major().map(PgSource::Major);
         Factors {
-            pg: level
-                .pg
-                .clone()
-                .or_else(|| server.pg_major().map(PgSource::Major)),
+            pg: level.pg.clone().or(major),
             slot_order: level.slot_order.filter(|_| self.asked.is_ours()),
             transport: Some(server.endpoint().transport()),
             // With `try`, the setting does not say which one it is.
@@ -266,34 +241,24 @@ impl Bench for ServerBench<'_> {
         }
         // On a version that is available; `absent_levels` names the others.
         let levels = self.asked.config.levels();
-        let level = self.supply.first_to_be_had(&levels, self.say).cloned();
+        let there = |l: &Factors| self.supply.look_for(l, self.say).is_ok();
         let first = Factors {
             standing: 0,
-            ..level.unwrap_or_default()
+            ..levels.into_iter().find(there).unwrap_or_default()
         };
         let server = self.start_server(&first)?;
-        match start_pgbouncer(&server, &self.asked.pgbouncer_spec(&first), self.say) {
-            Ok(pgbouncer) => {
-                self.note_server(&server, Some(&pgbouncer));
-                Ok(Vec::new())
-            }
-            Err(absent) => {
-                self.note_server(&server, None);
-                let reason = absent.to_string();
-                let gone: Vec<AbsentArm> = self
-                    .arms
-                    .iter()
-                    .filter(|a| a.needs_pgbouncer())
-                    .map(|&arm| AbsentArm {
-                        arm,
-                        reason: reason.clone(),
-                        lost: false,
-                    })
-                    .collect();
-                self.arms.retain(|a| !a.needs_pgbouncer());
-                Ok(gone)
-            }
-        }
+        let started = start_pgbouncer(&server, &self.asked.pgbouncer_spec(&first), self.say);
+        self.note_server(&server, started.as_ref().ok());
+        let Err(reason) = started else {
+            return Ok(Vec::new());
+        };
+        let gone = self.arms.extract_if(.., |a| a.needs_pgbouncer());
+        let gone = gone.map(|arm| AbsentArm {
+            arm,
+            reason: reason.to_string(),
+            lost: false,
+        });
+        Ok(gone.collect())
     }
 
     fn absent_levels(&mut self, levels: &[Factors]) -> Vec<AbsentLevel> {
@@ -327,21 +292,18 @@ impl Bench for ServerBench<'_> {
         let burn_ns = self.burn_ns(&factors);
         let mark = setup_log::mark(start, spec.arm);
         let config = self.asked.config;
-        let BlockOutcome {
-            window,
-            record,
-            cpu,
-            mut counters,
-        } = start.run_block(&BlockRequest {
+        let mut done = start.run_block(&BlockRequest {
             arm: spec.arm,
             client_rate: self.client_rates.at(&spec.factors),
             lengths_ns: (config.warmup_ns, config.block_ns()),
             burn_ns,
             seed_path: u64::from(spec.index) + 1,
         })?;
-        counters.extend(setup_log::counters_since(start, mark, &record));
+        let logged = setup_log::counters_since(start, mark, &done.record);
+        done.counters.extend(logged);
         if let Some(cost) = self.costs.get_mut(&factors) {
-            cost.add(spec.arm, &cpu, &record.tallies, burn_ns.unwrap_or(0));
+            let tallies = &done.record.tallies;
+            cost.add(spec.arm, &done.cpu, tallies, burn_ns.unwrap_or(0));
         }
         Ok(Block {
             index: spec.index,
@@ -350,14 +312,14 @@ impl Bench for ServerBench<'_> {
             round: spec.round,
             start: spec.start,
             factors,
-            start_ns: window.measure_from_ns.saturating_sub(self.began_ns),
-            measured_ns: window.measured_ns(),
+            start_ns: done.window.measure_from_ns.saturating_sub(self.began_ns),
+            measured_ns: done.window.measured_ns(),
             settle_ns: settle.as_nanos() as u64,
             settled,
-            tallies: record.tallies,
-            cpu,
-            counters,
-            series: record.series,
+            tallies: done.record.tallies,
+            cpu: done.cpu,
+            counters: done.counters,
+            series: done.record.series,
         })
     }
 
@@ -377,18 +339,19 @@ impl Bench for ServerBench<'_> {
     }
 
     fn close_start(&mut self) {
-        let endpoint = self.open.as_ref().map(|o| o.server.endpoint().clone());
-        self.open = None;
-        if let (Some(endpoint), Some(surveyed)) = (endpoint, &mut self.surveyed)
+        let was_open = self.open.take().is_some();
+        if let Some(surveyed) = &mut self.surveyed
+            && was_open
             && !self.asked.cancel.is_cancelled()
         {
-            surveyed.look_again(&endpoint);
+            surveyed.look_again();
         }
     }
 
     fn describe(&self) -> (Option<ServerProvenance>, Vec<String>) {
         let provenance = self.provenance.clone().map(|provenance| ServerProvenance {
-            servers: self.sources.clone(),
+            servers: self.sources.iter().map(|(_, s)| s.clone()).collect(),
+            settings: self.settings.as_recorded(),
             survey: self.surveyed.as_ref().map(|s| s.survey.clone()),
             ..provenance
         });

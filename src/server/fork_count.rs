@@ -6,10 +6,10 @@
 //! everybody's, threads included, and is an upper bound.
 
 use std::fs;
-use std::io;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use rustix::net::netlink::{self, SocketAddrNetlink};
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, bind, recv, send, socket_with,
@@ -43,27 +43,10 @@ pub enum ForkCount {
     Machine(u64),
 }
 
-/// Forks since the last call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Forks {
-    /// So many by the postmaster, exactly.
-    OfPostmaster(u64),
-    /// So many by the whole machine.
-    OfMachine(u64),
-    /// Events were lost.
-    Unknown,
-}
-
-impl Forks {
-    /// The name and value in a block's counters.
-    pub fn counter(self) -> Option<(&'static str, u64)> {
-        match self {
-            Forks::OfPostmaster(forks) => Some(("forks.postmaster", forks)),
-            Forks::OfMachine(forks) => Some(("forks.machine", forks)),
-            Forks::Unknown => None,
-        }
-    }
-}
+/// The counter of a block that holds forks by the postmaster, exactly.
+const POSTMASTER: &str = "forks.postmaster";
+/// The counter that holds forks by the whole machine.
+const MACHINE: &str = "forks.machine";
 
 impl ForkCount {
     /// Begins to count, by whichever way is allowed.
@@ -74,24 +57,22 @@ impl ForkCount {
         }
     }
 
-    /// Forks since the last call, or since the start.
-    pub fn take(&mut self, postmaster: u32) -> Forks {
+    /// Forks since the last call, or since the start, with the name of their counter; `None` if events were
+    /// lost.
+    pub fn take(&mut self, postmaster: u32) -> Option<(&'static str, u64)> {
         match self {
-            ForkCount::Events(socket) => match drain(socket, postmaster) {
-                Ok(forks) => Forks::OfPostmaster(forks),
-                Err(_) => Forks::Unknown,
-            },
+            ForkCount::Events(socket) => Some((POSTMASTER, drain(socket, postmaster)?)),
             ForkCount::Machine(before) => {
                 let now = machine_forks();
                 let forks = now.saturating_sub(*before);
                 *before = now;
-                Forks::OfMachine(forks)
+                Some((MACHINE, forks))
             }
         }
     }
 }
 
-fn listen() -> io::Result<OwnedFd> {
+fn listen() -> Result<OwnedFd, Errno> {
     let socket = socket_with(
         AddressFamily::NETLINK,
         SocketType::DGRAM,
@@ -120,35 +101,28 @@ fn listen() -> io::Result<OwnedFd> {
             Ok((read, _)) if word(&event[..read], EVENT_AT) == Some(EVENT_NONE) => {
                 return Ok(socket);
             }
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(rustix::io::Errno::AGAIN) => std::thread::sleep(Duration::from_millis(1)),
-            Err(e) => return Err(e.into()),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => std::thread::sleep(Duration::from_millis(1)),
+            Err(e) => return Err(e),
         }
     }
-    Err(io::Error::new(
-        io::ErrorKind::TimedOut,
-        "the kernel did not acknowledge",
-    ))
+    Err(Errno::TIMEDOUT)
 }
 
-/// Reads all events that are there.
-fn drain(socket: &OwnedFd, postmaster: u32) -> io::Result<u64> {
-    let mut forks = 0;
+/// Reads all events that are there; `None` if some were lost.
+fn drain(socket: &OwnedFd, postmaster: u32) -> Option<u64> {
+    let (mut forks, mut lost) = (0, false);
     let mut event = [0u8; 512];
-    let mut lost = None;
     loop {
         match recv(socket, &mut event[..], RecvFlags::empty()) {
-            Ok((read, _)) => {
-                forks += u64::from(is_fork_of(&event[..read], postmaster));
-            }
-            Err(rustix::io::Errno::AGAIN) => break,
-            Err(rustix::io::Errno::INTR) => {}
+            Ok((read, _)) => forks += u64::from(is_fork_of(&event[..read], postmaster)),
+            Err(Errno::AGAIN) => return (!lost).then_some(forks),
+            Err(Errno::INTR) => {}
             // The rest is read, so that the next block begins afresh.
-            Err(rustix::io::Errno::NOBUFS) => lost = Some(rustix::io::Errno::NOBUFS),
-            Err(e) => return Err(e.into()),
+            Err(Errno::NOBUFS) => lost = true,
+            Err(_) => return None,
         }
     }
-    lost.map_or(Ok(forks), |e| Err(e.into()))
 }
 
 fn word(event: &[u8], at: usize) -> Option<u32> {
@@ -203,16 +177,16 @@ mod tests {
             assert!((21..=all).contains(&forks), "{forks} of {all}");
         };
         match events.take(pid) {
-            Forks::OfPostmaster(forks) => assert_eq!(forks, 20),
-            Forks::OfMachine(forks) => check_machine(forks),
-            Forks::Unknown => panic!("events were lost"),
+            Some((POSTMASTER, forks)) => assert_eq!(forks, 20),
+            Some((_, forks)) => check_machine(forks),
+            None => panic!("events were lost"),
         }
-        let Forks::OfMachine(first) = by_machine.take(pid) else {
+        let Some((MACHINE, first)) = by_machine.take(pid) else {
             panic!("the way of counting has changed");
         };
         check_machine(first);
         // What was told once is not told again.
-        let Forks::OfMachine(second) = by_machine.take(pid) else {
+        let Some((MACHINE, second)) = by_machine.take(pid) else {
             panic!("the way of counting has changed");
         };
         let all = machine_forks() - before;

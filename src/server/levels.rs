@@ -1,23 +1,83 @@
-//! What a level asks of a server, and which levels are available on this machine.
+//! What was asked for, what a level of it asks of a server, and which levels are available on this machine.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
-use super::provision::{ServerSpec, obtain};
-use crate::config::{Config, ServerChoice};
+use super::provision::{PgBouncerSpec, ServerSpec, obtain};
+use crate::arm::Arm;
+use crate::config::{Config, ServerChoice, ServerConfig, ServerUrl};
 use crate::factor::{
     FIRST_WITH_ITERATIONS, FIRST_WITH_SETUP_DURATIONS, Factors, LogConnections, PgSource,
 };
+use crate::load::Cancel;
 use crate::procarray::PageSize;
 use crate::procfs;
-use crate::record::AbsentLevel;
+use crate::record::{AbsentLevel, PoolMode};
+
+/// What the server bench needs beside the configuration: addresses.
+#[derive(Debug, Clone)]
+pub struct ServerRequest {
+    /// Which server.
+    pub choice: ServerChoice,
+    /// The user's own PgBouncer, for a server given by URL.
+    pub pgbouncer: Option<ServerUrl>,
+}
+
+/// What was asked for, and the request to stop.
+#[derive(Clone)]
+pub(super) struct Asked<'a> {
+    pub config: &'a Config,
+    pub server: &'a ServerConfig,
+    pub request: &'a ServerRequest,
+    pub cancel: Cancel,
+    /// procbench itself, for the helper of `cpu-burn`.
+    pub helper_program: Option<PathBuf>,
+}
+
+impl Asked<'_> {
+    /// Whether procbench starts the server.
+    pub fn is_ours(&self) -> bool {
+        !matches!(self.request.choice, ServerChoice::Url(_))
+    }
+
+    /// Slots that churn may use at the same time, with room for backends that
+    /// have not quite left.
+    pub fn churn_slots(&self) -> u32 {
+        2 * self.config.clients + 16
+    }
+
+    /// `max_connections` of a server with so many standing connections. Exactly what is
+    /// needed: with free slots to spare, placeholders could not decide where churn lands.
+    pub fn max_connections(&self, arms: &[Arm], standing: u32) -> u32 {
+        self.config.persistent_connections(arms) + standing + self.churn_slots()
+    }
+
+    /// Readers on each reader thread: one thread per core at most, so that a
+    /// reader seldom waits while its thread serves another.
+    pub fn reader_shares(&self) -> impl Iterator<Item = u32> + use<> {
+        let readers = self.config.readers;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from) as u32;
+        let threads = cores.min(readers).max(1);
+        (0..threads).map(move |t| readers / threads + u32::from(t < readers % threads))
+    }
+
+    /// The PgBouncer of a level.
+    pub fn pgbouncer_spec(&self, level: &Factors) -> PgBouncerSpec {
+        PgBouncerSpec {
+            auth: level.auth.unwrap_or_default(),
+            pool_size: self.config.pool_size,
+            max_client_conn: 4 * self.config.clients + 100,
+            pool_mode: PoolMode::Transaction,
+            url: self.request.pgbouncer.clone(),
+        }
+    }
+}
 
 /// The server that a level asks for, with room for so many connections.
-pub(super) fn spec_of(level: &Factors, max_connections: u32) -> ServerSpec {
+fn spec_of(level: &Factors, max_connections: u32) -> ServerSpec {
     let log_connections = level.log_connections.unwrap_or_default();
-    let mut settings = Vec::new();
-    if log_connections != LogConnections::Off {
-        settings.push(("log_connections".to_owned(), log_connections.to_string()));
-    }
+    let logged = (log_connections != LogConnections::Off)
+        .then(|| ("log_connections".to_owned(), log_connections.to_string()));
     ServerSpec {
         source: level.pg.clone(),
         max_connections,
@@ -27,8 +87,22 @@ pub(super) fn spec_of(level: &Factors, max_connections: u32) -> ServerSpec {
         auth: level.auth.unwrap_or_default(),
         scram_iterations: level.scram_iterations.map(|n| n.0),
         tls: level.tls.unwrap_or_default(),
-        settings,
+        settings: logged.into_iter().collect(),
     }
+}
+
+/// Whether a later server of a run is of the version of the first, package suffix included.
+///
+/// # Errors
+/// When it is not.
+pub(super) fn check_same_version(first: &str, now: &str) -> Result<(), String> {
+    if now == first {
+        return Ok(());
+    }
+    Err(format!(
+        "this server is PostgreSQL {now}, the first of this run was {first}: a run must not mix \
+         them; measure again when no upgrade is under way"
+    ))
 }
 
 /// Where the servers of a run come from.
@@ -60,7 +134,14 @@ impl Supply {
     }
 
     /// Makes sure that a source is available: builds its image, or finds its binaries. Minutes for an image.
-    fn look_for(&mut self, level: &Factors, say: &dyn Fn(&str)) -> Result<Option<u32>, String> {
+    ///
+    /// # Errors
+    /// What is missing.
+    pub(super) fn look_for(
+        &mut self,
+        level: &Factors,
+        say: &dyn Fn(&str),
+    ) -> Result<Option<u32>, String> {
         if let Some(known) = self.known.get(&level.pg) {
             return known.clone();
         }
@@ -73,63 +154,52 @@ impl Supply {
         outcome
     }
 
-    /// The first of these levels whose source is available.
-    pub(super) fn first_to_be_had<'a>(
-        &mut self,
-        levels: &'a [Factors],
-        say: &dyn Fn(&str),
-    ) -> Option<&'a Factors> {
-        levels.iter().find(|l| self.look_for(l, say).is_ok())
+    /// The server that a level asks for, of the major version that was found: later starts must not find
+    /// another one. A server by URL is what it is.
+    pub(super) fn spec(&self, level: &Factors, max_connections: u32) -> ServerSpec {
+        let spec = spec_of(level, max_connections);
+        let found = self.known.get(&level.pg).and_then(|k| *k.as_ref().ok()?);
+        ServerSpec {
+            source: spec.source.or(found.map(PgSource::Major)),
+            ..spec
+        }
     }
 
-    /// Why a level is not available, if it is not.
-    fn missing(
+    /// Whether a level is available.
+    ///
+    /// # Errors
+    /// Why it is not.
+    fn check(
         &mut self,
         level: &Factors,
         max_connections: u32,
         say: &dyn Fn(&str),
-    ) -> Option<String> {
-        let major = match self.look_for(level, say) {
-            Ok(major) => major,
-            Err(reason) => {
-                return Some(match &level.pg {
-                    Some(pg) => format!("PostgreSQL {pg}: {reason}"),
-                    None => reason,
-                });
+    ) -> Result<(), String> {
+        let major = self.look_for(level, say).map_err(|r| match &level.pg {
+            Some(pg) => format!("PostgreSQL {pg}: {r}"),
+            None => r,
+        })?;
+        let came_with = |first, asked, lack| match major {
+            Some(major) if asked && major < first => {
+                Err(format!("PostgreSQL {major} {lack}: they came with {first}"))
             }
+            _ => Ok(()),
         };
+        let iterations = level.scram_iterations.is_some();
+        came_with(FIRST_WITH_ITERATIONS, iterations, "has no scram_iterations")?;
         let logged = level.log_connections == Some(LogConnections::SetupDurations);
-        let came_later = [
-            (
-                level.scram_iterations.is_some(),
-                "has no scram_iterations",
-                FIRST_WITH_ITERATIONS,
-            ),
-            (
-                logged,
-                "does not log setup_durations",
-                FIRST_WITH_SETUP_DURATIONS,
-            ),
-        ];
-        for (asked, lack, first) in came_later {
-            if let Some(major) = major
-                && asked
-                && major < first
-            {
-                return Some(format!("PostgreSQL {major} {lack}: they came with {first}"));
-            }
-        }
+        came_with(
+            FIRST_WITH_SETUP_DURATIONS,
+            logged,
+            "does not log setup_durations",
+        )?;
         let spec = spec_of(level, max_connections);
-        if spec.page_size != PageSize::Huge {
-            return None;
-        }
         let needed = huge_pages_needed(&spec);
-        match procfs::free_huge_pages() {
-            Some(free) if free >= needed => None,
-            free => Some(format!(
-                "2 MB pages: {} free, about {needed} needed: grant them with sysctl vm.nr_hugepages={needed}",
-                free.unwrap_or(0)
+        match procfs::free_huge_pages().unwrap_or(0) {
+            free if free < needed && spec.page_size == PageSize::Huge => Err(format!(
+                "2 MB pages: {free} free, about {needed} needed: grant them with sysctl vm.nr_hugepages={needed}"
             )),
+            _ => Ok(()),
         }
     }
 
@@ -141,18 +211,17 @@ impl Supply {
         max_connections: impl Fn(u32) -> u32,
         say: &dyn Fn(&str),
     ) -> Vec<AbsentLevel> {
-        levels
-            .iter()
-            .filter_map(|level| {
-                let reason = self.missing(level, max_connections(level.standing), say)?;
-                let of_pages = self.look_for(level, say).is_ok();
-                Some(AbsentLevel {
-                    factors: level.clone(),
-                    reason,
-                    wanted: !(of_pages && config.page_size_if_granted),
-                })
+        let absent = levels.iter().filter_map(|level| {
+            let most = max_connections(level.standing);
+            let reason = self.check(level, most, say).err()?;
+            let of_pages = self.look_for(level, say).is_ok();
+            Some(AbsentLevel {
+                factors: level.clone(),
+                reason,
+                wanted: !(of_pages && config.page_size_if_granted),
             })
-            .collect()
+        });
+        absent.collect()
     }
 }
 
@@ -161,10 +230,9 @@ impl Supply {
 fn huge_pages_needed(spec: &ServerSpec) -> u64 {
     const FIXED_KB: u64 = 24 << 10;
     const CONNECTION_KB: u64 = 24;
-    let buffers_kb = spec.shared_buffers.kb();
-    let kb =
-        buffers_kb + buffers_kb / 20 + FIXED_KB + CONNECTION_KB * u64::from(spec.max_connections);
-    kb.div_ceil(2 << 10)
+    let buffers_kb = spec.shared_buffers.kb() * 21 / 20;
+    let connections_kb = CONNECTION_KB * u64::from(spec.max_connections);
+    (buffers_kb + FIXED_KB + connections_kb).div_ceil(2 << 10)
 }
 
 #[cfg(test)]
@@ -208,5 +276,35 @@ mod tests {
             "{}",
             absent[0].reason
         );
+    }
+
+    #[test]
+    fn later_starts_get_the_version_that_was_found() {
+        let mut supply = Supply::new(&ServerChoice::Local, &[]);
+        let level = Factors::standing(0);
+        assert_eq!(supply.spec(&level, 10).source, None);
+        supply.known.insert(None, Ok(Some(17)));
+        let found = Some(PgSource::Major(17));
+        assert_eq!(supply.spec(&level, 10).source, found);
+        // What was asked for is taken as it is, and so is a server by URL.
+        let asked = Some(PgSource::Bin("/opt/pg/bin".into()));
+        let other = Factors {
+            pg: asked.clone(),
+            ..level.clone()
+        };
+        assert_eq!(supply.spec(&other, 10).source, asked);
+        supply.known.insert(None, Ok(None));
+        assert_eq!(supply.spec(&level, 10).source, None);
+    }
+
+    #[test]
+    fn another_version_is_refused_in_one_line() {
+        let first = "17.6 (Debian 17.6-1)";
+        assert!(check_same_version(first, "17.6 (Debian 17.6-1)").is_ok());
+        for other in ["17.6 (Debian 17.6-2)", "15.18 (Debian 15.18-0+deb12u1)"] {
+            let line = check_same_version(first, other).unwrap_err();
+            assert!(line.contains(other) && line.contains(first));
+            assert!(!line.contains('\n'));
+        }
     }
 }

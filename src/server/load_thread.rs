@@ -10,15 +10,19 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::LocalSet;
 
-use super::arms::{Setup, all_clients};
-use super::block_load::{BlockLoad, LoadError};
-use super::event_loop::event_loop;
+use super::arms::{Client, Phases, Setup, all_clients};
+use super::burner::Burn;
 use super::frontend::FrontendError;
-use super::workers::AnyWorkers;
+use super::target::event_loop;
 use crate::arm::Arm;
-use crate::load::Cancel;
-use crate::load::timer::PreciseTimer;
-use crate::record::{BlockRecord, Role};
+use crate::clock::{Clock, MonotonicClock, thread_cpu_ns};
+use crate::config::Arrivals;
+use crate::factor::OfferedRate;
+use crate::load::timer::{PreciseTimer, TimerError};
+use crate::load::{Cancel, Schedule, Window, Worker};
+use crate::procfs::TaskCpu;
+use crate::record::{BlockRecord, CpuAccount, Operation, Role};
+use crate::seed::derive_seed;
 
 /// How long operations under way may take to end by themselves after a stop request.
 const STOP_GRACE: Duration = Duration::from_secs(1);
@@ -29,8 +33,40 @@ const LOOK_FOR_STOP: Duration = Duration::from_millis(50);
 /// What a wait ends with when the user does not want it any more.
 const INTERRUPTED: &str = "interrupted";
 
+/// Pause after a failed closed-loop operation, so that a dead server is not
+/// hammered.
+const AFTER_FAILURE: Duration = Duration::from_millis(5);
+
 /// The arm whose clients do what the readers do.
 pub const READERS: Arm = Arm::KeptOpen;
+
+/// One block's load, of the readers or of the clients.
+#[derive(Debug, Clone)]
+pub struct BlockLoad {
+    /// The arm (readers do the same in every arm).
+    pub arm: Arm,
+    /// The block's window.
+    pub window: Window,
+    /// Total rate over the thread's workers.
+    pub rate: OfferedRate,
+    /// Spacing of arrivals.
+    pub arrivals: Arrivals,
+    /// Seed of this thread in this block.
+    pub seed: u64,
+    /// What an operation of `cpu-burn` burns.
+    pub burn: Option<Burn>,
+    /// Stop request.
+    pub cancel: Cancel,
+}
+
+/// A thread could not do its block.
+#[derive(Debug, Clone)]
+pub enum LoadError {
+    /// A persistent connection is gone and cannot be opened again.
+    Lost(String),
+    /// The harness itself failed.
+    Harness(String),
+}
 
 type Answer = Result<BlockRecord, LoadError>;
 
@@ -46,7 +82,7 @@ pub struct LoadThread {
 /// A thread's workers, with their connections: of every arm, or the readers, which do the same in every arm.
 struct ThreadWorkers {
     role: Role,
-    by_arm: BTreeMap<Arm, AnyWorkers>,
+    by_arm: BTreeMap<Arm, Vec<Client>>,
     timer_lead_ns: u64,
 }
 
@@ -55,27 +91,67 @@ impl ThreadWorkers {
         let lead = PreciseTimer::measure_wake_delay().await;
         Ok(ThreadWorkers {
             role: setup.role,
-            timer_lead_ns: lead.map_err(|e| FrontendError::Here(e.to_string()))?,
+            timer_lead_ns: lead.map_err(FrontendError::here)?,
             by_arm: all_clients(setup).await?,
         })
     }
 
     async fn run(&mut self, load: &BlockLoad) -> Answer {
-        let arm = if self.role == Role::Reader {
-            READERS
-        } else {
-            load.arm
+        let (role, lead_ns) = (self.role, self.timer_lead_ns);
+        let (arm, operation) = match role {
+            Role::Reader => (READERS, Operation::Statement),
+            _ => (load.arm, Operation::Transaction),
         };
-        match self.by_arm.get_mut(&arm) {
-            Some(workers) => workers.run(self.role, load, self.timer_lead_ns).await,
-            None => Ok(BlockRecord::default()),
+        let Some(clients) = self.by_arm.get_mut(&arm) else {
+            return Ok(BlockRecord::default());
+        };
+        for client in clients.iter_mut() {
+            let ready = client.before_block().await;
+            ready.map_err(|e| LoadError::Lost(e.to_string()))?;
         }
+        let mut record = BlockRecord::default();
+        let thread_before = TaskCpu::of_this_thread();
+        let cpu_before = thread_cpu_ns();
+        let count = clients.len();
+        let mut tasks = Vec::with_capacity(count);
+        for (index, mut client) in clients.drain(..).enumerate() {
+            let seed = derive_seed(load.seed, &[index as u64]);
+            let schedule = Schedule::new(load.rate, load.arrivals, count, seed);
+            let mut worker = Worker::new(role, operation, schedule, load.window);
+            let load = load.clone();
+            tasks.push(tokio::task::spawn_local(async move {
+                let outcome = drive(&mut worker, &mut client, lead_ns, &load).await;
+                (worker, client, outcome)
+            }));
+        }
+        let mut failed = None;
+        for task in tasks {
+            match task.await {
+                Ok((worker, client, outcome)) => {
+                    let (role, recorder, tally) = worker.finish();
+                    record.merge_worker(role, &recorder, &tally, 0);
+                    clients.push(client);
+                    failed = failed.or(outcome.err().map(|e| e.to_string()));
+                }
+                Err(e) => failed = Some(e.to_string()),
+            }
+        }
+        let used_ns = thread_cpu_ns() - cpu_before;
+        record.cpu_ns.insert(role, used_ns);
+        record.busiest_thread_ns = used_ns;
+        let thread = TaskCpu::of_this_thread().zip(thread_before);
+        let account = CpuAccount {
+            used_ns,
+            ..thread.map_or_else(CpuAccount::default, |(now, then)| now.since(&then))
+        };
+        record.load_threads.insert(role, account);
+        failed.map_or(Ok(record), |message| Err(LoadError::Harness(message)))
     }
 
     async fn close(self) {
         let closing = async {
-            for workers in self.by_arm.into_values() {
-                workers.close().await;
+            for client in self.by_arm.into_values().flatten() {
+                client.close().await;
             }
         };
         // A hung server never closes; the sockets go with the runtime.
@@ -88,8 +164,7 @@ impl LoadThread {
     ///
     /// # Errors
     /// When a connection is refused, or `cancel` is set before all are open.
-    pub fn start(name: &str, setup: Setup, cancel: &Cancel) -> Result<Self, FrontendError> {
-        let here = |message: String| FrontendError::Here(message);
+    pub fn start(setup: Setup, cancel: &Cancel) -> Result<Self, FrontendError> {
         let (blocks, mut inbox) =
             mpsc::unbounded_channel::<(BlockLoad, sync_mpsc::Sender<Answer>)>();
         let (opened, answer) = sync_mpsc::channel();
@@ -97,14 +172,14 @@ impl LoadThread {
         let abandoned = Arc::clone(&abandon);
         let runtime = event_loop()?;
         let thread = std::thread::Builder::new()
-            .name(name.to_owned())
+            .name(format!("{}s", setup.role))
             .spawn(move || {
                 // Let timers fire on time; the default slack is 50 us.
                 let _ = nix::sys::prctl::set_timerslack(1);
                 LocalSet::new().block_on(&runtime, async move {
                     let connected = tokio::select! {
                         connected = ThreadWorkers::connect(&setup) => connected,
-                        () = abandoned.notified() => Err(here(INTERRUPTED.to_owned())),
+                        () = abandoned.notified() => Err(FrontendError::here(INTERRUPTED)),
                     };
                     let mut workers = match connected {
                         Ok(workers) => workers,
@@ -134,7 +209,7 @@ impl LoadThread {
         };
         // Bounded by the server; by the user where it does not answer.
         let answered = load.wait(&answer, None, cancel);
-        answered.unwrap_or_else(|_| Err(here("the load thread died".to_owned())))?;
+        answered.unwrap_or_else(|_| Err(FrontendError::here("the load thread died")))?;
         Ok(load)
     }
 
@@ -184,6 +259,68 @@ impl Drop for LoadThread {
         self.abandon.notify_one();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
+        }
+    }
+}
+
+/// Drives one worker until its block is over or a stop is requested: a timerfd, the operation, the drain deadline.
+/// Workers share a thread but never wait for each other.
+///
+/// # Errors
+/// When the timer fails; nothing an operation does ends the loop.
+async fn drive(
+    worker: &mut Worker,
+    client: &mut Client,
+    timer_lead_ns: u64,
+    load: &BlockLoad,
+) -> Result<(), TimerError> {
+    let clock = MonotonicClock;
+    let mut timer = PreciseTimer::new(timer_lead_ns)?;
+    let mut phases = Phases::default();
+    let of_client = worker.role() == Role::Client;
+    if of_client {
+        Phases::declare(worker);
+    }
+    // The same deadline for every operation: one timer, set once.
+    let left_ns = load.window.drain_until_ns.saturating_sub(clock.now_ns());
+    let deadline = tokio::time::sleep(Duration::from_nanos(left_ns));
+    tokio::pin!(deadline);
+    loop {
+        phases.clear();
+        if load.cancel.is_cancelled() {
+            return Ok(());
+        }
+        let now = clock.now_ns();
+        let Some(due) = worker.next(now) else {
+            return Ok(());
+        };
+        let ahead = due.at_ns.filter(|&at_ns| at_ns > now);
+        if let Some(at_ns) = ahead
+            && !timer.wait_until(at_ns, &load.cancel).await?
+        {
+            return Ok(());
+        }
+        let begun = worker.begin(due, clock.now_ns(), ahead.is_some());
+        let ended = tokio::select! {
+            biased;
+            outcome = client.operation(load.burn.as_ref(), &mut phases) => Some(outcome),
+            () = &mut deadline => None,
+        };
+        match ended {
+            None => {
+                worker.cut_off(begun);
+                client.cut_off();
+            }
+            Some(outcome) => {
+                let (ended_ns, failed) = (clock.now_ns(), outcome.is_err());
+                worker.end(begun, ended_ns, outcome);
+                if begun.measured() && !failed && of_client {
+                    phases.record(worker);
+                }
+                if failed && !worker.is_open_loop() {
+                    tokio::time::sleep(AFTER_FAILURE).await;
+                }
+            }
         }
     }
 }

@@ -7,10 +7,9 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::event_loop::event_loop;
 use super::frontend::FrontendError;
 use super::provision::{Endpoint, RunningPgBouncer, RunningServer, ServerKind};
-use super::target::Target;
+use super::target::{Target, event_loop};
 use crate::config::{Disconnect, EndpointHost};
 use crate::factor::{FactorLists, PgSource};
 use crate::procfs;
@@ -54,23 +53,21 @@ pub fn server_provenance(
     pgbouncer: Option<&RunningPgBouncer>,
     asked: &FactorLists,
 ) -> ServerProvenance {
-    let ours = server.kind() != ServerKind::Url;
+    let (auth, transport) = match server.kind() {
+        ServerKind::Url => (
+            "as the server asks".to_owned(),
+            server.endpoint().transport().to_string(),
+        ),
+        _ => (either(&asked.auth), either(&asked.transport)),
+    };
     ServerProvenance {
         kind: server.kind().to_string(),
         chosen_because: server.chosen_because().to_owned(),
         version: server.server_version().to_owned(),
         source: server_source(server, None).source,
         servers: Vec::new(),
-        auth: if ours {
-            either(&asked.auth)
-        } else {
-            "as the server asks".to_owned()
-        },
-        transport: if ours {
-            either(&asked.transport)
-        } else {
-            server.endpoint().transport().to_string()
-        },
+        auth,
+        transport,
         pgbouncer: pgbouncer.map(|p| p.version().unwrap_or("of unknown version").to_owned()),
         settings: BTreeMap::new(),
         survey: None,
@@ -115,21 +112,14 @@ impl SettingsSeen {
     /// One text a setting: its value, the range of differing numbers (`52..552`), or all of its values.
     pub fn as_recorded(&self) -> BTreeMap<String, String> {
         let text = |values: &BTreeSet<String>| {
-            let numbers: Result<BTreeSet<i64>, _> = values.iter().map(|v| v.parse()).collect();
-            match numbers
-                .iter()
-                .flatten()
-                .min()
-                .zip(numbers.iter().flatten().max())
-            {
-                Some((least, most)) if least < most => format!("{least}..{most}"),
+            let numbers: Option<BTreeSet<i64>> = values.iter().map(|v| v.parse().ok()).collect();
+            match numbers.as_ref().map(|n| (n.first(), n.last())) {
+                Some((Some(least), Some(most))) if least < most => format!("{least}..{most}"),
                 _ => either(values),
             }
         };
-        self.0
-            .iter()
-            .map(|(name, values)| (name.clone(), text(values)))
-            .collect()
+        let settings = self.0.iter();
+        settings.map(|(n, v)| (n.clone(), text(v))).collect()
     }
 }
 
@@ -158,20 +148,13 @@ pub fn read_settings(server: &RunningServer) -> Result<BTreeMap<String, String>,
 ///
 /// Only a TCP endpoint has one, and only with published ports; procbench's own containers never do.
 fn docker_proxy_pid(endpoint: &Endpoint) -> Option<u32> {
-    let EndpointHost::Tcp(_) = endpoint.host else {
+    if !matches!(endpoint.host, EndpointHost::Tcp(_)) {
         return None;
-    };
-    let port = endpoint.port.to_string();
+    }
+    let published = format!("\0-host-port\0{}\0", endpoint.port);
     procfs::all_pids().into_iter().find(|pid| {
-        let base = format!("/proc/{pid}");
-        let base = Path::new(&base);
-        fs::read_to_string(base.join("comm")).is_ok_and(|c| c.trim_end() == "docker-proxy")
-            && fs::read(base.join("cmdline")).is_ok_and(|raw| {
-                let words: Vec<&[u8]> = raw.split(|b| *b == 0).collect();
-                words
-                    .windows(2)
-                    .any(|w| w[0] == b"-host-port" && w[1] == port.as_bytes())
-            })
+        let read = |file| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+        read("comm").trim_end() == "docker-proxy" && read("cmdline").contains(&published)
     })
 }
 

@@ -47,8 +47,8 @@ pub(super) fn counters_since(
     let connections = record.series.get(&startup).map_or(0, |s| s.len());
     // An account of other connections than the block's would be compared with the wrong ones.
     let sums = mark.map(|mark| setups_since(&start.server, mark, connections));
-    sums.filter(|sums| sums.count == connections)
-        .map_or_else(BTreeMap::new, |sums| sums.counters())
+    let sums = sums.filter(|sums| sums.count == connections);
+    sums.map(|sums| sums.counters()).unwrap_or_default()
 }
 
 /// The setups logged since `mark`; waits a little for `expected` of them, since an engine passes a

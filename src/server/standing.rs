@@ -5,11 +5,11 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
 
-use super::event_loop::event_loop;
 use super::frontend::{Frontend, FrontendError};
 use super::provision::Endpoint;
-use super::target::Target;
+use super::target::{Target, event_loop};
 use crate::config::Disconnect;
 use crate::factor::StandingState;
 use crate::load::Cancel;
@@ -31,16 +31,6 @@ pub struct Standing {
     event_loop: Runtime,
 }
 
-/// Standing connections are not what they were opened to be: the server (or something in between) has closed some.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{closed} of {opened} standing connections were closed by the server")]
-pub struct StandingLost {
-    /// How many are gone.
-    pub closed: usize,
-    /// How many there were.
-    pub opened: usize,
-}
-
 /// How standing connections and churn's future slots are to lie.
 #[derive(Debug, Clone, Copy)]
 pub struct StandingPlan {
@@ -58,20 +48,12 @@ pub struct StandingPlan {
     pub descending: bool,
 }
 
-/// One connection to be opened, in order of opening.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Opening {
-    /// Stays.
-    Standing,
-    /// Is closed once all are open.
-    Placeholder,
-}
-
 impl StandingPlan {
-    /// The order in which connections are opened on a fresh server.
-    pub fn openings(&self) -> Vec<Opening> {
-        let standing = (0..self.standing).map(|_| Opening::Standing);
-        let placeholders = (0..self.placeholders).map(|_| Opening::Placeholder);
+    /// The order in which connections are opened on a fresh server: whether each is a placeholder, to be closed
+    /// once all are open.
+    fn placeholders_in_order(&self) -> Vec<bool> {
+        let standing = (0..self.standing).map(|_| false);
+        let placeholders = (0..self.placeholders).map(|_| true);
         match self.order {
             // Opened first is numbered highest where allocation descends.
             SlotOrder::Behind if self.descending => placeholders.chain(standing).collect(),
@@ -79,18 +61,12 @@ impl StandingPlan {
             SlotOrder::Front | SlotOrder::Behind => standing.chain(placeholders).collect(),
             SlotOrder::Spread => {
                 // Evenly mixed: after k of n in all, placeholders have had their share.
-                let total = self.standing + self.placeholders;
-                (0..total)
-                    .map(|k| {
-                        let share =
-                            |k: u32| u64::from(k) * u64::from(self.placeholders) / u64::from(total);
-                        if share(k + 1) > share(k) {
-                            Opening::Placeholder
-                        } else {
-                            Opening::Standing
-                        }
-                    })
-                    .collect()
+                let (count, total) = (
+                    u64::from(self.placeholders),
+                    self.standing + self.placeholders,
+                );
+                let share = |k: u32| u64::from(k) * count / u64::from(total);
+                (0..total).map(|k| share(k + 1) > share(k)).collect()
             }
         }
     }
@@ -112,7 +88,7 @@ impl Standing {
             tokio::select! {
                 opened = open_all(&target, plan) => opened,
                 // A server may never answer.
-                () = stop_requested(cancel) => Err(FrontendError::Here("interrupted".to_owned())),
+                () = stop_requested(cancel) => Err(FrontendError::here("interrupted")),
             }
         })?;
         Ok(Standing {
@@ -124,22 +100,22 @@ impl Standing {
     /// Checks that all of them are still open, as far as the client side has seen.
     ///
     /// # Errors
-    /// When some are not.
-    pub fn check(&self) -> Result<(), StandingLost> {
+    /// When the server (or something in between) has closed some.
+    pub fn check(&self) -> Result<(), String> {
         let mut connections = self.connections.borrow_mut();
-        let opened = connections.len();
         let closed = self.event_loop.block_on(async {
             // The event loop hears what has happened to its sockets meanwhile.
             tokio::task::yield_now().await;
-            connections
-                .iter_mut()
-                .filter_map(|c| c.is_closed().then_some(()))
-                .count()
+            let closed = |c: &mut Frontend| usize::from(c.is_closed());
+            connections.iter_mut().map(closed).sum::<usize>()
         });
-        match closed {
-            0 => Ok(()),
-            closed => Err(StandingLost { closed, opened }),
+        if closed == 0 {
+            return Ok(());
         }
+        Err(format!(
+            "{closed} of {} standing connections were closed by the server",
+            connections.len()
+        ))
     }
 }
 
@@ -153,23 +129,22 @@ impl Drop for Standing {
 }
 
 async fn open_all(target: &Target, plan: StandingPlan) -> Result<Vec<Frontend>, FrontendError> {
+    let (mut standing, mut placeholders) = (Vec::new(), Vec::new());
     // Slots are taken in the order of the connects; within a batch of the same
     // kind that order does not matter.
-    let openings = plan.openings();
-    let (mut standing, mut placeholders) = (Vec::new(), Vec::new());
-    for run in openings.chunk_by(|a, b| a == b) {
+    for run in plan.placeholders_in_order().chunk_by(|a, b| a == b) {
         let opened = match run[0] {
-            Opening::Standing => &mut standing,
-            Opening::Placeholder => &mut placeholders,
+            true => &mut placeholders,
+            false => &mut standing,
         };
         for batch in run.chunks(AT_ONCE) {
-            let connecting = batch.iter().map(|_| {
+            let mut connecting = JoinSet::new();
+            for _ in batch {
                 let target = target.clone();
-                tokio::spawn(async move { target.connect().await })
-            });
-            for connecting in connecting.collect::<Vec<_>>() {
-                let ended = connecting.await;
-                opened.push(ended.map_err(|e| FrontendError::Here(e.to_string()))??);
+                connecting.spawn(async move { target.connect().await });
+            }
+            while let Some(ended) = connecting.join_next().await {
+                opened.push(ended.map_err(FrontendError::here)??);
             }
         }
     }
@@ -177,9 +152,9 @@ async fn open_all(target: &Target, plan: StandingPlan) -> Result<Vec<Frontend>, 
     if plan.state == StandingState::InTransaction {
         for connection in &mut standing {
             let outcome = connection.query(WITH_XID).await;
-            outcome.map_err(|e| {
-                FrontendError::Here(format!("a standing connection got no xid ({e})"))
-            })?;
+            let lacking =
+                |e| FrontendError::Here(format!("a standing connection got no xid ({e})"));
+            outcome.map_err(lacking)?;
         }
     }
     Ok(standing)
@@ -205,7 +180,7 @@ mod tests {
     use std::time::Instant;
 
     /// What is found once it is not `now` any more; bounded.
-    fn after(now: &Result<(), StandingLost>, standing: &Standing) -> Result<(), StandingLost> {
+    fn after(now: &Result<(), String>, standing: &Standing) -> Result<(), String> {
         let since = Instant::now();
         loop {
             let found = standing.check();
@@ -230,14 +205,14 @@ mod tests {
         let all_open = Ok(());
         assert_eq!(standing.check(), all_open);
         server.close(1);
-        let lost = |closed| Err(StandingLost { closed, opened: 5 });
+        let lost = |closed| {
+            Err(format!(
+                "{closed} of 5 standing connections were closed by the server"
+            ))
+        };
         assert_eq!(after(&all_open, &standing), lost(1));
         server.close(1);
         assert_eq!(after(&lost(1), &standing), lost(2));
-        assert_eq!(
-            standing.check().unwrap_err().to_string(),
-            "2 of 5 standing connections were closed by the server"
-        );
     }
 
     fn text(order: SlotOrder, descending: bool) -> String {
@@ -248,9 +223,9 @@ mod tests {
             state: StandingState::Idle,
             descending,
         }
-        .openings()
+        .placeholders_in_order()
         .iter()
-        .map(|o| if *o == Opening::Standing { 's' } else { 'p' })
+        .map(|placeholder| if *placeholder { 'p' } else { 's' })
         .collect()
     }
 

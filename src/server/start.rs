@@ -7,14 +7,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::arms::Setup;
-use super::asked::Asked;
-use super::block_load::{BlockLoad, LoadError};
 use super::burner::{Burn, Burner, BurnerAccount};
-use super::death;
-use super::fork_count::{ForkCount, Forks};
-use super::load_thread::{LoadThread, READERS};
+use super::fork_count::ForkCount;
+use super::levels::Asked;
+use super::life::{self, THROES, broke_connections, stable_children};
+use super::load_thread::{BlockLoad, LoadError, LoadThread, READERS};
 use super::provision::{RunningPgBouncer, RunningServer, start_pgbouncer};
-use super::settle::{self, stable_children};
 use super::standing::{Standing, StandingPlan};
 use crate::arm::Arm;
 use crate::clock::{Clock, MonotonicClock};
@@ -61,10 +59,8 @@ pub struct BlockOutcome {
 /// load first, the server last.
 pub(super) struct ServerStart<'a> {
     asked: Asked<'a>,
-    /// Reader threads, each with its number of readers.
-    readers: Vec<(LoadThread, u32)>,
-    /// The clients' thread.
-    clients: LoadThread,
+    /// The readers' threads, then the clients', each with its share of the role's workers.
+    threads: Vec<(Role, f64, LoadThread)>,
     /// The helper of `cpu-burn`, or why there is none. In the server's cgroup, hence gone before it.
     pub burner: RefCell<Result<Burner, String>>,
     /// Kept until the load threads are gone.
@@ -85,9 +81,6 @@ pub(super) struct ServerStart<'a> {
     pub factors: Factors,
 }
 
-/// A block that a thread is carrying out.
-type Pending<'a> = (&'a LoadThread, Receiver<Result<BlockRecord, LoadError>>);
-
 impl<'a> ServerStart<'a> {
     /// Opens everything that is connected to a fresh server: readers, clients, standing connections.
     ///
@@ -103,11 +96,11 @@ impl<'a> ServerStart<'a> {
             if asked.cancel.is_cancelled() {
                 return Failure::Interrupted;
             }
-            let hint = if message.contains("53300") || message.contains("too many clients") {
-                ": ask for fewer standing connections, or raise the server's max_connections"
-            } else {
-                ""
-            };
+            let full = message.contains("53300") || message.contains("too many clients");
+            let hint = full.then_some(
+                ": ask for fewer standing connections, or raise the server's max_connections",
+            );
+            let hint = hint.unwrap_or_default();
             Failure::Fatal(format!("{what}: {message}{hint}"))
         };
         let pgbouncer = if arms.iter().any(|a| a.needs_pgbouncer()) {
@@ -116,38 +109,30 @@ impl<'a> ServerStart<'a> {
         } else {
             None
         };
-        let setup = |role, count, arms| Setup {
-            role,
-            server: server.endpoint().clone(),
-            pgbouncer: pgbouncer.as_ref().map(|p| p.endpoint().clone()),
-            count,
-            statement: asked.server.query.clone(),
-            protocol: asked.server.protocol,
-            disconnect: asked.server.disconnect,
-            arms,
-            pool_size: asked.config.pool_size,
-        };
-        let readers = asked
-            .reader_shares()
-            .map(|count| {
-                let setup = Setup {
-                    pgbouncer: None,
-                    ..setup(Role::Reader, count, vec![READERS])
-                };
-                LoadThread::start("readers", setup, &asked.cancel).map(|thread| (thread, count))
-            })
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|e| failed("the readers cannot connect", e.to_string()))?;
-        let clients = setup(Role::Client, asked.config.clients, arms.to_vec());
-        let clients = LoadThread::start("clients", clients, &asked.cancel)
-            .map_err(|e| failed("the clients cannot connect", e.to_string()))?;
+        let mut threads = Vec::new();
+        let (readers, clients) = (asked.config.readers, asked.config.clients);
+        let shares = asked.reader_shares().map(|n| (Role::Reader, n, readers));
+        for (role, count, of) in shares.chain([(Role::Client, clients, clients)]) {
+            let (pgbouncer, arms) = match role {
+                Role::Reader => (None, vec![READERS]),
+                _ => (pgbouncer.as_ref(), arms.to_vec()),
+            };
+            let setup = Setup {
+                role,
+                server: server.endpoint().clone(),
+                pgbouncer: pgbouncer.map(|p| p.endpoint().clone()),
+                count,
+                load: asked.server.clone(),
+                arms,
+                pool_size: asked.config.pool_size,
+            };
+            let thread = LoadThread::start(setup, &asked.cancel)
+                .map_err(|e| failed(&format!("the {role}s cannot connect"), e.to_string()))?;
+            threads.push((role, f64::from(count) / f64::from(of), thread));
+        }
         let plan = StandingPlan {
             standing: level.standing,
-            placeholders: if asked.is_ours() {
-                asked.churn_slots()
-            } else {
-                0
-            },
+            placeholders: u32::from(asked.is_ours()) * asked.churn_slots(),
             order: level.slot_order.unwrap_or_default(),
             state: level.standing_state.unwrap_or_default(),
             descending: server.pg_major().is_none_or(|major| major <= 16),
@@ -165,8 +150,7 @@ impl<'a> ServerStart<'a> {
         };
         Ok(ServerStart {
             asked,
-            readers,
-            clients,
+            threads,
             burner: RefCell::new(burner),
             standing,
             pgbouncer,
@@ -182,7 +166,7 @@ impl<'a> ServerStart<'a> {
     /// Waits until the last block's processes are gone. Returns how long it
     /// took, and whether they went.
     pub fn settle(&self) -> (Duration, bool) {
-        settle::settle(&self.server, self.base_children, &self.asked.cancel)
+        life::settle(&self.server, self.base_children, &self.asked.cancel)
     }
 
     /// Runs one block.
@@ -204,49 +188,38 @@ impl<'a> ServerStart<'a> {
             end_ns: start_ns + warmup_ns + measured_ns,
             drain_until_ns: start_ns + warmup_ns + measured_ns + DRAIN_NS,
         };
-        let load = |role: u64, rate| BlockLoad {
-            arm: request.arm,
-            window,
-            rate,
-            arrivals: config.arrivals,
-            seed: derive_seed(config.seed, &[request.seed_path, role]),
-            burn: burn.clone(),
-            cancel: self.asked.cancel.clone(),
-        };
-        let readers: Vec<_> = self
-            .readers
-            .iter()
-            .zip(10..)
-            .map(|((thread, count), role)| {
-                let share = f64::from(*count) / f64::from(config.readers);
-                let rate = config.reader_rate.share(share);
-                (thread, thread.begin(load(role, rate)))
-            })
-            .collect();
-        let clients = (
-            &self.clients,
-            self.clients.begin(load(2, request.client_rate)),
-        );
-        // Every thread is waited for, also when another one has failed.
-        let outcome = |pending: &Pending<'_>| self.outcome(&window, pending);
-        let readers: Vec<_> = readers.iter().map(outcome).collect();
-        let clients = outcome(&clients);
-        let mut record = BlockRecord::default();
-        for part in readers {
-            record.merge(&part.map_err(|e| self.load_failure(Role::Reader, Arm::Quiet, e))?);
+        let mut begun = Vec::new();
+        for ((role, share, thread), number) in self.threads.iter().zip(10..) {
+            let (rate, path) = match role {
+                Role::Reader => (config.reader_rate.share(*share), number),
+                _ => (request.client_rate, 2),
+            };
+            let load = BlockLoad {
+                arm: request.arm,
+                window,
+                rate,
+                arrivals: config.arrivals,
+                seed: derive_seed(config.seed, &[request.seed_path, path]),
+                burn: burn.clone(),
+                cancel: self.asked.cancel.clone(),
+            };
+            begun.push((*role, thread, thread.begin(load)));
         }
-        let clients = clients.map_err(|e| self.load_failure(Role::Client, request.arm, e))?;
-        record.merge(&clients);
+        // Every thread is waited for, also when another one has failed.
+        let ended: Vec<_> = begun
+            .into_iter()
+            .map(|(role, thread, answer)| (role, self.outcome(&window, thread, &answer)))
+            .collect();
+        let mut record = BlockRecord::default();
+        for (role, outcome) in ended {
+            record.merge(&outcome.map_err(|e| self.load_failure(role, request.arm, e))?);
+        }
         let after = CpuReading::take(self.watched, Some(&before));
         let mut cpu = before.until(&after, &record);
         self.last_reading.replace(Some(after));
-        let mut counters: BTreeMap<String, u64> = BTreeMap::new();
-        let forks = self.count_forks().and_then(Forks::counter);
-        counters.extend(forks.map(|(name, forks)| (name.to_owned(), forks)));
+        let mut counters = Vec::from_iter(self.count_forks());
         self.check_alive(request.arm, &record)?;
-        self.standing
-            .check()
-            .map_err(|lost| Failure::StartLost(lost.to_string()))?;
+        self.standing.check().map_err(Failure::StartLost)?;
         if let Some(after) = self.burner_account(request.arm)? {
             let before = burnt_before.unwrap_or_default();
             let used_ns = after.used_ns.saturating_sub(before.used_ns);
@@ -256,16 +229,19 @@ impl<'a> ServerStart<'a> {
                 ..CpuAccount::default()
             };
             cpu.groups.insert(CpuGroup::Burner, account);
-            counters.insert("burn.asked-ns".to_owned(), request.burn_ns.unwrap_or(0));
-            counters.insert("burn.forks".to_owned(), after.forked - before.forked);
             let outside = matches!(&*self.burner.borrow(), Ok(b) if b.outside_cgroup.is_some());
-            counters.insert("burn.outside-cgroup".to_owned(), u64::from(outside));
+            counters.extend([
+                ("burn.asked-ns", request.burn_ns.unwrap_or(0)),
+                ("burn.forks", after.forked - before.forked),
+                ("burn.outside-cgroup", u64::from(outside)),
+            ]);
         }
+        let counters = counters.into_iter().map(|(name, n)| (name.to_owned(), n));
         Ok(BlockOutcome {
             window,
             record,
             cpu,
-            counters,
+            counters: counters.collect(),
         })
     }
 
@@ -283,23 +259,22 @@ impl<'a> ServerStart<'a> {
     }
 
     fn burner_account(&self, arm: Arm) -> Result<Option<BurnerAccount>, Failure> {
-        match &mut *self.burner.borrow_mut() {
-            Ok(burner) if arm == Arm::CpuBurn => {
-                burner.account().map(Some).map_err(Failure::ArmLost)
-            }
-            _ => Ok(None),
-        }
+        let account = match &mut *self.burner.borrow_mut() {
+            Ok(burner) if arm == Arm::CpuBurn => Some(burner.account()),
+            _ => None,
+        };
+        account.transpose().map_err(Failure::ArmLost)
     }
 
-    fn count_forks(&self) -> Option<Forks> {
-        let postmaster = self.watched.postmaster?;
-        Some(self.forks.borrow_mut().take(postmaster))
+    fn count_forks(&self) -> Option<(&'static str, u64)> {
+        self.forks.borrow_mut().take(self.watched.postmaster?)
     }
 
     fn outcome(
         &self,
         window: &Window,
-        (thread, answer): &Pending<'_>,
+        thread: &LoadThread,
+        answer: &Receiver<Result<BlockRecord, LoadError>>,
     ) -> Result<BlockRecord, LoadError> {
         let patience_ns = window.drain_until_ns + 5_000_000_000;
         let left = Duration::from_nanos(patience_ns.saturating_sub(MonotonicClock.now_ns()));
@@ -321,7 +296,7 @@ impl<'a> ServerStart<'a> {
 
     /// What it means that something the arm needs has died, if it has.
     fn death(&self, arm: Arm, patience: Duration, sign: &str) -> Option<Failure> {
-        death::death(&self.server, self.pgbouncer.as_ref(), arm, patience, sign)
+        life::death(&self.server, self.pgbouncer.as_ref(), arm, patience, sign)
     }
 
     /// What it means that workers could not do their block; readers need what `quiet` needs.
@@ -330,24 +305,19 @@ impl<'a> ServerStart<'a> {
             LoadError::Harness(reason) => return Failure::Fatal(reason),
             LoadError::Lost(reason) => reason,
         };
+        let (needing, who, lost): (_, _, fn(String) -> Failure) = match role {
+            Role::Reader => (Arm::Quiet, format!("the {role}s"), Failure::StartLost),
+            _ => (arm, arm.to_string(), Failure::ArmLost),
+        };
         let sign = format!("({role}s cannot reconnect: {reason})");
-        self.death(arm, death::THROES, &sign)
-            .unwrap_or_else(|| match role {
-                Role::Reader => {
-                    Failure::StartLost(format!("the {role}s cannot reconnect: {reason}"))
-                }
-                _ => Failure::ArmLost(format!("{arm} cannot reconnect: {reason}")),
-            })
+        let death = self.death(needing, THROES, &sign);
+        death.unwrap_or_else(|| lost(format!("{who} cannot reconnect: {reason}")))
     }
 
     /// What a block says about whether the server still serves.
     fn check_alive(&self, arm: Arm, record: &BlockRecord) -> Result<(), Failure> {
-        let patience = if death::broke_connections(record) {
-            death::THROES
-        } else {
-            Duration::ZERO
-        };
-        if let Some(death) = self.death(arm, patience, "in mid-run") {
+        let throes = u32::from(broke_connections(record));
+        if let Some(death) = self.death(arm, throes * THROES, "in mid-run") {
             return Err(death);
         }
         let readers = record.tallies.get(&Role::Reader);
@@ -356,11 +326,8 @@ impl<'a> ServerStart<'a> {
             && tally.succeeded() == 0
             && !self.asked.cancel.is_cancelled()
         {
-            let class = tally
-                .errors
-                .keys()
-                .next()
-                .map_or("cut off", |c| c.0.as_str());
+            let class = tally.errors.keys().next();
+            let class = class.map_or("cut off", |c| c.0.as_str());
             return Err(Failure::Fatal(format!(
                 "no reader statement succeeded ({class})"
             )));

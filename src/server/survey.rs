@@ -6,10 +6,9 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::event_loop::event_loop;
 use super::frontend::{Frontend, FrontendError, Row, sessions_opened};
 use super::provision::Endpoint;
-use super::target::Target;
+use super::target::{Target, event_loop};
 use crate::config::Disconnect;
 use crate::record::{Between, Census, OthersConnections, PoolMode, Survey};
 
@@ -22,14 +21,6 @@ const STATISTICS_DELAY: Duration = Duration::from_millis(600);
 /// First major version with `pg_stat_database.sessions`.
 const COUNTS_SESSIONS: u32 = 14;
 
-/// Why there is no survey.
-type SurveyError = FrontendError;
-
-/// An answer that is not what was asked for.
-fn unexpected(what: String) -> SurveyError {
-    FrontendError::Protocol(what)
-}
-
 /// `pg_stat_database.sessions` over all databases at one time.
 #[derive(Debug, Clone, Copy)]
 struct SessionsRead {
@@ -41,8 +32,8 @@ struct SessionsRead {
 }
 
 /// A server that was looked at, to be looked at again after the load.
-#[derive(Debug, Clone)]
 pub(super) struct Surveyed {
+    target: Target,
     /// What was seen.
     pub(super) survey: Survey,
     at_first: Option<SessionsRead>,
@@ -53,40 +44,40 @@ impl Surveyed {
     ///
     /// # Errors
     /// What the server or the system said.
-    pub(super) fn look(endpoint: &Endpoint) -> Result<Self, SurveyError> {
+    pub(super) fn look(endpoint: &Endpoint) -> Result<Self, FrontendError> {
         block_on(async {
             let target = Target::new(endpoint)?;
-            let mut first = Look::open(&target).await?;
+            let mut first = connect(&target).await?;
             let (mut survey, pid, port) = facts(&mut first).await?;
             survey.census = census(&mut first).await?;
             let there = survey.census.connections;
             survey.free_connections = survey.free_connections.saturating_sub(there);
             survey.between = between(&target, &mut first, pid, port).await?;
             let at_first = sessions(&mut first, survey.pg_major).await?;
-            first.close().await;
-            Ok(Surveyed { survey, at_first })
+            close(first).await;
+            Ok(Surveyed {
+                target,
+                survey,
+                at_first,
+            })
         })
     }
 
     /// Looks again: what the server's other users did since. Nothing where it is unknown.
-    pub(super) fn look_again(&mut self, endpoint: &Endpoint) {
+    pub(super) fn look_again(&mut self) {
         let Some(at_first) = self.at_first else {
             return;
         };
         let again = block_on(async {
-            let mut session = Look::open(&Target::new(endpoint)?).await?;
+            let mut session = connect(&self.target).await?;
             let read = sessions(&mut session, self.survey.pg_major).await?;
-            session.close().await;
+            close(session).await;
             Ok(read)
         });
         // A server that has died meanwhile says so elsewhere.
         let Ok(Some(again)) = again else { return };
         let without_ours = !self.survey.is_pooler();
-        let ours = if without_ours {
-            again.ours - at_first.ours
-        } else {
-            0
-        };
+        let ours = u64::from(without_ours) * (again.ours - at_first.ours);
         let grown = again.total.saturating_sub(at_first.total);
         self.survey.others = Some(OthersConnections {
             count: grown.saturating_sub(ours),
@@ -96,78 +87,57 @@ impl Surveyed {
     }
 }
 
-fn block_on<T>(work: impl Future<Output = Result<T, SurveyError>>) -> Result<T, SurveyError> {
+fn block_on<T>(work: impl Future<Output = Result<T, FrontendError>>) -> Result<T, FrontendError> {
     event_loop()?.block_on(work)
 }
 
 async fn bounded<T>(
     limit: Duration,
-    work: impl Future<Output = Result<T, SurveyError>>,
-) -> Result<T, SurveyError> {
+    work: impl Future<Output = Result<T, FrontendError>>,
+) -> Result<T, FrontendError> {
     tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
         let seconds = limit.as_secs();
         Err(FrontendError::Here(format!("no answer within {seconds} s")))
     })
 }
 
-/// A connection of which our end is known.
-struct Look {
-    connection: Frontend,
-    local_port: Option<u16>,
+async fn connect(target: &Target) -> Result<Frontend, FrontendError> {
+    bounded(STEP_LIMIT, target.connect()).await
 }
 
-impl Look {
-    async fn open(target: &Target) -> Result<Self, SurveyError> {
-        bounded(STEP_LIMIT, async {
-            let socket = target.open_socket().await?;
-            let local_port = socket.local_port();
-            let mut connection = Frontend::new(socket);
-            connection.start_up(target.login()).await?;
-            Ok(Look {
-                connection,
-                local_port,
-            })
-        })
-        .await
-    }
-
-    /// The one row of a statement, by the simple protocol: prepared statements do not outlive a
-    /// pooler's transaction.
-    async fn row(&mut self, limit: Duration, sql: &str) -> Result<Row, SurveyError> {
-        let rows = bounded(limit, self.connection.rows(sql)).await?;
-        let row = rows.into_iter().next();
-        row.ok_or_else(|| unexpected("a SELECT without a row".to_owned()))
-    }
-
-    async fn numbers(&mut self, sql: &str) -> Result<Vec<u64>, SurveyError> {
-        let row = self.row(STEP_LIMIT, sql).await?;
-        row.iter().map(number).collect()
-    }
-
-    /// The process that runs its statements.
-    async fn backend_pid(&mut self, limit: Duration) -> Result<i32, SurveyError> {
-        let row = self.row(limit, "SELECT pg_backend_pid()").await?;
-        number(&row[0])
-    }
-
-    /// Terminate, and wait a moment for the server's close.
-    async fn close(self) {
-        let _ = bounded(STEP_LIMIT, self.connection.terminate(Disconnect::Wait)).await;
-    }
+/// Terminate, and wait a moment for the server's close.
+async fn close(session: Frontend) {
+    let _ = bounded(STEP_LIMIT, session.terminate(Disconnect::Wait)).await;
 }
 
-fn number<T: std::str::FromStr>(value: &Option<String>) -> Result<T, SurveyError> {
-    value
-        .as_deref()
-        .and_then(|text| text.parse().ok())
-        .ok_or_else(|| unexpected(format!("a number was expected, not {value:?}")))
+/// The one row of a statement, by the simple protocol: prepared statements do not outlive a
+/// pooler's transaction.
+async fn row(session: &mut Frontend, limit: Duration, sql: &str) -> Result<Row, FrontendError> {
+    let rows = bounded(limit, session.rows(sql)).await?;
+    let row = rows.into_iter().next();
+    row.ok_or_else(|| FrontendError::Protocol("a SELECT without a row".to_owned()))
+}
+
+async fn numbers(session: &mut Frontend, sql: &str) -> Result<Vec<u64>, FrontendError> {
+    let row = row(session, STEP_LIMIT, sql).await?;
+    row.iter().map(number).collect()
+}
+
+/// The process that runs a connection's statements.
+async fn backend_pid(session: &mut Frontend, limit: Duration) -> Result<i32, FrontendError> {
+    number(&row(session, limit, "SELECT pg_backend_pid()").await?[0])
+}
+
+fn number<T: std::str::FromStr>(value: &Option<String>) -> Result<T, FrontendError> {
+    let number = value.as_deref().and_then(|text| text.parse().ok());
+    number.ok_or_else(|| FrontendError::Protocol(format!("a number was expected, not {value:?}")))
 }
 
 /// What one statement says, as a survey in which nobody is there and nothing is known to stand in between;
 /// with it the backend's process and the port it sees.
-async fn facts(session: &mut Look) -> Result<(Survey, i32, Option<u16>), SurveyError> {
-    let row = session
-        .row(
+async fn facts(session: &mut Frontend) -> Result<(Survey, i32, Option<u16>), FrontendError> {
+    let row = row(
+            session,
             STEP_LIMIT,
             "SELECT pg_backend_pid(), inet_client_port(), current_setting('server_version_num'), \
              current_setting('max_connections'), current_setting('superuser_reserved_connections'), \
@@ -191,7 +161,8 @@ async fn facts(session: &mut Look) -> Result<(Survey, i32, Option<u16>), SurveyE
         stats,
     ] = &row[..]
     else {
-        return Err(unexpected(format!("{} columns instead of 11", row.len())));
+        let told = format!("{} columns instead of 11", row.len());
+        return Err(FrontendError::Protocol(told));
     };
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     let is = |value: &Option<String>| value.as_deref() == Some("t");
@@ -218,9 +189,9 @@ async fn facts(session: &mut Look) -> Result<(Survey, i32, Option<u16>), SurveyE
 
 /// Who is there. `datid`, `usename` and `application_name` of every row are anybody's to see; states are not,
 /// and are null then (pgstatfuncs.c `pg_stat_get_activity`).
-async fn census(session: &mut Look) -> Result<Census, SurveyError> {
-    let counts = session
-        .numbers(
+async fn census(session: &mut Frontend) -> Result<Census, FrontendError> {
+    let counts = numbers(
+            session,
             "SELECT count(*), count(state), count(*) FILTER (WHERE state = 'idle') \
              FROM pg_stat_activity WHERE datid IS NOT NULL AND pid <> pg_backend_pid() \
              AND NOT (coalesce(application_name, '') = 'procbench' AND coalesce(usename, '') = current_user)",
@@ -238,14 +209,14 @@ async fn census(session: &mut Look) -> Result<Census, SurveyError> {
 /// passes bytes on shows by its port.
 async fn between(
     target: &Target,
-    first: &mut Look,
+    first: &mut Frontend,
     pid: i32,
     client_port: Option<u16>,
-) -> Result<Between, SurveyError> {
-    let announced = first.connection.process_id().filter(|&id| id != pid);
-    let mut second = Look::open(target).await?;
+) -> Result<Between, FrontendError> {
+    let announced = first.process_id().filter(|&id| id != pid);
+    let mut second = connect(target).await?;
     let shares = shares_backends(first, &mut second).await?;
-    second.close().await;
+    close(second).await;
     let evidence = match (announced, shares) {
         (Some(announced), _) => format!(
             "it announced process {announced} at startup, and the statements ran in process {pid}"
@@ -253,7 +224,7 @@ async fn between(
         (None, true) => {
             "one connection's statements ran in several server processes, or two connections' in one".to_owned()
         }
-        (None, false) if client_port == first.local_port => return Ok(Between::Nothing),
+        (None, false) if client_port == first.local_port() => return Ok(Between::Nothing),
         (None, false) => return Ok(Between::Relay),
     };
     let mode = match shares {
@@ -265,11 +236,14 @@ async fn between(
 
 /// Whether statements of two connections, taken in turns, met in one backend, or moved between backends.
 /// A pool that has no backend for the second while the first is there shares none.
-async fn shares_backends(first: &mut Look, second: &mut Look) -> Result<bool, SurveyError> {
+async fn shares_backends(
+    first: &mut Frontend,
+    second: &mut Frontend,
+) -> Result<bool, FrontendError> {
     let (mut of_first, mut of_second) = (BTreeSet::new(), BTreeSet::new());
     for _ in 0..3 {
-        of_first.insert(first.backend_pid(STEP_LIMIT).await?);
-        match second.backend_pid(SECOND_LIMIT).await {
+        of_first.insert(backend_pid(first, STEP_LIMIT).await?);
+        match backend_pid(second, SECOND_LIMIT).await {
             Ok(pid) => of_second.insert(pid),
             Err(_) => return Ok(false),
         };
@@ -278,11 +252,11 @@ async fn shares_backends(first: &mut Look, second: &mut Look) -> Result<bool, Su
 }
 
 /// A pooler by statement refuses transaction blocks, and may end the connection for it.
-async fn by_transaction_or_statement(target: &Target) -> Result<PoolMode, SurveyError> {
-    let mut session = Look::open(target).await?;
-    let begun = bounded(STEP_LIMIT, session.connection.query("BEGIN READ ONLY")).await;
-    let ended = bounded(STEP_LIMIT, session.connection.query("ROLLBACK")).await;
-    session.close().await;
+async fn by_transaction_or_statement(target: &Target) -> Result<PoolMode, FrontendError> {
+    let mut session = connect(target).await?;
+    let begun = bounded(STEP_LIMIT, session.query("BEGIN READ ONLY")).await;
+    let ended = bounded(STEP_LIMIT, session.query("ROLLBACK")).await;
+    close(session).await;
     Ok(if begun.is_ok() && ended.is_ok() {
         PoolMode::Transaction
     } else {
@@ -290,15 +264,17 @@ async fn by_transaction_or_statement(target: &Target) -> Result<PoolMode, Survey
     })
 }
 
-async fn sessions(session: &mut Look, pg_major: u32) -> Result<Option<SessionsRead>, SurveyError> {
+async fn sessions(
+    session: &mut Frontend,
+    pg_major: u32,
+) -> Result<Option<SessionsRead>, FrontendError> {
     if pg_major < COUNTS_SESSIONS {
         return Ok(None);
     }
     let ours = sessions_opened();
     tokio::time::sleep(STATISTICS_DELAY).await;
-    let total = session
-        .numbers("SELECT coalesce(sum(sessions), 0)::bigint FROM pg_stat_database")
-        .await?;
+    const TOTAL: &str = "SELECT coalesce(sum(sessions), 0)::bigint FROM pg_stat_database";
+    let total = numbers(session, TOTAL).await?;
     Ok(Some(SessionsRead {
         at: Instant::now(),
         total: total[0],

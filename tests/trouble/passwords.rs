@@ -198,11 +198,11 @@ fn log_in(endpoint: &Endpoint, password: Option<&str>) -> Result<Startup, String
         let startup = frontend.start_up(target.login()).await;
         let startup = startup.map_err(|e| format!("{}: {e}", e.class().0))?;
         // Prepared is what was prepared: with none, this divides by zero.
-        frontend.prepare("SELECT $1::int").await.unwrap();
-        frontend.execute(Some("7")).await.unwrap();
+        let sql = "SELECT $1::int";
+        frontend.execute(sql, Some("7")).await.unwrap();
         let count = "SELECT 1 / count(*) FROM pg_prepared_statements";
         frontend.query(count).await.unwrap();
-        let failed = frontend.execute(Some("seven")).await.unwrap_err();
+        let failed = frontend.execute(sql, Some("seven")).await.unwrap_err();
         assert_eq!(failed.class().0, "sqlstate-22P02");
         frontend.query(count).await.unwrap();
         frontend.terminate(Disconnect::Wait).await.unwrap();

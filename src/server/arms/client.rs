@@ -1,45 +1,22 @@
-//! What every arm's client can do.
+//! What clients are made from, the statements they run, and what they record, whatever their arm.
+
+use std::fmt::Write;
+
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
 
 use crate::arm::Arm;
-use crate::clock::{Clock, MonotonicClock};
-use crate::config::{Disconnect, Protocol, Statement};
+use crate::config::{Protocol, ServerConfig, Statement};
 use crate::load::Worker;
-use crate::record::{ErrorClass, Operation, Phase, Role, SeriesKey};
-use crate::server::block_load::{BlockLoad, LoadError};
-use crate::server::frontend::FrontendError;
+use crate::record::{Operation, Phase, Role, SeriesKey};
+use crate::server::frontend::{Frontend, FrontendError};
 use crate::server::provision::Endpoint;
-use crate::server::statements::StatementTexts;
-use crate::server::target::Target;
 
-/// One client of an arm, or one reader. It lives as long as the server it was made for.
-pub(in crate::server) trait Client {
-    /// Makes ready for a block, before any load.
-    ///
-    /// # Errors
-    /// [`LoadError::Lost`] where a connection that must be open cannot be opened again.
-    async fn before_block(&mut self, _block: &BlockLoad) -> Result<(), LoadError> {
-        Ok(())
-    }
+/// Rows of `pgbench_accounts` at scale 1.
+const ACCOUNTS: u32 = 100_000;
 
-    /// One operation; the durations of its phases go to `phases`.
-    ///
-    /// # Errors
-    /// The class of the failure.
-    async fn operation(&mut self, phases: &mut Phases) -> Result<(), ErrorClass>;
-
-    /// The operation was dropped in the middle: the block's time is over.
-    fn cut_off(&mut self) {}
-
-    /// Takes back what [`Client::before_block`] did, after the load.
-    fn after_block(&mut self) {}
-
-    /// Disconnects.
-    async fn close(self)
-    where
-        Self: Sized,
-    {
-    }
-}
+/// pgbench's select-only script, prepared.
+const SELECT_BY_KEY: &str = "SELECT abalance FROM pgbench_accounts WHERE aid = $1;";
 
 /// What the workers of a load thread are made from.
 #[derive(Debug, Clone)]
@@ -52,41 +29,66 @@ pub struct Setup {
     pub pgbouncer: Option<Endpoint>,
     /// Number of workers.
     pub count: u32,
-    /// What they run.
-    pub statement: Statement,
-    /// How it is sent.
-    pub protocol: Protocol,
-    /// When a disconnect is over.
-    pub disconnect: Disconnect,
+    /// What they run, how it is sent, and when a disconnect is over.
+    pub load: ServerConfig,
     /// Arms that will be asked for; only their connections are opened.
     pub arms: Vec<Arm>,
     /// Connections in the in-process pool, and of PgBouncer to the server.
     pub pool_size: u32,
 }
 
-impl Setup {
-    /// Where the transactions of `arm` go.
+/// The texts of a worker's statements, and how they are sent.
+#[derive(Debug, Clone)]
+pub struct StatementTexts {
+    statement: Statement,
+    protocol: Protocol,
+    rng: Pcg64,
+    /// Where the next text or parameter is written.
+    scratch: String,
+}
+
+impl StatementTexts {
+    /// Texts of `statement`, keys drawn from `seed`.
+    pub fn new(statement: &Statement, protocol: Protocol, seed: u32) -> Self {
+        StatementTexts {
+            statement: statement.clone(),
+            protocol,
+            rng: Pcg64::seed_from_u64(u64::from(seed)),
+            scratch: String::with_capacity(80),
+        }
+    }
+
+    /// What is run.
+    pub fn statement(&self) -> &Statement {
+        &self.statement
+    }
+
+    /// Runs the next statement.
     ///
     /// # Errors
-    /// An address that cannot be resolved, PgBouncer where there is none.
-    pub(super) fn target(&self, arm: Arm) -> Result<Target, FrontendError> {
-        let endpoint = match &self.pgbouncer {
-            _ if !arm.needs_pgbouncer() => &self.server,
-            Some(pgbouncer) => pgbouncer,
-            None => return Err(FrontendError::Here("PgBouncer was not set up".to_owned())),
+    /// What the server or the socket says.
+    pub async fn run_on(&mut self, connection: &mut Frontend) -> Result<(), FrontendError> {
+        // With the simple protocol, what varies is the whole text.
+        let (sql, parameter) = match &self.statement {
+            Statement::Sql(sql) => (sql.as_str(), None),
+            Statement::SelectOnly => {
+                let aid = self.rng.random_range(1..=ACCOUNTS);
+                self.scratch.clear();
+                // Writing to a string cannot fail.
+                let _ = match self.protocol {
+                    Protocol::Simple => write!(
+                        self.scratch,
+                        "SELECT abalance FROM pgbench_accounts WHERE aid = {aid};"
+                    ),
+                    Protocol::Prepared => write!(self.scratch, "{aid}"),
+                };
+                (SELECT_BY_KEY, Some(self.scratch.as_str()))
+            }
         };
-        Target::new(endpoint)
-    }
-
-    /// One for each worker.
-    pub(super) fn each<C>(&self, make: impl Fn(StatementTexts) -> C) -> Vec<C> {
-        let workers = 0..u64::from(self.count);
-        workers.map(|worker| make(self.texts(worker))).collect()
-    }
-
-    /// A worker's statements.
-    pub(super) fn texts(&self, worker: u64) -> StatementTexts {
-        StatementTexts::new(self.statement.clone(), self.protocol, worker)
+        match self.protocol {
+            Protocol::Simple => connection.query(parameter.unwrap_or(sql)).await,
+            Protocol::Prepared => connection.execute(sql, parameter).await,
+        }
     }
 }
 
@@ -104,32 +106,30 @@ const RECORDED: [(Operation, Phase); 10] = [
     (Operation::FailedLogin, Phase::Total),
 ];
 
-fn key((operation, phase): (Operation, Phase)) -> SeriesKey {
-    SeriesKey::service(Role::Client, operation, phase)
-}
-
 /// Phase durations of one operation, recorded only if all of it went well: the
 /// phases' counts then equal the operations'.
 #[derive(Debug, Default)]
-pub(in crate::server) struct Phases(Vec<((Operation, Phase), u64)>);
+pub(in crate::server) struct Phases(Vec<(SeriesKey, u64)>);
 
 impl Phases {
     /// Declares with the worker what may come, so that nothing is allocated under load.
     pub(in crate::server) fn declare(worker: &mut Worker) {
-        for part in RECORDED {
-            worker.recorder().declare(key(part));
+        for (operation, phase) in RECORDED {
+            let key = SeriesKey::service(Role::Client, operation, phase);
+            worker.recorder().declare(key);
         }
     }
 
     /// Notes one.
     pub(super) fn add(&mut self, operation: Operation, phase: Phase, ns: u64) {
-        self.0.push(((operation, phase), ns));
+        let key = SeriesKey::service(Role::Client, operation, phase);
+        self.0.push((key, ns));
     }
 
     /// Hands the durations to the worker.
     pub(in crate::server) fn record(&mut self, worker: &mut Worker) {
-        for (part, ns) in self.0.drain(..) {
-            let id = worker.recorder().declare(key(part));
+        for (key, ns) in self.0.drain(..) {
+            let id = worker.recorder().declare(key);
             worker.recorder().record(id, ns);
         }
     }
@@ -138,9 +138,4 @@ impl Phases {
     pub(in crate::server) fn clear(&mut self) {
         self.0.clear();
     }
-}
-
-/// Now, in ns of CLOCK_MONOTONIC.
-pub(super) fn now() -> u64 {
-    MonotonicClock.now_ns()
 }

@@ -4,10 +4,9 @@
 //! `InitPostgres` (postinit.c, PostgreSQL 13 to 18) enters the ProcArray before it authenticates; the role is
 //! looked up after that (miscinit.c `InitializeSessionUserId`) and refused with SQLSTATE 28000.
 
-use super::client::{Client, Phases, Setup, now};
-use crate::arm::Arm;
+use super::client::Phases;
 use crate::record::{ErrorClass, Operation, Phase};
-use crate::server::frontend::{Frontend, FrontendError, Login, Startup};
+use crate::server::frontend::{Frontend, FrontendError, Startup, now};
 use crate::server::provision::Endpoint;
 use crate::server::target::Target;
 
@@ -17,22 +16,16 @@ const UNKNOWN_ROLE: &str = "procbench_unknown";
 /// `ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION`: "role ... does not exist".
 const REFUSED: &str = "28000";
 
-/// A client whose role is unknown.
-pub(super) struct FailedLogin(Target);
-
-/// One per client; nothing is opened.
+/// The server's address for the unknown role.
 ///
 /// # Errors
 /// An address that cannot be resolved.
-pub(super) async fn prepare(setup: &Setup, arm: Arm) -> Result<Vec<FailedLogin>, FrontendError> {
-    let unknown = Endpoint {
+pub(super) fn target(server: &Endpoint) -> Result<Target, FrontendError> {
+    Target::new(&Endpoint {
         user: UNKNOWN_ROLE.to_owned(),
         password: None,
-        ..setup.server.clone()
-    };
-    let login = Login::new(&unknown.to_config())?;
-    let target = setup.target(arm)?.with_login(login);
-    Ok(setup.each(|_| FailedLogin(target.clone())))
+        ..server.clone()
+    })
 }
 
 /// Only the refusal of the role is a success. `login-succeeded` and `authentication-asked` (the server wants a
@@ -48,19 +41,17 @@ fn class_of(outcome: Result<Startup, FrontendError>) -> Result<(), ErrorClass> {
     }
 }
 
-impl Client for FailedLogin {
-    async fn operation(&mut self, phases: &mut Phases) -> Result<(), ErrorClass> {
-        let began = now();
-        let socket = self.0.open_socket().await?;
-        let socket_open = now();
-        let mut frontend = Frontend::new(socket);
-        class_of(frontend.start_up(self.0.login()).await)?;
-        // The backend has left the ProcArray when the connection ends.
-        frontend.wait_for_close().await;
-        phases.add(Operation::Connect, Phase::Socket, socket_open - began);
-        phases.add(Operation::FailedLogin, Phase::Total, now() - socket_open);
-        Ok(())
-    }
+pub(super) async fn operation(target: &Target, phases: &mut Phases) -> Result<(), ErrorClass> {
+    let began = now();
+    let socket = target.open_socket().await?;
+    let socket_open = now();
+    let mut frontend = Frontend::new(socket);
+    class_of(frontend.start_up(target.login()).await)?;
+    // The backend has left the ProcArray when the connection ends.
+    frontend.wait_for_close().await;
+    phases.add(Operation::Connect, Phase::Socket, socket_open - began);
+    phases.add(Operation::FailedLogin, Phase::Total, now() - socket_open);
+    Ok(())
 }
 
 #[cfg(test)]

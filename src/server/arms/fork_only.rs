@@ -3,34 +3,19 @@
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::client::{Client, Phases, Setup, now};
-use crate::arm::Arm;
+use super::client::Phases;
 use crate::record::{ErrorClass, Operation, Phase};
-use crate::server::frontend::FrontendError;
+use crate::server::frontend::now;
 use crate::server::target::Target;
 
-/// A client that never says anything.
-pub(super) struct ForkOnly(Target);
-
-/// One per client; nothing is opened.
-///
-/// # Errors
-/// An address that cannot be resolved.
-pub(super) async fn prepare(setup: &Setup, arm: Arm) -> Result<Vec<ForkOnly>, FrontendError> {
-    let target = setup.target(arm)?;
-    Ok(setup.each(|_| ForkOnly(target.clone())))
-}
-
-impl Client for ForkOnly {
-    async fn operation(&mut self, phases: &mut Phases) -> Result<(), ErrorClass> {
-        let began = now();
-        let mut socket = self.0.open_socket().await?;
-        let socket_open = now();
-        socket.shutdown().await?;
-        let mut scratch = [0u8; 64];
-        while socket.read(&mut scratch).await? > 0 {}
-        phases.add(Operation::Connect, Phase::Socket, socket_open - began);
-        phases.add(Operation::Disconnect, Phase::Total, now() - socket_open);
-        Ok(())
-    }
+pub(super) async fn operation(target: &Target, phases: &mut Phases) -> Result<(), ErrorClass> {
+    let began = now();
+    let mut socket = target.open_socket().await?;
+    let socket_open = now();
+    socket.shutdown().await?;
+    let mut scratch = [0u8; 64];
+    while socket.read(&mut scratch).await? > 0 {}
+    phases.add(Operation::Connect, Phase::Socket, socket_open - began);
+    phases.add(Operation::Disconnect, Phase::Total, now() - socket_open);
+    Ok(())
 }

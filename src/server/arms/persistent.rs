@@ -1,71 +1,60 @@
-//! Readers, and the clients of `kept-open` and `pgbouncer-kept`: statements on persistent connections.
+//! Readers, and the clients of `kept-open` and `pgbouncer-kept`: statements on persistent connections. And those
+//! of `vacuum` and `commit`: a statement of the arm's own, against tables of ours.
 
-use super::client::{Client, Phases, Setup, now};
+use super::client::{Phases, StatementTexts};
 use crate::arm::Arm;
-use crate::config::Disconnect;
+use crate::config::{Disconnect, Protocol, Statement};
 use crate::record::{ErrorClass, Operation, Phase};
-use crate::server::block_load::{BlockLoad, LoadError};
-use crate::server::frontend::{Frontend, FrontendError};
-use crate::server::statements::StatementTexts;
+use crate::server::frontend::{Frontend, FrontendError, now};
 use crate::server::target::Target;
 
 /// A connection that is opened anew after it broke.
-pub(super) struct Persistent {
+pub(in crate::server) struct Persistent {
     target: Target,
     /// `None` after it broke and could not be reopened.
     connection: Option<Frontend>,
     texts: StatementTexts,
 }
 
-/// Opens a connection per worker.
-///
-/// # Errors
-/// When one is refused, or the statement fails.
-pub(super) async fn prepare(setup: &Setup, arm: Arm) -> Result<Vec<Persistent>, FrontendError> {
-    let target = setup.target(arm)?;
-    let mut clients = Vec::new();
-    for worker in 0..u64::from(setup.count) {
-        let connection = target.connect().await?;
-        clients.push(Persistent::begin(target.clone(), connection, setup.texts(worker)).await?);
-    }
-    Ok(clients)
-}
-
 impl Persistent {
-    /// On an open connection.
+    /// Opens the connection, runs what makes its tables, and the statement once.
     ///
     /// # Errors
-    /// When the statement fails.
-    pub(super) async fn begin(
+    /// When the connection is refused, or a statement fails.
+    pub(super) async fn open(
         target: Target,
-        mut connection: Frontend,
+        tables: &[String],
         mut texts: StatementTexts,
     ) -> Result<Self, FrontendError> {
-        // The first statement of a session loads catalogues; not our subject.
-        if let Err(e) = texts.run_on(&mut connection).await {
-            let statement = texts.statement();
-            return Err(FrontendError::Here(format!(
-                "the query failed ({e}): {statement}"
-            )));
+        let mut connection = target.connect().await?;
+        for made in tables {
+            let outcome = connection.query(made).await;
+            outcome.map_err(|e| FrontendError::Here(format!("{made}: {e}")))?;
         }
+        // The first statement of a session loads catalogues; not our subject.
+        let outcome = texts.run_on(&mut connection).await;
+        outcome.map_err(|e| {
+            FrontendError::Here(format!("the query failed ({e}): {}", texts.statement()))
+        })?;
         Ok(Persistent {
             target,
             connection: Some(connection),
             texts,
         })
     }
-}
 
-impl Client for Persistent {
-    async fn before_block(&mut self, _: &BlockLoad) -> Result<(), LoadError> {
+    /// Opens the connection again if the server has closed it.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub(super) async fn reopen_if_closed(&mut self) -> Result<(), FrontendError> {
         if self.connection.as_mut().is_none_or(Frontend::is_closed) {
-            let opened = self.target.connect().await;
-            self.connection = Some(opened.map_err(|e| LoadError::Lost(e.to_string()))?);
+            self.connection = Some(self.target.connect().await?);
         }
         Ok(())
     }
 
-    async fn operation(&mut self, phases: &mut Phases) -> Result<(), ErrorClass> {
+    pub(super) async fn operation(&mut self, phases: &mut Phases) -> Result<(), ErrorClass> {
         let began = now();
         let Some(connection) = &mut self.connection else {
             self.connection = self.target.connect().await.ok();
@@ -80,15 +69,35 @@ impl Client for Persistent {
         Ok(outcome?)
     }
 
-    fn cut_off(&mut self) {
-        // A statement may still be under way on it.
+    /// A statement may still be under way on the connection.
+    pub(super) fn cut_off(&mut self) {
         self.connection = None;
     }
 
-    async fn close(self) {
+    pub(super) async fn close(self) {
         if let Some(connection) = self.connection {
             // Already closed, or closed by the system: the end is the same.
             let _ = connection.terminate(Disconnect::Wait).await;
         }
     }
+}
+
+/// What makes the table of a client of `vacuum` or `commit`, and the statement that uses it. Each has a table of
+/// its own, since two VACUUMs of one table would wait for each other (ShareUpdateExclusiveLock), and two
+/// updates of one row, too.
+pub(super) fn own_table(arm: Arm, client: u32) -> ([String; 2], StatementTexts) {
+    let table = format!("procbench_{arm}_{client}");
+    let statement = match arm {
+        Arm::Vacuum => format!("VACUUM {table}"),
+        _ => format!("INSERT INTO {table} VALUES (1)"),
+    };
+    let made = [
+        format!("DROP TABLE IF EXISTS {table}"),
+        format!("CREATE TABLE {table} (n int)"),
+    ];
+    let statement = Statement::Sql(statement);
+    (
+        made,
+        StatementTexts::new(&statement, Protocol::Simple, client),
+    )
 }

@@ -3,18 +3,15 @@
 
 use deadpool::managed::{self, Metrics, PoolError, RecycleError, RecycleResult};
 
-use super::client::{Client, Phases, Setup, now};
-use crate::arm::Arm;
+use super::client::{Phases, StatementTexts};
 use crate::record::{ErrorClass, Operation, Phase};
-use crate::server::frontend::{Frontend, FrontendError};
-use crate::server::statements::StatementTexts;
+use crate::server::frontend::{Frontend, FrontendError, now};
 use crate::server::target::Target;
 
-type Pool = managed::Pool<Opener>;
+pub(in crate::server) type Pool = managed::Pool<Opener>;
 
 /// Opens the pool's connections.
-#[derive(Debug)]
-struct Opener(Target);
+pub(in crate::server) struct Opener(Target);
 
 impl managed::Manager for Opener {
     type Type = Frontend;
@@ -33,33 +30,34 @@ impl managed::Manager for Opener {
     }
 }
 
-/// A client of the pool.
-pub(super) struct Pooled {
-    pool: Pool,
-    texts: StatementTexts,
-}
-
-/// Clients of one pool, which is filled beforehand: its own warm-up is not our subject.
+/// A pool of so many connections to `target`.
 ///
 /// # Errors
-/// When a connection is refused.
-pub(super) async fn prepare(setup: &Setup, arm: Arm) -> Result<Vec<Pooled>, FrontendError> {
-    let here = |message: String| FrontendError::Here(message);
-    let pool = Pool::builder(Opener(setup.target(arm)?))
-        .max_size(setup.pool_size as usize)
-        .build()
-        .map_err(|e| here(e.to_string()))?;
+/// None that could be named beforehand.
+pub(super) fn of(target: &Target, size: u32) -> Result<Pool, FrontendError> {
+    let builder = Pool::builder(Opener(target.clone())).max_size(size as usize);
+    builder.build().map_err(FrontendError::here)
+}
+
+/// Opens all its connections: its own warm-up is not our subject.
+///
+/// # Errors
+/// When one is refused.
+pub(super) async fn fill(pool: &Pool) -> Result<(), FrontendError> {
     let mut filled = Vec::new();
-    for _ in 0..setup.pool_size {
+    for _ in 0..pool.status().max_size {
         filled.push(pool.get().await.map_err(|e| match e {
             PoolError::Backend(e) => e,
-            e => here(e.to_string()),
+            e => FrontendError::here(e),
         })?);
     }
-    Ok(setup.each(|texts| Pooled {
-        pool: pool.clone(),
-        texts,
-    }))
+    Ok(())
+}
+
+/// A client of the pool.
+pub(in crate::server) struct Pooled {
+    pub(super) pool: Pool,
+    pub(super) texts: StatementTexts,
 }
 
 /// A connection checked out of the pool. Given back, unless a statement was abandoned on it (the drain
@@ -80,8 +78,8 @@ impl Drop for CheckedOut {
     }
 }
 
-impl Client for Pooled {
-    async fn operation(&mut self, phases: &mut Phases) -> Result<(), ErrorClass> {
+impl Pooled {
+    pub(super) async fn operation(&mut self, phases: &mut Phases) -> Result<(), ErrorClass> {
         let began = now();
         let connection = self.pool.get().await.map_err(|e| match e {
             PoolError::Backend(e) => e.class(),
@@ -102,10 +100,6 @@ impl Client for Pooled {
         phases.add(Operation::Query, Phase::Total, now() - checked_out);
         Ok(())
     }
-
-    async fn close(self) {
-        self.pool.close();
-    }
 }
 
 #[cfg(test)]
@@ -113,31 +107,25 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::config::{Disconnect, Protocol, Statement};
-    use crate::record::Role;
+    use crate::config::{Protocol, Statement};
     use crate::server::testing::FakeServer;
 
     /// The pool's size after one operation on its only connection, bounded by `limit`.
     fn size_after_one(answers: bool, limit: Duration) -> (bool, usize) {
         let server = FakeServer::start(answers);
-        let setup = Setup {
-            role: Role::Client,
-            server: server.endpoint.clone(),
-            pgbouncer: None,
-            count: 1,
-            statement: Statement::Sql("SELECT 1".to_owned()),
-            protocol: Protocol::Simple,
-            disconnect: Disconnect::Wait,
-            arms: vec![Arm::Pool],
-            pool_size: 1,
+        let target = Target::new(&server.endpoint).unwrap();
+        let pool = of(&target, 1).unwrap();
+        let statement = Statement::Sql("SELECT 1".to_owned());
+        let mut client = Pooled {
+            pool: pool.clone(),
+            texts: StatementTexts::new(&statement, Protocol::Simple, 0),
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap();
         runtime.block_on(async {
-            let mut client = prepare(&setup, Arm::Pool).await.unwrap().remove(0);
-            let pool = client.pool.clone();
+            fill(&pool).await.unwrap();
             assert_eq!(pool.status().size, 1);
             let mut phases = Phases::default();
             let operation = client.operation(&mut phases);

@@ -1,35 +1,20 @@
 //! `unpooled` and `pgbouncer`: connect, transaction, disconnect, each time.
 
-use super::client::{Client, Phases, Setup, now};
-use crate::arm::Arm;
+use super::client::{Phases, StatementTexts};
 use crate::config::Disconnect;
 use crate::record::{ErrorClass, Operation, Phase};
-use crate::server::frontend::{Frontend, FrontendError};
-use crate::server::statements::StatementTexts;
+use crate::server::frontend::{Frontend, now};
 use crate::server::target::Target;
 
 /// A client without a connection of its own.
-pub(super) struct Unpooled {
-    target: Target,
-    disconnect: Disconnect,
-    texts: StatementTexts,
+pub(in crate::server) struct Unpooled {
+    pub(super) target: Target,
+    pub(super) disconnect: Disconnect,
+    pub(super) texts: StatementTexts,
 }
 
-/// One per client; nothing is opened.
-///
-/// # Errors
-/// An address that cannot be resolved.
-pub(super) async fn prepare(setup: &Setup, arm: Arm) -> Result<Vec<Unpooled>, FrontendError> {
-    let target = setup.target(arm)?;
-    Ok(setup.each(|texts| Unpooled {
-        target: target.clone(),
-        disconnect: setup.disconnect,
-        texts,
-    }))
-}
-
-impl Client for Unpooled {
-    async fn operation(&mut self, phases: &mut Phases) -> Result<(), ErrorClass> {
+impl Unpooled {
+    pub(super) async fn operation(&mut self, phases: &mut Phases) -> Result<(), ErrorClass> {
         use Operation::{Connect, Query};
         let began = now();
         let socket = self.target.open_socket().await?;

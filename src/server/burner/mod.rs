@@ -98,9 +98,8 @@ impl Burner {
         if burner.line()? != "ready" {
             return Err(silent(format!("{} is not procbench", program.display())));
         }
-        burner.outside_cgroup = cgroup::join(burner.child.id(), postmaster)
-            .err()
-            .map(|e| e.to_string());
+        let joined = cgroup::join(burner.child.id(), postmaster);
+        burner.outside_cgroup = joined.err().map(|e| e.to_string());
         Ok(burner)
     }
 
@@ -154,11 +153,13 @@ impl Drop for Burner {
     }
 }
 
-/// One operation: a fork, the CPU, the exit.
+/// One operation: a fork, the CPU, the exit. It fails where what to burn is not known.
 ///
 /// # Errors
 /// The class of the failure.
-pub async fn burn_once(burn: &Burn) -> Result<(), ErrorClass> {
+pub async fn burn_once(burn: Option<&Burn>) -> Result<(), ErrorClass> {
+    let failed = || ErrorClass::new("burn-failed");
+    let burn = burn.ok_or_else(failed)?;
     let address = format!("\0{}", abstract_name(burn.helper));
     let mut stream = UnixStream::connect(address).await?;
     let asked = burn.cpu_ns.to_le_bytes();
@@ -166,9 +167,5 @@ pub async fn burn_once(burn: &Burn) -> Result<(), ErrorClass> {
     let mut answer = Vec::new();
     // To the child's exit, as a disconnect is waited for.
     stream.read_to_end(&mut answer).await?;
-    if answer == [DONE] {
-        Ok(())
-    } else {
-        Err(ErrorClass::new("burn-failed"))
-    }
+    (answer == [DONE]).then_some(()).ok_or_else(failed)
 }

@@ -48,10 +48,9 @@ pub fn serve() -> io::Result<()> {
             PollFd::new(listener.as_fd(), PollFlags::POLLIN),
             PollFd::new(stdin.as_fd(), PollFlags::POLLIN),
         ];
-        let patience = if helper.running > 0 {
-            PollTimeout::from(REAP_EVERY_MS)
-        } else {
-            PollTimeout::NONE
+        let patience = match helper.running {
+            0 => PollTimeout::NONE,
+            _ => PollTimeout::from(REAP_EVERY_MS),
         };
         match poll(&mut fds, patience) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
@@ -106,13 +105,9 @@ impl Helper {
 
     /// Reaps children that have ended; all of them, if `wait`.
     fn reap(&mut self, wait: bool) {
-        let flags = if wait {
-            WaitPidFlag::empty()
-        } else {
-            WaitPidFlag::WNOHANG
-        };
+        let flags = (!wait).then_some(WaitPidFlag::WNOHANG);
         while self.running > 0 {
-            match waitpid(Pid::from_raw(-1), Some(flags)) {
+            match waitpid(Pid::from_raw(-1), flags) {
                 Ok(status) if status.pid().is_some() => self.running -= 1,
                 _ => return,
             }

@@ -1,14 +1,46 @@
-//! Answers to the server's authentication requests.
+//! Who logs in, and the answers to the server's authentication requests.
 //!
 //! As libpq does without TLS (PostgreSQL 15: fe-auth.c `pg_fe_sendauth`, fe-auth-scram.c).
+
+use std::sync::Arc;
 
 use bytes::BytesMut;
 use postgres_protocol::authentication::md5_hash;
 use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
-use postgres_protocol::message::frontend;
+use postgres_protocol::message::frontend as compose;
 
 use super::error::FrontendError;
-use super::login::Login;
+use crate::secret::Secret;
+
+/// Who logs in: the startup message, composed once, and the password.
+#[derive(Debug, Clone)]
+pub struct Login {
+    pub(super) startup_message: Arc<[u8]>,
+    user: String,
+    password: Option<Secret>,
+}
+
+impl Login {
+    /// From a configuration's role, database, application name and password.
+    ///
+    /// # Errors
+    /// A name with a zero byte.
+    pub fn new(config: &tokio_postgres::Config) -> std::io::Result<Self> {
+        let user = config.get_user().unwrap_or_default().to_owned();
+        let mut parameters = vec![("client_encoding", "UTF8"), ("user", user.as_str())];
+        parameters.extend(config.get_dbname().map(|name| ("database", name)));
+        let application = config.get_application_name();
+        parameters.extend(application.map(|name| ("application_name", name)));
+        let mut message = BytesMut::new();
+        compose::startup_message(parameters, &mut message)?;
+        let password = config.get_password().map(String::from_utf8_lossy);
+        Ok(Login {
+            startup_message: message.as_ref().into(),
+            password: password.map(|p| Secret::new(p.as_ref())),
+            user,
+        })
+    }
+}
 
 /// An exchange under way.
 #[derive(Default)]
@@ -31,15 +63,18 @@ impl Authentication {
         let Some((code, rest)) = body.split_first_chunk::<4>() else {
             return Err(broken("too short"));
         };
-        let password = || login.password().ok_or(FrontendError::PasswordMissing);
+        let password = || {
+            let password = login.password.as_ref().map(|p| p.expose().as_bytes());
+            password.ok_or(FrontendError::PasswordMissing)
+        };
         match u32::from_be_bytes(*code) {
             // AuthenticationOk.
             0 => return Ok(false),
-            3 => frontend::password_message(password()?, out)?,
+            3 => compose::password_message(password()?, out)?,
             5 => {
                 let salt = rest.try_into().map_err(|_| broken("md5 without a salt"))?;
-                let hash = md5_hash(login.user().as_bytes(), password()?, salt);
-                frontend::password_message(hash.as_bytes(), out)?;
+                let hash = md5_hash(login.user.as_bytes(), password()?, salt);
+                compose::password_message(hash.as_bytes(), out)?;
             }
             10 => {
                 let mut mechanisms = rest.split(|&byte| byte == 0);
@@ -47,14 +82,14 @@ impl Authentication {
                     return Err(unsupported("SASL without SCRAM-SHA-256"));
                 }
                 let scram = ScramSha256::new(password()?, ChannelBinding::unsupported());
-                frontend::sasl_initial_response(SCRAM_SHA_256, scram.message(), out)?;
+                compose::sasl_initial_response(SCRAM_SHA_256, scram.message(), out)?;
                 self.scram = Some(scram);
             }
             11 => {
                 let scram = self.scram.as_mut();
                 let scram = scram.ok_or_else(|| broken("SASLContinue out of turn"))?;
                 scram.update(rest).map_err(refused)?;
-                frontend::sasl_response(scram.message(), out)?;
+                compose::sasl_response(scram.message(), out)?;
             }
             12 => {
                 let scram = self.scram.take();

@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::BytesMut;
 use postgres_protocol::message::frontend as compose;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::client::TlsStream;
 
-use super::authentication::Authentication;
+use super::authentication::{Authentication, Login};
 use super::error::{FrontendError, ServerError};
 use super::incoming::Incoming;
-use super::login::Login;
 use crate::clock::{Clock, MonotonicClock};
 use crate::config::Disconnect;
-use crate::server::socket::Socket;
 
 /// The one prepared statement of a connection.
 const STATEMENT: &str = "procbench";
@@ -29,6 +29,27 @@ pub(crate) fn sessions_opened() -> u64 {
 pub(crate) fn note_sessions(count: u64) {
     OPENED.fetch_add(count, Ordering::Relaxed);
 }
+
+/// A stream to a server.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + std::fmt::Debug {
+    /// The port of our end, with TCP in clear.
+    fn local_port(&self) -> Option<u16> {
+        None
+    }
+}
+
+impl Stream for TcpStream {
+    fn local_port(&self) -> Option<u16> {
+        self.local_addr().ok().map(|address| address.port())
+    }
+}
+
+impl Stream for UnixStream {}
+
+impl Stream for TlsStream<Socket> {}
+
+/// TCP with TCP_NODELAY set, a Unix socket, or TLS over TCP.
+pub type Socket = Box<dyn Stream>;
 
 /// The columns of one row as text; `None` is null.
 pub type Row = Vec<Option<String>>;
@@ -67,8 +88,16 @@ pub struct Frontend<S = Socket> {
     broken: bool,
 }
 
-fn now() -> u64 {
+/// Now, in ns of CLOCK_MONOTONIC.
+pub(crate) fn now() -> u64 {
     MonotonicClock.now_ns()
+}
+
+impl Frontend {
+    /// The port of our end, with TCP in clear.
+    pub fn local_port(&self) -> Option<u16> {
+        self.socket.local_port()
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Frontend<S> {
@@ -138,11 +167,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frontend<S> {
         self.process_id
     }
 
-    /// Whether a statement was prepared on it.
-    pub fn is_prepared(&self) -> bool {
-        self.prepared
-    }
-
     /// Whether the connection is known to be of no use any more: broken, or closed by the server meanwhile.
     pub fn is_closed(&mut self) -> bool {
         if !self.broken {
@@ -159,7 +183,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frontend<S> {
     pub async fn query(&mut self, sql: &str) -> Result<(), FrontendError> {
         self.out.clear();
         compose::query(sql, &mut self.out)?;
-        self.converse(b'C', &mut Vec::new()).await
+        self.converse(b'C').await.map(drop)
     }
 
     /// Runs one statement by the simple protocol and keeps its rows.
@@ -169,33 +193,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frontend<S> {
     pub async fn rows(&mut self, sql: &str) -> Result<Vec<Row>, FrontendError> {
         self.out.clear();
         compose::query(sql, &mut self.out)?;
-        let mut rows = Vec::new();
         self.incoming.keep_rows = true;
-        let outcome = self.converse(b'C', &mut rows).await;
+        let rows = self.converse(b'C').await;
         self.incoming.keep_rows = false;
-        outcome.map(|()| rows)
+        rows
     }
 
-    /// Prepares the connection's statement, in a round trip of its own.
+    /// Executes the connection's one prepared statement, with a text as its parameter if it has one: Bind,
+    /// Describe, Execute and Sync in one segment. A connection without the statement gets it first, in a round
+    /// trip of its own.
     ///
     /// # Errors
     /// What the server or the socket says.
-    pub async fn prepare(&mut self, sql: &str) -> Result<(), FrontendError> {
-        self.out.clear();
-        compose::parse(STATEMENT, sql, [], &mut self.out)?;
-        compose::sync(&mut self.out);
-        self.converse(b'1', &mut Vec::new()).await?;
-        self.prepared = true;
-        Ok(())
-    }
-
-    /// Executes the prepared statement, with a text as its parameter if it has one: Bind, Describe, Execute
-    /// and Sync in one segment.
-    ///
-    /// # Errors
-    /// What the server or the socket says.
-    pub async fn execute(&mut self, parameter: Option<&str>) -> Result<(), FrontendError> {
+    pub async fn execute(
+        &mut self,
+        sql: &str,
+        parameter: Option<&str>,
+    ) -> Result<(), FrontendError> {
         use postgres_protocol::IsNull;
+        if !self.prepared {
+            self.out.clear();
+            compose::parse(STATEMENT, sql, [], &mut self.out)?;
+            compose::sync(&mut self.out);
+            self.converse(b'1').await?;
+            self.prepared = true;
+        }
         self.out.clear();
         let text = |value: &str, out: &mut BytesMut| {
             out.extend_from_slice(value.as_bytes());
@@ -206,12 +228,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frontend<S> {
         compose::describe(b'P', "", &mut self.out)?;
         compose::execute("", 0, &mut self.out)?;
         compose::sync(&mut self.out);
-        self.converse(b'C', &mut Vec::new()).await
+        self.converse(b'C').await.map(drop)
     }
 
-    /// Sends what is composed, and reads to ReadyForQuery; a message of the type `wanted` must come.
-    async fn converse(&mut self, wanted: u8, rows: &mut Vec<Row>) -> Result<(), FrontendError> {
-        let outcome = self.exchange(wanted, rows).await;
+    /// Sends what is composed, and reads to ReadyForQuery; a message of the type `wanted` must come. Returns the
+    /// rows, if they are kept.
+    async fn converse(&mut self, wanted: u8) -> Result<Vec<Row>, FrontendError> {
+        let outcome = self.exchange(wanted).await;
         if let Err(error) = &outcome {
             self.broken |= error.breaks_connection();
         }
@@ -224,8 +247,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frontend<S> {
         self.socket.flush().await
     }
 
-    async fn exchange(&mut self, wanted: u8, rows: &mut Vec<Row>) -> Result<(), FrontendError> {
+    async fn exchange(&mut self, wanted: u8) -> Result<Vec<Row>, FrontendError> {
         self.send().await?;
+        let mut rows = Vec::new();
         let mut outcome = Err(FrontendError::NotCompleted);
         loop {
             match self.incoming.next(&mut self.socket).await? {
@@ -241,7 +265,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frontend<S> {
                     }
                     outcome = Err(error);
                 }
-                b'Z' => return outcome,
+                b'Z' => return outcome.map(|()| rows),
                 b'D' if self.incoming.keep_rows => rows.push(row(self.incoming.body())?),
                 // It would wait for rows of ours.
                 kind @ (b'G' | b'W' | b'R') => return Err(unexpected(kind)),

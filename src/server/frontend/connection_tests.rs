@@ -185,11 +185,7 @@ fn a_prepared_statement_is_sent_as_libpq_does() {
         let (mut frontend, mut server) = pair();
         let parsed = [message(b'1', b""), READY.to_vec()].concat();
         server.write_all(&parsed).await.unwrap();
-        assert!(!frontend.is_prepared());
-        frontend.prepare("SELECT $1").await.unwrap();
-        assert!(frontend.is_prepared());
-        assert_eq!(kinds(&sent(&mut server).await), b"PS");
-        for parameter in [Some("42"), None] {
+        for (parameter, messages) in [(Some("42"), &b"PSBDES"[..]), (None, b"BDES")] {
             let done = message(b'C', b"SELECT 1\0");
             let reply = [
                 message(b'2', b""),
@@ -198,9 +194,9 @@ fn a_prepared_statement_is_sent_as_libpq_does() {
                 READY.to_vec(),
             ];
             server.write_all(&reply.concat()).await.unwrap();
-            frontend.execute(parameter).await.unwrap();
+            frontend.execute("SELECT $1", parameter).await.unwrap();
             let bytes = sent(&mut server).await;
-            assert_eq!(kinds(&bytes), b"BDES");
+            assert_eq!(kinds(&bytes), messages);
             let value = b"\0\x01\0\0\0\x0242\0\0";
             assert_eq!(
                 bytes.windows(value.len()).any(|w| w == value),

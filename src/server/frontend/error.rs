@@ -1,5 +1,7 @@
 //! What can go wrong on a connection, and its class.
 
+use std::io::ErrorKind;
+
 use crate::record::ErrorClass;
 
 /// A connection could not be opened, or a statement failed.
@@ -32,18 +34,16 @@ pub enum FrontendError {
 }
 
 impl FrontendError {
+    /// A failure of this side.
+    pub fn here(what: impl std::fmt::Display) -> Self {
+        FrontendError::Here(what.to_string())
+    }
+
     /// The class for counting.
     pub fn class(&self) -> ErrorClass {
-        use std::io::ErrorKind;
+        const NOT_TLS: [ErrorKind; 2] = [ErrorKind::InvalidData, ErrorKind::Unsupported];
         match self {
-            FrontendError::Tls(error)
-                if matches!(
-                    error.kind(),
-                    ErrorKind::InvalidData | ErrorKind::Unsupported
-                ) =>
-            {
-                ErrorClass::new("tls")
-            }
+            FrontendError::Tls(error) if NOT_TLS.contains(&error.kind()) => ErrorClass::new("tls"),
             FrontendError::Io(error) | FrontendError::Tls(error) => classify_io(error),
             FrontendError::Server(error) if !error.code.is_empty() => {
                 ErrorClass::new(format!("sqlstate-{}", error.code))
@@ -78,7 +78,6 @@ impl From<std::io::Error> for ErrorClass {
 
 /// The class of a failed socket operation.
 fn classify_io(error: &std::io::Error) -> ErrorClass {
-    use std::io::ErrorKind;
     ErrorClass::new(match error.kind() {
         ErrorKind::ConnectionRefused => "connect-refused".to_owned(),
         ErrorKind::ConnectionReset => "connection-reset".to_owned(),

@@ -1,7 +1,8 @@
 //! The server's messages: a type byte, a length that counts itself but not the type, a body.
 
-use std::ops::Range;
+use std::task::{Context, Poll};
 
+use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::error::FrontendError;
@@ -17,12 +18,12 @@ const LONGEST: usize = 0x3fff_ffff;
 /// of a load's statement costs no memory, whatever its size.
 #[derive(Debug)]
 pub(super) struct Incoming {
-    bytes: Vec<u8>,
-    /// Start of what has not been looked at.
-    at: usize,
-    /// Bytes of the last message's body still to be skipped.
+    /// From the last message's body on.
+    bytes: BytesMut,
+    /// Bytes of that body still to be passed over.
     skip: usize,
-    body: Range<usize>,
+    /// Length of that body, where it is kept.
+    kept: usize,
     /// Whether rows are kept, too.
     pub(super) keep_rows: bool,
 }
@@ -30,10 +31,10 @@ pub(super) struct Incoming {
 impl Incoming {
     pub(super) fn new() -> Self {
         Incoming {
-            bytes: Vec::with_capacity(READ_BYTES),
-            at: 0,
+            // Twice, so that the buffer is used anew and never grows where messages are short.
+            bytes: BytesMut::with_capacity(2 * READ_BYTES),
             skip: 0,
-            body: 0..0,
+            kept: 0,
             keep_rows: false,
         }
     }
@@ -41,7 +42,7 @@ impl Incoming {
     /// Body of the last message, where it is kept: authentication, BackendKeyData, errors, ReadyForQuery; and
     /// rows if asked for.
     pub(super) fn body(&self) -> &[u8] {
-        &self.bytes[self.body.clone()]
+        &self.bytes[..self.kept]
     }
 
     /// The type of the next message, read if need be.
@@ -53,7 +54,7 @@ impl Incoming {
             if let Some(kind) = self.framed()? {
                 return Ok(kind);
             }
-            self.make_room();
+            self.bytes.reserve(READ_BYTES);
             if socket.read_buf(&mut self.bytes).await? == 0 {
                 return Err(closed_by_server());
             }
@@ -63,61 +64,43 @@ impl Incoming {
     /// Takes over what is there already, without waiting. Returns whether the server has closed.
     pub(super) fn poll_closed(
         &mut self,
-        context: &mut std::task::Context<'_>,
+        context: &mut Context<'_>,
         socket: &mut (impl AsyncRead + Unpin),
     ) -> bool {
-        use std::task::Poll;
         loop {
-            self.make_room();
-            let mut chunk = [0; 1024];
-            let mut read = tokio::io::ReadBuf::new(&mut chunk);
-            match std::pin::Pin::new(&mut *socket).poll_read(context, &mut read) {
+            self.bytes.reserve(READ_BYTES);
+            let reading = std::pin::pin!(socket.read_buf(&mut self.bytes));
+            match reading.poll(context) {
                 Poll::Pending => return false,
-                Poll::Ready(Err(_)) => return true,
-                Poll::Ready(Ok(())) if read.filled().is_empty() => return true,
-                Poll::Ready(Ok(())) => self.bytes.extend_from_slice(read.filled()),
+                Poll::Ready(Ok(read)) if read > 0 => {}
+                Poll::Ready(_) => return true,
             }
         }
-    }
-
-    fn make_room(&mut self) {
-        if self.at == self.bytes.len() {
-            self.bytes.clear();
-            self.at = 0;
-        } else if self.bytes.capacity() - self.bytes.len() < READ_BYTES / 8 {
-            self.bytes.drain(..self.at);
-            self.at = 0;
-            self.bytes.reserve(READ_BYTES);
-        }
-        self.body = 0..0;
     }
 
     /// The next message, if its head (and its body, if that is kept) is there.
     fn framed(&mut self) -> Result<Option<u8>, FrontendError> {
-        let skipped = self.skip.min(self.bytes.len() - self.at);
-        self.at += skipped;
-        self.skip -= skipped;
-        let rest = &self.bytes[self.at..];
-        let Some(&[kind, ref length @ ..]) = rest.first_chunk::<5>() else {
+        let passed = self.skip.min(self.bytes.len());
+        self.bytes.advance(passed);
+        self.skip -= passed;
+        self.kept = 0;
+        let Some(&[kind, ref length @ ..]) = self.bytes.first_chunk::<5>() else {
             return Ok(None);
         };
         let body = (u32::from_be_bytes(*length) as usize).checked_sub(4);
         let body = body.filter(|&body| kind.is_ascii_alphanumeric() && body <= LONGEST);
-        let body = body.ok_or_else(|| not_the_protocol(rest))?;
+        let body = body.ok_or_else(|| not_the_protocol(&self.bytes))?;
         if matches!(kind, b'R' | b'K' | b'E' | b'Z') || (kind == b'D' && self.keep_rows) {
             if body > LONGEST_KEPT {
-                return Err(not_the_protocol(rest));
+                return Err(not_the_protocol(&self.bytes));
             }
-            if rest.len() < 5 + body {
+            if self.bytes.len() < 5 + body {
                 return Ok(None);
             }
-            self.body = self.at + 5..self.at + 5 + body;
-            self.at += 5 + body;
-        } else {
-            self.body = 0..0;
-            self.at += 5;
-            self.skip = body;
+            self.kept = body;
         }
+        self.bytes.advance(5);
+        self.skip = body;
         Ok(Some(kind))
     }
 }

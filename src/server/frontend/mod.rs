@@ -12,9 +12,8 @@ mod authentication;
 mod connection;
 mod error;
 mod incoming;
-mod login;
 
-pub use connection::{Frontend, Row, Startup};
-pub(crate) use connection::{note_sessions, sessions_opened};
+pub use authentication::Login;
+pub use connection::{Frontend, Row, Socket, Startup};
+pub(crate) use connection::{note_sessions, now, sessions_opened};
 pub use error::{FrontendError, ServerError};
-pub use login::Login;

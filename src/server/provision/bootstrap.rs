@@ -11,9 +11,8 @@ use super::error::ProvisionError;
 use super::role::{DATABASE, ROLE};
 use crate::causes::on_one_line;
 use crate::secret::Secret;
-use crate::server::event_loop::event_loop;
 use crate::server::frontend::note_sessions;
-use crate::server::target::Target;
+use crate::server::target::{Target, event_loop};
 
 /// Bound on one connection attempt.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
