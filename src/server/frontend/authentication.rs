@@ -79,7 +79,8 @@ impl Authentication {
             10 => {
                 let mut mechanisms = rest.split(|&byte| byte == 0);
                 if !mechanisms.any(|m| m == SCRAM_SHA_256.as_bytes()) {
-                    return Err(unsupported("SASL without SCRAM-SHA-256"));
+                    let lacking = "SASL without SCRAM-SHA-256".to_owned();
+                    return Err(FrontendError::Unsupported(lacking));
                 }
                 let scram = ScramSha256::new(password()?, ChannelBinding::unsupported());
                 compose::sasl_initial_response(SCRAM_SHA_256, scram.message(), out)?;
@@ -88,32 +89,27 @@ impl Authentication {
             11 => {
                 let scram = self.scram.as_mut();
                 let scram = scram.ok_or_else(|| broken("SASLContinue out of turn"))?;
-                scram.update(rest).map_err(refused)?;
+                scram.update(rest).map_err(broken)?;
                 compose::sasl_response(scram.message(), out)?;
             }
             12 => {
                 let scram = self.scram.take();
                 let mut scram = scram.ok_or_else(|| broken("SASLFinal out of turn"))?;
-                scram.finish(rest).map_err(refused)?;
+                scram.finish(rest).map_err(broken)?;
                 return Ok(false);
             }
-            method => return Err(unsupported(&format!("method {method} is not supported"))),
+            method => {
+                let refused = format!("method {method} is not supported");
+                return Err(FrontendError::Unsupported(refused));
+            }
         }
         Ok(true)
     }
 }
 
-fn unsupported(what: &str) -> FrontendError {
-    FrontendError::Unsupported(what.to_owned())
-}
-
-fn broken(what: &str) -> FrontendError {
+/// Also an exchange that does not add up: not an error of the socket.
+fn broken(what: impl std::fmt::Display) -> FrontendError {
     FrontendError::Protocol(format!("authentication: {what}"))
-}
-
-/// An exchange that does not add up, not an error of the socket.
-fn refused(error: std::io::Error) -> FrontendError {
-    broken(&error.to_string())
 }
 
 #[cfg(test)]

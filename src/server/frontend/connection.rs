@@ -76,8 +76,7 @@ pub struct Asked {
 
 /// A connection whose statements are run one at a time.
 ///
-/// A future that is dropped before its end leaves the connection in mid-conversation: it must not be used
-/// again then.
+/// A future that is dropped before its end leaves the connection in mid-conversation: it is broken then.
 #[derive(Debug)]
 pub struct Frontend<S = Socket> {
     socket: S,
@@ -231,23 +230,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frontend<S> {
         self.converse(b'C').await.map(drop)
     }
 
-    /// Sends what is composed, and reads to ReadyForQuery; a message of the type `wanted` must come. Returns the
-    /// rows, if they are kept.
-    async fn converse(&mut self, wanted: u8) -> Result<Vec<Row>, FrontendError> {
-        let outcome = self.exchange(wanted).await;
-        if let Err(error) = &outcome {
-            self.broken |= error.breaks_connection();
-        }
-        outcome
-    }
-
     /// Sends what is composed.
     async fn send(&mut self) -> std::io::Result<()> {
         self.socket.write_all(&self.out).await?;
         self.socket.flush().await
     }
 
-    async fn exchange(&mut self, wanted: u8) -> Result<Vec<Row>, FrontendError> {
+    /// Sends what is composed, and reads to ReadyForQuery; a message of the type `wanted` must come. Returns the
+    /// rows, if they are kept.
+    async fn converse(&mut self, wanted: u8) -> Result<Vec<Row>, FrontendError> {
+        // Until the server is ready again; also if this is never seen.
+        self.broken = true;
         self.send().await?;
         let mut rows = Vec::new();
         let mut outcome = Err(FrontendError::NotCompleted);
@@ -259,13 +252,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frontend<S> {
                     }
                 }
                 b'E' => {
-                    let error = FrontendError::Server(ServerError::parse(self.incoming.body()));
-                    if error.breaks_connection() {
-                        return Err(error);
+                    let error = ServerError::parse(self.incoming.body());
+                    if error.is_fatal() {
+                        return Err(FrontendError::Server(error));
                     }
-                    outcome = Err(error);
+                    outcome = Err(FrontendError::Server(error));
                 }
-                b'Z' => return outcome.map(|()| rows),
+                b'Z' => {
+                    self.broken = false;
+                    return outcome.map(|()| rows);
+                }
                 b'D' if self.incoming.keep_rows => rows.push(row(self.incoming.body())?),
                 // It would wait for rows of ours.
                 kind @ (b'G' | b'W' | b'R') => return Err(unexpected(kind)),

@@ -53,15 +53,6 @@ impl FrontendError {
             _ => ErrorClass::new("protocol"),
         }
     }
-
-    /// Whether no further statement can be run on the connection.
-    pub(super) fn breaks_connection(&self) -> bool {
-        match self {
-            FrontendError::Server(error) => error.is_fatal(),
-            FrontendError::NotCompleted => false,
-            _ => true,
-        }
-    }
 }
 
 impl From<FrontendError> for ErrorClass {
