@@ -35,7 +35,6 @@ const EVENT_AT: usize = 16 + 20;
 const PARENT_TGID_AT: usize = EVENT_AT + 16 + 4;
 
 /// Counts forks between two calls.
-#[derive(Debug)]
 pub enum ForkCount {
     /// By the kernel's events.
     Events(OwnedFd),

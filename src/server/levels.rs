@@ -106,7 +106,6 @@ pub(super) fn check_same_version(first: &str, now: &str) -> Result<(), String> {
 }
 
 /// Where the servers of a run come from.
-#[derive(Debug)]
 pub(super) struct Supply {
     /// `auto` decided, once for the whole run.
     pub(super) choice: ServerChoice,

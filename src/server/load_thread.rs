@@ -41,7 +41,7 @@ const AFTER_FAILURE: Duration = Duration::from_millis(5);
 pub const READERS: Arm = Arm::KeptOpen;
 
 /// One block's load, of the readers or of the clients.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct BlockLoad {
     /// The arm (readers do the same in every arm).
     pub arm: Arm,
@@ -60,7 +60,6 @@ pub struct BlockLoad {
 }
 
 /// A thread could not do its block.
-#[derive(Debug, Clone)]
 pub enum LoadError {
     /// A persistent connection is gone and cannot be opened again.
     Lost(String),
@@ -71,7 +70,6 @@ pub enum LoadError {
 type Answer = Result<BlockRecord, LoadError>;
 
 /// A thread that carries out blocks with its workers.
-#[derive(Debug)]
 pub struct LoadThread {
     blocks: Option<mpsc::UnboundedSender<(BlockLoad, sync_mpsc::Sender<Answer>)>>,
     thread: Option<JoinHandle<()>>,

@@ -104,8 +104,10 @@ impl SettingsSeen {
     /// Takes note of one server's settings.
     pub fn note(&mut self, settings: &BTreeMap<String, String>) {
         for (name, value) in settings {
-            let values = self.0.entry(name.clone()).or_default();
-            values.insert(value.clone());
+            self.0
+                .entry(name.clone())
+                .or_default()
+                .insert(value.clone());
         }
     }
 

@@ -25,14 +25,12 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(10);
 const WITH_XID: &str = "BEGIN; SELECT txid_current()";
 
 /// Idle connections that stay open until this value is dropped.
-#[derive(Debug)]
 pub struct Standing {
     connections: RefCell<Vec<Frontend>>,
     event_loop: Runtime,
 }
 
 /// How standing connections and churn's future slots are to lie.
-#[derive(Debug, Clone, Copy)]
 pub struct StandingPlan {
     /// Standing connections.
     pub standing: u32,

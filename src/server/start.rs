@@ -29,7 +29,6 @@ const LEAD_NS: u64 = 5_000_000;
 const DRAIN_NS: u64 = 2_000_000_000;
 
 /// What one block is to do.
-#[derive(Debug, Clone, Copy)]
 pub struct BlockRequest {
     /// The arm.
     pub arm: Arm,

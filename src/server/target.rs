@@ -61,9 +61,10 @@ impl Target {
             // PostgreSQL does not encrypt its Unix socket.
             _ => None,
         };
+        let password = endpoint.password.clone();
         Ok(Target {
             address,
-            login: Login::new(&endpoint.to_config())?,
+            login: Login::new(&endpoint.user, &endpoint.dbname, password)?,
             tls,
         })
     }

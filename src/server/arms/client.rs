@@ -19,7 +19,6 @@ const ACCOUNTS: u32 = 100_000;
 const SELECT_BY_KEY: &str = "SELECT abalance FROM pgbench_accounts WHERE aid = $1;";
 
 /// What the workers of a load thread are made from.
-#[derive(Debug, Clone)]
 pub struct Setup {
     /// Readers or clients.
     pub role: Role,
@@ -38,7 +37,6 @@ pub struct Setup {
 }
 
 /// The texts of a worker's statements, and how they are sent.
-#[derive(Debug, Clone)]
 pub struct StatementTexts {
     statement: Statement,
     protocol: Protocol,

@@ -55,7 +55,6 @@ pub struct BurnerAccount {
 }
 
 /// The running helper. It ends when this value is dropped, or when this process ends in any way.
-#[derive(Debug)]
 pub struct Burner {
     child: Child,
     answers: BufReader<ChildStdout>,

@@ -21,23 +21,23 @@ pub struct Login {
 }
 
 impl Login {
-    /// From a configuration's role, database, application name and password.
+    /// A role, in a database.
     ///
     /// # Errors
     /// A name with a zero byte.
-    pub fn new(config: &tokio_postgres::Config) -> std::io::Result<Self> {
-        let user = config.get_user().unwrap_or_default().to_owned();
-        let mut parameters = vec![("client_encoding", "UTF8"), ("user", user.as_str())];
-        parameters.extend(config.get_dbname().map(|name| ("database", name)));
-        let application = config.get_application_name();
-        parameters.extend(application.map(|name| ("application_name", name)));
+    pub fn new(user: &str, database: &str, password: Option<Secret>) -> std::io::Result<Self> {
+        let parameters = [
+            ("client_encoding", "UTF8"),
+            ("user", user),
+            ("database", database),
+            ("application_name", "procbench"),
+        ];
         let mut message = BytesMut::new();
         compose::startup_message(parameters, &mut message)?;
-        let password = config.get_password().map(String::from_utf8_lossy);
         Ok(Login {
             startup_message: message.as_ref().into(),
-            password: password.map(|p| Secret::new(p.as_ref())),
-            user,
+            user: user.to_owned(),
+            password,
         })
     }
 }
@@ -117,12 +117,7 @@ mod tests {
     use super::*;
 
     fn login(password: Option<&str>) -> Login {
-        let mut config = tokio_postgres::Config::new();
-        config.user("me").dbname("d");
-        if let Some(password) = password {
-            config.password(password);
-        }
-        Login::new(&config).unwrap()
+        Login::new("me", "d", password.map(Secret::new)).unwrap()
     }
 
     fn request(code: u32, rest: &[u8]) -> Vec<u8> {

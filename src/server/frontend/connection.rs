@@ -31,7 +31,7 @@ pub(crate) fn note_sessions(count: u64) {
 }
 
 /// A stream to a server.
-pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + std::fmt::Debug {
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {
     /// The port of our end, with TCP in clear.
     fn local_port(&self) -> Option<u16> {
         None
@@ -77,7 +77,6 @@ pub struct Asked {
 /// A connection whose statements are run one at a time.
 ///
 /// A future that is dropped before its end leaves the connection in mid-conversation: it is broken then.
-#[derive(Debug)]
 pub struct Frontend<S = Socket> {
     socket: S,
     incoming: Incoming,

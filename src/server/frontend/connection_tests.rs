@@ -3,6 +3,7 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 use super::*;
+use crate::secret::Secret;
 
 const OK: &[u8] = b"R\0\0\0\x08\0\0\0\0";
 const READY: &[u8] = b"Z\0\0\0\x05I";
@@ -20,9 +21,7 @@ fn error(severity: &str, code: &str) -> Vec<u8> {
 }
 
 fn login() -> Login {
-    let mut config = tokio_postgres::Config::new();
-    config.user("me").dbname("d").application_name("a");
-    Login::new(&config).unwrap()
+    Login::new("me", "d", None).unwrap()
 }
 
 fn on_runtime(test: impl Future<Output = ()>) {
@@ -80,7 +79,7 @@ fn the_startup_message_names_role_database_and_program() {
         assert_eq!(parameters.split_off(parameters.len() - 2), ["", ""]);
         assert_eq!(
             parameters.join(" "),
-            "client_encoding UTF8 user me database d application_name a"
+            "client_encoding UTF8 user me database d application_name procbench"
         );
     });
 }
@@ -89,9 +88,7 @@ fn the_startup_message_names_role_database_and_program() {
 fn an_authentication_of_its_own_is_timed() {
     on_runtime(async {
         let (mut frontend, mut server) = pair();
-        let mut config = tokio_postgres::Config::new();
-        config.user("me").dbname("d").password("secret");
-        let login = Login::new(&config).unwrap();
+        let login = Login::new("me", "d", Some(Secret::new("secret"))).unwrap();
         // AuthenticationCleartextPassword.
         let ask = message(b'R', &[0, 0, 0, 3]);
         server.write_all(&ask).await.unwrap();

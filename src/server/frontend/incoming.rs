@@ -16,7 +16,6 @@ const LONGEST: usize = 0x3fff_ffff;
 
 /// What has been read and not been looked at. Bodies that nobody looks at are skipped, not gathered: a row
 /// of a load's statement costs no memory, whatever its size.
-#[derive(Debug)]
 pub(super) struct Incoming {
     /// From the last message's body on.
     bytes: BytesMut,
