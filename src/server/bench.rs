@@ -130,17 +130,6 @@ impl<'a> ServerBench<'a> {
         }
     }
 
-    /// Reads the settings of a start's server. Not done with the server of
-    /// [`Bench::prepare`], which has no standing connections and hence another `max_connections`.
-    fn note_settings(&mut self, server: &RunningServer) -> BTreeMap<String, String> {
-        let settings = read_settings(server).unwrap_or_else(|problem| {
-            self.remark(format!("a server's settings could not be read: {problem}"));
-            BTreeMap::new()
-        });
-        self.settings.note(&settings);
-        settings
-    }
-
     /// Looks at a server by URL, once, before anything is asked of it. The cap holds for whatever is not
     /// known to be on this machine: behind a proxy or tunnel on loopback, too.
     fn survey(&mut self, server: &RunningServer) -> Result<(), Failure> {
@@ -211,12 +200,8 @@ impl<'a> ServerBench<'a> {
         Ok(())
     }
 
-    fn factors(
-        &self,
-        server: &RunningServer,
-        level: &Factors,
-        settings: &BTreeMap<String, String>,
-    ) -> Factors {
+    fn factors(&self, start: &ServerStart<'_>, settings: &BTreeMap<String, String>) -> Factors {
+        let (level, server) = (&start.factors, &start.server);
         let major = server.pg_major().map(PgSource::Major);
         Factors {
             pg: level.pg.clone().or(major),
@@ -262,9 +247,17 @@ impl Bench for ServerBench<'_> {
     }
 
     fn absent_levels(&mut self, levels: &[Factors]) -> Vec<AbsentLevel> {
-        let most = |standing| self.asked.max_connections(&self.arms, standing);
-        self.supply
-            .absent(self.asked.config, levels, most, self.say)
+        let absent = levels.iter().filter_map(|level| {
+            let most = self.asked.max_connections(&self.arms, level.standing);
+            let reason = self.supply.check(level, most, self.say).err()?;
+            let of_pages = self.supply.look_for(level, self.say).is_ok();
+            Some(AbsentLevel {
+                factors: level.clone(),
+                reason,
+                wanted: !(of_pages && self.asked.config.page_size_if_granted),
+            })
+        });
+        absent.collect()
     }
 
     fn set_client_rates(&mut self, rates: ClientRates) {
@@ -279,8 +272,13 @@ impl Bench for ServerBench<'_> {
         let mut start =
             ServerStart::open(self.asked.clone(), &self.arms, server, &planned.factors)?;
         self.note_server(&start.server, start.pgbouncer.as_ref());
-        let settings = self.note_settings(&start.server);
-        start.factors = self.factors(&start.server, &planned.factors, &settings);
+        // Not those of the server of `prepare`: without standing connections it has another `max_connections`.
+        let settings = read_settings(&start.server).unwrap_or_else(|problem| {
+            self.remark(format!("a server's settings could not be read: {problem}"));
+            BTreeMap::new()
+        });
+        self.settings.note(&settings);
+        start.factors = self.factors(&start, &settings);
         self.open = Some(start);
         self.learn_connection_cost()
     }
@@ -356,5 +354,38 @@ impl Bench for ServerBench<'_> {
             ..provenance
         });
         (provenance, self.remarks.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ServerChoice;
+
+    #[test]
+    fn a_version_that_cannot_be_had_is_named_and_the_others_stay() {
+        let request = ServerRequest {
+            choice: ServerChoice::Local,
+            pgbouncer: None,
+        };
+        let none = Factors {
+            pg: Some(PgSource::Bin("/nowhere/bin".into())),
+            ..Factors::standing(0)
+        };
+        let mut config = (crate::experiment::find("churn-tail").unwrap().config)(
+            crate::arm::Mode::Server,
+            crate::experiment::Scale::Quick,
+        );
+        config.factors.standing = vec![0];
+        let server = config.server.as_ref().unwrap();
+        let mut bench = ServerBench::new((&config, server), &request, Cancel::default(), &|_| {});
+        let absent = bench.absent_levels(std::slice::from_ref(&none));
+        assert_eq!(absent.len(), 1);
+        assert!(absent[0].wanted);
+        assert!(
+            absent[0].reason.contains("/nowhere/bin"),
+            "{}",
+            absent[0].reason
+        );
     }
 }

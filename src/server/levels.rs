@@ -12,7 +12,7 @@ use crate::factor::{
 use crate::load::Cancel;
 use crate::procarray::PageSize;
 use crate::procfs;
-use crate::record::{AbsentLevel, PoolMode};
+use crate::record::PoolMode;
 
 /// What the server bench needs beside the configuration: addresses.
 #[derive(Debug, Clone)]
@@ -168,7 +168,7 @@ impl Supply {
     ///
     /// # Errors
     /// Why it is not.
-    fn check(
+    pub(super) fn check(
         &mut self,
         level: &Factors,
         max_connections: u32,
@@ -201,27 +201,6 @@ impl Supply {
             _ => Ok(()),
         }
     }
-
-    /// The levels that are not available, with the reasons. `max_connections` gives a level's.
-    pub(super) fn absent(
-        &mut self,
-        config: &Config,
-        levels: &[Factors],
-        max_connections: impl Fn(u32) -> u32,
-        say: &dyn Fn(&str),
-    ) -> Vec<AbsentLevel> {
-        let absent = levels.iter().filter_map(|level| {
-            let most = max_connections(level.standing);
-            let reason = self.check(level, most, say).err()?;
-            let of_pages = self.look_for(level, say).is_ok();
-            Some(AbsentLevel {
-                factors: level.clone(),
-                reason,
-                wanted: !(of_pages && config.page_size_if_granted),
-            })
-        });
-        absent.collect()
-    }
 }
 
 /// 2 MB pages for a server's shared memory, roughly and not too few: its buffers with their headers,
@@ -253,28 +232,6 @@ mod tests {
         assert_eq!(spec.max_connections, 600);
         assert_eq!((spec.page_size, spec.auth), (PageSize::Huge, Auth::Scram));
         assert_eq!(huge_pages_needed(&spec), 557);
-    }
-
-    #[test]
-    fn a_version_that_cannot_be_had_is_named_and_the_others_stay() {
-        let mut supply = Supply::new(&ServerChoice::Local, &[]);
-        let none = Factors {
-            pg: Some(PgSource::Bin("/nowhere/bin".into())),
-            ..Factors::standing(0)
-        };
-        let mut config = (crate::experiment::find("churn-tail").unwrap().config)(
-            crate::arm::Mode::Server,
-            crate::experiment::Scale::Quick,
-        );
-        config.factors.standing = vec![0];
-        let absent = supply.absent(&config, std::slice::from_ref(&none), |n| n, &|_| {});
-        assert_eq!(absent.len(), 1);
-        assert!(absent[0].wanted);
-        assert!(
-            absent[0].reason.contains("/nowhere/bin"),
-            "{}",
-            absent[0].reason
-        );
     }
 
     #[test]

@@ -206,12 +206,12 @@ impl LoadThread {
             abandon,
         };
         // Bounded by the server; by the user where it does not answer.
-        let answered = load.wait(&answer, None, cancel);
+        let answered = load.wait(&answer, u64::MAX, cancel);
         answered.unwrap_or_else(|_| Err(FrontendError::here("the load thread died")))?;
         Ok(load)
     }
 
-    /// Waits for an answer of this thread, until `deadline` if there is one. A stop request leaves
+    /// Waits for an answer of this thread, until `deadline_ns` (CLOCK_MONOTONIC). A stop request leaves
     /// the operations under way some time to end; then they are abandoned.
     ///
     /// # Errors
@@ -219,7 +219,7 @@ impl LoadThread {
     pub fn wait<T>(
         &self,
         answer: &Receiver<T>,
-        deadline: Option<Instant>,
+        deadline_ns: u64,
         cancel: &Cancel,
     ) -> Result<T, RecvTimeoutError> {
         let mut cancelled_at: Option<Instant> = None;
@@ -228,7 +228,7 @@ impl LoadThread {
                 Err(RecvTimeoutError::Timeout) => {}
                 answered => return answered,
             }
-            if deadline.is_some_and(|at| Instant::now() >= at) {
+            if MonotonicClock.now_ns() >= deadline_ns {
                 return Err(RecvTimeoutError::Timeout);
             }
             if cancel.is_cancelled()

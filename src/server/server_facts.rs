@@ -17,17 +17,13 @@ use crate::record::{ServerProvenance, ServerSource};
 
 /// One PostgreSQL as the run file names it; `pg` is the factor of its levels.
 pub fn server_source(server: &RunningServer, pg: Option<&PgSource>) -> ServerSource {
+    let pg = pg.cloned().or(server.pg_major().map(PgSource::Major));
+    let image = server.image_id().map(str::to_owned);
+    let source = image.or_else(|| server.bin_dir().map(binaries));
     ServerSource {
-        pg: pg
-            .cloned()
-            .or_else(|| server.pg_major().map(PgSource::Major))
-            .map_or_else(String::new, |pg| pg.to_string()),
+        pg: pg.map_or_else(String::new, |pg| pg.to_string()),
         version: server.server_version().to_owned(),
-        source: match (server.image_id(), server.bin_dir()) {
-            (Some(image), _) => image.to_owned(),
-            (None, Some(dir)) => binaries(dir),
-            (None, None) => String::new(),
-        },
+        source: source.unwrap_or_default(),
     }
 }
 

@@ -11,7 +11,7 @@ use super::frontend::{Frontend, FrontendError};
 use super::provision::Endpoint;
 use super::target::{Target, event_loop};
 use crate::config::Disconnect;
-use crate::factor::StandingState;
+use crate::factor::{Factors, StandingState};
 use crate::load::Cancel;
 use crate::procarray::SlotOrder;
 
@@ -31,28 +31,24 @@ pub struct Standing {
 }
 
 /// How standing connections and churn's future slots are to lie.
-pub struct StandingPlan {
-    /// Standing connections.
-    pub standing: u32,
+pub struct StandingPlan<'a> {
+    /// How many there are, what they are, and where churn's slots shall lie.
+    pub level: &'a Factors,
     /// Placeholders: opened for the slots that churn shall use, then closed.
     /// 0 leaves the slots to chance (a server that is not ours).
     pub placeholders: u32,
-    /// Where those slots shall lie.
-    pub order: SlotOrder,
-    /// What the standing connections are.
-    pub state: StandingState,
     /// Whether first allocations descend through the slots (PostgreSQL up to 16;
     /// proc.c `InitProcGlobal`) or ascend (17 and later).
     pub descending: bool,
 }
 
-impl StandingPlan {
+impl StandingPlan<'_> {
     /// The order in which connections are opened on a fresh server: whether each is a placeholder, to be closed
     /// once all are open.
     fn placeholders_in_order(&self) -> Vec<bool> {
-        let standing = (0..self.standing).map(|_| false);
+        let standing = (0..self.level.standing).map(|_| false);
         let placeholders = (0..self.placeholders).map(|_| true);
-        match self.order {
+        match self.level.slot_order.unwrap_or_default() {
             // Opened first is numbered highest where allocation descends.
             SlotOrder::Behind if self.descending => placeholders.chain(standing).collect(),
             SlotOrder::Front if !self.descending => placeholders.chain(standing).collect(),
@@ -61,7 +57,7 @@ impl StandingPlan {
                 // Evenly mixed: after k of n in all, placeholders have had their share.
                 let (count, total) = (
                     u64::from(self.placeholders),
-                    self.standing + self.placeholders,
+                    self.level.standing + self.placeholders,
                 );
                 let share = |k: u32| u64::from(k) * count / u64::from(total);
                 (0..total).map(|k| share(k + 1) > share(k)).collect()
@@ -77,7 +73,7 @@ impl Standing {
     /// When a connection is refused; all of them are closed again.
     pub fn open(
         endpoint: &Endpoint,
-        plan: StandingPlan,
+        plan: StandingPlan<'_>,
         cancel: &Cancel,
     ) -> Result<Self, FrontendError> {
         let event_loop = event_loop()?;
@@ -126,7 +122,7 @@ impl Drop for Standing {
     }
 }
 
-async fn open_all(target: &Target, plan: StandingPlan) -> Result<Vec<Frontend>, FrontendError> {
+async fn open_all(target: &Target, plan: StandingPlan<'_>) -> Result<Vec<Frontend>, FrontendError> {
     let (mut standing, mut placeholders) = (Vec::new(), Vec::new());
     // Slots are taken in the order of the connects; within a batch of the same
     // kind that order does not matter.
@@ -147,7 +143,7 @@ async fn open_all(target: &Target, plan: StandingPlan) -> Result<Vec<Frontend>, 
         }
     }
     close_all(placeholders).await;
-    if plan.state == StandingState::InTransaction {
+    if plan.level.standing_state == Some(StandingState::InTransaction) {
         for connection in &mut standing {
             let outcome = connection.query(WITH_XID).await;
             let lacking =
@@ -193,10 +189,8 @@ mod tests {
     fn connections_that_the_server_closed_are_counted() {
         let server = FakeServer::start(true);
         let plan = StandingPlan {
-            standing: 5,
+            level: &Factors::standing(5),
             placeholders: 0,
-            order: SlotOrder::Front,
-            state: StandingState::Idle,
             descending: true,
         };
         let standing = Standing::open(&server.endpoint, plan, &Cancel::default()).unwrap();
@@ -214,11 +208,13 @@ mod tests {
     }
 
     fn text(order: SlotOrder, descending: bool) -> String {
+        let level = Factors {
+            slot_order: Some(order),
+            ..Factors::standing(4)
+        };
         StandingPlan {
-            standing: 4,
+            level: &level,
             placeholders: 2,
-            order,
-            state: StandingState::Idle,
             descending,
         }
         .placeholders_in_order()

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::arms::Setup;
 use super::burner::{Burn, Burner, BurnerAccount};
@@ -130,10 +130,8 @@ impl<'a> ServerStart<'a> {
             threads.push((role, f64::from(count) / f64::from(of), thread));
         }
         let plan = StandingPlan {
-            standing: level.standing,
+            level,
             placeholders: u32::from(asked.is_ours()) * asked.churn_slots(),
-            order: level.slot_order.unwrap_or_default(),
-            state: level.standing_state.unwrap_or_default(),
             descending: server.pg_major().is_none_or(|major| major <= 16),
         };
         let standing = Standing::open(server.endpoint(), plan, &asked.cancel)
@@ -275,9 +273,8 @@ impl<'a> ServerStart<'a> {
         thread: &LoadThread,
         answer: &Receiver<Result<BlockRecord, LoadError>>,
     ) -> Result<BlockRecord, LoadError> {
-        let patience_ns = window.drain_until_ns + 5_000_000_000;
-        let left = Duration::from_nanos(patience_ns.saturating_sub(MonotonicClock.now_ns()));
-        match thread.wait(answer, Some(Instant::now() + left), &self.asked.cancel) {
+        let deadline_ns = window.drain_until_ns + 5_000_000_000;
+        match thread.wait(answer, deadline_ns, &self.asked.cancel) {
             Ok(outcome) => outcome,
             Err(RecvTimeoutError::Timeout) => Err(LoadError::Harness(format!(
                 "a load thread did not end its block (server {})",

@@ -213,7 +213,7 @@ async fn between(
     pid: i32,
     client_port: Option<u16>,
 ) -> Result<Between, FrontendError> {
-    let announced = first.process_id().filter(|&id| id != pid);
+    let announced = first.process_id.filter(|&id| id != pid);
     let mut second = connect(target).await?;
     let shares = shares_backends(first, &mut second).await?;
     close(second).await;

@@ -38,7 +38,8 @@ pub struct Setup {
 
 /// The texts of a worker's statements, and how they are sent.
 pub struct StatementTexts {
-    statement: Statement,
+    /// What is run.
+    pub(super) statement: Statement,
     protocol: Protocol,
     rng: Pcg64,
     /// Where the next text or parameter is written.
@@ -54,11 +55,6 @@ impl StatementTexts {
             rng: Pcg64::seed_from_u64(u64::from(seed)),
             scratch: String::with_capacity(80),
         }
-    }
-
-    /// What is run.
-    pub fn statement(&self) -> &Statement {
-        &self.statement
     }
 
     /// Runs the next statement.

@@ -74,8 +74,10 @@ impl Client {
 
     /// The operation was dropped in the middle: the block's time is over.
     pub(super) fn cut_off(&mut self) {
-        if let Client::Persistent(client) = self {
-            client.cut_off();
+        match self {
+            Client::Persistent(client) => client.cut_off(),
+            Client::Pooled(client) => client.cut_off(),
+            _ => {}
         }
     }
 

@@ -34,7 +34,7 @@ impl Persistent {
         // The first statement of a session loads catalogues; not our subject.
         let outcome = texts.run_on(&mut connection).await;
         outcome.map_err(|e| {
-            FrontendError::Here(format!("the query failed ({e}): {}", texts.statement()))
+            FrontendError::Here(format!("the query failed ({e}): {}", texts.statement))
         })?;
         Ok(Persistent {
             target,

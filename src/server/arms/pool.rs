@@ -60,45 +60,24 @@ pub(in crate::server) struct Pooled {
     pub(super) texts: StatementTexts,
 }
 
-/// A connection checked out of the pool. Given back, unless a statement was abandoned on it (the drain
-/// deadline drops the operation): whoever checked it out next would wait for that statement.
-struct CheckedOut {
-    connection: Option<managed::Object<Opener>>,
-    busy: bool,
-}
-
-impl Drop for CheckedOut {
-    fn drop(&mut self) {
-        if self.busy
-            && let Some(connection) = self.connection.take()
-        {
-            // Out of the pool, which opens another; the server is done with it on its own.
-            drop(managed::Object::take(connection));
-        }
-    }
-}
-
 impl Pooled {
     pub(super) async fn operation(&mut self, phases: &mut Phases) -> Result<(), ErrorClass> {
         let began = now();
-        let connection = self.pool.get().await.map_err(|e| match e {
+        let mut connection = self.pool.get().await.map_err(|e| match e {
             PoolError::Backend(e) => e.class(),
             _ => ErrorClass::new("pool"),
         })?;
         let checked_out = now();
         phases.add(Operation::Checkout, Phase::Total, checked_out - began);
-        let mut held = CheckedOut {
-            connection: Some(connection),
-            busy: true,
-        };
-        if let Some(connection) = &mut held.connection {
-            let outcome = self.texts.run_on(connection).await;
-            // A failed one has ended, too.
-            held.busy = false;
-            outcome?;
-        }
+        self.texts.run_on(&mut connection).await?;
         phases.add(Operation::Query, Phase::Total, now() - checked_out);
         Ok(())
+    }
+
+    /// Takes the connection on which a statement was abandoned (the drain deadline drops the operation) out of
+    /// the pool, which opens another: whoever checked it out next would wait for that statement.
+    pub(super) fn cut_off(&mut self) {
+        self.pool.retain(|connection, _| !connection.broken);
     }
 }
 
@@ -130,6 +109,9 @@ mod tests {
             let mut phases = Phases::default();
             let operation = client.operation(&mut phases);
             let ended = tokio::time::timeout(limit, operation).await;
+            if ended.is_err() {
+                client.cut_off();
+            }
             (matches!(ended, Ok(Ok(()))), pool.status().size)
         })
     }

@@ -127,10 +127,8 @@ impl Burner {
     }
 
     fn line(&mut self) -> Result<String, String> {
-        let mut fds = [PollFd::new(
-            self.answers.get_ref().as_fd(),
-            PollFlags::POLLIN,
-        )];
+        let answers = self.answers.get_ref().as_fd();
+        let mut fds = [PollFd::new(answers, PollFlags::POLLIN)];
         let patience = PollTimeout::try_from(ANSWER_LIMIT_MS).unwrap_or(PollTimeout::MAX);
         if poll(&mut fds, patience).map_err(silent)? == 0 {
             return Err(silent("no answer in time"));

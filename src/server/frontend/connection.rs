@@ -77,13 +77,15 @@ pub struct Asked {
 /// A connection whose statements are run one at a time.
 ///
 /// A future that is dropped before its end leaves the connection in mid-conversation: it is broken then.
-pub struct Frontend<S = Socket> {
-    socket: S,
+pub struct Frontend {
+    socket: Socket,
     incoming: Incoming,
     out: BytesMut,
-    process_id: Option<i32>,
+    /// The process that the server announced at startup (BackendKeyData); a pooler makes one up.
+    pub(in crate::server) process_id: Option<i32>,
     prepared: bool,
-    broken: bool,
+    /// Whether a conversation is under way, has failed or was abandoned in the middle.
+    pub(in crate::server) broken: bool,
 }
 
 /// Now, in ns of CLOCK_MONOTONIC.
@@ -92,15 +94,8 @@ pub(crate) fn now() -> u64 {
 }
 
 impl Frontend {
-    /// The port of our end, with TCP in clear.
-    pub fn local_port(&self) -> Option<u16> {
-        self.socket.local_port()
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> Frontend<S> {
     /// On an open socket, before the startup.
-    pub fn new(socket: S) -> Self {
+    pub fn new(socket: Socket) -> Self {
         Frontend {
             socket,
             incoming: Incoming::new(),
@@ -160,9 +155,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frontend<S> {
         }
     }
 
-    /// The process that the server announced at startup (BackendKeyData); a pooler makes one up.
-    pub fn process_id(&self) -> Option<i32> {
-        self.process_id
+    /// The port of our end, with TCP in clear.
+    pub fn local_port(&self) -> Option<u16> {
+        self.socket.local_port()
     }
 
     /// Whether the connection is known to be of no use any more: broken, or closed by the server meanwhile.

@@ -32,10 +32,12 @@ fn on_runtime(test: impl Future<Output = ()>) {
         .block_on(test);
 }
 
+impl Stream for DuplexStream {}
+
 /// A connection and the server's end of it.
-fn pair() -> (Frontend<DuplexStream>, DuplexStream) {
+fn pair() -> (Frontend, DuplexStream) {
     let (ours, server) = duplex(64 * 1024);
-    (Frontend::new(ours), server)
+    (Frontend::new(Box::new(ours)), server)
 }
 
 /// What the server has been sent so far.
@@ -147,7 +149,7 @@ fn rows_are_kept_where_they_are_asked_for_only() {
         let key = message(b'K', &[4711i32.to_be_bytes(), [0xff; 4]].concat());
         server.write_all(&[OK, &key, READY].concat()).await.unwrap();
         frontend.start_up(&login()).await.unwrap();
-        assert_eq!(frontend.process_id(), Some(4711));
+        assert_eq!(frontend.process_id, Some(4711));
         let column = |text: &[u8]| [&(text.len() as u32).to_be_bytes(), text].concat();
         let null = (-1i32).to_be_bytes().to_vec();
         let row = [vec![0, 3], column(b"7"), null, column(b"")].concat();
