@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::connection_cost::measure_cost;
 use super::levels::{Asked, ServerRequest, Supply, check_same_version};
 use super::provision::{
     RunningPgBouncer, RunningServer, init_pgbench_accounts, provision, start_pgbouncer,
@@ -194,7 +193,7 @@ impl<'a> ServerBench<'a> {
         }
         if !self.costs.contains_key(&level) {
             let rate = self.client_rates.at(&level);
-            let cost = measure_cost(self.start()?, rate, &self.asked.cancel)?;
+            let cost = self.start()?.measure_cost(rate)?;
             self.costs.insert(level, cost);
         }
         Ok(())

@@ -20,13 +20,26 @@ use crate::factor::{Factors, OfferedRate};
 use crate::load::Window;
 use crate::load::cpu::{CpuReading, Watched};
 use crate::load::driver::Failure;
-use crate::record::{BlockCpu, BlockRecord, CpuAccount, CpuGroup, Role};
+use crate::record::{BlockCpu, BlockRecord, ConnectionCost, CpuAccount, CpuGroup, Role};
 use crate::seed::derive_seed;
 
 /// From the request to the start of the load.
 const LEAD_NS: u64 = 5_000_000;
 /// How long operations may take beyond the end of the window.
 const DRAIN_NS: u64 = 2_000_000_000;
+
+/// One stretch of measuring what a connection costs: warm-up and measured time; both count, as all CPU does.
+const STRETCH_NS: (u64, u64) = (50_000_000, 450_000_000);
+
+/// Stretches of `unpooled` go on until the server has used so much CPU for it: exited backends' CPU comes in
+/// steps of 10 ms, which are then about 1 % ...
+const ENOUGH_CPU_NS: f64 = 800e6;
+
+/// ... but no longer than this.
+const MOST_STRETCHES: u64 = 8;
+
+/// A rough first value and one that takes the cost of fork and exit into account.
+const TRIALS_OF_BURNING: u64 = 2;
 
 /// What one block is to do.
 pub struct BlockRequest {
@@ -240,6 +253,45 @@ impl<'a> ServerStart<'a> {
             cpu,
             counters: counters.collect(),
         })
+    }
+
+    /// Measures what a connection costs the server, which is what `cpu-burn` has to burn, before any block; later
+    /// blocks of `quiet`, `unpooled` and `cpu-burn` add to it.
+    ///
+    /// # Errors
+    /// As [`ServerStart::run_block`].
+    pub fn measure_cost(&self, client_rate: OfferedRate) -> Result<ConnectionCost, Failure> {
+        let mut cost = ConnectionCost::default();
+        let mut turn = 0;
+        let mut stretch = |cost: &mut ConnectionCost, arm: Arm| -> Result<(), Failure> {
+            turn += 1;
+            self.settle();
+            let burn_ns = cost.next_request_ns();
+            let BlockOutcome { record, cpu, .. } = self.run_block(&BlockRequest {
+                arm,
+                client_rate,
+                lengths_ns: STRETCH_NS,
+                burn_ns,
+                seed_path: derive_seed(0x4255_524E, &[turn]),
+            })?;
+            cost.add(arm, &cpu, &record.tallies, burn_ns.unwrap_or(0));
+            Ok(())
+        };
+        stretch(&mut cost, Arm::Quiet)?;
+        for _ in 0..MOST_STRETCHES {
+            stretch(&mut cost, Arm::Unpooled)?;
+            if cost.unpooled_seen_ns() >= ENOUGH_CPU_NS || self.asked.cancel.is_cancelled() {
+                break;
+            }
+        }
+        for _ in 0..TRIALS_OF_BURNING {
+            match stretch(&mut cost, Arm::CpuBurn) {
+                // Shows up again, and is named, in the run.
+                Err(Failure::ArmLost(_)) => break,
+                other => other?,
+            }
+        }
+        Ok(cost)
     }
 
     /// The operation of `cpu-burn`, where this is one.
