@@ -76,16 +76,27 @@ pub enum Needs {
     OwnServer(&'static str),
 }
 
-/// How an arm's curve is drawn, in every figure alike. Colours follow Okabe and Ito's palette for colour-blind
+/// How a line is drawn. An arm has the same in every figure: colours follow Okabe and Ito's palette for colour-blind
 /// readers; dash and weight repeat the distinction for a black-and-white print.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Look {
-    /// Red, green, blue.
-    pub colour: [u8; 3],
+pub struct Stroke {
+    /// Colour as `#rrggbb`.
+    pub colour: &'static str,
     /// Line width in pixels.
     pub weight: f64,
     /// `stroke-dasharray` in pixels; empty is a solid line.
     pub dash: &'static str,
+}
+
+impl Stroke {
+    /// From its parts.
+    pub const fn new(colour: &'static str, weight: f64, dash: &'static str) -> Self {
+        Stroke {
+            colour,
+            weight,
+            dash,
+        }
+    }
 }
 
 /// What is known about an arm beside what it does.
@@ -104,20 +115,12 @@ pub struct Descriptor {
     /// What it needs.
     pub needs: Needs,
     /// How it is drawn.
-    pub look: Look,
+    pub stroke: Stroke,
 }
 
 const BOTH: &[Mode] = &[Mode::Model, Mode::Server];
 const SERVER: &[Mode] = &[Mode::Server];
 const TABLE: Needs = Needs::OwnServer("it needs a table of its own");
-
-const fn look(colour: [u8; 3], weight: f64, dash: &'static str) -> Look {
-    Look {
-        colour,
-        weight,
-        dash,
-    }
-}
 
 /// Every arm, in the order of presentation.
 pub static ARMS: [Descriptor; 11] = [
@@ -128,7 +131,7 @@ pub static ARMS: [Descriptor; 11] = [
         modes: BOTH,
         connections: Connections::None,
         needs: Needs::Nothing,
-        look: look([0x6e, 0x6e, 0x6e], 1.3, "1.5 2.5"),
+        stroke: Stroke::new("#6e6e6e", 1.3, "1.5 2.5"),
     },
     Descriptor {
         arm: Arm::KeptOpen,
@@ -137,7 +140,7 @@ pub static ARMS: [Descriptor; 11] = [
         modes: BOTH,
         connections: Connections::Persistent,
         needs: Needs::Nothing,
-        look: look([0x00, 0x00, 0x00], 2.0, ""),
+        stroke: Stroke::new("#000000", 2.0, ""),
     },
     Descriptor {
         arm: Arm::Unpooled,
@@ -146,7 +149,7 @@ pub static ARMS: [Descriptor; 11] = [
         modes: BOTH,
         connections: Connections::PerTransaction,
         needs: Needs::Nothing,
-        look: look([0xd5, 0x5e, 0x00], 2.6, ""),
+        stroke: Stroke::new("#d55e00", 2.6, ""),
     },
     Descriptor {
         arm: Arm::Pool,
@@ -155,7 +158,7 @@ pub static ARMS: [Descriptor; 11] = [
         modes: BOTH,
         connections: Connections::Pool,
         needs: Needs::Nothing,
-        look: look([0x00, 0x87, 0x62], 1.8, "10 3.5"),
+        stroke: Stroke::new("#008762", 1.8, "10 3.5"),
     },
     Descriptor {
         arm: Arm::Pgbouncer,
@@ -164,7 +167,7 @@ pub static ARMS: [Descriptor; 11] = [
         modes: SERVER,
         connections: Connections::PgBouncerPool,
         needs: Needs::PgBouncer,
-        look: look([0x00, 0x5a, 0x9c], 2.2, "6 2.5"),
+        stroke: Stroke::new("#005a9c", 2.2, "6 2.5"),
     },
     Descriptor {
         arm: Arm::PgbouncerKept,
@@ -173,7 +176,7 @@ pub static ARMS: [Descriptor; 11] = [
         modes: SERVER,
         connections: Connections::PgBouncerPool,
         needs: Needs::PgBouncer,
-        look: look([0x2b, 0x8c, 0xc4], 1.6, "7 2.5 1.5 2.5"),
+        stroke: Stroke::new("#2b8cc4", 1.6, "7 2.5 1.5 2.5"),
     },
     Descriptor {
         arm: Arm::ForkOnly,
@@ -182,7 +185,7 @@ pub static ARMS: [Descriptor; 11] = [
         modes: BOTH,
         connections: Connections::PerTransaction,
         needs: Needs::Nothing,
-        look: look([0xb0, 0x7a, 0x00], 1.8, "3 2.5"),
+        stroke: Stroke::new("#b07a00", 1.8, "3 2.5"),
     },
     Descriptor {
         arm: Arm::FailedLogin,
@@ -191,7 +194,7 @@ pub static ARMS: [Descriptor; 11] = [
         modes: BOTH,
         connections: Connections::PerTransaction,
         needs: Needs::Nothing,
-        look: look([0xa8, 0x4f, 0x80], 1.8, "10 2.5 3 2.5"),
+        stroke: Stroke::new("#a84f80", 1.8, "10 2.5 3 2.5"),
     },
     Descriptor {
         arm: Arm::Vacuum,
@@ -200,7 +203,7 @@ pub static ARMS: [Descriptor; 11] = [
         modes: BOTH,
         connections: Connections::Persistent,
         needs: TABLE,
-        look: look([0x7a, 0x4f, 0x2a], 1.6, "8 2 1.5 2 1.5 2"),
+        stroke: Stroke::new("#7a4f2a", 1.6, "8 2 1.5 2 1.5 2"),
     },
     Descriptor {
         arm: Arm::Commit,
@@ -209,7 +212,7 @@ pub static ARMS: [Descriptor; 11] = [
         modes: BOTH,
         connections: Connections::Persistent,
         needs: TABLE,
-        look: look([0x5a, 0x4a, 0x9e], 2.2, "1.5 2"),
+        stroke: Stroke::new("#5a4a9e", 2.2, "1.5 2"),
     },
     Descriptor {
         arm: Arm::CpuBurn,
@@ -218,7 +221,7 @@ pub static ARMS: [Descriptor; 11] = [
         modes: BOTH,
         connections: Connections::None,
         needs: Needs::OwnServer("it needs the CPU time of the server's processes"),
-        look: look([0x5c, 0x66, 0x0a], 1.4, "14 4"),
+        stroke: Stroke::new("#5c660a", 1.4, "14 4"),
     },
 ];
 
@@ -307,8 +310,12 @@ mod tests {
         // Told apart by colour, and by dash and weight in print.
         for (i, a) in ARMS.iter().enumerate() {
             for b in &ARMS[..i] {
-                assert_ne!(a.look.colour, b.look.colour, "{} and {}", a.name, b.name);
-                let lines = [a, b].map(|d| (d.look.weight, d.look.dash));
+                assert_ne!(
+                    a.stroke.colour, b.stroke.colour,
+                    "{} and {}",
+                    a.name, b.name
+                );
+                let lines = [a, b].map(|d| (d.stroke.weight, d.stroke.dash));
                 assert_ne!(lines[0], lines[1], "{} and {}", a.name, b.name);
             }
         }

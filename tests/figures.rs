@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 
 use procbench::arm::{ARMS, Arm};
 use procbench::report::figure::{
-    Along, Curve, CurveFigure, CurveMarks, CurvePanel, CurvePoint, Figure, FigureError, NoiseBand,
-    Row, RowColumn, RowFigure, RowForm, RowGroup, RowMark, Signs, Stroke, Unit, write_figure,
+    Along, Curve, CurveFigure, CurvePanel, CurvePoint, Figure, FigureError, NoiseBand, Row,
+    RowFigure, RowForm, RowGroup, RowMark, Signs, write_figure,
 };
+use procbench::stats::{Estimate, Unit};
 use resvg::usvg;
 
 const SHAPES: [(&str, f64, f64); 7] = [
@@ -39,9 +40,11 @@ fn curve(label: &str, median_ns: f64, tail: f64, last_nines: i32) -> Curve {
             let slack = 0.02 + 0.05 * nines;
             CurvePoint {
                 at: percentile,
-                value: value_ns,
-                low: value_ns * (1.0 - slack),
-                high: value_ns * (1.0 + slack),
+                estimate: Estimate {
+                    value_ns,
+                    low_ns: value_ns * (1.0 - slack),
+                    high_ns: value_ns * (1.0 + slack),
+                },
                 samples: 0,
                 struck: false,
             }
@@ -49,8 +52,7 @@ fn curve(label: &str, median_ns: f64, tail: f64, last_nines: i32) -> Curve {
         .collect();
     Curve {
         label: label.to_owned(),
-        stroke: Stroke::of_arm(label.parse().unwrap_or(Arm::Quiet)),
-        marks: CurveMarks::None,
+        stroke: label.parse().unwrap_or(Arm::Quiet).descriptor().stroke,
         points,
         samples: 48_000 + label.len() as u64,
         signs: Signs::default(),
@@ -65,7 +67,7 @@ fn panel(title: &str, factor: f64, last_nines: i32) -> CurvePanel {
     let floor: Vec<(f64, f64)> = curves[1]
         .points
         .iter()
-        .map(|p| (p.at, p.value * (0.02 + p.at / 900.0)))
+        .map(|p| (p.at, p.estimate.value_ns * (0.02 + p.at / 900.0)))
         .collect();
     let noise = Some(NoiseBand::around(
         "noise floor (A/A) around kept-open",
@@ -92,7 +94,7 @@ fn percentile_figure(panels: Vec<CurvePanel>) -> CurveFigure {
         title: "What connection churn does to running queries".to_owned(),
         subtitle: "Response time of paced SELECT 1 on persistent connections, while clients work in the way their label says. Compare unpooled with kept-open.".to_owned(),
         quantity: "response time".to_owned(),
-        unit: Unit::Time,
+        unit: Unit::Ns,
         logarithmic: true,
         caption: "percentile, spaced by 1/(1 − p)".to_owned(),
         along: Along::Percentiles,
@@ -119,9 +121,11 @@ fn two_panels() -> CurveFigure {
 fn mark(series: &str, value_ns: f64, low_ns: f64, high_ns: f64) -> RowMark {
     RowMark {
         series: series.to_owned(),
-        value_ns,
-        low_ns,
-        high_ns,
+        estimate: Estimate {
+            value_ns,
+            low_ns,
+            high_ns,
+        },
         signs: Signs::default(),
     }
 }
@@ -158,17 +162,18 @@ fn contrast_figure() -> RowFigure {
         floors_ns: vec![("server".to_owned(), 8e3), ("model".to_owned(), 15.0)],
     };
     let mut figure = RowFigure {
+        form: RowForm::Differences,
         title: "Excess over kept-open, model and server".to_owned(),
         subtitle: "Difference of p99 response time to the same transactions on kept-open connections of the same mode. The modes have no common absolute scale.".to_owned(),
         quantity: "excess over kept-open at p99".to_owned(),
         interval: "95 % bootstrap interval over 10 blocks".to_owned(),
+        groups: vec![
+            group("0 standing connections", 1.0),
+            group("500 standing connections", 1.6),
+        ],
         footer: footer(),
-        ..RowFigure::one_column(
-            RowForm::Differences,
-            vec![group("0 standing connections", 1.0), group("500 standing connections", 1.6)],
-        )
     };
-    let groups = &mut figure.columns[0].groups;
+    let groups = &mut figure.groups;
     groups[1].rows[5].marks[0].signs.struck = Some("achieved rate 83 %, under 99 %".to_owned());
     groups[1].rows[1].marks[0].signs.caution = Some("server CPU saturated".to_owned());
     figure
@@ -206,11 +211,12 @@ fn bar_figure() -> RowFigure {
         title: "What one transaction costs in CPU time".to_owned(),
         subtitle: "Client, server with all its children, and pooler, divided by the transactions of the block.".to_owned(),
         quantity: "CPU time per transaction".to_owned(),
+        groups: vec![
+            group("0 standing connections", 1.0),
+            group("500 standing connections", 1.35),
+        ],
         footer: footer(),
-        ..RowFigure::one_column(
-            RowForm::Stacks,
-            vec![group("0 standing connections", 1.0), group("500 standing connections", 1.35)],
-        )
+        ..RowFigure::default()
     }
 }
 
@@ -260,7 +266,6 @@ fn gallery() -> Vec<(&'static str, Box<dyn Figure>)> {
             .flat_map(|(i, arm)| {
                 let plain = curve(arm, 60e3 + 3e3 * i as f64, 1.0 + 0.1 * i as f64, 4);
                 let mut marked = curve(arm, 600.0 + 30.0 * i as f64, 1.0 + 0.1 * i as f64, 4);
-                marked.marks = CurveMarks::Ticks;
                 marked.label = format!("{arm}, model");
                 [plain, marked]
             })
@@ -268,16 +273,12 @@ fn gallery() -> Vec<(&'static str, Box<dyn Figure>)> {
         noise: None,
     }]);
     let mut server_only = contrast_figure();
-    for row in server_only.columns[0]
-        .groups
-        .iter_mut()
-        .flat_map(|g| &mut g.rows)
-    {
+    for row in server_only.groups.iter_mut().flat_map(|g| &mut g.rows) {
         row.marks.retain(|m| m.series == "server");
     }
     let mut one_mark = server_only.clone();
-    one_mark.columns[0].groups.truncate(1);
-    one_mark.columns[0].groups[0].rows.truncate(1);
+    one_mark.groups.truncate(1);
+    one_mark.groups[0].rows.truncate(1);
     vec![
         ("percentile-two", Box::new(two_panels())),
         ("percentile-one-curve", Box::new(one_curve)),
@@ -314,23 +315,22 @@ fn tail_figure() -> RowFigure {
             caution: (lock > 6).then(|| "10 load threads on 2 cores".to_owned()),
         },
     };
-    let column = |title: &str, scale: f64| RowColumn {
+    let column = |title: &str, scale: f64| RowGroup {
         title: title.to_owned(),
-        groups: vec![RowGroup {
-            rows: (0..10).map(|lock| row(lock, scale)).collect(),
-            ..RowGroup::default()
-        }],
+        rows: (0..10).map(|lock| row(lock, scale)).collect(),
+        floors_ns: Vec::new(),
     };
     RowFigure {
+        form: RowForm::Percentiles,
         title: "Who waits, under which lock".to_owned(),
         subtitle: "Each row is one lock under the same load".to_owned(),
         interval: "95 % bootstrap interval over 12 blocks".to_owned(),
-        columns: vec![
+        groups: vec![
             column("Readers: response time of a statement", 900.0),
             column("Writers: ProcArrayAdd's wait for the lock", 60.0),
         ],
         footer: footer(),
-        ..RowFigure::one_column(RowForm::Percentiles, Vec::new())
+        ..RowFigure::default()
     }
 }
 
@@ -341,9 +341,9 @@ fn tails_are_drawn_once_for_each_row_and_named_when_they_cannot_be() {
     assert_eq!(svg.matches("too few samples").count(), 2);
     assert!(svg.contains(">some-lock-3 ○<") && svg.contains(">some-lock-9+reuse-check †<"));
     let marks: usize = figure
-        .columns
+        .groups
         .iter()
-        .flat_map(|c| &c.groups[0].rows)
+        .flat_map(|g| &g.rows)
         .map(|r| r.marks.len())
         .sum();
     assert_eq!(figure.csv().lines().count(), 1 + marks);
@@ -353,10 +353,11 @@ fn tails_are_drawn_once_for_each_row_and_named_when_they_cannot_be() {
         figure.svg().unwrap_err().to_string()
     };
     assert!(
-        refused(|f| f.columns[0].groups[0].rows[2].marks[0].low_ns = 0.0).contains("some-lock-2")
+        refused(|f| f.groups[0].rows[2].marks[0].estimate.low_ns = 0.0).contains("some-lock-2")
     );
-    assert!(refused(|f| f.columns[1].groups[0].rows.swap(0, 1)).contains("the same rows"));
-    assert!(refused(|f| f.columns.clear()).contains("0 columns"));
+    assert!(refused(|f| f.groups[1].rows.swap(0, 1)).contains("the same rows"));
+    assert!(refused(|f| f.groups.extend_from_within(..)).contains("4 columns"));
+    assert!(refused(|f| f.groups.clear()).contains("no mark"));
 }
 
 fn options() -> usvg::Options<'static> {
@@ -414,18 +415,8 @@ fn every_figure_becomes_its_four_files() {
     let scratch = tempfile::tempdir().unwrap();
     let dir =
         std::env::var_os("PROCBENCH_FIGURE_DIR").map_or(scratch.path().to_owned(), PathBuf::from);
-    struct Boxed(Box<dyn Figure>);
-    impl Figure for Boxed {
-        fn svg(&self) -> Result<String, FigureError> {
-            self.0.svg()
-        }
-        fn csv(&self) -> String {
-            self.0.csv()
-        }
-    }
     for (name, figure) in gallery() {
-        let figure = Boxed(figure);
-        let written = write_figure(&figure, &dir, name).unwrap();
+        let written = write_figure(&*figure, &dir, name).unwrap();
         let names: Vec<_> = written
             .iter()
             .map(|p| p.file_name().unwrap().to_string_lossy().into_owned())
@@ -451,13 +442,9 @@ fn every_figure_becomes_its_four_files() {
         );
         assert_eq!(fs::read_to_string(&written[3]).unwrap(), figure.csv());
     }
-    let stray = fs::read_dir(&dir).unwrap().filter(|e| {
-        e.as_ref()
-            .unwrap()
-            .file_name()
-            .to_string_lossy()
-            .starts_with(".figure-")
-    });
+    let hidden = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with('.');
+    let files = fs::read_dir(&dir).unwrap();
+    let stray = files.filter(|e| hidden(&e.as_ref().unwrap().file_name()));
     assert_eq!(stray.count(), 0, "temporary files are left behind");
 }
 
@@ -544,8 +531,13 @@ fn what_cannot_be_drawn_is_refused_with_its_name() {
     };
     assert!(refused(|f| f.panels.clear()).contains("0 panels"));
     assert!(refused(|f| f.panels[1].curves.clear()).contains("500 standing connections"));
-    assert!(refused(|f| f.panels[0].curves[2].points[3].value = 0.0).contains("unpooled"));
-    assert!(refused(|f| f.panels[0].curves[2].points[3].high = f64::NAN).contains("unpooled"));
+    assert!(
+        refused(|f| f.panels[0].curves[2].points[3].estimate.value_ns = 0.0).contains("unpooled")
+    );
+    assert!(
+        refused(|f| f.panels[0].curves[2].points[3].estimate.high_ns = f64::NAN)
+            .contains("unpooled")
+    );
     let at_the_end: fn(&mut CurveFigure) = |f| {
         let last = f.panels[0].curves[2].points.last_mut().unwrap();
         last.at = 100.0;
@@ -553,16 +545,13 @@ fn what_cannot_be_drawn_is_refused_with_its_name() {
     assert!(refused(at_the_end).contains("at 100;"));
     assert!(refused(|f| f.panels[0].curves[2].points.swap(1, 2)).contains("order"));
     let mut contrast = contrast_figure();
-    contrast.columns[0].groups[0].rows[1].marks[0].low_ns = f64::INFINITY;
+    contrast.groups[0].rows[1].marks[0].estimate.low_ns = f64::INFINITY;
     assert!(contrast.svg().unwrap_err().to_string().contains("unpooled"));
-    contrast.columns[0].groups.clear();
+    contrast.groups.clear();
     assert!(contrast.svg().unwrap_err().to_string().contains("no mark"));
     let mut bars = bar_figure();
-    bars.columns[0].groups[0].rows[0].marks[0].value_ns = -1.0;
+    bars.groups[0].rows[0].marks[0].estimate.value_ns = -1.0;
     assert!(bars.svg().unwrap_err().to_string().contains("kept-open"));
-    let missing = write_figure(&two_panels(), Path::new("/nonexistent/dir"), "x").unwrap_err();
-    assert!(
-        missing.to_string().contains("/nonexistent/dir"),
-        "{missing}"
-    );
+    let no_dir = write_figure(&two_panels(), Path::new("/dev/null/dir"), "x").unwrap_err();
+    assert!(no_dir.to_string().contains("/dev/null/dir"), "{no_dir}");
 }

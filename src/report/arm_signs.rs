@@ -1,25 +1,14 @@
 //! From an arm's numbers to marks and rows of a figure, with what must be said of them.
 
-use super::figure::{Row, RowGroup, RowMark, Signs};
+use super::figure::{Row, RowGroup, Signs};
 use super::level_title::level_title;
-use crate::stats::{Analysis, ContenderSummary, Estimate, LevelSummary};
+use crate::stats::{Analysis, ContenderSummary, LevelSummary};
 
 /// Why an arm must not be quoted, or is to be read with care.
 pub(super) fn signs(contender: &ContenderSummary) -> Signs {
     Signs {
         struck: contender.struck().map(ToString::to_string),
         caution: contender.caution(),
-    }
-}
-
-/// An estimate as a mark of a series.
-pub(super) fn mark(series: &str, e: Estimate, signs: Signs) -> RowMark {
-    RowMark {
-        series: series.to_owned(),
-        value_ns: e.value_ns,
-        low_ns: e.low_ns,
-        high_ns: e.high_ns,
-        signs,
     }
 }
 

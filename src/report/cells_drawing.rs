@@ -1,8 +1,8 @@
 //! The effect of churn level by level as a figure, around zero with each level's own noise floor.
 
-use super::arm_signs::{level_groups, mark};
+use super::arm_signs::level_groups;
 use super::contrast_table::{PAIRS, has_many_levels};
-use super::figure::{Row, RowFigure, RowForm, Signs};
+use super::figure::{Row, RowFigure, RowForm, RowMark, Signs};
 use super::footer::footer;
 use crate::arm::Arm;
 use crate::stats::{Analysis, ContenderSummary, LevelSummary, Statistic};
@@ -25,12 +25,13 @@ pub fn cells_figure(analysis: &Analysis, redraw: &str) -> Option<RowFigure> {
     });
     let name = statistic.to_string();
     (!groups.is_empty()).then(|| RowFigure {
+        form: RowForm::Differences,
         title: format!("What connecting and disconnecting add to the {name} of running statements, cell by cell"),
         subtitle: "unpooled minus each control. Right of the shaded band the difference is larger than what two sets of blocks of one arm show".to_owned(),
         quantity: format!("difference at {name}, response time"),
         interval: "95 % bootstrap interval over rounds".to_owned(),
+        groups,
         footer: footer(&[analysis], redraw),
-        ..RowFigure::one_column(RowForm::Differences, groups)
     })
 }
 
@@ -48,7 +49,11 @@ fn row(level: &LevelSummary, pair: (Arm, Arm), statistic: Statistic, series: &st
     Some(Row {
         // The subtitle says of what.
         label: format!("minus {}", pair.1),
-        marks: vec![mark(series, contrast.difference, signs)],
+        marks: vec![RowMark {
+            series: series.to_owned(),
+            estimate: contrast.difference,
+            signs,
+        }],
         ..Row::default()
     })
 }
@@ -64,7 +69,7 @@ mod tests {
     fn every_combination_is_a_group_and_two_levels_need_none() {
         let analysis = analyse(&sample_run_with_versions(&["13", "15"]));
         let figure = cells_figure(&analysis, "procbench figures DIR").unwrap();
-        assert_eq!(figure.columns[0].groups.len(), 4);
+        assert_eq!(figure.groups.len(), 4);
         assert!(figure.svg().unwrap().contains("minus kept-open"));
         assert!(cells_figure(&analyse(&sample_run(8)), "").is_none());
     }

@@ -2,7 +2,7 @@
 
 use super::arm_signs::level_groups;
 use super::cost_table::with_clients;
-use super::figure::{Row, RowFigure, RowForm, RowMark, Signs};
+use super::figure::{Row, RowFigure, RowMark, Signs};
 use super::footer::footer;
 use crate::record::{Operation, Phase, Role, SeriesKey};
 use crate::stats::{Analysis, Answer, ContenderSummary};
@@ -26,8 +26,9 @@ pub fn cost_figure(analysis: &Analysis, redraw: &str) -> Option<RowFigure> {
         title: "What a client's transaction is made of".to_owned(),
         subtitle: "Look at how little of an unpooled transaction is its query".to_owned(),
         quantity: "mean service time of one transaction, by its parts".to_owned(),
+        groups,
         footer: footer(&[analysis], redraw),
-        ..RowFigure::one_column(RowForm::Stacks, groups)
+        ..RowFigure::default()
     })
 }
 
@@ -77,8 +78,8 @@ mod tests {
             "{text}"
         );
         let figure = cost_figure(&analysis, "procbench figures DIR").unwrap();
-        assert_eq!(figure.columns[0].groups[0].rows.len(), 1);
-        let parts: Vec<&str> = figure.columns[0].groups[0].rows[0]
+        assert_eq!(figure.groups[0].rows.len(), 1);
+        let parts: Vec<&str> = figure.groups[0].rows[0]
             .marks
             .iter()
             .map(|s| s.series.as_str())

@@ -2,7 +2,7 @@
 
 use super::arm_signs::{level_groups, signs};
 use super::cost_table::with_clients;
-use super::figure::{Row, RowFigure, RowForm, RowMark, Signs};
+use super::figure::{Row, RowFigure, RowMark, Signs};
 use super::footer::footer;
 use crate::arm::Arm;
 use crate::record::CpuGroup;
@@ -29,8 +29,9 @@ pub(super) fn cpu(analysis: &Analysis, redraw: &str) -> Option<RowFigure> {
         title: "CPU of one client transaction".to_owned(),
         subtitle: subtitle.to_owned(),
         quantity: "CPU time per transaction (arm minus quiet)".to_owned(),
+        groups,
         footer: footer(&[analysis], redraw),
-        ..RowFigure::one_column(RowForm::Stacks, groups)
+        ..RowFigure::default()
     })
 }
 

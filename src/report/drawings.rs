@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::arm_signs::{mark, signs};
+use super::arm_signs::signs;
 use super::cells_drawing::cells_figure;
 use super::cost_drawing::cost_figure;
 use super::cpu_drawing::cpu;
 use super::export::series_csv;
 use super::figure::{
-    Along, Curve, CurveFigure, CurveMarks, CurvePanel, CurvePoint, Figure, FigureError, NoiseBand,
-    Row, RowFigure, RowForm, RowGroup, RowMark, Signs, Stroke, Unit, write_figure,
+    Along, Curve, CurveFigure, CurvePanel, CurvePoint, Figure, FigureError, NoiseBand, Row,
+    RowFigure, RowForm, RowGroup, RowMark, Signs, write_figure,
 };
 use super::footer::footer;
 use super::level_title::{level_title, varying_first};
@@ -21,7 +21,7 @@ use crate::arm::Arm;
 use crate::arm::Mode;
 use crate::factor::{Factor, Factors};
 use crate::record::{RunHead, levels_side_by_side, percentile_name, write_atomically};
-use crate::stats::{Analysis, Answer, ContenderSummary, Estimate, LevelSummary, Statistic};
+use crate::stats::{Analysis, Answer, ContenderSummary, LevelSummary, Statistic, Unit};
 
 /// Draws everything one run has to show, into `dir`, and writes the percentiles
 /// of every recorded series beside it.
@@ -34,7 +34,8 @@ pub fn draw_run(
     redraw: &str,
 ) -> Result<Vec<PathBuf>, FigureError> {
     let run = &analysis.run;
-    write_csv(dir, "percentiles.csv", &series_csv(analysis))?;
+    let table = series_csv(analysis);
+    write_atomically(&dir.join("percentiles.csv"), table.as_bytes())?;
     match analysis.answer {
         Answer::Contrast => {}
         Answer::Costs => {
@@ -44,7 +45,8 @@ pub fn draw_run(
             ]);
         }
         Answer::Phases => {
-            write_csv(dir, "phase-table.csv", &phase_csv(analysis))?;
+            let table = phase_csv(analysis);
+            write_atomically(&dir.join("phase-table.csv"), table.as_bytes())?;
             return draw(phase_bars(analysis, redraw), dir, "phases");
         }
         Answer::Sweeps(_) | Answer::Counts => {
@@ -71,14 +73,6 @@ pub fn draw_run(
         }),
         Box::new(|| draw(lock_tails(analysis, redraw), dir, "locks")),
     ])
-}
-
-fn write_csv(dir: &Path, name: &str, text: &str) -> Result<(), FigureError> {
-    let path = dir.join(name);
-    write_atomically(&path, text.as_bytes()).map_err(|e| FigureError::Write {
-        path,
-        source: std::io::Error::other(e),
-    })
 }
 
 /// The names of the figures among the files written, without extension.
@@ -134,19 +128,16 @@ fn series_name(run: &RunHead, all: &[&Analysis]) -> String {
 }
 
 fn curve(contender: &ContenderSummary) -> Option<Curve> {
-    let point = |&(at, e): &(f64, Estimate)| CurvePoint {
+    let point = |&(at, estimate): &_| CurvePoint {
         at,
-        value: e.value_ns,
-        low: e.low_ns,
-        high: e.high_ns,
+        estimate,
         samples: 0,
         struck: false,
     };
     // Few samples carry one percentile or none: no line can be drawn.
     (contender.curve.len() >= 2).then(|| Curve {
         label: contender.label(),
-        stroke: Stroke::of_arm(contender.arm),
-        marks: CurveMarks::None,
+        stroke: contender.arm.descriptor().stroke,
         points: contender.curve.iter().map(point).collect(),
         samples: contender.samples,
         signs: signs(contender),
@@ -213,7 +204,7 @@ pub fn response_times(items: &[&Analysis], redraw: &str) -> Option<CurveFigure> 
         title: "Running statements while others connect and disconnect".to_owned(),
         subtitle: "Look at the right-hand ends: where unpooled leaves the band around kept-open, churn hurts running queries".to_owned(),
         quantity: format!("{open} time of a running statement"),
-        unit: Unit::Time,
+        unit: Unit::Ns,
         logarithmic: true,
         caption: "percentile, spaced by 1/(1 − p)".to_owned(),
         along: Along::Percentiles,
@@ -238,14 +229,15 @@ pub fn excess(items: &[&Analysis], redraw: &str) -> Option<RowFigure> {
         .collect();
     let name = percentile_name(first.config.quoted_percentile);
     (!groups.is_empty()).then(|| RowFigure {
+        form: RowForm::Differences,
         title: format!("What each way of connecting adds to the {name} of running statements"),
         subtitle: format!(
             "Excess over the same run's own {base}: a snapshot and a query have no common absolute scale"
         ),
         quantity: format!("excess over {base} at {name}"),
         interval: "95 % bootstrap interval over rounds".to_owned(),
+        groups,
         footer: footer(items, redraw),
-        ..RowFigure::one_column(RowForm::Differences, groups)
     })
 }
 
@@ -272,7 +264,11 @@ fn excess_group(
             struck: contender.struck().or(base).map(ToString::to_string),
             caution: contender.caution(),
         };
-        Some(mark(name, contrast.difference, signs))
+        Some(RowMark {
+            series: name.clone(),
+            estimate: contrast.difference,
+            signs,
+        })
     };
     let rows = Arm::all()
         .filter_map(|arm| {

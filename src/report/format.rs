@@ -181,6 +181,15 @@ pub(crate) fn grouped(count: u64) -> String {
     digits(count, THIN)
 }
 
+/// A number with at most three decimals, a whole one with thin spaces between thousands: `48 000`, `0.25`.
+pub(crate) fn number(value: f64) -> String {
+    let text = trimmed(value, 3);
+    match text.parse() {
+        Ok(whole) => grouped(whole),
+        Err(_) => text,
+    }
+}
+
 /// Label of a percentile tick: `99.9 %`.
 pub(crate) fn percent(percentile: f64) -> String {
     typeset(&format!("{} %", trimmed(percentile, 9)))

@@ -1,6 +1,6 @@
 //! What connections are made of, as a figure: stacked means, the server's own account under the client's.
 
-use super::figure::{Row, RowFigure, RowForm, RowGroup, RowMark, Signs};
+use super::figure::{Row, RowFigure, RowGroup, RowMark, Signs};
 use super::footer::footer;
 use super::grouped::grouped;
 use super::level_title::level_title;
@@ -40,8 +40,9 @@ pub fn phase_bars(analysis: &Analysis, redraw: &str) -> Option<RowFigure> {
         title: "What a connection is made of".to_owned(),
         subtitle: subtitle(found),
         quantity: "mean time of one connection, from connect() to its close".to_owned(),
+        groups,
         footer: footer(&[analysis], redraw),
-        ..RowFigure::one_column(RowForm::Stacks, groups)
+        ..RowFigure::default()
     })
 }
 

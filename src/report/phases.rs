@@ -190,16 +190,17 @@ mod tests {
         let run = logged();
         let analysis = analyse(&run);
         let figure = phase_bars(&analysis, "procbench figures DIR").unwrap();
-        assert_eq!(figure.columns[0].groups.len(), 1);
-        let bars = &figure.columns[0].groups[0].rows;
+        assert_eq!(figure.groups.len(), 1);
+        let bars = &figure.groups[0].rows;
         let labels: Vec<&str> = bars.iter().map(|b| b.label.as_str()).collect();
         assert_eq!(labels, ["trust", "scram", "the server's own account"]);
         for (bar, anatomy) in bars[..2].iter().zip(&analysis.anatomies) {
-            let drawn: f64 = bar.marks.iter().map(|s| s.value_ns).sum();
+            let drawn: f64 = bar.marks.iter().map(|s| s.estimate.value_ns).sum();
             let whole = anatomy.mean(ConnectionPhase::Whole).unwrap().value_ns;
             assert!((drawn - whole).abs() < 1e-9 * whole);
         }
-        assert!((bars[2].marks.iter().map(|s| s.value_ns).sum::<f64>() - 1.4e6).abs() < 1.0);
+        let server = bars[2].marks.iter().map(|s| s.estimate.value_ns);
+        assert!((server.sum::<f64>() - 1.4e6).abs() < 1.0);
         assert!(figure.svg().unwrap().contains("server: fork"));
         let other = sample_run(8);
         assert!(phase_bars(&analyse(&other), "").is_none());

@@ -1,8 +1,6 @@
 //! From sweeps to figures: which lines go into which panel, and how they look.
 
-use super::figure::{
-    self, Curve, CurveFigure, CurveMarks, CurvePanel, CurvePoint, Signs, Stroke, Unit,
-};
+use super::figure::{self, Curve, CurveFigure, CurvePanel, CurvePoint, Signs, stroke_of_case};
 use super::footer::footer;
 use super::grouped::grouped;
 use super::sweep_words::{LineNames, slope_words};
@@ -59,7 +57,7 @@ fn figures(analysis: &Analysis, swept: &Swept, redraw: &str) -> Vec<(String, Cur
                 title: sweep.title.to_owned(),
                 subtitle: sweep.look_at.to_owned(),
                 quantity: sweep.quantity_words.to_owned(),
-                unit: unit(sweep.quantity),
+                unit: sweep.quantity.unit(),
                 logarithmic: sweep.logarithmic,
                 caption: sweep.along.words().to_owned(),
                 along: match sweep.along {
@@ -90,14 +88,6 @@ fn panel_title(key: &Factors, varying: &[Factor]) -> String {
         })
     });
     words.collect::<Vec<_>>().join(", ")
-}
-
-fn unit(quantity: Quantity) -> Unit {
-    match quantity {
-        Quantity::Time(..) => Unit::Time,
-        Quantity::Ratio { share: true, .. } | Quantity::Cpu(_) => Unit::Share,
-        Quantity::Ratio { .. } => Unit::Number,
-    }
 }
 
 /// Colours go by the first part of a line's name, dashes by the others.
@@ -149,16 +139,13 @@ fn curve(
     let floor = if sweep.logarithmic { 1.0 } else { 0.0 };
     Curve {
         label: names.name(&line.rest, own),
-        stroke: Stroke::of_case(looks.look(names.parts(&line.rest, own))),
-        marks: CurveMarks::Points,
+        stroke: stroke_of_case(looks.look(names.parts(&line.rest, own))),
         points: line
             .points
             .iter()
             .map(|p| CurvePoint {
                 at: p.at,
-                value: p.estimate.value_ns.max(floor),
-                low: p.estimate.low_ns.max(floor),
-                high: p.estimate.high_ns.max(floor),
+                estimate: p.estimate.map(|value| value.max(floor)),
                 samples: p.samples,
                 struck: p.struck.is_some(),
             })

@@ -176,10 +176,16 @@ impl Estimate {
     /// The same times a factor above zero.
     #[must_use]
     pub fn times(self, factor: f64) -> Self {
+        self.map(|value| value * factor)
+    }
+
+    /// With a change to value and ends that keeps their order.
+    #[must_use]
+    pub fn map(self, change: impl Fn(f64) -> f64) -> Self {
         Estimate {
-            value_ns: self.value_ns * factor,
-            low_ns: self.low_ns * factor,
-            high_ns: self.high_ns * factor,
+            value_ns: change(self.value_ns),
+            low_ns: change(self.low_ns),
+            high_ns: change(self.high_ns),
         }
     }
 }

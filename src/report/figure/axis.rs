@@ -1,6 +1,7 @@
 //! Axes: how values become coordinates, and where the ticks stand.
 
-use super::time_label;
+use crate::report::format;
+use crate::stats::Unit;
 
 /// A labelled tick.
 #[derive(Debug, Clone, PartialEq)]
@@ -8,12 +9,6 @@ pub(super) struct Tick {
     /// Position in the axis's own coordinate.
     pub at: f64,
     pub label: String,
-}
-
-impl Tick {
-    fn new(at: f64, label: String) -> Self {
-        Tick { at, label }
-    }
 }
 
 /// How values are spaced.
@@ -31,36 +26,6 @@ enum Spacing {
     Signed {
         threshold: f64,
     },
-}
-
-/// What a value counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
-    /// Nanoseconds.
-    Time,
-    /// A share, 0 to 1; drawn in per cent.
-    Share,
-    /// A bare number.
-    Number,
-}
-
-impl Unit {
-    /// A value with its unit.
-    fn label(self, value: f64) -> String {
-        match self {
-            Unit::Time if value == 0.0 => "0".to_owned(),
-            Unit::Time => time_label::tick(value),
-            Unit::Share => time_label::percent(100.0 * value),
-            Unit::Number => {
-                let text = format!("{value:.3}");
-                let text = text.trim_end_matches('0').trim_end_matches('.');
-                match text.parse::<u64>() {
-                    Ok(whole) => time_label::grouped(whole),
-                    Err(_) => text.to_owned(),
-                }
-            }
-        }
-    }
 }
 
 /// An axis from `low` to `high` in its own coordinate.
@@ -92,18 +57,30 @@ impl Axis {
         }
     }
 
+    /// With a tick at each of `values` that lies on the axis.
+    fn with_ticks(
+        mut self,
+        values: impl IntoIterator<Item = f64>,
+        label: impl Fn(f64) -> String,
+    ) -> Self {
+        let tick = |value| Tick {
+            at: self.position(value),
+            label: label(value),
+        };
+        let ticks = values.into_iter().map(tick);
+        self.ticks = ticks.filter(|t| self.has(t.at)).collect();
+        self
+    }
+
     /// Percentiles from 0 to the largest of `values`, and to the median at least; ticks at 0, 50, 90, 99, 99.9 ...
-    pub(super) fn percentiles(values: impl Iterator<Item = f64>) -> Self {
+    pub(super) fn percentiles(values: &[f64]) -> Self {
         let mut axis = Axis::new(Spacing::Percentile, 0.0, 0.31);
-        axis.high = values.map(|p| axis.position(p)).fold(axis.high, f64::max);
-        let mut percentiles = vec![50.0, 99.0, 90.0];
+        let ends = values.iter().map(|p| axis.position(*p));
+        axis.high = ends.fold(axis.high, f64::max);
         // Nine nines is beyond any sample this tool can hold.
-        percentiles.extend((3..=9).map(|nines| 100.0 - 10f64.powi(2 - nines)));
-        percentiles.push(0.0);
-        let tick = |p: f64| Tick::new(axis.position(p), time_label::percent(p));
-        axis.ticks = percentiles.into_iter().map(tick).collect();
-        axis.ticks.retain(|tick| tick.at <= axis.high + 1e-6);
-        axis
+        let nines = (3..=9).map(|nines| 100.0 - 10f64.powi(2 - nines));
+        let percentiles = [50.0, 99.0, 90.0].into_iter().chain(nines).chain([0.0]);
+        axis.with_ticks(percentiles, format::percent)
     }
 
     /// Times `low..=high` with a little air, and at least a factor of two; as many round ticks as leave `apart`
@@ -125,23 +102,18 @@ impl Axis {
         let air = (high - low) * 0.04 + lacking + 0.01;
         let mut axis = Axis::new(Spacing::Logarithmic { zero: None }, low - air, high + air);
         let per_decade = length / (axis.high - axis.low);
-        let fits = |steps: &&&[f64]| {
-            let at = axis.multiples(steps);
-            at.windows(2)
-                .all(|pair| (pair[1] - pair[0]) * per_decade >= apart)
+        let fits = |values: &Vec<f64>| {
+            let mut pairs = values.windows(2);
+            pairs.all(|pair| (pair[1] / pair[0]).log10() * per_decade >= apart)
         };
-        let at = match STEPS.iter().find(fits) {
-            Some(steps) => axis.multiples(steps),
-            // Very many decades: every second, every third, ...
-            None => {
-                let stride = (apart / per_decade).ceil().max(1.0) as usize;
-                axis.multiples(&[1.0]).into_iter().step_by(stride).collect()
-            }
-        };
-        let tick = |at: f64| Tick::new(at, unit.label(10f64.powf(at)));
-        axis.ticks = at.into_iter().map(tick).collect();
-        axis.light_grid = axis.multiples(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]);
-        axis
+        let values = STEPS.iter().map(|steps| axis.multiples(steps)).find(fits);
+        // Very many decades: every second, every third, ...
+        let stride = (apart / per_decade).ceil().max(1.0) as usize;
+        let values =
+            values.unwrap_or_else(|| axis.multiples(&[1.0]).into_iter().step_by(stride).collect());
+        let light = axis.multiples(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]);
+        axis.light_grid = light.into_iter().map(f64::log10).collect();
+        axis.with_ticks(values, |value| label(value, unit))
     }
 
     /// Signed times: all of `extents` and the linear part, which ends at the power of ten below `smallest`,
@@ -155,92 +127,67 @@ impl Axis {
         }
         let air = (0.04 * (axis.high - axis.low)).max(0.15);
         (axis.low, axis.high) = (axis.low - air, axis.high + air);
-        // Zero, the thresholds and the decades.
         let reach = axis.high.max(-axis.low).ceil() as i32;
-        let mut wanted = vec![(0.0, 0.0)];
-        let mut light = Vec::new();
-        for unit in (1..=reach).rev() {
-            let decade = threshold * 10f64.powi(unit - 1);
-            wanted.extend([1.0, -1.0].map(|sign| (sign * f64::from(unit), sign * decade)));
-        }
-        for unit in 0..=reach {
-            for step in 2..=9 {
-                let ns = threshold * f64::from(step) * 10f64.powi(unit - 1);
-                light.extend([axis.position(ns), axis.position(-ns)]);
-            }
-        }
-        let inside = |at: f64| (axis.low..=axis.high).contains(&at);
-        let tick = |(at, ns)| Tick::new(at, time_label::signed_tick(ns));
-        axis.ticks = wanted
-            .into_iter()
-            .filter(|w| inside(w.0))
-            .map(tick)
-            .collect();
-        light.retain(|at| inside(*at));
-        light.sort_by(f64::total_cmp);
-        axis.light_grid = light;
-        axis
+        let decade = |k: i32| threshold * 10f64.powi(k);
+        let light = (-1..reach).flat_map(|k| (2..=9).map(move |step| f64::from(step) * decade(k)));
+        let light = light.flat_map(|ns| [ns, -ns]).map(|ns| axis.position(ns));
+        axis.light_grid = light.filter(|at| axis.has(*at)).collect();
+        axis.light_grid.sort_by(f64::total_cmp);
+        // Zero, the decades and the thresholds.
+        let decades = (0..reach).rev().flat_map(|k| [decade(k), -decade(k)]);
+        axis.with_ticks(std::iter::once(0.0).chain(decades), format::signed_tick)
     }
 
-    /// From zero to `high`, with at most `most` steps between round ticks.
+    /// From zero to `high`, with round ticks 0, step, 2 step ..., at most `most` steps.
     pub(super) fn linear(high: f64, most: f64, unit: Unit) -> Self {
-        let mut axis = Axis::new(Spacing::Linear, 0.0, high);
-        let tick = |at| Tick::new(at, unit.label(at));
-        axis.ticks = linear_ticks(high, most).into_iter().map(tick).collect();
-        axis
+        let rough = high / most.max(1.0);
+        let decade = 10f64.powf(rough.log10().floor());
+        let steps = [1.0, 2.0, 5.0].map(|m| m * decade);
+        let step = steps.into_iter().find(|s| *s >= rough * (1.0 - 1e-9));
+        let step = step.unwrap_or(10.0 * decade);
+        let count = (high / step + 1e-9).floor() as u32;
+        let ticks = (0..=count).map(|k| f64::from(k) * step);
+        Axis::new(Spacing::Linear, 0.0, high).with_ticks(ticks, |value| label(value, unit))
     }
 
     /// Numbers from zero on, evenly spaced.
     pub(super) fn even(values: &[f64]) -> Self {
-        let largest = values.iter().copied().fold(0.0, f64::max);
-        let mut axis = Axis::linear(largest.max(1.0), 5.0, Unit::Number);
-        for tick in &mut axis.ticks {
-            tick.label = time_label::grouped(tick.at.round() as u64);
-        }
-        axis
+        let largest = values.iter().copied().fold(1.0, f64::max);
+        Axis::linear(largest, 5.0, Unit::Number)
     }
 
     /// Numbers on a logarithmic axis; zero has a place of its own at the left.
     pub(super) fn decades(values: &[f64]) -> Self {
-        let largest = values.iter().copied().fold(0.0, f64::max);
-        if largest <= 0.0 {
+        let positive = || values.iter().copied().filter(|v| *v > 0.0);
+        let Some(least) = positive().min_by(f64::total_cmp) else {
             return Axis::even(values);
-        }
-        let least = values.iter().copied().filter(|v| *v > 0.0);
-        let least = least.fold(f64::MAX, f64::min).min(largest.max(1.0)).log10();
+        };
+        let least = least.log10();
+        let high = positive().fold(0.0, f64::max).log10().max(least + 0.3);
         let zero = values.contains(&0.0).then_some(least - ZERO_GAP);
-        let high = largest.log10().max(least + 0.3);
-        let mut axis = Axis::new(
-            Spacing::Logarithmic { zero },
-            zero.unwrap_or(least - 0.05),
-            high,
-        );
+        let low = zero.unwrap_or(least - 0.05);
+        let mut axis = Axis::new(Spacing::Logarithmic { zero }, low, high);
         axis.gap = zero.map(|zero| zero + ZERO_GAP / 2.0);
-        let first = axis.gap.unwrap_or(axis.low);
-        let range = (first.floor() as i32)..=(high.ceil() as i32);
+        let first = axis.gap.unwrap_or(low);
         let steps: &[f64] = if high - first < 1.5 {
             &[1.0, 2.0, 5.0]
         } else {
             &[1.0]
         };
-        let mut wanted: Vec<f64> = zero.map(|_| 0.0).into_iter().collect();
-        for step in steps {
-            let at = range.clone().map(|decade| step * 10f64.powi(decade));
-            wanted.extend(at.filter(|v| (first..=high + 1e-9).contains(&v.log10())));
-        }
-        let label = |v: f64| time_label::grouped(v.round() as u64);
-        let tick = |v| Tick::new(axis.position(v), label(v));
-        axis.ticks = wanted.into_iter().map(tick).collect();
-        axis
+        let numbers = steps.iter().flat_map(|step| axis.multiples(&[*step]));
+        let numbers = numbers.filter(|v| v.log10() >= first);
+        let zero = zero.map(|_| 0.0).into_iter();
+        let values: Vec<f64> = zero.chain(numbers).collect();
+        axis.with_ticks(values, |value| label(value, Unit::Number))
     }
 
-    /// Coordinate of a value, held inside the axis where it is logarithmic or linear.
+    /// Coordinate of a value.
     pub(super) fn position(&self, value: f64) -> f64 {
         match self.spacing {
             Spacing::Percentile => -(1.0 - value / 100.0).log10(),
-            Spacing::Linear => value.clamp(self.low, self.high),
+            Spacing::Linear => value,
             Spacing::Logarithmic { zero: Some(zero) } if value <= 0.0 => zero,
-            Spacing::Logarithmic { .. } => value.max(1e-3).log10().clamp(self.low, self.high),
+            Spacing::Logarithmic { .. } => value.max(1e-3).log10(),
             Spacing::Signed { threshold } => {
                 let scaled = value / threshold;
                 if scaled.abs() <= 1.0 {
@@ -252,8 +199,10 @@ impl Axis {
         }
     }
 
-    /// Pixel of a coordinate on an axis that runs from pixel `from` to pixel `to`.
+    /// Pixel of a coordinate on an axis that runs from pixel `from` to pixel `to`; of its nearer end for what lies
+    /// outside.
     pub(super) fn pixel(&self, at: f64, (from, to): (f64, f64)) -> f64 {
+        let at = at.clamp(self.low, self.high);
         from + (to - from) * (at - self.low) / (self.high - self.low)
     }
 
@@ -265,27 +214,28 @@ impl Axis {
         }
     }
 
+    /// Whether a coordinate is on the axis, rounding aside.
+    fn has(&self, at: f64) -> bool {
+        (self.low - 1e-6..=self.high + 1e-6).contains(&at)
+    }
+
+    /// The multiples of powers of ten on a logarithmic axis.
     fn multiples(&self, steps: &[f64]) -> Vec<f64> {
         let decades = self.low.floor() as i32..=self.high.ceil() as i32;
-        let at = decades.flat_map(|d| steps.iter().map(move |step| step.log10() + f64::from(d)));
-        at.filter(|at| (self.low..=self.high).contains(at))
-            .collect()
+        let values = decades.flat_map(|d| steps.iter().map(move |step| step * 10f64.powi(d)));
+        values.filter(|v| self.has(v.log10())).collect()
     }
 }
 
-/// Round ticks 0, step, 2 step ... up to `high`, at most `most` steps.
-fn linear_ticks(high: f64, most: f64) -> Vec<f64> {
-    let rough = high / most.max(1.0);
-    let decade = 10f64.powf(rough.log10().floor());
-    let steps = [1.0, 2.0, 5.0, 10.0].map(|m| m * decade);
-    let step = steps
-        .into_iter()
-        .find(|step| *step >= rough * (1.0 - 1e-9))
-        .unwrap_or(10.0 * decade);
-    let count = (high / step + 1e-9).floor() as u32;
-    (0..=count).map(|k| f64::from(k) * step).collect()
+/// A value with its unit.
+fn label(value: f64, unit: Unit) -> String {
+    match unit {
+        Unit::Share => format::percent(100.0 * value),
+        _ if value == 0.0 => "0".to_owned(),
+        Unit::Ns | Unit::NsDifference | Unit::NsPerConnection => format::tick(value),
+        Unit::Count | Unit::PerSecond | Unit::Number => format::number(value),
+    }
 }
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -296,7 +246,7 @@ mod tests {
 
     #[test]
     fn each_further_nine_takes_the_same_room() {
-        let axis = Axis::percentiles([99.9].into_iter());
+        let axis = Axis::percentiles(&[99.9]);
         let step = |a, b| axis.position(b) - axis.position(a);
         assert!((step(90.0, 99.0) - step(99.0, 99.9)).abs() < 1e-9);
         assert_eq!(
@@ -314,7 +264,7 @@ mod tests {
     #[test]
     fn ticks_of_a_logarithmic_axis_keep_their_distance() {
         for high in [3e3, 1e5, 1e9, 1e12] {
-            let axis = Axis::logarithmic((1e3, high), Unit::Time, 300.0, 20.0);
+            let axis = Axis::logarithmic((1e3, high), Unit::Ns, 300.0, 20.0);
             let at: Vec<f64> = axis
                 .ticks
                 .iter()
@@ -349,13 +299,17 @@ mod tests {
 
     #[test]
     fn linear_ticks_are_round_and_few() {
+        let axis = |high| Axis::linear(high, 5.0, Unit::Number);
+        assert_eq!(labels(&axis(1.0)), ["0", "0.2", "0.4", "0.6", "0.8", "1"]);
         assert_eq!(
-            linear_ticks(1.0, 5.0),
-            [0.0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0]
-        );
-        assert_eq!(
-            linear_ticks(4000.0, 5.0),
-            [0.0, 1000.0, 2000.0, 3000.0, 4000.0]
+            labels(&axis(4e3)),
+            [
+                "0",
+                "1\u{202f}000",
+                "2\u{202f}000",
+                "3\u{202f}000",
+                "4\u{202f}000"
+            ]
         );
     }
 }

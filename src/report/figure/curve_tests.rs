@@ -1,22 +1,23 @@
 //! Sweeps as curves: every line is drawn, struck points are hollow, what cannot be drawn is refused.
 
-use super::axis::Unit;
-use super::curves::{Along, Curve, CurveFigure, CurveMarks, CurvePanel, CurvePoint};
-use super::{Figure, Signs, Stroke};
+use super::curves::{Along, Curve, CurveFigure, CurvePanel, CurvePoint};
+use super::{Figure, Signs, stroke_of_case};
+use crate::stats::{Estimate, Unit};
 
 fn curve(label: &str, look: (usize, usize), values: &[(f64, f64)]) -> Curve {
     let point = |&(at, value): &(f64, f64)| CurvePoint {
         at,
-        value,
-        low: value * 0.9,
-        high: value * 1.1,
+        estimate: Estimate {
+            value_ns: value,
+            low_ns: value * 0.9,
+            high_ns: value * 1.1,
+        },
         samples: 100,
         struck: false,
     };
     Curve {
         label: label.to_owned(),
-        stroke: Stroke::of_case(look),
-        marks: CurveMarks::Points,
+        stroke: stroke_of_case(look),
         points: values.iter().map(point).collect(),
         samples: 0,
         signs: Signs::default(),
@@ -37,7 +38,7 @@ fn figure() -> CurveFigure {
         title: "Hold".into(),
         subtitle: "Look at the slopes".into(),
         quantity: "hold, p50".into(),
-        unit: Unit::Time,
+        unit: Unit::Ns,
         logarithmic: true,
         caption: "standing connections".into(),
         along: Along::Even,
@@ -93,7 +94,7 @@ fn shares_and_numbers_have_their_own_axes_and_columns() {
         .flat_map(|p| &mut p.curves)
         .flat_map(|c| &mut c.points)
     {
-        (point.value, point.low, point.high) = (0.5, 0.4, 0.6);
+        point.estimate = Estimate::exactly(0.5);
     }
     assert!(shares.svg().unwrap().contains(">100\u{202f}%<"));
     assert!(shares.csv().starts_with("panel,line,at,share,low,high"));
@@ -110,6 +111,8 @@ fn what_cannot_be_drawn_is_refused() {
     };
     assert!(refused(|f| f.panels.clear()).contains("0 panels"));
     assert!(refused(|f| f.panels[0].curves.clear()).contains("no curve"));
-    assert!(refused(|f| f.panels[0].curves[0].points[0].low = 0.0).contains("above zero"));
+    assert!(
+        refused(|f| f.panels[0].curves[0].points[0].estimate.low_ns = 0.0).contains("above zero")
+    );
     assert!(refused(|f| f.panels[0].curves[0].points.reverse()).contains("out of order"));
 }

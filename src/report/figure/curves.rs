@@ -1,37 +1,23 @@
 //! Curves with bands on common axes: time against percentile, or a quantity against a number.
 
-use super::axis::{Axis, Unit};
-use super::furniture::{LABEL_SIZE, Swatch, sample_counts, sign_keys};
-use super::signs::{Signs, merge_notes, signed_label};
-use super::style::Stroke;
-use super::{FigureError, text};
+use super::axis::Axis;
+use super::furniture::{LABEL_SIZE, Swatch, sample_counts};
+use super::signs::{Signs, sign_notes};
+use super::text;
+use crate::arm::Stroke;
+use crate::stats::{Estimate, Unit};
 
-/// One point of a curve, with its interval.
+/// One point of a curve.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CurvePoint {
     /// Where on the horizontal axis: a percentile from 0 to below 100, or a number not below zero.
     pub at: f64,
-    /// The value: ns, a share or a number.
-    pub value: f64,
-    /// Lower end of its interval.
-    pub low: f64,
-    /// Upper end of its interval.
-    pub high: f64,
+    /// The value with its interval.
+    pub estimate: Estimate,
     /// Samples behind the point, where points have their own.
     pub samples: u64,
     /// Whether the point must not be quoted; it is then drawn hollow.
     pub struck: bool,
-}
-
-/// Which marks a curve has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CurveMarks {
-    /// None.
-    None,
-    /// A disc at each point.
-    Points,
-    /// A square at each tick, to tell a second mode of the same arm apart.
-    Ticks,
 }
 
 /// One curve.
@@ -41,8 +27,6 @@ pub struct Curve {
     pub label: String,
     /// Its look.
     pub stroke: Stroke,
-    /// Its marks.
-    pub marks: CurveMarks,
     /// Its points, from left to right.
     pub points: Vec<CurvePoint>,
     /// Samples behind the whole curve, where its points have none of their own.
@@ -65,7 +49,8 @@ impl NoiseBand {
     pub fn around(label: impl Into<String>, reference: &Curve, differences: &[(f64, f64)]) -> Self {
         let edge = |&(at, difference): &(f64, f64)| {
             let point = reference.points.iter().find(|p| (p.at - at).abs() < 1e-9)?;
-            Some((at, point.value - difference, point.value + difference))
+            let value = point.estimate.value_ns;
+            Some((at, value - difference, value + difference))
         };
         NoiseBand {
             label: label.into(),
@@ -88,7 +73,7 @@ pub struct CurvePanel {
 /// How the horizontal axis is spaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Along {
-    /// Percentiles, each further nine taking the same room.
+    /// Percentiles, each further nine taking the same room; the curves have no marks.
     Percentiles,
     /// Evenly, from zero.
     Even,
@@ -131,25 +116,27 @@ pub(super) const LEADER: f64 = 16.0;
 const LONGEST_LABEL: f64 = 150.0;
 
 impl Curve {
+    /// Whether a point of its own is struck out.
+    fn struck_in_part(&self) -> bool {
+        self.points.iter().any(|p| p.struck)
+    }
+
     pub(super) fn end_label(&self) -> String {
-        let struck = self.signs.struck.is_some() || self.points.iter().any(|p| p.struck);
-        let label = text::fit(&self.label, LABEL_SIZE, LONGEST_LABEL);
-        signed_label(&label, struck, self.signs.caution.is_some())
+        let mut signs = self.signs.clone();
+        if self.struck_in_part() {
+            signs.struck.get_or_insert_default();
+        }
+        signs.signed(&text::fit(&self.label, LABEL_SIZE, LONGEST_LABEL))
     }
 }
 
 impl CurveFigure {
-    pub(super) fn check(&self) -> Result<(), FigureError> {
-        let unfit = |reason: String| {
-            Err(FigureError::Unfit {
-                title: self.title.clone(),
-                reason,
-            })
-        };
-        if !(1..=MOST_PANELS).contains(&self.panels.len()) {
-            return unfit(format!(
-                "it has {} panels; 1 to {MOST_PANELS} can be drawn",
-                self.panels.len()
+    /// Why it cannot be drawn.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let count = self.panels.len();
+        if !(1..=MOST_PANELS).contains(&count) {
+            return Err(format!(
+                "it has {count} panels; 1 to {MOST_PANELS} can be drawn"
             ));
         }
         let places = match self.along {
@@ -161,36 +148,38 @@ impl CurveFigure {
         } else {
             0.0
         };
-        for panel in &self.panels {
-            if panel.curves.iter().all(|c| c.points.is_empty()) {
-                return unfit(format!("panel `{}` has no curve", panel.title));
+        for CurvePanel {
+            title,
+            curves,
+            noise,
+        } in &self.panels
+        {
+            if curves.iter().all(|c| c.points.is_empty()) {
+                return Err(format!("panel `{title}` has no curve"));
             }
-            for curve in &panel.curves {
-                let place = format!("curve `{}` of panel `{}`", curve.label, panel.title);
-                if !curve.points.windows(2).all(|p| p[0].at < p[1].at) {
-                    return unfit(format!("{place} has points out of order"));
+            for Curve { label, points, .. } in curves {
+                let place = format!("curve `{label}` of panel `{title}`");
+                if !points.is_sorted_by(|a, b| a.at < b.at) {
+                    return Err(format!("{place} has points out of order"));
                 }
-                for p in &curve.points {
-                    let ordered = p.low >= least && p.low <= p.high && p.high.is_finite();
-                    if !places.contains(&p.at)
-                        || !ordered
-                        || !p.value.is_finite()
-                        || p.value < least
-                    {
-                        return unfit(format!(
-                            "{place} has {} ({} to {}) at {}; it needs numbers in order, above zero on a logarithmic axis",
-                            p.value, p.low, p.high, p.at
-                        ));
-                    }
+                let unfit =
+                    |p: &&CurvePoint| !places.contains(&p.at) || !drawable(p.estimate, least);
+                if let Some(CurvePoint {
+                    at, estimate: e, ..
+                }) = points.iter().find(unfit)
+                {
+                    return Err(format!(
+                        "{place} has {} ({} to {}) at {at}; it needs numbers in order, above zero on a logarithmic axis",
+                        e.value_ns, e.low_ns, e.high_ns
+                    ));
                 }
             }
-            let mut edges = panel.noise.iter().flat_map(|n| &n.edges);
+            let mut edges = noise.iter().flat_map(|n| &n.edges);
             if edges
                 .any(|(at, low, high)| !places.contains(at) || low.is_nan() || !high.is_finite())
             {
-                return unfit(format!(
-                    "the noise floor of panel `{}` is not a number",
-                    panel.title
+                return Err(format!(
+                    "the noise floor of panel `{title}` is not a number"
                 ));
             }
         }
@@ -207,29 +196,23 @@ impl CurveFigure {
         let points = || self.curves().flat_map(|(_, c)| &c.points);
         let at: Vec<f64> = points().map(|p| p.at).collect();
         let x = match self.along {
-            Along::Percentiles => Axis::percentiles(at.into_iter()),
+            Along::Percentiles => Axis::percentiles(&at),
             Along::Even => Axis::even(&at),
             Along::Decades => Axis::decades(&at),
         };
-        let edges = self
-            .panels
-            .iter()
-            .filter_map(|p| p.noise.as_ref())
-            .flat_map(|n| &n.edges);
-        let low = points()
-            .map(|p| p.low.min(p.value))
-            .fold(f64::MAX, f64::min);
-        let high = points()
-            .map(|p| p.high.max(p.value))
-            .chain(edges.map(|e| e.2))
-            .fold(0.0, f64::max);
+        let noise = self.panels.iter().filter_map(|p| p.noise.as_ref());
+        let edges = noise.flat_map(|n| &n.edges).map(|e| e.2);
+        let lows = points().map(|p| p.estimate.low_ns.min(p.estimate.value_ns));
+        let highs = points().map(|p| p.estimate.high_ns.max(p.estimate.value_ns));
+        let high = highs.chain(edges).fold(0.0, f64::max);
         if self.logarithmic {
-            return (x, Axis::logarithmic((low, high), self.unit, height, 20.0));
+            let range = (lows.fold(f64::MAX, f64::min), high);
+            return (x, Axis::logarithmic(range, self.unit, height, 20.0));
         }
-        let high = match self.unit {
-            Unit::Share => 1.0,
-            _ if high > 0.0 => high,
-            _ => 1.0,
+        let high = if self.unit == Unit::Share || high <= 0.0 {
+            1.0
+        } else {
+            high
         };
         let mut y = Axis::linear(high, (height / 32.0).clamp(3.0, 8.0), self.unit);
         y.high = high * 1.03;
@@ -238,23 +221,31 @@ impl CurveFigure {
 
     pub(super) fn notes(&self) -> Vec<String> {
         let many = self.panels.len() > 1;
-        let signs = self.curves().flat_map(|(panel, curve)| {
-            let place = if many { panel.title.as_str() } else { "" };
-            curve.signs.notes(place, &curve.label)
-        });
-        let mut notes = merge_notes(&signs.collect::<Vec<_>>());
+        let mut notes = sign_notes(self.curves().map(|(panel, curve)| {
+            let place = if many {
+                panel.title.clone()
+            } else {
+                String::new()
+            };
+            (&curve.signs, place, curve.label.as_str())
+        }));
         notes.extend_from_slice(&self.notes);
-        let counts: Vec<String> = self
+        let counts = self.panels.iter().map(|panel| {
+            let curves = panel.curves.iter();
+            sample_counts(curves.map(|c| (c.label.as_str(), c.samples)))
+        });
+        let counts: Vec<String> = counts.collect();
+        let everywhere = many && counts.iter().all(|c| *c == counts[0]);
+        for (panel, counts) in self
             .panels
             .iter()
-            .map(|p| sample_counts(p.curves.iter().map(|c| (c.label.as_str(), c.samples))))
-            .filter(|c| !c.is_empty())
-            .collect();
-        if many && counts.len() == self.panels.len() && counts.iter().all(|c| *c == counts[0]) {
-            notes.push(format!("Samples, each panel: {}", counts[0]));
-            return notes;
-        }
-        for (panel, counts) in self.panels.iter().zip(&counts) {
+            .zip(counts)
+            .filter(|(_, c)| !c.is_empty())
+        {
+            if everywhere {
+                notes.push(format!("Samples, each panel: {counts}"));
+                break;
+            }
             let place = if many {
                 format!(", {}", panel.title)
             } else {
@@ -272,19 +263,19 @@ impl CurveFigure {
                 key.push((Swatch::Noise, noise.label.clone()));
             }
         }
-        let struck_points = self
-            .curves()
-            .any(|(_, c)| c.points.iter().any(|p| p.struck));
-        let struck = if struck_points {
-            Swatch::StruckMark
+        let any = |has: fn(&Curve) -> bool| self.curves().any(|(_, c)| has(c));
+        let struck = if any(Curve::struck_in_part) {
+            Some(Swatch::StruckMark)
         } else {
-            Swatch::StruckCurve
+            any(|c| c.signs.struck.is_some()).then_some(Swatch::StruckCurve)
         };
-        key.extend(sign_keys(
-            struck,
-            self.curves().map(|(_, c)| &c.signs),
-            struck_points,
-        ));
+        key.extend(Swatch::of_signs(struck, any(|c| c.signs.caution.is_some())));
         key
     }
+}
+
+/// Whether an axis that begins at `least` has the value and its interval, and they are in order.
+pub(super) fn drawable(e: Estimate, least: f64) -> bool {
+    let numbers = [e.value_ns, e.low_ns, e.high_ns];
+    numbers.iter().all(|n| n.is_finite() && *n >= least) && e.low_ns <= e.high_ns
 }

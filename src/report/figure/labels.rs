@@ -6,42 +6,32 @@
 ///
 /// When they cannot all fit, they are spread evenly over the range.
 pub(super) fn spread(wanted: &[f64], gap: f64, low: f64, high: f64) -> Vec<f64> {
-    let count = wanted.len();
-    let mut order: Vec<usize> = (0..count).collect();
+    let mut order: Vec<usize> = (0..wanted.len()).collect();
     order.sort_by(|a, b| wanted[*a].total_cmp(&wanted[*b]));
-    let room = high - low;
-    let gap = if count > 1 {
-        gap.min(room / (count - 1) as f64)
-    } else {
-        gap
+    let steps = wanted.len().saturating_sub(1).max(1);
+    let gap = gap.min((high - low) / steps as f64);
+    // Labels that touch share a cluster: the mean of the starts they want is its least-squares position.
+    let start = |cluster: &Vec<usize>| {
+        let starts = cluster.iter().enumerate();
+        let starts = starts.map(|(step, i)| wanted[*i] - gap * step as f64);
+        let extent = gap * (cluster.len() as f64 - 1.0);
+        (starts.sum::<f64>() / cluster.len() as f64).clamp(low, (high - extent).max(low))
     };
-
-    // Each cluster: first rank, size, and the sum of wanted starts, whose mean
-    // is the least-squares position of the cluster.
-    let mut clusters: Vec<(usize, usize, f64)> = Vec::new();
-    let start = |(_, size, sum): &(usize, usize, f64)| {
-        let extent = gap * (*size as f64 - 1.0);
-        (sum / *size as f64).clamp(low, (high - extent).max(low))
-    };
-    for (rank, index) in order.iter().enumerate() {
-        clusters.push((rank, 1, wanted[*index]));
-        while clusters.len() > 1 {
-            let last = clusters[clusters.len() - 1];
-            let before = clusters[clusters.len() - 2];
-            if start(&before) + gap * before.1 as f64 <= start(&last) {
-                break;
-            }
-            let shift = gap * before.1 as f64 * last.1 as f64;
-            clusters.pop();
-            clusters.pop();
-            clusters.push((before.0, before.1 + last.1, before.2 + last.2 - shift));
+    let mut clusters: Vec<Vec<usize>> = Vec::new();
+    for index in order {
+        let mut last = vec![index];
+        let touches = |before: &Vec<usize>, last: &Vec<usize>| {
+            start(before) + gap * before.len() as f64 > start(last)
+        };
+        while let Some(before) = clusters.pop_if(|before| touches(before, &last)) {
+            last = [before, last].concat();
         }
+        clusters.push(last);
     }
-    let mut placed = vec![0.0; count];
+    let mut placed = vec![0.0; wanted.len()];
     for cluster in &clusters {
-        let first = start(cluster);
-        for step in 0..cluster.1 {
-            placed[order[cluster.0 + step]] = first + gap * step as f64;
+        for (step, index) in cluster.iter().enumerate() {
+            placed[*index] = start(cluster) + gap * step as f64;
         }
     }
     placed
@@ -51,18 +41,15 @@ pub(super) fn spread(wanted: &[f64], gap: f64, low: f64, high: f64) -> Vec<f64> 
 /// coming nearer than `gap` to one already shown.
 pub(super) fn choose(intervals: &[(f64, f64)], gap: f64) -> Vec<bool> {
     let mut shown: Vec<(f64, f64)> = Vec::new();
-    intervals
-        .iter()
-        .map(|(left, right)| {
-            let free = shown
-                .iter()
-                .all(|(l, r)| right + gap <= *l || r + gap <= *left);
-            if free {
-                shown.push((*left, *right));
-            }
-            free
-        })
-        .collect()
+    let choice = intervals.iter().map(|&(left, right)| {
+        let free = |&(l, r): &(f64, f64)| right + gap <= l || r + gap <= left;
+        let free = shown.iter().all(free);
+        if free {
+            shown.push((left, right));
+        }
+        free
+    });
+    choice.collect()
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@ mod curve_drawing;
 #[cfg(test)]
 mod curve_tests;
 mod curves;
-mod error;
 mod furniture;
 mod labels;
 mod row_drawing;
@@ -18,13 +17,10 @@ mod signs;
 mod style;
 mod svg;
 mod text;
-use super::format as time_label;
 mod write;
 
-pub use axis::Unit;
-pub use curves::{Along, Curve, CurveFigure, CurveMarks, CurvePanel, CurvePoint, NoiseBand};
-pub use error::FigureError;
-pub use rows::{Row, RowColumn, RowFigure, RowForm, RowGroup, RowMark};
+pub use curves::{Along, Curve, CurveFigure, CurvePanel, CurvePoint, NoiseBand};
+pub use rows::{Row, RowFigure, RowForm, RowGroup, RowMark};
 pub use signs::Signs;
-pub use style::Stroke;
-pub use write::{Figure, series_table, write_figure};
+pub use style::stroke_of_case;
+pub use write::{Figure, FigureError, write_figure};

@@ -1,20 +1,24 @@
 //! Rows of marks or bars along a common horizontal axis of time.
 
-use super::axis::{Axis, Unit};
-use super::furniture::{Foot, LABEL_SIZE, Swatch, sample_counts, sign_keys};
-use super::signs::{Signs, merge_notes};
+use super::axis::Axis;
+use super::curves::drawable;
+use super::furniture::{FLOOR_OPACITY, LABEL_SIZE, Swatch, sample_counts};
+use super::signs::{Signs, sign_notes};
 use super::style::{PERCENTILE_LOOKS, SeriesLook, series_look};
-use super::{FigureError, text, time_label};
+use super::text;
+use crate::report::format;
+use crate::stats::{Estimate, Unit};
 
 /// What the rows show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum RowForm {
     /// Differences with their intervals and noise floors, on an axis that is linear around zero and logarithmic
     /// outside, so that a model's 100 ns and a server's 500 µs can share it.
     Differences,
-    /// A few percentiles with their intervals on a logarithmic axis, in one or two columns.
+    /// A few percentiles with their intervals on a logarithmic axis; each group is a column.
     Percentiles,
     /// Times that add up, stacked from zero.
+    #[default]
     Stacks,
 }
 
@@ -23,12 +27,8 @@ pub enum RowForm {
 pub struct RowMark {
     /// `server` or `model`; a percentile such as `p99`; or the part of a bar. The same name looks alike everywhere.
     pub series: String,
-    /// The value in ns.
-    pub value_ns: f64,
-    /// Lower end of its interval in ns.
-    pub low_ns: f64,
-    /// Upper end of its interval in ns.
-    pub high_ns: f64,
+    /// The value with its interval, in ns.
+    pub estimate: Estimate,
     /// Why the mark alone must not be quoted, or is to be read with care.
     pub signs: Signs,
 }
@@ -36,13 +36,10 @@ pub struct RowMark {
 impl RowMark {
     /// A part of a bar.
     pub fn part(series: &str, value_ns: f64) -> Self {
-        let (series, signs) = (series.to_owned(), Signs::default());
         RowMark {
-            series,
-            value_ns,
-            low_ns: value_ns,
-            high_ns: value_ns,
-            signs,
+            series: series.to_owned(),
+            estimate: Estimate::exactly(value_ns),
+            signs: Signs::default(),
         }
     }
 }
@@ -63,7 +60,7 @@ pub struct Row {
 /// Rows under one heading.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RowGroup {
-    /// Heading, for instance `500 standing connections`; empty for none.
+    /// Heading, for instance `500 standing connections` or, over a column, whose time it is; empty for none.
     pub title: String,
     /// Its rows.
     pub rows: Vec<Row>,
@@ -79,17 +76,8 @@ impl RowGroup {
     }
 }
 
-/// One quantity.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RowColumn {
-    /// Whose time, for instance `Readers: response time of a statement`; empty in a figure of one column.
-    pub title: String,
-    /// Its groups, from top to bottom; every column has the same rows.
-    pub groups: Vec<RowGroup>,
-}
-
-/// One or two columns of rows.
-#[derive(Debug, Clone, PartialEq)]
+/// Groups of rows, under one another or in two columns.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct RowFigure {
     /// What the rows show.
     pub form: RowForm,
@@ -101,8 +89,8 @@ pub struct RowFigure {
     pub quantity: String,
     /// What the intervals are, for instance `95 % bootstrap interval over 10 blocks`.
     pub interval: String,
-    /// The columns, from left to right.
-    pub columns: Vec<RowColumn>,
+    /// The groups; those that are columns have the same rows.
+    pub groups: Vec<RowGroup>,
     /// Lines under the figure; reasons of signs are added.
     pub footer: Vec<String>,
 }
@@ -119,111 +107,86 @@ pub(super) struct Placed<'a> {
 }
 
 impl RowForm {
-    /// From one mark of a row to the next, and the air around a row.
-    pub(super) fn lanes(self) -> (f64, f64) {
+    /// From one mark of a row to the next.
+    pub(super) fn lane(self) -> f64 {
         match self {
-            RowForm::Differences => (15.0, 5.0),
-            RowForm::Percentiles => (6.5, 0.0),
-            RowForm::Stacks => (0.0, 0.0),
+            RowForm::Differences => 15.0,
+            RowForm::Percentiles => 6.5,
+            RowForm::Stacks => 0.0,
         }
     }
 
-    fn row_height(self, marks: usize) -> f64 {
+    /// Height of a row, and the air under it.
+    fn row_height(self, marks: usize) -> (f64, f64) {
         match self {
-            RowForm::Differences => marks.max(1) as f64 * 15.0 + 5.0,
-            RowForm::Percentiles => 30.0,
-            RowForm::Stacks => 20.0,
+            RowForm::Differences => (marks.max(1) as f64 * self.lane(), 5.0),
+            RowForm::Percentiles => (30.0, 0.0),
+            RowForm::Stacks => (20.0, 0.0),
         }
     }
 }
 
 impl RowFigure {
-    /// A figure of one column.
-    pub fn one_column(form: RowForm, groups: Vec<RowGroup>) -> Self {
-        RowFigure {
-            form,
-            title: String::new(),
-            subtitle: String::new(),
-            quantity: String::new(),
-            interval: String::new(),
-            columns: vec![RowColumn {
-                title: String::new(),
-                groups,
-            }],
-            footer: Vec::new(),
-        }
+    /// The groups of each column.
+    pub(super) fn columns(&self) -> std::slice::Chunks<'_, RowGroup> {
+        self.groups.chunks(match self.form {
+            RowForm::Percentiles => 1,
+            RowForm::Differences | RowForm::Stacks => self.groups.len().max(1),
+        })
     }
 
-    pub(super) fn rows(&self) -> impl Iterator<Item = (&RowColumn, &RowGroup, &Row)> + Clone {
-        let groups = self
-            .columns
-            .iter()
-            .flat_map(|c| c.groups.iter().map(move |g| (c, g)));
-        groups.flat_map(|(c, g)| g.rows.iter().map(move |r| (c, g, r)))
+    pub(super) fn rows(&self) -> impl Iterator<Item = (&RowGroup, &Row)> {
+        let groups = self.groups.iter();
+        groups.flat_map(|g| g.rows.iter().map(move |r| (g, r)))
     }
 
-    pub(super) fn marks(&self) -> impl Iterator<Item = (&RowColumn, &RowGroup, &Row, &RowMark)> {
+    pub(super) fn marks(&self) -> impl Iterator<Item = (&RowGroup, &Row, &RowMark)> {
         self.rows()
-            .flat_map(|(c, g, r)| r.marks.iter().map(move |m| (c, g, r, m)))
+            .flat_map(|(g, r)| r.marks.iter().map(move |m| (g, r, m)))
     }
 
     fn floors_ns(&self) -> impl Iterator<Item = &(String, f64)> {
-        let groups = self.columns.iter().flat_map(|c| &c.groups);
-        groups.flat_map(|g| &g.floors_ns)
+        self.groups.iter().flat_map(|g| &g.floors_ns)
     }
 
-    pub(super) fn check(&self) -> Result<(), FigureError> {
-        let unfit = |reason: String| {
-            Err(FigureError::Unfit {
-                title: self.title.clone(),
-                reason,
-            })
-        };
-        if !(1..=2).contains(&self.columns.len()) {
-            return unfit(format!(
-                "it has {} columns; 1 or 2 can be drawn",
-                self.columns.len()
-            ));
+    /// Why it cannot be drawn.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let count = self.columns().len();
+        if count > 2 {
+            return Err(format!("it has {count} columns; 1 or 2 can be drawn"));
         }
         if self.marks().next().is_none() {
-            return unfit("it has no mark".to_owned());
+            return Err("it has no mark".to_owned());
         }
-        let labels = |column: &RowColumn| -> Vec<String> {
-            let rows = column.groups.iter().flat_map(|g| &g.rows);
+        let labels = |column: &[RowGroup]| -> Vec<String> {
+            let rows = column.iter().flat_map(|g| &g.rows);
             rows.map(|r| r.label.clone()).collect()
         };
-        if self
-            .columns
-            .iter()
-            .any(|c| labels(c) != labels(&self.columns[0]))
-        {
-            return unfit("its columns do not have the same rows".to_owned());
+        let mut columns = self.columns().map(labels);
+        let first = columns.next();
+        if columns.any(|other| Some(other) != first) {
+            return Err("its columns do not have the same rows".to_owned());
         }
-        if self.form == RowForm::Percentiles && self.series().len() > PERCENTILE_LOOKS.len() {
-            return unfit(format!(
-                "it has more than {} percentiles",
-                PERCENTILE_LOOKS.len()
-            ));
+        let most = PERCENTILE_LOOKS.len();
+        if self.form == RowForm::Percentiles && self.series().len() > most {
+            return Err(format!("it has more than {most} percentiles"));
         }
         let least = match self.form {
             RowForm::Differences => f64::NEG_INFINITY,
             RowForm::Percentiles => f64::MIN_POSITIVE,
             RowForm::Stacks => 0.0,
         };
-        for (_, group, row, mark) in self.marks() {
-            let numbers = [mark.value_ns, mark.low_ns, mark.high_ns];
-            if numbers.iter().any(|n| !n.is_finite() || *n < least) || mark.low_ns > mark.high_ns {
-                return unfit(format!(
-                    "{} of `{}` in `{}` is {} ns ({} to {}); it needs numbers that the axis has, with low below high",
-                    mark.series, row.label, group.title, mark.value_ns, mark.low_ns, mark.high_ns
-                ));
-            }
+        let mut marks = self.marks();
+        if let Some((group, row, mark)) = marks.find(|(_, _, m)| !drawable(m.estimate, least)) {
+            let e = mark.estimate;
+            return Err(format!(
+                "{} of `{}` in `{}` is {} ns ({} to {}); it needs numbers that the axis has, with low below high",
+                mark.series, row.label, group.title, e.value_ns, e.low_ns, e.high_ns
+            ));
         }
-        match self
-            .floors_ns()
-            .find(|(_, floor)| !floor.is_finite() || *floor < 0.0)
-        {
-            Some((series, floor)) => unfit(format!(
+        let unfit = |floor: f64| !floor.is_finite() || floor < 0.0;
+        match self.floors_ns().find(|(_, floor)| unfit(*floor)) {
+            Some((series, floor)) => Err(format!(
                 "the noise floor of {series} is {floor} ns; it must be zero or more"
             )),
             None => Ok(()),
@@ -232,53 +195,49 @@ impl RowFigure {
 
     /// Names of the series with their looks, in order of first appearance, in the longest row first.
     pub(super) fn series(&self) -> Vec<(&str, SeriesLook)> {
-        let mut rows: Vec<&Row> = self.rows().map(|(_, _, r)| r).collect();
+        let mut rows: Vec<&Row> = self.rows().map(|(_, r)| r).collect();
         if self.form == RowForm::Percentiles {
             rows.sort_by_key(|r| std::cmp::Reverse(r.marks.len()));
         }
-        let mut names: Vec<&str> = Vec::new();
-        for mark in rows.iter().flat_map(|r| &r.marks) {
-            if !names.contains(&mark.series.as_str()) {
-                names.push(&mark.series);
+        let mut series: Vec<(&str, SeriesLook)> = Vec::new();
+        for RowMark { series: name, .. } in rows.iter().flat_map(|r| &r.marks) {
+            if !series.iter().any(|(known, _)| known == name) {
+                let place = series.len();
+                let look = match self.form {
+                    RowForm::Percentiles => PERCENTILE_LOOKS[place % PERCENTILE_LOOKS.len()],
+                    RowForm::Differences | RowForm::Stacks => series_look(name, place),
+                };
+                series.push((name, look));
             }
         }
-        let look = |(i, name)| match self.form {
-            RowForm::Percentiles => (name, PERCENTILE_LOOKS[i % PERCENTILE_LOOKS.len()]),
-            RowForm::Differences | RowForm::Stacks => (name, series_look(name, i)),
-        };
-        names.into_iter().enumerate().map(look).collect()
+        series
     }
 
     pub(super) fn axis(&self, width: f64) -> Axis {
-        let low = self.marks().map(|m| m.3.low_ns.min(m.3.value_ns));
-        let high = self.marks().map(|m| m.3.high_ns.max(m.3.value_ns));
+        let estimates = || self.marks().map(|(_, _, m)| m.estimate);
+        let lows = estimates().map(|e| e.low_ns.min(e.value_ns));
+        let highs = estimates().map(|e| e.high_ns.max(e.value_ns));
         match self.form {
             RowForm::Differences => {
                 let floors = self.floors_ns().flat_map(|(_, floor)| [-floor, *floor]);
+                let extents: Vec<f64> = lows.chain(highs).chain(floors).collect();
                 // The series with the smallest reach decides where the axis turns linear.
-                let reach = |name: &str| {
-                    let of_series = self.marks().filter(|m| m.3.series == name);
-                    of_series
-                        .map(|m| m.3.low_ns.abs().max(m.3.high_ns.abs()))
-                        .fold(0.0, f64::max)
+                let reach = |(name, _): (&str, SeriesLook)| {
+                    let marks = self.marks().filter(|(_, _, m)| m.series == name);
+                    let ends = marks.flat_map(|(_, _, m)| [m.estimate.low_ns, m.estimate.high_ns]);
+                    ends.map(f64::abs).fold(0.0, f64::max)
                 };
-                let reaches = self
-                    .series()
-                    .into_iter()
-                    .map(|(name, _)| reach(name))
-                    .filter(|r| *r > 0.0);
-                let smallest = reaches.fold(f64::MAX, f64::min);
-                let extents: Vec<f64> = low.chain(high).chain(floors).collect();
-                Axis::signed(&extents, if smallest == f64::MAX { 1.0 } else { smallest })
+                let reaches = self.series().into_iter().map(reach).filter(|r| *r > 0.0);
+                Axis::signed(&extents, reaches.min_by(f64::total_cmp).unwrap_or(1.0))
             }
             RowForm::Percentiles => {
-                let range = (low.fold(f64::MAX, f64::min), high.fold(0.0, f64::max));
-                Axis::logarithmic(range, Unit::Time, width, 46.0)
+                let range = (lows.fold(f64::MAX, f64::min), highs.fold(0.0, f64::max));
+                Axis::logarithmic(range, Unit::Ns, width, 46.0)
             }
             RowForm::Stacks => {
                 // All-zero bars still need an axis.
-                let longest = self.rows().map(|(_, _, r)| total_ns(r)).fold(1.0, f64::max);
-                Axis::linear(longest * 1.02, 6.0, Unit::Time)
+                let longest = self.rows().map(|(_, r)| total_ns(r)).fold(1.0, f64::max);
+                Axis::linear(longest * 1.02, 6.0, Unit::Ns)
             }
         }
     }
@@ -286,19 +245,19 @@ impl RowFigure {
     /// Rows with their places, headings with their tops, and the height of all.
     pub(super) fn places<'a>(
         &self,
-        column: &'a RowColumn,
+        column: &'a [RowGroup],
     ) -> (Vec<Placed<'a>>, Vec<(&'a str, f64)>, f64) {
         let (mut placed, mut headings, mut y) = (Vec::new(), Vec::new(), 0.0);
-        for group in &column.groups {
-            if !group.title.is_empty() {
+        for group in column {
+            if self.form != RowForm::Percentiles && !group.title.is_empty() {
                 headings.push((group.title.as_str(), y));
                 y += HEADING;
             }
             for row in &group.rows {
-                let height = self.form.row_height(row.marks.len());
-                let middle = y + (height - self.form.lanes().1) / 2.0;
+                let (height, air) = self.form.row_height(row.marks.len());
+                let middle = y + height / 2.0;
                 placed.push(Placed { group, row, middle });
-                y += height;
+                y += height + air;
             }
         }
         (placed, headings, y + 4.0)
@@ -306,71 +265,76 @@ impl RowFigure {
 
     /// A row's label, with its signs where its marks have none of their own.
     pub(super) fn label(&self, row: &Row) -> String {
-        row.signs
-            .signed(&text::fit(&row.label, LABEL_SIZE, LONGEST_LABEL))
+        let label = text::fit(&row.label, LABEL_SIZE, LONGEST_LABEL);
+        row.signs.signed(&label)
     }
 
     /// What stands right of a row in figures: of a mark, or of the whole bar.
     pub(super) fn value_text(&self, row: &Row, mark: &RowMark) -> String {
         match self.form {
             RowForm::Differences => {
-                let [value, low, high] =
-                    [mark.value_ns, mark.low_ns, mark.high_ns].map(time_label::signed);
+                let e = mark.estimate;
+                let [value, low, high] = [e.value_ns, e.low_ns, e.high_ns].map(format::signed);
                 mark.signs.signed(&format!("{value} ({low} … {high})"))
             }
             RowForm::Percentiles => String::new(),
-            RowForm::Stacks => time_label::measured(total_ns(row)),
+            RowForm::Stacks => format::measured(total_ns(row)),
         }
     }
 
-    pub(super) fn foot(&self) -> Foot {
+    pub(super) fn key(&self) -> Vec<(Swatch, String)> {
         let series = self.series();
-        let mut key: Vec<(Swatch, String)> = series
-            .iter()
-            .map(|(name, look)| match self.form {
-                RowForm::Stacks => (Swatch::Fill(look.colour), (*name).to_owned()),
-                _ => (Swatch::Mark(*look), format!("{name}, {}", self.interval)),
-            })
-            .collect();
-        let floors = self.rows().flat_map(|(_, g, _)| &g.floors_ns);
-        let floors: Vec<&str> = floors.map(|f| f.0.as_str()).collect();
-        for (name, look) in series.iter().filter(|(name, _)| floors.contains(name)) {
-            key.push((Swatch::Lane(look.colour), format!("noise floor, {name}")));
+        let entry = |(name, look): &(&str, SeriesLook)| match self.form {
+            RowForm::Stacks => (Swatch::Area(look.colour, 1.0), (*name).to_owned()),
+            _ => (Swatch::Mark(*look), format!("{name}, {}", self.interval)),
+        };
+        let mut key: Vec<(Swatch, String)> = series.iter().map(entry).collect();
+        for (name, look) in &series {
+            if self.floors_ns().any(|(floor, _)| floor == name) {
+                let area = Swatch::Area(look.colour, FLOOR_OPACITY);
+                key.push((area, format!("noise floor, {name}")));
+            }
         }
-        let signs = self.rows().map(|(_, _, r)| &r.signs);
-        let all = signs.chain(
-            self.rows()
-                .flat_map(|(_, _, r)| r.marks.iter().map(|m| &m.signs)),
-        );
-        key.extend(sign_keys(Swatch::StruckMark, all, false));
-        let mut notes = Vec::new();
+        let rows = self.rows().map(|(_, row)| &row.signs);
+        let signs: Vec<&Signs> = rows.chain(self.marks().map(|(_, _, m)| &m.signs)).collect();
+        let struck = signs.iter().any(|s| s.struck.is_some());
+        key.extend(Swatch::of_signs(
+            struck.then_some(Swatch::StruckMark),
+            signs.iter().any(|s| s.caution.is_some()),
+        ));
+        key
+    }
+
+    pub(super) fn notes(&self) -> Vec<String> {
+        let mut signs: Vec<(&Signs, String, &str)> = Vec::new();
         // A row's signs are the same in every column.
-        for group in self.columns.first().iter().flat_map(|c| &c.groups) {
-            let many = self.columns[0].groups.len() > 1;
-            let place = if many { group.title.as_str() } else { "" };
+        let column = self.columns().next().unwrap_or_default();
+        for group in column {
+            let place = if column.len() > 1 {
+                group.title.as_str()
+            } else {
+                ""
+            };
             for row in &group.rows {
-                notes.extend(row.signs.notes(place, &row.label));
+                signs.push((&row.signs, place.to_owned(), &row.label));
                 for mark in &row.marks {
                     let comma = if place.is_empty() { "" } else { ", " };
-                    notes.extend(
-                        mark.signs
-                            .notes(&format!("{}{comma}{place}", mark.series), &row.label),
-                    );
+                    let place = format!("{}{comma}{place}", mark.series);
+                    signs.push((&mark.signs, place, &row.label));
                 }
             }
         }
-        let mut notes = merge_notes(&notes);
-        for column in &self.columns {
-            let rows = column.groups.iter().flat_map(|g| &g.rows);
-            let counts = sample_counts(rows.map(|r| (r.label.as_str(), r.samples)));
+        let mut notes = sign_notes(signs.into_iter());
+        for group in &self.groups {
+            let counts = sample_counts(group.rows.iter().map(|r| (r.label.as_str(), r.samples)));
             if !counts.is_empty() {
-                notes.push(format!("Samples, {}: {counts}", column.title));
+                notes.push(format!("Samples, {}: {counts}", group.title));
             }
         }
-        Foot::new(key, &notes, &self.footer)
+        notes
     }
 }
 
 pub(super) fn total_ns(row: &Row) -> f64 {
-    row.marks.iter().map(|m| m.value_ns).sum()
+    row.marks.iter().map(|m| m.estimate.value_ns).sum()
 }

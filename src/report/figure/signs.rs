@@ -7,27 +7,6 @@ pub(super) const STRUCK_SIGN: &str = "○";
 /// Sign of a curve or mark with a caution.
 pub(super) const CAUTION_SIGN: &str = "†";
 
-/// A label with its signs: `fork-only ○`, `unpooled †`.
-pub(super) fn signed_label(label: &str, struck: bool, caution: bool) -> String {
-    let mut signed = label.to_owned();
-    if struck {
-        signed = format!("{signed} {STRUCK_SIGN}");
-    }
-    if caution {
-        signed = format!("{signed} {CAUTION_SIGN}");
-    }
-    signed
-}
-
-/// A reason why something is struck out or to be read with care.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct SignNote {
-    sign: &'static str,
-    reason: String,
-    place: String,
-    label: String,
-}
-
 /// Why something must not be quoted, or is to be read with care.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Signs {
@@ -38,28 +17,20 @@ pub struct Signs {
 }
 
 impl Signs {
-    /// The notes of what has these signs.
-    pub(super) fn notes(&self, place: &str, label: &str) -> Vec<SignNote> {
-        let note = |sign, reason: &str| SignNote {
-            sign,
-            reason: reason.to_owned(),
-            place: place.to_owned(),
-            label: label.to_owned(),
-        };
-        let struck = self.struck.iter().map(|reason| note(STRUCK_SIGN, reason));
-        let cautions = self
-            .caution
-            .iter()
-            .flat_map(|all| all.split("; "))
-            .filter(|c| !c.is_empty());
-        struck
-            .chain(cautions.map(|reason| note(CAUTION_SIGN, reason)))
-            .collect()
+    /// The reasons, with their signs before them.
+    fn reasons(&self) -> impl Iterator<Item = String> {
+        let struck = self.struck.iter().map(|s| format!("{STRUCK_SIGN} {s}"));
+        let cautions = self.caution.iter().flat_map(|all| all.split("; "));
+        let cautions = cautions.filter(|c| !c.is_empty());
+        struck.chain(cautions.map(|c| format!("{CAUTION_SIGN} {c}")))
     }
 
     /// `label` with the signs behind it: `fork-only ○`, `unpooled †`.
     pub(super) fn signed(&self, label: &str) -> String {
-        signed_label(label, self.struck.is_some(), self.caution.is_some())
+        let struck = self.struck.iter().map(|_| STRUCK_SIGN);
+        let caution = self.caution.iter().map(|_| CAUTION_SIGN);
+        let words = std::iter::once(label).chain(struck).chain(caution);
+        words.collect::<Vec<_>>().join(" ")
     }
 
     /// The reasons as cells of a table.
@@ -71,23 +42,26 @@ impl Signs {
 /// More than this are counted instead of named: the summary beside the figure names them.
 const MOST_NAMED: usize = 20;
 
-/// One line a reason, with everything it is about.
-pub(super) fn merge_notes(notes: &[SignNote]) -> Vec<String> {
-    grouped(notes.iter().map(|n| ((n.sign, n.reason.as_str()), n)))
-        .into_iter()
-        .map(|((sign, reason), about)| {
-            if about.len() > MOST_NAMED {
-                return format!("{sign} {reason}: {} places", about.len());
+/// One line a reason, with everything it is about: what has `signs`, by place and label.
+pub(super) fn sign_notes<'a>(
+    signs: impl Iterator<Item = (&'a Signs, String, &'a str)>,
+) -> Vec<String> {
+    let about = signs.flat_map(|(signs, place, label)| {
+        let reasons = signs.reasons();
+        reasons.map(move |reason| (reason, (place.clone(), label)))
+    });
+    let note = |(reason, about): (String, Vec<(String, &str)>)| {
+        if about.len() > MOST_NAMED {
+            return format!("{reason}: {} places", about.len());
+        }
+        let places = grouped(about).into_iter().map(|(place, labels)| {
+            let labels = labels.join(", ");
+            match place.as_str() {
+                "" => labels,
+                place => format!("{labels} ({place})"),
             }
-            let labels = about.iter().map(|n| (n.place.as_str(), n.label.as_str()));
-            let places: Vec<String> = grouped(labels)
-                .into_iter()
-                .map(|(place, labels)| match place {
-                    "" => labels.join(", "),
-                    place => format!("{} ({place})", labels.join(", ")),
-                })
-                .collect();
-            format!("{sign} {reason}: {}", places.join("; "))
-        })
-        .collect()
+        });
+        format!("{reason}: {}", places.collect::<Vec<_>>().join("; "))
+    };
+    grouped(about).into_iter().map(note).collect()
 }

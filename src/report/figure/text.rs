@@ -3,8 +3,8 @@
 //! Widths come from the same shaper (usvg) and the same font that make the
 //! PNG, so a label measured to fit does fit.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use resvg::usvg;
 use resvg::usvg::fontdb;
@@ -23,8 +23,7 @@ const BLANK: f64 = 651.0 / 2048.0;
 
 /// Options for usvg with the bundled font and no other.
 pub(super) fn usvg_options() -> usvg::Options<'static> {
-    static FONTS: OnceLock<Arc<fontdb::Database>> = OnceLock::new();
-    let fontdb = FONTS.get_or_init(|| {
+    static FONTS: LazyLock<Arc<fontdb::Database>> = LazyLock::new(|| {
         let mut fonts = fontdb::Database::new();
         fonts.load_font_data(DEJAVU_SANS.to_vec());
         // `sans-serif` resolves to the bundled font as well.
@@ -32,7 +31,7 @@ pub(super) fn usvg_options() -> usvg::Options<'static> {
         Arc::new(fonts)
     });
     usvg::Options {
-        fontdb: Arc::clone(fontdb),
+        fontdb: Arc::clone(&FONTS),
         font_family: "DejaVu Sans".to_owned(),
         ..usvg::Options::default()
     }
@@ -40,36 +39,27 @@ pub(super) fn usvg_options() -> usvg::Options<'static> {
 
 /// Text made safe for SVG content and attributes.
 pub(super) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            // Control characters are not XML; a label with one is drawn with a blank.
-            c if c.is_control() => escaped.push(' '),
-            c => escaped.push(c),
-        }
-    }
-    escaped
+    // Control characters are not XML; a label with one is drawn with a blank.
+    text.replace(char::is_control, " ")
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 /// Width of `text` in pixels when set at `size` pixels.
 pub(super) fn width(text: &str, size: f64) -> f64 {
-    static WIDTHS: OnceLock<Mutex<HashMap<String, f64>>> = OnceLock::new();
-    let widths = WIDTHS.get_or_init(Mutex::default);
+    static WIDTHS: Mutex<BTreeMap<String, f64>> = Mutex::new(BTreeMap::new());
     // A panic elsewhere cannot leave a half-written width behind.
-    let mut widths = widths.lock().unwrap_or_else(PoisonError::into_inner);
-    let at_measured = match widths.get(text) {
-        Some(known) => *known,
-        None => {
-            let measured = shaped_width(text);
-            widths.insert(text.to_owned(), measured);
-            measured
-        }
-    };
-    at_measured * size / MEASURED_AT
+    let mut widths = WIDTHS.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = widths.entry(text.to_owned());
+    *known.or_insert_with(|| shaped_width(text)) * size / MEASURED_AT
+}
+
+/// Width of the widest of `texts`.
+pub(super) fn widest<T: AsRef<str>>(texts: impl Iterator<Item = T>, size: f64) -> f64 {
+    let widths = texts.map(|text| width(text.as_ref(), size));
+    widths.fold(0.0, f64::max)
 }
 
 fn shaped_width(text: &str) -> f64 {
@@ -78,14 +68,11 @@ fn shaped_width(text: &str) -> f64 {
          <text xml:space=\"preserve\" font-family=\"{FONT_FAMILY}\" font-size=\"{MEASURED_AT}\">{}</text></svg>",
         escape(text)
     );
-    let shaped = usvg::Tree::from_str(&svg, &usvg_options())
-        .ok()
-        .and_then(|tree| {
-            tree.root()
-                .children()
-                .first()
-                .map(|node| f64::from(node.bounding_box().width()))
-        });
+    let tree = usvg::Tree::from_str(&svg, &usvg_options()).ok();
+    let node = tree
+        .as_ref()
+        .and_then(|tree| tree.root().children().first());
+    let shaped = node.map(|node| f64::from(node.bounding_box().width()));
     // An empty or blank string has no node; estimate blanks by the em.
     shaped.unwrap_or_else(|| text.chars().count() as f64 * BLANK * MEASURED_AT)
 }
@@ -93,38 +80,34 @@ fn shaped_width(text: &str) -> f64 {
 /// `text` broken at blanks into lines no wider than `limit`; a single word
 /// wider than that is broken between characters (paths, digests).
 pub(super) fn wrap(text: &str, size: f64, limit: f64) -> Vec<String> {
-    let blank = BLANK * size;
-    let mut lines: Vec<String> = Vec::new();
-    let mut line = String::new();
-    let mut used = 0.0;
+    let (mut lines, mut line, mut used) = (Vec::new(), String::new(), 0.0);
     // Not `split_whitespace`: a no-break space holds a number and its unit together.
-    for word in text
-        .split([' ', '\t', '\n'])
-        .filter(|word| !word.is_empty())
-    {
+    for word in text.split([' ', '\t', '\n']).filter(|w| !w.is_empty()) {
         let wide = width(word, size);
-        if !line.is_empty() && used + blank + wide > limit {
-            lines.push(std::mem::take(&mut line));
-            used = 0.0;
-        }
-        if wide > limit {
-            for c in word.chars() {
-                let step = width(&c.to_string(), size);
-                if used + step > limit {
-                    lines.push(std::mem::take(&mut line));
-                    used = 0.0;
-                }
-                line.push(c);
-                used += step;
+        let pieces: Vec<&str> = if wide > limit {
+            word.split_inclusive(|_| true).collect()
+        } else {
+            vec![word]
+        };
+        for (i, piece) in pieces.into_iter().enumerate() {
+            // The first piece of a broken word begins a line.
+            let (needed, between) = match i {
+                0 => (wide, " "),
+                _ => (width(piece, size), ""),
+            };
+            let blank = between.len() as f64 * BLANK * size;
+            if !line.is_empty() && used + blank + needed > limit {
+                lines.push(std::mem::take(&mut line));
             }
-            continue;
+            if line.is_empty() {
+                used = 0.0;
+            } else {
+                line += between;
+                used += blank;
+            }
+            line += piece;
+            used += width(piece, size);
         }
-        if !line.is_empty() {
-            line.push(' ');
-            used += blank;
-        }
-        line.push_str(word);
-        used += wide;
     }
     if !line.is_empty() {
         lines.push(line);
@@ -137,14 +120,10 @@ pub(super) fn fit(text: &str, size: f64, limit: f64) -> String {
     if width(text, size) <= limit {
         return text.to_owned();
     }
-    let mut kept: Vec<char> = text.chars().collect();
-    while kept.pop().is_some() {
-        let candidate: String = kept.iter().collect::<String>().trim_end().to_owned() + "…";
-        if width(&candidate, size) <= limit {
-            return candidate;
-        }
-    }
-    String::new()
+    let ends = text.char_indices().rev().map(|(end, _)| &text[..end]);
+    let mut cut = ends.map(|kept| format!("{}…", kept.trim_end()));
+    cut.find(|cut| width(cut, size) <= limit)
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,13 +1,31 @@
 //! Figures as files.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use resvg::{tiny_skia, usvg};
 
-use super::FigureError;
 use super::text::usvg_options;
+use crate::record::{RunFileError, write_atomically};
 use crate::report::export::csv_line;
+
+/// Failure to draw or to write a figure.
+#[derive(Debug, thiserror::Error)]
+pub enum FigureError {
+    /// The series cannot be drawn on this figure's axes.
+    #[error("figure `{title}` cannot be drawn: {reason}")]
+    Unfit {
+        /// Title of the figure.
+        title: String,
+        /// What is wrong with which series.
+        reason: String,
+    },
+    /// The drawn SVG could not be read back for conversion.
+    #[error("the drawn SVG cannot be converted: {0}")]
+    Convert(String),
+    /// A file could not be written.
+    #[error(transparent)]
+    Write(#[from] RunFileError),
+}
 
 /// Something that can be drawn and listed.
 pub trait Figure {
@@ -23,10 +41,14 @@ pub trait Figure {
     fn csv(&self) -> String;
 }
 
-/// The series of a figure as CSV.
-pub fn series_table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    let rows = rows.into_iter().map(|row| csv_line(&row));
-    std::iter::once(csv_line(header)).chain(rows).collect()
+/// The series of a figure as CSV; rows are filled up to the length of the header.
+pub(super) fn series_table(header: &str, rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let columns = header.split(',').count();
+    let lines = rows.into_iter().map(|mut row| {
+        row.resize(columns, String::new());
+        csv_line(&row)
+    });
+    format!("{header}\n{}", lines.collect::<String>())
 }
 
 /// Device pixels per CSS pixel of the PNG.
@@ -36,37 +58,31 @@ const PNG_SCALE: f32 = 2.0;
 /// readers without the font), `stem.png` at two device pixels per CSS pixel
 /// and `stem.csv` into `dir`, and returns their paths in that order.
 ///
-/// Each file appears whole or not at all: it is written beside its place and
-/// renamed.
+/// Each file appears whole or not at all.
 ///
 /// # Errors
 /// [`FigureError::Unfit`] when the figure cannot be drawn,
-/// [`FigureError::Write`] when a file cannot be written (for instance because
-/// `dir` does not exist).
+/// [`FigureError::Write`] when a file cannot be written.
 pub fn write_figure(
-    figure: &impl Figure,
+    figure: &dyn Figure,
     dir: &Path,
     stem: &str,
 ) -> Result<Vec<PathBuf>, FigureError> {
     let svg = figure.svg()?;
-    let tree = parse(&svg)?;
+    let unreadable = |e: usvg::Error| FigureError::Convert(e.to_string());
+    let tree = usvg::Tree::from_str(&svg, &usvg_options()).map_err(unreadable)?;
     let files = [
-        (format!("{stem}.svg"), svg.into_bytes()),
-        (format!("{stem}-outlined.svg"), outlined(&tree).into_bytes()),
-        (format!("{stem}.png"), png(&tree)?),
-        (format!("{stem}.csv"), figure.csv().into_bytes()),
+        (".svg", svg.into_bytes()),
+        ("-outlined.svg", outlined(&tree).into_bytes()),
+        (".png", png(&tree)?),
+        (".csv", figure.csv().into_bytes()),
     ];
-    let mut written = Vec::with_capacity(files.len());
-    for (name, content) in files {
-        let path = dir.join(name);
-        write_whole(&path, &content)?;
-        written.push(path);
-    }
-    Ok(written)
-}
-
-pub(super) fn parse(svg: &str) -> Result<usvg::Tree, FigureError> {
-    usvg::Tree::from_str(svg, &usvg_options()).map_err(|e| FigureError::Convert(e.to_string()))
+    let write = |(end, content): (&str, Vec<u8>)| {
+        let path = dir.join(format!("{stem}{end}"));
+        write_atomically(&path, &content)?;
+        Ok(path)
+    };
+    files.into_iter().map(write).collect()
 }
 
 fn outlined(tree: &usvg::Tree) -> String {
@@ -79,32 +95,11 @@ fn outlined(tree: &usvg::Tree) -> String {
 }
 
 fn png(tree: &usvg::Tree) -> Result<Vec<u8>, FigureError> {
-    let size = tree
-        .size()
-        .to_int_size()
-        .scale_by(PNG_SCALE)
-        .ok_or_else(|| FigureError::Convert("its size is zero".to_owned()))?;
-    let mut pixels = tiny_skia::Pixmap::new(size.width(), size.height())
-        .ok_or_else(|| FigureError::Convert("its size is zero".to_owned()))?;
+    let size = tree.size().to_int_size().scale_by(PNG_SCALE);
+    let pixels = size.and_then(|size| tiny_skia::Pixmap::new(size.width(), size.height()));
+    let mut pixels = pixels.ok_or_else(|| FigureError::Convert("its size is zero".to_owned()))?;
     let scale = tiny_skia::Transform::from_scale(PNG_SCALE, PNG_SCALE);
     resvg::render(tree, scale, &mut pixels.as_mut());
-    pixels
-        .encode_png()
-        .map_err(|e| FigureError::Convert(e.to_string()))
-}
-
-fn write_whole(path: &Path, content: &[u8]) -> Result<(), FigureError> {
-    let failed = |source| FigureError::Write {
-        path: path.to_owned(),
-        source,
-    };
-    let dir = path.parent().unwrap_or(Path::new("."));
-    let mut beside = tempfile::Builder::new()
-        .prefix(".figure-")
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-        .tempfile_in(dir)
-        .map_err(failed)?;
-    beside.write_all(content).map_err(failed)?;
-    beside.persist(path).map_err(|e| failed(e.error))?;
-    Ok(())
+    let encoded = pixels.encode_png();
+    encoded.map_err(|e| FigureError::Convert(e.to_string()))
 }
