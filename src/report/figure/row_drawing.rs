@@ -5,7 +5,7 @@ use super::furniture::{
     FLOOR_OPACITY, LABEL_SIZE, MARGIN, NOTE_SIZE, STRUCK_OPACITY, TICK_SIZE, draw_axis_lines,
     draw_bottom_ticks, draw_foot, draw_header,
 };
-use super::rows::{Placed, RowFigure, RowForm, RowMark, total_ns};
+use super::rows::{HEADING, Placed, RowFigure, RowForm, RowMark, total_ns};
 use super::style::{AXIS, GRID, LIGHT_GRID, PAPER, SOFT_TEXT, SeriesLook, TEXT};
 use super::svg::{Frame, Svg, WIDTH};
 use super::text;
@@ -67,14 +67,17 @@ impl Column<'_> {
     fn draw_heading(&self, heading: &str, top: f64, svg: &mut Svg) {
         let Frame { left, right, .. } = self.plot;
         let shown = text::fit(heading, TICK_SIZE, right - left - 8.0);
-        // Bars have their labels on the axis, and the headings behind it.
-        let stacks = self.figure.form == RowForm::Stacks;
-        if top > self.plot.top && !stacks {
+        let baseline = top + 15.5;
+        if self.figure.form == RowForm::Stacks {
+            // Bars have their labels on the axis, and the headings behind it.
+            return boxed_text(svg, (left + 6.0, baseline), TICK_SIZE, SOFT_TEXT, &shown);
+        }
+        svg.rect((left, top), (right - left, HEADING - 1.0), PAPER, 1.0);
+        if top > self.plot.top {
             let y = top + 2.0;
             svg.line((MARGIN, y), (WIDTH - MARGIN, y), GRID, 0.7);
         }
-        let x = if stacks { left + 6.0 } else { MARGIN };
-        boxed_text(svg, (x, top + 15.5), TICK_SIZE, SOFT_TEXT, &shown);
+        svg.words((MARGIN, baseline), TICK_SIZE, SOFT_TEXT, &shown);
     }
 
     /// The marks of one row on lanes around its middle.

@@ -96,7 +96,7 @@ pub struct RowFigure {
 }
 
 /// Height of a heading, and the longest labels.
-const HEADING: f64 = 23.0;
+pub(super) const HEADING: f64 = 23.0;
 const LONGEST_LABEL: f64 = 160.0;
 
 /// A row with the middle of its place, in pixels below the plot's top.
