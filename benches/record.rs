@@ -79,11 +79,11 @@ fn main() {
     criterion.bench_function("record/duration made up (in the next three)", |b| {
         b.iter(|| next_duration(&mut durations));
     });
-    let mut histogram = WorkerHistogram::new();
+    let mut histogram = WorkerHistogram::default();
     criterion.bench_function("record/WorkerHistogram::record", |b| {
         b.iter(|| histogram.record(next_duration(&mut durations)));
     });
-    let mut recorder = Recorder::new();
+    let mut recorder = Recorder::default();
     let id = recorder.declare(SeriesKey::READER_SERVICE);
     criterion.bench_function("record/Recorder::record", |b| {
         b.iter(|| recorder.record(id, next_duration(&mut durations)));

@@ -6,23 +6,6 @@ use std::path::{Path, PathBuf};
 
 use crate::record::Throttling;
 
-/// One hierarchy in which a process has its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Membership {
-    /// The hierarchy's controllers as `/proc/PID/cgroup` writes them; empty for version 2.
-    controllers: String,
-    /// The group's directory.
-    dir: PathBuf,
-}
-
-impl Membership {
-    /// Whether the hierarchy decides where and how long a process runs.
-    fn is_of_cpu(&self) -> bool {
-        let of_cpu = |c: &str| matches!(c, "cpu" | "cpuacct" | "cpuset");
-        self.controllers.is_empty() || self.controllers.split(',').any(of_cpu)
-    }
-}
-
 /// A process could not be moved.
 #[derive(Debug, thiserror::Error)]
 pub enum CgroupError {
@@ -44,15 +27,12 @@ pub enum CgroupError {
 /// # Errors
 /// When a group does not take it.
 pub fn join(pid: u32, target: u32) -> Result<(), CgroupError> {
-    let (own, wanted) = (memberships(pid), memberships(target));
+    let (own, wanted) = (cpu_groups(pid), cpu_groups(target));
     if wanted.is_empty() {
         return Err(CgroupError::Unknown);
     }
-    for group in wanted.iter().filter(|g| g.is_of_cpu()) {
-        if own.contains(group) {
-            continue;
-        }
-        let path = group.dir.join("cgroup.procs");
+    for group in wanted.iter().filter(|g| !own.contains(g)) {
+        let path = group.join("cgroup.procs");
         fs::write(&path, pid.to_string())
             .map_err(|source| CgroupError::Refused { path, source })?;
     }
@@ -61,10 +41,9 @@ pub fn join(pid: u32, target: u32) -> Result<(), CgroupError> {
 
 /// How often, so far, a process's cgroup was throttled by its CPU quota. `None` where that is not counted.
 pub fn throttling(pid: u32) -> Option<Throttling> {
-    memberships(pid)
-        .iter()
-        .filter(|g| g.is_of_cpu())
-        .find_map(|g| parse_cpu_stat(&fs::read_to_string(g.dir.join("cpu.stat")).ok()?))
+    let stat_of = |group: PathBuf| fs::read_to_string(group.join("cpu.stat")).ok();
+    let mut groups = cpu_groups(pid).into_iter();
+    groups.find_map(|group| parse_cpu_stat(&stat_of(group)?))
 }
 
 /// `cpu.stat`: `throttled_usec` in version 2, `throttled_time` (ns) in version 1.
@@ -79,60 +58,47 @@ fn parse_cpu_stat(text: &str) -> Option<Throttling> {
     })
 }
 
-fn memberships(pid: u32) -> Vec<Membership> {
+/// The directories of the cgroups that decide where and how long a process runs.
+fn cpu_groups(pid: u32) -> Vec<PathBuf> {
     let read = |path: String| fs::read_to_string(path).unwrap_or_default();
-    parse_memberships(
+    parse_cpu_groups(
         &read(format!("/proc/{pid}/cgroup")),
         &read("/proc/self/mountinfo".to_owned()),
     )
 }
 
-/// `HIERARCHY:CONTROLLERS:PATH`, each with the directory where the hierarchy is mounted (cgroups(7)).
-fn parse_memberships(cgroup: &str, mountinfo: &str) -> Vec<Membership> {
-    let mounts: Vec<Mount<'_>> = mountinfo.lines().filter_map(Mount::parse).collect();
-    let of_line = |line: &str| -> Option<Membership> {
-        let mut parts = line.splitn(3, ':');
-        let (_, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
-        let mount = mounts.iter().find(|m| m.holds(controllers))?;
-        let below = Path::new(path).strip_prefix(mount.root).ok()?;
-        Some(Membership {
-            controllers: controllers.to_owned(),
-            dir: Path::new(mount.point).join(below),
-        })
+/// Of lines `HIERARCHY:CONTROLLERS:PATH` (cgroups(7)), with the directories where the hierarchies are mounted.
+fn parse_cpu_groups(cgroup: &str, mountinfo: &str) -> Vec<PathBuf> {
+    let of_line = |line: &str| -> Option<PathBuf> {
+        let (_, line) = line.split_once(':')?;
+        // No controllers: version 2.
+        let (controllers, path) = line.split_once(':')?;
+        let of_cpu = |c: &str| matches!(c, "" | "cpu" | "cpuacct" | "cpuset");
+        if !controllers.split(',').any(of_cpu) {
+            return None;
+        }
+        let mut mounts = mountinfo.lines();
+        let (root, point) = mounts.find_map(|mount| mounted(mount, controllers))?;
+        let below = Path::new(path).strip_prefix(root).ok()?;
+        Some(Path::new(point).join(below))
     };
     cgroup.lines().filter_map(of_line).collect()
 }
 
-/// A mounted hierarchy, of a line of `/proc/PID/mountinfo`.
-struct Mount<'a> {
-    root: &'a str,
-    point: &'a str,
-    is_v2: bool,
-    options: &'a str,
-}
-
-impl<'a> Mount<'a> {
-    fn parse(line: &'a str) -> Option<Self> {
-        let (before, after) = line.split_once(" - ")?;
-        let mut before = before.split(' ').skip(3);
-        let mut after = after.split(' ');
-        let kind = after.next()?;
-        matches!(kind, "cgroup" | "cgroup2").then_some(())?;
-        Some(Mount {
-            root: before.next()?,
-            point: before.next()?,
-            is_v2: kind == "cgroup2",
-            options: after.nth(1)?,
-        })
-    }
-
-    fn holds(&self, controllers: &str) -> bool {
-        if controllers.is_empty() || self.is_v2 {
-            return controllers.is_empty() && self.is_v2;
-        }
-        let mut wanted = controllers.split(',');
-        wanted.all(|c| self.options.split(',').any(|o| o == c))
-    }
+/// Root and mount point of a line of `/proc/PID/mountinfo`, if it is the hierarchy with these controllers.
+fn mounted<'a>(line: &'a str, controllers: &str) -> Option<(&'a str, &'a str)> {
+    let (before, after) = line.split_once(" - ")?;
+    let mut before = before.split(' ').skip(3);
+    let mut after = after.split(' ');
+    let (kind, options) = (after.next()?, after.nth(1)?);
+    let is_it = match kind {
+        "cgroup2" => controllers.is_empty(),
+        "cgroup" => controllers
+            .split(',')
+            .all(|c| options.split(',').any(|o| o == c)),
+        _ => false,
+    };
+    is_it.then_some((before.next()?, before.next()?))
 }
 
 #[cfg(test)]
@@ -149,19 +115,16 @@ mod tests {
     #[test]
     fn groups_of_both_versions_are_found_where_they_are_mounted() {
         let text = "4:memory:/a\n3:cpuset:/docker/outer/x\n1:cpu,cpuacct:/docker/x\n0::/";
-        let found = parse_memberships(text, MOUNTS);
-        let dirs: Vec<&str> = found.iter().filter_map(|m| m.dir.to_str()).collect();
+        let found = parse_cpu_groups(text, MOUNTS);
+        let dirs: Vec<&str> = found.iter().filter_map(|m| m.to_str()).collect();
         assert_eq!(
             dirs,
             [
-                "/sys/fs/cgroup/memory/a",
                 "/sys/fs/cgroup/cpuset/x",
                 "/sys/fs/cgroup/cpu,cpuacct/docker/x",
                 "/sys/fs/cgroup/unified/"
             ]
         );
-        let of_cpu: Vec<bool> = found.iter().map(Membership::is_of_cpu).collect();
-        assert_eq!(of_cpu, [false, true, true, true]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::config::Arrivals;
 use crate::config::Config;
 use crate::config::KeepAwakeChoice;
 use crate::factor::{Auth, ClientRate, FactorLists, Factors, OfferedRate, Transport};
-use crate::load::plan::{BlockSpec, Plan, PlanShape};
+use crate::load::plan::{BlockSpec, Plan};
 use crate::procarray::SlotOrder;
 use crate::record::{
     Block, BlockCpu, CpuAccount, CpuGroup, Provenance, Role, RoleTally, Run, RunHead, RunStatus,
@@ -18,7 +18,7 @@ use crate::record::{
 
 /// A block whose readers saw `1000 * scale` ns, plus a spread.
 pub fn sample_block(spec: &BlockSpec, scale: u64) -> Block {
-    let mut response = SeriesHistogram::new();
+    let mut response = SeriesHistogram::default();
     for i in 0..500u64 {
         response.record(1000 * scale + i * scale);
     }
@@ -122,13 +122,7 @@ pub fn sample_run(blocks: u32) -> Run {
         .iter()
         .map(|&n| Factors::standing(n))
         .collect();
-    let plan = Plan::new(&PlanShape {
-        arms: &config.arms,
-        levels: &levels,
-        blocks,
-        starts: 1,
-        seed: 1,
-    });
+    let plan = Plan::new(&config, &config.arms, &levels);
     let scale = |arm| if arm == Arm::Unpooled { 3 } else { 1 };
     Run {
         head: RunHead {
@@ -219,13 +213,7 @@ pub fn run_under_locks(blocks: u32, locks: &[(&str, u64)]) -> Run {
     run.head.config.factors.lock = config.factors.lock;
     run.head.config.model = config.model;
     let levels = run.config.levels();
-    let plan = Plan::new(&PlanShape {
-        arms: &run.config.arms,
-        levels: &levels,
-        blocks,
-        starts: 1,
-        seed: 1,
-    });
+    let plan = Plan::new(&run.config, &run.config.arms, &levels);
     let scale = |spec: &BlockSpec| {
         let of_lock = locks.iter().find(|l| spec.factors.lock == l.0.parse().ok());
         match (spec.arm, of_lock) {
@@ -259,13 +247,13 @@ pub fn connecting_run() -> Run {
         ..Factors::standing(0)
     };
     let levels = [level(Auth::Trust), level(Auth::Scram)];
-    let plan = Plan::new(&PlanShape {
-        arms: &run.config.arms,
-        levels: &levels,
+    let config = Config {
         blocks: 8,
         starts: 4,
         seed: 1,
-    });
+        ..run.config.clone()
+    };
+    let plan = Plan::new(&config, &config.arms, &levels);
     let specs = plan.starts.iter().flat_map(|v| &v.blocks);
     run.blocks = specs.map(connecting_block).collect();
     run
@@ -275,7 +263,7 @@ fn connecting_block(spec: &BlockSpec) -> Block {
     let mut block = sample_block(spec, 1);
     let scram = spec.factors.auth == Some(Auth::Scram);
     let mut record = |name: &str, base_ns: u64, count: u64| {
-        let mut histogram = SeriesHistogram::new();
+        let mut histogram = SeriesHistogram::default();
         for i in 0..count {
             histogram.record(base_ns + i * base_ns / 100 + u64::from(spec.index));
         }

@@ -258,7 +258,7 @@ fn an_injected_hold_is_found_in_the_hold_and_in_the_readers_waits() {
     };
     let (without, with) = (run_with(0), run_with(INJECTED_NS));
     let merged = |run: &Run, key: SeriesKey| {
-        let mut all = SeriesHistogram::new();
+        let mut all = SeriesHistogram::default();
         run.blocks.iter().for_each(|b| all.merge(&b.series[&key]));
         all
     };

@@ -17,7 +17,7 @@ use crate::factor::Factors;
 use crate::load::Cancel;
 use crate::load::driver::{Bench, Failure, drive};
 use crate::load::keep_awake::KeepAwake;
-use crate::load::plan::{Plan, PlanShape};
+use crate::load::plan::Plan;
 use crate::load::progress::Progress;
 use crate::record::{Block, Provenance, Run, RunHead, RunStatus, SCHEMA_VERSION};
 
@@ -131,13 +131,7 @@ fn carry_out(
         run.client_rate_per_second = rates.base.per_second();
     }
     bench.set_client_rates(rates);
-    let plan = Plan::new(&PlanShape {
-        arms: &arms,
-        levels: &levels,
-        blocks: config.blocks,
-        starts: config.starts,
-        seed: config.seed,
-    });
+    let plan = Plan::new(&config, &arms, &levels);
     progress.say(&format!(
         "procbench: {} {}: {} blocks of {} ms, clients at {}: about {} s",
         run.experiment,

@@ -111,7 +111,7 @@ mod tests {
                 block.factors.slot_order = Some(slots.parse().unwrap());
                 block.factors.page_size = Some("4k".parse().unwrap());
                 block.factors.mapping = Some("fresh".parse().unwrap());
-                let mut hold = SeriesHistogram::new();
+                let mut hold = SeriesHistogram::default();
                 for _ in 0..50 {
                     hold.record(1000 + slope * u64::from(block.factors.standing));
                 }

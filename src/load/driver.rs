@@ -2,7 +2,6 @@
 //! measured when something goes wrong.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use super::cancel::Cancel;
 use super::client_rates::ClientRates;
@@ -109,37 +108,32 @@ pub fn drive(
     progress: &mut Progress,
     title: &str,
 ) -> Driven {
-    let total = plan.block_count() as u64;
-    let mut driven = Driven {
-        blocks: Vec::with_capacity(total as usize),
-        lost: Vec::new(),
-        status: RunStatus::Complete,
-        interrupted: false,
-    };
+    let total = plan.block_count();
+    progress.begin(title, total as u64);
     let mut course = Course {
-        total,
-        done: 0,
-        started: Instant::now(),
+        bench,
+        cancel,
+        progress,
+        starts: plan.starts.len(),
         named: varying(plan.starts.iter().map(|v| &v.factors)),
+        done: 0,
+        blocks: Vec::with_capacity(total),
+        lost: Vec::new(),
     };
     let mut missing: Vec<String> = Vec::new();
     let mut lost_in_a_row = 0;
-    progress.begin(title, total);
+    let mut interrupted = false;
     for start in &plan.starts {
-        let outcome = run_start(start, bench, cancel, progress, (&mut course, &mut driven));
-        bench.close_start();
-        let (at, failure) = match outcome {
-            Ok(()) => {
-                lost_in_a_row = 0;
-                continue;
-            }
-            Err(stopped) => stopped,
+        let outcome = course.run_start(start);
+        course.bench.close_start();
+        let Err((at, failure)) = outcome else {
+            lost_in_a_row = 0;
+            continue;
         };
-        if let Failure::StartLost(reason) = &failure {
-            let starts = plan.starts.len();
-            let what = what_is_missing(start, starts, at, &driven.lost, &course.named);
-            let line = format!("{reason}: {what}");
-            progress.say(&format!("procbench: {line}"));
+        let measured = course.blocks.len();
+        if let Failure::StartLost(reason) = failure {
+            let line = format!("{reason}: {}", course.what_is_missing(start, at));
+            course.progress.say(&format!("procbench: {line}"));
             missing.push(line);
             lost_in_a_row += 1;
             course.done += (start.blocks.len() - at) as u64;
@@ -147,123 +141,108 @@ pub fn drive(
                 continue;
             }
             missing.push(format!(
-                "{LOST_IN_A_ROW} starts in a row were lost, the run ended after {} of {total} blocks",
-                driven.blocks.len()
+                "{LOST_IN_A_ROW} starts in a row were lost, the run ended after {measured} of {total} blocks"
             ));
         } else {
-            driven.interrupted = failure == Failure::Interrupted;
-            missing.push(format!(
-                "{failure} after {} of {total} blocks",
-                driven.blocks.len()
-            ));
+            interrupted = failure == Failure::Interrupted;
+            missing.push(format!("{failure} after {measured} of {total} blocks"));
         }
         break;
     }
-    progress.finish();
-    if !driven.lost.is_empty() {
-        let lost: Vec<String> = driven
-            .lost
-            .iter()
-            .map(|l| format!("{} ({})", l.arm, l.reason))
-            .collect();
+    course.progress.finish();
+    let Course { blocks, lost, .. } = course;
+    if !lost.is_empty() {
+        let of_arm = |l: &AbsentArm| format!("{} ({})", l.arm, l.reason);
+        let lost: Vec<String> = lost.iter().map(of_arm).collect();
         missing.push(format!("lost in mid-run: {}", lost.join("; ")));
     }
-    if !missing.is_empty() {
-        driven.status = RunStatus::Partial {
-            reason: missing.join("; "),
-        };
+    let reason = missing.join("; ");
+    Driven {
+        blocks,
+        lost,
+        status: match missing[..] {
+            [] => RunStatus::Complete,
+            _ => RunStatus::Partial { reason },
+        },
+        interrupted,
     }
-    driven
 }
 
-/// How far the plan has got.
-struct Course {
-    total: u64,
-    done: u64,
-    started: Instant,
-    named: Vec<Factor>,
-}
-
-/// Opens a start and runs its blocks. On failure also returns the position of the next block.
-fn run_start(
-    start: &PlannedStart,
-    bench: &mut dyn Bench,
-    cancel: &Cancel,
-    progress: &mut Progress,
-    (course, driven): (&mut Course, &mut Driven),
-) -> Result<(), (usize, Failure)> {
-    if cancel.is_cancelled() {
-        return Err((0, Failure::Interrupted));
-    }
-    bench
-        .open_start(start)
-        .map_err(|failure| (0, failure.or_interrupted(cancel)))?;
-    for (at, spec) in start.blocks.iter().enumerate() {
-        if cancel.is_cancelled() {
-            return Err((at, Failure::Interrupted));
-        }
-        let left = if course.done == 0 {
-            Duration::ZERO
-        } else {
-            course
-                .started
-                .elapsed()
-                .mul_f64((course.total - course.done) as f64 / course.done as f64)
-        };
-        progress.step(
-            course.done,
-            course.total,
-            &format!("{} at {}", spec.arm, spec.factors.label(&course.named)),
-            left,
-        );
-        if driven.lost.iter().any(|l| l.arm == spec.arm) {
-            course.done += 1;
-            continue;
-        }
-        match bench.run_block(spec) {
-            // A block that was stopped half-way is shorter than the others.
-            Ok(_) | Err(_) if cancel.is_cancelled() => return Err((at, Failure::Interrupted)),
-            Ok(block) => driven.blocks.push(block),
-            Err(Failure::ArmLost(reason)) => {
-                progress.say(&format!("procbench: arm {} is lost: {reason}", spec.arm));
-                driven.lost.push(AbsentArm {
-                    arm: spec.arm,
-                    reason,
-                    lost: true,
-                });
-            }
-            Err(failure) => return Err((at, failure)),
-        }
-        course.done += 1;
-    }
-    Ok(())
-}
-
-/// Of a start that ended early in the block at `at`: which start and level, and how many blocks of which arms
-/// are missing.
-fn what_is_missing(
-    start: &PlannedStart,
+/// A plan that is being carried out.
+struct Course<'a> {
+    bench: &'a mut dyn Bench,
+    cancel: &'a Cancel,
+    progress: &'a mut Progress,
+    /// How many starts there are to be.
     starts: usize,
-    at: usize,
-    already_lost: &[AbsentArm],
-    named: &[Factor],
-) -> String {
-    let mut missing: BTreeMap<String, u32> = BTreeMap::new();
-    for spec in &start.blocks[at..] {
-        if !already_lost.iter().any(|l| l.arm == spec.arm) {
+    /// The factors that levels are told apart by.
+    named: Vec<Factor>,
+    /// Blocks that are behind us, lost ones included.
+    done: u64,
+    blocks: Vec<Block>,
+    lost: Vec<AbsentArm>,
+}
+
+impl Course<'_> {
+    /// Opens a start and runs its blocks. On failure also returns the position of the next block.
+    fn run_start(&mut self, start: &PlannedStart) -> Result<(), (usize, Failure)> {
+        if self.cancel.is_cancelled() {
+            return Err((0, Failure::Interrupted));
+        }
+        let opened = self.bench.open_start(start);
+        opened.map_err(|failure| (0, failure.or_interrupted(self.cancel)))?;
+        for (at, spec) in start.blocks.iter().enumerate() {
+            if self.cancel.is_cancelled() {
+                return Err((at, Failure::Interrupted));
+            }
+            let next = format!("{} at {}", spec.arm, spec.factors.label(&self.named));
+            self.progress.step(self.done, &next);
+            if !self.is_lost(spec.arm) {
+                self.run_block(spec).map_err(|failure| (at, failure))?;
+            }
+            self.done += 1;
+        }
+        Ok(())
+    }
+
+    fn run_block(&mut self, spec: &BlockSpec) -> Result<(), Failure> {
+        let arm = spec.arm;
+        match self.bench.run_block(spec) {
+            // A block that was stopped half-way is shorter than the others.
+            Ok(_) | Err(_) if self.cancel.is_cancelled() => return Err(Failure::Interrupted),
+            Ok(block) => self.blocks.push(block),
+            Err(Failure::ArmLost(reason)) => {
+                let line = format!("procbench: arm {arm} is lost: {reason}");
+                self.progress.say(&line);
+                let lost = true;
+                self.lost.push(AbsentArm { arm, reason, lost });
+            }
+            Err(failure) => return Err(failure),
+        }
+        Ok(())
+    }
+
+    fn is_lost(&self, arm: Arm) -> bool {
+        self.lost.iter().any(|l| l.arm == arm)
+    }
+
+    /// Of a start that ended early in the block at `at`: which start and level, and how many blocks of which arms
+    /// are missing.
+    fn what_is_missing(&self, start: &PlannedStart, at: usize) -> String {
+        let mut missing: BTreeMap<String, u32> = BTreeMap::new();
+        for spec in start.blocks[at..].iter().filter(|s| !self.is_lost(s.arm)) {
             *missing.entry(arm_label(spec.arm, spec.twin)).or_default() += 1;
         }
+        let of_arm = |(label, blocks): (&String, &u32)| format!("{label} {blocks}");
+        let arms: Vec<String> = missing.iter().map(of_arm).collect();
+        format!(
+            "start {} of {} (standing {}) is missing {} of its {} blocks ({})",
+            start.index + 1,
+            self.starts,
+            start.factors.label(&self.named),
+            missing.values().sum::<u32>(),
+            start.blocks.len(),
+            arms.join(", ")
+        )
     }
-    let arms: Vec<String> = missing
-        .iter()
-        .map(|(label, blocks)| format!("{label} {blocks}"))
-        .collect();
-    format!(
-        "start {} of {starts} (standing {}) is missing {} of its {} blocks ({})",
-        start.index + 1,
-        start.factors.label(named),
-        missing.values().sum::<u32>(),
-        start.blocks.len(),
-        arms.join(", ")
-    )
 }

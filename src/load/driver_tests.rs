@@ -3,11 +3,11 @@
 use super::cancel::Cancel;
 use super::client_rates::ClientRates;
 use super::driver::*;
-use super::plan::{BlockSpec, Plan, PlanShape, PlannedStart};
+use super::plan::{BlockSpec, Plan, PlannedStart};
 use super::progress::Progress;
 use crate::arm::Arm;
 use crate::record::{AbsentArm, Block, RunStatus, ServerProvenance};
-use crate::testing::sample_block;
+use crate::testing::{sample_block, sample_config};
 
 struct Scripted {
     fail_at: Option<(u32, Failure)>,
@@ -61,13 +61,17 @@ fn run_failing(
     cancel_at: Option<u32>,
 ) -> (Driven, Scripted) {
     let arms = [Arm::Quiet, Arm::KeptOpen, Arm::Unpooled];
-    let plan = Plan::new(&PlanShape {
-        arms: &arms,
-        levels: &[0, 10].map(crate::factor::Factors::standing),
+    let config = crate::config::Config {
         blocks: 4,
         starts: 2,
         seed: 9,
-    });
+        ..sample_config()
+    };
+    let plan = Plan::new(
+        &config,
+        &arms,
+        &[0, 10].map(crate::factor::Factors::standing),
+    );
     let cancel = Cancel::default();
     let mut bench = Scripted {
         fail_at,

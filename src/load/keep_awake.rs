@@ -116,12 +116,12 @@ impl Spinners {
                         ThreadPriority::Min,
                         ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle),
                     );
-                    let failed = idle.is_err();
-                    let _ = report.send(idle);
                     // At ordinary priority it would take the CPU away from what is measured.
-                    if failed {
+                    if let Err(problem) = idle {
+                        let _ = report.send(format!("{problem:?}"));
                         return;
                     }
+                    drop(report);
                     // Where pinning is not allowed the scheduler spreads them by itself.
                     let mut cpus = nix::sched::CpuSet::new();
                     if cpus.set(core).is_ok() {
@@ -133,10 +133,9 @@ impl Spinners {
                 })
                 .map_err(|e| KeepAwakeError::Spinner(e.to_string()))?;
             spinners.threads.push(spinner);
-            match answer.recv() {
-                Ok(Ok(())) => {}
-                Ok(Err(e)) => return Err(KeepAwakeError::Spinner(format!("{e:?}"))),
-                Err(e) => return Err(KeepAwakeError::Spinner(e.to_string())),
+            // Without a problem there is no answer: the sender is dropped.
+            if let Ok(problem) = answer.recv() {
+                return Err(KeepAwakeError::Spinner(problem));
             }
         }
         Ok(spinners)

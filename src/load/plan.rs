@@ -4,14 +4,14 @@
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_pcg::Pcg64;
-use serde::{Deserialize, Serialize};
 
 use crate::arm::Arm;
+use crate::config::Config;
 use crate::factor::Factors;
 use crate::seed::derive_seed;
 
 /// One block to be run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlockSpec {
     /// Position in the whole run.
     pub index: u32,
@@ -46,37 +46,22 @@ pub struct Plan {
     pub starts: Vec<PlannedStart>,
 }
 
-/// What a plan is made from.
-#[derive(Debug, Clone)]
-pub struct PlanShape<'a> {
-    /// The arms, without twins.
-    pub arms: &'a [Arm],
-    /// The levels.
-    pub levels: &'a [Factors],
-    /// Blocks per arm and level.
-    pub blocks: u32,
-    /// Starts per level.
-    pub starts: u32,
-    /// Seed of the order.
-    pub seed: u64,
-}
-
 impl Plan {
-    /// Lays out the run. Each cycle takes every level once, in random order;
+    /// Lays out a run of these arms (without twins) at these levels. Each cycle takes every level once, in random order;
     /// rounds are spread evenly over the cycles; each round holds every arm and
     /// the baseline's twin once, in random order.
-    pub fn new(shape: &PlanShape<'_>) -> Self {
-        let mut rng = Pcg64::seed_from_u64(derive_seed(shape.seed, &[0x504C_414E]));
-        let cycles = shape.starts.clamp(1, shape.blocks.max(1));
-        let mut contenders: Vec<(Arm, bool)> = shape.arms.iter().map(|&a| (a, false)).collect();
-        contenders.extend(Arm::baseline(shape.arms).map(|a| (a, true)));
+    pub fn new(config: &Config, arms: &[Arm], levels: &[Factors]) -> Self {
+        let mut rng = Pcg64::seed_from_u64(derive_seed(config.seed, &[0x504C_414E]));
+        let cycles = config.starts.clamp(1, config.blocks.max(1));
+        let mut contenders: Vec<(Arm, bool)> = arms.iter().map(|&a| (a, false)).collect();
+        contenders.extend(Arm::baseline(arms).map(|a| (a, true)));
 
         let mut plan = Plan { starts: Vec::new() };
         let mut index = 0;
         let mut next_round = 0;
         for cycle in 0..cycles {
-            let rounds = shape.blocks / cycles + u32::from(cycle < shape.blocks % cycles);
-            let mut levels = shape.levels.to_vec();
+            let rounds = config.blocks / cycles + u32::from(cycle < config.blocks % cycles);
+            let mut levels = levels.to_vec();
             levels.shuffle(&mut rng);
             for factors in levels {
                 let start = plan.starts.len() as u32;
@@ -115,16 +100,17 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::sample_config;
     use std::collections::BTreeMap;
 
     fn shape(arms: &[Arm], seed: u64) -> Plan {
-        Plan::new(&PlanShape {
-            arms,
-            levels: &[0, 500].map(Factors::standing),
+        let config = Config {
             blocks: 8,
             starts: 3,
             seed,
-        })
+            ..sample_config()
+        };
+        Plan::new(&config, arms, &[0, 500].map(Factors::standing))
     }
 
     #[test]

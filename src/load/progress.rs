@@ -61,17 +61,21 @@ impl Progress {
         }
     }
 
-    /// One block is done; `next` names the following one; `left` estimates
-    /// the time left.
-    pub fn step(&mut self, done: u64, of: u64, next: &str, left: Duration) {
+    /// So many blocks are done; `next` names the following one.
+    pub fn step(&mut self, done: u64, next: &str) {
         self.bar.set_position(done);
         self.bar.set_message(next.to_owned());
         if self.plain && self.last_line.is_none_or(|at| at.elapsed() >= LINE_EVERY) {
             self.last_line = Some(Instant::now());
+            let of = self.bar.length().unwrap_or(done);
+            let left_s = match done {
+                0 => 0.0,
+                done => self.bar.elapsed().as_secs_f64() * (of - done) as f64 / done as f64,
+            };
+            let what = self.bar.prefix();
             crate::console::tell(&format!(
-                "{}: {done}/{of} blocks, about {} s left",
-                self.bar.prefix(),
-                left.as_secs()
+                "{what}: {done}/{of} blocks, about {} s left",
+                left_s as u64
             ));
         }
     }

@@ -151,9 +151,7 @@ mod tests {
     use crate::config::Arrivals;
     use crate::factor::OfferedRate;
     use crate::load::{Schedule, Window};
-    use crate::record::{
-        BlockRecord, ClockKind, Operation, Phase, Role, SeriesHistogram, SeriesKey,
-    };
+    use crate::record::{BlockRecord, Operation, Role, SeriesHistogram, SeriesKey};
 
     const US: u64 = 1_000;
 
@@ -223,13 +221,7 @@ mod tests {
         let mut record = BlockRecord::default();
         let (role, recorder, tally) = worker.finish();
         record.merge_worker(role, &recorder, &tally, 0);
-        let pacing = SeriesKey::new(
-            Role::Reader,
-            Operation::Statement,
-            Phase::Total,
-            ClockKind::Pacing,
-        );
-        let pacing = record.series.remove(&pacing).unwrap();
+        let pacing = record.series.remove(&SeriesKey::READER_PACING).unwrap();
         (looking.looks, tally.recorded, pacing)
     }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::NS_PER_TICK;
+use super::{NS_PER_TICK, numbered};
 
 /// The whole machine's CPU time since boot, nanoseconds over all CPUs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,10 +26,7 @@ pub fn free_huge_pages() -> Option<u64> {
 }
 
 fn parse_huge_pages(meminfo: &str) -> Option<u64> {
-    let value = |name: &str| -> Option<u64> {
-        let line = meminfo.lines().find_map(|l| l.strip_prefix(name))?;
-        line.split_ascii_whitespace().next()?.parse().ok()
-    };
+    let value = |name| numbered(meminfo, name);
     let is_2_mb = value("Hugepagesize:")? == 2048;
     is_2_mb.then_some(value("HugePages_Free:")?.saturating_sub(value("HugePages_Rsvd:")?))
 }

@@ -53,6 +53,12 @@ fn parse_stat(text: &str) -> Option<ProcessStat> {
     })
 }
 
+/// The number behind a name and blanks in `/proc/PID/status` or `/proc/meminfo`.
+fn numbered(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|l| l.strip_prefix(name))?;
+    line.split_ascii_whitespace().next()?.parse().ok()
+}
+
 /// Whether this very process (PID and start time) still runs; a zombie does not.
 pub(crate) fn is_running(pid: u32, start_ticks: u64) -> bool {
     process_stat(pid)

@@ -52,20 +52,15 @@ impl ServerTasks {
         for (pid, task) in &self.children {
             sum.add(&match earlier.children.get(pid) {
                 Some(before) => task.since(before),
-                None => task.all(),
+                None => task.so_far,
             });
         }
         // Those that exited meanwhile have taken along what they had used before, too.
-        let total =
-            |t: &ServerTasks| t.reaped_ns + t.children.values().map(|c| c.used_ns).sum::<u64>();
+        let total = |t: &ServerTasks| {
+            t.reaped_ns + t.children.values().map(|c| c.so_far.used_ns).sum::<u64>()
+        };
         sum.used_ns = total(self).saturating_sub(total(earlier));
         sum
-    }
-
-    /// The postmaster's and all backends' CPU so far, in ns.
-    pub fn total_ns(&self) -> u64 {
-        let children: u64 = self.children.values().map(|c| c.used_ns).sum();
-        self.postmaster.used_ns + self.reaped_ns + children
     }
 }
 
@@ -78,10 +73,13 @@ mod tests {
     #[test]
     fn a_server_is_its_own_children_and_those_it_has_reaped() {
         let task = |used_ns| TaskCpu {
-            used_ns,
-            run_delay_ns: Some(used_ns / 10),
+            so_far: CpuAccount {
+                used_ns,
+                run_delay_ns: Some(used_ns / 10),
+                voluntary_switches: Some(used_ns / 100),
+                involuntary_switches: Some(1),
+            },
             timeslices: Some(1),
-            switches: Some((used_ns / 100, 1)),
         };
         let tasks = |reaped_ns, children: &[(u32, u64)]| ServerTasks {
             postmaster: task(1_000),
@@ -95,7 +93,6 @@ mod tests {
         assert_eq!(used.used_ns, 900 + 50 + 300 - 400);
         assert_eq!(used.run_delay_ns, Some(5 + 30));
         assert_eq!(used.voluntary_switches, Some(3));
-        assert_eq!(after.total_ns(), 1_000 + 5_900 + 450);
     }
 
     /// One figure of the shell's `times`, such as `0m0.980000s`.

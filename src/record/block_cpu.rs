@@ -71,10 +71,7 @@ pub struct CpuAccount {
 impl CpuAccount {
     /// Adds another account. A value is unknown only if both do not know it.
     pub fn add(&mut self, other: &CpuAccount) {
-        let sum = |a: Option<u64>, b: Option<u64>| match (a, b) {
-            (None, None) => None,
-            (a, b) => Some(a.unwrap_or(0) + b.unwrap_or(0)),
-        };
+        let sum = |a: Option<u64>, b: Option<u64>| a.map_or(b, |a| Some(a + b.unwrap_or(0)));
         self.used_ns += other.used_ns;
         self.voluntary_switches = sum(self.voluntary_switches, other.voluntary_switches);
         self.involuntary_switches = sum(self.involuntary_switches, other.involuntary_switches);

@@ -89,8 +89,20 @@ pub fn write_atomically(path: &Path, contents: &[u8]) -> Result<(), RunFileError
 /// # Errors
 /// When the file cannot be written.
 pub fn write_run(dir: &Path, run: &Run) -> Result<PathBuf, RunFileError> {
-    let path = dir.join(RUN_FILE_NAME);
-    let mut json = serde_json::to_vec(run).map_err(malformed(&path))?;
+    write_json(dir, RUN_FILE_NAME, serde_json::to_vec(run))
+}
+
+/// Writes JSON to a file in `dir`, with a line's end; returns the path.
+///
+/// # Errors
+/// When there is none, or the file cannot be written.
+pub fn write_json(
+    dir: &Path,
+    name: &str,
+    json: serde_json::Result<Vec<u8>>,
+) -> Result<PathBuf, RunFileError> {
+    let path = dir.join(name);
+    let mut json = json.map_err(malformed(&path))?;
     json.push(b'\n');
     write_atomically(&path, &json)?;
     Ok(path)

@@ -2,10 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{
     Deserializer as HdrDeserializer, Serializer as _, V2DeflateSerializer,
 };
+use hdrhistogram::{Counter, Histogram};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Largest value a worker's histogram holds: 60 s. Longer ones are kept exactly.
@@ -13,41 +13,47 @@ pub const WORKER_MAX_NS: u64 = 60_000_000_000;
 /// Largest value a merged histogram holds: one hour.
 pub const MERGED_MAX_NS: u64 = 3_600_000_000_000;
 /// Significant decimal digits.
-pub const DIGITS: u8 = 3;
+const DIGITS: u8 = 3;
+/// Room for overlong values that is set aside beforehand.
+const OVERFLOW_CAPACITY: usize = 64;
 
-/// A worker's own histogram of ns, 1 ns to 60 s, three digits, u32 counts.
+/// A histogram of ns, 1 ns to `MAX_NS`, three digits; longer values are kept exactly.
 ///
-/// It never allocates while recording up to [`Self::OVERFLOW_CAPACITY`]
-/// overlong values, and never drops or clips one.
-#[derive(Debug, Clone)]
-pub struct WorkerHistogram {
-    counts: Histogram<u32>,
+/// It never allocates while recording up to [`OVERFLOW_CAPACITY`] overlong values, and never drops or clips one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoundedHistogram<C: Counter, const MAX_NS: u64> {
+    histogram: Histogram<C>,
     overflow_ns: Vec<u64>,
 }
 
-impl WorkerHistogram {
-    /// Room for overlong values that is set aside beforehand.
-    pub const OVERFLOW_CAPACITY: usize = 64;
+/// A worker's own histogram.
+pub type WorkerHistogram = BoundedHistogram<u32, WORKER_MAX_NS>;
+/// The merged histogram of one series in one block.
+pub type SeriesHistogram = BoundedHistogram<u64, MERGED_MAX_NS>;
 
+impl<C: Counter, const MAX_NS: u64> Default for BoundedHistogram<C, MAX_NS> {
     /// An empty histogram, all memory set aside.
-    pub fn new() -> Self {
-        WorkerHistogram {
-            counts: bounded(WORKER_MAX_NS),
-            overflow_ns: Vec::with_capacity(Self::OVERFLOW_CAPACITY),
+    fn default() -> Self {
+        BoundedHistogram {
+            histogram: Histogram::new_with_bounds(1, MAX_NS, DIGITS)
+                .unwrap_or_else(|_| unreachable!("the bounds are constants and allowed")),
+            overflow_ns: Vec::with_capacity(OVERFLOW_CAPACITY),
         }
     }
+}
 
+impl<C: Counter, const MAX_NS: u64> BoundedHistogram<C, MAX_NS> {
     /// Records one duration. Zero counts as 1 ns, the histogram's least value.
     #[inline]
     pub fn record(&mut self, ns: u64) {
-        if self.counts.record(ns.max(1)).is_err() {
+        if self.histogram.record(ns.max(1)).is_err() {
             self.overflow_ns.push(ns);
         }
     }
 
     /// How many durations were recorded, overlong ones included.
     pub fn len(&self) -> u64 {
-        self.counts.len() + self.overflow_ns.len() as u64
+        self.histogram.len() + self.overflow_ns.len() as u64
     }
 
     /// Whether nothing was recorded.
@@ -56,42 +62,10 @@ impl WorkerHistogram {
     }
 }
 
-impl Default for WorkerHistogram {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-fn bounded<T: hdrhistogram::Counter>(max: u64) -> Histogram<T> {
-    // The bounds are constants that satisfy the constructor (low >= 1, high >= 2 * low,
-    // digits <= 5); the fallback is there only so that nothing can panic.
-    let mut histogram = Histogram::new_with_bounds(1, max, DIGITS)
-        .or_else(|_| Histogram::new(DIGITS))
-        .unwrap_or_else(|_| unreachable!("three digits are allowed"));
-    histogram.auto(false);
-    histogram
-}
-
-/// The merged histogram of one series in one block: ns, 1 ns to 1 h, u64
-/// counts; values beyond an hour are kept exactly.
-#[derive(Debug, Clone)]
-pub struct SeriesHistogram {
-    histogram: Histogram<u64>,
-    overflow_ns: Vec<u64>,
-}
-
 impl SeriesHistogram {
-    /// An empty histogram.
-    pub fn new() -> Self {
-        SeriesHistogram {
-            histogram: bounded(MERGED_MAX_NS),
-            overflow_ns: Vec::new(),
-        }
-    }
-
     /// Adds everything a worker recorded.
     pub fn merge_worker(&mut self, worker: &WorkerHistogram) {
-        for value in worker.counts.iter_recorded() {
+        for value in worker.histogram.iter_recorded() {
             let (ns, count) = (value.value_iterated_to(), u64::from(value.count_at_value()));
             // Below the worker's bound, hence below ours.
             if self.histogram.record_n(ns, count).is_err() {
@@ -109,23 +83,6 @@ impl SeriesHistogram {
         let added = self.histogram.add(&other.histogram);
         debug_assert!(added.is_ok());
         self.overflow_ns.extend_from_slice(&other.overflow_ns);
-    }
-
-    /// Records one duration in ns.
-    pub fn record(&mut self, ns: u64) {
-        if self.histogram.record(ns.max(1)).is_err() {
-            self.overflow_ns.push(ns);
-        }
-    }
-
-    /// Number of recorded durations, overlong ones included.
-    pub fn len(&self) -> u64 {
-        self.histogram.len() + self.overflow_ns.len() as u64
-    }
-
-    /// Whether nothing was recorded.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// The recorded buckets in ascending order: highest equivalent value in
@@ -164,18 +121,6 @@ impl SeriesHistogram {
     /// Values above one hour, exact, in ns.
     pub fn overflow_ns(&self) -> &[u64] {
         &self.overflow_ns
-    }
-}
-
-impl Default for SeriesHistogram {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl PartialEq for SeriesHistogram {
-    fn eq(&self, other: &Self) -> bool {
-        self.buckets() == other.buckets()
     }
 }
 
@@ -236,9 +181,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn series(values: &[u64]) -> SeriesHistogram {
-        let mut worker = WorkerHistogram::new();
+        let mut worker = WorkerHistogram::default();
         values.iter().for_each(|&v| worker.record(v));
-        let mut series = SeriesHistogram::new();
+        let mut series = SeriesHistogram::default();
         series.merge_worker(&worker);
         series
     }
@@ -253,8 +198,8 @@ mod tests {
 
     #[test]
     fn an_empty_histogram_has_no_percentile() {
-        assert_eq!(SeriesHistogram::new().percentile_ns(50.0), None);
-        assert_eq!(SeriesHistogram::new().mean_ns(), None);
+        assert_eq!(SeriesHistogram::default().percentile_ns(50.0), None);
+        assert_eq!(SeriesHistogram::default().mean_ns(), None);
     }
 
     proptest! {

@@ -124,17 +124,18 @@ impl SeriesKey {
         Self::new(role, operation, phase, ClockKind::Service)
     }
 
+    const fn of_statement(clock: ClockKind) -> Self {
+        Self::new(Role::Reader, Operation::Statement, Phase::Total, clock)
+    }
+
     /// What the primary outcome is read from: a running statement's response time.
-    pub const READER_RESPONSE: SeriesKey = SeriesKey::new(
-        Role::Reader,
-        Operation::Statement,
-        Phase::Total,
-        ClockKind::Response,
-    );
+    pub const READER_RESPONSE: Self = Self::of_statement(ClockKind::Response);
 
     /// A running statement's service time.
-    pub const READER_SERVICE: SeriesKey =
-        SeriesKey::service(Role::Reader, Operation::Statement, Phase::Total);
+    pub const READER_SERVICE: Self = Self::of_statement(ClockKind::Service);
+
+    /// How late an idle reader began a statement.
+    pub const READER_PACING: Self = Self::of_statement(ClockKind::Pacing);
 }
 
 impl fmt::Display for SeriesKey {
@@ -147,28 +148,20 @@ impl fmt::Display for SeriesKey {
     }
 }
 
-/// Not of the form `role.operation.phase.clock`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "'{0}' is not a series: expected role.operation.phase.clock, such as reader.statement.total.response"
-)]
-pub struct BadSeriesKey(String);
-
 impl FromStr for SeriesKey {
-    type Err = BadSeriesKey;
+    type Err = String;
 
-    fn from_str(s: &str) -> Result<Self, Self::Err> {
-        let bad = || BadSeriesKey(s.to_owned());
+    fn from_str(s: &str) -> Result<Self, String> {
         let parts: Vec<&str> = s.split('.').collect();
-        let [role, operation, phase, clock] = parts[..] else {
-            return Err(bad());
+        let read = || -> Result<Self, String> {
+            let [role, operation, phase, clock] = parts[..] else {
+                return Err("not of four parts".to_owned());
+            };
+            let (operation, phase) = (operation.parse()?, phase.parse()?);
+            Ok(Self::new(role.parse()?, operation, phase, clock.parse()?))
         };
-        Ok(SeriesKey {
-            role: role.parse().map_err(|_| bad())?,
-            operation: operation.parse().map_err(|_| bad())?,
-            phase: phase.parse().map_err(|_| bad())?,
-            clock: clock.parse().map_err(|_| bad())?,
-        })
+        let expected = "role.operation.phase.clock, such as reader.statement.total.response";
+        read().map_err(|_| format!("'{s}' is not a series: expected {expected}"))
     }
 }
 

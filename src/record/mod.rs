@@ -1,7 +1,6 @@
 //! What is recorded: histograms, counts, and the run file that keeps them.
 
 mod block_cpu;
-mod connection_cost;
 mod file;
 mod histogram;
 mod key;
@@ -14,11 +13,12 @@ mod survey;
 mod tally;
 
 pub use block_cpu::{BlockCpu, CpuAccount, CpuGroup, Throttling};
-pub use connection_cost::ConnectionCost;
-pub use file::{RUN_FILE_NAME, RunFileError, find_runs, read_run, write_atomically, write_run};
-pub use histogram::{MERGED_MAX_NS, SeriesHistogram, WORKER_MAX_NS, WorkerHistogram};
-pub use key::{BadSeriesKey, ClockKind, Operation, Phase, Role, SeriesKey};
-pub use percentile::{percentile_name, percentile_of_buckets, rank_of, samples_above};
+pub use file::{
+    RUN_FILE_NAME, RunFileError, find_runs, read_run, write_atomically, write_json, write_run,
+};
+pub use histogram::{MERGED_MAX_NS, SeriesHistogram, WorkerHistogram};
+pub use key::{ClockKind, Operation, Phase, Role, SeriesKey};
+pub use percentile::{percentile_name, rank_of, samples_above};
 pub use provenance::{Provenance, ServerProvenance, ServerSource};
 pub use recorder::{BlockRecord, Recorder, SeriesId};
 pub use run::{

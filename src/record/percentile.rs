@@ -3,7 +3,7 @@
 /// The value at percentile `p` (0 to 100) of ascending `(value, count)`
 /// buckets: the least value such that at least `p` per cent of the samples are
 /// not above it. `None` if there are no samples.
-pub fn percentile_of_buckets(buckets: &[(u64, u64)], p: f64) -> Option<u64> {
+pub(super) fn percentile_of_buckets(buckets: &[(u64, u64)], p: f64) -> Option<u64> {
     let total: u64 = buckets.iter().map(|b| b.1).sum();
     if total == 0 {
         return None;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{RoleTally, SeriesHistogram, SeriesKey, WorkerHistogram};
+use super::{CpuAccount, Role, RoleTally, SeriesHistogram, SeriesKey, WorkerHistogram};
 
 /// Index of a declared series in its [`Recorder`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,17 +16,12 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// A recorder without series.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// Declares a series, or finds it if it was declared before.
     pub fn declare(&mut self, key: SeriesKey) -> SeriesId {
         if let Some(found) = self.series.iter().position(|(k, _)| *k == key) {
             return SeriesId(found);
         }
-        self.series.push((key, WorkerHistogram::new()));
+        self.series.push((key, WorkerHistogram::default()));
         SeriesId(self.series.len() - 1)
     }
 
@@ -43,20 +38,20 @@ pub struct BlockRecord {
     /// Histograms by series; series without samples are left out.
     pub series: BTreeMap<SeriesKey, SeriesHistogram>,
     /// Counts by role.
-    pub tallies: BTreeMap<super::Role, RoleTally>,
+    pub tallies: BTreeMap<Role, RoleTally>,
     /// CPU used by the workers of a role, in ns.
-    pub cpu_ns: BTreeMap<super::Role, u64>,
+    pub cpu_ns: BTreeMap<Role, u64>,
     /// CPU used by the busiest load thread, in ns.
     pub busiest_thread_ns: u64,
     /// What the load threads of a role used, and how long they waited for a core (server).
-    pub load_threads: BTreeMap<super::Role, super::CpuAccount>,
+    pub load_threads: BTreeMap<Role, CpuAccount>,
 }
 
 impl BlockRecord {
     /// Adds one worker's record.
     pub fn merge_worker(
         &mut self,
-        role: super::Role,
+        role: Role,
         recorder: &Recorder,
         tally: &RoleTally,
         cpu_ns: u64,

@@ -232,12 +232,10 @@ pub fn levels_side_by_side(runs: &[Vec<Factors>]) -> (Vec<Factors>, Vec<Factor>)
     let within: BTreeSet<Factor> = runs.iter().flat_map(varying).collect();
     let within: Vec<Factor> = within.into_iter().collect();
     let mut keys: Vec<Factors> = Vec::new();
-    for levels in runs {
-        for level in levels {
-            let key = level.only(&within);
-            if !keys.contains(&key) {
-                keys.push(key);
-            }
+    for level in runs.iter().flatten() {
+        let key = level.only(&within);
+        if !keys.contains(&key) {
+            keys.push(key);
         }
     }
     // One that names fewer factors stands beside those that name more.

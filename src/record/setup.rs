@@ -15,31 +15,34 @@ pub struct SetupSums {
     pub authentication_us: u64,
 }
 
-const COUNT: &str = "server.setup.count";
-const TOTAL: &str = "server.setup.total-us";
-const FORK: &str = "server.setup.fork-us";
-const AUTHENTICATION: &str = "server.setup.authentication-us";
+/// The counters, in the order of the fields.
+const NAMES: [&str; 4] = [
+    "server.setup.count",
+    "server.setup.total-us",
+    "server.setup.fork-us",
+    "server.setup.authentication-us",
+];
 
 impl SetupSums {
     /// As a block's counters.
     pub fn counters(&self) -> BTreeMap<String, u64> {
-        [
-            (COUNT, self.count),
-            (TOTAL, self.total_us),
-            (FORK, self.fork_us),
-            (AUTHENTICATION, self.authentication_us),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into()
+        let values = [
+            self.count,
+            self.total_us,
+            self.fork_us,
+            self.authentication_us,
+        ];
+        NAMES.map(str::to_owned).into_iter().zip(values).collect()
     }
 
     /// From a block's counters; `None` where the server did not log setups.
     pub fn of_counters(counters: &BTreeMap<String, u64>) -> Option<Self> {
+        let [count, total_us, fork_us, authentication_us] = NAMES.map(|n| counters.get(n).copied());
         Some(SetupSums {
-            count: *counters.get(COUNT)?,
-            total_us: *counters.get(TOTAL)?,
-            fork_us: *counters.get(FORK)?,
-            authentication_us: *counters.get(AUTHENTICATION)?,
+            count: count?,
+            total_us: total_us?,
+            fork_us: fork_us?,
+            authentication_us: authentication_us?,
         })
     }
 }

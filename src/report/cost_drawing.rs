@@ -66,7 +66,7 @@ mod tests {
         for block in run.blocks.iter_mut().filter(|b| b.arm == Arm::Unpooled) {
             for (operation, ns) in [(Operation::Connect, 3_000_000), (Operation::Query, 200_000)] {
                 let key = SeriesKey::service(Role::Client, operation, Phase::Total);
-                let mut histogram = crate::record::SeriesHistogram::new();
+                let mut histogram = crate::record::SeriesHistogram::default();
                 histogram.record(ns);
                 block.series.insert(key, histogram);
             }

@@ -239,7 +239,7 @@ mod tests {
                         block.factors.pg = Some(pg.parse().unwrap());
                         block.factors.slot_order = Some(slots.parse().unwrap());
                         block.factors.page_size = Some(page_size.parse().unwrap());
-                        let mut hold = SeriesHistogram::new();
+                        let mut hold = SeriesHistogram::default();
                         for i in 0..40 {
                             hold.record(1000 + i + u64::from(block.factors.standing) * 50);
                         }

@@ -125,7 +125,7 @@ mod tests {
                 SlotOrder::Behind
             });
             let n = u64::from(block.factors.standing);
-            let mut hold = SeriesHistogram::new();
+            let mut hold = SeriesHistogram::default();
             for _ in 0..50 {
                 hold.record(1000 + if front { 100 * n } else { 0 });
             }

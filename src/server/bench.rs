@@ -22,10 +22,9 @@ use crate::load::driver::{Bench, Failure};
 use crate::load::plan::{BlockSpec, PlannedStart};
 use crate::load::{Cancel, ClientRates};
 use crate::procarray::PageSize;
-use crate::record::{
-    AbsentArm, AbsentLevel, Between, Block, ConnectionCost, Role, ServerProvenance, ServerSource,
-};
+use crate::record::{AbsentArm, AbsentLevel, Between, Block, Role, ServerProvenance, ServerSource};
 use crate::seed::derive_seed;
+use crate::stats::ConnectionCost;
 
 /// Closed-loop calibration of one arm: warm-up and measured time.
 const CALIBRATION_NS: (u64, u64) = (150_000_000, 450_000_000);

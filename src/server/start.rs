@@ -20,8 +20,9 @@ use crate::factor::{Factors, OfferedRate};
 use crate::load::Window;
 use crate::load::cpu::{CpuReading, Watched};
 use crate::load::driver::Failure;
-use crate::record::{BlockCpu, BlockRecord, ConnectionCost, CpuAccount, CpuGroup, Role};
+use crate::record::{BlockCpu, BlockRecord, CpuAccount, CpuGroup, Role};
 use crate::seed::derive_seed;
+use crate::stats::ConnectionCost;
 
 /// From the request to the start of the load.
 const LEAD_NS: u64 = 5_000_000;

@@ -55,6 +55,9 @@ const EXCLUSIVE_WAITS: &str = "procarraylock.exclusive-waits";
 const HELD: &str = "procarraylock.exclusive-held-ns";
 const XID_SHARED: &str = "xidgenlock.shared";
 const XID_EXCLUSIVE: &str = "xidgenlock.exclusive";
+const QUEUE_LENGTHS: &str = "procarraylock.queue-length-sum";
+const GRANTS: &str = "procarraylock.longest-starvation-grants";
+const LONGEST_WAIT: &str = "procarraylock.longest-starvation-ns";
 const GROUPS: &str = "group-clear.groups";
 
 const ACCOUNT: [(&str, Formula); 17] = [
@@ -81,19 +84,10 @@ const ACCOUNT: [(&str, Formula); 17] = [
 const QUEUE: [(&str, Formula); 9] = [
     ("shared barged", Sum("procarraylock.shared-barges")),
     ("exclusive barged", Sum("procarraylock.exclusive-barges")),
-    (
-        "queue, sum of lengths",
-        Sum("procarraylock.queue-length-sum"),
-    ),
+    ("queue, sum of lengths", Sum(QUEUE_LENGTHS)),
     ("longest queue", Sum("procarraylock.longest-queue")),
-    (
-        "most grants to others in one exclusive wait",
-        Sum("procarraylock.longest-starvation-grants"),
-    ),
-    (
-        "longest exclusive wait",
-        Duration("procarraylock.longest-starvation-ns"),
-    ),
+    ("most grants to others in one exclusive wait", Sum(GRANTS)),
+    ("longest exclusive wait", Duration(LONGEST_WAIT)),
     ("wake-ups", Sum("procarraylock.wake-ups")),
     ("woken shared", Sum("procarraylock.woken-shared")),
     ("woken exclusive", Sum("procarraylock.woken-exclusive")),

@@ -13,14 +13,14 @@ use super::contrast::Contrast;
 use super::finding::Finding;
 use super::level::{Found, LevelSummary, primary_level, summarize_level};
 use super::lock_level::{LockLevel, lock_levels};
-use super::phases::anatomies;
+use super::phases;
 use super::pooling::Pooling;
 use super::statistic::Statistic;
 use super::swept::{Swept, swept};
 use super::verdict::Verdict;
 use crate::arm::Arm;
 use crate::factor::{Factor, Factors, varying};
-use crate::record::{ClockKind, Run, RunFileError, RunHead, write_atomically};
+use crate::record::{ClockKind, Run, RunFileError, RunHead, write_json};
 
 /// Version of the layout of `analysis.json`.
 pub const ANALYSIS_SCHEMA_VERSION: u32 = 1;
@@ -136,20 +136,16 @@ impl Primary {
 /// Puts a run into numbers. The same run always gives the same numbers: the
 /// resampling is seeded by the run's own seed. The prediction is not held against them here.
 pub fn analyse(run: &Run, answer: Answer) -> Analysis {
-    let levels: Vec<LevelSummary> = run
-        .levels()
-        .iter()
-        .map(|level| summarize_level(run, level))
-        .collect();
-    let sweeps = match answer {
-        Answer::Sweeps(sweeps) => sweeps.iter().map(|s| swept(run, &levels, *s)).collect(),
-        _ => Vec::new(),
-    };
-    let anatomies = match answer {
-        Answer::Phases => anatomies(run, &levels),
-        _ => Vec::new(),
-    };
-    let statistic = Statistic::Percentile(run.config.quoted_percentile);
+    let levels = run.levels();
+    let levels: Vec<LevelSummary> = levels.iter().map(|l| summarize_level(run, l)).collect();
+    let primary_level = primary_level(&levels);
+    let (mut sweeps, mut anatomies, mut pooling) = Default::default();
+    match answer {
+        Answer::Sweeps(asked) => sweeps = asked.iter().map(|s| swept(run, &levels, *s)).collect(),
+        Answer::Phases => anatomies = phases::anatomies(run, &levels),
+        Answer::Contrast => pooling = Pooling::of(run, primary_level),
+        Answer::Counts | Answer::Costs => {}
+    }
     let starts: BTreeSet<u32> = run.blocks.iter().map(|b| b.start).collect();
     Analysis {
         schema_version: ANALYSIS_SCHEMA_VERSION,
@@ -159,15 +155,12 @@ pub fn analyse(run: &Run, answer: Answer) -> Analysis {
         blocks: run.blocks.len(),
         starts: starts.len(),
         varying: varying(levels.iter().map(|l| &l.factors)),
-        primary: primary_level(&levels).and_then(|level| Primary::of(level, statistic)),
+        primary: primary_level.and_then(|level| Primary::of(level, run.quoted_statistic())),
         sweeps,
         anatomies,
         locks: lock_levels(run, &levels),
         conclusions: conclusions(run, &levels),
-        pooling: match answer {
-            Answer::Contrast => Pooling::of(run, primary_level(&levels)),
-            _ => None,
-        },
+        pooling,
         levels,
         finding: None,
     }
@@ -217,14 +210,7 @@ impl Analysis {
     /// # Errors
     /// When the file cannot be written.
     pub fn write(&self, dir: &Path) -> Result<PathBuf, RunFileError> {
-        let path = dir.join(FILE_NAME);
-        let mut json = serde_json::to_vec_pretty(self).map_err(|e| RunFileError::Malformed {
-            path: path.clone(),
-            problem: e.to_string(),
-        })?;
-        json.push(b'\n');
-        write_atomically(&path, &json)?;
-        Ok(path)
+        write_json(dir, FILE_NAME, serde_json::to_vec_pretty(self))
     }
 }
 

@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 
-use super::contrast::Estimate;
+use super::bootstrap::Estimate;
 use crate::arm::Arm;
 use crate::factor::Factors;
 use crate::record::{Operation, Phase, Role, SeriesKey};
 
 /// A part of a connection's time as the client's clock sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ConnectionPhase {
     /// connect() to connected.
@@ -33,36 +33,46 @@ pub enum ConnectionPhase {
     Whole,
 }
 
+/// Every phase in the order of a connection's life, its name in tables and figures, and the client's series
+/// that it is recorded in, unless it is a difference of others.
+const PHASES: [(ConnectionPhase, &str, Option<(Operation, Phase)>); 10] = {
+    use ConnectionPhase::*;
+    [
+        (Socket, "socket connect", part(Phase::Socket)),
+        (Tls, "TLS handshake", part(Phase::Tls)),
+        (Startup, "startup to ready", part(Phase::Startup)),
+        (Challenge, "startup to challenge", part(Phase::Challenge)),
+        (Exchange, "challenge to last answer", part(Phase::Exchange)),
+        (AfterExchange, "last answer to ready", None),
+        (Query, "query", whole(Operation::Query)),
+        (Disconnect, "disconnect", whole(Operation::Disconnect)),
+        (Between, "client between phases", None),
+        (Whole, "whole connection", whole(Operation::Transaction)),
+    ]
+};
+
+const fn part(of_connect: Phase) -> Option<(Operation, Phase)> {
+    Some((Operation::Connect, of_connect))
+}
+
+const fn whole(operation: Operation) -> Option<(Operation, Phase)> {
+    Some((operation, Phase::Total))
+}
+
 impl ConnectionPhase {
+    /// All of them, in the order of a connection's life, the whole last.
+    pub(super) fn all() -> impl Iterator<Item = ConnectionPhase> {
+        PHASES.iter().map(|row| row.0)
+    }
+
     /// Its name in tables and figures.
     pub fn name(self) -> &'static str {
-        match self {
-            ConnectionPhase::Socket => "socket connect",
-            ConnectionPhase::Tls => "TLS handshake",
-            ConnectionPhase::Startup => "startup to ready",
-            ConnectionPhase::Challenge => "startup to challenge",
-            ConnectionPhase::Exchange => "challenge to last answer",
-            ConnectionPhase::AfterExchange => "last answer to ready",
-            ConnectionPhase::Query => "query",
-            ConnectionPhase::Disconnect => "disconnect",
-            ConnectionPhase::Between => "client between phases",
-            ConnectionPhase::Whole => "whole connection",
-        }
+        PHASES[self as usize].1
     }
 
     /// The series it is recorded in; `None` for what is a difference of others.
     pub(super) fn key(self) -> Option<SeriesKey> {
-        let (operation, phase) = match self {
-            ConnectionPhase::Socket => (Operation::Connect, Phase::Socket),
-            ConnectionPhase::Tls => (Operation::Connect, Phase::Tls),
-            ConnectionPhase::Startup => (Operation::Connect, Phase::Startup),
-            ConnectionPhase::Challenge => (Operation::Connect, Phase::Challenge),
-            ConnectionPhase::Exchange => (Operation::Connect, Phase::Exchange),
-            ConnectionPhase::Query => (Operation::Query, Phase::Total),
-            ConnectionPhase::Disconnect => (Operation::Disconnect, Phase::Total),
-            ConnectionPhase::Whole => (Operation::Transaction, Phase::Total),
-            ConnectionPhase::AfterExchange | ConnectionPhase::Between => return None,
-        };
+        let (operation, phase) = PHASES[self as usize].2?;
         Some(SeriesKey::service(Role::Client, operation, phase))
     }
 }

@@ -30,12 +30,10 @@ impl Line {
     }
 }
 
-/// The lines of one version and page size.
+/// The lines of one version and page size: `ProcArrayAdd`'s and `ProcArrayRemove`'s.
 struct Lines {
-    add_behind: Line,
-    add_front: Line,
-    remove_behind: Line,
-    remove_front: Line,
+    behind: [Line; 2],
+    front: [Line; 2],
 }
 
 const fn line(at_none: f64, each: f64) -> Line {
@@ -46,34 +44,26 @@ const fn line(at_none: f64, each: f64) -> Line {
 /// 18 differ by less than their machines would. A server of 15.18 that was traced elsewhere had
 /// 0.22 us for each connection in front, within this range.
 const RENUMBERING_4K: Lines = Lines {
-    add_behind: line(9_900.0, 1.64),
-    add_front: line(10_000.0, 388.0),
-    remove_behind: line(1_340.0, 0.0),
-    remove_front: line(1_370.0, 6.21),
+    behind: [line(9_900.0, 1.64), line(1_340.0, 0.0)],
+    front: [line(10_000.0, 388.0), line(1_370.0, 6.21)],
 };
 
 /// 14 and later, huge pages (`PostgreSQL 15, slots front|behind, 2m, fresh`).
 const RENUMBERING_2M: Lines = Lines {
-    add_behind: line(2_460.0, 0.86),
-    add_front: line(2_120.0, 9.57),
-    remove_behind: line(1_320.0, 0.0),
-    remove_front: line(1_350.0, 5.36),
+    behind: [line(2_460.0, 0.86), line(1_320.0, 0.0)],
+    front: [line(2_120.0, 9.57), line(1_350.0, 5.36)],
 };
 
 /// To 13 nothing is renumbered: one move of the tail, a linear search at the end (`PostgreSQL 13, 4k, fresh`).
 const MOVING_4K: Lines = Lines {
-    add_behind: line(6_010.0, 0.49),
-    add_front: line(5_910.0, 0.60),
-    remove_behind: line(1_290.0, 0.84),
-    remove_front: line(1_330.0, 0.84),
+    behind: [line(6_010.0, 0.49), line(1_290.0, 0.84)],
+    front: [line(5_910.0, 0.60), line(1_330.0, 0.84)],
 };
 
 /// As [`MOVING_4K`] (`PostgreSQL 13, 2m, fresh`).
 const MOVING_2M: Lines = Lines {
-    add_behind: line(1_680.0, 0.80),
-    add_front: line(1_690.0, 1.05),
-    remove_behind: line(1_190.0, 0.78),
-    remove_front: line(1_270.0, 0.91),
+    behind: [line(1_680.0, 0.80), line(1_190.0, 0.78)],
+    front: [line(1_690.0, 1.05), line(1_270.0, 0.91)],
 };
 
 impl Lines {
@@ -88,8 +78,8 @@ impl Lines {
 
     /// Both exclusive acquisitions of one connection.
     fn both(&self, standing: u64) -> HoldRange {
-        let behind = self.add_behind.at(standing) + self.remove_behind.at(standing);
-        let front = self.add_front.at(standing) + self.remove_front.at(standing);
+        let [behind, front] =
+            [&self.behind, &self.front].map(|[add, remove]| add.at(standing) + remove.at(standing));
         // With few connections the two fitted lines may cross.
         HoldRange {
             low: behind.min(front),
@@ -124,6 +114,7 @@ pub fn busy_share(holds_ns: HoldRange, connections_per_second: f64) -> HoldRange
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::factor::Factors;
 
     #[test]
     fn no_range_is_upside_down() {
@@ -176,53 +167,41 @@ mod tests {
         assert_eq!(at(1e9).high, 1.0);
     }
 
-    /// The constants are the ones of the stored run: its table, line by line.
+    /// The constants are the ones of the stored run, to the three digits of its table.
     #[test]
     fn the_constants_are_those_of_the_stored_run() {
-        let summary = std::fs::read_to_string(concat!(
+        let dir = concat!(
             env!("CARGO_MANIFEST_DIR"),
-            "/results/membership-hold-quick/SUMMARY.md"
-        ))
-        .unwrap();
-        let (add, remove) = summary
-            .split_once("hold of ProcArrayLock in ProcArrayRemove")
-            .unwrap();
-        // `5.91 µs (...)` or `−16 ns (...)`, in ns.
-        let ns = |cell: &str| {
-            let cell = cell.trim().replace('−', "-");
-            let mut words = cell.split(' ');
-            let value: f64 = words.next().unwrap().parse().unwrap();
-            match words.next().unwrap() {
-                "ns" => value,
-                "µs" => value * 1e3,
-                other => panic!("{other}"),
-            }
-        };
-        let stored = |table: &str, title: &str| {
-            let row = table
-                .lines()
-                .find(|l| l.starts_with(&format!("| {title} |")))
-                .unwrap();
-            let cells: Vec<&str> = row.split('|').collect();
-            // At none; slope per 1,000.
-            (ns(cells[2]), ns(cells[5]) / 1e3)
-        };
+            "/results/membership-hold-quick/model"
+        );
+        let run = crate::record::read_run(std::path::Path::new(dir)).unwrap();
+        let sweeps = crate::experiment::analyse(&run).sweeps;
         for (pg, pages, lines) in [
-            (15, "4k", &RENUMBERING_4K),
-            (15, "2m", &RENUMBERING_2M),
-            (13, "4k", &MOVING_4K),
-            (13, "2m", &MOVING_2M),
+            ("15", "4k", &RENUMBERING_4K),
+            ("15", "2m", &RENUMBERING_2M),
+            ("13", "4k", &MOVING_4K),
+            ("13", "2m", &MOVING_2M),
         ] {
-            for (order, in_add, in_remove) in [
-                ("front", &lines.add_front, &lines.remove_front),
-                ("behind", &lines.add_behind, &lines.remove_behind),
-            ] {
-                let title = format!("PostgreSQL {pg}, slots {order}, {pages}, fresh");
-                for (table, ours) in [(add, in_add), (remove, in_remove)] {
-                    let (at_none, each) = stored(table, &title);
-                    assert!((at_none - ours.at_none).abs() < 10.0, "{title}: {at_none}");
+            for (order, ours) in [("front", &lines.front), ("behind", &lines.behind)] {
+                let level = Factors {
+                    pg: pg.parse().ok(),
+                    slot_order: order.parse().ok(),
+                    page_size: pages.parse().ok(),
+                    mapping: "fresh".parse().ok(),
+                    ..Factors::default()
+                };
+                for (stem, ours) in ["add-hold", "remove-hold"].iter().zip(ours) {
+                    let sweep = sweeps.iter().find(|s| s.sweep.stem == *stem).unwrap();
+                    let line = sweep.line(&level).unwrap();
+                    let at_none = line.points[0].estimate.value_ns;
+                    let each = line.slope.unwrap().value_ns;
+                    let what = format!("{stem} {pg} {order} {pages}: {at_none} {each}");
+                    let is_near =
+                        |x: f64, ours: f64, least: f64| (x - ours).abs() <= least.max(ours * 0.005);
+                    assert_eq!(line.points[0].at, 0.0, "{what}");
+                    assert!(is_near(at_none, ours.at_none, 5.0), "{what}");
                     // A slope that does not differ from none is taken as none.
-                    assert!((each - ours.each).abs() < 0.03, "{title}: {each}");
+                    assert!(is_near(each, ours.each, 0.03), "{what}");
                 }
             }
         }

@@ -28,7 +28,7 @@ pub(super) fn conclusions(run: &Run, levels: &[LevelSummary]) -> Vec<Conclusion>
     let (Some(base), false) = (Arm::baseline(&run.config.arms), levels.is_empty()) else {
         return Vec::new();
     };
-    let quoted = Statistic::Percentile(run.config.quoted_percentile);
+    let quoted = run.quoted_statistic();
     let clock = levels
         .iter()
         .find_map(|l| l.contenders.first())

@@ -6,14 +6,14 @@ use serde::{Serialize, Serializer};
 use serde_json::json;
 
 use super::account::{Counted, account};
-use super::client_rate::client_rate;
-use super::contrast::{Estimate, estimates};
+use super::bootstrap::{Bootstrap, Estimate, ratio};
 use super::cpu_cost::{CpuPerTransaction, CpuSum};
 use super::guard::{Guard, Severity, with_words};
-use super::guards::{findings, quoted_series};
-use super::statistic::{Statistic, TABLE_PERCENTILES, curve_percentiles, statistics};
+use super::rounds::Rounds;
+use super::statistic::{Statistic, TABLE_PERCENTILES, curve_percentiles, quoted_series};
 use crate::arm::Arm;
 use crate::record::{Block, Role, RoleTally, Run, SeriesHistogram, SeriesKey};
+use crate::seed::derive_seed;
 
 /// One contender at one level.
 #[derive(Debug, Clone, Serialize)]
@@ -127,12 +127,12 @@ pub(super) fn summarize_contender(
     blocks: &[&Block],
 ) -> ContenderSummary {
     let quoted = quoted_series(blocks);
-    let series: Vec<&SeriesHistogram> = blocks
-        .iter()
-        .filter_map(|b| b.series.get(&quoted))
-        .collect();
-    let samples = series.iter().map(|h| h.len()).sum();
-    let (reader, curve) = reader_and_curve(run, twin, &series, samples);
+    let rounds = Rounds::of(blocks, quoted);
+    let samples = rounds.sample_count();
+    let bootstrap = Bootstrap::new(rounds.block_count(), run.config.seed);
+    let estimate = |statistic| rounds.estimate(&bootstrap, statistic);
+    let at = |p| Some((p, estimate(Statistic::Percentile(p))?));
+    let drawn = curve_percentiles(if twin { 0 } else { samples });
     let mut merged: BTreeMap<SeriesKey, SeriesHistogram> = BTreeMap::new();
     let mut tallies: BTreeMap<Role, RoleTally> = BTreeMap::new();
     let mut cpu: BTreeMap<String, f64> = BTreeMap::new();
@@ -164,52 +164,30 @@ pub(super) fn summarize_contender(
         blocks: blocks.len(),
         starts: starts.len(),
         samples,
-        reader,
-        curve,
-        merged,
+        reader: run.statistics().map(|s| (s, estimate(s))).collect(),
+        curve: drawn.into_iter().filter_map(at).collect(),
         client_per_second: done as f64 * 1e9 / measured.max(1) as f64,
         client_rate: client_rate(blocks, run.config.seed),
-        tallies,
         cpu_cores: cpu,
         cpu: CpuSum::of(blocks),
         cpu_cost: None,
         load_ns: loaded,
         account: account(run, &counters, done, loaded),
         counters,
-        guards: findings(run, blocks),
+        guards: Vec::new(),
+        tallies,
+        merged,
     }
 }
 
-/// Table statistics and curve of the quoted series, from the same resamples.
-type ReaderAndCurve = (Vec<(Statistic, Option<Estimate>)>, Vec<(f64, Estimate)>);
-
-fn reader_and_curve(
-    run: &Run,
-    twin: bool,
-    series: &[&SeriesHistogram],
-    samples: u64,
-) -> ReaderAndCurve {
-    let table = statistics(run);
-    let drawn = if twin {
-        Vec::new()
-    } else {
-        curve_percentiles(samples)
-    };
-    let mut wanted = table.clone();
-    wanted.extend(drawn.iter().map(|&p| Statistic::Percentile(p)));
-    let mut found = estimates(series, &wanted, run.config.seed);
-    let curve = found.split_off(table.len());
-    let reader = table.into_iter().zip(found);
-    (
-        reader
-            .map(|(statistic, e)| (statistic, e.filter(|_| statistic.is_carried_by(samples))))
-            .collect(),
-        drawn
-            .into_iter()
-            .zip(curve)
-            .filter_map(|(p, e)| Some((p, e?)))
-            .collect(),
-    )
+/// Client transactions per second that ended well, with a 95 % bootstrap interval over these blocks (the
+/// estimate's fields are bare numbers, not ns). `None` where none did.
+fn client_rate(blocks: &[&Block], seed: u64) -> Option<Estimate> {
+    let done = |b: &&Block| Some((b.tallies.get(&Role::Client)?.succeeded(), b.measured_ns));
+    let counts: Vec<(u64, u64)> = blocks.iter().filter_map(done).collect();
+    let bootstrap = Bootstrap::new(counts.len(), derive_seed(seed, &[0x434C_5254]));
+    let rate = bootstrap.estimate(|weights| ratio(&counts, weights, 1e9));
+    rate.filter(|rate| rate.value_ns > 0.0)
 }
 
 /// Counters of several blocks: sums, and for those that are maxima
@@ -235,6 +213,19 @@ fn merged_counters(blocks: &[&Block]) -> BTreeMap<String, u64> {
 mod tests {
     use super::*;
     use crate::testing::sample_run;
+
+    #[test]
+    fn blocks_without_clients_have_no_rate_and_equal_ones_no_spread() {
+        let run = sample_run(8);
+        let level = run.levels()[0].clone();
+        assert_eq!(
+            client_rate(&run.blocks_of(Arm::Quiet, false, &level), 1),
+            None
+        );
+        let rate = client_rate(&run.blocks_of(Arm::Unpooled, false, &level), 1).unwrap();
+        assert!(rate.value_ns > 0.0);
+        assert_eq!((rate.low_ns, rate.high_ns), (rate.value_ns, rate.value_ns));
+    }
 
     #[test]
     fn maxima_are_merged_by_the_largest_and_everything_else_is_added() {

@@ -10,32 +10,19 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 use serde::Serialize;
 
+use super::bootstrap::{Bootstrap, Estimate, interval, quantile};
 use super::rounds::Rounds;
 use super::statistic::Statistic;
 use crate::record::SeriesHistogram;
 
 /// Stated rate of false alarms of [`Contrast::p_value`] `<=` this.
 pub const ERROR_RATE: f64 = 0.05;
-/// Resamples of the bootstrap.
-const RESAMPLES: usize = 1000;
+/// With fewer rounds a p-value cannot fall below [`ERROR_RATE`].
+const LEAST_ROUNDS: usize = 6;
 /// With at most this many rounds every permutation is enumerated; with more,
 /// [`SAMPLED_PERMUTATIONS`] random ones are drawn.
 const EXACT_ROUNDS: usize = 10;
 const SAMPLED_PERMUTATIONS: usize = 1023;
-
-/// A quantity with its 95 % bootstrap interval: ns, unless it is said to be a bare number.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Estimate {
-    /// The value.
-    #[serde(rename = "value")]
-    pub value_ns: f64,
-    /// Lower end.
-    #[serde(rename = "low")]
-    pub low_ns: f64,
-    /// Upper end.
-    #[serde(rename = "high")]
-    pub high_ns: f64,
-}
 
 /// The difference of one statistic between two contenders, in ns.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -53,170 +40,68 @@ pub struct Contrast {
     pub rounds: usize,
 }
 
-/// Statistics of one contender with intervals over its blocks.
-pub fn estimates(
-    series: &[&SeriesHistogram],
-    wanted: &[Statistic],
-    seed: u64,
-) -> Vec<Option<Estimate>> {
-    let rounds = Rounds::new(series);
-    let observed = rounds.statistics(&vec![1; rounds.block_count()], wanted);
-    let of = |weights: &[u32]| rounds.statistics(weights, wanted);
-    observed
-        .into_iter()
-        .zip(resampled(rounds.block_count(), seed, wanted.len(), of))
-        .map(|(value, resampled)| Some(interval(value?, resampled)))
-        .collect()
-}
-
-/// Contrasts `first` minus `second`; element i of both is the block of round i.
+/// Contrasts first minus second; element i of both is the block of round i.
 /// Empty if there is no common round or no sample.
-pub fn contrasts(
+pub(super) fn contrasts(
     first: &[&SeriesHistogram],
     second: &[&SeriesHistogram],
     wanted: &[Statistic],
     seed: u64,
 ) -> Vec<Contrast> {
     let n = first.len().min(second.len());
-    let (first, second) = (&first[..n], &second[..n]);
-    let pooled: Vec<&SeriesHistogram> = first.iter().chain(second).copied().collect();
+    let pooled: Vec<&SeriesHistogram> = first[..n].iter().chain(&second[..n]).copied().collect();
     let pooled = Rounds::new(&pooled);
-    // Weights over the pooled blocks: the first n are the first contender's.
-    let difference = |multiplicity: &[u32], swapped: &[bool]| -> Vec<Option<f64>> {
-        let mut left = vec![0; 2 * n];
-        let mut right = vec![0; 2 * n];
-        for round in 0..n {
-            let (a, b) = if swapped[round] {
-                (n + round, round)
-            } else {
-                (round, n + round)
-            };
-            left[a] = multiplicity[round];
-            right[b] = multiplicity[round];
-        }
-        let [left, right] = [left, right].map(|side| pooled.statistics(&side, wanted));
-        let sides = left.into_iter().zip(right);
-        sides.map(|(l, r)| Some(l? - r?)).collect()
-    };
+    let bootstrap = Bootstrap::new(n, seed);
+    let permutations = permutations(n, seed);
     let (once, unswapped) = (vec![1; n], vec![false; n]);
-
-    let observed = difference(&once, &unswapped);
-    let of = |multiplicity: &[u32]| difference(multiplicity, &unswapped);
-    let resampled = resampled(n, seed, wanted.len(), of);
-    let p_values = permutation_test(n, &observed, seed, |swapped| difference(&once, swapped));
-
-    wanted
-        .iter()
-        .zip(observed)
-        .zip(resampled.into_iter().zip(p_values))
-        .filter_map(|((&statistic, observed), (resampled, p_value))| {
-            let mut magnitudes: Vec<f64> = resampled.iter().map(|d| d.abs()).collect();
-            magnitudes.sort_by(f64::total_cmp);
-            Some(Contrast {
-                statistic,
-                magnitude_95_ns: quantile(&magnitudes, 0.95),
-                difference: interval(observed?, resampled),
-                p_value,
-                rounds: n,
-            })
-        })
-        .collect()
-}
-
-/// What each statistic is in every resample of `n` blocks, where it is there.
-fn resampled(
-    n: usize,
-    seed: u64,
-    statistics: usize,
-    of: impl Fn(&[u32]) -> Vec<Option<f64>>,
-) -> Vec<Vec<f64>> {
-    let mut resampled = vec![Vec::with_capacity(RESAMPLES); statistics];
-    for weights in resamplings(n, seed) {
-        for (all, value) in resampled.iter_mut().zip(of(&weights)) {
-            all.extend(value);
+    // Weights over the pooled blocks, of which the first n are the first contender's, for each side.
+    let sides = |multiplicity: &[u32], swapped: &[bool]| {
+        let mut sides = [vec![0; 2 * n], vec![0; 2 * n]];
+        for (round, (&times, &swapped)) in multiplicity.iter().zip(swapped).enumerate() {
+            sides[usize::from(swapped)][round] = times;
+            sides[usize::from(!swapped)][n + round] = times;
         }
-    }
-    resampled
-}
-
-/// Two-sided p-values: the share of permutations whose difference is at least as
-/// far from zero as the observed one, the observed one included.
-fn permutation_test(
-    n: usize,
-    observed: &[Option<f64>],
-    seed: u64,
-    difference: impl Fn(&[bool]) -> Vec<Option<f64>>,
-) -> Vec<Option<f64>> {
-    if n < 6 {
-        return vec![None; observed.len()];
-    }
-    let mut rng = Pcg64::seed_from_u64(seed ^ 0x5157_4150);
-    // A permutation and its complement give the same magnitude: half suffices.
-    let patterns: Vec<Vec<bool>> = if n <= EXACT_ROUNDS {
-        (0..1u32 << (n - 1))
-            .map(|bits| (0..n).map(|r| bits >> r & 1 == 1).collect())
-            .collect()
-    } else {
-        std::iter::once(vec![false; n])
-            .chain((0..SAMPLED_PERMUTATIONS).map(|_| (0..n).map(|_| rng.random()).collect()))
-            .collect()
+        sides
     };
-    let mut extreme = vec![0usize; observed.len()];
-    for pattern in &patterns {
-        for (i, d) in difference(pattern).into_iter().enumerate() {
-            if let (Some(d), Some(o)) = (d, observed[i])
-                && d.abs() >= o.abs()
-            {
-                extreme[i] += 1;
-            }
-        }
-    }
-    extreme
-        .into_iter()
-        .map(|count| Some(count as f64 / patterns.len() as f64))
-        .collect()
+    let contrast = |&statistic: &Statistic| {
+        let difference = |multiplicity: &[u32], swapped: &[bool]| -> Option<f64> {
+            let [first, second] =
+                sides(multiplicity, swapped).map(|weights| pooled.statistic(&weights, statistic));
+            Some(first? - second?)
+        };
+        let (observed, resampled) = bootstrap.values(|w| difference(w, &unswapped))?;
+        let is_extreme = |d: f64| d.abs() >= observed.abs();
+        let extreme = permutations
+            .iter()
+            .filter(|swapped| difference(&once, swapped).is_some_and(is_extreme));
+        let p_value = extreme.count() as f64 / permutations.len() as f64;
+        let mut magnitudes: Vec<f64> = resampled.iter().map(|d| d.abs()).collect();
+        magnitudes.sort_by(f64::total_cmp);
+        Some(Contrast {
+            statistic,
+            magnitude_95_ns: quantile(&magnitudes, 0.95),
+            difference: interval(observed, resampled),
+            p_value: (n >= LEAST_ROUNDS).then_some(p_value),
+            rounds: n,
+        })
+    };
+    wanted.iter().filter_map(contrast).collect()
 }
 
-/// Random multiplicities of `n` blocks, drawn with replacement.
-pub(super) fn resamplings(n: usize, seed: u64) -> impl Iterator<Item = Vec<u32>> {
-    let mut rng = Pcg64::seed_from_u64(seed);
-    (0..if n == 0 { 0 } else { RESAMPLES }).map(move |_| {
-        let mut weights = vec![0; n];
-        for _ in 0..n {
-            weights[rng.random_range(0..n)] += 1;
-        }
-        weights
-    })
-}
-
-/// Sums of the firsts and of the seconds of pairs, each taken so many times.
-pub(super) fn weighted_sums(pairs: &[(u64, u64)], weights: &[u32]) -> (f64, f64) {
-    let weighted = pairs.iter().zip(weights);
-    weighted.fold((0.0, 0.0), |(a, b), ((first, second), w)| {
-        let w = f64::from(*w);
-        (a + w * *first as f64, b + w * *second as f64)
-    })
-}
-
-pub(super) fn interval(value_ns: f64, mut resampled: Vec<f64>) -> Estimate {
-    resampled.sort_by(f64::total_cmp);
-    if resampled.is_empty() {
-        resampled.push(value_ns);
+/// In which rounds the labels are exchanged; none where there are too few rounds to test. The p-value is the share of these
+/// whose difference is at least as far from zero as the observed one, which is the first of them.
+fn permutations(n: usize, seed: u64) -> Vec<Vec<bool>> {
+    let mut rng = Pcg64::seed_from_u64(seed ^ 0x5157_4150);
+    match n {
+        ..LEAST_ROUNDS => Vec::new(),
+        // A permutation and its complement give the same magnitude: half suffices.
+        ..=EXACT_ROUNDS => (0..1u32 << (n - 1))
+            .map(|bits| (0..n).map(|r| bits >> r & 1 == 1).collect())
+            .collect(),
+        _ => std::iter::once(vec![false; n])
+            .chain((0..SAMPLED_PERMUTATIONS).map(|_| (0..n).map(|_| rng.random()).collect()))
+            .collect(),
     }
-    // The percentile interval need not hold the value itself when the
-    // distribution is skewed; an interval without its estimate would confuse.
-    Estimate {
-        value_ns,
-        low_ns: quantile(&resampled, 0.025).min(value_ns),
-        high_ns: quantile(&resampled, 0.975).max(value_ns),
-    }
-}
-
-fn quantile(sorted: &[f64], q: f64) -> f64 {
-    if sorted.is_empty() {
-        return 0.0;
-    }
-    sorted[((sorted.len() - 1) as f64 * q).round() as usize]
 }
 
 #[cfg(test)]
@@ -229,7 +114,7 @@ mod tests {
     /// samples are skewed. `added_ns` is an injected effect.
     fn noisy_block(rng: &mut Pcg64, added_ns: u64) -> SeriesHistogram {
         let mood = 1.0 + 0.5 * rng.random::<f64>();
-        let mut h = SeriesHistogram::new();
+        let mut h = SeriesHistogram::default();
         for _ in 0..200 {
             let tail = -(1.0 - rng.random::<f64>()).ln();
             h.record((50_000.0 * mood * (1.0 + tail)) as u64 + added_ns);
@@ -316,9 +201,10 @@ mod tests {
 
     #[test]
     fn no_samples_give_no_contrast() {
-        let empty = [SeriesHistogram::new()];
+        let empty = [SeriesHistogram::default()];
         assert!(contrasts(&refs(&empty), &refs(&empty), &WANTED, 1).is_empty());
-        assert_eq!(estimates(&refs(&empty), &WANTED, 1), [None, None]);
+        let rounds = Rounds::new(&refs(&empty));
+        assert_eq!(rounds.estimate(&Bootstrap::new(1, 1), WANTED[0]), None);
         assert!(contrasts(&[], &[], &WANTED, 1).is_empty());
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::record::{Block, CpuAccount, CpuGroup, Role, Throttling};
+use crate::record::{Block, BlockCpu, CpuAccount, CpuGroup, Role, RoleTally, Throttling};
 
 /// CPU of a contender's blocks, summed up.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -21,27 +21,29 @@ pub struct CpuSum {
 
 impl CpuSum {
     /// Sums up blocks.
-    pub fn of(blocks: &[&Block]) -> Self {
+    pub(super) fn of(blocks: &[&Block]) -> Self {
         let mut sum = CpuSum::default();
         for block in blocks {
-            for (role, tally) in &block.tallies {
-                *sum.begun.entry(*role).or_default() += tally.begun_in_load;
-            }
-            let cpu = &block.cpu;
-            sum.over_ns += cpu.over_ns;
-            for (group, account) in &cpu.groups {
-                sum.groups.entry(*group).or_default().add(account);
-            }
-            for held_back in [cpu.server_throttling, cpu.own_throttling]
-                .into_iter()
-                .flatten()
-            {
-                let total = sum.throttling.get_or_insert_default();
-                total.periods += held_back.periods;
-                total.ns += held_back.ns;
-            }
+            sum.add(&block.cpu, &block.tallies);
         }
         sum
+    }
+
+    /// Adds a block's CPU and the operations that it was used for.
+    pub(super) fn add(&mut self, cpu: &BlockCpu, tallies: &BTreeMap<Role, RoleTally>) {
+        for (role, tally) in tallies {
+            *self.begun.entry(*role).or_default() += tally.begun_in_load;
+        }
+        self.over_ns += cpu.over_ns;
+        for (group, account) in &cpu.groups {
+            self.groups.entry(*group).or_default().add(account);
+        }
+        let throttled = [cpu.server_throttling, cpu.own_throttling];
+        for held_back in throttled.into_iter().flatten() {
+            let total = self.throttling.get_or_insert_default();
+            total.periods += held_back.periods;
+            total.ns += held_back.ns;
+        }
     }
 
     /// The server's processes, PgBouncer and the helper of `cpu-burn`; or the load threads.
@@ -92,34 +94,32 @@ impl CpuPerTransaction {
 }
 
 impl CpuSum {
-    fn begun(&self, role: Role) -> u64 {
+    pub(super) fn begun(&self, role: Role) -> u64 {
         self.begun.get(&role).copied().unwrap_or(0)
     }
 
     /// CPU of one client transaction: the server's groups without what the readers' statements cost in
     /// `quiet`. `None` without transactions, and for runs that did not count them.
-    pub fn per_transaction(&self, quiet: Option<&CpuSum>) -> Option<CpuPerTransaction> {
+    pub(super) fn per_transaction(&self, quiet: Option<&CpuSum>) -> Option<CpuPerTransaction> {
         let transactions = self.begun(Role::Client);
         if transactions == 0 || self.groups.is_empty() {
             return None;
         }
         let quiet = quiet.filter(|q| q.begun(Role::Reader) > 0);
-        let of_readers = |group: CpuGroup| -> f64 {
+        let statements = self.begun(Role::Reader) as f64;
+        let of_readers = |group: CpuGroup| -> Option<f64> {
             // Only the server works for readers and clients alike.
-            if !matches!(group, CpuGroup::Postmaster | CpuGroup::Backends) {
-                return 0.0;
-            }
-            let used = quiet.and_then(|q| Some((q.groups.get(&group)?, q.begun(Role::Reader))));
-            used.map_or(0.0, |(account, statements)| {
-                account.used_ns as f64 / statements as f64 * self.begun(Role::Reader) as f64
-            })
+            let shared = matches!(group, CpuGroup::Postmaster | CpuGroup::Backends);
+            let quiet = quiet.filter(|_| shared)?;
+            let used_ns = quiet.groups.get(&group)?.used_ns as f64;
+            Some(used_ns / quiet.begun(Role::Reader) as f64 * statements)
         };
         let ns = self
             .groups
             .iter()
             .filter(|(group, _)| **group != CpuGroup::Reader)
             .map(|(&group, account)| {
-                let used = account.used_ns as f64 - of_readers(group);
+                let used = account.used_ns as f64 - of_readers(group).unwrap_or(0.0);
                 (group, used / transactions as f64)
             })
             .collect();

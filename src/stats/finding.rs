@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::contrast::Estimate;
+use super::bootstrap::Estimate;
 use super::level::Found;
 use super::unit::Unit;
 use super::verdict::Verdict;
@@ -151,42 +151,6 @@ impl Statement {
             unit,
         });
         self
-    }
-}
-
-impl Estimate {
-    /// A number without an interval.
-    pub fn exactly(value: f64) -> Self {
-        Estimate {
-            value_ns: value,
-            low_ns: value,
-            high_ns: value,
-        }
-    }
-
-    /// A slope as one that is at least level: what lies above it does not merely fall less.
-    #[must_use]
-    pub fn or_level(self) -> Self {
-        Estimate {
-            high_ns: self.high_ns.max(0.0),
-            ..self
-        }
-    }
-
-    /// The same times a factor above zero.
-    #[must_use]
-    pub fn times(self, factor: f64) -> Self {
-        self.map(|value| value * factor)
-    }
-
-    /// With a change to value and ends that keeps their order.
-    #[must_use]
-    pub fn map(self, change: impl Fn(f64) -> f64) -> Self {
-        Estimate {
-            value_ns: change(self.value_ns),
-            low_ns: change(self.low_ns),
-            high_ns: change(self.high_ns),
-        }
     }
 }
 

@@ -1,107 +1,66 @@
 //! Guards: reasons not to believe, or to be careful with, a contender's numbers.
 
-use std::collections::BTreeSet;
-
+use super::contender::ContenderSummary;
 use super::guard::Guard;
 use crate::arm::{Arm, Mode};
-use crate::record::{
-    Block, BlockCpu, ClockKind, ConnectionCost, Role, RoleTally, Run, SeriesHistogram, SeriesKey,
-    samples_above,
-};
+use crate::factor::Factors;
+use crate::record::{Block, BlockCpu, Role, Run, SeriesKey, samples_above};
 
-/// Every finding about the blocks of one contender, struck ones first.
-pub fn findings(run: &Run, blocks: &[&Block]) -> Vec<Guard> {
+/// Every finding about one contender at one level, struck ones first. `burn_ratio` is the level's.
+pub(super) fn findings(
+    run: &Run,
+    level: &Factors,
+    contender: &ContenderSummary,
+    burn_ratio: Option<f64>,
+) -> Vec<Guard> {
     let mut found = Vec::new();
-    let mut tallies: std::collections::BTreeMap<Role, RoleTally> = Default::default();
-    for block in blocks {
-        for (role, tally) in &block.tallies {
-            tallies.entry(*role).or_default().merge(tally);
-        }
-    }
-    for (&role, tally) in &tallies {
+    for (&role, tally) in &contender.tallies {
         if tally.scheduled > 0 && tally.succeeded() == 0 {
             found.push(Guard::NoSuccess);
         }
         // Backlogs at the two ends of a block differ by an operation or two,
         // overload or not; over many blocks that is counting noise.
-        let noise = 3.0 * (2.0 * blocks.len() as f64).sqrt();
+        let noise = 3.0 * (2.0 * contender.blocks as f64).sqrt();
         if tally.shortfall() as f64 > 0.01 * tally.scheduled as f64 + noise {
-            found.push(Guard::AchievedRate {
-                role,
-                share: tally.achieved_share(),
-            });
+            let share = tally.achieved_share();
+            found.push(Guard::AchievedRate { role, share });
         }
         let share = tally.error_share();
         // What failed has no response time: a percentile of the rest is a lower
         // one of what was asked for.
         let beyond = 1.0 - run.config.quoted_percentile / 100.0;
         if share > 0.01 || (role == Role::Reader && share > beyond / 2.0) {
-            let class = tally
-                .errors
-                .iter()
-                .map(|(class, count)| (*count, class.0.as_str()))
-                .chain([(tally.cut_off, "cut off")])
-                .max()
-                .map_or_else(String::new, |(_, class)| class.to_owned());
+            let errors = tally.errors.iter().map(|(class, n)| (*n, class.0.as_str()));
+            let class = errors.chain([(tally.cut_off, "cut off")]).max();
+            let class = class.map_or_else(String::new, |(_, class)| class.to_owned());
             found.push(Guard::Errors { role, share, class });
         } else if role == Role::Reader && share > beyond / 10.0 {
             found.push(Guard::Censored);
         }
     }
-    if run.provenance.debug_build {
-        found.push(Guard::DebugBuild);
+    found.extend(run.provenance.debug_build.then_some(Guard::DebugBuild));
+    let blocks = run.blocks_of(contender.arm, contender.twin, level);
+    found.extend(sample_guards(run, contender));
+    if contender.arm == Arm::CpuBurn && run.mode == Mode::Server {
+        found.extend(burn_guards(&blocks, burn_ratio));
     }
-    found.extend(sample_guards(run, blocks));
-    found.extend(load_guards(run, blocks));
+    found.extend(load_guards(run, &blocks, contender.starts));
     found.sort_by_key(|g| std::cmp::Reverse(g.severity()));
     found
 }
 
-/// The series whose tail is quoted: response time, or service time in a closed loop.
-pub fn quoted_series(blocks: &[&Block]) -> SeriesKey {
-    let open = blocks
-        .iter()
-        .any(|b| b.series.contains_key(&SeriesKey::READER_RESPONSE));
-    SeriesKey {
-        clock: if open {
-            ClockKind::Response
-        } else {
-            ClockKind::Service
-        },
-        ..SeriesKey::READER_RESPONSE
-    }
-}
-
-fn merged(blocks: &[&Block], key: SeriesKey) -> SeriesHistogram {
-    let mut merged = SeriesHistogram::new();
-    for series in blocks.iter().filter_map(|b| b.series.get(&key)) {
-        merged.merge(series);
-    }
-    merged
-}
-
-fn sample_guards(run: &Run, blocks: &[&Block]) -> Vec<Guard> {
-    let quoted = merged(blocks, quoted_series(blocks));
-    let pacing = SeriesKey {
-        clock: ClockKind::Pacing,
-        ..SeriesKey::READER_RESPONSE
-    };
-    let late = merged(blocks, pacing).percentile_ns(99.0);
-    let percentile = run.config.quoted_percentile;
-    let above = samples_above(percentile, quoted.len());
+fn sample_guards(run: &Run, contender: &ContenderSummary) -> Vec<Guard> {
+    let (quoted, percentile) = (contender.quoted, run.config.quoted_percentile);
+    let at = |key, p| contender.merged.get(&key)?.percentile_ns(p);
+    let (late, tail) = (at(SeriesKey::READER_PACING, 99.0), at(quoted, percentile));
+    let above = samples_above(percentile, contender.samples);
     let step_ns = run.clock.step_ns;
-    let tail = quoted.percentile_ns(percentile);
-    let median = quoted.percentile_ns(50.0);
+    let is_late = late.zip(tail).is_some_and(|(late, tail)| late * 4 > tail);
+    let is_coarse = at(quoted, 50.0).is_some_and(|median| step_ns * 10 > median);
     where_true([
         (above < 10, Guard::FewSamples { percentile, above }),
-        (
-            late.zip(tail).is_some_and(|(late, tail)| late * 4 > tail),
-            Guard::PacingLate,
-        ),
-        (
-            median.is_some_and(|median| step_ns * 10 > median),
-            Guard::CoarseClock { step_ns },
-        ),
+        (is_late, Guard::PacingLate),
+        (is_coarse, Guard::CoarseClock { step_ns }),
     ])
 }
 
@@ -115,36 +74,24 @@ fn where_true<const N: usize>(rules: [(bool, Guard); N]) -> Vec<Guard> {
 const BURN_TOLERANCE: f64 = 0.05;
 
 /// Whether `cpu-burn` is the control that it is taken for.
-fn burn_guards(run: &Run, blocks: &[&Block]) -> Vec<Guard> {
-    let burning = |b: &&&Block| b.arm == Arm::CpuBurn && run.mode == Mode::Server;
-    let Some(first) = blocks.iter().find(burning) else {
-        return Vec::new();
-    };
-    let mut found = Vec::new();
-    let mut cost = ConnectionCost::default();
-    let same = |b: &&Block| b.factors == first.factors && !b.twin;
-    for block in run.blocks.iter().filter(same) {
-        cost.add(block.arm, &block.cpu, &block.tallies, 0);
-    }
-    match cost.burn_ratio() {
-        None => found.push(Guard::BurnUnverified),
-        Some(ratio) if (ratio - 1.0).abs() > BURN_TOLERANCE => {
-            found.push(Guard::BurnRatio { ratio });
-        }
-        Some(_) => {}
-    }
+fn burn_guards(blocks: &[&Block], burn_ratio: Option<f64>) -> Vec<Guard> {
+    // Without a cost of unpooled above zero there is nothing to compare with.
+    let ratio = burn_ratio.filter(|ratio| *ratio > 0.0 && ratio.is_finite());
+    let off = ratio.filter(|ratio| (ratio - 1.0).abs() > BURN_TOLERANCE);
     let outside = |b: &&Block| {
         b.counters
             .get("burn.outside-cgroup")
             .is_some_and(|n| *n > 0)
     };
-    if blocks.iter().any(outside) {
-        found.push(Guard::BurnOutsideCgroup);
-    }
+    let mut found = Vec::from_iter(off.map(|ratio| Guard::BurnRatio { ratio }));
+    found.extend(where_true([
+        (ratio.is_none(), Guard::BurnUnverified),
+        (blocks.iter().any(outside), Guard::BurnOutsideCgroup),
+    ]));
     found
 }
 
-fn load_guards(run: &Run, blocks: &[&Block]) -> Vec<Guard> {
+fn load_guards(run: &Run, blocks: &[&Block], starts: usize) -> Vec<Guard> {
     let cores = run.provenance.cores;
     let has_clients = blocks.iter().any(|b| b.arm != Arm::Quiet);
     let model = run.config.model.as_ref();
@@ -159,40 +106,24 @@ fn load_guards(run: &Run, blocks: &[&Block]) -> Vec<Guard> {
     let busy = mean(|cpu| cpu.machine_busy);
     let stolen = mean(|cpu| cpu.machine_stolen);
     let others: Vec<f64> = blocks.iter().filter_map(|b| other_load(run, b)).collect();
-    let starts: BTreeSet<u32> = blocks.iter().map(|b| b.start).collect();
-    let starts = starts.len();
     let unsettled = blocks.iter().filter(|b| !b.settled).count();
-    let (is_model, is_server) = (run.mode == Mode::Model, run.mode == Mode::Server);
-    let mut found = burn_guards(run, blocks);
-    found.extend(where_true([
-        (
-            is_model && cores > 0 && threads as usize > cores,
-            Guard::ThreadsOverCores { threads, cores },
-        ),
-        (
-            is_server && busiest > 0.8,
-            Guard::ClientSaturated { share: busiest },
-        ),
+    let is_server = run.mode == Mode::Server;
+    let is_crowded = !is_server && cores > 0 && threads as usize > cores;
+    let is_limit = is_server && busiest > 0.8;
+    let has_others = !others.is_empty() && others.iter().sum::<f64>() / others.len() as f64 > 0.05;
+    let has_slots = is_server && blocks.iter().any(|b| b.factors.standing > 0);
+    let blocks = blocks.len();
+    where_true([
+        (is_crowded, Guard::ThreadsOverCores { threads, cores }),
+        (is_limit, Guard::ClientSaturated { share: busiest }),
         (busy > 0.95, Guard::MachineSaturated { share: busy }),
-        (
-            !others.is_empty() && others.iter().sum::<f64>() / others.len() as f64 > 0.05,
-            Guard::OtherLoad,
-        ),
+        (has_others, Guard::OtherLoad),
         (stolen > 0.01, Guard::CpuStolen { share: stolen }),
-        (
-            is_server && blocks.iter().any(|b| b.factors.standing > 0),
-            Guard::SlotOrderUnverified,
-        ),
+        (has_slots, Guard::SlotOrderUnverified),
         (starts < 3, Guard::FewStarts { starts }),
-        (
-            blocks.len() < 8,
-            Guard::FewBlocks {
-                blocks: blocks.len(),
-            },
-        ),
+        (blocks < 8, Guard::FewBlocks { blocks }),
         (unsettled > 0, Guard::Unsettled { blocks: unsettled }),
-    ]));
-    found
+    ])
 }
 
 /// Share of the machine's CPU that nobody of this run used; `None` where the
@@ -210,18 +141,19 @@ fn other_load(run: &Run, block: &Block) -> Option<f64> {
 mod tests {
     use super::super::guard::Severity;
     use super::*;
-    use crate::factor::Factors;
     use crate::record::ErrorClass;
+    use crate::stats::{Answer, analyse};
     use crate::testing::sample_run;
 
+    fn found(run: &Run, arm: Arm) -> Vec<Guard> {
+        let analysis = analyse(run, Answer::Contrast);
+        let contender = analysis.levels[0].contender(arm, false).unwrap();
+        contender.guards.clone()
+    }
+
     fn struck(run: &Run) -> Vec<Guard> {
-        findings(
-            run,
-            &run.blocks_of(Arm::Unpooled, false, &Factors::standing(0)),
-        )
-        .into_iter()
-        .filter(|g| g.severity() == Severity::Strike)
-        .collect()
+        let found = found(run, Arm::Unpooled).into_iter();
+        found.filter(|g| g.severity() == Severity::Strike).collect()
     }
 
     #[test]
@@ -261,10 +193,7 @@ mod tests {
     fn cpu_burn_is_held_against_what_unpooled_costs() {
         let mut run = crate::testing::sample_run_with_cpu();
         run.mode = Mode::Server;
-        let found = |run: &Run| {
-            let level = Factors::standing(0);
-            findings(run, &run.blocks_of(Arm::CpuBurn, false, &level))
-        };
+        let found = |run: &Run| found(run, Arm::CpuBurn);
         let burning: Vec<Block> = run
             .blocks
             .iter()

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::contender::{ContenderSummary, summarize_contender};
 use super::contrast::{Contrast, contrasts};
-use super::guards::quoted_series;
-use super::statistic::{Statistic, statistics};
+use super::guards::findings;
+use super::statistic::{Statistic, quoted_series};
 use super::verdict::{Verdict, judge};
 use crate::arm::Arm;
 use crate::factor::Factors;
@@ -137,6 +137,9 @@ pub(super) fn summarize_level(run: &Run, factors: &Factors) -> LevelSummary {
         burn_ratio: None,
     };
     level.cpu_costs();
+    for contender in &mut level.contenders {
+        contender.guards = findings(run, factors, contender, level.burn_ratio);
+    }
     let Some(base) = Arm::baseline(&run.config.arms) else {
         return level;
     };
@@ -186,20 +189,16 @@ pub fn paired_contrasts(run: &Run, level: &Factors, first: Side, second: Side) -
     }
     let blocks = |side: Side| run.blocks_of(side.0, side.1, level);
     let others = blocks(second);
-    let mut sides: (Vec<&SeriesHistogram>, Vec<&SeriesHistogram>) = Default::default();
-    for block in blocks(first) {
-        if let Some(other) = others.iter().find(|b| b.round == block.round)
-            && let (Some(x), Some(y)) = (series(block, first), series(other, second))
-        {
-            sides.0.push(x);
-            sides.1.push(y);
-        }
-    }
+    let firsts = blocks(first).into_iter();
+    let sides: (Vec<_>, Vec<_>) = firsts
+        .filter_map(|block| {
+            let other = others.iter().find(|b| b.round == block.round)?;
+            Some((series(block, first)?, series(other, second)?))
+        })
+        .unzip();
     let samples = |side: &[&SeriesHistogram]| side.iter().map(|h| h.len()).sum::<u64>();
     let least = samples(&sides.0).min(samples(&sides.1));
-    let carried: Vec<Statistic> = statistics(run)
-        .into_iter()
-        .filter(|s| s.is_carried_by(least))
-        .collect();
+    let statistics = run.statistics();
+    let carried: Vec<Statistic> = statistics.filter(|s| s.is_carried_by(least)).collect();
     contrasts(&sides.0, &sides.1, &carried, run.config.seed)
 }

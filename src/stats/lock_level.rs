@@ -3,12 +3,13 @@
 
 use serde::Serialize;
 
-use super::contrast::{Estimate, estimates};
+use super::bootstrap::{Bootstrap, Estimate};
 use super::level::{LevelSummary, primary_level};
+use super::rounds::Rounds;
 use super::statistic::{Statistic, TABLE_PERCENTILES};
 use crate::arm::Arm;
 use crate::factor::{Factor, Factors};
-use crate::record::{Block, Operation, Phase, Role, Run, SeriesHistogram, SeriesKey};
+use crate::record::{Block, Operation, Phase, Role, Run, SeriesKey};
 
 /// Readers' wait for ProcArrayLock, in the snapshots that are looked into.
 pub const READERS_WAIT: SeriesKey =
@@ -89,21 +90,13 @@ pub(super) fn lock_levels(run: &Run, levels: &[LevelSummary]) -> Vec<LockLevel> 
 }
 
 fn series_tail(run: &Run, blocks: &[&Block], key: SeriesKey) -> SeriesTail {
-    let series: Vec<&SeriesHistogram> = blocks.iter().filter_map(|b| b.series.get(&key)).collect();
-    let samples = series.iter().map(|h| h.len()).sum();
-    let carried: Vec<f64> = TABLE_PERCENTILES
-        .into_iter()
-        .filter(|&p| Statistic::Percentile(p).is_carried_by(samples))
-        .collect();
-    let wanted: Vec<Statistic> = carried.iter().map(|&p| Statistic::Percentile(p)).collect();
+    let rounds = Rounds::of(blocks, key);
+    let bootstrap = Bootstrap::new(rounds.block_count(), run.config.seed);
+    let at = |p| Some((p, rounds.estimate(&bootstrap, Statistic::Percentile(p))?));
     SeriesTail {
-        samples,
-        percentiles: carried
-            .into_iter()
-            .zip(estimates(&series, &wanted, run.config.seed))
-            .filter_map(|(p, estimate)| Some((p, estimate?)))
-            .collect(),
-        max_ns: series.iter().filter_map(|h| h.percentile_ns(100.0)).max(),
+        samples: rounds.sample_count(),
+        percentiles: TABLE_PERCENTILES.into_iter().filter_map(at).collect(),
+        max_ns: rounds.max_ns(),
     }
 }
 

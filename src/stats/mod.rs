@@ -4,9 +4,10 @@ mod account;
 mod analysis;
 mod anatomy;
 mod answer;
+mod bootstrap;
 mod busy_share;
-mod client_rate;
 mod conclusion;
+mod connection_cost;
 mod connection_cpu;
 mod contender;
 mod contrast;
@@ -33,23 +34,24 @@ pub use account::{
 pub use analysis::{ANALYSIS_SCHEMA_VERSION, Analysis, Claim, Primary, analyse};
 pub use anatomy::{Anatomy, ConnectionPhase, PhaseTimes, SetupAccount};
 pub use answer::Answer;
+pub use bootstrap::Estimate;
 pub use busy_share::{HoldRange, busy_share};
 pub use conclusion::Conclusion;
+pub use connection_cost::ConnectionCost;
 pub use connection_cpu::{ConnectionCpu, connection_cpu};
 pub use contender::ContenderSummary;
-pub use contrast::{Contrast, ERROR_RATE, Estimate};
+pub use contrast::{Contrast, ERROR_RATE};
 pub use cpu_cost::{CpuPerTransaction, CpuSum};
 pub use finding::{Finding, Outcome, Statement, Value};
 pub use guard::{Guard, Severity};
-pub use guards::{findings, quoted_series};
-pub use level::{Effect, Found, LevelSummary, paired_contrasts};
+pub use level::{Found, LevelSummary, paired_contrasts};
 pub use lock_level::{LockLevel, READERS_WAIT, SeriesTail, WRITERS_WAIT};
 pub use paired_ratio::PairedRatio;
 pub use pooling::{
     ConnectTimes, HARDLY_ANY, KnownRate, LOCK_MATTERS, Pooling, PoolingAnswer, ReconnectCost,
     WORTH_SAVING,
 };
-pub use statistic::{Statistic, TABLE_PERCENTILES};
+pub use statistic::{Statistic, TABLE_PERCENTILES, quoted_series};
 pub use sweep::{Along, Quantity, Sweep};
 pub use swept::{SweepLine, SweepPoint, Swept};
 pub use unit::Unit;

@@ -3,9 +3,15 @@
 //! Phases are recorded for a connection only if all of it went well, so every phase has the same count and
 //! the means add up to the mean of the whole, to the histograms' three digits. Percentiles do not.
 
-use super::anatomy::{Anatomy, ConnectionPhase, PhaseTimes, SetupAccount};
+use std::collections::BTreeMap;
+
+use super::anatomy::ConnectionPhase::{
+    self, AfterExchange, Between, Challenge, Disconnect, Exchange, Query, Socket, Startup, Tls,
+    Whole,
+};
+use super::anatomy::{Anatomy, PhaseTimes, SetupAccount};
+use super::bootstrap::{Bootstrap, ratio};
 use super::contender::ContenderSummary;
-use super::contrast::{Estimate, estimates, interval, resamplings};
 use super::guard::{Guard, reasons};
 use super::level::LevelSummary;
 use super::rounds::Rounds;
@@ -29,141 +35,77 @@ pub(super) fn anatomies(run: &Run, levels: &[LevelSummary]) -> Vec<Anatomy> {
     found
 }
 
-/// The blocks' histograms of one phase, an empty one where a block has none.
-struct Series<'a> {
-    blocks: Vec<&'a SeriesHistogram>,
-    rounds: Rounds,
-}
-
-impl<'a> Series<'a> {
-    fn of(phase: ConnectionPhase, blocks: &[&'a Block], none: &'a SeriesHistogram) -> Option<Self> {
-        let key = phase.key()?;
-        let blocks: Vec<_> = blocks
-            .iter()
-            .map(|b| b.series.get(&key).unwrap_or(none))
-            .collect();
-        let rounds = Rounds::new(&blocks);
-        (rounds.sample_count() > 0).then_some(Series { blocks, rounds })
-    }
-
-    fn mean(&self, weights: &[u32]) -> Option<f64> {
-        self.rounds.statistics(weights, &[Statistic::Mean])[0]
-    }
-
-    fn percentile(&self, p: f64, seed: u64) -> Option<Estimate> {
-        let statistic = Statistic::Percentile(p);
-        if !statistic.is_carried_by(self.rounds.sample_count()) {
-            return None;
-        }
-        estimates(&self.blocks, &[statistic], seed)[0]
-    }
-}
-
-/// Multiplicities of the blocks: every quantity of a level is resampled by the same ones.
-struct Resampled {
-    once: Vec<u32>,
-    weights: Vec<Vec<u32>>,
-}
-
-impl Resampled {
-    fn new(blocks: usize, seed: u64) -> Self {
-        Resampled {
-            once: vec![1; blocks],
-            weights: resamplings(blocks, seed).collect(),
-        }
-    }
-
-    /// A quantity with its 95 % interval; `None` if it is not there.
-    fn estimate(&self, of: &dyn Fn(&[u32]) -> Option<f64>) -> Option<Estimate> {
-        let resampled = self.weights.iter().filter_map(|w| of(w)).collect();
-        Some(interval(of(&self.once)?, resampled))
-    }
-}
-
 fn anatomy(
     factors: &Factors,
     contender: &ContenderSummary,
     blocks: &[&Block],
     seed: u64,
 ) -> Option<Anatomy> {
-    let none = SeriesHistogram::new();
-    let series = |phase| Series::of(phase, blocks, &none);
-    let [startup, whole] = [
-        series(ConnectionPhase::Startup)?,
-        series(ConnectionPhase::Whole)?,
-    ];
-    let [socket, query, disconnect] = [
-        series(ConnectionPhase::Socket)?,
-        series(ConnectionPhase::Query)?,
-        series(ConnectionPhase::Disconnect)?,
-    ];
-    let connections = startup.rounds.sample_count();
+    let none = SeriesHistogram::default();
+    let rounds = |phase: ConnectionPhase| -> Option<(ConnectionPhase, Rounds)> {
+        let key = phase.key()?;
+        let series = blocks.iter().map(|b| b.series.get(&key).unwrap_or(&none));
+        let rounds = Rounds::new(&series.collect::<Vec<_>>());
+        (rounds.sample_count() > 0).then_some((phase, rounds))
+    };
+    let mut recorded: Recorded = ConnectionPhase::all().filter_map(rounds).collect();
+    let in_every_connection = [Startup, Whole, Socket, Query, Disconnect];
+    if !in_every_connection.iter().all(|p| recorded.contains_key(p)) {
+        return None;
+    }
+    let connections = recorded[&Startup].sample_count();
     // A phase that only some connections show is no part of their mean.
-    let in_all = |s: &Series<'_>| s.rounds.sample_count() == connections;
-    let asked = series(ConnectionPhase::Challenge)
-        .filter(in_all)
-        .zip(series(ConnectionPhase::Exchange).filter(in_all));
+    let in_all = |phase| {
+        let rounds = recorded.get(phase);
+        rounds.is_some_and(|r: &Rounds| r.sample_count() == connections)
+    };
+    let is_asked = [Challenge, Exchange].iter().all(in_all);
+    recorded.retain(|phase, _| is_asked || !matches!(phase, Challenge | Exchange));
 
-    let resampled = Resampled::new(blocks.len(), seed);
-    let estimate = |of: &dyn Fn(&[u32]) -> Option<f64>| resampled.estimate(of);
-    let recorded = |phase, s: &Series<'_>, adds_up| -> Option<PhaseTimes> {
+    let bootstrap = Bootstrap::new(blocks.len(), seed);
+    let times = |phase: ConnectionPhase| {
+        let rounds = recorded.get(&phase);
+        let percentile = |p| rounds?.estimate(&bootstrap, Statistic::Percentile(p));
         Some(PhaseTimes {
             phase,
-            samples: s.rounds.sample_count(),
-            mean: estimate(&|w| s.mean(w))?,
-            p50: s.percentile(50.0, seed),
-            p99: s.percentile(99.0, seed),
-            adds_up,
+            samples: rounds.map_or(connections, Rounds::sample_count),
+            mean: bootstrap.estimate(|weights| mean(&recorded, phase, weights))?,
+            p50: percentile(50.0),
+            p99: percentile(99.0),
+            adds_up: phase != Whole && (phase != Startup || !is_asked),
         })
     };
-    let difference = |phase, of: &dyn Fn(&[u32]) -> Option<f64>| -> Option<PhaseTimes> {
-        Some(PhaseTimes {
-            phase,
-            samples: connections,
-            // Below zero only by the histograms' digits.
-            mean: estimate(&|w| Some(of(w)?.max(0.0)))?,
-            p50: None,
-            p99: None,
-            adds_up: true,
-        })
+    let startup = |weights: &[u32]| {
+        Some(mean(&recorded, Startup, weights)? / mean(&recorded, Whole, weights)?)
     };
-    let tls = series(ConnectionPhase::Tls);
-    let mut phases = vec![recorded(ConnectionPhase::Socket, &socket, true)?];
-    if let Some(tls) = &tls {
-        phases.extend(recorded(ConnectionPhase::Tls, tls, true));
-    }
-    phases.extend(recorded(
-        ConnectionPhase::Startup,
-        &startup,
-        asked.is_none(),
-    ));
-    if let Some((challenge, exchange)) = &asked {
-        phases.extend(recorded(ConnectionPhase::Challenge, challenge, true));
-        phases.extend(recorded(ConnectionPhase::Exchange, exchange, true));
-        phases.extend(difference(ConnectionPhase::AfterExchange, &|w| {
-            Some(startup.mean(w)? - challenge.mean(w)? - exchange.mean(w)?)
-        }));
-    }
-    phases.extend([
-        recorded(ConnectionPhase::Query, &query, true)?,
-        recorded(ConnectionPhase::Disconnect, &disconnect, true)?,
-        difference(ConnectionPhase::Between, &|w| {
-            let named = [&socket, &startup, &query, &disconnect].into_iter();
-            let sum: Option<f64> = named.chain(&tls).map(|s| s.mean(w)).sum();
-            Some(whole.mean(w)? - sum?)
-        })?,
-        recorded(ConnectionPhase::Whole, &whole, false)?,
-    ]);
     let (struck, cautions) = reasons(&contender.guards, concerns);
     Some(Anatomy {
         factors: factors.clone(),
         arm: contender.arm,
-        phases,
-        startup_share: estimate(&|w| Some(startup.mean(w)? / whole.mean(w)?))?,
+        phases: ConnectionPhase::all().filter_map(times).collect(),
+        startup_share: bootstrap.estimate(startup)?,
         server_cpu_ns: server_cpu(blocks, connections),
-        server: setup_account(blocks, &resampled),
+        server: setup_account(blocks, &bootstrap),
         struck,
         cautions,
+    })
+}
+
+/// The phases that were recorded, each with the blocks' histograms.
+type Recorded = BTreeMap<ConnectionPhase, Rounds>;
+
+/// The mean of a phase in these blocks, in ns: of what was recorded, or of what lies between. Differences are
+/// below zero only by the histograms' digits.
+fn mean(recorded: &Recorded, phase: ConnectionPhase, weights: &[u32]) -> Option<f64> {
+    let of = |phase| recorded.get(&phase)?.statistic(weights, Statistic::Mean);
+    Some(match phase {
+        AfterExchange => (of(Startup)? - of(Challenge)? - of(Exchange)?).max(0.0),
+        Between => {
+            let named = [Socket, Startup, Query, Disconnect, Tls].into_iter();
+            let named = named.filter(|phase| recorded.contains_key(phase));
+            (of(Whole)? - named.map(of).sum::<Option<f64>>()?).max(0.0)
+        }
+        recorded => of(recorded)?,
     })
 }
 
@@ -181,21 +123,12 @@ fn server_cpu(blocks: &[&Block], connections: u64) -> Option<f64> {
     Some(used? as f64 / connections.max(1) as f64)
 }
 
-fn setup_account(blocks: &[&Block], resampled: &Resampled) -> Option<SetupAccount> {
-    let sums: Option<Vec<SetupSums>> = blocks
-        .iter()
-        .map(|b| SetupSums::of_counters(&b.counters))
-        .collect();
-    let sums = sums?;
-    let mean_ns = |of: fn(&SetupSums) -> u64| {
-        resampled.estimate(&|weights| {
-            let weighted = |of: &dyn Fn(&SetupSums) -> u64| -> f64 {
-                let pairs = sums.iter().zip(weights);
-                pairs.map(|(s, w)| of(s) as f64 * f64::from(*w)).sum()
-            };
-            let over = weighted(&|s| s.count);
-            (over > 0.0).then(|| 1e3 * weighted(&of) / over)
-        })
+fn setup_account(blocks: &[&Block], bootstrap: &Bootstrap) -> Option<SetupAccount> {
+    let of_block = |b: &&Block| SetupSums::of_counters(&b.counters);
+    let sums: Vec<SetupSums> = blocks.iter().map(of_block).collect::<Option<_>>()?;
+    let mean_ns = |of_us: fn(&SetupSums) -> u64| {
+        let pairs: Vec<(u64, u64)> = sums.iter().map(|s| (of_us(s), s.count)).collect();
+        bootstrap.estimate(|weights| ratio(&pairs, weights, 1e3))
     };
     Some(SetupAccount {
         connections: sums.iter().map(|s| s.count).sum(),

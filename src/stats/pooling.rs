@@ -167,7 +167,7 @@ impl Pooling {
             KnownRate::Counted(r) if r > 0.0 => vec![r, 10.0 * r],
             _ => TABLE_RATES.to_vec(),
         };
-        let quoted = Statistic::Percentile(run.config.quoted_percentile);
+        let quoted = run.quoted_statistic();
         let verdict = |second| Some(level?.found(Arm::Unpooled, second, quoted)?.1);
         let mut pooling = Pooling {
             answer: PoolingAnswer::AlreadyPooled,

@@ -3,22 +3,21 @@
 
 use std::collections::BTreeMap;
 
+use super::bootstrap::{Bootstrap, Estimate};
 use super::statistic::Statistic;
-use crate::record::{SeriesHistogram, rank_of};
+use crate::record::{Block, SeriesHistogram, SeriesKey, rank_of};
 
 /// The histograms of several blocks over one common list of bucket values.
-#[derive(Debug, Clone)]
-pub struct Rounds {
-    values: Vec<u64>,
-    /// For each value in turn and each block: samples not above the value.
-    cumulated: Vec<u64>,
+pub(super) struct Rounds {
+    /// For each value in turn, by block: samples not above it.
+    cumulated: Vec<(u64, Vec<u64>)>,
     totals: Vec<u64>,
     sums_ns: Vec<f64>,
 }
 
 impl Rounds {
     /// Lays the blocks' histograms side by side.
-    pub fn new(series: &[&SeriesHistogram]) -> Self {
+    pub(super) fn new(series: &[&SeriesHistogram]) -> Self {
         let blocks = series.len();
         let mut by_value: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
         let mut sums_ns = vec![0.0; blocks];
@@ -29,70 +28,68 @@ impl Rounds {
             }
         }
         let mut totals = vec![0; blocks];
-        let mut cumulated = Vec::with_capacity(by_value.len() * blocks);
-        for counts in by_value.values() {
+        for counts in by_value.values_mut() {
             for (total, count) in totals.iter_mut().zip(counts) {
-                *total += count;
+                *total += *count;
+                *count = *total;
             }
-            cumulated.extend_from_slice(&totals);
         }
         Rounds {
-            values: by_value.into_keys().collect(),
-            cumulated,
+            cumulated: by_value.into_iter().collect(),
             totals,
             sums_ns,
         }
     }
 
+    /// Those of the blocks that have the series.
+    pub(super) fn of(blocks: &[&Block], key: SeriesKey) -> Self {
+        let series: Vec<_> = blocks.iter().filter_map(|b| b.series.get(&key)).collect();
+        Rounds::new(&series)
+    }
+
     /// Number of blocks.
-    pub fn block_count(&self) -> usize {
+    pub(super) fn block_count(&self) -> usize {
         self.totals.len()
     }
 
     /// Number of samples in all blocks.
-    pub fn sample_count(&self) -> u64 {
+    pub(super) fn sample_count(&self) -> u64 {
         self.totals.iter().sum()
     }
 
-    /// The statistics, in ns, of the blocks merged with these multiplicities.
+    /// The largest sample, in ns.
+    pub(super) fn max_ns(&self) -> Option<u64> {
+        self.cumulated.last().map(|bucket| bucket.0)
+    }
+
+    /// A statistic, in ns, of the blocks merged with these multiplicities.
     /// `None` where there is no sample.
-    pub fn statistics(&self, weights: &[u32], wanted: &[Statistic]) -> Vec<Option<f64>> {
+    pub(super) fn statistic(&self, weights: &[u32], statistic: Statistic) -> Option<f64> {
         debug_assert_eq!(weights.len(), self.block_count());
         let total = weighted(&self.totals, weights);
         if total == 0 {
-            return vec![None; wanted.len()];
+            return None;
         }
-        wanted
-            .iter()
-            .map(|statistic| match *statistic {
-                Statistic::Mean => {
-                    let sum: f64 = self
-                        .sums_ns
-                        .iter()
-                        .zip(weights)
-                        .map(|(sum, &weight)| sum * f64::from(weight))
-                        .sum();
-                    Some(sum / total as f64)
-                }
-                Statistic::Percentile(p) => Some(self.value_at_rank(weights, rank_of(p, total))),
-            })
-            .collect()
+        Some(match statistic {
+            Statistic::Mean => {
+                let sums = self.sums_ns.iter().zip(weights);
+                let sum: f64 = sums.map(|(sum, &weight)| sum * f64::from(weight)).sum();
+                sum / total as f64
+            }
+            // The least value with at least so many samples not above it.
+            Statistic::Percentile(p) => {
+                let rank = rank_of(p, total);
+                let below = |(_, counts): &(u64, Vec<u64>)| weighted(counts, weights) < rank;
+                self.cumulated[self.cumulated.partition_point(below)].0 as f64
+            }
+        })
     }
 
-    /// Least value with at least `rank` samples not above it, by bisection.
-    fn value_at_rank(&self, weights: &[u32], rank: u64) -> f64 {
-        let blocks = self.block_count();
-        let (mut low, mut high) = (0, self.values.len() - 1);
-        while low < high {
-            let middle = (low + high) / 2;
-            let row = &self.cumulated[middle * blocks..(middle + 1) * blocks];
-            if weighted(row, weights) < rank {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        self.values[low] as f64
+    /// A statistic with its interval, if the samples carry it.
+    pub(super) fn estimate(&self, bootstrap: &Bootstrap, statistic: Statistic) -> Option<Estimate> {
+        statistic
+            .is_carried_by(self.sample_count())
+            .then(|| bootstrap.estimate(|weights| self.statistic(weights, statistic)))?
     }
 }
 
@@ -110,7 +107,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn histogram(values: &[u64]) -> SeriesHistogram {
-        let mut h = SeriesHistogram::new();
+        let mut h = SeriesHistogram::default();
         values.iter().for_each(|&v| h.record(v));
         h
     }
@@ -124,12 +121,12 @@ mod tests {
         ) {
             let blocks = [histogram(&a), histogram(&b)];
             let rounds = Rounds::new(&[&blocks[0], &blocks[1]]);
-            let mut merged = SeriesHistogram::new();
+            let mut merged = SeriesHistogram::default();
             for (block, &weight) in blocks.iter().zip(&weights) {
                 (0..weight).for_each(|_| merged.merge(block));
             }
             let wanted = [Statistic::Percentile(50.0), Statistic::Percentile(99.0), Statistic::Mean];
-            let got = rounds.statistics(&weights, &wanted);
+            let got = wanted.map(|statistic| rounds.statistic(&weights, statistic));
             prop_assert_eq!(got[0], merged.percentile_ns(50.0).map(|v| v as f64));
             prop_assert_eq!(got[1], merged.percentile_ns(99.0).map(|v| v as f64));
             match (got[2], merged.mean_ns()) {

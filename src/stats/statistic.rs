@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::record::{RunHead, percentile_name, samples_above};
+use crate::record::{Block, RunHead, SeriesKey, percentile_name, samples_above};
 
 /// Percentiles that tables show, if the samples carry them.
 pub const TABLE_PERCENTILES: [f64; 4] = [50.0, 90.0, 99.0, 99.9];
@@ -41,16 +41,31 @@ impl Serialize for Statistic {
     }
 }
 
-/// The statistics that a run is summed up by: mean, table percentiles, the quoted one.
-pub(super) fn statistics(run: &RunHead) -> Vec<Statistic> {
-    let mut percentiles = TABLE_PERCENTILES.to_vec();
-    if !percentiles.contains(&run.config.quoted_percentile) {
-        percentiles.push(run.config.quoted_percentile);
-        percentiles.sort_by(f64::total_cmp);
+impl RunHead {
+    /// The statistic whose effect is quoted.
+    pub fn quoted_statistic(&self) -> Statistic {
+        Statistic::Percentile(self.config.quoted_percentile)
     }
-    std::iter::once(Statistic::Mean)
-        .chain(percentiles.into_iter().map(Statistic::Percentile))
-        .collect()
+
+    /// The statistics that a run is summed up by: mean, table percentiles, the quoted one.
+    pub(super) fn statistics(&self) -> impl Iterator<Item = Statistic> + use<> {
+        let mut percentiles = TABLE_PERCENTILES.to_vec();
+        percentiles.push(self.config.quoted_percentile);
+        percentiles.sort_by(f64::total_cmp);
+        percentiles.dedup();
+        let percentiles = percentiles.into_iter().map(Statistic::Percentile);
+        std::iter::once(Statistic::Mean).chain(percentiles)
+    }
+}
+
+/// The series whose tail is quoted: response time, or service time in a closed loop.
+pub fn quoted_series(blocks: &[&Block]) -> SeriesKey {
+    let has_response = |b: &&Block| b.series.contains_key(&SeriesKey::READER_RESPONSE);
+    if blocks.iter().any(has_response) {
+        SeriesKey::READER_RESPONSE
+    } else {
+        SeriesKey::READER_SERVICE
+    }
 }
 
 /// Percentiles at which a curve is drawn: even steps on the 1/(1-p) axis, as far as ten samples lie

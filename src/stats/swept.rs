@@ -3,15 +3,14 @@
 
 use serde::Serialize;
 
-use super::contrast::{Estimate, interval, resamplings, weighted_sums};
+use super::bootstrap::{Bootstrap, Estimate, interval, ratio};
 use super::guard::{Guard, reasons};
 use super::level::LevelSummary;
 use super::rounds::Rounds;
-use super::statistic::Statistic;
 use super::sweep::{Quantity, Sweep};
 use super::unit::Unit;
 use crate::factor::Factors;
-use crate::record::{Block, Run, SeriesHistogram};
+use crate::record::{Block, Run};
 use crate::seed::derive_seed;
 
 /// The quantity at one level.
@@ -73,70 +72,45 @@ impl SweepLine {
     }
 }
 
-/// The blocks of one level, as far as the quantity is concerned.
-enum Measured {
-    Times(Rounds, Statistic),
-    Ratios(Vec<(u64, u64)>),
+/// What the blocks of one level say of a quantity.
+struct Measured {
+    blocks: usize,
+    /// Samples of the series, or the sum below the line.
+    samples: u64,
+    /// The value of the blocks taken so many times each.
+    value: Box<dyn Fn(&[u32]) -> Option<f64>>,
 }
 
 impl Measured {
-    fn new(quantity: Quantity, blocks: &[&Block]) -> Self {
-        match quantity {
+    /// `None` where too few samples carry it.
+    fn new(quantity: Quantity, blocks: &[&Block]) -> Option<Self> {
+        let sum = |block: &Block, names: &[&str]| -> Option<u64> {
+            names.iter().map(|n| block.counters.get(*n)).sum()
+        };
+        let pairs: Vec<(u64, u64)> = match quantity {
             Quantity::Time(key, statistic) => {
-                let series: Vec<&SeriesHistogram> =
-                    blocks.iter().filter_map(|b| b.series.get(&key)).collect();
-                Measured::Times(Rounds::new(&series), statistic)
+                let rounds = Rounds::of(blocks, key);
+                let samples = rounds.sample_count();
+                return statistic.is_carried_by(samples).then(|| Measured {
+                    blocks: rounds.block_count(),
+                    samples,
+                    value: Box::new(move |weights| rounds.statistic(weights, statistic)),
+                });
             }
-            Quantity::Cpu(group) => {
-                let pairs = blocks
-                    .iter()
-                    .filter_map(|b| Some((b.cpu.groups.get(&group)?.used_ns, b.cpu.over_ns)));
-                Measured::Ratios(pairs.collect())
-            }
-            Quantity::Ratio { of, over, .. } => {
-                let sum = |block: &Block, names: &[&str]| -> Option<u64> {
-                    names.iter().map(|n| block.counters.get(*n)).sum()
-                };
-                let pairs = blocks
-                    .iter()
-                    .filter_map(|b| Some((sum(b, of)?, sum(b, over)?)));
-                Measured::Ratios(pairs.collect())
-            }
-        }
-    }
-
-    fn block_count(&self) -> usize {
-        match self {
-            Measured::Times(rounds, _) => rounds.block_count(),
-            Measured::Ratios(pairs) => pairs.len(),
-        }
-    }
-
-    fn samples(&self) -> u64 {
-        match self {
-            Measured::Times(rounds, _) => rounds.sample_count(),
-            Measured::Ratios(pairs) => pairs.iter().map(|p| p.1).sum(),
-        }
-    }
-
-    /// Whether there is enough of it to give a value.
-    fn carries(&self) -> bool {
-        match self {
-            Measured::Times(_, statistic) => statistic.is_carried_by(self.samples()),
-            Measured::Ratios(_) => self.samples() > 0,
-        }
-    }
-
-    fn value(&self, weights: &[u32]) -> Option<f64> {
-        match self {
-            Measured::Times(rounds, statistic) => {
-                rounds.statistics(weights, &[*statistic]).pop().flatten()
-            }
-            Measured::Ratios(pairs) => {
-                let (of, over) = weighted_sums(pairs, weights);
-                (over > 0.0).then(|| of / over)
-            }
-        }
+            Quantity::Cpu(group) => blocks
+                .iter()
+                .filter_map(|b| Some((b.cpu.groups.get(&group)?.used_ns, b.cpu.over_ns)))
+                .collect(),
+            Quantity::Ratio { of, over, .. } => blocks
+                .iter()
+                .filter_map(|b| Some((sum(b, of)?, sum(b, over)?)))
+                .collect(),
+        };
+        Some(Measured {
+            blocks: pairs.len(),
+            samples: pairs.iter().map(|p| p.1).sum(),
+            value: Box::new(move |weights| ratio(&pairs, weights, 1.0)),
+        })
     }
 }
 
@@ -152,16 +126,14 @@ pub(super) fn swept(run: &Run, levels: &[LevelSummary], sweep: Sweep) -> Swept {
     }
     // Standing connections sort the levels; lines go by the order asked for.
     let asked_for = run.config.levels();
-    let place = |rest: &Factors| {
-        asked_for
-            .iter()
-            .position(|l| sweep.along.rest(l).agrees_with(rest))
-            .unwrap_or(usize::MAX)
-    };
-    rests.sort_by_key(place);
+    rests.sort_by_key(|rest| {
+        let mut levels = asked_for.iter();
+        let place = levels.position(|l| sweep.along.rest(l).agrees_with(rest));
+        place.unwrap_or(usize::MAX)
+    });
+    let lines = rests.into_iter();
     Swept {
-        lines: rests
-            .into_iter()
+        lines: lines
             .filter_map(|rest| line(run, levels, &sweep, rest))
             .collect(),
         unit: sweep.quantity.unit(),
@@ -170,42 +142,12 @@ pub(super) fn swept(run: &Run, levels: &[LevelSummary], sweep: Sweep) -> Swept {
 }
 
 fn line(run: &Run, levels: &[LevelSummary], sweep: &Sweep, rest: Factors) -> Option<SweepLine> {
-    let mut found: Vec<(SweepPoint, Vec<f64>)> = Vec::new();
-    for (i, level) in levels.iter().enumerate() {
-        if sweep.along.rest(&level.factors) != rest {
-            continue;
-        }
-        let (Some(at), Some(contender)) = (
-            sweep.along.at(&level.factors),
-            level.contender(sweep.arm, false),
-        ) else {
-            continue;
-        };
-        let mut blocks = run.blocks_of(sweep.arm, false, &level.factors);
-        blocks.extend(run.blocks_of(sweep.arm, true, &level.factors));
-        let measured = Measured::new(sweep.quantity, &blocks);
-        if !measured.carries() {
-            continue;
-        }
-        let n = measured.block_count();
-        let Some(value) = measured.value(&vec![1; n]) else {
-            continue;
-        };
-        // Levels are resampled independently of each other.
-        let seed = derive_seed(run.config.seed, &[0x5357_4545, i as u64]);
-        let values: Vec<f64> = resamplings(n, seed)
-            .map(|weights| measured.value(&weights).unwrap_or(value))
-            .collect();
-        let (struck, cautions) = reasons(&contender.guards, |g| concerns(g, sweep.quantity));
-        let point = SweepPoint {
-            at,
-            estimate: interval(value, values.clone()),
-            samples: measured.samples(),
-            struck,
-            cautions,
-        };
-        found.push((point, values));
-    }
+    let on_line = |level: &LevelSummary| sweep.along.rest(&level.factors) == rest;
+    let mut found: Vec<(SweepPoint, Vec<f64>)> = (0..)
+        .zip(levels)
+        .filter(|(_, level)| on_line(level))
+        .filter_map(|(place, level)| point(run, place, level, sweep))
+        .collect();
     found.sort_by(|a, b| a.0.at.total_cmp(&b.0.at));
     let (points, resampled): (Vec<SweepPoint>, Vec<Vec<f64>>) = found.into_iter().unzip();
     (!points.is_empty()).then(|| SweepLine {
@@ -213,6 +155,32 @@ fn line(run: &Run, levels: &[LevelSummary], sweep: &Sweep, rest: Factors) -> Opt
         rest,
         points,
     })
+}
+
+/// The point of the level at `place`, and the resampled values.
+fn point(
+    run: &Run,
+    place: u64,
+    level: &LevelSummary,
+    sweep: &Sweep,
+) -> Option<(SweepPoint, Vec<f64>)> {
+    let at = sweep.along.at(&level.factors)?;
+    let contender = level.contender(sweep.arm, false)?;
+    let mut blocks = run.blocks_of(sweep.arm, false, &level.factors);
+    blocks.extend(run.blocks_of(sweep.arm, true, &level.factors));
+    let measured = Measured::new(sweep.quantity, &blocks)?;
+    // Levels are resampled independently of each other.
+    let seed = derive_seed(run.config.seed, &[0x5357_4545, place]);
+    let (value, resampled) = Bootstrap::new(measured.blocks, seed).values(measured.value)?;
+    let (struck, cautions) = reasons(&contender.guards, |g| concerns(g, sweep.quantity));
+    let point = SweepPoint {
+        at,
+        estimate: interval(value, resampled.clone()),
+        samples: measured.samples,
+        struck,
+        cautions,
+    };
+    Some((point, resampled))
 }
 
 /// Counts do not suffer from what makes the readers' times useless.
@@ -227,15 +195,13 @@ fn concerns(guard: &Guard, quantity: Quantity) -> bool {
 fn slope_with_interval(points: &[SweepPoint], resampled: &[Vec<f64>]) -> Option<Estimate> {
     let at: Vec<f64> = points.iter().map(|p| p.at).collect();
     let values: Vec<f64> = points.iter().map(|p| p.estimate.value_ns).collect();
-    let observed = slope(&at, &values)?;
-    let resamples = resampled.iter().map(|r| r.len()).min().unwrap_or(0);
-    let slopes: Vec<f64> = (0..resamples)
-        .filter_map(|i| {
-            let values: Vec<f64> = resampled.iter().map(|r| r[i]).collect();
-            slope(&at, &values)
-        })
-        .collect();
-    Some(interval(observed, slopes))
+    let resamples = resampled.iter().map(Vec::len).min().unwrap_or(0);
+    let resampled_slope = |i: usize| {
+        let values: Vec<f64> = resampled.iter().map(|r| r[i]).collect();
+        slope(&at, &values)
+    };
+    let slopes = (0..resamples).filter_map(resampled_slope).collect();
+    Some(interval(slope(&at, &values)?, slopes))
 }
 
 /// Least squares; `None` unless `at` has two different values.
@@ -257,7 +223,7 @@ mod tests {
     use crate::arm::Arm;
     use crate::record::{CpuGroup, SeriesKey};
     use crate::stats::Along;
-    use crate::stats::{Answer, analyse};
+    use crate::stats::{Answer, Statistic, analyse};
     use crate::testing::{sample_run, sample_run_with_cpu};
 
     const SWEEP: Sweep = Sweep {

@@ -100,7 +100,7 @@ fn check(run: &Run) {
 /// The same run, with every duration of a twin that of the block it is paired with, or so many times as long.
 fn with_twins_copied(mut run: Run, times: u64) -> Run {
     let slower = |histogram: &SeriesHistogram| {
-        let mut slower = SeriesHistogram::new();
+        let mut slower = SeriesHistogram::default();
         for (ns, count) in histogram.buckets() {
             (0..count).for_each(|_| slower.record(times * ns));
         }

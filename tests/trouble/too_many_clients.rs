@@ -4,7 +4,7 @@ use procbench::arm::Arm;
 use procbench::config::ServerChoice;
 use procbench::record::{ErrorClass, Role, Run};
 use procbench::server::provision::{RunningServer, ServerSpec, provision};
-use procbench::stats::{Guard, findings};
+use procbench::stats::{Answer, Guard, analyse};
 
 use super::passwords::execute;
 use super::place::Place;
@@ -69,8 +69,10 @@ fn refusals_are_counted_and_strike_the_arm() {
     let (succeeded, refused) = outcome(&run, Arm::Unpooled);
     assert!(succeeded > 0 && refused > 0, "{succeeded} {refused}");
     assert_eq!(outcome(&run, Arm::KeptOpen).1, 0);
+    let analysis = analyse(&run, Answer::Contrast);
     let struck = |arm| {
-        findings(&run, &run.blocks_of(arm, false, &run.levels()[0])).iter().any(
+        let contender = analysis.levels[0].contender(arm, false).unwrap();
+        contender.guards.iter().any(
             |g| matches!(g, Guard::Errors { role: Role::Client, class, .. } if class == TOO_MANY),
         )
     };

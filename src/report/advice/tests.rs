@@ -52,7 +52,7 @@ fn run(kept_ns: u64, survey: Survey) -> Run {
         ..ServerProvenance::default()
     });
     let series = |ns: u64| {
-        let mut h = SeriesHistogram::new();
+        let mut h = SeriesHistogram::default();
         (0..50).for_each(|_| h.record(ns));
         h
     };
@@ -168,7 +168,7 @@ fn slower_statements_are_a_reason_and_no_difference_is_not_said_to_be_none() {
     let mut slow = calm;
     for block in slow.blocks.iter_mut().filter(|b| b.arm == Arm::Unpooled) {
         for key in [SeriesKey::READER_RESPONSE, SeriesKey::READER_SERVICE] {
-            let mut slower = SeriesHistogram::new();
+            let mut slower = SeriesHistogram::default();
             for (ns, n) in block.series[&key].buckets() {
                 (0..n).for_each(|_| slower.record(3 * ns));
             }

@@ -1,0 +1,126 @@
+//! Quantities with intervals: blocks are the unit, and are resampled with replacement.
+
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
+use serde::Serialize;
+
+/// Resamples of the bootstrap.
+const RESAMPLES: usize = 1000;
+
+/// A quantity with its 95 % bootstrap interval: ns, unless it is said to be a bare number.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Estimate {
+    /// The value.
+    #[serde(rename = "value")]
+    pub value_ns: f64,
+    /// Lower end.
+    #[serde(rename = "low")]
+    pub low_ns: f64,
+    /// Upper end.
+    #[serde(rename = "high")]
+    pub high_ns: f64,
+}
+
+impl Estimate {
+    /// A number without an interval.
+    pub fn exactly(value: f64) -> Self {
+        Estimate {
+            value_ns: value,
+            low_ns: value,
+            high_ns: value,
+        }
+    }
+
+    /// A slope as one that is at least level: what lies above it does not merely fall less.
+    #[must_use]
+    pub fn or_level(self) -> Self {
+        Estimate {
+            high_ns: self.high_ns.max(0.0),
+            ..self
+        }
+    }
+
+    /// The same times a factor above zero.
+    #[must_use]
+    pub fn times(self, factor: f64) -> Self {
+        self.map(|value| value * factor)
+    }
+
+    /// With a change to value and ends that keeps their order.
+    #[must_use]
+    pub fn map(self, change: impl Fn(f64) -> f64) -> Self {
+        Estimate {
+            value_ns: change(self.value_ns),
+            low_ns: change(self.low_ns),
+            high_ns: change(self.high_ns),
+        }
+    }
+}
+
+/// How often each block is in each resample. Equal numbers of blocks and equal seeds give the same resamples:
+/// what is estimated from them can be compared.
+pub(super) struct Bootstrap {
+    once: Vec<u32>,
+    resamples: Vec<Vec<u32>>,
+}
+
+impl Bootstrap {
+    /// Resamples of so many blocks.
+    pub(super) fn new(blocks: usize, seed: u64) -> Self {
+        let mut rng = Pcg64::seed_from_u64(seed);
+        let resample = |_| {
+            let mut weights = vec![0; blocks];
+            for _ in 0..blocks {
+                weights[rng.random_range(0..blocks)] += 1;
+            }
+            weights
+        };
+        Bootstrap {
+            once: vec![1; blocks],
+            resamples: (0..RESAMPLES).map(resample).collect(),
+        }
+    }
+
+    /// A quantity, and what it is in every resample that has it.
+    pub(super) fn values(&self, of: impl Fn(&[u32]) -> Option<f64>) -> Option<(f64, Vec<f64>)> {
+        let resampled = self.resamples.iter().filter_map(|weights| of(weights));
+        Some((of(&self.once)?, resampled.collect()))
+    }
+
+    /// A quantity with its interval; `None` where it is not there.
+    pub(super) fn estimate(&self, of: impl Fn(&[u32]) -> Option<f64>) -> Option<Estimate> {
+        let (value, resampled) = self.values(of)?;
+        Some(interval(value, resampled))
+    }
+}
+
+/// The sum of the firsts of pairs over that of the seconds, times `scale`; each pair is taken so many times.
+pub(super) fn ratio(pairs: &[(u64, u64)], weights: &[u32], scale: f64) -> Option<f64> {
+    let weighted = pairs.iter().zip(weights);
+    let (of, over) = weighted.fold((0.0, 0.0), |(a, b), ((first, second), w)| {
+        let w = f64::from(*w);
+        (a + w * *first as f64, b + w * *second as f64)
+    });
+    (over > 0.0).then(|| of * scale / over)
+}
+
+/// A value with the interval that 95 % of its resampled values lie in.
+pub(super) fn interval(value_ns: f64, mut resampled: Vec<f64>) -> Estimate {
+    resampled.sort_by(f64::total_cmp);
+    if resampled.is_empty() {
+        resampled.push(value_ns);
+    }
+    // The percentile interval need not hold the value itself when the
+    // distribution is skewed; an interval without its estimate would confuse.
+    Estimate {
+        value_ns,
+        low_ns: quantile(&resampled, 0.025).min(value_ns),
+        high_ns: quantile(&resampled, 0.975).max(value_ns),
+    }
+}
+
+/// The value at a share of sorted values; 0 without any.
+pub(super) fn quantile(sorted: &[f64], q: f64) -> f64 {
+    let at = sorted.len().saturating_sub(1) as f64 * q;
+    sorted.get(at.round() as usize).copied().unwrap_or(0.0)
+}
