@@ -4,7 +4,6 @@ mod block_cpu;
 mod file;
 mod histogram;
 mod key;
-mod percentile;
 mod provenance;
 mod recorder;
 mod run;
@@ -16,9 +15,10 @@ pub use block_cpu::{BlockCpu, CpuAccount, CpuGroup, Throttling};
 pub use file::{
     RUN_FILE_NAME, RunFileError, find_runs, read_run, write_atomically, write_json, write_run,
 };
-pub use histogram::{MERGED_MAX_NS, SeriesHistogram, WorkerHistogram};
+pub use histogram::{
+    MERGED_MAX_NS, SeriesHistogram, WorkerHistogram, percentile_name, rank_of, samples_above,
+};
 pub use key::{ClockKind, Operation, Phase, Role, SeriesKey};
-pub use percentile::{percentile_name, rank_of, samples_above};
 pub use provenance::{Provenance, ServerProvenance, ServerSource};
 pub use recorder::{BlockRecord, Recorder, SeriesId};
 pub use run::{

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::unit::Unit;
+use super::bootstrap::Unit;
 use crate::record::RunHead;
 
 /// One thing that was counted.

@@ -5,19 +5,19 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::anatomy;
 use super::anatomy::Anatomy;
-use super::answer::Answer;
-use super::conclusion::{Conclusion, conclusions};
+use super::by_lock::{Conclusion, conclusions};
+use super::by_lock::{LockLevel, lock_levels};
 use super::contender::ContenderSummary;
 use super::contrast::Contrast;
+use super::contrast::Verdict;
 use super::finding::Finding;
 use super::level::{Found, LevelSummary, primary_level, summarize_level};
-use super::lock_level::{LockLevel, lock_levels};
-use super::phases;
 use super::pooling::Pooling;
 use super::statistic::Statistic;
+use super::sweep::Answer;
 use super::swept::{Swept, swept};
-use super::verdict::Verdict;
 use crate::arm::Arm;
 use crate::factor::{Factor, Factors, varying};
 use crate::record::{ClockKind, Run, RunFileError, RunHead, write_json};
@@ -142,7 +142,7 @@ pub fn analyse(run: &Run, answer: Answer) -> Analysis {
     let (mut sweeps, mut anatomies, mut pooling) = Default::default();
     match answer {
         Answer::Sweeps(asked) => sweeps = asked.iter().map(|s| swept(run, &levels, *s)).collect(),
-        Answer::Phases => anatomies = phases::anatomies(run, &levels),
+        Answer::Phases => anatomies = anatomy::anatomies(run, &levels),
         Answer::Contrast => pooling = Pooling::of(run, primary_level),
         Answer::Counts | Answer::Costs => {}
     }

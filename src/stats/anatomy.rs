@@ -1,11 +1,26 @@
 //! What a connection's time is made of: its phases at each level, and the server's own account beside them.
+//!
+//! Phases are recorded for a connection only if all of it went well, so every phase has the same count and
+//! the means add up to the mean of the whole, to the histograms' three digits. Percentiles do not.
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::bootstrap::Estimate;
+use super::bootstrap::{Bootstrap, Estimate, ratio};
+use super::contender::ContenderSummary;
+use super::guard::{Guard, reasons};
+use super::level::LevelSummary;
+use super::rounds::Rounds;
+use super::statistic::Statistic;
 use crate::arm::Arm;
 use crate::factor::Factors;
-use crate::record::{Operation, Phase, Role, SeriesKey};
+use crate::record::{Block, Operation, Phase, Role, Run, SeriesHistogram, SeriesKey, SetupSums};
+use crate::seed::derive_seed;
+
+use ConnectionPhase::{
+    AfterExchange, Between, Challenge, Disconnect, Exchange, Query, Socket, Startup, Tls, Whole,
+};
 
 /// A part of a connection's time as the client's clock sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -35,21 +50,18 @@ pub enum ConnectionPhase {
 
 /// Every phase in the order of a connection's life, its name in tables and figures, and the client's series
 /// that it is recorded in, unless it is a difference of others.
-const PHASES: [(ConnectionPhase, &str, Option<(Operation, Phase)>); 10] = {
-    use ConnectionPhase::*;
-    [
-        (Socket, "socket connect", part(Phase::Socket)),
-        (Tls, "TLS handshake", part(Phase::Tls)),
-        (Startup, "startup to ready", part(Phase::Startup)),
-        (Challenge, "startup to challenge", part(Phase::Challenge)),
-        (Exchange, "challenge to last answer", part(Phase::Exchange)),
-        (AfterExchange, "last answer to ready", None),
-        (Query, "query", whole(Operation::Query)),
-        (Disconnect, "disconnect", whole(Operation::Disconnect)),
-        (Between, "client between phases", None),
-        (Whole, "whole connection", whole(Operation::Transaction)),
-    ]
-};
+const PHASES: [(ConnectionPhase, &str, Option<(Operation, Phase)>); 10] = [
+    (Socket, "socket connect", part(Phase::Socket)),
+    (Tls, "TLS handshake", part(Phase::Tls)),
+    (Startup, "startup to ready", part(Phase::Startup)),
+    (Challenge, "startup to challenge", part(Phase::Challenge)),
+    (Exchange, "challenge to last answer", part(Phase::Exchange)),
+    (AfterExchange, "last answer to ready", None),
+    (Query, "query", whole(Operation::Query)),
+    (Disconnect, "disconnect", whole(Operation::Disconnect)),
+    (Between, "client between phases", None),
+    (Whole, "whole connection", whole(Operation::Transaction)),
+];
 
 const fn part(of_connect: Phase) -> Option<(Operation, Phase)> {
     Some((Operation::Connect, of_connect))
@@ -144,5 +156,224 @@ impl Anatomy {
     /// Mean of one phase.
     pub fn mean(&self, phase: ConnectionPhase) -> Option<Estimate> {
         self.phase(phase).map(|p| p.mean)
+    }
+}
+
+/// The anatomy at every level, in their order, of every arm that connects for each transaction. The blocks of
+/// an A/A twin are counted in.
+pub(super) fn anatomies(run: &Run, levels: &[LevelSummary]) -> Vec<Anatomy> {
+    let mut found = Vec::new();
+    for (place, level) in levels.iter().enumerate() {
+        for contender in level.contenders.iter().filter(|c| !c.twin) {
+            let mut blocks = run.blocks_of(contender.arm, false, &level.factors);
+            blocks.extend(run.blocks_of(contender.arm, true, &level.factors));
+            let seed = derive_seed(run.config.seed, &[0x414E_4154, place as u64]);
+            found.extend(anatomy(&level.factors, contender, &blocks, seed));
+        }
+    }
+    found
+}
+
+fn anatomy(
+    factors: &Factors,
+    contender: &ContenderSummary,
+    blocks: &[&Block],
+    seed: u64,
+) -> Option<Anatomy> {
+    let none = SeriesHistogram::default();
+    let rounds = |phase: ConnectionPhase| -> Option<(ConnectionPhase, Rounds)> {
+        let key = phase.key()?;
+        let series = blocks.iter().map(|b| b.series.get(&key).unwrap_or(&none));
+        let rounds = Rounds::new(&series.collect::<Vec<_>>());
+        (rounds.sample_count() > 0).then_some((phase, rounds))
+    };
+    let mut recorded: Recorded = ConnectionPhase::all().filter_map(rounds).collect();
+    let in_every_connection = [Startup, Whole, Socket, Query, Disconnect];
+    if !in_every_connection.iter().all(|p| recorded.contains_key(p)) {
+        return None;
+    }
+    let connections = recorded[&Startup].sample_count();
+    // A phase that only some connections show is no part of their mean.
+    let in_all = |phase| {
+        let rounds = recorded.get(phase);
+        rounds.is_some_and(|r: &Rounds| r.sample_count() == connections)
+    };
+    let is_asked = [Challenge, Exchange].iter().all(in_all);
+    recorded.retain(|phase, _| is_asked || !matches!(phase, Challenge | Exchange));
+
+    let bootstrap = Bootstrap::new(blocks.len(), seed);
+    let times = |phase: ConnectionPhase| {
+        let rounds = recorded.get(&phase);
+        let percentile = |p| rounds?.estimate(&bootstrap, Statistic::Percentile(p));
+        Some(PhaseTimes {
+            phase,
+            samples: rounds.map_or(connections, Rounds::sample_count),
+            mean: bootstrap.estimate(|weights| mean(&recorded, phase, weights))?,
+            p50: percentile(50.0),
+            p99: percentile(99.0),
+            adds_up: phase != Whole && (phase != Startup || !is_asked),
+        })
+    };
+    let startup = |weights: &[u32]| {
+        Some(mean(&recorded, Startup, weights)? / mean(&recorded, Whole, weights)?)
+    };
+    let (struck, cautions) = reasons(&contender.guards, concerns);
+    Some(Anatomy {
+        factors: factors.clone(),
+        arm: contender.arm,
+        phases: ConnectionPhase::all().filter_map(times).collect(),
+        startup_share: bootstrap.estimate(startup)?,
+        server_cpu_ns: server_cpu(blocks, connections),
+        server: setup_account(blocks, &bootstrap),
+        struck,
+        cautions,
+    })
+}
+
+/// The phases that were recorded, each with the blocks' histograms.
+type Recorded = BTreeMap<ConnectionPhase, Rounds>;
+
+/// The mean of a phase in these blocks, in ns: of what was recorded, or of what lies between. Differences are
+/// below zero only by the histograms' digits.
+fn mean(recorded: &Recorded, phase: ConnectionPhase, weights: &[u32]) -> Option<f64> {
+    let of = |phase| recorded.get(&phase)?.statistic(weights, Statistic::Mean);
+    Some(match phase {
+        AfterExchange => (of(Startup)? - of(Challenge)? - of(Exchange)?).max(0.0),
+        Between => {
+            let named = [Socket, Startup, Query, Disconnect, Tls].into_iter();
+            let named = named.filter(|phase| recorded.contains_key(phase));
+            (of(Whole)? - named.map(of).sum::<Option<f64>>()?).max(0.0)
+        }
+        recorded => of(recorded)?,
+    })
+}
+
+/// What concerns the readers' percentiles alone is left out.
+fn concerns(guard: &Guard) -> bool {
+    match guard {
+        Guard::FewSamples { .. } | Guard::PacingLate | Guard::Censored => false,
+        Guard::AchievedRate { role, .. } | Guard::Errors { role, .. } => *role == Role::Client,
+        _ => true,
+    }
+}
+
+fn server_cpu(blocks: &[&Block], connections: u64) -> Option<f64> {
+    let used: Option<u64> = blocks.iter().map(|b| b.cpu.used_ns.get("server")).sum();
+    Some(used? as f64 / connections.max(1) as f64)
+}
+
+fn setup_account(blocks: &[&Block], bootstrap: &Bootstrap) -> Option<SetupAccount> {
+    let of_block = |b: &&Block| SetupSums::of_counters(&b.counters);
+    let sums: Vec<SetupSums> = blocks.iter().map(of_block).collect::<Option<_>>()?;
+    let mean_ns = |of_us: fn(&SetupSums) -> u64| {
+        let pairs: Vec<(u64, u64)> = sums.iter().map(|s| (of_us(s), s.count)).collect();
+        bootstrap.estimate(|weights| ratio(&pairs, weights, 1e3))
+    };
+    Some(SetupAccount {
+        connections: sums.iter().map(|s| s.count).sum(),
+        total: mean_ns(|s| s.total_us)?,
+        fork: mean_ns(|s| s.fork_us)?,
+        authentication: mean_ns(|s| s.authentication_us)?,
+        rest: mean_ns(|s| s.total_us.saturating_sub(s.fork_us + s.authentication_us))?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::{Answer, analyse};
+    use crate::testing::connecting_run;
+
+    fn value(anatomy: &Anatomy, phase: ConnectionPhase) -> f64 {
+        anatomy.mean(phase).unwrap().value_ns
+    }
+
+    #[test]
+    fn the_parts_add_up_to_the_whole_and_the_twins_blocks_are_counted_in() {
+        let run = connecting_run();
+        let found = analyse(&run, Answer::Phases).anatomies;
+        let labels: Vec<_> = found
+            .iter()
+            .map(|a| a.factors.auth.unwrap().name())
+            .collect();
+        assert_eq!(labels, ["trust", "scram"]);
+        for anatomy in &found {
+            // 8 blocks of the arm and 8 of its twin, 50 connections each.
+            assert_eq!(anatomy.connections(), 16 * 50);
+            let whole = value(anatomy, ConnectionPhase::Whole);
+            let sum: f64 = anatomy
+                .phases
+                .iter()
+                .filter(|p| p.adds_up)
+                .map(|p| p.mean.value_ns)
+                .sum();
+            assert!((sum - whole).abs() < 1e-9 * whole, "{sum} and {whole}");
+            assert!(
+                anatomy
+                    .phases
+                    .iter()
+                    .all(|p| p.mean.low_ns <= p.mean.value_ns && p.mean.value_ns <= p.mean.high_ns)
+            );
+            let share = value(anatomy, ConnectionPhase::Startup) / whole;
+            assert_eq!(anatomy.startup_share.value_ns, share);
+        }
+    }
+
+    #[test]
+    fn a_startup_is_split_only_where_every_connection_was_asked() {
+        let run = connecting_run();
+        let found = analyse(&run, Answer::Phases).anatomies;
+        let adds_up = |a: &Anatomy, phase| a.phase(phase).map(|p| p.adds_up);
+        assert_eq!(adds_up(&found[0], ConnectionPhase::Startup), Some(true));
+        assert_eq!(adds_up(&found[0], ConnectionPhase::Challenge), None);
+        assert_eq!(adds_up(&found[1], ConnectionPhase::Startup), Some(false));
+        let parts = [
+            ConnectionPhase::Challenge,
+            ConnectionPhase::Exchange,
+            ConnectionPhase::AfterExchange,
+        ];
+        assert!(parts.iter().all(|&p| adds_up(&found[1], p) == Some(true)));
+        let sum: f64 = parts.iter().map(|&p| value(&found[1], p)).sum();
+        assert!((sum - value(&found[1], ConnectionPhase::Startup)).abs() < 1e-6);
+    }
+
+    #[test]
+    fn percentiles_need_ten_samples_above_and_differences_have_none() {
+        let run = connecting_run();
+        let found = analyse(&run, Answer::Phases).anatomies;
+        let startup = found[0].phase(ConnectionPhase::Startup).unwrap();
+        // 800 connections: 8 above p99.
+        assert!(startup.p50.is_some() && startup.p99.is_none());
+        let between = found[0].phase(ConnectionPhase::Between).unwrap();
+        assert!(between.p50.is_none() && between.adds_up);
+    }
+
+    #[test]
+    fn the_servers_account_is_its_sums_over_its_count() {
+        let mut run = connecting_run();
+        for block in &mut run.blocks {
+            block.counters = SetupSums {
+                count: 50,
+                total_us: 50 * 1500,
+                fork_us: 50 * 400,
+                authentication_us: 50 * 100,
+            }
+            .counters();
+        }
+        let found = analyse(&run, Answer::Phases).anatomies;
+        let account = found[0].server.as_ref().unwrap();
+        assert_eq!(account.connections, 800);
+        assert_eq!(account.total.value_ns, 1_500_000.0);
+        assert_eq!(account.rest.value_ns, 1_000_000.0);
+        // A block without its log: no account, rather than one of other connections.
+        run.blocks[0].counters.clear();
+        let found = analyse(&run, Answer::Phases).anatomies;
+        assert_eq!(found.iter().filter(|a| a.server.is_none()).count(), 1);
+    }
+
+    #[test]
+    fn arms_that_do_not_connect_have_no_anatomy() {
+        let run = crate::testing::sample_run(8);
+        assert_eq!(analyse(&run, Answer::Phases).anatomies, []);
     }
 }

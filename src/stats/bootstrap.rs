@@ -1,4 +1,4 @@
-//! Quantities with intervals: blocks are the unit, and are resampled with replacement.
+//! Quantities with units and intervals: blocks are the unit of chance, and are resampled with replacement.
 
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
@@ -123,4 +123,24 @@ pub(super) fn interval(value_ns: f64, mut resampled: Vec<f64>) -> Estimate {
 pub(super) fn quantile(sorted: &[f64], q: f64) -> f64 {
     let at = sorted.len().saturating_sub(1) as f64 * q;
     sorted.get(at.round() as usize).copied().unwrap_or(0.0)
+}
+
+/// Unit of a value that is stored without a type of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unit {
+    /// A duration, in ns.
+    Ns,
+    /// A difference of durations, in ns, with its sign.
+    NsDifference,
+    /// A slope: ns for each further standing connection.
+    NsPerConnection,
+    /// A share of a whole, 0 to 1.
+    Share,
+    /// Events.
+    Count,
+    /// Events per second.
+    PerSecond,
+    /// A mean number of something.
+    Number,
 }

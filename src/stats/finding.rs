@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::bootstrap::Estimate;
+use super::bootstrap::Unit;
+use super::contrast::Verdict;
 use super::level::Found;
-use super::unit::Unit;
-use super::verdict::Verdict;
 
 /// How a prediction, or a part of it, came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use super::contender::{ContenderSummary, summarize_contender};
 use super::contrast::{Contrast, contrasts};
+use super::contrast::{Verdict, judge};
 use super::guards::findings;
 use super::statistic::{Statistic, quoted_series};
-use super::verdict::{Verdict, judge};
 use crate::arm::Arm;
 use crate::factor::Factors;
 use crate::record::{Block, CpuGroup, Run, SeriesHistogram, SeriesKey};

@@ -3,11 +3,9 @@
 mod account;
 mod analysis;
 mod anatomy;
-mod answer;
 mod bootstrap;
 mod busy_share;
-mod conclusion;
-mod connection_cost;
+mod by_lock;
 mod connection_cpu;
 mod contender;
 mod contrast;
@@ -16,16 +14,12 @@ mod finding;
 mod guard;
 mod guards;
 mod level;
-mod lock_level;
 mod paired_ratio;
-mod phases;
 mod pooling;
 mod rounds;
 mod statistic;
 mod sweep;
 mod swept;
-mod unit;
-mod verdict;
 
 pub use account::{
     Counted, FOUND_BUSY, PROCARRAY_EXCLUSIVE, PROCARRAY_SHARED, XID_GEN_EXCLUSIVE,
@@ -33,26 +27,21 @@ pub use account::{
 };
 pub use analysis::{ANALYSIS_SCHEMA_VERSION, Analysis, Claim, Primary, analyse};
 pub use anatomy::{Anatomy, ConnectionPhase, PhaseTimes, SetupAccount};
-pub use answer::Answer;
-pub use bootstrap::Estimate;
+pub use bootstrap::{Estimate, Unit};
 pub use busy_share::{HoldRange, busy_share};
-pub use conclusion::Conclusion;
-pub use connection_cost::ConnectionCost;
+pub use by_lock::{Conclusion, LockLevel, READERS_WAIT, SeriesTail, WRITERS_WAIT};
 pub use connection_cpu::{ConnectionCpu, connection_cpu};
 pub use contender::ContenderSummary;
-pub use contrast::{Contrast, ERROR_RATE};
-pub use cpu_cost::{CpuPerTransaction, CpuSum};
+pub use contrast::{Contrast, ERROR_RATE, Verdict, judge};
+pub use cpu_cost::{ConnectionCost, CpuPerTransaction, CpuSum};
 pub use finding::{Finding, Outcome, Statement, Value};
 pub use guard::{Guard, Severity};
 pub use level::{Found, LevelSummary, paired_contrasts};
-pub use lock_level::{LockLevel, READERS_WAIT, SeriesTail, WRITERS_WAIT};
 pub use paired_ratio::PairedRatio;
 pub use pooling::{
     ConnectTimes, HARDLY_ANY, KnownRate, LOCK_MATTERS, Pooling, PoolingAnswer, ReconnectCost,
     WORTH_SAVING,
 };
 pub use statistic::{Statistic, TABLE_PERCENTILES, quoted_series};
-pub use sweep::{Along, Quantity, Sweep};
+pub use sweep::{Along, Answer, Quantity, Sweep};
 pub use swept::{SweepLine, SweepPoint, Swept};
-pub use unit::Unit;
-pub use verdict::{Verdict, judge};

@@ -1,9 +1,9 @@
-//! Which quantity, of which arm, along which numeric factor: what an experiment asks of its run.
+//! What an experiment asks of its run: the kind of answer; which quantity, of which arm, along which numeric factor.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
+use super::bootstrap::Unit;
 use super::statistic::Statistic;
-use super::unit::Unit;
 use crate::arm::Arm;
 use crate::factor::{ClientRate, Factor, Factors};
 use crate::record::{CpuGroup, SeriesKey};
@@ -109,4 +109,31 @@ pub struct Sweep {
     /// Whether the quantity's axis is logarithmic.
     #[serde(skip)]
     pub logarithmic: bool,
+}
+
+/// What kind of answer a run gives, hence what is estimated, printed and drawn.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Answer {
+    /// Arms against each other: the effect of churn on running statements.
+    Contrast,
+    /// Quantities along a factor; the first one's holds the primary outcome.
+    Sweeps(&'static [Sweep]),
+    /// Counts for each operation.
+    Counts,
+    /// What a client's transaction costs in each arm.
+    Costs,
+    /// The parts of a connection's time.
+    Phases,
+}
+
+impl Serialize for Answer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(match self {
+            Answer::Contrast => "contrast",
+            Answer::Sweeps(_) => "sweeps",
+            Answer::Counts => "counts",
+            Answer::Costs => "costs",
+            Answer::Phases => "phases",
+        })
+    }
 }

@@ -3,12 +3,12 @@
 
 use serde::Serialize;
 
+use super::bootstrap::Unit;
 use super::bootstrap::{Bootstrap, Estimate, interval, ratio};
 use super::guard::{Guard, reasons};
 use super::level::LevelSummary;
 use super::rounds::Rounds;
 use super::sweep::{Quantity, Sweep};
-use super::unit::Unit;
 use crate::factor::Factors;
 use crate::record::{Block, Run};
 use crate::seed::derive_seed;
