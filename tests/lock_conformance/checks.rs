@@ -1,9 +1,9 @@
 //! The checks, generic over the lock.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
@@ -240,23 +240,28 @@ fn try_guards_hold<L: SharedExclusiveLock>(bound: Duration) -> Verdict {
     })?
 }
 
-/// Writers increment a pair in separate loads and stores, giving up the CPU in between;
-/// readers must see equal halves, and no increment may be lost.
+/// Writers increment a pair in separate loads and stores, asleep in between, so that whoever the lock does not
+/// keep out comes in; readers must see equal halves, and no increment may be lost.
 fn no_update_lost_or_torn<L: SharedExclusiveLock>(bound: Duration) -> Verdict {
     const WRITERS: u64 = 3;
     const READERS: u64 = 2;
-    const ROUNDS: u64 = 300;
+    const ROUNDS: u64 = 60;
+    let asleep = || thread::sleep(Duration::from_micros(50));
+    // On a busy machine one could be through before the next has begun.
+    let together = Arc::new(Barrier::new((WRITERS + READERS) as usize));
     let lock = Arc::new(L::new());
     let pair = Arc::new((AtomicU64::new(0), AtomicU64::new(0)));
     let writers: Vec<_> = (0..WRITERS)
         .map(|_| {
             let (lock, pair) = (Arc::clone(&lock), Arc::clone(&pair));
+            let together = Arc::clone(&together);
             apart(move || {
+                together.wait();
                 for _ in 0..ROUNDS {
                     let _guard = lock.acquire_exclusive();
                     let (left, right) = (pair.0.load(Relaxed), pair.1.load(Relaxed));
                     pair.0.store(left + 1, Relaxed);
-                    thread::yield_now();
+                    asleep();
                     pair.1.store(right + 1, Relaxed);
                 }
                 0
@@ -266,12 +271,14 @@ fn no_update_lost_or_torn<L: SharedExclusiveLock>(bound: Duration) -> Verdict {
     let readers: Vec<_> = (0..READERS)
         .map(|_| {
             let (lock, pair) = (Arc::clone(&lock), Arc::clone(&pair));
+            let together = Arc::clone(&together);
             apart(move || {
+                together.wait();
                 let mut torn = 0_u64;
                 for _ in 0..ROUNDS {
                     let _guard = lock.acquire_shared();
                     let left = pair.0.load(Relaxed);
-                    thread::yield_now();
+                    asleep();
                     torn += u64::from(left != pair.1.load(Relaxed));
                 }
                 torn
