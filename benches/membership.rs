@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion};
 use procbench::procarray::locks::{LockKind, LockVisitor, SharedExclusiveLock};
-use procbench::procarray::{NoProbe, ProcArray, ProcArrayConfig, SlotOrder};
+use procbench::procarray::{ProcArray, ProcArrayConfig, SlotOrder};
 
 struct Bench<'a>(&'a mut Criterion);
 
@@ -28,7 +28,7 @@ impl LockVisitor for Bench<'_> {
                     .open_standing(standing, 1, order)
                     .expect("there are slots enough");
                 let slot = array.init_process().expect("one slot is left");
-                array.add(slot, &mut NoProbe);
+                array.add(slot);
                 let place = if order == SlotOrder::Front {
                     0
                 } else {
@@ -39,13 +39,13 @@ impl LockVisitor for Bench<'_> {
                     Some(place),
                     "the slot order must hold"
                 );
-                array.remove(slot, None, &mut NoProbe);
+                array.remove(slot, None);
 
                 let id = BenchmarkId::new(format!("add and remove, {order}"), standing);
                 group.bench_function(id, |b| {
                     b.iter(|| {
-                        array.add(slot, &mut NoProbe);
-                        array.remove(slot, None, &mut NoProbe);
+                        array.add(slot);
+                        array.remove(slot, None);
                     });
                 });
             }

@@ -14,7 +14,7 @@ use procbench::config::Arrivals;
 use procbench::factor::OfferedRate;
 use procbench::load::{Schedule, Window, Worker};
 use procbench::procarray::locks::{LockKind, LockVisitor, SharedExclusiveLock};
-use procbench::procarray::{NoProbe, ProcArray, ProcArrayConfig, SnapshotSource};
+use procbench::procarray::{ProcArray, ProcArrayConfig, SnapshotSource};
 use procbench::record::{Operation, Recorder, Role, SeriesKey, WorkerHistogram};
 
 /// Durations between 100 ns and 1 ms, so that not one bucket gets them all.
@@ -32,18 +32,18 @@ impl LockVisitor for BareOperation<'_> {
         let array =
             ProcArray::<L>::new(ProcArrayConfig::default()).expect("the configuration is in range");
         let reader = array.init_process().expect("the array is empty");
-        array.add(reader, &mut NoProbe);
+        array.add(reader);
         let mut snapshot = array.new_snapshot();
-        array.get_snapshot_data(reader, &mut snapshot, &mut NoProbe);
+        array.get_snapshot_data(reader, &mut snapshot);
         self.0
             .bench_function("record/bare: one reused snapshot", |b| {
                 b.iter(|| {
-                    let source = array.get_snapshot_data(reader, &mut snapshot, &mut NoProbe);
+                    let source = array.get_snapshot_data(reader, &mut snapshot);
                     array.snapshot_reset_xmin(reader);
                     black_box(source)
                 });
             });
-        let source = array.get_snapshot_data(reader, &mut snapshot, &mut NoProbe);
+        let source = array.get_snapshot_data(reader, &mut snapshot);
         assert_eq!(source, SnapshotSource::Reused);
     }
 }

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use procbench::clock::{Clock, MonotonicClock};
 use procbench::procarray::locks::{LockKind, LockVisitor, SharedExclusiveLock};
-use procbench::procarray::{NoProbe, ProcArray, ProcArrayConfig, SlotOrder, TransactionId};
+use procbench::procarray::{ProcArray, ProcArrayConfig, SlotOrder, TransactionId};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_pcg::Pcg64;
@@ -64,13 +64,13 @@ impl LockVisitor for Rounds {
             .expect("there are slots enough");
         let reader = slots[0];
         for slot in slots.iter().skip(1).step_by(XID_ONE_IN) {
-            array.get_new_transaction_id(*slot, &mut NoProbe);
+            array.get_new_transaction_id(*slot);
         }
         // A later xid that completes, or all those would lie beyond xmax and be skipped.
-        array.get_new_transaction_id(reader, &mut NoProbe);
-        array.end_transaction(reader, &mut NoProbe);
+        array.get_new_transaction_id(reader);
+        array.end_transaction(reader);
         let mut snapshot = array.new_snapshot();
-        array.get_snapshot_data(reader, &mut snapshot, &mut NoProbe);
+        array.get_snapshot_data(reader, &mut snapshot);
 
         let lock = AtomicU32::new(0);
         // In the order of the array, which is not that in which they joined.
@@ -100,7 +100,7 @@ impl LockVisitor for Rounds {
                     let timed = which == 2 && i % TIMED_ONE_IN == 0;
                     let begun = timed.then(|| MonotonicClock.now_ns());
                     snapshot.invalidate();
-                    black_box(array.get_snapshot_data(reader, &mut snapshot, &mut NoProbe));
+                    black_box(array.get_snapshot_data(reader, &mut snapshot));
                     array.snapshot_reset_xmin(reader);
                     black_box(begun.map(|begun| MonotonicClock.now_ns() - begun));
                 }

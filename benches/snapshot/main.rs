@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion};
 use procbench::procarray::locks::{LockKind, LockVisitor, SharedExclusiveLock};
-use procbench::procarray::{NoProbe, ProcArray, ProcArrayConfig, SlotOrder, SnapshotSource};
+use procbench::procarray::{ProcArray, ProcArrayConfig, SlotOrder, SnapshotSource};
 
 struct Bench<'a>(&'a mut Criterion);
 
@@ -34,22 +34,22 @@ impl LockVisitor for Bench<'_> {
                 let with_xid = connections * xid_percent / 100;
                 for i in 0..with_xid {
                     let slot = standing[i * connections / with_xid];
-                    array.get_new_transaction_id(slot, &mut NoProbe);
+                    array.get_new_transaction_id(slot);
                 }
                 // A later xid that completes, or all those would lie beyond xmax and be skipped.
                 let reader = array.init_process().expect("one slot is left");
-                array.add(reader, &mut NoProbe);
-                array.get_new_transaction_id(reader, &mut NoProbe);
-                array.end_transaction(reader, &mut NoProbe);
+                array.add(reader);
+                array.get_new_transaction_id(reader);
+                array.end_transaction(reader);
 
                 let mut snapshot = array.new_snapshot();
-                array.get_snapshot_data(reader, &mut snapshot, &mut NoProbe);
+                array.get_snapshot_data(reader, &mut snapshot);
                 array.snapshot_reset_xmin(reader);
                 let case = format!("{connections} connections, {xid_percent}% with xid");
                 group.bench_function(BenchmarkId::new("rebuilt", &case), |b| {
                     b.iter(|| {
                         snapshot.invalidate();
-                        let source = array.get_snapshot_data(reader, &mut snapshot, &mut NoProbe);
+                        let source = array.get_snapshot_data(reader, &mut snapshot);
                         array.snapshot_reset_xmin(reader);
                         black_box(source)
                     });
@@ -60,14 +60,14 @@ impl LockVisitor for Bench<'_> {
                     "the scan must find what was set up"
                 );
                 group.bench_function(BenchmarkId::new("reused", &case), |b| {
-                    array.get_snapshot_data(reader, &mut snapshot, &mut NoProbe);
+                    array.get_snapshot_data(reader, &mut snapshot);
                     b.iter(|| {
-                        let source = array.get_snapshot_data(reader, &mut snapshot, &mut NoProbe);
+                        let source = array.get_snapshot_data(reader, &mut snapshot);
                         array.snapshot_reset_xmin(reader);
                         black_box(source)
                     });
                 });
-                let source = array.get_snapshot_data(reader, &mut snapshot, &mut NoProbe);
+                let source = array.get_snapshot_data(reader, &mut snapshot);
                 assert_eq!(source, SnapshotSource::Reused);
             }
         }

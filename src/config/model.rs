@@ -76,8 +76,11 @@ impl ModelConfig {
 
     pub(super) fn validate(&self, lists: &FactorLists) -> Result<(), ConfigError> {
         let fail = |message: String| Err(ConfigError(message));
-        let profiles: Result<Vec<PgProfile>, _> =
-            lists.pg.iter().map(|pg| pg.to_string().parse()).collect();
+        let profiles: Result<Vec<PgProfile>, _> = lists
+            .pg
+            .iter()
+            .map(|pg| PgProfile::of_version(&pg.to_string()))
+            .collect();
         let profiles = match profiles {
             Ok(profiles) => profiles,
             Err(problem) => return fail(format!("--pg: {problem}")),

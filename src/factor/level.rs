@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::table::{FACTORS, Factor, FactorLists, FactorRow, Factors};
 use crate::arm::Mode;
-use crate::procarray::{PgProfile, UnknownProfile};
+use crate::procarray::PgProfile;
 
 impl Factor {
     /// Its row of [`FACTORS`].
@@ -104,10 +104,10 @@ impl Factors {
     ///
     /// # Errors
     /// A version that the model does not have.
-    pub fn profile(&self) -> Result<PgProfile, UnknownProfile> {
-        self.pg
-            .as_ref()
-            .map_or(Ok(PgProfile::default()), |pg| pg.to_string().parse())
+    pub fn profile(&self) -> Result<PgProfile, String> {
+        self.pg.as_ref().map_or(Ok(PgProfile::default()), |pg| {
+            PgProfile::of_version(&pg.to_string())
+        })
     }
 
     /// Standing connections and these factors alone.

@@ -21,39 +21,6 @@ pub(super) struct Acquisitions {
     pub(super) xid_gen_exclusive: u64,
 }
 
-impl Acquisitions {
-    const NONE: Self = Self::of(0, 0, 0);
-
-    /// ProcArrayLock shared and exclusive, XidGenLock exclusive.
-    pub(super) const fn of(shared: u64, exclusive: u64, xid_gen_exclusive: u64) -> Self {
-        Self {
-            shared,
-            exclusive,
-            conditional_failures: 0,
-            xid_gen_shared: 0,
-            xid_gen_exclusive,
-        }
-    }
-
-    const fn failing(self) -> Self {
-        Self {
-            conditional_failures: 1,
-            ..self
-        }
-    }
-
-    /// With those of `times` operations that take `each`.
-    const fn and(self, times: u64, each: Self) -> Self {
-        Self {
-            shared: self.shared + each.shared * times,
-            exclusive: self.exclusive + each.exclusive * times,
-            conditional_failures: self.conditional_failures + each.conditional_failures * times,
-            xid_gen_shared: self.xid_gen_shared + each.xid_gen_shared * times,
-            xid_gen_exclusive: self.xid_gen_exclusive + each.xid_gen_exclusive * times,
-        }
-    }
-}
-
 impl From<&ProcArrayCounts> for Acquisitions {
     fn from(counted: &ProcArrayCounts) -> Self {
         Self {
@@ -82,58 +49,32 @@ pub(super) struct LockRules {
 }
 
 impl LockRules {
-    /// ProcArrayAdd or ProcArrayRemove.
-    fn membership(self) -> Acquisitions {
-        let nested = self.profile.version().dense_arrays && self.ablations.xid_gen_lock;
-        Acquisitions::of(0, 1, u64::from(nested))
-    }
-
-    /// GetNewTransactionId. Where joining and leaving do not take XidGenLock, though they move
-    /// entries, its store needs ProcArrayLock.
-    fn new_xid(self) -> Acquisitions {
-        let guarded = self.profile.version().dense_arrays && !self.ablations.xid_gen_lock;
-        Acquisitions::of(u64::from(guarded), 0, 1)
-    }
-
-    fn monitor_row(self) -> Acquisitions {
-        let per_row = self.profile.version().monitor_shared_per_row;
-        Acquisitions::of(u64::from(per_row), 0, 0)
-    }
-
-    fn restored_xmin(self) -> Acquisitions {
-        let exclusive = self.profile.version().dense_arrays;
-        Acquisitions::of(u64::from(!exclusive), u64::from(exclusive), 0)
-    }
-
     /// What the operations must have taken together.
     pub(super) fn expected(self, counts: &OperationCounts) -> Acquisitions {
-        let shared = Acquisitions::of(1, 0, 0);
-        let exclusive = Acquisitions::of(0, 1, 0);
-        let next_xid_read = Acquisitions {
-            xid_gen_shared: 1,
-            ..Acquisitions::NONE
-        };
-        [
-            (counts.snapshots_taking_the_lock(), shared),
-            (counts.snapshots_reused_without_lock, Acquisitions::NONE),
-            (counts.adds + counts.removes, self.membership()),
-            (counts.new_xids, self.new_xid()),
-            (counts.next_xid_reads, next_xid_read),
-            (counts.ends_at_once, exclusive),
-            (counts.group_leaders, exclusive.failing()),
-            (counts.group_followers, Acquisitions::NONE.failing()),
-            (counts.ends_queued, exclusive.failing()),
-            (counts.subtransaction_aborts, exclusive),
-            (counts.vacuum_flags_set, exclusive),
-            (counts.vacuum_flags_cleared, exclusive),
-            (counts.horizons, shared),
-            (counts.monitor_rows, self.monitor_row()),
-            (counts.restored_xmins, self.restored_xmin()),
-        ]
-        .into_iter()
-        .fold(Acquisitions::NONE, |sum, (times, each)| {
-            sum.and(times, each)
-        })
+        let version = self.profile.version();
+        let dense = u64::from(version.dense_arrays);
+        // ProcArrayAdd and ProcArrayRemove hold XidGenLock, too. Where they do not, though they move entries,
+        // GetNewTransactionId's store needs ProcArrayLock.
+        let nested = dense * u64::from(self.ablations.xid_gen_lock);
+        let memberships = counts.adds + counts.removes;
+        let busy = counts.group_leaders + counts.ends_queued;
+        Acquisitions {
+            shared: counts.snapshots_taking_the_lock()
+                + counts.new_xids * (dense - nested)
+                + counts.horizons
+                + counts.monitor_rows * u64::from(version.monitor_shared_per_row)
+                + counts.restored_xmins * (1 - dense),
+            exclusive: memberships
+                + counts.ends_at_once
+                + busy
+                + counts.subtransaction_aborts
+                + counts.vacuum_flags_set
+                + counts.vacuum_flags_cleared
+                + counts.restored_xmins * dense,
+            conditional_failures: busy + counts.group_followers,
+            xid_gen_shared: counts.next_xid_reads,
+            xid_gen_exclusive: counts.new_xids + memberships * nested,
+        }
     }
 
     /// Holds what the locks counted against the operations.

@@ -2,8 +2,9 @@
 //! was written to take each lock so often.
 
 use super::accounting::{Acquisitions, LockRules, Mismatch};
-use super::backend::{Backend, Subtransactions};
+use super::backend::{Backend, Connection};
 use super::operation_counts::OperationCounts;
+use crate::config::Background;
 use crate::procarray::locks::{LockKind, LockVisitor, SharedExclusiveLock};
 use crate::procarray::{Ablations, NoProbe, PgProfile, ProcArray, ProcArrayConfig};
 
@@ -50,11 +51,24 @@ impl ServerAction {
     }
 }
 
+impl Acquisitions {
+    /// ProcArrayLock shared and exclusive, XidGenLock exclusive.
+    const fn of(shared: u64, exclusive: u64, xid_gen_exclusive: u64) -> Self {
+        Self {
+            shared,
+            exclusive,
+            conditional_failures: 0,
+            xid_gen_shared: 0,
+            xid_gen_exclusive,
+        }
+    }
+}
+
 /// One array, its rules, and a warm backend in it.
 struct Bench<L> {
     array: ProcArray<L>,
     rules: LockRules,
-    warm: Backend,
+    warm: Connection,
 }
 
 impl<L: SharedExclusiveLock> Bench<L> {
@@ -67,9 +81,12 @@ impl<L: SharedExclusiveLock> Bench<L> {
         .unwrap();
         array.open_standing(10, 5, Default::default()).unwrap();
         let mut counts = OperationCounts::default();
-        let snapshot = array.new_snapshot();
-        let mut warm = Backend::join(&array, snapshot, &mut NoProbe, &mut counts).unwrap();
-        warm.statement(&array, 1, &mut counts);
+        let mut snapshot = array.new_snapshot();
+        let joined = Backend::join(&array, &mut snapshot, &mut counts, &mut NoProbe);
+        let mut warm = joined.unwrap();
+        warm.statement(1);
+        let slot = warm.slot;
+        let warm = Connection { slot, snapshot };
         Bench {
             array,
             rules: LockRules { profile, ablations },
@@ -78,13 +95,11 @@ impl<L: SharedExclusiveLock> Bench<L> {
     }
 
     /// What the locks counted, which must be what the operations are to take.
-    fn taken(
-        &mut self,
-        act: impl FnOnce(&ProcArray<L>, &mut Backend, &mut OperationCounts),
-    ) -> Acquisitions {
+    fn taken(&mut self, act: impl FnOnce(&mut Backend<'_, L>)) -> Acquisitions {
         let before = self.array.lock_counts();
         let mut counts = OperationCounts::default();
-        act(&self.array, &mut self.warm, &mut counts);
+        let Connection { slot, snapshot } = &mut self.warm;
+        act(&mut Backend::new(&self.array, *slot, snapshot, &mut counts));
         let counted = self.array.lock_counts() - before;
         assert_eq!(self.rules.check(&counts, &counted), Ok(()), "{counts:?}");
         self.array.check_invariants().unwrap();
@@ -92,27 +107,27 @@ impl<L: SharedExclusiveLock> Bench<L> {
     }
 
     fn action(&mut self, action: ServerAction) -> Acquisitions {
-        let profile = self.rules.profile;
-        self.taken(|array, warm, counts| match action {
-            ServerAction::Connection => {
-                let memory = array.new_snapshot();
-                let mut new = Backend::join(array, memory, &mut NoProbe, counts).unwrap();
-                new.statement(array, profile.version().snapshots_per_connect, counts);
-                new.statement(array, 2, counts);
-                new.leave(array, &mut NoProbe, counts);
-            }
-            ServerAction::FailedLogin => {
-                let memory = array.new_snapshot();
-                let mut new = Backend::join(array, memory, &mut NoProbe, counts).unwrap();
-                new.statement(array, profile.version().snapshots_per_failed_login, counts);
-                new.leave(array, &mut NoProbe, counts);
-            }
-            ServerAction::Select => warm.statement(array, 2, counts),
-            ServerAction::Insert => warm.commit(array, 2, Subtransactions::default(), counts),
+        let version = self.rules.profile.version();
+        self.taken(|warm| match action {
+            ServerAction::Connection => connect(warm, &[version.snapshots_per_connect, 2]),
+            ServerAction::FailedLogin => connect(warm, &[version.snapshots_per_failed_login]),
+            ServerAction::Select => warm.statement(2),
+            ServerAction::Insert => warm.commit(2, &Background::default()),
             // One for the transaction; the second SELECT takes none.
-            ServerAction::RepeatableRead => warm.statement(array, 1, counts),
+            ServerAction::RepeatableRead => warm.statement(1),
         })
     }
+}
+
+/// A connection of statements with so many snapshots, in the books of `other`.
+fn connect<L: SharedExclusiveLock>(other: &mut Backend<'_, L>, statements: &[u32]) {
+    let mut memory = other.array.new_snapshot();
+    let joined = Backend::join(other.array, &mut memory, other.counts, &mut NoProbe);
+    let mut new = joined.unwrap();
+    for snapshots in statements {
+        new.statement(*snapshots);
+    }
+    new.leave(&mut NoProbe);
 }
 
 struct Table(PgProfile);
@@ -149,22 +164,17 @@ impl LockVisitor for Others {
             let xid_gen = (taken.xid_gen_exclusive, taken.xid_gen_shared);
             (taken.exclusive, taken.shared, xid_gen.0, xid_gen.1)
         };
-        let vacuum = bench.taken(|array, warm, counts| warm.vacuum(array, counts));
-        let mut parallel = bench.taken(|array, warm, counts| {
-            let memory = array.new_snapshot();
-            warm.launch_parallel_worker(array, memory, counts).unwrap();
+        let vacuum = bench.taken(|warm| warm.vacuum());
+        let mut parallel = bench.taken(|warm| {
+            let mut memory = warm.array.new_snapshot();
+            warm.launch_parallel_worker(&mut memory).unwrap();
         });
         parallel.shared -= 1;
-        let view = bench.taken(|array, _, counts| {
-            let mut entries = Vec::new();
-            array.read_current_status(&mut entries);
-            for entry in entries {
-                array.monitor_row(entry, &mut NoProbe);
-                counts.monitor_rows += 1;
-            }
-            assert_eq!(counts.monitor_rows, 11);
+        let view = bench.taken(|warm| {
+            warm.read_activity(0, &mut Vec::new());
+            assert_eq!(warm.counts.monitor_rows, 11);
         });
-        let prune = bench.taken(|array, warm, counts| warm.prune(array, 2, counts));
+        let prune = bench.taken(|warm| warm.prune(2));
         [four(vacuum), four(parallel), four(view), four(prune)]
     }
 }
@@ -187,16 +197,17 @@ fn vacuum_parallel_workers_monitoring_and_pruning_take_their_locks() {
     assert_eq!(taken(PgProfile::V13), pg13);
 }
 
-struct Savepoints(PgProfile, Subtransactions);
+struct Savepoints(PgProfile, Background);
 impl LockVisitor for Savepoints {
     /// And how far the completion counter went.
     type Output = (Acquisitions, u64);
     fn visit<L: SharedExclusiveLock>(self) -> Self::Output {
         let mut bench = Bench::<L>::new(self.0, Ablations::default());
         let before = bench.array.xact_completion_count();
-        let taken = bench.taken(|array, warm, counts| {
-            warm.commit(array, 2, self.1, counts);
-            assert_eq!(counts.subtransaction_aborts, u64::from(self.1.rolled_back));
+        let taken = bench.taken(|warm| {
+            warm.commit(2, &self.1);
+            let rolled_back = u64::from(self.1.rolled_back_subtransactions);
+            assert_eq!(warm.counts.subtransaction_aborts, rolled_back);
         });
         (taken, bench.array.xact_completion_count() - before)
     }
@@ -207,7 +218,11 @@ fn each_rolled_back_savepoint_takes_the_lock_and_completes_once_more() {
     for &profile in PgProfile::ALL {
         // The last pair's cache has overflowed before anything rolls back.
         for (each, rolled_back) in [(3, 0), (1, 1), (3, 2), (70, 3)] {
-            let subtransactions = Subtransactions { each, rolled_back };
+            let subtransactions = Background {
+                subtransactions: each,
+                rolled_back_subtransactions: rolled_back,
+                ..Background::default()
+            };
             let (taken, completed) = profile
                 .version()
                 .lock

@@ -5,7 +5,8 @@ use super::operation_counts::OperationCounts;
 use crate::config::Background;
 use crate::procarray::locks::SharedExclusiveLock;
 use crate::procarray::{
-    FaultMeter, LockProbe, MappingKind, NoProbe, ProcArray, ProcNumber, Snapshot, View,
+    FaultMeter, LockProbe, MappingKind, NoProbe, ProcArray, ProcNumber, Snapshot, SnapshotSource,
+    StatusEntry, View,
 };
 use crate::record::ErrorClass;
 
@@ -14,230 +15,211 @@ pub(super) fn too_many_connections() -> ErrorClass {
     ErrorClass::new("sqlstate-53300")
 }
 
-/// Subtransactions with an xid in a small write.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Subtransactions {
-    /// All of them.
-    pub(super) each: u32,
-    /// The last ones, which roll back.
-    pub(super) rolled_back: u32,
-}
-
-impl From<&Background> for Subtransactions {
-    fn from(background: &Background) -> Self {
-        Self {
-            each: background.subtransactions,
-            rolled_back: background.rolled_back_subtransactions,
-        }
-    }
-}
-
-/// One backend: its slot and its cached snapshot.
+/// What is left of a persistent connection between two blocks.
 #[derive(Debug)]
-pub(super) struct Backend {
-    /// The slot.
+pub(super) struct Connection {
     pub(super) slot: ProcNumber,
     /// Survives statements, as PostgreSQL's static snapshots do.
     pub(super) snapshot: Snapshot,
+}
+
+/// One backend at work: its slot, its cached snapshot, and the counts of what it does.
+pub(super) struct Backend<'a, L> {
+    pub(super) array: &'a ProcArray<L>,
+    pub(super) slot: ProcNumber,
+    pub(super) snapshot: &'a mut Snapshot,
+    pub(super) counts: &'a mut OperationCounts,
     /// Its own mapping of the shared memory, where it has one.
     view: Option<View>,
 }
 
-impl Backend {
-    /// One that has the process's mapping.
-    pub(super) fn new(slot: ProcNumber, snapshot: Snapshot) -> Self {
-        Backend {
+impl<'a, L: SharedExclusiveLock> Backend<'a, L> {
+    /// One that has a slot, and the process's mapping.
+    pub(super) fn new(
+        array: &'a ProcArray<L>,
+        slot: ProcNumber,
+        snapshot: &'a mut Snapshot,
+        counts: &'a mut OperationCounts,
+    ) -> Self {
+        Self {
+            array,
             slot,
             snapshot,
+            counts,
             view: None,
         }
     }
 
     /// Takes a slot and joins the array, through a mapping of its own where the array's
-    /// connections have one; the snapshot's memory is that of an earlier backend. Gives it
-    /// back, with the reason, where that fails.
-    pub(super) fn join<L: SharedExclusiveLock>(
-        array: &ProcArray<L>,
-        snapshot: Snapshot,
+    /// connections have one; the snapshot's memory is that of an earlier backend.
+    pub(super) fn join(
+        array: &'a ProcArray<L>,
+        memory: &'a mut Snapshot,
+        counts: &'a mut OperationCounts,
         probe: &mut impl LockProbe,
-        counts: &mut OperationCounts,
-    ) -> Result<Self, (ErrorClass, Snapshot)> {
+    ) -> Result<Self, ErrorClass> {
         let is_fresh = array.config().mapping == MappingKind::Fresh;
-        let Ok(view) = is_fresh.then(|| array.fresh_view()).transpose() else {
-            return Err((ErrorClass::new("no-mapping"), snapshot));
-        };
+        let view = is_fresh.then(|| array.fresh_view()).transpose();
+        let view = view.map_err(|_| ErrorClass::new("no-mapping"))?;
         let slot = array.init_process_through(view.as_ref().unwrap_or(array.home()));
-        let Some(slot) = slot else {
-            return Err((too_many_connections(), snapshot));
-        };
-        let mut backend = Backend {
-            slot,
-            snapshot,
+        let slot = slot.ok_or_else(too_many_connections)?;
+        let mut backend = Self {
             view,
+            ..Self::new(array, slot, memory, counts)
         };
-        backend.enter(array, probe, counts);
+        backend.enter(probe);
         Ok(backend)
     }
 
+    #[inline]
+    fn view(&self) -> &View {
+        self.view.as_ref().unwrap_or(self.array.home())
+    }
+
+    fn meter<'p, P: LockProbe>(&self, probe: &'p mut P) -> FaultMeter<'p, P> {
+        FaultMeter::new(probe, self.array.config().mapping.can_fault())
+    }
+
     /// Enters the array with the slot that it has.
-    pub(super) fn enter<L: SharedExclusiveLock>(
-        &mut self,
-        array: &ProcArray<L>,
-        probe: &mut impl LockProbe,
-        counts: &mut OperationCounts,
-    ) {
+    pub(super) fn enter(&mut self, probe: &mut impl LockProbe) {
         // A new process has built no snapshot yet.
         self.snapshot.invalidate();
-        let view = self.view.as_ref().unwrap_or(array.home());
-        if array.config().mapping.can_fault() {
-            let mut meter = FaultMeter::new(probe);
-            array.add_through(view, self.slot, &mut meter);
-            counts.add_faults += meter.faults();
-            counts.largest_add_faults = counts.largest_add_faults.max(meter.faults());
-        } else {
-            array.add_through(view, self.slot, probe);
-        }
-        counts.adds += 1;
+        let mut meter = self.meter(probe);
+        self.array.add_through(self.view(), self.slot, &mut meter);
+        self.counts.add_faults += meter.faults();
+        self.counts.largest_add_faults = self.counts.largest_add_faults.max(meter.faults());
+        self.counts.adds += 1;
     }
 
     /// Leaves the array; the slot stays taken.
-    pub(super) fn exit<L: SharedExclusiveLock>(
-        &mut self,
-        array: &ProcArray<L>,
-        probe: &mut impl LockProbe,
-        counts: &mut OperationCounts,
-    ) {
-        let view = self.view.as_ref().unwrap_or(array.home());
-        if array.config().mapping.can_fault() {
-            let mut meter = FaultMeter::new(probe);
-            array.remove_through(view, self.slot, None, &mut meter);
-            counts.remove_faults += meter.faults();
-        } else {
-            array.remove_through(view, self.slot, None, probe);
-        }
-        counts.removes += 1;
+    pub(super) fn exit(&mut self, probe: &mut impl LockProbe) {
+        let mut meter = self.meter(probe);
+        self.array
+            .remove_through(self.view(), self.slot, None, &mut meter);
+        self.counts.remove_faults += meter.faults();
+        self.counts.removes += 1;
     }
 
     /// Leaves the array and gives the slot back. A mapping of its own goes with it.
-    pub(super) fn leave<L: SharedExclusiveLock>(
-        mut self,
-        array: &ProcArray<L>,
-        probe: &mut impl LockProbe,
-        counts: &mut OperationCounts,
-    ) -> Snapshot {
-        self.exit(array, probe, counts);
-        array.proc_kill(self.slot);
-        self.snapshot
+    pub(super) fn leave(mut self, probe: &mut impl LockProbe) {
+        self.exit(probe);
+        self.array.proc_kill(self.slot);
     }
 
-    fn take_snapshots<L: SharedExclusiveLock>(
-        &mut self,
-        array: &ProcArray<L>,
-        snapshots: u32,
-        counts: &mut OperationCounts,
-    ) {
-        let view = self.view.as_ref().unwrap_or(array.home());
-        let (slot, snapshot) = (self.slot, &mut self.snapshot);
+    /// One snapshot, and how it came about.
+    #[inline]
+    pub(super) fn take_snapshot(&mut self, probe: &mut impl LockProbe) -> SnapshotSource {
+        let view = self.view.as_ref().unwrap_or(self.array.home());
+        let source = self
+            .array
+            .get_snapshot_data_through(view, self.slot, self.snapshot, probe);
+        self.counts.count_snapshot(source);
+        source
+    }
+
+    #[inline]
+    fn take_snapshots(&mut self, snapshots: u32) {
         for _ in 0..snapshots {
-            let source = array.get_snapshot_data_through(view, slot, snapshot, &mut NoProbe);
-            counts.count_snapshot(source);
+            self.take_snapshot(&mut NoProbe);
         }
     }
 
-    /// A statement: its snapshots, then xmin cleared without a lock.
+    /// Clears xmin, without a lock.
     #[inline]
-    pub(super) fn statement<L: SharedExclusiveLock>(
-        &mut self,
-        array: &ProcArray<L>,
-        snapshots: u32,
-        counts: &mut OperationCounts,
-    ) {
-        self.take_snapshots(array, snapshots, counts);
-        let view = self.view.as_ref().unwrap_or(array.home());
-        array.snapshot_reset_xmin_through(view, self.slot);
+    pub(super) fn reset_xmin(&self) {
+        self.array
+            .snapshot_reset_xmin_through(self.view(), self.slot);
+    }
+
+    /// A statement: its snapshots, then xmin cleared.
+    #[inline]
+    pub(super) fn statement(&mut self, snapshots: u32) {
+        self.take_snapshots(snapshots);
+        self.reset_xmin();
     }
 
     /// A small write: its snapshots, an xid and so many subtransactions' when the first row is
     /// stored, the end. A subtransaction that rolls back does so before the next one begins
     /// (`SAVEPOINT`, a row, `ROLLBACK TO`). WAL is left out.
-    pub(super) fn commit<L: SharedExclusiveLock>(
-        &mut self,
-        array: &ProcArray<L>,
-        snapshots: u32,
-        subtransactions: Subtransactions,
-        counts: &mut OperationCounts,
-    ) {
-        self.take_snapshots(array, snapshots, counts);
-        array.get_new_transaction_id(self.slot, &mut NoProbe);
-        let Subtransactions { each, rolled_back } = subtransactions;
+    pub(super) fn commit(&mut self, snapshots: u32, background: &Background) {
+        let (array, slot) = (self.array, self.slot);
+        self.take_snapshots(snapshots);
+        array.get_new_transaction_id(slot);
+        let each = background.subtransactions;
+        let rolled_back = background.rolled_back_subtransactions;
         for after in (0..each).rev() {
-            let xid = array.get_new_subtransaction_id(self.slot, &mut NoProbe);
+            let xid = array.get_new_subtransaction_id(slot);
             if after < rolled_back {
-                array.abort_subtransaction(self.slot, &[xid], &mut NoProbe);
+                array.abort_subtransaction(slot, &[xid]);
             }
         }
-        counts.new_xids += 1 + u64::from(each);
-        counts.subtransaction_aborts += u64::from(rolled_back.min(each));
-        counts.count_end(array.end_transaction(self.slot, &mut NoProbe));
+        self.counts.new_xids += 1 + u64::from(each);
+        self.counts.subtransaction_aborts += u64::from(rolled_back.min(each));
+        self.end_transaction();
+    }
+
+    fn end_transaction(&mut self) {
+        let end = self.array.end_transaction(self.slot);
+        self.counts.count_end(end);
     }
 
     /// VACUUM of an empty table.
-    pub(super) fn vacuum<L: SharedExclusiveLock>(
-        &mut self,
-        array: &ProcArray<L>,
-        counts: &mut OperationCounts,
-    ) {
-        array.set_in_vacuum(self.slot, &mut NoProbe);
-        counts.vacuum_flags_set += 1;
-        self.take_snapshots(array, vacuum::SNAPSHOTS, counts);
+    pub(super) fn vacuum(&mut self) {
+        self.array.set_in_vacuum(self.slot);
+        self.counts.vacuum_flags_set += 1;
+        self.take_snapshots(vacuum::SNAPSHOTS);
         for _ in 0..vacuum::HORIZONS {
-            array.compute_xid_horizons(&mut NoProbe);
+            self.compute_horizons();
         }
-        counts.horizons += u64::from(vacuum::HORIZONS);
         for _ in 0..vacuum::NEXT_XID_READS {
-            array.read_next_transaction_id(&mut NoProbe);
+            self.array.read_next_transaction_id();
+            self.counts.next_xid_reads += 1;
         }
-        counts.next_xid_reads += u64::from(vacuum::NEXT_XID_READS);
-        counts.count_end(array.end_transaction(self.slot, &mut NoProbe));
+        self.end_transaction();
+    }
+
+    fn compute_horizons(&mut self) {
+        self.array.compute_xid_horizons();
+        self.counts.horizons += 1;
     }
 
     /// A statement that prunes: the horizons once for its new RecentXmin.
-    pub(super) fn prune<L: SharedExclusiveLock>(
-        &mut self,
-        array: &ProcArray<L>,
-        snapshots: u32,
-        counts: &mut OperationCounts,
-    ) {
-        self.take_snapshots(array, snapshots, counts);
-        array.compute_xid_horizons(&mut NoProbe);
-        counts.horizons += 1;
-        array.snapshot_reset_xmin(self.slot);
+    pub(super) fn prune(&mut self, snapshots: u32) {
+        self.take_snapshots(snapshots);
+        self.compute_horizons();
+        self.reset_xmin();
+    }
+
+    /// A statement, then `pg_stat_activity` row by row, through the copy of the status array in `entries`.
+    pub(super) fn read_activity(&mut self, snapshots: u32, entries: &mut Vec<StatusEntry>) {
+        self.statement(snapshots);
+        self.array.read_current_status(entries);
+        for entry in entries.iter() {
+            self.array.monitor_row(*entry);
+        }
+        self.counts.monitor_rows += entries.len() as u64;
     }
 
     /// A parallel query of one worker: this backend takes a snapshot, the worker joins, takes over
-    /// its xmin, and leaves. The worker's snapshot memory goes in and comes out; an error where all
-    /// slots are taken.
-    pub(super) fn launch_parallel_worker<L: SharedExclusiveLock>(
+    /// its xmin, and leaves. An error where all slots are taken.
+    pub(super) fn launch_parallel_worker(
         &mut self,
-        array: &ProcArray<L>,
-        memory: Snapshot,
-        counts: &mut OperationCounts,
-    ) -> Result<Snapshot, (ErrorClass, Snapshot)> {
-        self.take_snapshots(array, 1, counts);
-        let joined = Backend::join(array, memory, &mut NoProbe, counts);
-        let outcome = joined.map(|mut worker| {
+        memory: &mut Snapshot,
+    ) -> Result<(), ErrorClass> {
+        self.take_snapshots(1);
+        let (array, leader) = (self.array, self.slot);
+        let outcome = Backend::join(array, memory, self.counts, &mut NoProbe).map(|mut worker| {
             let version = array.config().profile.version();
             // As any backend's login; then the transaction of its own begins.
             let at_login = version.snapshots_per_connect;
-            worker.statement(array, at_login, counts);
-            array.install_restored_xmin(worker.slot, self.slot, self.snapshot.xmin, &mut NoProbe);
-            counts.restored_xmins += 1;
-            let later = version.snapshots_per_parallel_worker - at_login;
-            worker.take_snapshots(array, later, counts);
-            counts.count_end(array.end_transaction(worker.slot, &mut NoProbe));
-            worker.leave(array, &mut NoProbe, counts)
+            worker.statement(at_login);
+            array.install_restored_xmin(worker.slot, leader, self.snapshot.xmin);
+            worker.counts.restored_xmins += 1;
+            worker.take_snapshots(version.snapshots_per_parallel_worker - at_login);
+            worker.end_transaction();
+            worker.leave(&mut NoProbe);
         });
-        array.snapshot_reset_xmin(self.slot);
+        self.reset_xmin();
         outcome
     }
 }

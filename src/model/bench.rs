@@ -25,7 +25,7 @@ const LOOK_ONE_IN: u32 = 16;
 /// Model mode's [`Bench`].
 pub struct ModelBench<'a> {
     config: &'a Config,
-    asked_for: ModelConfig,
+    asked_for: &'a ModelConfig,
     /// As [`ModelBench::asked_for`], at the level of the open start.
     model: ModelConfig,
     /// The version at that level.
@@ -44,10 +44,8 @@ impl<'a> ModelBench<'a> {
     /// # Errors
     /// When it has none.
     pub fn new(config: &'a Config, cancel: Cancel) -> Result<Self, Failure> {
-        let model = config
-            .model
-            .clone()
-            .ok_or_else(|| Failure::Fatal("the model's settings are missing".to_owned()))?;
+        let missing = || Failure::Fatal("the model's settings are missing".to_owned());
+        let model = config.model.as_ref().ok_or_else(missing)?;
         let can_fault = config.factors.mapping.iter().any(|m| m.can_fault());
         let remark = can_fault.then(|| {
             format!(
@@ -57,8 +55,8 @@ impl<'a> ModelBench<'a> {
         });
         Ok(ModelBench {
             config,
-            asked_for: model.clone(),
-            model,
+            asked_for: model,
+            model: model.clone(),
             profile: PgProfile::default(),
             cancel,
             began_ns: MonotonicClock.now_ns(),
@@ -71,10 +69,8 @@ impl<'a> ModelBench<'a> {
 
     fn one_in(&mut self) -> u32 {
         let snapshots = self.model.snapshots_per_statement;
-        let cost = self
-            .start
-            .as_mut()
-            .map_or(0.0, |start| start.statement_ns(snapshots));
+        let start = self.start.as_mut();
+        let cost = start.map_or(0.0, |start| start.statement_ns(snapshots));
         let short = cost < 10.0 * self.clock.read_cost_ns;
         let one_in = if short { LOOK_ONE_IN } else { 1 };
         let remark = format!(
@@ -90,30 +86,26 @@ impl<'a> ModelBench<'a> {
     fn measure(
         &mut self,
         arm: Arm,
-        rates: (OfferedRate, OfferedRate),
+        client_rate: OfferedRate,
         lengths_ns: (u64, u64),
         seed: u64,
     ) -> Result<(Measured, BlockCpu), Failure> {
         let one_in = self.one_in();
-        let start = self
-            .start
-            .as_mut()
-            .ok_or_else(|| Failure::Fatal("no start is open".to_owned()))?;
+        let none_is_open = || Failure::Fatal("no start is open".to_owned());
+        let start = self.start.as_mut().ok_or_else(none_is_open)?;
         let before = CpuReading::take(Watched::default(), None);
         let measured = start.measure(BlockTask {
             config: self.config.clone(),
             model: self.model.clone(),
             arm,
-            rates,
+            client_rate,
             lengths_ns,
             seed,
             one_in,
             cancel: self.cancel.clone(),
         })?;
-        let cpu = before.until(
-            &CpuReading::take(Watched::default(), None),
-            &measured.record,
-        );
+        let after = CpuReading::take(Watched::default(), None);
+        let cpu = before.until(&after, &measured.record);
         Ok((measured, cpu))
     }
 }
@@ -124,10 +116,10 @@ impl Bench for ModelBench<'_> {
     }
 
     fn absent_levels(&mut self, levels: &[Factors]) -> Vec<AbsentLevel> {
-        let of_huge_pages: Vec<&Factors> = levels
+        let huge = levels
             .iter()
-            .filter(|l| l.page_size == Some(PageSize::Huge))
-            .collect();
+            .filter(|l| l.page_size == Some(PageSize::Huge));
+        let of_huge_pages: Vec<&Factors> = huge.collect();
         let Some(largest) = of_huge_pages.iter().max_by_key(|l| l.standing) else {
             return Vec::new();
         };
@@ -157,7 +149,7 @@ impl Bench for ModelBench<'_> {
         self.start = None;
         let level = &planned.factors;
         self.model = self.asked_for.at(level);
-        self.profile = level.profile().map_err(|e| Failure::Fatal(e.to_string()))?;
+        self.profile = level.profile().map_err(Failure::Fatal)?;
         let lock = level.lock.unwrap_or_default();
         let opener = StartOpener {
             config: self.config,
@@ -172,7 +164,7 @@ impl Bench for ModelBench<'_> {
     fn run_block(&mut self, spec: &BlockSpec) -> Result<Block, Failure> {
         let (measured, cpu) = self.measure(
             spec.arm,
-            (self.config.reader_rate, self.client_rates.at(&spec.factors)),
+            self.client_rates.at(&spec.factors),
             (self.config.warmup_ns, self.config.block_ns()),
             derive_seed(self.config.seed, &[u64::from(spec.index) + 1]),
         )?;
@@ -182,7 +174,7 @@ impl Bench for ModelBench<'_> {
         }
         .check(&measured.counts, &measured.locks)
         .map_err(|e| Failure::Fatal(e.to_string()))?;
-        let counters = counters(&measured);
+        let (counters, window) = (counters(&measured), measured.window);
         Ok(Block {
             index: spec.index,
             arm: spec.arm,
@@ -193,11 +185,8 @@ impl Bench for ModelBench<'_> {
                 pg: Some(PgSource::Major(self.profile.version().major)),
                 ..spec.factors.clone()
             },
-            start_ns: measured
-                .window
-                .measure_from_ns
-                .saturating_sub(self.began_ns),
-            measured_ns: measured.window.measured_ns(),
+            start_ns: window.measure_from_ns.saturating_sub(self.began_ns),
+            measured_ns: window.measured_ns(),
             settle_ns: 0,
             settled: true,
             tallies: measured.record.tallies,
@@ -210,15 +199,12 @@ impl Bench for ModelBench<'_> {
     fn sustained_per_second(&mut self, arm: Arm) -> Result<f64, Failure> {
         let (measured, _) = self.measure(
             arm,
-            (self.config.reader_rate, OfferedRate::Max),
+            OfferedRate::Max,
             CALIBRATION_NS,
             derive_seed(0, &[arm.index() as u64]),
         )?;
-        let done = measured
-            .record
-            .tallies
-            .get(&Role::Client)
-            .map_or(0, RoleTally::succeeded);
+        let clients = measured.record.tallies.get(&Role::Client);
+        let done = clients.map_or(0, RoleTally::succeeded);
         Ok(done as f64 * 1e9 / measured.window.measured_ns() as f64)
     }
 

@@ -8,83 +8,75 @@ use super::start::Measured;
 /// part. Wake-ups are there only for a lock that counts them.
 pub(super) fn counters(measured: &Measured) -> BTreeMap<String, u64> {
     let (done, by_readers) = (&measured.counts, &measured.by_readers);
-    let (locks, extremes) = (&measured.locks, &measured.extremes);
-    let lock = &locks.proc_array;
-    let mut counters = vec![
-        ("operations.snapshot", done.snapshots()),
-        ("operations.snapshot-reused", done.snapshots_reused),
-        (
-            "operations.snapshot-reused-without-lock",
-            done.snapshots_reused_without_lock,
-        ),
-        ("operations.snapshot-scanned", done.snapshots_scanned),
-        (
-            "operations.reader-snapshot",
-            by_readers.snapshots_taking_the_lock(),
-        ),
-        (
-            "operations.reader-snapshot-reused",
-            by_readers.snapshots_reused,
-        ),
-        ("operations.procarray-add", done.adds),
-        ("operations.procarray-remove", done.removes),
-        ("operations.get-new-transaction-id", done.new_xids),
-        ("operations.read-next-transaction-id", done.next_xid_reads),
-        ("operations.end-transaction", done.ends_with_xid()),
-        ("operations.end-transaction.conditional", done.ends_at_once),
-        ("operations.end-transaction.queued", done.ends_queued),
-        (
-            "operations.subtransaction-abort",
-            done.subtransaction_aborts,
-        ),
-        (
-            "operations.vacuum-flag",
-            done.vacuum_flags_set + done.vacuum_flags_cleared,
-        ),
-        ("operations.horizon", done.horizons),
-        ("operations.monitor-row", done.monitor_rows),
-        ("operations.restored-xmin", done.restored_xmins),
-        ("group-clear.groups", done.group_leaders),
-        ("group-clear.members", done.group_members),
-        ("group-clear.largest", done.largest_group),
-        ("faults.procarray-add", done.add_faults),
-        ("faults.procarray-add.largest", done.largest_add_faults),
-        ("faults.procarray-remove", done.remove_faults),
-        ("procarraylock.shared", lock.shared),
-        ("procarraylock.exclusive", lock.exclusive),
-        (
-            "procarraylock.conditional-failures",
-            lock.exclusive_conditional_failures,
-        ),
-        ("procarraylock.shared-waits", lock.shared_waits),
-        ("procarraylock.exclusive-waits", lock.exclusive_waits),
-        ("procarraylock.shared-barges", lock.shared_barges),
-        ("procarraylock.exclusive-barges", lock.exclusive_barges),
-        ("procarraylock.queue-length-sum", lock.queue_length_sum),
-        ("procarraylock.longest-queue", extremes.longest_queue),
-        (
-            "procarraylock.longest-starvation-grants",
-            extremes.longest_starvation_grants,
-        ),
-        (
-            "procarraylock.longest-starvation-ns",
-            extremes.longest_starvation_ns,
-        ),
-        ("procarraylock.exclusive-held-ns", lock.exclusive_held_ns),
-        ("xidgenlock.shared", locks.xid_gen.shared),
-        ("xidgenlock.exclusive", locks.xid_gen.exclusive),
+    let (lock, xid_gen) = (&measured.locks.proc_array, &measured.locks.xid_gen);
+    let worst = &measured.extremes;
+    let vacuum_flags = done.vacuum_flags_set + done.vacuum_flags_cleared;
+    let without_lock = done.snapshots_reused_without_lock;
+    let by_readers_locking = by_readers.snapshots_taking_the_lock();
+    let operations = vec![
+        ("snapshot", done.snapshots()),
+        ("snapshot-reused", done.snapshots_reused),
+        ("snapshot-reused-without-lock", without_lock),
+        ("snapshot-scanned", done.snapshots_scanned),
+        ("reader-snapshot", by_readers_locking),
+        ("reader-snapshot-reused", by_readers.snapshots_reused),
+        ("procarray-add", done.adds),
+        ("procarray-remove", done.removes),
+        ("get-new-transaction-id", done.new_xids),
+        ("read-next-transaction-id", done.next_xid_reads),
+        ("end-transaction", done.ends_with_xid()),
+        ("end-transaction.conditional", done.ends_at_once),
+        ("end-transaction.queued", done.ends_queued),
+        ("subtransaction-abort", done.subtransaction_aborts),
+        ("vacuum-flag", vacuum_flags),
+        ("horizon", done.horizons),
+        ("monitor-row", done.monitor_rows),
+        ("restored-xmin", done.restored_xmins),
     ];
-    if let Some(wakes) = locks.proc_array_wakes {
-        counters.extend([
-            ("procarraylock.wake-ups", wakes.wake_ups),
-            ("procarraylock.woken-shared", wakes.woken_shared),
-            ("procarraylock.woken-exclusive", wakes.woken_exclusive),
-            ("procarraylock.passed-over", wakes.passed_over),
-            ("procarraylock.most-woken", wakes.most_woken),
+    let group_clear = vec![
+        ("groups", done.group_leaders),
+        ("members", done.group_members),
+        ("largest", done.largest_group),
+    ];
+    let faults = vec![
+        ("procarray-add", done.add_faults),
+        ("procarray-add.largest", done.largest_add_faults),
+        ("procarray-remove", done.remove_faults),
+    ];
+    let mut proc_array_lock = vec![
+        ("shared", lock.shared),
+        ("exclusive", lock.exclusive),
+        ("conditional-failures", lock.exclusive_conditional_failures),
+        ("shared-waits", lock.shared_waits),
+        ("exclusive-waits", lock.exclusive_waits),
+        ("shared-barges", lock.shared_barges),
+        ("exclusive-barges", lock.exclusive_barges),
+        ("queue-length-sum", lock.queue_length_sum),
+        ("longest-queue", worst.longest_queue),
+        ("longest-starvation-grants", worst.longest_starvation_grants),
+        ("longest-starvation-ns", worst.longest_starvation_ns),
+        ("exclusive-held-ns", lock.exclusive_held_ns),
+    ];
+    if let Some(wakes) = measured.locks.proc_array_wakes {
+        proc_array_lock.extend([
+            ("wake-ups", wakes.wake_ups),
+            ("woken-shared", wakes.woken_shared),
+            ("woken-exclusive", wakes.woken_exclusive),
+            ("passed-over", wakes.passed_over),
+            ("most-woken", wakes.most_woken),
         ]);
     }
-    let named = counters.into_iter();
-    named
-        .map(|(name, count)| (name.to_owned(), count))
-        .collect()
+    let xid_gen_lock = vec![("shared", xid_gen.shared), ("exclusive", xid_gen.exclusive)];
+    let groups = [
+        ("operations", operations),
+        ("group-clear", group_clear),
+        ("faults", faults),
+        ("procarraylock", proc_array_lock),
+        ("xidgenlock", xid_gen_lock),
+    ];
+    let named = |(group, counts): (&'static str, Vec<(&'static str, u64)>)| {
+        let names = counts.into_iter();
+        names.map(move |(name, count)| (format!("{group}.{name}"), count))
+    };
+    groups.into_iter().flat_map(named).collect()
 }

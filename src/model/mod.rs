@@ -8,8 +8,6 @@ mod backend;
 mod background;
 mod bench;
 mod block_threads;
-mod client;
-mod connector;
 mod counters;
 mod lock_times;
 mod operation_counts;

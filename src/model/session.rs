@@ -1,20 +1,20 @@
 //! One connection, from joining the array to leaving it: in the client's thread, or in a process of its own.
 
-use std::sync::atomic::AtomicBool;
-
 use super::backend::{Backend, too_many_connections};
 use super::lock_times::Stopwatch;
 use super::operation_counts::OperationCounts;
 use crate::clock::burn_cpu;
 use crate::clock::{Clock, MonotonicClock};
-use crate::procarray::forked::{ChildFailure, ChildOutcome, InsideLock, Notes};
+use crate::procarray::forked::{ChildFailure, InsideLock, Notes};
 use crate::procarray::locks::{SharedExclusiveLock, abandon_my_slot};
-use crate::procarray::{ProcArray, ProcNumber, Snapshot};
+use crate::procarray::{NoProbe, ProcArray, ProcNumber, Snapshot};
 use crate::record::ErrorClass;
 
 /// What a connection does between joining and leaving.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Steps {
+    /// CPU burnt before joining in place of a fork, in ns; a real one has its own.
+    pub(super) fork_cpu_ns: u64,
     /// CPU burnt after joining, in ns.
     pub(super) session_cpu_ns: u64,
     /// Snapshots until it is connected.
@@ -23,10 +23,9 @@ pub(super) struct Steps {
     pub(super) statement: Option<u32>,
 }
 
-/// What happened in it and when, by the clock that all processes share.
+/// When what happened in it, by the clock that all processes share.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Session {
-    pub(super) counts: OperationCounts,
     pub(super) add: Stopwatch,
     pub(super) added_ns: u64,
     pub(super) connected_ns: u64,
@@ -35,30 +34,19 @@ pub(super) struct Session {
     pub(super) removed_ns: u64,
 }
 
-/// What forking takes: where children write, and an array on which they rehearse.
+/// What forking takes: where children write, and an array with a free slot on which they rehearse.
 pub(super) struct Forking<L> {
-    notes: Notes<Session>,
-    rehearsal: ProcArray<L>,
-    rehearsal_slot: ProcNumber,
+    notes: Notes<(Session, OperationCounts)>,
+    rehearsal: (ProcArray<L>, ProcNumber),
 }
 
 impl<L: SharedExclusiveLock> Forking<L> {
     /// For children of one thread that join `array`; none where there is no memory for it.
     pub(super) fn new(array: &ProcArray<L>) -> Option<Self> {
-        let (rehearsal, rehearsal_slot) = array.rehearsal().ok()?;
         Some(Self {
             notes: Notes::new().ok()?,
-            rehearsal,
-            rehearsal_slot,
+            rehearsal: array.rehearsal().ok()?,
         })
-    }
-
-    /// Another rehearsal array, as the last child may have died with a lock of it.
-    fn rehearse_anew(&mut self, array: &ProcArray<L>) {
-        // Without memory for it the next children rehearse on the old one, and may fail there.
-        if let Ok((rehearsal, slot)) = array.rehearsal() {
-            (self.rehearsal, self.rehearsal_slot) = (rehearsal, slot);
-        }
     }
 }
 
@@ -72,135 +60,126 @@ pub(super) enum SessionError {
     ProcArrayLock(ChildFailure),
 }
 
-/// In a child: joins, goes through the steps and leaves.
-fn join_work_leave<L: SharedExclusiveLock>(
-    array: &ProcArray<L>,
-    backend: &mut Backend,
+fn now_ns() -> u64 {
+    MonotonicClock.now_ns()
+}
+
+/// What a connection does while it is in the array.
+fn work<L: SharedExclusiveLock>(
+    backend: &mut Backend<'_, L>,
     steps: Steps,
     session: &mut Session,
     inside: &InsideLock<'_>,
 ) {
-    let now = || MonotonicClock.now_ns();
-    // The child's own stores of InitProcess: its PGPROC's pages are mapped before the hold.
-    array.touch_own_proc(backend.slot);
-    let Session { counts, .. } = session;
-    inside.during(|| backend.enter(array, &mut session.add, counts));
-    session.added_ns = now();
+    session.added_ns = now_ns();
     burn_cpu(steps.session_cpu_ns);
-    inside.during(|| backend.statement(array, steps.at_login, counts));
-    session.connected_ns = now();
+    inside.during(|| backend.statement(steps.at_login));
+    session.connected_ns = now_ns();
     if let Some(snapshots) = steps.statement {
-        inside.during(|| backend.statement(array, snapshots, counts));
+        inside.during(|| backend.statement(snapshots));
     }
-    session.queried_ns = now();
-    inside.during(|| backend.exit(array, &mut session.remove, counts));
-    session.removed_ns = now();
+    session.queried_ns = now_ns();
 }
 
 /// Burns the CPU of a fork, joins the array in the calling thread, goes through the steps and leaves.
-/// The snapshot's memory goes in and comes out.
+/// The snapshot's `memory` is that of an earlier backend.
 pub(super) fn in_thread<L: SharedExclusiveLock>(
     array: &ProcArray<L>,
-    memory: Snapshot,
+    memory: &mut Snapshot,
+    counts: &mut OperationCounts,
     steps: Steps,
-    fork_cpu_ns: u64,
-) -> (Session, Snapshot, Result<(), SessionError>) {
-    let now = || MonotonicClock.now_ns();
+) -> Result<Session, SessionError> {
     let mut session = Session::default();
-    burn_cpu(fork_cpu_ns);
-    let joined = Backend::join(array, memory, &mut session.add, &mut session.counts);
-    let mut backend = match joined {
-        Ok(backend) => backend,
-        Err((class, memory)) => return (session, memory, Err(SessionError::Connection(class))),
-    };
-    session.added_ns = now();
-    burn_cpu(steps.session_cpu_ns);
-    backend.statement(array, steps.at_login, &mut session.counts);
-    session.connected_ns = now();
-    if let Some(snapshots) = steps.statement {
-        backend.statement(array, snapshots, &mut session.counts);
-    }
-    session.queried_ns = now();
-    let memory = backend.leave(array, &mut session.remove, &mut session.counts);
-    session.removed_ns = now();
-    (session, memory, Ok(()))
+    burn_cpu(steps.fork_cpu_ns);
+    let joined = Backend::join(array, memory, counts, &mut session.add);
+    let mut backend = joined.map_err(SessionError::Connection)?;
+    work(&mut backend, steps, &mut session, &InsideLock::UNHEARD);
+    backend.leave(&mut session.remove);
+    session.removed_ns = now_ns();
+    Ok(session)
+}
+
+/// In a child: joins, goes through the steps and leaves.
+fn join_work_leave<L: SharedExclusiveLock>(
+    backend: &mut Backend<'_, L>,
+    steps: Steps,
+    session: &mut Session,
+    inside: &InsideLock<'_>,
+) {
+    // The child's own stores of InitProcess: its PGPROC's pages are mapped before the hold.
+    backend.array.touch_own_proc(backend.slot);
+    inside.during(|| backend.enter(&mut session.add));
+    work(backend, steps, session, inside);
+    inside.during(|| backend.exit(&mut session.remove));
+    session.removed_ns = now_ns();
 }
 
 /// Forks a child that joins the array with the mapping it inherits, no page of which is mapped
-/// in it, goes through the steps and leaves. The snapshot's memory goes in and comes out.
+/// in it, goes through the steps and leaves.
 ///
 /// The free list stays with the parent, as its lock is the process's own. A child that dies is
 /// an error; where it is still in the array the parent takes it out, unless it may have held or
 /// awaited a lock ([`SessionError::ProcArrayLock`]): then nothing of the array may be touched any more.
 pub(super) fn in_child<L: SharedExclusiveLock>(
     array: &ProcArray<L>,
-    memory: Snapshot,
+    memory: &mut Snapshot,
+    counts: &mut OperationCounts,
     steps: Steps,
     forking: &mut Forking<L>,
-) -> (Session, Snapshot, Result<(), SessionError>) {
-    let Some(slot) = array.init_process() else {
-        let full = SessionError::Connection(too_many_connections());
-        return (Session::default(), memory, Err(full));
-    };
-    let mut backend = Backend::new(slot, memory);
-    let ChildOutcome {
-        mut note,
-        end,
-        died_inside_lock,
-    } = forking.notes.of_child(|session, inside| {
+) -> Result<Session, SessionError> {
+    let slot = array.init_process();
+    let slot = slot.ok_or_else(|| SessionError::Connection(too_many_connections()))?;
+    let child = forking.notes.of_child(|(session, counts), inside| {
         array.make_locks_resident();
         // Once on the small array, to have the code mapped as a running server has it.
-        std::mem::swap(&mut backend.slot, &mut forking.rehearsal_slot);
         let short = Steps {
             session_cpu_ns: 0,
             ..steps
         };
-        let (unheard, mut unread) = (AtomicBool::new(false), Session::default());
-        let unheard = InsideLock::on(&unheard);
-        join_work_leave(
-            &forking.rehearsal,
-            &mut backend,
-            short,
-            &mut unread,
-            &unheard,
-        );
-        std::mem::swap(&mut backend.slot, &mut forking.rehearsal_slot);
-        join_work_leave(array, &mut backend, steps, session, inside);
+        let (mut unread, mut uncounted) = Default::default();
+        let (small, small_slot) = &forking.rehearsal;
+        let mut rehearsing = Backend::new(small, *small_slot, memory, &mut uncounted);
+        join_work_leave(&mut rehearsing, short, &mut unread, &InsideLock::UNHEARD);
+        let mut backend = Backend::new(array, slot, memory, counts);
+        join_work_leave(&mut backend, steps, session, inside);
     });
-    let Err(failure) = end else {
+    let (session, counted) = child.note;
+    *counts += counted;
+    let Err(failure) = child.end else {
         array.proc_kill(slot);
-        return (note, backend.snapshot, Ok(()));
+        return Ok(session);
     };
-    if died_inside_lock {
+    if child.died_inside_lock {
         abandon_my_slot();
-        return (
-            note,
-            backend.snapshot,
-            Err(SessionError::ProcArrayLock(failure)),
-        );
+        return Err(SessionError::ProcArrayLock(failure));
     }
     if !matches!(failure, ChildFailure::Fork(_)) {
-        forking.rehearse_anew(array);
+        // It may have died with a lock of the old one. Without memory for another the next children rehearse
+        // on that, and may fail there.
+        if let Ok(another) = array.rehearsal() {
+            forking.rehearsal = another;
+        }
     }
     if array.pgxactoff(slot).is_some() {
-        array.snapshot_reset_xmin(slot);
-        backend.exit(array, &mut note.remove, &mut note.counts);
+        let mut backend = Backend::new(array, slot, memory, counts);
+        backend.reset_xmin();
+        backend.exit(&mut NoProbe);
     }
     array.proc_kill(slot);
-    let loss = SessionError::Connection(ErrorClass::new("child"));
-    (note, backend.snapshot, Err(loss))
+    Err(SessionError::Connection(ErrorClass::new("child")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::procarray::locks::{LockKind, LockVisitor};
-    use crate::procarray::{MappingKind, NoProbe, ProcArrayConfig};
+    use crate::procarray::{MappingKind, ProcArrayConfig};
     use nix::sys::signal::{Signal, kill};
     use nix::unistd::Pid;
     use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
 
     const STEPS: Steps = Steps {
+        fork_cpu_ns: 0,
         session_cpu_ns: 0,
         at_login: 4,
         statement: Some(2),
@@ -230,21 +209,18 @@ mod tests {
                     let mut memory = array.new_snapshot();
                     let mut forking = Forking::new(array).unwrap();
                     for _ in 0..CHILDREN {
-                        let done = in_child(array, memory, STEPS, &mut forking);
-                        let (session, back, outcome) = done;
-                        outcome.unwrap();
-                        memory = back;
+                        let done = in_child(array, &mut memory, &mut counts, STEPS, &mut forking);
+                        let session = done.unwrap();
                         assert!(session.added_ns <= session.connected_ns);
                         assert!(session.connected_ns <= session.queried_ns);
                         assert!(session.queried_ns <= session.removed_ns);
-                        counts += session.counts;
                     }
                     counts
                 };
                 let children = [scope.spawn(forking), scope.spawn(forking)];
                 while children.iter().any(|thread| !thread.is_finished()) {
-                    array.get_new_transaction_id(committing[0], &mut NoProbe);
-                    array.end_transaction(committing[0], &mut NoProbe);
+                    array.get_new_transaction_id(committing[0]);
+                    array.end_transaction(committing[0]);
                     commits += 1;
                 }
                 for thread in children {
@@ -285,9 +261,10 @@ mod tests {
                 let connecting = scope.spawn(|| {
                     thread_id.store(rustix::thread::gettid().as_raw_nonzero().get(), SeqCst);
                     let mut forking = Forking::new(array).unwrap();
-                    let done = in_child(array, array.new_snapshot(), steps, &mut forking);
-                    let (session, _, outcome) = done;
-                    (session.counts, outcome.unwrap_err())
+                    let mut counts = OperationCounts::default();
+                    let mut memory = array.new_snapshot();
+                    let done = in_child(array, &mut memory, &mut counts, steps, &mut forking);
+                    (counts, done.unwrap_err())
                 });
                 // In the array, and out of the lock: the clock says that it burns CPU by then.
                 while array.num_procs() == 0 {

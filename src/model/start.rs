@@ -7,13 +7,12 @@ use crossbeam::channel;
 use parking_lot::Mutex;
 
 use super::arms::client_of;
-use super::backend::Backend;
-use super::background::{self, BackgroundKind, BackgroundRole};
+use super::backend::Connection;
+use super::background;
 use super::block_threads::BlockThreads;
-use super::client::{Client, Pool};
 use super::operation_counts::OperationCounts;
-use super::reader::ReaderRole;
-use super::worker_thread::{Finished, carry_out};
+use super::reader;
+use super::worker_thread::{Finished, Pool, RoleContext, RunRole, Work};
 use crate::arm::Arm;
 use crate::clock::{Clock, MonotonicClock};
 use crate::config::{Config, ModelConfig};
@@ -21,7 +20,7 @@ use crate::factor::{Factors, OfferedRate};
 use crate::load::driver::Failure;
 use crate::load::{Cancel, Schedule, Window, Worker};
 use crate::procarray::locks::{LockExtremes, LockVisitor, SharedExclusiveLock};
-use crate::procarray::{NoProbe, PgProfile, ProcArray, ProcArrayConfig, ProcArrayCounts};
+use crate::procarray::{PgProfile, ProcArray, ProcArrayConfig, ProcArrayCounts};
 use crate::record::{BlockRecord, Operation, Role};
 use crate::seed::derive_seed;
 
@@ -34,27 +33,13 @@ pub(super) struct BlockTask {
     pub(super) config: Config,
     pub(super) model: ModelConfig,
     pub(super) arm: Arm,
-    pub(super) rates: (OfferedRate, OfferedRate),
+    pub(super) client_rate: OfferedRate,
+    /// Warm-up and measured time.
     pub(super) lengths_ns: (u64, u64),
     pub(super) seed: u64,
     /// Very short operations are timed one in so many: closed loops of statements, and snapshots.
     pub(super) one_in: u32,
     pub(super) cancel: Cancel,
-}
-
-impl BlockTask {
-    /// The worker `index` of a role whose workers share `load`, a total rate.
-    fn worker(
-        &self,
-        window: Window,
-        (role, operation): (Role, Operation),
-        (rate, count): (OfferedRate, u32),
-        index: usize,
-    ) -> Worker {
-        let seed = derive_seed(self.seed, &[role as u64, index as u64]);
-        let schedule = Schedule::new(rate, self.config.arrivals, count as usize, seed);
-        Worker::new(role, operation, schedule, window)
-    }
 }
 
 pub(super) struct Measured {
@@ -78,15 +63,20 @@ pub(super) trait AnyStart {
     fn statement_ns(&mut self, snapshots: u32) -> f64;
 }
 
-/// A backend, of the thread that does its role as long as a block lasts.
-type SharedBackend = Arc<Mutex<Backend>>;
+/// What one thread does in every block, on which connection.
+struct Part {
+    work: Work,
+    /// Among those of its kind, for the seed.
+    index: u64,
+    /// Of the thread, as long as a block lasts.
+    connection: Arc<Mutex<Connection>>,
+}
 
 struct StartOn<L> {
     array: Arc<ProcArray<L>>,
-    readers: Vec<SharedBackend>,
-    kept_open: Vec<SharedBackend>,
-    pooled: Vec<Backend>,
-    background: Vec<(BackgroundKind, SharedBackend)>,
+    /// Readers first.
+    parts: Vec<Part>,
+    pooled: Vec<Connection>,
 }
 
 pub(super) struct StartOpener<'a> {
@@ -101,7 +91,7 @@ impl LockVisitor for StartOpener<'_> {
 
     fn visit<L: SharedExclusiveLock>(self) -> Self::Output {
         let config = self.config;
-        let background = background::kinds(&self.model.background);
+        let background = background::works(&self.model.background);
         let persistent =
             config.readers + config.clients + config.pool_size + background.len() as u32;
         let churning = config.clients + background::churning(&self.model.background);
@@ -119,40 +109,61 @@ impl LockVisitor for StartOpener<'_> {
         // As in server mode, the roles' own connections come first; so every
         // arm of the start has the same number of connections.
         let too_small = || Failure::Fatal("the array has too few slots".to_owned());
-        let open = |count: u32| -> Result<Vec<Backend>, Failure> {
-            (0..count)
-                .map(|_| {
-                    let slot = array.init_process().ok_or_else(too_small)?;
-                    array.add(slot, &mut NoProbe);
-                    Ok(Backend::new(slot, array.new_snapshot()))
+        let connect = || -> Result<Connection, Failure> {
+            let slot = array.init_process().ok_or_else(too_small)?;
+            array.add(slot);
+            let snapshot = array.new_snapshot();
+            Ok(Connection { slot, snapshot })
+        };
+        let open = |works: Vec<Work>| -> Result<Vec<Part>, Failure> {
+            let part = |(index, work)| {
+                let connection = Arc::new(Mutex::new(connect()?));
+                Ok(Part {
+                    work,
+                    index,
+                    connection,
                 })
-                .collect()
+            };
+            (0..).zip(works).map(part).collect()
         };
-        let shared = |count: u32| -> Result<Vec<SharedBackend>, Failure> {
-            let backends = open(count)?.into_iter();
-            Ok(backends.map(|b| Arc::new(Mutex::new(b))).collect())
+        let readers = Work {
+            role: Role::Reader,
+            operation: Operation::Statement,
+            rate: config.reader_rate,
+            threads: config.readers,
         };
-        let (readers, kept_open) = (shared(config.readers)?, shared(config.clients)?);
-        let pooled = open(config.pool_size)?;
-        let background = background
-            .iter()
-            .copied()
-            .zip(shared(background.len() as u32)?)
-            .collect();
-        array
-            .open_standing(
-                self.level.standing as usize,
-                churning as usize,
-                self.level.slot_order.unwrap_or_default(),
-            )
-            .ok_or_else(too_small)?;
+        let clients = Work {
+            role: Role::Client,
+            operation: Operation::Transaction,
+            // The block has its own.
+            rate: OfferedRate::Max,
+            threads: config.clients,
+        };
+        let mut parts = open(readers.on_each_thread().collect())?;
+        parts.extend(open(clients.on_each_thread().collect())?);
+        let pooled = (0..config.pool_size).map(|_| connect());
+        let pooled = pooled.collect::<Result<_, _>>()?;
+        parts.extend(open(background)?);
+        let (standing, order) = (self.level.standing as usize, self.level.slot_order);
+        let opened = array.open_standing(standing, churning as usize, order.unwrap_or_default());
+        opened.ok_or_else(too_small)?;
         Ok(Box::new(StartOn {
             array: Arc::new(array),
-            readers,
-            kept_open,
+            parts,
             pooled,
-            background,
         }))
+    }
+}
+
+/// How `role` is done; none where `arm` has no clients.
+fn run_of<L: SharedExclusiveLock>(role: Role, arm: Arm) -> Option<RunRole<L>> {
+    match role {
+        Role::Reader => Some(reader::run),
+        Role::Client => client_of(arm),
+        Role::Committer => Some(background::commit),
+        Role::Monitor => Some(background::monitor),
+        Role::Pruner => Some(background::prune),
+        Role::ParallelLeader => Some(background::lead_parallel_workers),
     }
 }
 
@@ -162,64 +173,38 @@ impl<L: SharedExclusiveLock> StartOn<L> {
     fn start(
         &self,
         threads: &mut BlockThreads<Finished>,
-        task: Arc<BlockTask>,
+        task: &Arc<BlockTask>,
         window: Window,
-        pool: Pool,
+        pool: &Pool,
     ) -> Result<(), Failure> {
-        for (index, backend) in self.readers.iter().enumerate() {
-            let (array, backend) = (Arc::clone(&self.array), Arc::clone(backend));
-            let (task, stop) = (Arc::clone(&task), threads.stop());
-            threads.start(move || {
-                let what = (Role::Reader, Operation::Statement);
-                let load = (task.rates.0, task.config.readers);
-                let mut worker = task.worker(window, what, load, index);
-                worker.time_one_in(task.one_in);
-                let snapshots = task.model.snapshots_per_statement;
-                let backend = &mut backend.lock();
-                let role = ReaderRole::new(&array, backend, snapshots, task.one_in, &mut worker);
-                carry_out(worker, &stop, role, |r| r.counts)
-            })?;
-        }
-        for (index, (kind, backend)) in self.background.iter().enumerate() {
-            let kind = *kind;
-            let settings = &task.model.background;
-            let (role, operation, rate) = kind.work(settings);
-            if rate <= 0.0 {
-                // Its connection is idle.
+        for part in &self.parts {
+            let (work, index) = (part.work, part.index);
+            let rate = match work.role {
+                Role::Client => task.client_rate,
+                _ => work.rate,
+            };
+            // At a rate of zero its connection is idle.
+            let is_idle = rate.per_second().is_some_and(|rate| rate <= 0.0);
+            let Some(run) = run_of::<L>(work.role, task.arm).filter(|_| !is_idle) else {
                 continue;
-            }
-            let load = (OfferedRate::PerSecond(rate), kind.count(settings));
-            let worker = task.worker(window, (role, operation), load, index);
-            let (array, backend) = (Arc::clone(&self.array), Arc::clone(backend));
-            let (task, stop) = (Arc::clone(&task), threads.stop());
+            };
+            let (array, connection) = (Arc::clone(&self.array), Arc::clone(&part.connection));
+            let (task, pool) = (Arc::clone(task), pool.clone());
+            let (stop, lock_loss) = (threads.stop(), threads.lock_loss());
             threads.start(move || {
-                let snapshots = task.model.snapshots_per_statement;
-                let subtransactions = (&task.model.background).into();
-                let backend = &mut backend.lock();
-                let role = BackgroundRole::new(&array, kind, backend, snapshots, subtransactions);
-                carry_out(worker, &stop, role, |r| r.counts)
-            })?;
-        }
-        let Some(run_client) = client_of::<L>(task.arm) else {
-            return Ok(());
-        };
-        for (index, backend) in self.kept_open.iter().enumerate() {
-            let (array, backend) = (Arc::clone(&self.array), Arc::clone(backend));
-            let (task, stop) = (Arc::clone(&task), threads.stop());
-            let (pool, loss) = (pool.clone(), threads.lock_loss());
-            threads.start(move || {
-                let client = Client {
+                let seed = derive_seed(task.seed, &[work.role as u64, index]);
+                let arrivals = task.config.arrivals;
+                let schedule = Schedule::new(rate, arrivals, work.threads as usize, seed);
+                run(RoleContext {
                     array: &array,
-                    backend: &mut backend.lock(),
-                    pool,
                     config: &task.model,
-                    lock_loss: &loss,
-                    short_one_in: task.one_in,
-                    counts: OperationCounts::default(),
-                };
-                let what = (Role::Client, Operation::Transaction);
-                let load = (task.rates.1, task.config.clients);
-                run_client(task.worker(window, what, load, index), &stop, client)
+                    connection: &mut connection.lock(),
+                    pool,
+                    lock_loss: &lock_loss,
+                    worker: Worker::new(work.role, work.operation, schedule, window),
+                    stop: &stop,
+                    one_in: task.one_in,
+                })
             })?;
         }
         Ok(())
@@ -240,13 +225,13 @@ impl<L: SharedExclusiveLock> AnyStart for StartOn<L> {
             drain_until_ns: end_ns + DRAIN_NS,
         };
         let (give_back, free) = channel::bounded(self.pooled.len().max(1));
-        for backend in self.pooled.drain(..) {
+        for connection in self.pooled.drain(..) {
             // The channel holds them all.
-            let _ = give_back.send(backend);
+            let _ = give_back.send(connection);
         }
         let mut threads = BlockThreads::new(&task.cancel);
         let pool = (free.clone(), give_back);
-        if let Err(failure) = self.start(&mut threads, Arc::new(task), window, pool) {
+        if let Err(failure) = self.start(&mut threads, &Arc::new(task), window, &pool) {
             threads.stop().cancel();
             threads.finish()?;
             return Err(failure);
@@ -276,16 +261,18 @@ impl<L: SharedExclusiveLock> AnyStart for StartOn<L> {
 
     fn statement_ns(&mut self, snapshots: u32) -> f64 {
         const BATCH: u32 = 2_000;
-        let Some(mut backend) = self.readers.first().and_then(|backend| backend.try_lock()) else {
+        let reader = self.parts.first();
+        let reader = reader.filter(|part| part.work.role == Role::Reader);
+        let Some(mut connection) = reader.and_then(|reader| reader.connection.try_lock()) else {
             return 0.0;
         };
-        let Backend { slot, snapshot, .. } = &mut *backend;
+        let Connection { slot, snapshot } = &mut *connection;
         let mut best = f64::MAX;
         for _ in 0..5 {
             let began = MonotonicClock.now_ns();
             for _ in 0..BATCH {
                 for _ in 0..snapshots {
-                    self.array.get_snapshot_data(*slot, snapshot, &mut NoProbe);
+                    self.array.get_snapshot_data(*slot, snapshot);
                 }
                 self.array.snapshot_reset_xmin(*slot);
             }

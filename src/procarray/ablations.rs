@@ -39,16 +39,6 @@ impl Default for Ablations {
     }
 }
 
-/// No mechanism of that name.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "unknown mechanism \"{given}\": use any of group-clear, reuse, renumbering, xidgenlock, separated by commas"
-)]
-pub struct UnknownMechanism {
-    /// The name as it was given.
-    pub given: String,
-}
-
 /// A mechanism's name, and where it is switched off.
 type Mechanism = (&'static str, fn(&mut Ablations) -> &mut bool);
 
@@ -63,13 +53,14 @@ impl Ablations {
     /// As PostgreSQL, without the mechanisms in a list separated by commas (`--without`).
     ///
     /// # Errors
-    /// [`UnknownMechanism`] names the first that is none.
-    pub fn without(names: &str) -> Result<Self, UnknownMechanism> {
+    /// Names the first that is none.
+    pub fn without(names: &str) -> Result<Self, String> {
         let mut ablations = Self::default();
         for name in names.split(',').map(str::trim) {
             let mechanism = MECHANISMS.iter().find(|m| m.0 == name);
-            let (_, switch) = mechanism.ok_or_else(|| UnknownMechanism {
-                given: name.to_owned(),
+            let (_, switch) = mechanism.ok_or_else(|| {
+                let known = MECHANISMS.map(|m| m.0).join(", ");
+                format!("unknown mechanism \"{name}\": use any of {known}, separated by commas")
             })?;
             *switch(&mut ablations) = false;
         }
@@ -106,7 +97,7 @@ mod tests {
         let all = Ablations::without("group-clear,reuse,renumbering,xidgenlock").unwrap();
         assert!(!all.group_clear && !all.renumbering);
         assert_eq!(Ablations::default().to_string(), "");
-        let error = Ablations::without("locks").unwrap_err().to_string();
+        let error = Ablations::without("locks").unwrap_err();
         assert!(error.starts_with("unknown mechanism \"locks\": use any of group-clear"));
     }
 

@@ -1,11 +1,9 @@
 //! The shared memory: arrays, counters and locks, and how to make them.
 
-use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crossbeam::utils::CachePadded;
-use serde::{Deserialize, Serialize};
 
 use super::ablations::Ablations;
 use super::dense::SharedWord;
@@ -16,13 +14,11 @@ use super::locks::{
 };
 use super::mapping::{MappingKind, PageSize};
 use super::pgproc::{MAX_BACKENDS, NOT_A_MEMBER, PgProc, ProcNumber};
-use super::probe::{LockName, LockProbe, holding};
 use super::profile::PgProfile;
 use super::reuse_protocol::count_completion;
 use super::shared_memory::{SharedBox, SharedMemory, SharedMemoryError};
 use super::slot_order::SlotOrder;
 use super::snapshot::Snapshot;
-use super::transam::TransamVariables;
 use super::view::{Layout, View};
 use super::xid::{FullTransactionId, TransactionId};
 
@@ -110,7 +106,7 @@ pub struct ProcArray<L> {
 }
 
 /// How often the two locks were taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ProcArrayCounts {
     /// ProcArrayLock.
     pub proc_array: LockCounts,
@@ -164,7 +160,9 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
             .latest_completed_xid
             .store(latest_completed.0, Relaxed);
         variables.xact_completion_count.store(1, Relaxed);
-        home.all_procs().initialise(max_backends);
+        for number in 0..max_backends {
+            home.pgxactoff(number).set(NOT_A_MEMBER);
+        }
         Ok(Self {
             proc_array_lock: SharedBox::new(CountedLock::new())?,
             xid_gen_lock: SharedBox::new(CountedLock::without_times())?,
@@ -273,55 +271,10 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         Snapshot::with_capacity(self.config.max_backends as usize)
     }
 
-    /// As [`View::pgprocnos`], at home.
-    #[inline]
-    pub(super) fn pgprocnos(&self) -> &[AtomicU32] {
-        self.home.pgprocnos()
-    }
-
-    /// At home.
-    #[inline]
-    pub(super) fn transam_variables(&self) -> &TransamVariables {
-        self.home.transam_variables()
-    }
-
     /// One PGPROC, at home.
     #[inline]
     pub(super) fn proc(&self, slot: ProcNumber) -> PgProc<'_> {
         self.home.proc(slot.0)
-    }
-
-    /// Does `inside` under ProcArrayLock, shared.
-    #[inline]
-    pub(super) fn shared<P: LockProbe, R>(
-        &self,
-        probe: &mut P,
-        inside: impl FnOnce(&mut P) -> R,
-    ) -> R {
-        let acquire = || self.proc_array_lock.acquire_shared();
-        holding(probe, LockName::ProcArray, acquire, inside)
-    }
-
-    /// Does `inside` under ProcArrayLock, exclusive.
-    #[inline]
-    pub(super) fn exclusive<P: LockProbe, R>(
-        &self,
-        probe: &mut P,
-        inside: impl FnOnce(&mut P) -> R,
-    ) -> R {
-        let acquire = || self.proc_array_lock.acquire_exclusive();
-        holding(probe, LockName::ProcArray, acquire, inside)
-    }
-
-    /// Does `inside` under XidGenLock, exclusive.
-    #[inline]
-    pub(super) fn xid_gen_exclusive<P: LockProbe, R>(
-        &self,
-        probe: &mut P,
-        inside: impl FnOnce(&mut P) -> R,
-    ) -> R {
-        let acquire = || self.xid_gen_lock.acquire_exclusive();
-        holding(probe, LockName::XidGen, acquire, inside)
     }
 
     /// Whether adding and removing hold XidGenLock inside ProcArrayLock.
@@ -333,16 +286,14 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
     /// `MaintainLatestCompletedXid`, and the counter that invalidates snapshots.
     /// The caller holds ProcArrayLock exclusively.
     pub(super) fn complete_xid(&self, latest_xid: TransactionId) {
-        let variables = self.transam_variables();
+        let variables = self.home.transam_variables();
         let latest = FullTransactionId(variables.latest_completed_xid.load(Relaxed));
         if latest.xid().precedes(latest_xid) {
             let completed = latest.relative(latest_xid);
             variables.latest_completed_xid.store(completed.0, Relaxed);
         }
-        count_completion(
-            &variables.xact_completion_count,
-            self.config.lock_free_reuse,
-        );
+        let counter = &variables.xact_completion_count;
+        count_completion(counter, self.config.lock_free_reuse);
     }
 }
 

@@ -7,8 +7,7 @@ use std::thread;
 
 use super::locks::{LockKind, LockVisitor, SharedExclusiveLock};
 use super::{
-    Ablations, NoProbe, PgProfile, ProcArray, ProcArrayConfig, SnapshotSource, TransactionEnd,
-    TransactionId,
+    Ablations, PgProfile, ProcArray, ProcArrayConfig, SnapshotSource, TransactionEnd, TransactionId,
 };
 
 const COMMITTERS: usize = 2;
@@ -54,9 +53,9 @@ impl LockVisitor for Stress {
             let churner = || {
                 for _ in 0..each {
                     let slot = array.init_process().unwrap();
-                    array.add(slot, &mut NoProbe);
-                    array.end_transaction(slot, &mut NoProbe);
-                    array.remove(slot, None, &mut NoProbe);
+                    array.add(slot);
+                    array.end_transaction(slot);
+                    array.remove(slot, None);
                     array.proc_kill(slot);
                 }
             };
@@ -64,14 +63,14 @@ impl LockVisitor for Stress {
             for (slot, published) in standing.iter().zip(published) {
                 writers.push(scope.spawn(|| {
                     for i in 0..each {
-                        let xid = array.get_new_transaction_id(*slot, &mut NoProbe);
+                        let xid = array.get_new_transaction_id(*slot);
                         if i % 3 == 0 {
-                            array.get_new_subtransaction_id(*slot, &mut NoProbe);
+                            array.get_new_subtransaction_id(*slot);
                         }
                         published.running.store(xid.0, SeqCst);
                         thread::yield_now();
                         published.running.store(0, SeqCst);
-                        let end = array.end_transaction(*slot, &mut NoProbe);
+                        let end = array.end_transaction(*slot);
                         assert_eq!(end.xid(), Some(xid));
                         let by_another = matches!(end, TransactionEnd::GroupFollower(_));
                         cleared_by_others.fetch_add(u64::from(by_another), SeqCst);
@@ -87,7 +86,7 @@ impl LockVisitor for Stress {
                     while writing.load(SeqCst) || taken < 100 {
                         let running = published.each_ref().map(|p| p.running.load(SeqCst));
                         let ended = published.each_ref().map(|p| p.ended.load(SeqCst));
-                        let source = array.get_snapshot_data(*slot, &mut snapshot, &mut NoProbe);
+                        let source = array.get_snapshot_data(*slot, &mut snapshot);
                         taken += 1;
                         match source {
                             SnapshotSource::ReusedWithoutLock => reused_without_lock += 1,
@@ -101,7 +100,7 @@ impl LockVisitor for Stress {
                         for xid in snapshot.xip() {
                             assert!(xid.0 >= snapshot.xmin.0 && xid.0 < snapshot.xmax.0);
                         }
-                        for xid in &snapshot.subxip {
+                        for xid in &snapshot.subxids.xip {
                             assert!(xid.is_valid(), "a subxid counted before it was stored");
                         }
                         // Ended before the snapshot: it must count as ended.
@@ -226,7 +225,7 @@ impl LockVisitor for Invalidation {
         let mut caches: Vec<_> = standing.iter().map(|_| array.new_snapshot()).collect();
         let mut sources = || -> HashSet<SnapshotSource> {
             let each = standing.iter().zip(&mut caches);
-            each.map(|(slot, cache)| array.get_snapshot_data(*slot, cache, &mut NoProbe))
+            each.map(|(slot, cache)| array.get_snapshot_data(*slot, cache))
                 .collect()
         };
         let scanned = HashSet::from([SnapshotSource::Scanned]);
@@ -240,26 +239,26 @@ impl LockVisitor for Invalidation {
 
         for _ in 0..20 {
             let newcomer = array.init_process().unwrap();
-            array.add(newcomer, &mut NoProbe);
+            array.add(newcomer);
             assert_eq!(sources(), reused, "a connect invalidates nothing");
-            array.remove(newcomer, None, &mut NoProbe);
+            array.remove(newcomer, None);
             array.proc_kill(newcomer);
             assert_eq!(sources(), reused, "nor does a disconnect");
         }
         let newcomer = array.init_process().unwrap();
-        array.add(newcomer, &mut NoProbe);
+        array.add(newcomer);
         assert_eq!(sources(), reused, "a connect invalidates nothing");
-        array.end_transaction(newcomer, &mut NoProbe);
+        array.end_transaction(newcomer);
         assert_eq!(
             sources(),
             reused,
             "the end of a transaction without xid invalidates nothing"
         );
-        array.get_new_transaction_id(newcomer, &mut NoProbe);
+        array.get_new_transaction_id(newcomer);
         assert_eq!(sources(), reused, "getting an xid invalidates nothing");
-        array.end_transaction(newcomer, &mut NoProbe);
+        array.end_transaction(newcomer);
         assert_eq!(sources(), scanned, "one completed xid invalidates all");
-        array.remove(newcomer, None, &mut NoProbe);
+        array.remove(newcomer, None);
         array.proc_kill(newcomer);
         assert_eq!(sources(), reused, "a disconnect invalidates nothing");
     }
@@ -309,12 +308,9 @@ impl LockVisitor for LocksPerOperation {
         let slot = array.init_process().unwrap();
         let mut cache = array.new_snapshot();
         let mut snapshot = || {
-            array.get_snapshot_data(slot, &mut cache, &mut NoProbe);
+            array.get_snapshot_data(slot, &mut cache);
         };
-        assert_eq!(
-            taken_by(&mut || array.add(slot, &mut NoProbe)),
-            (1, 0, nested)
-        );
+        assert_eq!(taken_by(&mut || array.add(slot)), (1, 0, nested));
         assert_eq!(taken_by(&mut snapshot), (0, 1, 0));
         assert_eq!(
             taken_by(&mut snapshot),
@@ -322,25 +318,22 @@ impl LockVisitor for LocksPerOperation {
             "a reused snapshot takes the lock too"
         );
         let mut end = || {
-            array.end_transaction(slot, &mut NoProbe);
+            array.end_transaction(slot);
         };
         assert_eq!(taken_by(&mut end), (0, 0, 0), "no xid, no lock");
         let mut get_xid = || {
-            array.get_new_transaction_id(slot, &mut NoProbe);
+            array.get_new_transaction_id(slot);
         };
         assert_eq!(taken_by(&mut get_xid), (0, shared_for_xid, 1));
         assert_eq!(taken_by(&mut get_xid), (0, 0, 0), "it has one already");
         assert_eq!(taken_by(&mut end), (1, 0, 0));
         let mut vacuum = || {
-            array.set_in_vacuum(slot, &mut NoProbe);
-            array.end_transaction(slot, &mut NoProbe);
+            array.set_in_vacuum(slot);
+            array.end_transaction(slot);
         };
         // 13 clears the flag without the lock.
         assert_eq!(taken_by(&mut vacuum), (1 + u64::from(dense), 0, 0));
-        assert_eq!(
-            taken_by(&mut || array.remove(slot, None, &mut NoProbe)),
-            (1, 0, nested)
-        );
+        assert_eq!(taken_by(&mut || array.remove(slot, None)), (1, 0, nested));
         assert_eq!(taken_by(&mut || array.proc_kill(slot)), (0, 0, 0));
     }
 }

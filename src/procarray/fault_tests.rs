@@ -60,22 +60,25 @@ impl Connect {
             array.touch_own_proc(slot);
             // First to have the code mapped.
             for (array, slot) in [(&rehearsal, rehearsal_slot), (array, slot)] {
-                let (mut add, mut remove) = (FaultMeter::new(NoProbe), FaultMeter::new(NoProbe));
-                inside.during(|| array.add(slot, &mut add));
+                let mut nobody = [NoProbe; 2];
+                let [mut add, mut remove] =
+                    nobody.each_mut().map(|probe| FaultMeter::new(probe, true));
+                let home = array.home();
+                inside.during(|| array.add_through(home, slot, &mut add));
                 note[2] = array.pgxactoff(slot).map_or(u64::MAX, |index| index as u64);
-                inside.during(|| array.remove(slot, None, &mut remove));
+                inside.during(|| array.remove_through(home, slot, None, &mut remove));
                 (note[0], note[1]) = (add.faults(), remove.faults());
             }
         });
         assert_eq!(done.end, Ok(()));
         array.check_invariants().unwrap();
         // Where it was, seen from here, where nothing faults.
-        array.add(slot, &mut NoProbe);
+        array.add(slot);
         let index = array.pgxactoff(slot).unwrap();
         assert_eq!(done.note[2], index as u64);
         let home = array.home();
         let pages = home.pages_stored_by_add(slot.0, index, self.page_size.bytes());
-        array.remove(slot, None, &mut NoProbe);
+        array.remove(slot, None);
         array.proc_kill(slot);
         Faults {
             add: done.note[0],
@@ -111,7 +114,8 @@ impl LockVisitor for Connect {
             };
             let view = own.as_ref().unwrap_or(array.home());
             let slot = array.init_process_through(view).unwrap();
-            let (mut add, mut remove) = (FaultMeter::new(NoProbe), FaultMeter::new(NoProbe));
+            let mut nobody = [NoProbe; 2];
+            let [mut add, mut remove] = nobody.each_mut().map(|probe| FaultMeter::new(probe, true));
             array.add_through(view, slot, &mut add);
             let index = array.pgxactoff(slot).unwrap();
             let pages = view.pages_stored_by_add(slot.0, index, self.page_size.bytes());
@@ -140,18 +144,15 @@ impl View {
         let mut stores = vec![self.num_procs_address()];
         let moved = index..num_procs;
         stores.extend(self.pgprocnos()[moved.clone()].iter().map(address));
-        let dense = !self.xids().is_empty();
+        let dense = !self.xids.is_empty();
         if dense {
-            stores.extend(self.xids()[moved.clone()].iter().map(address));
-            stores.extend(self.subxid_states()[moved.clone()].iter().map(address));
-            stores.extend(self.status_flags()[moved].iter().map(address));
+            stores.extend(self.xids[moved.clone()].iter().map(address));
+            stores.extend(self.subxid_states[moved.clone()].iter().map(address));
+            stores.extend(self.status_flags[moved].iter().map(address));
             if self.renumbers() {
                 let behind = self.pgprocnos()[index..num_procs].iter();
                 stores.extend(behind.map(|number| {
-                    address(
-                        self.all_procs()
-                            .pgxactoff(number.load(std::sync::atomic::Ordering::Relaxed)),
-                    )
+                    address(self.pgxactoff(number.load(std::sync::atomic::Ordering::Relaxed)))
                 }));
             }
         }

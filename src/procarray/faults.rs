@@ -4,26 +4,28 @@ use std::time::Instant;
 
 use nix::sys::resource::{UsageWho, getrusage};
 
-use super::probe::{LockName, LockProbe};
+use super::probe::LockProbe;
 
 /// Counts the calling thread's minor page faults while it holds ProcArrayLock, and
 /// otherwise passes on what it is told.
 ///
 /// It reads `ru_minflt` (getrusage(2), RUSAGE_THREAD) right after the lock is acquired and
 /// right before it is released. Both calls are inside the hold and lengthen it.
-#[derive(Debug, Default)]
-pub struct FaultMeter<P> {
-    /// Who is told of the lock.
-    pub probe: P,
+#[derive(Debug)]
+pub struct FaultMeter<'a, P> {
+    probe: &'a mut P,
+    /// Off where there cannot be any.
+    is_on: bool,
     at_acquired: Option<u64>,
     faults: u64,
 }
 
-impl<P: LockProbe> FaultMeter<P> {
-    /// Counts for `probe`.
-    pub fn new(probe: P) -> Self {
+impl<'a, P: LockProbe> FaultMeter<'a, P> {
+    /// Counts beside `probe`, unless it is off.
+    pub fn new(probe: &'a mut P, is_on: bool) -> Self {
         Self {
             probe,
+            is_on,
             at_acquired: None,
             faults: 0,
         }
@@ -35,25 +37,25 @@ impl<P: LockProbe> FaultMeter<P> {
     }
 }
 
-impl<P: LockProbe> LockProbe for FaultMeter<P> {
-    fn requesting(&mut self, lock: LockName) {
-        self.probe.requesting(lock);
+impl<P: LockProbe> LockProbe for FaultMeter<'_, P> {
+    fn requesting(&mut self) {
+        self.probe.requesting();
     }
 
-    fn acquired(&mut self, lock: LockName) {
-        self.probe.acquired(lock);
-        if lock == LockName::ProcArray {
+    fn acquired(&mut self) {
+        self.probe.acquired();
+        if self.is_on {
             self.at_acquired = minor_faults();
         }
     }
 
-    fn releasing(&mut self, lock: LockName) {
-        if lock == LockName::ProcArray
-            && let (Some(before), Some(after)) = (self.at_acquired.take(), minor_faults())
+    fn releasing(&mut self) {
+        if let Some(before) = self.at_acquired.take()
+            && let Some(after) = minor_faults()
         {
             self.faults += after - before;
         }
-        self.probe.releasing(lock);
+        self.probe.releasing();
     }
 }
 

@@ -48,19 +48,22 @@ struct NoteCell<T> {
 unsafe impl<T: Send> Sync for NoteCell<T> {}
 
 /// What a child says before it does something from which nobody could recover if it died there.
-pub(crate) struct InsideLock<'a>(&'a AtomicBool);
+pub(crate) struct InsideLock<'a>(Option<&'a AtomicBool>);
 
-impl<'a> InsideLock<'a> {
-    /// Says so on `flag`.
-    pub(crate) fn on(flag: &'a AtomicBool) -> Self {
-        Self(flag)
-    }
+impl InsideLock<'_> {
+    /// Says so to nobody.
+    pub(crate) const UNHEARD: InsideLock<'static> = InsideLock(None);
 
     /// Does `operation`, which takes a lock that others need.
     pub(crate) fn during<R>(&self, operation: impl FnOnce() -> R) -> R {
-        self.0.store(true, SeqCst);
+        let say = |inside| {
+            if let Some(flag) = self.0 {
+                flag.store(inside, SeqCst);
+            }
+        };
+        say(true);
         let result = operation();
-        self.0.store(false, SeqCst);
+        say(false);
         result
     }
 }
@@ -96,7 +99,7 @@ impl<T: Copy + Default + Send> Notes<T> {
         let end = in_child(|| {
             // SAFETY: the parent looks again only when this process has ended.
             let note = unsafe { &mut *cell.note.get() };
-            work(note, &InsideLock::on(&cell.inside_lock));
+            work(note, &InsideLock(Some(&cell.inside_lock)));
         });
         ChildOutcome {
             // SAFETY: the child has ended, which waitpid(2) orders before this.

@@ -9,7 +9,6 @@ use super::dense::SharedWord;
 use super::group_list::{GroupList, GroupMembers, GroupPart};
 use super::locks::{Semaphore, SharedExclusiveLock};
 use super::pgproc::ProcNumber;
-use super::probe::{LockName, LockProbe};
 use super::xid::TransactionId;
 
 /// The list of those who wait for a leader, and the semaphores on which they sleep.
@@ -49,31 +48,20 @@ impl<L: SharedExclusiveLock> GroupMembers for ProcArray<L> {
 impl<L: SharedExclusiveLock> ProcArray<L> {
     /// Ends the transaction of `slot`, whose xid is set, together with those of others
     /// that wait for the same (procarray.c `ProcArrayGroupClearXid`, 9.6 and later), as
-    /// [`GroupList::clear_xid`] says. The probe of a follower hears of no acquisition.
-    pub(super) fn group_clear_xid(
-        &self,
-        slot: ProcNumber,
-        probe: &mut impl LockProbe,
-    ) -> GroupPart {
+    /// [`GroupList::clear_xid`] says.
+    pub(super) fn group_clear_xid(&self, slot: ProcNumber) -> GroupPart {
         let my_proc = self.proc(slot);
         my_proc.group_member_xid().set(my_proc.latest_xid().get());
         self.group_clear.list.clear_xid(
             self,
             slot.0,
-            || {
-                let guard = self.proc_array_lock.acquire_exclusive();
-                probe.acquired(LockName::ProcArray);
-                (guard, probe)
-            },
+            || self.proc_array_lock.acquire_exclusive(),
             |number| {
                 let proc = self.home().proc(number);
                 let latest_xid = TransactionId(proc.group_member_xid().get());
                 self.end_transaction_internal(proc, latest_xid);
             },
-            |(guard, probe)| {
-                probe.releasing(LockName::ProcArray);
-                drop(guard);
-            },
+            drop,
         )
     }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 
 use super::locks::{LockKind, LockVisitor, SharedExclusiveLock};
-use super::{Ablations, NoProbe, ProcArray, ProcArrayConfig, ProcNumber, TransactionEnd};
+use super::{Ablations, ProcArray, ProcArrayConfig, ProcNumber, TransactionEnd};
 
 const MEMBERS: usize = 6;
 
@@ -34,9 +34,9 @@ impl LockVisitor for Arranged {
         let committers = &slots[3..3 + MEMBERS];
         let mut xids: Vec<_> = committers
             .iter()
-            .map(|slot| array.get_new_transaction_id(*slot, &mut NoProbe))
+            .map(|slot| array.get_new_transaction_id(*slot))
             .collect();
-        array.get_new_subtransaction_id(committers[2], &mut NoProbe);
+        array.get_new_subtransaction_id(committers[2]);
         if self.group_clear {
             // A wake-up that is not the leader's: its taker must sleep on, and give it back.
             committers.iter().for_each(|slot| array.post_to(*slot));
@@ -46,7 +46,7 @@ impl LockVisitor for Arranged {
         let ends: Vec<_> = thread::scope(|scope| {
             let committing: Vec<_> = committers
                 .iter()
-                .map(|slot| scope.spawn(|| array.end_transaction(*slot, &mut NoProbe)))
+                .map(|slot| scope.spawn(|| array.end_transaction(*slot)))
                 .collect();
             let arrived = || {
                 let failures = (array.lock_counts() - before).proc_array;
@@ -97,9 +97,9 @@ impl LockVisitor for Arranged {
         assert_eq!(array.xact_completion_count(), completions + MEMBERS as u64);
         array.check_invariants().unwrap();
         let mut snapshot = array.new_snapshot();
-        array.get_snapshot_data(slots[0], &mut snapshot, &mut NoProbe);
+        array.get_snapshot_data(slots[0], &mut snapshot);
         // The subxid was the last one given out, and has completed with its transaction.
-        let next = array.read_next_transaction_id(&mut NoProbe);
+        let next = array.read_next_transaction_id();
         assert_eq!((snapshot.xmax, snapshot.xip().len()), (next, 0));
     }
 }
@@ -138,7 +138,7 @@ impl LockVisitor for Stress {
                     // Inside, so that others come upon it on a machine of few cores as well.
                     thread::yield_now();
                     drop(guard);
-                    array.get_snapshot_data(slots[0], &mut snapshot, &mut NoProbe);
+                    array.get_snapshot_data(slots[0], &mut snapshot);
                     array.snapshot_reset_xmin(slots[0]);
                     taken += 1;
                     if taken.is_multiple_of(256) {
@@ -152,8 +152,8 @@ impl LockVisitor for Stress {
                     scope.spawn(|| {
                         (0..COMMITS)
                             .map(|_| {
-                                let xid = array.get_new_transaction_id(*slot, &mut NoProbe);
-                                let end = array.end_transaction(*slot, &mut NoProbe);
+                                let xid = array.get_new_transaction_id(*slot);
+                                let end = array.end_transaction(*slot);
                                 assert_eq!(end.xid(), Some(xid));
                                 assert!(!array.xid(*slot).is_valid(), "it is over for its owner");
                                 end

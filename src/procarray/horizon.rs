@@ -6,7 +6,6 @@ use super::array::ProcArray;
 use super::dense::SharedWord;
 use super::locks::SharedExclusiveLock;
 use super::pgproc::status_flags::{PROC_IN_LOGICAL_DECODING, PROC_IN_VACUUM};
-use super::probe::LockProbe;
 use super::xid::{FullTransactionId, TransactionId};
 
 /// What VACUUM and on-access pruning go by (procarray.c `ComputeXidHorizonsResult`). One
@@ -29,12 +28,13 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
     /// Under ProcArrayLock in shared mode it reads the xmin of **every** PGPROC, a cold
     /// line each, besides the dense xids and flags. PostgreSQL calls it at most once for each
     /// new RecentXmin of a backend; that is the caller's business.
-    pub fn compute_xid_horizons(&self, probe: &mut impl LockProbe) -> XidHorizons {
-        self.shared(probe, |_| self.xid_horizons())
-    }
-
-    fn xid_horizons(&self) -> XidHorizons {
-        let latest_completed = self.transam_variables().latest_completed_xid.load(Relaxed);
+    pub fn compute_xid_horizons(&self) -> XidHorizons {
+        let _guard = self.proc_array_lock.acquire_shared();
+        let latest_completed = self
+            .home()
+            .transam_variables()
+            .latest_completed_xid
+            .load(Relaxed);
         let latest_completed = FullTransactionId(latest_completed);
         let initial = latest_completed.xid().advance();
         let mut horizons = XidHorizons {
@@ -42,7 +42,10 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
             oldest_considered_running: initial,
             oldest_nonremovable: initial,
         };
-        for (index, number) in self.pgprocnos()[..self.num_procs()].iter().enumerate() {
+        for (index, number) in self.home().pgprocnos()[..self.num_procs()]
+            .iter()
+            .enumerate()
+        {
             // The xid first: a backend that gets one has its xmin already.
             let proc = self.home().proc(number.get());
             let (xid, flags) = self.home().xid_and_flags(index, proc);
@@ -74,8 +77,8 @@ fn older(a: TransactionId, b: TransactionId) -> TransactionId {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::procarray::ProcArrayConfig;
     use crate::procarray::locks::{LockKind, LockVisitor};
-    use crate::procarray::{NoProbe, ProcArrayConfig};
 
     struct Horizons;
     impl LockVisitor for Horizons {
@@ -85,7 +88,7 @@ mod tests {
             let slots = array.open_standing(4, 0, Default::default()).unwrap();
             let horizons = || {
                 let before = array.lock_counts();
-                let found = array.compute_xid_horizons(&mut NoProbe);
+                let found = array.compute_xid_horizons();
                 let taken = (array.lock_counts() - before).proc_array;
                 assert_eq!((taken.shared, taken.exclusive), (1, 0));
                 (
@@ -94,30 +97,30 @@ mod tests {
                 )
             };
             let commit = |slot| {
-                array.get_new_transaction_id(slot, &mut NoProbe);
-                array.end_transaction(slot, &mut NoProbe);
+                array.get_new_transaction_id(slot);
+                array.end_transaction(slot);
             };
             assert_eq!(horizons(), (3, 3), "an empty server: the next to complete");
             commit(slots[0]);
             assert_eq!(horizons(), (4, 4));
 
             // An xid that runs holds it.
-            let held = array.get_new_transaction_id(slots[1], &mut NoProbe);
+            let held = array.get_new_transaction_id(slots[1]);
             commit(slots[0]);
             assert_eq!(horizons(), (held.0, held.0));
 
             // So does a snapshot that has seen it running, after it has ended.
             let mut snapshot = array.new_snapshot();
-            array.get_snapshot_data(slots[2], &mut snapshot, &mut NoProbe);
-            array.end_transaction(slots[1], &mut NoProbe);
+            array.get_snapshot_data(slots[2], &mut snapshot);
+            array.end_transaction(slots[1]);
             commit(slots[0]);
             assert_eq!(horizons(), (held.0, held.0));
 
             // A VACUUM's snapshot does not hold back what may be removed.
-            array.set_in_vacuum(slots[2], &mut NoProbe);
-            let next = array.read_next_transaction_id(&mut NoProbe);
+            array.set_in_vacuum(slots[2]);
+            let next = array.read_next_transaction_id();
             assert_eq!(horizons(), (held.0, next.0));
-            array.end_transaction(slots[2], &mut NoProbe);
+            array.end_transaction(slots[2]);
             assert_eq!(horizons(), (next.0, next.0));
         }
     }

@@ -80,7 +80,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
             let outer = xid_gen.acquire_exclusive();
             (proc_array.acquire_exclusive(), outer)
         };
-        let members: Vec<u32> = self.pgprocnos()[..self.num_procs()]
+        let members: Vec<u32> = self.home().pgprocnos()[..self.num_procs()]
             .iter()
             .map(SharedWord::get)
             .collect();
@@ -98,7 +98,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         let renumbers =
             self.config.profile.version().dense_arrays && self.config.ablations.renumbering;
         for slot in 0..self.config.max_backends {
-            let believed = self.home().all_procs().pgxactoff(slot).get();
+            let believed = self.home().pgxactoff(slot).get();
             let actual = members.binary_search(&slot).ok();
             let agree = if renumbers {
                 actual.map_or(NOT_A_MEMBER, |index| index as u32) == believed
@@ -123,12 +123,12 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
             let proc = home.proc(*slot);
             let (xid, subxid_status, flags) = if self.config.profile.version().dense_arrays {
                 (
-                    home.xids()[index].get(),
-                    home.subxid_states()[index].get(),
-                    home.status_flags()[index].get(),
+                    home.xids[index].get(),
+                    home.subxid_states[index].get(),
+                    home.status_flags[index].get(),
                 )
             } else {
-                let (xid, _, flags, subxid_status) = home.all_procs().pgxact(*slot);
+                let (xid, _, flags, subxid_status) = home.pgxact(*slot);
                 (xid.0, subxid_status.0, flags)
             };
             let what = if xid != proc.xid().get() {
@@ -147,8 +147,12 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
     }
 
     fn check_xids(&self, members: &[u32]) -> Result<(), InvariantViolation> {
-        let next = self.transam_variables().next_xid.load(Relaxed);
-        let latest_completed = self.transam_variables().latest_completed_xid.load(Relaxed);
+        let next = self.home().transam_variables().next_xid.load(Relaxed);
+        let latest_completed = self
+            .home()
+            .transam_variables()
+            .latest_completed_xid
+            .load(Relaxed);
         if latest_completed >= next {
             return Err(InvariantViolation::CompletedBeforeGiven {
                 latest_completed,
@@ -185,8 +189,8 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::procarray::ProcArrayConfig;
     use crate::procarray::locks::{LockKind, LockVisitor};
-    use crate::procarray::{NoProbe, ProcArrayConfig};
 
     /// Plants one fault in a sound array of four and says what the checker found.
     struct Plant(u8);
@@ -195,20 +199,20 @@ mod tests {
         fn visit<L: SharedExclusiveLock>(self) -> Self::Output {
             let array = ProcArray::<L>::new(ProcArrayConfig::default()).unwrap();
             let slots = array.open_standing(4, 0, Default::default()).unwrap();
-            let xid = array.get_new_transaction_id(slots[0], &mut NoProbe);
+            let xid = array.get_new_transaction_id(slots[0]);
             array.check_invariants().unwrap();
             let my_proc = array.proc(slots[1]);
             let index = my_proc.pgxactoff().get() as usize;
             match self.0 {
                 0 => {}
-                1 => array.pgprocnos()[0].set(array.pgprocnos()[1].get()),
+                1 => array.home().pgprocnos()[0].set(array.home().pgprocnos()[1].get()),
                 2 => my_proc.pgxactoff().set(0),
                 3 => my_proc.xid().set(77),
-                4 => array.home().subxid_states()[index].set(1),
+                4 => array.home().subxid_states[index].set(1),
                 5 => my_proc.status_flags().set(2),
                 6 => {
                     my_proc.xid().set(xid.0);
-                    array.home().xids()[index].set(xid.0);
+                    array.home().xids[index].set(xid.0);
                 }
                 7 => array.complete_xid(TransactionId(99)),
                 8 => array.free_procs.push(slots[2]),

@@ -7,7 +7,7 @@ use super::array::ProcArray;
 use super::dense::{SharedWord, close_gap, open_gap};
 use super::locks::SharedExclusiveLock;
 use super::pgproc::{NOT_A_MEMBER, ProcNumber, SubxidStatus};
-use super::probe::LockProbe;
+use super::probe::{LockProbe, NoProbe};
 use super::view::View;
 use super::xid::TransactionId;
 
@@ -35,7 +35,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         proc.latest_xid().set(TransactionId::INVALID.0);
         proc.status_flags().set(0);
         proc.set_subxid_status(SubxidStatus::default());
-        view.all_procs().mirror_in_pgxact(proc);
+        view.mirror_in_pgxact(proc);
         // Any number that no other living backend has.
         proc.pid().set(slot.0 + 1);
     }
@@ -62,11 +62,11 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
     /// the three dense arrays move, too, and a new `pgxactoff` goes into the PGPROC of
     /// **every following** backend. With the low slots free that is all of them. Touches no
     /// transaction counter, so cached snapshots stay valid.
-    pub fn add(&self, slot: ProcNumber, probe: &mut impl LockProbe) {
-        self.add_through(self.home(), slot, probe);
+    pub fn add(&self, slot: ProcNumber) {
+        self.add_through(self.home(), slot, &mut NoProbe);
     }
 
-    /// As [`add`](Self::add), by one who sees the memory through `view`.
+    /// As [`add`](Self::add), by one who sees the memory through `view` and is told of the lock.
     pub fn add_through(&self, view: &View, slot: ProcNumber, probe: &mut impl LockProbe) {
         self.exclusively(probe, || {
             debug_assert!(self.pgxactoff(slot).is_none(), "slot {slot} is added twice");
@@ -82,12 +82,12 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
             // Up to 13 there is no such field; here it says that the slot is in the array.
             proc.pgxactoff().set(index as u32);
             if self.config.profile.version().dense_arrays {
-                open_gap(view.xids(), index, num_procs);
-                open_gap(view.subxid_states(), index, num_procs);
-                open_gap(view.status_flags(), index, num_procs);
-                view.xids()[index].set(proc.xid().get());
-                view.subxid_states()[index].set(proc.subxid_status().0);
-                view.status_flags()[index].set(proc.status_flags().get() as u8);
+                open_gap(&view.xids, index, num_procs);
+                open_gap(&view.subxid_states, index, num_procs);
+                open_gap(&view.status_flags, index, num_procs);
+                view.xids[index].set(proc.xid().get());
+                view.subxid_states[index].set(proc.subxid_status().0);
+                view.status_flags[index].set(proc.status_flags().get() as u8);
             }
             view.set_num_procs(num_procs + 1);
             self.renumber_from(view, index + 1);
@@ -101,16 +101,11 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
     /// `latest_xid` is none for a backend that exits: its transaction has ended before, and
     /// nothing is invalidated. With an xid (PostgreSQL: COMMIT PREPARED) it also completes that
     /// transaction, and every cached snapshot becomes stale.
-    pub fn remove(
-        &self,
-        slot: ProcNumber,
-        latest_xid: Option<TransactionId>,
-        probe: &mut impl LockProbe,
-    ) {
-        self.remove_through(self.home(), slot, latest_xid, probe);
+    pub fn remove(&self, slot: ProcNumber, latest_xid: Option<TransactionId>) {
+        self.remove_through(self.home(), slot, latest_xid, &mut NoProbe);
     }
 
-    /// As [`remove`](Self::remove), by one who sees the memory through `view`.
+    /// As [`remove`](Self::remove), by one who sees the memory through `view` and is told of the lock.
     pub fn remove_through(
         &self,
         view: &View,
@@ -145,9 +140,9 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
             view.set_status_flags(proc, 0);
             close_gap(pgprocnos, index, num_procs);
             if dense {
-                close_gap(view.xids(), index, num_procs);
-                close_gap(view.subxid_states(), index, num_procs);
-                close_gap(view.status_flags(), index, num_procs);
+                close_gap(&view.xids, index, num_procs);
+                close_gap(&view.subxid_states, index, num_procs);
+                close_gap(&view.status_flags, index, num_procs);
             }
             view.set_num_procs(num_procs - 1);
             self.renumber_from(view, index);
@@ -160,13 +155,15 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
     /// both exclusive.
     #[inline]
     fn exclusively(&self, probe: &mut impl LockProbe, change: impl FnOnce()) {
-        self.exclusive(probe, |probe| {
-            if self.nests_xid_gen_lock() {
-                self.xid_gen_exclusive(probe, |_| change());
-            } else {
-                change();
-            }
-        });
+        probe.requesting();
+        let guard = self.proc_array_lock.acquire_exclusive();
+        probe.acquired();
+        let nested = self.nests_xid_gen_lock();
+        let nested = nested.then(|| self.xid_gen_lock.acquire_exclusive());
+        change();
+        drop(nested);
+        probe.releasing();
+        drop(guard);
     }
 
     /// Tells every backend from dense index `first` on where it stands now: one store
@@ -176,11 +173,8 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
             return;
         }
         let moved = &view.pgprocnos()[first..view.num_procs()];
-        let all_procs = view.all_procs();
         for (offset, number) in moved.iter().enumerate() {
-            all_procs
-                .pgxactoff(number.get())
-                .set((first + offset) as u32);
+            view.pgxactoff(number.get()).set((first + offset) as u32);
         }
     }
 
@@ -197,22 +191,48 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::procarray::LockName;
+    use crate::procarray::ProcArrayConfig;
     use crate::procarray::locks::{LockKind, LockVisitor};
-    use crate::procarray::{NoProbe, ProcArrayConfig};
     use std::time::Duration;
 
-    #[derive(Default)]
-    struct Trace(Vec<(&'static str, LockName)>);
-    impl LockProbe for Trace {
-        fn requesting(&mut self, lock: LockName) {
-            self.0.push(("requesting", lock));
+    /// What is seen of XidGenLock at each moment: how often it was taken by then.
+    struct Trace<'a, L>(&'a ProcArray<L>, Vec<(&'static str, u64)>);
+    impl<L: SharedExclusiveLock> Trace<'_, L> {
+        fn note(&mut self, moment: &'static str) {
+            drop(
+                self.0
+                    .xid_gen_lock
+                    .uncounted()
+                    .try_acquire_exclusive()
+                    .unwrap(),
+            );
+            self.1
+                .push((moment, self.0.lock_counts().xid_gen.exclusive));
         }
-        fn acquired(&mut self, lock: LockName) {
-            self.0.push(("acquired", lock));
+    }
+    impl<L: SharedExclusiveLock> LockProbe for Trace<'_, L> {
+        fn requesting(&mut self) {
+            self.note("requesting");
         }
-        fn releasing(&mut self, lock: LockName) {
-            self.0.push(("releasing", lock));
+        fn acquired(&mut self) {
+            assert!(
+                self.0
+                    .proc_array_lock
+                    .uncounted()
+                    .try_acquire_shared()
+                    .is_none()
+            );
+            self.note("acquired");
+        }
+        fn releasing(&mut self) {
+            assert!(
+                self.0
+                    .proc_array_lock
+                    .uncounted()
+                    .try_acquire_shared()
+                    .is_none()
+            );
+            self.note("releasing");
         }
     }
 
@@ -222,20 +242,17 @@ mod tests {
         fn visit<L: SharedExclusiveLock>(self) {
             let array = ProcArray::<L>::new(ProcArrayConfig::default()).unwrap();
             let slot = array.init_process().unwrap();
-            let nested = [
-                ("requesting", LockName::ProcArray),
-                ("acquired", LockName::ProcArray),
-                ("requesting", LockName::XidGen),
-                ("acquired", LockName::XidGen),
-                ("releasing", LockName::XidGen),
-                ("releasing", LockName::ProcArray),
-            ];
-            let mut trace = Trace::default();
-            array.add(slot, &mut trace);
-            assert_eq!(trace.0, nested);
-            let mut trace = Trace::default();
-            array.remove(slot, None, &mut trace);
-            assert_eq!(trace.0, nested);
+            let mut trace = Trace(&array, Vec::new());
+            array.add_through(array.home(), slot, &mut trace);
+            array.remove_through(array.home(), slot, None, &mut trace);
+            let once = |before| {
+                [
+                    ("requesting", before),
+                    ("acquired", before),
+                    ("releasing", before + 1),
+                ]
+            };
+            assert_eq!(trace.1, [once(0), once(1)].concat());
         }
     }
 
@@ -258,15 +275,15 @@ mod tests {
             assert_eq!(array.lock_counts().proc_array.exclusive, 0);
             for slot in &slots {
                 // First allocation descends: every newcomer lands in front of all.
-                array.add(*slot, &mut NoProbe);
+                array.add(*slot);
                 assert_eq!(array.pgxactoff(*slot), Some(0));
                 array.check_invariants().unwrap();
             }
-            array.remove(slots[2], None, &mut NoProbe);
+            array.remove(slots[2], None);
             array.check_invariants().unwrap();
             array.proc_kill(slots[2]);
             assert_eq!(array.init_process(), Some(slots[2]), "last in, first out");
-            array.add(slots[2], &mut NoProbe);
+            array.add(slots[2]);
             assert_eq!(array.pgxactoff(slots[2]), Some(2));
             array.check_invariants().unwrap();
         }
@@ -280,16 +297,12 @@ mod tests {
     /// Reads the clock where a measuring caller does.
     struct HoldTime(Option<Instant>, Duration);
     impl LockProbe for HoldTime {
-        fn requesting(&mut self, _: LockName) {}
-        fn acquired(&mut self, lock: LockName) {
-            if lock == LockName::ProcArray {
-                self.0 = Some(Instant::now());
-            }
+        fn requesting(&mut self) {}
+        fn acquired(&mut self) {
+            self.0 = Some(Instant::now());
         }
-        fn releasing(&mut self, lock: LockName) {
-            if let (LockName::ProcArray, Some(acquired)) = (lock, self.0) {
-                self.1 = acquired.elapsed();
-            }
+        fn releasing(&mut self) {
+            self.1 = self.0.map_or(Duration::ZERO, |acquired| acquired.elapsed());
         }
     }
 
@@ -305,7 +318,7 @@ mod tests {
             .unwrap();
             let slot = array.init_process().unwrap();
             let mut hold = HoldTime(None, Duration::ZERO);
-            array.add(slot, &mut hold);
+            array.add_through(array.home(), slot, &mut hold);
             // A lower bound only: the spin cannot end early, whatever the machine does.
             assert!(hold.1 >= inject_hold);
         }

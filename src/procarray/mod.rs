@@ -5,8 +5,8 @@
 //! the array of slots in use sorted by slot number, the dense arrays that
 //! snapshots scan, the transaction counters and the two locks, ProcArrayLock
 //! and XidGenLock. Its operations carry PostgreSQL's names and take the same
-//! locks in the same order. They never read a clock: a caller who wants
-//! wait and hold times passes a [`LockProbe`] that does. Only ProcArrayLock itself, where it
+//! locks in the same order. They never read a clock: a caller who wants wait and hold times of joining,
+//! leaving or a snapshot passes a [`LockProbe`] that does. Only ProcArrayLock itself, where it
 //! counts how it is taken, reads one around its exclusive holds.
 //!
 //! The methods of [`ProcArray`] stand in one file per mechanism; `array.rs` makes it and imports the types of its
@@ -44,12 +44,12 @@ mod parallel_worker;
 mod pgproc;
 mod probe;
 mod profile;
-mod reuse_check;
+#[cfg(test)]
+mod reuse_check_tests;
 mod reuse_protocol;
 mod shared_memory;
 mod slot_order;
 mod snapshot;
-mod subtransaction;
 mod transaction;
 mod transam;
 mod view;
@@ -62,19 +62,19 @@ mod fault_tests;
 #[cfg(test)]
 mod reference_tests;
 
-pub use ablations::{Ablations, UnknownMechanism};
+pub use ablations::Ablations;
 pub use array::{ConfigError, ProcArray, ProcArrayConfig, ProcArrayCounts};
 pub use faults::FaultMeter;
 pub use forked::ChildFailure;
 pub use horizon::XidHorizons;
 pub use mapping::{MappingKind, PageSize};
-pub use monitor::{MonitorRow, StatusEntry, TransactionIds};
+pub use monitor::{StatusEntry, TransactionIds};
 pub use pgproc::{MAX_BACKENDS, PGPROC_MAX_CACHED_SUBXIDS, ProcNumber};
-pub use probe::{LockName, LockProbe, NoProbe};
-pub use profile::{PgProfile, UnknownProfile};
+pub use probe::{LockProbe, NoProbe};
+pub use profile::PgProfile;
 pub use shared_memory::SharedMemoryError;
 pub use slot_order::SlotOrder;
-pub use snapshot::{Snapshot, SnapshotSource};
+pub use snapshot::{RunningSubxids, Snapshot, SnapshotSource};
 pub use transaction::TransactionEnd;
 pub use view::View;
 pub use xid::{FullTransactionId, TransactionId};

@@ -4,7 +4,6 @@ use super::array::ProcArray;
 use super::dense::SharedWord;
 use super::locks::SharedExclusiveLock;
 use super::pgproc::ProcNumber;
-use super::probe::LockProbe;
 use super::xid::TransactionId;
 
 /// A backend as the status array knows it.
@@ -14,15 +13,6 @@ pub struct StatusEntry {
     pub slot: ProcNumber,
     /// Its process id.
     pub pid: u32,
-}
-
-/// The part of a row of `pg_stat_activity` that comes from the ProcArray.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MonitorRow {
-    /// Where the process id was found; none where the backend has left meanwhile.
-    pub found: Option<ProcNumber>,
-    /// `backend_xid` and `backend_xmin`.
-    pub ids: TransactionIds,
 }
 
 /// What `ProcNumberGetTransactionIds` answers.
@@ -62,28 +52,21 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
     /// ProcArrayLock in shared mode, and a linear search through the PGPROCs: one cold
     /// line for each backend in front of it. None where it has left; 0 is nobody's, and costs
     /// no lock.
-    pub fn backend_pid_get_proc(&self, pid: u32, probe: &mut impl LockProbe) -> Option<ProcNumber> {
+    fn backend_pid_get_proc(&self, pid: u32) -> Option<ProcNumber> {
         if pid == 0 {
             return None;
         }
-        self.shared(probe, |_| {
-            let members = self.pgprocnos()[..self.num_procs()].iter();
-            let mut members = members.map(|number| ProcNumber(number.get()));
-            members.find(|member| self.pid(*member) == pid)
-        })
+        let _guard = self.proc_array_lock.acquire_shared();
+        let members = self.home().pgprocnos()[..self.num_procs()].iter();
+        let mut members = members.map(|number| ProcNumber(number.get()));
+        members.find(|member| self.pid(*member) == pid)
     }
 
-    /// What the backend in `slot` runs (procarray.c `ProcNumberGetTransactionIds`, 17 and
-    /// later): ProcArrayLock in shared mode.
-    pub fn proc_number_get_transaction_ids(
-        &self,
-        slot: ProcNumber,
-        probe: &mut impl LockProbe,
-    ) -> TransactionIds {
-        self.shared(probe, |_| self.transaction_ids(slot))
-    }
-
+    /// What the backend in `slot` runs; from 17 on under ProcArrayLock in shared mode (procarray.c
+    /// `ProcNumberGetTransactionIds`). Up to 16 it is SInvalWriteLock, which is not modelled.
     fn transaction_ids(&self, slot: ProcNumber) -> TransactionIds {
+        let takes_lock = self.config.profile.version().monitor_shared_per_row > 1;
+        let _guard = takes_lock.then(|| self.proc_array_lock.acquire_shared());
         let proc = self.proc(slot);
         let status = proc.subxid_status();
         TransactionIds {
@@ -98,15 +81,10 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
     /// from 17 on the ids, one shared acquisition; in every version a search by process
     /// id for the wait event, another.
     ///
-    /// Up to 16 the ids are read under SInvalWriteLock, which is not modelled.
-    pub fn monitor_row(&self, entry: StatusEntry, probe: &mut impl LockProbe) -> MonitorRow {
-        let ids = if self.config.profile.version().monitor_shared_per_row > 1 {
-            self.proc_number_get_transaction_ids(entry.slot, probe)
-        } else {
-            self.transaction_ids(entry.slot)
-        };
-        let found = self.backend_pid_get_proc(entry.pid, probe);
-        MonitorRow { found, ids }
+    /// Returns also where the process id was found; none where the backend has left meanwhile.
+    pub fn monitor_row(&self, entry: StatusEntry) -> (TransactionIds, Option<ProcNumber>) {
+        let ids = self.transaction_ids(entry.slot);
+        (ids, self.backend_pid_get_proc(entry.pid))
     }
 }
 
@@ -114,7 +92,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
 mod tests {
     use super::*;
     use crate::procarray::locks::{LockKind, LockVisitor};
-    use crate::procarray::{NoProbe, PgProfile, ProcArrayConfig};
+    use crate::procarray::{PgProfile, ProcArrayConfig};
 
     /// Shared acquisitions of one read of the view with 20 backends, one of which leaves meanwhile.
     struct View(PgProfile);
@@ -127,21 +105,21 @@ mod tests {
             })
             .unwrap();
             let slots = array.open_standing(20, 3, Default::default()).unwrap();
-            let xid = array.get_new_transaction_id(slots[3], &mut NoProbe);
+            let xid = array.get_new_transaction_id(slots[3]);
             let mut entries = Vec::new();
             array.read_current_status(&mut entries);
             assert_eq!(entries.len(), 20, "the placeholders have left");
-            array.remove(slots[7], None, &mut NoProbe);
+            array.remove(slots[7], None);
             array.proc_kill(slots[7]);
             let before = array.lock_counts();
             for entry in entries {
-                let row = array.monitor_row(entry, &mut NoProbe);
+                let (ids, found) = array.monitor_row(entry);
                 let gone = entry.slot == slots[7];
-                assert_eq!(row.found, (!gone).then_some(entry.slot));
+                assert_eq!(found, (!gone).then_some(entry.slot));
                 let running = entry.slot == slots[3];
-                assert_eq!(row.ids.xid == xid, running);
+                assert_eq!(ids.xid == xid, running);
             }
-            assert_eq!(array.backend_pid_get_proc(0, &mut NoProbe), None);
+            assert_eq!(array.backend_pid_get_proc(0), None);
             let counts = array.lock_counts() - before;
             assert_eq!((counts.proc_array.exclusive, counts.xid_gen.shared), (0, 0));
             counts.proc_array.shared

@@ -5,7 +5,6 @@ use super::dense::SharedWord;
 use super::locks::SharedExclusiveLock;
 use super::pgproc::ProcNumber;
 use super::pgproc::status_flags::PROC_XMIN_FLAGS;
-use super::probe::LockProbe;
 use super::xid::TransactionId;
 
 impl<L: SharedExclusiveLock> ProcArray<L> {
@@ -19,34 +18,21 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         slot: ProcNumber,
         leader: ProcNumber,
         xmin: TransactionId,
-        probe: &mut impl LockProbe,
     ) -> bool {
-        if !self.config.profile.version().dense_arrays {
-            return self.shared(probe, |_| self.install_xmin(slot, leader, xmin));
-        }
-        self.exclusive(probe, |_| {
-            let installed = self.install_xmin(slot, leader, xmin);
-            if installed {
-                self.copy_xmin_flags(slot, leader);
-            }
-            installed
-        })
-    }
-
-    fn install_xmin(&self, slot: ProcNumber, leader: ProcNumber, xmin: TransactionId) -> bool {
+        let dense = self.config.profile.version().dense_arrays;
+        let _shared = (!dense).then(|| self.proc_array_lock.acquire_shared());
+        let _exclusive = dense.then(|| self.proc_array_lock.acquire_exclusive());
         let advertised = self.xmin(leader);
         let running = advertised.is_valid() && !xmin.precedes(advertised);
         if running {
             self.proc(slot).xmin().set(xmin.0);
         }
+        if running && dense {
+            let flags_of = |slot: ProcNumber| self.proc(slot).status_flags().get() as u8;
+            let flags = flags_of(slot) & !PROC_XMIN_FLAGS | flags_of(leader) & PROC_XMIN_FLAGS;
+            self.home().set_status_flags(self.proc(slot), flags);
+        }
         running
-    }
-
-    fn copy_xmin_flags(&self, slot: ProcNumber, leader: ProcNumber) {
-        let flags_of = |slot: ProcNumber| self.proc(slot).status_flags().get() as u8;
-        let flags = flags_of(slot) & !PROC_XMIN_FLAGS | flags_of(leader) & PROC_XMIN_FLAGS;
-        let proc = self.proc(slot);
-        self.home().set_status_flags(proc, flags);
     }
 }
 
@@ -54,8 +40,8 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
 mod tests {
     use super::*;
     use crate::procarray::PgProfile;
+    use crate::procarray::ProcArrayConfig;
     use crate::procarray::locks::{LockKind, LockVisitor};
-    use crate::procarray::{NoProbe, ProcArrayConfig};
 
     struct Worker(PgProfile);
     impl LockVisitor for Worker {
@@ -69,25 +55,25 @@ mod tests {
             .unwrap();
             let slots = array.open_standing(3, 0, Default::default()).unwrap();
             let (leader, worker, other) = (slots[0], slots[1], slots[2]);
-            let held = array.get_new_transaction_id(other, &mut NoProbe);
+            let held = array.get_new_transaction_id(other);
             let mut snapshot = array.new_snapshot();
             // Something before it, so that an earlier xmin is a normal xid too.
-            array.end_transaction(other, &mut NoProbe);
-            array.get_snapshot_data(leader, &mut snapshot, &mut NoProbe);
+            array.end_transaction(other);
+            array.get_snapshot_data(leader, &mut snapshot);
             assert_eq!(snapshot.xmin, held.advance());
             // The leader never said that it needs anything as old as this.
-            assert!(!array.install_restored_xmin(worker, leader, held, &mut NoProbe));
+            assert!(!array.install_restored_xmin(worker, leader, held));
             assert!(!array.xmin(worker).is_valid());
 
             let before = array.lock_counts();
-            assert!(array.install_restored_xmin(worker, leader, snapshot.xmin, &mut NoProbe));
+            assert!(array.install_restored_xmin(worker, leader, snapshot.xmin));
             let taken = (array.lock_counts() - before).proc_array;
             assert_eq!(array.xmin(worker), snapshot.xmin);
             array.check_invariants().unwrap();
 
             array.snapshot_reset_xmin(worker);
             array.snapshot_reset_xmin(leader);
-            assert!(!array.install_restored_xmin(worker, leader, snapshot.xmin, &mut NoProbe));
+            assert!(!array.install_restored_xmin(worker, leader, snapshot.xmin));
             assert!(!array.xmin(worker).is_valid(), "the leader has gone on");
             (taken.exclusive, taken.shared)
         }

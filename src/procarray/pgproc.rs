@@ -1,11 +1,9 @@
 //! PGPROC, a backend's slot in shared memory (storage/proc.h).
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use super::dense::SharedWord;
-use super::shared_memory::{Mapping, SharedArray};
 use super::xid::TransactionId;
 
 /// Most backends that a server can have (`MAX_BACKENDS`, 18 bits).
@@ -16,7 +14,7 @@ pub const PGPROC_MAX_CACHED_SUBXIDS: usize = 64;
 
 /// Words of a PGXACT (13): xid, xmin, and flags, overflow and count in 3 of the last 4 bytes.
 pub(crate) const PGXACT_WORDS: usize = 3;
-const PGXACT_STATE: usize = 2;
+pub(super) const PGXACT_STATE: usize = 2;
 
 /// `pgxactoff` of a slot that is not in the ProcArray.
 pub(crate) const NOT_A_MEMBER: u32 = u32::MAX;
@@ -88,7 +86,7 @@ pub(crate) mod status_flags {
 const XID: usize = 13;
 const XMIN: usize = XID + 1;
 const PID: usize = 16;
-const PGXACTOFF: usize = 17;
+pub(super) const PGXACTOFF: usize = 17;
 const STATUS_FLAGS: usize = 27;
 const LATEST_XID: usize = 31;
 const SUBXID_STATUS: usize = 55;
@@ -96,96 +94,6 @@ const SUBXIDS: usize = 56;
 const GROUP_MEMBER: usize = SUBXIDS + PGPROC_MAX_CACHED_SUBXIDS;
 const GROUP_NEXT: usize = GROUP_MEMBER + 1;
 const GROUP_MEMBER_XID: usize = GROUP_MEMBER + 2;
-
-/// All PGPROCs (`ProcGlobal->allProcs`) as one mapping shows them, and up to 13 their PGXACTs
-/// (`ProcGlobal->allPgXact`).
-pub(crate) struct AllProcs {
-    words: SharedArray<AtomicU32>,
-    stride_words: usize,
-    pgxacts: Option<SharedArray<AtomicU32>>,
-    pgxactoffs: Option<SharedArray<AtomicU32>>,
-}
-
-impl AllProcs {
-    /// `count` PGPROCs from byte `offset` of the mapping on, `stride` bytes apart, with
-    /// PGXACTs and with `pgxactoff`s outside the PGPROCs if they have an offset.
-    pub(crate) fn new(
-        mapping: &Arc<Mapping>,
-        stride: usize,
-        (offset, count): (usize, usize),
-        pgxacts: Option<usize>,
-        pgxactoffs: Option<usize>,
-    ) -> Self {
-        let stride_words = stride / size_of::<AtomicU32>();
-        let array = |offset, len| SharedArray::new(mapping, offset, len);
-        Self {
-            words: array(offset, count * stride_words),
-            stride_words,
-            pgxacts: pgxacts.map(|offset| array(offset, count * PGXACT_WORDS)),
-            pgxactoffs: pgxactoffs.map(|offset| array(offset, count)),
-        }
-    }
-
-    /// Marks all `count` as being in no array.
-    pub(crate) fn initialise(&self, count: u32) {
-        for number in 0..count {
-            self.pgxactoff(number).set(NOT_A_MEMBER);
-        }
-    }
-
-    #[inline]
-    pub(crate) fn proc(&self, number: u32) -> PgProc<'_> {
-        let at = number as usize * self.stride_words;
-        let words = &self.words.words()[at..at + self.stride_words];
-        PgProc {
-            number,
-            words,
-            xid_and_xmin: match &self.pgxacts {
-                None => &words[XID..=XMIN],
-                Some(pgxacts) => &pgxacts.words()[number as usize * PGXACT_WORDS..][..2],
-            },
-            pgxactoff: match &self.pgxactoffs {
-                None => &words[PGXACTOFF],
-                Some(pgxactoffs) => &pgxactoffs.words()[number as usize],
-            },
-        }
-    }
-
-    /// Only the `pgxactoff`, wherever it is.
-    #[inline]
-    pub(crate) fn pgxactoff(&self, number: u32) -> &AtomicU32 {
-        match &self.pgxactoffs {
-            None => &self.words.words()[number as usize * self.stride_words + PGXACTOFF],
-            Some(pgxactoffs) => &pgxactoffs.words()[number as usize],
-        }
-    }
-
-    /// A slot's PGXACT: xid, xmin, and status flags with the subxid status above them. Empty
-    /// from 14 on.
-    #[inline]
-    pub(crate) fn pgxact(&self, number: u32) -> (TransactionId, TransactionId, u8, SubxidStatus) {
-        let Some(pgxacts) = &self.pgxacts else {
-            return Default::default();
-        };
-        let words = &pgxacts.words()[number as usize * PGXACT_WORDS..][..PGXACT_WORDS];
-        let state = words[PGXACT_STATE].get();
-        (
-            TransactionId(words[0].get()),
-            TransactionId(words[1].get()),
-            state as u8,
-            SubxidStatus((state >> 8) as u16),
-        )
-    }
-
-    /// Brings the PGXACT's copy of flags and subxid status up to date, by one who may store them.
-    pub(crate) fn mirror_in_pgxact(&self, proc: PgProc<'_>) {
-        if let Some(pgxacts) = &self.pgxacts {
-            let at = proc.number as usize * PGXACT_WORDS + PGXACT_STATE;
-            let status = u32::from(proc.subxid_status().0);
-            pgxacts.words()[at].set(status << 8 | proc.status_flags().get());
-        }
-    }
-}
 
 /// One PGPROC.
 #[derive(Clone, Copy)]
@@ -197,6 +105,23 @@ pub(crate) struct PgProc<'a> {
 }
 
 impl<'a> PgProc<'a> {
+    /// The one whose words these are, with its PGXACT if it has one, and its `pgxactoff` if that is
+    /// outside.
+    #[inline]
+    pub(super) fn new(
+        number: u32,
+        words: &'a [AtomicU32],
+        pgxact: Option<&'a [AtomicU32]>,
+        pgxactoff: Option<&'a AtomicU32>,
+    ) -> Self {
+        Self {
+            number,
+            words,
+            xid_and_xmin: pgxact.unwrap_or(&words[XID..=XMIN]),
+            pgxactoff: pgxactoff.unwrap_or(&words[PGXACTOFF]),
+        }
+    }
+
     /// Its slot number.
     #[inline]
     pub(crate) fn number(self) -> u32 {
@@ -293,21 +218,10 @@ impl<'a> PgProc<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::procarray::shared_memory::SharedMemory;
-    use crate::procarray::{PageSize, PgProfile};
+    use crate::procarray::PgProfile;
 
     #[test]
-    fn slots_stand_a_postgres_stride_apart_and_do_not_overlap() {
-        for &profile in PgProfile::ALL {
-            let stride = profile.version().stride;
-            let memory = SharedMemory::new(4 * stride, PageSize::Small).unwrap();
-            let mapping = memory.map(true).unwrap();
-            let all = AllProcs::new(&mapping, stride, (0, 3), None, None);
-            let address = |n| std::ptr::from_ref(all.proc(n).xid()).addr();
-            assert_eq!(address(1) - address(0), stride);
-            assert_eq!(address(2) - address(1), stride);
-            assert!((GROUP_MEMBER_XID + 1) * 4 <= stride);
-        }
+    fn words_are_in_order_and_fit_into_every_version() {
         let words = [
             XID,
             XMIN,
@@ -319,29 +233,8 @@ mod tests {
         ];
         assert!(words.is_sorted_by(|a, b| a < b));
         const { assert!(SUBXID_STATUS < SUBXIDS) };
-    }
-
-    #[test]
-    fn a_pgxact_is_12_bytes_and_holds_what_snapshots_read() {
-        assert_eq!(PGXACT_WORDS * size_of::<AtomicU32>(), 12);
-        let memory = SharedMemory::new(8192, PageSize::Small).unwrap();
-        let mapping = memory.map(true).unwrap();
-        let all = AllProcs::new(&mapping, 856, (0, 3), Some(4096), Some(5000));
-        let proc = all.proc(2);
-        proc.xid().set(7);
-        proc.xmin().set(5);
-        proc.status_flags().set(0x12);
-        proc.set_subxid_status(SubxidStatus(3).with_overflow());
-        all.mirror_in_pgxact(proc);
-        let status = SubxidStatus(0x103);
-        assert_eq!(
-            all.pgxact(2),
-            (TransactionId(7), TransactionId(5), 0x12, status)
-        );
-        assert_eq!(all.pgxact(1), Default::default());
-        let address = std::ptr::from_ref(proc.xid()).addr();
-        assert_eq!(std::ptr::from_ref(proc.xmin()).addr() - address, 4);
-        all.pgxactoff(1).set(6);
-        assert_eq!(all.proc(1).pgxactoff().get(), 6);
+        for profile in PgProfile::ALL {
+            assert!((GROUP_MEMBER_XID + 1) * 4 <= profile.version().stride);
+        }
     }
 }

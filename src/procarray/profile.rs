@@ -1,10 +1,7 @@
 //! What differs from one PostgreSQL version's ProcArray to the next.
 
-use std::fmt;
-use std::str::FromStr;
-
 use super::locks::LockKind;
-use crate::names::serde_by_text;
+use crate::names::named_enum;
 
 /// All that differs from one version to the next, as far as the model knows it.
 ///
@@ -84,86 +81,52 @@ const V18: Version = Version {
     ..V17
 };
 
-macro_rules! profiles {
-    ($($(#[$doc:meta])* $profile:ident = $name:literal,)+) => {
-        /// A PostgreSQL version, as far as the ProcArray knows it (`--pg`).
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-        pub enum PgProfile {
-            $($(#[$doc])* $profile,)+
-        }
-
-        impl PgProfile {
-            /// Every profile, oldest first.
-            pub const ALL: &'static [Self] = &[$(Self::$profile,)+];
-
-            /// What it is like.
-            pub const fn version(self) -> &'static Version {
-                match self { $(Self::$profile => &$profile,)+ }
-            }
-
-            /// Its major version.
-            pub const fn major(self) -> u32 {
-                self.version().major
-            }
-
-            /// The same, as on the command line and in files.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$profile => $name,)+ }
-            }
-        }
-    };
-}
-
-profiles! {
-    /// PostgreSQL 13: PGXACT indexed by slot, everybody's xmin read by every snapshot.
-    V13 = "13",
-    /// PostgreSQL 14 and 15: dense arrays, snapshots reused.
-    #[default]
-    V15 = "15",
-    /// PostgreSQL 16: as 15, but returned slots go to the tail of the free list.
-    V16 = "16",
-    /// PostgreSQL 17: as 16, but slots are first given out from the lowest up.
-    V17 = "17",
-    /// PostgreSQL 18: as 17, with PGPROCs and dense arrays in one allocation.
-    V18 = "18",
-}
-
-/// No such profile.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum UnknownProfile {
-    /// 14.
-    #[error("PostgreSQL 14 has the ProcArray of 15: say 15")]
-    SameAs15,
-    /// Anything else.
-    #[error("unknown PostgreSQL version '{0}': choose from {names}", names = names())]
-    Unknown(String),
-}
-
-fn names() -> String {
-    let names: Vec<&str> = PgProfile::ALL.iter().map(|p| p.name()).collect();
-    names.join(", ")
-}
-
-impl fmt::Display for PgProfile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+named_enum! {
+    /// A PostgreSQL version, as far as the ProcArray knows it (`--pg`).
+    #[derive(Default)]
+    pub enum PgProfile: "PostgreSQL version" {
+        /// PostgreSQL 13: PGXACT indexed by slot, everybody's xmin read by every snapshot.
+        V13 = "13",
+        /// PostgreSQL 14 and 15: dense arrays, snapshots reused.
+        #[default]
+        V15 = "15",
+        /// PostgreSQL 16: as 15, but returned slots go to the tail of the free list.
+        V16 = "16",
+        /// PostgreSQL 17: as 16, but slots are first given out from the lowest up.
+        V17 = "17",
+        /// PostgreSQL 18: as 17, with PGPROCs and dense arrays in one allocation.
+        V18 = "18",
     }
 }
 
-impl FromStr for PgProfile {
-    type Err = UnknownProfile;
-
-    fn from_str(given: &str) -> Result<Self, Self::Err> {
-        if given == "14" {
-            return Err(UnknownProfile::SameAs15);
+impl PgProfile {
+    /// What it is like.
+    pub const fn version(self) -> &'static Version {
+        match self {
+            Self::V13 => &V13,
+            Self::V15 => &V15,
+            Self::V16 => &V16,
+            Self::V17 => &V17,
+            Self::V18 => &V18,
         }
-        let mut all = Self::ALL.iter().copied();
-        all.find(|profile| profile.name() == given)
-            .ok_or_else(|| UnknownProfile::Unknown(given.to_owned()))
+    }
+
+    /// Its major version.
+    pub const fn major(self) -> u32 {
+        self.version().major
+    }
+
+    /// That of a version by name.
+    ///
+    /// # Errors
+    /// A version that the model does not have.
+    pub fn of_version(given: &str) -> Result<Self, String> {
+        match given {
+            "14" => Err("PostgreSQL 14 has the ProcArray of 15: say 15".to_owned()),
+            other => other.parse(),
+        }
     }
 }
-
-serde_by_text!(PgProfile);
 
 #[cfg(test)]
 mod tests {
@@ -177,7 +140,7 @@ mod tests {
             assert_eq!(json, format!("\"{}\"", profile.version().major));
             assert_eq!(serde_json::from_str::<PgProfile>(&json).unwrap(), profile);
         }
-        let refused = |given: &str| given.parse::<PgProfile>().unwrap_err().to_string();
+        let refused = |given: &str| PgProfile::of_version(given).unwrap_err();
         assert!(refused("14").ends_with("say 15"));
         assert_eq!(
             refused("12"),

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::locks::{LockKind, LockVisitor, SharedExclusiveLock};
 use super::{
-    Ablations, FullTransactionId, NoProbe, PgProfile, ProcArray, ProcArrayConfig, ProcNumber,
-    Snapshot, SnapshotSource, TransactionId,
+    Ablations, FullTransactionId, PgProfile, ProcArray, ProcArrayConfig, ProcNumber, Snapshot,
+    SnapshotSource, TransactionId,
 };
 
 const MAX_BACKENDS: u32 = 12;
@@ -240,7 +240,7 @@ fn replay_step<L: SharedExclusiveLock>(
             let full = reference.backends.len() == MAX_BACKENDS as usize;
             prop_assert_eq!(slot.is_none(), full);
             if let Some(slot) = slot {
-                array.add(slot, &mut NoProbe);
+                array.add(slot);
                 reference.backends.insert(slot, Backend::default());
                 reference.take_both_locks();
                 snapshots.insert(slot, array.new_snapshot());
@@ -255,16 +255,16 @@ fn replay_step<L: SharedExclusiveLock>(
             if matches!(step, Step::EndAndDisconnectAtOnce(_)) && latest.is_some() {
                 // As COMMIT PREPARED: leaving completes the transaction, in one acquisition.
                 let latest_xid = latest.map(|xid| TransactionId(xid as u32));
-                array.remove(slot, latest_xid, &mut NoProbe);
+                array.remove(slot, latest_xid);
                 reference.end(slot);
                 reference.exclusive -= 1;
             } else {
-                let ended = array.end_transaction(slot, &mut NoProbe);
+                let ended = array.end_transaction(slot);
                 prop_assert_eq!(
                     ended.xid().map(|x| x.0),
                     reference.end(slot).map(|x| x as u32)
                 );
-                array.remove(slot, None, &mut NoProbe);
+                array.remove(slot, None);
             }
             reference.take_both_locks();
             array.proc_kill(slot);
@@ -274,7 +274,7 @@ fn replay_step<L: SharedExclusiveLock>(
             let Some(slot) = nth(reference, n) else {
                 return Ok(());
             };
-            let given = array.get_new_transaction_id(slot, &mut NoProbe);
+            let given = array.get_new_transaction_id(slot);
             assign(reference, slot);
             prop_assert_eq!(
                 Some(given.0),
@@ -287,7 +287,7 @@ fn replay_step<L: SharedExclusiveLock>(
             };
             assign(reference, slot);
             for _ in 0..count {
-                let given = array.get_new_subtransaction_id(slot, &mut NoProbe);
+                let given = array.get_new_subtransaction_id(slot);
                 let expected = reference.take_xid();
                 prop_assert_eq!(given.0, expected as u32);
                 if let Some(backend) = reference.backends.get_mut(&slot) {
@@ -300,7 +300,7 @@ fn replay_step<L: SharedExclusiveLock>(
             let Some(slot) = nth(reference, n) else {
                 return Ok(());
             };
-            let ended = array.end_transaction(slot, &mut NoProbe);
+            let ended = array.end_transaction(slot);
             prop_assert_eq!(
                 ended.xid().map(|x| x.0),
                 reference.end(slot).map(|x| x as u32)
@@ -312,7 +312,7 @@ fn replay_step<L: SharedExclusiveLock>(
             };
             // VACUUM begins its own transaction, before it has an xid.
             if reference.backends[&slot].xid.is_none() {
-                array.set_in_vacuum(slot, &mut NoProbe);
+                array.set_in_vacuum(slot);
                 reference.exclusive += 1;
                 if let Some(backend) = reference.backends.get_mut(&slot) {
                     backend.in_vacuum = true;
@@ -329,14 +329,14 @@ fn replay_step<L: SharedExclusiveLock>(
                 return Ok(());
             };
             let aborted = backend.subxids.split_off(running - count.min(running));
-            array.abort_subtransaction(slot, &truncated(aborted.clone()), &mut NoProbe);
+            array.abort_subtransaction(slot, &truncated(aborted.clone()));
             let latest = aborted.last().copied().unwrap_or_default();
             reference.latest_completed = reference.latest_completed.max(latest);
             reference.completions += 1;
             reference.exclusive += 1;
         }
         Step::Horizons => {
-            let found = array.compute_xid_horizons(&mut NoProbe);
+            let found = array.compute_xid_horizons();
             reference.shared += 1;
             let (running, nonremovable) = reference.horizons();
             prop_assert_eq!(found.latest_completed.0, reference.latest_completed);
@@ -350,7 +350,7 @@ fn replay_step<L: SharedExclusiveLock>(
             let snapshot = snapshots
                 .entry(slot)
                 .or_insert_with(|| array.new_snapshot());
-            let source = array.get_snapshot_data(slot, snapshot, &mut NoProbe);
+            let source = array.get_snapshot_data(slot, snapshot);
             reference.shared += u64::from(source != SnapshotSource::ReusedWithoutLock);
             let lock_free_reuse = array.config().lock_free_reuse;
             return compare(reference, slot, snapshot, source, lock_free_reuse);
@@ -400,9 +400,9 @@ fn compare(
     prop_assert_eq!(snapshot.xmin.0, xmin as u32);
     // Not so the subxids, which a scan copies whether or not they are before xmax.
     if !valid {
-        prop_assert_eq!(snapshot.suboverflowed, overflowed);
+        prop_assert_eq!(snapshot.subxids.overflowed, overflowed);
         if !overflowed {
-            prop_assert_eq!(&snapshot.subxip, &truncated(subxids));
+            prop_assert_eq!(&snapshot.subxids.xip, &truncated(subxids));
         }
     }
     Ok(())

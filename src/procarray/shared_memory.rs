@@ -139,6 +139,15 @@ impl Drop for Mapping {
     }
 }
 
+/// Where an array is in the shared memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// Its first byte, from the beginning.
+    pub(crate) offset: usize,
+    /// Entries.
+    pub(crate) len: usize,
+}
+
 /// An array in a mapping, which it keeps alive.
 pub(crate) struct SharedArray<W> {
     first: NonNull<W>,
@@ -152,11 +161,12 @@ unsafe impl<W: InSharedMemory> Send for SharedArray<W> {}
 unsafe impl<W: InSharedMemory> Sync for SharedArray<W> {}
 
 impl<W: InSharedMemory> SharedArray<W> {
-    /// `len` entries from byte `offset` of the mapping on.
+    /// The array there.
     ///
     /// # Panics
     /// When they do not lie in it, or not aligned: a wrong layout.
-    pub(crate) fn new(mapping: &Arc<Mapping>, offset: usize, len: usize) -> Self {
+    pub(crate) fn new(mapping: &Arc<Mapping>, span: Span) -> Self {
+        let Span { offset, len } = span;
         let fits = len
             .checked_mul(size_of::<W>())
             .and_then(|bytes| bytes.checked_add(offset))
@@ -171,10 +181,13 @@ impl<W: InSharedMemory> SharedArray<W> {
             _mapping: Arc::clone(mapping),
         }
     }
+}
 
-    /// The entries.
+impl<W: InSharedMemory> std::ops::Deref for SharedArray<W> {
+    type Target = [W];
+
     #[inline]
-    pub(crate) fn words(&self) -> &[W] {
+    fn deref(&self) -> &[W] {
         // SAFETY: `new` checked place and alignment; the mapping lives as long as `self`; the
         // memory is zeroed or was written as this type, and is only ever atomics.
         unsafe { std::slice::from_raw_parts(self.first.as_ptr(), self.len) }
@@ -260,13 +273,17 @@ mod tests {
     fn two_mappings_show_the_same_memory_at_different_addresses() {
         let memory = SharedMemory::new(5000, PageSize::Small).unwrap();
         let (home, other) = (memory.map(true).unwrap(), memory.map(false).unwrap());
-        let here = SharedArray::<AtomicU32>::new(&home, 4096, 8);
-        let there = SharedArray::<AtomicU32>::new(&other, 4096, 8);
+        let span = Span {
+            offset: 4096,
+            len: 8,
+        };
+        let here = SharedArray::<AtomicU32>::new(&home, span);
+        let there = SharedArray::<AtomicU32>::new(&other, span);
         drop((home, other));
-        assert_ne!(here.words().as_ptr(), there.words().as_ptr());
-        assert!(here.words().iter().all(|word| word.load(Relaxed) == 0));
-        here.words()[7].store(9, Relaxed);
-        assert_eq!(there.words()[7].load(Relaxed), 9);
+        assert_ne!(here.as_ptr(), there.as_ptr());
+        assert!(here.iter().all(|word| word.load(Relaxed) == 0));
+        here[7].store(9, Relaxed);
+        assert_eq!(there[7].load(Relaxed), 9);
     }
 
     #[test]

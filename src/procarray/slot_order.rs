@@ -3,7 +3,7 @@
 use super::array::ProcArray;
 use super::locks::SharedExclusiveLock;
 use super::pgproc::ProcNumber;
-use super::probe::NoProbe;
+
 use crate::names::named_enum;
 
 named_enum! {
@@ -41,18 +41,6 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         let spare = free.checked_sub(standing.saturating_add(churning))?;
         let mut placeholders = Vec::with_capacity(churning);
         let mut opened = Vec::with_capacity(standing);
-        // True opens a standing one.
-        let mut open = |is_standing: bool| -> Option<()> {
-            let slot = self.init_process()?;
-            self.add(slot, &mut NoProbe);
-            if is_standing {
-                &mut opened
-            } else {
-                &mut placeholders
-            }
-            .push(slot);
-            Some(())
-        };
         let total = standing + churning;
         for i in 0..total {
             // From the last place in the array to the first. Up to 16 first allocation descends:
@@ -62,14 +50,22 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
             } else {
                 i
             };
-            open(match order {
+            let is_standing = match order {
                 SlotOrder::Front => from_behind < standing,
                 SlotOrder::Behind => from_behind >= churning,
                 // A placeholder where the running share of placeholders steps up.
                 SlotOrder::Spread => {
                     (from_behind + 1) * churning / total == from_behind * churning / total
                 }
-            })?;
+            };
+            let slot = self.init_process()?;
+            self.add(slot);
+            let kind = if is_standing {
+                &mut opened
+            } else {
+                &mut placeholders
+            };
+            kind.push(slot);
         }
         if self.config.profile.version().recycles_fifo {
             // Returned slots queue behind the spare ones, which would have their turn first.
@@ -78,7 +74,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
             }
         }
         for slot in placeholders {
-            self.remove(slot, None, &mut NoProbe);
+            self.remove(slot, None);
             self.proc_kill(slot);
         }
         Some(opened)
@@ -108,14 +104,14 @@ mod tests {
             // More connects than slots, so that they are recycled.
             for _ in 0..9 {
                 let slot = array.init_process().unwrap();
-                array.add(slot, &mut NoProbe);
-                array.remove(slot, None, &mut NoProbe);
+                array.add(slot);
+                array.remove(slot, None);
                 array.proc_kill(slot);
             }
             let churners: Vec<_> = (0..4)
                 .map(|_| {
                     let slot = array.init_process().unwrap();
-                    array.add(slot, &mut NoProbe);
+                    array.add(slot);
                     slot
                 })
                 .collect();

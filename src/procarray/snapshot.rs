@@ -8,7 +8,8 @@ use super::dense::SharedWord;
 use super::locks::SharedExclusiveLock;
 use super::pgproc::status_flags::{PROC_IN_LOGICAL_DECODING, PROC_IN_VACUUM};
 use super::pgproc::{PGPROC_MAX_CACHED_SUBXIDS, PgProc, ProcNumber, SubxidStatus};
-use super::probe::{LockName, LockProbe};
+use super::probe::{LockProbe, NoProbe};
+use super::reuse_protocol::advertise_if_still_valid;
 use super::view::View;
 use super::xid::{FullTransactionId, TransactionId};
 
@@ -17,7 +18,7 @@ use super::xid::{FullTransactionId, TransactionId};
 ///
 /// PostgreSQL has one per backend and purpose (current, secondary, catalog), kept across
 /// transactions; so does a caller of this. Belongs to one [`ProcArray`].
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     /// Every transaction before this one has ended.
     pub xmin: TransactionId,
@@ -26,10 +27,8 @@ pub struct Snapshot {
     /// Room for one of every backend; the first `xcnt` are valid.
     xip: Box<[TransactionId]>,
     xcnt: usize,
-    /// Their cached subtransactions.
-    pub subxip: Vec<TransactionId>,
-    /// Whether some backend had more subtransactions than it caches.
-    pub suboverflowed: bool,
+    /// Their subtransactions.
+    pub subxids: RunningSubxids,
     /// The oldest xmin of all as 13 computes it with every snapshot (`RecentGlobalXmin`).
     /// `INVALID` from 14 on, which leave that to a scan of its own.
     pub global_xmin: TransactionId,
@@ -39,18 +38,24 @@ pub struct Snapshot {
     pub(super) completion_count: u64,
 }
 
+/// The subtransactions of a snapshot's running transactions.
+#[derive(Debug, Clone, Default)]
+pub struct RunningSubxids {
+    /// Those that are cached.
+    pub xip: Vec<TransactionId>,
+    /// Whether some backend had more than it caches.
+    pub overflowed: bool,
+}
+
 impl Snapshot {
     pub(super) fn with_capacity(max_backends: usize) -> Self {
         Self {
-            xmin: TransactionId::INVALID,
-            xmax: TransactionId::INVALID,
             xip: vec![TransactionId::INVALID; max_backends].into(),
-            xcnt: 0,
-            subxip: Vec::with_capacity(max_backends * PGPROC_MAX_CACHED_SUBXIDS),
-            suboverflowed: false,
-            global_xmin: TransactionId::INVALID,
-            slot_xmins: Default::default(),
-            completion_count: 0,
+            subxids: RunningSubxids {
+                xip: Vec::with_capacity(max_backends * PGPROC_MAX_CACHED_SUBXIDS),
+                overflowed: false,
+            },
+            ..Self::default()
         }
     }
 
@@ -87,17 +92,13 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
     /// backend's xmin, under the lock, unless it has one. Up to 13 no snapshot is reused, and a
     /// scan reads the PGXACT of every backend, xmin included. With
     /// [`lock_free_reuse`](super::ProcArrayConfig::lock_free_reuse) a snapshot that is still
-    /// valid is reused without the lock, and the probe hears of nothing.
-    pub fn get_snapshot_data(
-        &self,
-        slot: ProcNumber,
-        snapshot: &mut Snapshot,
-        probe: &mut impl LockProbe,
-    ) -> SnapshotSource {
-        self.get_snapshot_data_through(self.home(), slot, snapshot, probe)
+    /// valid is reused without the lock, and a probe hears of nothing.
+    pub fn get_snapshot_data(&self, slot: ProcNumber, snapshot: &mut Snapshot) -> SnapshotSource {
+        self.get_snapshot_data_through(self.home(), slot, snapshot, &mut NoProbe)
     }
 
-    /// As [`get_snapshot_data`](Self::get_snapshot_data), by one who sees the memory through `view`.
+    /// As [`get_snapshot_data`](Self::get_snapshot_data), by one who sees the memory through `view` and is told
+    /// of the lock.
     #[inline]
     pub fn get_snapshot_data_through(
         &self,
@@ -107,18 +108,23 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
         probe: &mut impl LockProbe,
     ) -> SnapshotSource {
         let my_proc = view.proc(slot.0);
-        if self.config.lock_free_reuse && self.reuse_without_lock(my_proc, snapshot) {
-            return SnapshotSource::ReusedWithoutLock;
+        // Proposed on pgsql-hackers, in no release.
+        if self.config.lock_free_reuse {
+            let counter = &self.home().transam_variables().xact_completion_count;
+            let (built_at, xmin) = (snapshot.completion_count, snapshot.xmin);
+            if advertise_if_still_valid(counter, built_at, my_proc.xmin(), xmin, || {}) {
+                return SnapshotSource::ReusedWithoutLock;
+            }
         }
-        probe.requesting(LockName::ProcArray);
+        probe.requesting();
         let guard = self.proc_array_lock.acquire_shared();
-        probe.acquired(LockName::ProcArray);
+        probe.acquired();
 
         // GetSnapshotDataReuse. The counter starts at 1, so 0 never matches.
         let completion_count = view.transam_variables().xact_completion_count.load(Relaxed);
         if self.reuses && snapshot.completion_count == completion_count {
             advertise_xmin(my_proc, snapshot.xmin);
-            probe.releasing(LockName::ProcArray);
+            probe.releasing();
             drop(guard);
             return SnapshotSource::Reused;
         }
@@ -129,7 +135,7 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
             scan_pgxacts(view, my_proc, snapshot);
         }
         advertise_xmin(my_proc, snapshot.xmin);
-        probe.releasing(LockName::ProcArray);
+        probe.releasing();
         drop(guard);
         snapshot.completion_count = completion_count;
         SnapshotSource::Scanned
@@ -160,8 +166,8 @@ fn advertise_xmin(my_proc: PgProc<'_>, xmin: TransactionId) {
 /// What a scan starts from: an empty snapshot, and xmax.
 #[inline]
 fn begin_scan(view: &View, snapshot: &mut Snapshot) -> TransactionId {
-    snapshot.subxip.clear();
-    snapshot.suboverflowed = false;
+    snapshot.subxids.xip.clear();
+    snapshot.subxids.overflowed = false;
     let latest_completed = view.transam_variables().latest_completed_xid.load(Relaxed);
     FullTransactionId(latest_completed).xid().advance()
 }
@@ -173,9 +179,9 @@ fn begin_scan(view: &View, snapshot: &mut Snapshot) -> TransactionId {
 fn scan(view: &View, my_proc: PgProc<'_>, snapshot: &mut Snapshot) {
     let num_procs = view.num_procs();
     let my_pgxactoff = view.offset_of(my_proc);
-    let xids = &view.xids()[..num_procs];
-    let status_flags = &view.status_flags()[..num_procs];
-    let subxid_states = &view.subxid_states()[..num_procs];
+    let xids = &view.xids[..num_procs];
+    let status_flags = &view.status_flags[..num_procs];
+    let subxid_states = &view.subxid_states[..num_procs];
     debug_assert!(
         my_pgxactoff < num_procs,
         "snapshot for a backend outside the array"
@@ -206,16 +212,10 @@ fn scan(view: &View, my_proc: PgProc<'_>, snapshot: &mut Snapshot) {
         }
         xip[xcnt] = xid;
         xcnt += 1;
-        if !snapshot.suboverflowed {
+        if !snapshot.subxids.overflowed {
             let status = SubxidStatus(subxid_states[pgxactoff].get());
             if !status.is_empty() {
-                copy_subxids(
-                    view,
-                    pgxactoff,
-                    status,
-                    &mut snapshot.subxip,
-                    &mut snapshot.suboverflowed,
-                );
+                copy_subxids(view, pgxactoff, status, &mut snapshot.subxids);
             }
         }
     }
@@ -257,12 +257,11 @@ fn next_with_xid(xids: &[AtomicU32], at: &mut usize) -> Option<TransactionId> {
 fn scan_pgxacts(view: &View, my_proc: PgProc<'_>, snapshot: &mut Snapshot) {
     let xmax = begin_scan(view, snapshot);
     let (mut xmin, mut global_xmin) = (xmax, xmax);
-    let all_procs = view.all_procs();
     let pgprocnos = &view.pgprocnos()[..view.num_procs()];
     let xip = &mut snapshot.xip[..pgprocnos.len()];
     let mut xcnt = 0;
     for (index, number) in pgprocnos.iter().enumerate() {
-        let (xid, its_xmin, flags, status) = all_procs.pgxact(number.get());
+        let (xid, its_xmin, flags, status) = view.pgxact(number.get());
         if flags & (PROC_IN_LOGICAL_DECODING | PROC_IN_VACUUM) != 0 {
             continue;
         }
@@ -280,14 +279,8 @@ fn scan_pgxacts(view: &View, my_proc: PgProc<'_>, snapshot: &mut Snapshot) {
         }
         xip[xcnt] = xid;
         xcnt += 1;
-        if !snapshot.suboverflowed && !status.is_empty() {
-            copy_subxids(
-                view,
-                index,
-                status,
-                &mut snapshot.subxip,
-                &mut snapshot.suboverflowed,
-            );
+        if !snapshot.subxids.overflowed && !status.is_empty() {
+            copy_subxids(view, index, status, &mut snapshot.subxids);
         }
     }
     snapshot.xcnt = xcnt;
@@ -304,15 +297,9 @@ fn scan_pgxacts(view: &View, my_proc: PgProc<'_>, snapshot: &mut Snapshot) {
 /// What a snapshot takes from a backend that has subtransactions. Out of line, so that the scans'
 /// loops keep their registers.
 #[cold]
-fn copy_subxids(
-    view: &View,
-    pgxactoff: usize,
-    status: SubxidStatus,
-    subxip: &mut Vec<TransactionId>,
-    suboverflowed: &mut bool,
-) {
+fn copy_subxids(view: &View, pgxactoff: usize, status: SubxidStatus, subxids: &mut RunningSubxids) {
     if status.overflowed() {
-        *suboverflowed = true;
+        subxids.overflowed = true;
         return;
     }
     // pg_read_barrier: pairs with the fence of get_new_subtransaction_id,
@@ -321,5 +308,5 @@ fn copy_subxids(
     let proc = view.proc(view.pgprocnos()[pgxactoff].get());
     let cached = &proc.subxids()[..status.count()];
     let cached = cached.iter().map(|xid| TransactionId(xid.get()));
-    subxip.extend(cached);
+    subxids.xip.extend(cached);
 }

@@ -1,94 +1,53 @@
-//! The arms in the model: the table that picks one, those that need nothing of their own, and one file for
-//! each that does.
+//! The arms in the model: the table that picks one, with those that need nothing of their own in it.
 
-mod failed_login;
 mod pool;
 mod unpooled;
 
-use super::client::{Client, ClientArm, run};
-use super::worker_thread::Finished;
+use super::worker_thread::{Finished, RoleContext, RunRole, repeat};
 use crate::arm::Arm;
 use crate::clock::burn_cpu;
-use crate::load::{Cancel, Worker};
+use crate::config::ModelConfig;
 use crate::procarray::locks::SharedExclusiveLock;
-use crate::record::{ErrorClass, Operation};
-
-/// Does a client's part of a block on the calling thread.
-pub(super) type RunClient<L> = fn(Worker, &Cancel, Client<'_, L>) -> Finished;
+use crate::record::Operation;
 
 /// What the clients of `arm` do; none where it has no clients in the model.
-pub(super) fn client_of<L: SharedExclusiveLock>(arm: Arm) -> Option<RunClient<L>> {
-    match arm {
-        Arm::Quiet | Arm::Pgbouncer | Arm::PgbouncerKept => None,
-        Arm::KeptOpen => Some(run::<L, KeptOpen>),
-        Arm::Unpooled => Some(run::<L, unpooled::Unpooled<L>>),
-        Arm::Pool => Some(run::<L, pool::Pooled>),
-        Arm::ForkOnly => Some(run::<L, ForkOnly>),
-        Arm::FailedLogin => Some(run::<L, failed_login::FailedLogin<L>>),
-        Arm::Vacuum => Some(run::<L, Vacuum>),
-        Arm::Commit => Some(run::<L, Commit>),
-        Arm::CpuBurn => Some(run::<L, CpuBurn>),
-    }
-}
-
-/// Arms that do the same thing again and again, with nothing kept between two transactions.
-macro_rules! plain_arms {
-    ($(
-        $(#[$doc:meta])*
-        $arm:ident { $(const $name:ident: $type:ty = $value:expr;)* } = |$client:ident| $transaction:expr;
-    )+) => {$(
-        $(#[$doc])*
-        struct $arm;
-
-        impl<L: SharedExclusiveLock> ClientArm<L> for $arm {
-            $(const $name: $type = $value;)*
-
-            fn new(_: &Client<'_, L>, _: &mut Worker) -> Self {
-                Self
-            }
-
-            #[inline]
-            fn transaction(
-                &mut self,
-                $client: &mut Client<'_, L>,
-                _: &mut Worker,
-                _: bool,
-            ) -> Result<(), ErrorClass> {
-                $transaction;
-                Ok(())
-            }
+pub(super) fn client_of<L: SharedExclusiveLock>(arm: Arm) -> Option<RunRole<L>> {
+    let run: RunRole<L> = match arm {
+        Arm::Quiet | Arm::Pgbouncer | Arm::PgbouncerKept => return None,
+        // Statements on a persistent connection.
+        Arm::KeptOpen => |client| {
+            client.persistent(None, |backend, config| {
+                backend.statement(config.snapshots_per_statement);
+            })
+        },
+        // Small writes on a persistent connection.
+        Arm::Commit => |client| {
+            client.persistent(Some(Operation::Commit), |backend, config| {
+                backend.commit(config.snapshots_per_statement, &config.background);
+            })
+        },
+        // VACUUMs of an empty table on a persistent connection.
+        Arm::Vacuum => {
+            |client| client.persistent(Some(Operation::Vacuum), |backend, _| backend.vacuum())
         }
-    )+};
+        Arm::Pool => pool::run,
+        Arm::Unpooled => unpooled::run,
+        Arm::FailedLogin => unpooled::fail_login,
+        // The CPU of a fork, and no ProcArray.
+        Arm::ForkOnly => |client| burn(client, |config| config.fork_cpu_ns),
+        // The CPU of a whole connection, and no ProcArray.
+        Arm::CpuBurn => |client| burn(client, |c| c.fork_cpu_ns + c.session_cpu_ns),
+    };
+    Some(run)
 }
 
-plain_arms! {
-    /// Statements on a persistent connection.
-    KeptOpen { const IS_SHORT: bool = true; } = |client| {
-        let snapshots = client.config.snapshots_per_statement;
-        client.backend.statement(client.array, snapshots, &mut client.counts);
-    };
-
-    /// Small writes on a persistent connection.
-    Commit {
-        const IS_SHORT: bool = true;
-        const RECORDED_AS: Option<Operation> = Some(Operation::Commit);
-    } = |client| {
-        let snapshots = client.config.snapshots_per_statement;
-        let subtransactions = (&client.config.background).into();
-        client.backend.commit(client.array, snapshots, subtransactions, &mut client.counts);
-    };
-
-    /// VACUUMs of an empty table on a persistent connection.
-    Vacuum {
-        const IS_SHORT: bool = true;
-        const RECORDED_AS: Option<Operation> = Some(Operation::Vacuum);
-    } = |client| client.backend.vacuum(client.array, &mut client.counts);
-
-    /// The CPU of a fork, and no ProcArray.
-    ForkOnly {} = |client| burn_cpu(client.config.fork_cpu_ns);
-
-    /// The CPU of a whole connection, and no ProcArray.
-    CpuBurn {} = |client| burn_cpu(client.config.fork_cpu_ns + client.config.session_cpu_ns);
+/// Burns so much CPU again and again.
+fn burn<L>(client: RoleContext<'_, L>, cpu_ns: fn(&ModelConfig) -> u64) -> Finished {
+    let cpu_ns = cpu_ns(client.config);
+    repeat(client.worker, client.stop, None, |_, _| {
+        burn_cpu(cpu_ns);
+        Ok(())
+    })
 }
 
 #[cfg(test)]

@@ -1,41 +1,32 @@
 //! `pool`: statements on a connection of the in-process pool.
 
-use super::super::client::{Client, ClientArm, declare};
+use super::super::backend::Backend;
+use super::super::operation_counts::OperationCounts;
+use super::super::worker_thread::{Finished, RoleContext, declare, repeat};
 use crate::clock::{Clock, MonotonicClock};
-use crate::load::Worker;
 use crate::procarray::locks::SharedExclusiveLock;
-use crate::record::{ErrorClass, Operation, SeriesId};
+use crate::record::{ErrorClass, Operation, Phase};
 
-pub(super) struct Pooled {
-    checkout: SeriesId,
-}
-
-impl<L: SharedExclusiveLock> ClientArm<L> for Pooled {
-    const IS_SHORT: bool = true;
-
-    fn new(_: &Client<'_, L>, worker: &mut Worker) -> Self {
-        Self {
-            checkout: declare(worker, Operation::Checkout),
-        }
-    }
-
-    fn transaction(
-        &mut self,
-        client: &mut Client<'_, L>,
-        worker: &mut Worker,
-        measured: bool,
-    ) -> Result<(), ErrorClass> {
-        let closed = || ErrorClass::new("pool");
-        let (free, give_back) = &client.pool;
+/// Does a client's part of a block.
+pub(super) fn run<L: SharedExclusiveLock>(mut client: RoleContext<'_, L>) -> Finished {
+    client.worker.time_one_in(client.one_in);
+    let checkout = declare(&mut client.worker, Operation::Checkout, Phase::Total);
+    let (free, give_back) = client.pool;
+    let closed = || ErrorClass::new("pool");
+    let snapshots = client.config.snapshots_per_statement;
+    let mut counts = OperationCounts::default();
+    let finished = repeat(client.worker, client.stop, None, |worker, measured| {
         let began = MonotonicClock.now_ns();
-        let mut backend = free.recv().map_err(|_| closed())?;
+        let mut connection = free.recv().map_err(|_| closed())?;
         let checked_out = MonotonicClock.now_ns();
-        let snapshots = client.config.snapshots_per_statement;
-        backend.statement(client.array, snapshots, &mut client.counts);
-        give_back.send(backend).map_err(|_| closed())?;
+        let slot = connection.slot;
+        Backend::new(client.array, slot, &mut connection.snapshot, &mut counts)
+            .statement(snapshots);
+        give_back.send(connection).map_err(|_| closed())?;
         if measured {
-            worker.recorder().record(self.checkout, checked_out - began);
+            worker.recorder().record(checkout, checked_out - began);
         }
         Ok(())
-    }
+    });
+    Finished { counts, ..finished }
 }

@@ -9,17 +9,6 @@ use crate::names::serde_by_text;
 /// What follows a lock's name to put the lock-free reuse check in front of it.
 const REUSE_CHECK: &str = "+reuse-check";
 
-/// No lock of that name.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "unknown lock '{given}': choose from {}, each with or without +reuse-check",
-    LockKind::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ")
-)]
-pub struct UnknownLock {
-    /// The name as it was given.
-    pub given: String,
-}
-
 /// A lock, alone or with a lock-free reuse check in front of it: a snapshot whose
 /// completion counter has not moved is then reused without taking the lock.
 ///
@@ -52,18 +41,21 @@ impl fmt::Display for LockChoice {
 }
 
 impl FromStr for LockChoice {
-    type Err = UnknownLock;
+    type Err = String;
 
-    fn from_str(given: &str) -> Result<Self, Self::Err> {
-        let (name, reuse_check) = match given.strip_suffix(REUSE_CHECK) {
-            Some(name) => (name, true),
-            None => (given, false),
-        };
-        name.parse()
-            .map(|kind| Self { kind, reuse_check })
-            .map_err(|_| UnknownLock {
-                given: given.to_owned(),
-            })
+    fn from_str(given: &str) -> Result<Self, String> {
+        let checked = given.strip_suffix(REUSE_CHECK);
+        let kind = checked.unwrap_or(given).parse().map_err(|_| {
+            let names: Vec<_> = LockKind::ALL.iter().map(|kind| kind.name()).collect();
+            let names = names.join(", ");
+            format!(
+                "unknown lock '{given}': choose from {names}, each with or without +reuse-check"
+            )
+        })?;
+        Ok(Self {
+            kind,
+            reuse_check: checked.is_some(),
+        })
     }
 }
 
@@ -87,7 +79,7 @@ mod tests {
             }
         }
         for wrong in ["", "+reuse-check", "std+reuse", "mutex+reuse-check"] {
-            let error = wrong.parse::<LockChoice>().unwrap_err().to_string();
+            let error = wrong.parse::<LockChoice>().unwrap_err();
             assert!(error.contains(&format!("'{wrong}': choose from lwlock-17")));
         }
     }

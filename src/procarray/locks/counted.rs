@@ -135,20 +135,6 @@ impl<L: SharedExclusiveLock> CountedLock<L> {
         let ns = times.map_or(0, |(now, since)| now.saturating_sub(since));
         self.extremes.note_starvation(grants, ns);
     }
-
-    #[inline]
-    fn exclusive<'a>(
-        &'a self,
-        guard: L::Exclusive<'a>,
-        cell: &'a CountCell,
-        acquired_ns: Option<u64>,
-    ) -> CountedExclusive<'a, L> {
-        CountedExclusive {
-            guard: Some(guard),
-            cell,
-            acquired_ns,
-        }
-    }
 }
 
 /// Held in exclusive mode; adds the time of the hold when it is over.
@@ -215,22 +201,22 @@ impl<L: SharedExclusiveLock> SharedExclusiveLock for CountedLock<L> {
         } else if passes {
             cell.exclusive_barges.fetch_add(1, Relaxed);
         }
-        self.exclusive(guard, cell, acquired_ns)
+        CountedExclusive {
+            guard: Some(guard),
+            cell,
+            acquired_ns,
+        }
     }
 
     fn try_acquire_shared(&self) -> Option<Self::Shared<'_>> {
         let passes = self.somebody_waits();
-        let guard = self.lock.try_acquire_shared();
+        let guard = self.lock.try_acquire_shared()?;
         let cell = self.cell();
-        if guard.is_some() {
-            cell.shared.fetch_add(1, Relaxed);
-            if passes {
-                cell.shared_barges.fetch_add(1, Relaxed);
-            }
-        } else {
-            cell.shared_conditional_failures.fetch_add(1, Relaxed);
+        cell.shared.fetch_add(1, Relaxed);
+        if passes {
+            cell.shared_barges.fetch_add(1, Relaxed);
         }
-        guard
+        Some(guard)
     }
 
     fn try_acquire_exclusive(&self) -> Option<Self::Exclusive<'_>> {
@@ -246,7 +232,11 @@ impl<L: SharedExclusiveLock> SharedExclusiveLock for CountedLock<L> {
         if passes {
             cell.exclusive_barges.fetch_add(1, Relaxed);
         }
-        Some(self.exclusive(guard, cell, acquired_ns))
+        Some(CountedExclusive {
+            guard: Some(guard),
+            cell,
+            acquired_ns,
+        })
     }
 
     fn wake_counts(&self) -> Option<WakeCounts> {

@@ -73,7 +73,6 @@ impl LockVisitor for CountsEveryPath {
                 exclusive: 2,
                 shared_waits: 1,
                 exclusive_waits: 1,
-                shared_conditional_failures: 1,
                 exclusive_conditional_failures: 1,
                 // Whoever came second found the other.
                 queue_length_sum: 1,

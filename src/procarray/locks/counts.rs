@@ -6,12 +6,10 @@ use std::sync::atomic::{
     Ordering::{Acquire, Relaxed},
 };
 
-use serde::{Deserialize, Serialize};
-
 macro_rules! lock_counts {
     ($(#[$of_all:meta])* struct LockCounts { $($(#[$doc:meta])* $count:ident,)+ }) => {
         $(#[$of_all])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
         pub struct LockCounts {
             $($(#[$doc])* pub $count: u64,)+
         }
@@ -53,8 +51,6 @@ lock_counts! {
         shared_waits,
         /// Exclusive acquisitions that found the lock busy and blocked.
         exclusive_waits,
-        /// Conditional shared attempts that found the lock busy and gave up.
-        shared_conditional_failures,
         /// Conditional exclusive attempts that found the lock busy and gave up.
         exclusive_conditional_failures,
         /// Shared acquisitions granted at the first attempt past a waiter.
@@ -87,7 +83,7 @@ impl Sub for LockCounts {
 }
 
 /// The worst that happened since it was last taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LockExtremes {
     /// Most others that were waiting when a wait began.
     pub longest_queue: u64,

@@ -118,23 +118,6 @@ impl FairLock {
         });
     }
 
-    fn release_shared(&self) {
-        // Acquire for the last one: what earlier readers did comes before the next owner.
-        let before = self.word.fetch_sub(ONE_SHARED, Ordering::AcqRel);
-        if before == QUEUED | ONE_SHARED {
-            self.hand_over();
-        }
-    }
-
-    fn release_exclusive(&self) {
-        let freed = self
-            .word
-            .compare_exchange(EXCLUSIVE, 0, Ordering::Release, Ordering::Relaxed);
-        if freed.is_err() {
-            self.hand_over();
-        }
-    }
-
     /// Makes the head of the queue the owner. Called by the last holder only, and while
     /// `QUEUED` is set nobody else changes the word outside the mutex.
     #[cold]
@@ -183,7 +166,11 @@ pub struct FairShared<'a>(&'a FairLock);
 impl Drop for FairShared<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.0.release_shared();
+        // Acquire for the last one: what earlier readers did comes before the next owner.
+        let before = self.0.word.fetch_sub(ONE_SHARED, Ordering::AcqRel);
+        if before == QUEUED | ONE_SHARED {
+            self.0.hand_over();
+        }
     }
 }
 
@@ -193,7 +180,11 @@ pub struct FairExclusive<'a>(&'a FairLock);
 impl Drop for FairExclusive<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.0.release_exclusive();
+        let word = &self.0.word;
+        let freed = word.compare_exchange(EXCLUSIVE, 0, Ordering::Release, Ordering::Relaxed);
+        if freed.is_err() {
+            self.0.hand_over();
+        }
     }
 }
 

@@ -30,6 +30,11 @@ macro_rules! registry {
             pub fn visit<V: LockVisitor>(self, visitor: V) -> V::Output {
                 match self { $(Self::$kind => visitor.visit::<$lock>(),)+ }
             }
+
+            /// Whether forked children can share it (`--mapping forked`).
+            pub fn works_between_processes(self) -> bool {
+                match self { $(Self::$kind => <$lock>::WORKS_BETWEEN_PROCESSES,)+ }
+            }
         }
     };
 }
@@ -56,31 +61,15 @@ registry! {
     Bravo = "bravo" => super::bravo::BravoLock,
 }
 
-/// Asks a lock whether it works between processes.
-struct BetweenProcesses;
-
-impl LockVisitor for BetweenProcesses {
-    type Output = bool;
-
-    fn visit<L: SharedExclusiveLock>(self) -> bool {
-        L::WORKS_BETWEEN_PROCESSES
-    }
-}
-
 impl LockKind {
-    /// Whether forked children can share it (`--mapping forked`).
-    pub fn works_between_processes(self) -> bool {
-        self.visit(BetweenProcesses)
-    }
-
-    /// The names of those that do, for a message.
+    /// The names of those that forked children can share, for a message.
     pub(crate) fn between_processes() -> String {
-        let able = Self::ALL.iter().copied();
-        Self::names(able.filter(|kind| kind.works_between_processes())).join(" or ")
-    }
-
-    fn names(kinds: impl Iterator<Item = Self>) -> Vec<&'static str> {
-        kinds.map(Self::name).collect()
+        let able = Self::ALL
+            .iter()
+            .filter(|kind| kind.works_between_processes());
+        able.map(|kind| kind.name())
+            .collect::<Vec<_>>()
+            .join(" or ")
     }
 }
 

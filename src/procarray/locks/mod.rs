@@ -21,7 +21,7 @@ mod shared_exclusive;
 pub(super) mod sync;
 mod wake_counts;
 
-pub use choice::{LockChoice, UnknownLock};
+pub use choice::LockChoice;
 pub use counted::{CountedExclusive, CountedLock};
 pub use counts::{LockCounts, LockExtremes};
 pub use kind::{LockKind, LockVisitor};

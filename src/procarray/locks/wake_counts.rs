@@ -2,12 +2,10 @@
 
 use std::ops::Sub;
 
-use serde::{Deserialize, Serialize};
-
 /// Wake-ups since the lock was made or (as a difference) in a stretch of time.
 ///
 /// Only locks with a queue of their own count them; nobody outside can tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct WakeCounts {
     /// Releases that woke at least one waiter.
     pub wake_ups: u64,
@@ -19,13 +17,6 @@ pub struct WakeCounts {
     pub passed_over: u64,
     /// Most waiters woken by one release, since the lock was made.
     pub most_woken: u64,
-    /// Waiters that got the lock after they had queued and took themselves out
-    /// (lwlock.c `LWLockDequeueSelf`).
-    pub dequeued_self: u64,
-    /// Wake-ups a waiter took that were meant for something else, and posted again.
-    pub reposts: u64,
-    /// Delays in the spin lock around the queue (lwlock.c `LWLockWaitListLock`).
-    pub list_spin_delays: u64,
 }
 
 /// `later - earlier`; the maximum is the later one's.
@@ -38,9 +29,6 @@ impl Sub for WakeCounts {
             woken_exclusive: self.woken_exclusive - earlier.woken_exclusive,
             passed_over: self.passed_over - earlier.passed_over,
             most_woken: self.most_woken,
-            dequeued_self: self.dequeued_self - earlier.dequeued_self,
-            reposts: self.reposts - earlier.reposts,
-            list_spin_delays: self.list_spin_delays - earlier.list_spin_delays,
         }
     }
 }

@@ -8,12 +8,12 @@ pub trait Release: Send + Sync + 'static {
     /// Somebody is on the wait list (`LW_FLAG_HAS_WAITERS`).
     const HAS_WAITERS: u32;
     /// Says whether a release may wake somebody.
-    const WAKE_FLAG: u32;
+    const WAKE_FLAG: u32 = Self::HAS_WAITERS >> 1;
     /// What a set wake flag says: true for `LW_FLAG_WAKE_IN_PROGRESS` (do not wake), false
     /// for its inverse, `LW_FLAG_RELEASE_OK` (may wake).
     const FLAG_FORBIDS_WAKING: bool;
     /// The spinlock of the wait list (`LW_FLAG_LOCKED`).
-    const LIST_LOCKED: u32;
+    const LIST_LOCKED: u32 = Self::HAS_WAITERS >> 2;
     /// Held exclusively (`LW_VAL_EXCLUSIVE`).
     const EXCLUSIVE: u32;
     /// Whether a wake-up looks for emptiness at the list of those it woke instead of the wait
@@ -41,9 +41,7 @@ pub enum Release17 {}
 
 impl Release for Release17 {
     const HAS_WAITERS: u32 = 1 << 30;
-    const WAKE_FLAG: u32 = 1 << 29;
     const FLAG_FORBIDS_WAKING: bool = false;
-    const LIST_LOCKED: u32 = 1 << 28;
     const EXCLUSIVE: u32 = 1 << 24;
     const LATE_EMPTINESS: bool = true;
 }
@@ -54,9 +52,7 @@ pub enum Release18 {}
 
 impl Release for Release18 {
     const HAS_WAITERS: u32 = 1 << 31;
-    const WAKE_FLAG: u32 = 1 << 30;
     const FLAG_FORBIDS_WAKING: bool = false;
-    const LIST_LOCKED: u32 = 1 << 29;
     const EXCLUSIVE: u32 = 1 << 18;
     const LATE_EMPTINESS: bool = true;
 }
@@ -67,9 +63,7 @@ pub enum Release19 {}
 
 impl Release for Release19 {
     const HAS_WAITERS: u32 = 1 << 31;
-    const WAKE_FLAG: u32 = 1 << 30;
     const FLAG_FORBIDS_WAKING: bool = true;
-    const LIST_LOCKED: u32 = 1 << 29;
     const EXCLUSIVE: u32 = 1 << 18;
     const LATE_EMPTINESS: bool = false;
 }

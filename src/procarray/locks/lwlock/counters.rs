@@ -15,12 +15,6 @@ pub(crate) struct WakeCounters {
     pub(crate) passed_over: Counter,
     /// The most that one release woke.
     pub(crate) most_woken: Counter,
-    /// Acquisitions at the second attempt, between queueing and sleeping.
-    pub(crate) dequeued_self: Counter,
-    /// Posts taken that were meant for another wait, and posted again.
-    pub(crate) reposts: Counter,
-    /// Sleeps while spinning for the wait list.
-    pub(crate) list_sleeps: Counter,
 }
 
 impl WakeCounters {

@@ -105,9 +105,6 @@ impl WakeCounters {
             woken_exclusive: self.woken_exclusive.get(),
             passed_over: self.passed_over.get(),
             most_woken: self.most_woken.get(),
-            dequeued_self: self.dequeued_self.get(),
-            reposts: self.reposts.get(),
-            list_spin_delays: self.list_sleeps.get(),
         }
     }
 }

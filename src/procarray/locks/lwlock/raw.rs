@@ -140,7 +140,6 @@ impl<R: Release> RawLwLock<R> {
             }
         }
         // Wake-ups that were for another of this thread's waits.
-        self.counters.reposts.add(surplus);
         for _ in 0..surplus {
             slots.slot(me).semaphore.post();
         }
@@ -198,7 +197,6 @@ impl<R: Release> RawLwLock<R> {
             while self.state.load(Ordering::Relaxed) & R::LIST_LOCKED != 0 {
                 delay.pause();
             }
-            self.counters.list_sleeps.add(u64::from(delay.sleeps));
             delay.finish(slots);
         }
     }
@@ -233,7 +231,6 @@ impl<R: Release> RawLwLock<R> {
             self.state.fetch_and(!R::HAS_WAITERS, Ordering::Relaxed);
         }
         self.unlock_wait_list();
-        self.counters.dequeued_self.add(1);
         if is_queued {
             slot.waiting
                 .store(wait_state::NOT_WAITING, Ordering::Relaxed);
