@@ -1,24 +1,27 @@
 #!/bin/sh
-# Makes a throw-away cluster and becomes its postmaster (PID 1 of the container, so
-# that the host sees the postmaster's PID as the container's). /procbench is a tmpfs;
-# the arguments are postgres's own (-c name=value). Runs in any image that has the
-# server's programs on its PATH; procbench mounts its own copies of these files.
+# Makes a throw-away cluster of the files beside it and becomes its postmaster (PID 1 of a
+# container, so that the host sees the postmaster's PID as the container's). The arguments
+# are postgres's own (-c name=value). Runs wherever the server's programs are on PATH: in any
+# image, over whose own copies of these files procbench mounts its own (/procbench is a tmpfs
+# there), and on the host, for a local cluster.
 set -eu
+files=${0%/*}
+data=${PROCBENCH_DATA:-/procbench/pgdata}
+sockets=${PROCBENCH_SOCKETS:-/sockets}
 if ! command -v initdb >/dev/null || ! command -v postgres >/dev/null; then
-    echo "procbench: this image has no initdb and postgres on its PATH" >&2
+    echo "procbench: no initdb and postgres on PATH" >&2
     exit 1
 fi
-# shellcheck disable=SC2046  # one flag per word, by intent
-set_up() { initdb $(cat /etc/procbench/initdb.args) "$@" -D /procbench/pgdata >/procbench/initdb.log 2>&1; }
 # Checksums are the default since 18: off in every version.
 case $(initdb --help) in *--no-data-checksums*) checksums=--no-data-checksums ;; *) checksums= ;; esac
-set_up $checksums || {
-    cat /procbench/initdb.log >&2
+# shellcheck disable=SC2046,SC2086  # one flag per word, by intent
+said=$(initdb $(cat "$files/initdb.args") $checksums -D "$data" 2>&1) || {
+    echo "$said" >&2
     exit 1
 }
-cat /etc/procbench/postgresql.conf >>/procbench/pgdata/postgresql.conf
-cat /etc/procbench/pg_hba.conf >/procbench/pgdata/pg_hba.conf
-if [ -e /etc/procbench/server.key ]; then
-    (umask 077 && cp /etc/procbench/server.crt /etc/procbench/server.key /procbench/pgdata/)
+cat "$files/postgresql.conf" >>"$data/postgresql.conf"
+cat "$files/pg_hba.conf" >"$data/pg_hba.conf"
+if [ -e "$files/server.key" ]; then
+    (umask 077 && cp "$files/server.crt" "$files/server.key" "$data/")
 fi
-exec postgres -D /procbench/pgdata -c unix_socket_directories=/sockets "$@"
+exec postgres -D "$data" -c unix_socket_directories="$sockets" "$@"

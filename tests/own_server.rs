@@ -20,7 +20,7 @@ use procbench::config::{EndpointHost, ServerChoice};
 use procbench::factor::Transport;
 use procbench::record::{Between, PoolMode, Run, Survey, read_run};
 use procbench::server::provision::{
-    Endpoint, PgBouncerSpec, RunningServer, ServerSpec, find_local_binaries, find_pgbouncer_binary,
+    Endpoint, PgBouncerSpec, RunningServer, ServerSpec, find_local_binaries, find_on_path,
     provision, start_pgbouncer,
 };
 
@@ -37,7 +37,7 @@ fn server_turn() -> Option<MutexGuard<'static, ()>> {
         return None;
     }
     assert!(
-        !find_local_binaries().is_empty() && find_pgbouncer_binary().is_some(),
+        !find_local_binaries().is_empty() && find_on_path("pgbouncer").is_some(),
         "local PostgreSQL or PgBouncer missing: procbench doctor --install, or set PROCBENCH_TESTS_NO_SERVER=1"
     );
     static RUNNING: Mutex<()> = Mutex::new(());

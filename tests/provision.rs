@@ -19,7 +19,7 @@ use procbench::factor::PgSource;
 use procbench::factor::Transport;
 use procbench::server::procfs;
 use procbench::server::provision::{
-    Endpoint, PgBouncerSpec, PgVersion, RunningServer, ServerKind, ServerSpec, find_local_binaries,
+    Endpoint, OwnImage, PgBouncerSpec, RunningServer, ServerKind, ServerSpec, find_local_binaries,
     init_pgbench_accounts, provision, start_pgbouncer, sweep_stale,
 };
 
@@ -42,7 +42,7 @@ impl Footprint {
         let EndpointHost::Unix(sockets) = &server.admin_endpoint().unwrap().host else {
             panic!("the superuser comes through the socket");
         };
-        let postmaster = server.postmaster_pid().unwrap();
+        let postmaster = server.pid().unwrap();
         let children = fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children"));
         let mut processes: Vec<u32> = children
             .unwrap()
@@ -62,7 +62,7 @@ impl Footprint {
             .collect();
         Self {
             scratch: sockets.parent().unwrap().to_owned(),
-            container: server.container_name().map(str::to_owned),
+            container: server.container().map(|(name, _)| name.to_owned()),
             processes,
             postmaster,
             shm,
@@ -136,7 +136,9 @@ fn start_use_stop(choice: &ServerChoice, kind: ServerKind) {
         assert_eq!(server.endpoint().transport(), transport);
         assert!(server.is_alive());
         assert_eq!(
-            server.image_id().is_some_and(|i| i.starts_with("sha256:")),
+            server
+                .container()
+                .is_some_and(|(_, id)| id.starts_with("sha256:")),
             kind == ServerKind::Docker
         );
         assert!(server.chosen_because().contains(server.server_version()));
@@ -160,8 +162,8 @@ fn start_use_stop(choice: &ServerChoice, kind: ServerKind) {
             }]
         );
         // One more child while a session is open: counted from /proc, not asked from the server.
-        assert!(procfs::child_count(server.postmaster_pid().unwrap()).unwrap() >= 1);
-        let comm = fs::read_to_string(format!("/proc/{}/comm", server.postmaster_pid().unwrap()));
+        assert!(procfs::child_count(server.pid().unwrap()).unwrap() >= 1);
+        let comm = fs::read_to_string(format!("/proc/{}/comm", server.pid().unwrap()));
         assert_eq!(comm.unwrap().trim(), "postgres");
         server.stop().unwrap();
         footprint.assert_gone();
@@ -201,10 +203,7 @@ fn a_killed_postmaster_is_noticed_and_cleaned_up_after() {
     for choice in wanted_choices() {
         let server = start(&choice, &ServerSpec::default());
         let footprint = Footprint::of(&server);
-        signal(
-            server.postmaster_pid().unwrap(),
-            nix::sys::signal::Signal::SIGKILL,
-        );
+        signal(server.pid().unwrap(), nix::sys::signal::Signal::SIGKILL);
         let deadline = Instant::now() + Duration::from_secs(20);
         while server.is_alive() {
             assert!(Instant::now() < deadline, "death was not noticed");
@@ -372,12 +371,9 @@ fn a_url_server_is_used_and_not_touched() {
     );
     let choice: ServerChoice = url.parse().unwrap();
     let server = start(&choice, &ServerSpec::default());
-    assert_eq!(
-        (server.kind(), server.postmaster_pid()),
-        (ServerKind::Url, None)
-    );
+    assert_eq!((server.kind(), server.pid()), (ServerKind::Url, None));
     assert!(server.admin_endpoint().is_none());
-    let refused = init_pgbench_accounts(&server, 1, &|_| {}).unwrap_err();
+    let refused = init_pgbench_accounts(&server).unwrap_err();
     assert!(refused.to_string().contains("given by URL"));
     assert!(start_pgbouncer(&server, &PgBouncerSpec::default(), &|_| {}).is_err());
     server.stop().unwrap();
@@ -438,7 +434,7 @@ fn pgbench_accounts_are_as_pgbench_makes_them() {
         return;
     }
     let server = start(&ServerChoice::Local, &ServerSpec::default());
-    init_pgbench_accounts(&server, 1, &|_| {}).unwrap();
+    init_pgbench_accounts(&server).unwrap();
     let ask = |sql: &str| query(server.endpoint(), sql).unwrap();
     assert_eq!(
         ask(
@@ -478,7 +474,7 @@ fn pgbouncer_answers_and_shares_one_server_connection() {
             let pooler = start_pgbouncer(&server, &one, &|line| eprintln!("{line}")).unwrap();
             assert_eq!(pooler.kind(), server.kind());
             assert!(pooler.is_alive());
-            assert!(pooler.version().unwrap().contains("PgBouncer"));
+            assert!(pooler.server_version().starts_with("PgBouncer "));
             assert_eq!(pooler.endpoint().transport(), transport);
             assert_ne!(pooler.endpoint().port, server.endpoint().port);
             assert_eq!(query(pooler.endpoint(), "SELECT 1").unwrap(), ["1"]);
@@ -505,7 +501,7 @@ fn docker_and_local_have_the_same_settings() {
     let both = find_local_binaries()
         .into_iter()
         .map(|found| found.major)
-        .find(|major| PgVersion::of(*major).is_some());
+        .find(|major| OwnImage::of(Some(*major)).is_some());
     let spec = ServerSpec {
         source: Some(PgSource::Major(
             both.expect("local binaries of a version in docker/"),

@@ -17,7 +17,7 @@ use procbench::factor::{Auth, PgSource, Tls};
 use procbench::record::Run;
 use procbench::secret::Secret;
 use procbench::server::provision::{
-    Endpoint, PgBouncerSpec, PgVersion, RunningServer, ServerSpec, VERSIONS, find_local_binaries,
+    Endpoint, IMAGES, PgBouncerSpec, RunningServer, ServerSpec, find_local_binaries,
     start_pgbouncer,
 };
 
@@ -62,7 +62,7 @@ fn every_version_starts_in_docker_with_the_same_settings() {
         return;
     }
     let mut first: Option<BTreeMap<String, String>> = None;
-    for PgVersion { major, .. } in VERSIONS {
+    for major in IMAGES.into_iter().filter_map(|image| image.major) {
         let spec = ServerSpec {
             source: Some(PgSource::Major(major)),
             ..ServerSpec::default()
@@ -89,7 +89,7 @@ fn seen_by_others(server: &RunningServer) -> String {
         let title = fs::read(entry.path().join("cmdline")).unwrap_or_default();
         seen.push_str(&String::from_utf8_lossy(&title));
     }
-    if let Some(name) = server.container_name() {
+    if let Some((name, _)) = server.container() {
         for command in ["inspect", "logs"] {
             let output = Command::new("docker")
                 .args([command, name])
@@ -403,7 +403,8 @@ fn any_image_with_postgresql_on_its_path_is_started_by_our_own_files() {
         ..ServerSpec::default()
     };
     let theirs = start(&ServerChoice::Docker, &spec);
-    assert_ne!(theirs.image_id(), ours.image_id());
+    let image_id = |server: &RunningServer| server.container().map(|(_, id)| id.to_owned());
+    assert_ne!(image_id(&theirs), image_id(&ours));
     assert_eq!(settings(&theirs), settings(&ours));
     theirs.stop().unwrap();
     let missing = "procbench-test-missing.invalid/nothing:1";

@@ -1,14 +1,19 @@
 //! One line of the report.
 
-/// How a check ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// As it should be.
-    Ok,
-    /// Works, and the numbers or an option suffer.
-    Caution,
-    /// Something cannot be done at all.
-    Missing,
+use std::collections::BTreeSet;
+
+use crate::names::named_enum;
+
+named_enum! {
+    /// How a check ended.
+    pub enum Status: "status" {
+        /// As it should be.
+        Ok = "ok",
+        /// Works, and the numbers or an option suffer.
+        Caution = "caution",
+        /// Something cannot be done at all.
+        Missing = "missing",
+    }
 }
 
 /// One line of the report.
@@ -22,47 +27,50 @@ pub struct Check {
     pub detail: String,
     /// What to do; present unless all is well.
     pub remedy: Option<String>,
-    /// Debian packages that would mend it.
-    pub packages: Vec<&'static str>,
+    /// The Debian package that would mend it.
+    package: Option<&'static str>,
 }
 
 impl Check {
-    pub(super) fn ok(name: impl Into<String>, detail: impl Into<String>) -> Self {
+    pub(super) fn ok(detail: impl Into<String>) -> Self {
         Self {
-            name: name.into(),
+            name: String::new(),
             status: Status::Ok,
             detail: detail.into(),
             remedy: None,
-            packages: Vec::new(),
+            package: None,
         }
     }
 
-    pub(super) fn caution(
-        name: impl Into<String>,
-        detail: impl Into<String>,
-        remedy: impl Into<String>,
-    ) -> Self {
+    pub(super) fn caution(detail: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
             status: Status::Caution,
             remedy: Some(remedy.into()),
-            ..Self::ok(name, detail)
+            ..Self::ok(detail)
         }
     }
 
-    pub(super) fn missing(
-        name: impl Into<String>,
-        detail: impl Into<String>,
-        remedy: impl Into<String>,
-    ) -> Self {
+    pub(super) fn missing(detail: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
             status: Status::Missing,
-            ..Self::caution(name, detail, remedy)
+            ..Self::caution(detail, remedy)
         }
     }
 
-    pub(super) fn with_packages(mut self, packages: &[&'static str]) -> Self {
-        self.packages = packages.to_vec();
-        self
+    /// Something that its package would bring.
+    pub(super) fn not_installed(status: Status, detail: &str, package: &'static str) -> Self {
+        Self {
+            status,
+            package: Some(package),
+            ..Self::caution(detail, format!("apt-get install {package}"))
+        }
+    }
+
+    pub(super) fn named(self, name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            ..self
+        }
     }
 }
 
@@ -71,12 +79,8 @@ pub fn render(checks: &[Check]) -> Vec<String> {
     let width = checks.iter().map(|c| c.name.len()).max().unwrap_or(0);
     let mut lines = Vec::new();
     for check in checks {
-        let status = match check.status {
-            Status::Ok => "ok     ",
-            Status::Caution => "caution",
-            Status::Missing => "missing",
-        };
-        lines.push(format!("{status}  {:width$}  {}", check.name, check.detail));
+        let (status, name, detail) = (check.status, &check.name, &check.detail);
+        lines.push(format!("{status:7}  {name:width$}  {detail}"));
         if let Some(remedy) = &check.remedy {
             lines.push(format!("{:width$}           -> {remedy}", ""));
         }
@@ -85,11 +89,9 @@ pub fn render(checks: &[Check]) -> Vec<String> {
 }
 
 /// The packages that would mend what the checks found, each once.
-pub fn packages_wanted(checks: &[Check]) -> Vec<&'static str> {
-    let mut packages: Vec<&'static str> = checks.iter().flat_map(|c| c.packages.clone()).collect();
-    packages.sort_unstable();
-    packages.dedup();
-    packages
+pub(super) fn packages_wanted(checks: &[Check]) -> Vec<&'static str> {
+    let packages: BTreeSet<&str> = checks.iter().filter_map(|c| c.package).collect();
+    packages.into_iter().collect()
 }
 
 #[cfg(test)]
@@ -98,7 +100,8 @@ mod tests {
 
     #[test]
     fn packages_are_named_once() {
-        let check = Check::missing("a", "b", "c").with_packages(&["x", "docker.io"]);
-        assert_eq!(packages_wanted(&[check.clone(), check]), ["docker.io", "x"]);
+        let lacks = |package| Check::not_installed(Status::Missing, "a", package);
+        let checks = [lacks("x"), lacks("docker.io"), Check::ok("b"), lacks("x")];
+        assert_eq!(packages_wanted(&checks), ["docker.io", "x"]);
     }
 }

@@ -4,37 +4,24 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use nix::unistd::Uid;
 
 use super::check::{Check, packages_wanted};
+use crate::server::provision::run_bounded;
 
-/// Why nothing was installed.
+/// Why nothing was installed: not Debian, or not allowed, which leaves the command to the user; or apt-get
+/// failed.
 #[derive(Debug, thiserror::Error)]
-pub enum InstallError {
-    /// Not Debian, or not allowed: the command is left to the user.
-    #[error("{reason}; run this yourself: {command}")]
-    ByHand {
-        /// Why it was not run.
-        reason: &'static str,
-        /// What to run.
-        command: String,
-    },
-    /// It was run and failed.
-    #[error("apt-get failed ({0}); its messages stand above")]
-    Failed(String),
-}
+#[error("{0}")]
+pub struct InstallError(String);
 
 /// The script that does it; `.ci/run` runs it too.
 const SCRIPT: &str = include_str!("../../docker/install.sh");
 
-/// The command a user would type.
-fn install_command(packages: &[&str]) -> String {
-    format!(
-        "apt-get update && apt-get install -y --no-install-recommends {}",
-        packages.join(" ")
-    )
-}
+/// Bound on the time sudo takes to say whether it asks for a password.
+const SUDO_LIMIT: Duration = Duration::from_secs(10);
 
 /// Shows and runs apt-get for what the checks miss, on Debian or Ubuntu as root or with `sudo -n`.
 /// Gives the packages installed; empty when nothing was missing.
@@ -49,51 +36,40 @@ pub fn install(
     if packages.is_empty() {
         return Ok(packages);
     }
-    let by_hand = |reason| InstallError::ByHand {
-        reason,
-        command: install_command(&packages),
-    };
+    let command = format!(
+        "apt-get update && apt-get install -y --no-install-recommends {}",
+        packages.join(" ")
+    );
+    let by_hand = |reason| InstallError(format!("{reason}; run this yourself: {command}"));
     if !Path::new("/etc/debian_version").exists() || !Path::new("/usr/bin/apt-get").exists() {
         return Err(by_hand(
             "this is not Debian or Ubuntu (package names may differ)",
         ));
     }
-    let root = Uid::effective().is_root();
-    if !root && !quiet_success(Command::new("sudo").args(["-n", "true"])) {
-        return Err(by_hand(
-            "installing needs root, and sudo asks for a password",
-        ));
-    }
-    progress(&format!("installing: {}", install_command(&packages)));
-    let mut command = if root {
-        Command::new("sh")
+    let (shell, words): (&str, &[&str]) = if Uid::effective().is_root() {
+        ("sh", &[])
     } else {
-        let mut sudo = Command::new("sudo");
-        sudo.args(["-n", "sh"]);
-        sudo
+        let sudo = run_bounded(Command::new("sudo").args(["-n", "true"]), SUDO_LIMIT);
+        sudo.ok_or_else(|| by_hand("installing needs root, and sudo asks for a password"))?;
+        ("sudo", &["-n", "sh"])
+    };
+    progress(&format!("installing: {command}"));
+    let failed = |how: &dyn std::fmt::Display| {
+        InstallError(format!("apt-get failed ({how}); its messages stand above"))
     };
     // apt-get's output goes to stderr: stdout is for results.
-    let status = command
+    let status = Command::new(shell)
+        .args(words)
         .args(["-c", SCRIPT, "install.sh"])
         .args(&packages)
         .stdin(Stdio::null())
         .stdout(std::io::stderr())
-        .status()
-        .map_err(|e| InstallError::Failed(e.to_string()))?;
-    if status.success() {
-        Ok(packages)
-    } else {
-        Err(InstallError::Failed(status.to_string()))
+        .status();
+    match status {
+        Ok(status) if status.success() => Ok(packages),
+        Ok(status) => Err(failed(&status)),
+        Err(error) => Err(failed(&error)),
     }
-}
-
-fn quiet_success(command: &mut Command) -> bool {
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|s| s.success())
 }
 
 #[cfg(test)]
@@ -149,7 +125,7 @@ mod tests {
     #[test]
     fn nothing_missing_installs_nothing() {
         assert!(
-            install(&[Check::ok("a", "b")], &|_| panic!("silent"))
+            install(&[Check::ok("a")], &|_| panic!("silent"))
                 .unwrap()
                 .is_empty()
         );

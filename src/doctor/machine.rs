@@ -9,6 +9,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use crate::arm::Mode;
 use crate::config::KeepAwakeChoice;
 use crate::load::keep_awake::KeepAwake;
+use crate::procfs::numbered;
 
 use super::check::Check;
 
@@ -21,47 +22,40 @@ const CLOCK_COST_LIMIT_NS: f64 = 100.0;
 const CLOCK_READS: u32 = 200_000;
 
 pub(super) fn checks() -> Vec<Check> {
-    vec![
-        build(),
-        clock_source(),
-        clock_cost(),
-        cores(),
-        file_limit(),
-        huge_pages(),
-        idle_cores(),
-    ]
+    let checks = [
+        ("build", build()),
+        ("clock source", clock_source()),
+        ("clock cost", clock_cost()),
+        ("cores", cores()),
+        ("file descriptors", file_limit()),
+        ("huge pages", huge_pages()),
+        ("idle cores", idle_cores()),
+    ];
+    checks.map(|(name, check)| check.named(name)).into()
 }
 
 fn build() -> Check {
     if cfg!(debug_assertions) {
         Check::caution(
-            "build",
             "a debug build; its measurements are struck out",
             "cargo build --release, then run target/release/procbench",
         )
     } else {
-        Check::ok("build", "release")
+        Check::ok("release")
     }
 }
 
-fn read_line(path: &str) -> Option<String> {
-    Some(fs::read_to_string(path).ok()?.trim().to_owned())
-}
-
 fn clock_source() -> Check {
-    let name = "clock source";
-    match read_line("/sys/devices/system/clocksource/clocksource0/current_clocksource") {
+    let path = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
+    let source = fs::read_to_string(path).ok();
+    match source.as_deref().map(str::trim) {
         // Read in user space through the vDSO.
-        Some(s) if ["tsc", "kvm-clock", "arch_sys_counter"].contains(&s.as_str()) => {
-            Check::ok(name, s)
-        }
+        Some(source @ ("tsc" | "kvm-clock" | "arch_sys_counter")) => Check::ok(source),
         Some(other) => Check::caution(
-            name,
             format!("{other}: each reading is a system call"),
             "boot with clocksource=tsc where the CPU's TSC is stable (dmesg | grep -i tsc)",
         ),
         None => Check::caution(
-            name,
             "not visible in /sys",
             "look at the measured clock cost below; above 100 ns distrust model timings",
         ),
@@ -69,7 +63,6 @@ fn clock_source() -> Check {
 }
 
 fn clock_cost() -> Check {
-    let name = "clock cost";
     let start = Instant::now();
     for _ in 0..CLOCK_READS {
         black_box(Instant::now());
@@ -77,10 +70,9 @@ fn clock_cost() -> Check {
     let ns = start.elapsed().as_secs_f64() * 1e9 / f64::from(CLOCK_READS);
     let detail = format!("{ns:.0} ns per reading");
     if ns <= CLOCK_COST_LIMIT_NS {
-        Check::ok(name, detail)
+        Check::ok(detail)
     } else {
         Check::caution(
-            name,
             detail,
             "stop other load and look again; if it stays, use another machine for model mode",
         )
@@ -88,14 +80,12 @@ fn clock_cost() -> Check {
 }
 
 fn cores() -> Check {
-    let name = "cores";
     let count = std::thread::available_parallelism().map_or(1, usize::from);
     let detail = format!("{count} usable");
     if count >= 2 {
-        Check::ok(name, detail)
+        Check::ok(detail)
     } else {
         Check::caution(
-            name,
             detail,
             "with one core everything measured is the scheduler: give this machine two or more",
         )
@@ -103,37 +93,27 @@ fn cores() -> Check {
 }
 
 fn file_limit() -> Check {
-    let name = "file descriptors";
     match getrlimit(Resource::RLIMIT_NOFILE) {
         Ok((soft, hard)) => {
             let detail = format!("soft limit {soft}, hard limit {hard}, {FILES_WANTED} wanted");
             if soft >= FILES_WANTED {
-                Check::ok(name, detail)
+                Check::ok(detail)
             } else if hard >= FILES_WANTED {
-                Check::caution(name, detail, format!("ulimit -n {FILES_WANTED}"))
+                Check::caution(detail, format!("ulimit -n {FILES_WANTED}"))
             } else {
                 Check::missing(
-                    name,
                     detail,
                     "raise the hard limit (/etc/security/limits.conf, nofile), or use fewer --standing",
                 )
             }
         }
-        Err(e) => Check::caution(name, format!("limit unknown: {e}"), "ulimit -n 4096"),
+        Err(e) => Check::caution(format!("limit unknown: {e}"), "ulimit -n 4096"),
     }
 }
 
 fn huge_pages() -> Check {
-    let name = "huge pages";
     let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let field = |key: &str| -> Option<u64> {
-        text.lines()
-            .find_map(|l| l.strip_prefix(key))?
-            .split_ascii_whitespace()
-            .next()?
-            .parse()
-            .ok()
-    };
+    let field = |name: &str| numbered(&text, name);
     let detail = match (field("HugePages_Total:"), field("HugePages_Free:"), field("Hugepagesize:")) {
         (Some(total), Some(free), Some(size)) if total > 0 => {
             format!("{free} of {total} free, {size} kB each; used only when an experiment asks")
@@ -143,16 +123,14 @@ fn huge_pages() -> Check {
         }
         _ => "not in this kernel; the page size cannot be varied".to_owned(),
     };
-    Check::ok(name, detail)
+    Check::ok(detail)
 }
 
 /// Whether idle cores can be kept awake without competing with the server.
 fn idle_cores() -> Check {
-    let name = "idle cores";
     match KeepAwake::start(KeepAwakeChoice::PowerManagement, Mode::Server) {
-        Ok(_) => Check::ok(name, "can be kept awake by power management"),
+        Ok(_) => Check::ok("can be kept awake by power management"),
         Err(e) => Check::caution(
-            name,
             format!("halt between operations and wake slowly, in the quiet arm most of all ({e})"),
             "run as root, or compare arms only under load",
         ),

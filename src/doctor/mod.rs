@@ -8,7 +8,7 @@ mod install;
 mod machine;
 mod programs;
 
-pub use check::{Check, Status, packages_wanted, render};
+pub use check::{Check, Status, render};
 pub use install::{InstallError, install};
 
 /// Looks at everything; takes about a second.

@@ -1,5 +1,6 @@
 //! Docker, PostgreSQL, PgBouncer and what images are made with.
 
+use std::ffi::OsStr;
 use std::process::Command;
 use std::time::Duration;
 
@@ -7,125 +8,103 @@ use nix::unistd::Uid;
 
 use super::check::{Check, Status};
 use crate::server::provision::{
-    PGBOUNCER_IMAGE, PGBOUNCER_SUITE, VERSIONS, engine_version, find_local_binaries, find_on_path,
-    find_pgbouncer_binary, image_available_or_buildable, run_bounded,
+    IMAGES, OwnImage, ProvisionError, engine_version, find_local_binaries, find_on_path,
+    image_available_or_buildable, run_bounded,
 };
+
+const DOCKER: &str = "Docker engine";
+const LOCAL: &str = "local PostgreSQL";
 
 pub(super) fn checks() -> Vec<Check> {
     let engine = engine_version();
-    let mut checks = vec![docker(&engine)];
+    let mut checks = vec![docker(&engine).named(DOCKER)];
     if engine.is_ok() {
-        for version in VERSIONS {
-            let program = format!("PostgreSQL {}", version.major);
-            checks.push(image(&program, &version.image(), version.suites));
-        }
-        checks.push(image("PgBouncer", PGBOUNCER_IMAGE, &[PGBOUNCER_SUITE]));
+        checks.extend(IMAGES.map(|i| image(i).named(format!("image of {}", i.program()))));
     }
-    checks.push(compose());
-    checks.push(local_postgres());
-    checks.push(pgbouncer());
-    checks.push(mmdebstrap());
+    checks.extend([
+        compose().named("docker compose"),
+        local_postgres().named(LOCAL),
+        pgbouncer().named("PgBouncer"),
+        mmdebstrap().named("mmdebstrap"),
+    ]);
     // With one way to a server the other is only an option.
-    let either = checks
-        .iter()
-        .any(|c| c.status == Status::Ok && (c.name == DOCKER || c.name == LOCAL));
-    if either {
+    let is_way = |c: &Check| c.name == DOCKER || c.name == LOCAL;
+    if checks.iter().any(|c| c.status == Status::Ok && is_way(c)) {
         for check in &mut checks {
-            if check.status == Status::Missing {
-                check.status = Status::Caution;
-            }
+            check.status = check.status.min(Status::Caution);
         }
     }
     checks
 }
 
-const DOCKER: &str = "Docker engine";
-const LOCAL: &str = "local PostgreSQL";
-
-fn docker<E: std::fmt::Display>(engine: &Result<String, E>) -> Check {
+fn docker(engine: &Result<String, ProvisionError>) -> Check {
     match engine {
-        Ok(version) => Check::ok(DOCKER, version.clone()),
+        Ok(version) => Check::ok(version),
         Err(error) if find_on_path("docker").is_some() => Check::missing(
-            DOCKER,
             error.to_string(),
             "start it (systemctl start docker, or dockerd), and let your user in (group docker)",
         ),
-        Err(_) => Check::missing(DOCKER, "not installed", "apt-get install docker.io")
-            .with_packages(&["docker.io"]),
+        Err(_) => Check::not_installed(Status::Missing, "not installed", "docker.io"),
     }
 }
 
-fn image(program: &str, tag: &str, suites: &[&str]) -> Check {
-    let name = format!("image of {program}");
-    match image_available_or_buildable(tag, suites) {
-        Ok(how) => Check::ok(name, format!("{tag}: {how}")),
+fn image(image: OwnImage) -> Check {
+    let tag = image.tag();
+    match image_available_or_buildable(image) {
+        Ok(how) => Check::ok(format!("{tag}: {how}")),
         Err(why) => Check::caution(
-            name,
             format!("{tag}: not here; {why}"),
             "run once as root with mmdebstrap installed, or docker pull debian where a registry is reachable",
         ),
     }
 }
 
-fn first_line(program: &str, args: &[&str]) -> Option<String> {
+fn first_line(program: impl AsRef<OsStr>, args: &[&str]) -> Option<String> {
     let text = run_bounded(Command::new(program).args(args), Duration::from_secs(5))?;
     text.lines().next().map(str::to_owned)
 }
 
 /// Only for people who want to run `docker/compose.yaml` by hand.
 fn compose() -> Check {
-    let name = "docker compose";
     let found = first_line("docker", &["compose", "version"])
         .or_else(|| first_line("docker-compose", &["--version"]));
-    Check::ok(
-        name,
-        found.unwrap_or_else(|| "none; only needed to run docker/compose.yaml by hand".to_owned()),
-    )
+    let none = || "none; only needed to run docker/compose.yaml by hand".to_owned();
+    Check::ok(found.unwrap_or_else(none))
 }
 
 fn local_postgres() -> Check {
     let found = find_local_binaries();
     if found.is_empty() {
-        return Check::missing(
-            LOCAL,
-            "no server binaries found",
-            "apt-get install postgresql",
-        )
-        .with_packages(&["postgresql"]);
+        return Check::not_installed(Status::Missing, "no server binaries found", "postgresql");
     }
-    let list: Vec<String> = found
+    let named = found
         .iter()
-        .map(|b| format!("{} ({})", b.major, b.bin_dir.display()))
-        .collect();
-    Check::ok(LOCAL, list.join(", "))
+        .map(|b| format!("{} ({})", b.major, b.bin_dir.display()));
+    Check::ok(named.collect::<Vec<String>>().join(", "))
 }
 
 fn pgbouncer() -> Check {
-    let name = "PgBouncer";
-    match find_pgbouncer_binary() {
+    match find_on_path("pgbouncer") {
         Some(path) => {
-            let version = first_line(&path.to_string_lossy(), &["--version"]);
-            Check::ok(name, version.unwrap_or_else(|| path.display().to_string()))
+            let version = first_line(&path, &["--version"]);
+            Check::ok(version.unwrap_or_else(|| path.display().to_string()))
         }
-        None => Check::caution(
-            name,
+        None => Check::not_installed(
+            Status::Caution,
             "not installed: with a local server the pgbouncer arms are absent",
-            "apt-get install pgbouncer",
-        )
-        .with_packages(&["pgbouncer"]),
+            "pgbouncer",
+        ),
     }
 }
 
 fn mmdebstrap() -> Check {
-    let name = "mmdebstrap";
     match (find_on_path("mmdebstrap"), Uid::effective().is_root()) {
-        (Some(_), true) => Check::ok(name, "here: images can be built without a registry"),
-        (Some(_), false) => Check::ok(name, "here; building without a registry may need root"),
-        (None, _) => Check::caution(
-            name,
+        (Some(_), true) => Check::ok("here: images can be built without a registry"),
+        (Some(_), false) => Check::ok("here; building without a registry may need root"),
+        (None, _) => Check::not_installed(
+            Status::Caution,
             "not installed: images can only be built from a registry's debian image",
-            "apt-get install mmdebstrap",
-        )
-        .with_packages(&["mmdebstrap"]),
+            "mmdebstrap",
+        ),
     }
 }

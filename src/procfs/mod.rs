@@ -54,7 +54,7 @@ fn parse_stat(text: &str) -> Option<ProcessStat> {
 }
 
 /// The number behind a name and blanks in `/proc/PID/status` or `/proc/meminfo`.
-fn numbered(text: &str, name: &str) -> Option<u64> {
+pub(crate) fn numbered(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|l| l.strip_prefix(name))?;
     line.split_ascii_whitespace().next()?.parse().ok()
 }

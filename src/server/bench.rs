@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::levels::{Asked, ServerRequest, Supply, check_same_version};
-use super::provision::{
-    RunningPgBouncer, RunningServer, init_pgbench_accounts, provision, start_pgbouncer,
-};
+use super::provision::{RunningServer, init_pgbench_accounts, provision, start_pgbouncer};
 use super::server_facts::{
     SettingsSeen, read_settings, server_provenance, server_remarks, server_source,
 };
@@ -114,13 +112,12 @@ impl<'a> ServerBench<'a> {
             self.sources.push((level.pg.clone(), source));
         }
         if self.asked.server.query == Statement::SelectOnly && self.asked.is_ours() {
-            init_pgbench_accounts(&server, 1, &silent)
-                .map_err(|e| Failure::Fatal(e.to_string()))?;
+            init_pgbench_accounts(&server).map_err(|e| Failure::Fatal(e.to_string()))?;
         }
         Ok(server)
     }
 
-    fn note_server(&mut self, server: &RunningServer, pgbouncer: Option<&RunningPgBouncer>) {
+    fn note_server(&mut self, server: &RunningServer, pgbouncer: Option<&RunningServer>) {
         if self.provenance.is_none() {
             self.remarks.extend(server_remarks(server));
             let asked = &self.asked.config.factors;

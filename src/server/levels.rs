@@ -145,9 +145,9 @@ impl Supply {
             return known.clone();
         }
         let found = obtain(&self.choice, &spec_of(level, 0), say).map_err(|e| e.to_string());
-        let outcome = found.map(|obtained| {
-            self.choice = obtained.choice;
-            obtained.major
+        let outcome = found.map(|(choice, major)| {
+            self.choice = choice;
+            major
         });
         self.known.insert(level.pg.clone(), outcome.clone());
         outcome

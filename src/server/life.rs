@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::provision::{RunningPgBouncer, RunningServer};
+use super::provision::RunningServer;
 use crate::arm::Arm;
 use crate::load::Cancel;
 use crate::load::driver::Failure;
@@ -26,7 +26,7 @@ pub fn settle(
     cancel: &Cancel,
 ) -> (Duration, bool) {
     let started = Instant::now();
-    let (Some(pid), Some(base)) = (server.postmaster_pid(), base_children) else {
+    let (Some(pid), Some(base)) = (server.pid(), base_children) else {
         std::thread::sleep(BLIND_PAUSE);
         return (started.elapsed(), true);
     };
@@ -46,7 +46,7 @@ pub fn settle(
 
 /// The child count once it has stayed the same for a while.
 pub fn stable_children(server: &RunningServer) -> Option<usize> {
-    let pid = server.postmaster_pid()?;
+    let pid = server.pid()?;
     let started = Instant::now();
     let mut last = procfs::child_count(pid)?;
     let mut since = Instant::now();
@@ -67,7 +67,7 @@ pub fn stable_children(server: &RunningServer) -> Option<usize> {
 /// what raised the question.
 pub fn death(
     server: &RunningServer,
-    pgbouncer: Option<&RunningPgBouncer>,
+    pgbouncer: Option<&RunningServer>,
     arm: Arm,
     patience: Duration,
     sign: &str,

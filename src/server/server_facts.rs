@@ -8,7 +8,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::frontend::FrontendError;
-use super::provision::{Endpoint, RunningPgBouncer, RunningServer, ServerKind};
+use super::provision::{Endpoint, RunningServer, ServerKind};
 use super::target::{Target, event_loop};
 use crate::config::{Disconnect, EndpointHost};
 use crate::factor::{FactorLists, PgSource};
@@ -18,7 +18,7 @@ use crate::record::{ServerProvenance, ServerSource};
 /// One PostgreSQL as the run file names it; `pg` is the factor of its levels.
 pub fn server_source(server: &RunningServer, pg: Option<&PgSource>) -> ServerSource {
     let pg = pg.cloned().or(server.pg_major().map(PgSource::Major));
-    let image = server.image_id().map(str::to_owned);
+    let image = server.container().map(|(_, image)| image.to_owned());
     let source = image.or_else(|| server.bin_dir().map(binaries));
     ServerSource {
         pg: pg.map_or_else(String::new, |pg| pg.to_string()),
@@ -46,7 +46,7 @@ fn binaries(dir: &Path) -> String {
 /// The server as the run file names it; its settings are noted start by start.
 pub fn server_provenance(
     server: &RunningServer,
-    pgbouncer: Option<&RunningPgBouncer>,
+    pgbouncer: Option<&RunningServer>,
     asked: &FactorLists,
 ) -> ServerProvenance {
     let (auth, transport) = match server.kind() {
@@ -64,7 +64,7 @@ pub fn server_provenance(
         servers: Vec::new(),
         auth,
         transport,
-        pgbouncer: pgbouncer.map(|p| p.version().unwrap_or("of unknown version").to_owned()),
+        pgbouncer: pgbouncer.map(|p| p.server_version().to_owned()),
         settings: BTreeMap::new(),
         survey: None,
     }
@@ -84,7 +84,7 @@ pub fn server_remarks(server: &RunningServer) -> Vec<String> {
             "docker-proxy (pid {proxy}) stands between clients and server: its time is in every number"
         ));
     }
-    if server.postmaster_pid().is_none() {
+    if server.pid().is_none() {
         remarks.push(
             "the server's processes are not visible: blocks are separated by a fixed pause and its CPU is not counted".to_owned(),
         );

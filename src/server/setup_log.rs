@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::provision::{LogMark, RunningServer};
+use super::provision::RunningServer;
 use super::start::ServerStart;
 use crate::arm::Arm;
 use crate::factor::LogConnections;
@@ -31,16 +31,16 @@ pub fn setup_sums(log: &str) -> SetupSums {
 
 /// Where the log stands before a block of `arm`; `None` where the server does not log setups, or the
 /// arm's connections are not all to the server itself.
-pub(super) fn mark(start: &ServerStart<'_>, arm: Arm) -> Option<LogMark> {
+pub(super) fn mark(start: &ServerStart<'_>, arm: Arm) -> Option<usize> {
     let logged = Some(LogConnections::SetupDurations);
     (arm == Arm::Unpooled && start.factors.log_connections == logged)
-        .then(|| start.server.log_mark())
+        .then(|| start.server.log().len())
 }
 
 /// What was logged during a block that began at `mark`, as its counters.
 pub(super) fn counters_since(
     start: &ServerStart<'_>,
-    mark: Option<LogMark>,
+    mark: Option<usize>,
     record: &BlockRecord,
 ) -> BTreeMap<String, u64> {
     let startup = SeriesKey::service(Role::Client, Operation::Connect, Phase::Startup);
@@ -53,10 +53,12 @@ pub(super) fn counters_since(
 
 /// The setups logged since `mark`; waits a little for `expected` of them, since an engine passes a
 /// container's log on with a delay.
-fn setups_since(server: &RunningServer, mark: LogMark, expected: u64) -> SetupSums {
+fn setups_since(server: &RunningServer, mark: usize, expected: u64) -> SetupSums {
     let began = Instant::now();
     loop {
-        let sums = setup_sums(&server.log_since(mark));
+        let log = server.log();
+        let since = String::from_utf8_lossy(log.get(mark..).unwrap_or_default());
+        let sums = setup_sums(&since);
         if sums.count >= expected || began.elapsed() > PATIENCE {
             return sums;
         }

@@ -12,7 +12,7 @@ use super::fork_count::ForkCount;
 use super::levels::Asked;
 use super::life::{self, THROES, broke_connections, stable_children};
 use super::load_thread::{BlockLoad, LoadError, LoadThread, READERS};
-use super::provision::{RunningPgBouncer, RunningServer, start_pgbouncer};
+use super::provision::{RunningServer, start_pgbouncer};
 use super::standing::{Standing, StandingPlan};
 use crate::arm::Arm;
 use crate::clock::{Clock, MonotonicClock};
@@ -79,7 +79,7 @@ pub(super) struct ServerStart<'a> {
     /// Kept until the load threads are gone.
     standing: Standing,
     /// PgBouncer, if its arms run.
-    pub pgbouncer: Option<RunningPgBouncer>,
+    pub pgbouncer: Option<RunningServer>,
     /// The server.
     pub server: RunningServer,
     /// Its number of processes when nothing churns, where visible.
@@ -151,8 +151,8 @@ impl<'a> ServerStart<'a> {
         let standing = Standing::open(server.endpoint(), plan, &asked.cancel)
             .map_err(|e| failed("the standing connections cannot be opened", e.to_string()))?;
         let watched = Watched {
-            postmaster: server.postmaster_pid(),
-            pgbouncer: pgbouncer.as_ref().and_then(RunningPgBouncer::pid),
+            postmaster: server.pid(),
+            pgbouncer: pgbouncer.as_ref().and_then(RunningServer::pid),
         };
         let burner = if arms.contains(&Arm::CpuBurn) {
             Burner::of_server(asked.helper_program.as_deref(), watched.postmaster)

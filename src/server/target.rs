@@ -18,7 +18,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
 use super::frontend::{Frontend, FrontendError, Login, Socket};
-use super::provision::{Endpoint, PinnedCertificate};
+use super::provision::Endpoint;
 use crate::config::EndpointHost;
 
 /// An address ready to be connected to, again and again.
@@ -129,9 +129,9 @@ impl Tls {
     ///
     /// # Errors
     /// A certificate that is none.
-    fn new(address: IpAddr, certificate: &PinnedCertificate) -> Result<Self, rustls::Error> {
+    fn new(address: IpAddr, certificate: &CertificateDer<'static>) -> Result<Self, rustls::Error> {
         let mut only = RootCertStore::empty();
-        only.add(CertificateDer::from_slice(certificate.der()).into_owned())?;
+        only.add(certificate.clone())?;
         let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()?
             .with_root_certificates(only)

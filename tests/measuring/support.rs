@@ -18,7 +18,7 @@ use procbench::load::progress::Progress;
 use procbench::model::ModelBench;
 use procbench::record::{Block, Run, SeriesHistogram, SeriesKey};
 use procbench::server::provision::{
-    RunningServer, ServerSpec, find_local_binaries, find_pgbouncer_binary, provision,
+    RunningServer, ServerSpec, find_local_binaries, find_on_path, provision,
 };
 use procbench::server::{ServerBench, ServerRequest};
 
@@ -33,7 +33,7 @@ pub fn server_turn() -> Option<MutexGuard<'static, ()>> {
         return None;
     }
     assert!(
-        !find_local_binaries().is_empty() && find_pgbouncer_binary().is_some(),
+        !find_local_binaries().is_empty() && find_on_path("pgbouncer").is_some(),
         "local PostgreSQL or PgBouncer missing: procbench doctor --install, or set PROCBENCH_TESTS_NO_SERVER=1"
     );
     Some(turn())

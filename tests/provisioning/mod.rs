@@ -3,8 +3,8 @@
 use procbench::config::{Disconnect, ServerChoice};
 use procbench::server::Target;
 use procbench::server::provision::{
-    Endpoint, RunningServer, ServerSpec, engine_version, find_local_binaries,
-    find_pgbouncer_binary, provision,
+    Endpoint, RunningServer, ServerSpec, engine_version, find_local_binaries, find_on_path,
+    provision,
 };
 
 fn set(name: &str) -> bool {
@@ -25,7 +25,7 @@ pub fn wanted(choice: &ServerChoice) -> bool {
         return !set("PROCBENCH_TESTS_NO_DOCKER");
     }
     assert!(
-        !find_local_binaries().is_empty() && find_pgbouncer_binary().is_some(),
+        !find_local_binaries().is_empty() && find_on_path("pgbouncer").is_some(),
         "local PostgreSQL or PgBouncer missing: procbench doctor --install, or set PROCBENCH_TESTS_NO_SERVER=1"
     );
     true

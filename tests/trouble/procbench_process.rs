@@ -127,7 +127,7 @@ impl<'a> Procbench<'a> {
         Procbench {
             place,
             child,
-            owner: format!("{pid}:{}", start_ticks(pid)),
+            owner: format!("{pid}-{}", start_ticks(pid)),
             name: name.to_owned(),
             shm: BTreeSet::new(),
         }
@@ -216,7 +216,7 @@ impl<'a> Procbench<'a> {
         if !wanted::docker_selected() {
             return Vec::new();
         }
-        let filter = format!("label=procbench.owner={}", self.owner);
+        let filter = format!("name=^procbench-{}-", self.owner);
         docker(&["ps", "--all", "--filter", &filter, "--format", "{{.Names}}"])
             .lines()
             .map(str::to_owned)

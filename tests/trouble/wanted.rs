@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use procbench::server::provision::{engine_version, find_local_binaries, find_pgbouncer_binary};
+use procbench::server::provision::{engine_version, find_local_binaries, find_on_path};
 
 /// A line that is shown of tests that pass, too: the test runner takes only what the print macros write.
 fn say(line: &str) {
@@ -22,7 +22,7 @@ pub fn local_server() -> bool {
         return false;
     }
     assert!(
-        !find_local_binaries().is_empty() && find_pgbouncer_binary().is_some(),
+        !find_local_binaries().is_empty() && find_on_path("pgbouncer").is_some(),
         "local PostgreSQL or PgBouncer missing: procbench doctor --install, or set PROCBENCH_TESTS_NO_SERVER=1"
     );
     true

@@ -25,11 +25,6 @@ pub(crate) fn sessions_opened() -> u64 {
     OPENED.load(Ordering::Relaxed)
 }
 
-/// Counts sessions that were opened.
-pub(crate) fn note_sessions(count: u64) {
-    OPENED.fetch_add(count, Ordering::Relaxed);
-}
-
 /// A stream to a server.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {
     /// The port of our end, with TCP in clear.
@@ -135,7 +130,7 @@ impl Frontend {
                     return Err(FrontendError::Server(error));
                 }
                 b'Z' => {
-                    note_sessions(1);
+                    OPENED.fetch_add(1, Ordering::Relaxed);
                     return Ok(Startup {
                         total_ns: now() - sent,
                         asked: asked.map(|(received, answered)| Asked {

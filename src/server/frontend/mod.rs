@@ -3,7 +3,7 @@
 //!
 //! A load generator is to cost little beside the server and to know when each message went and came.
 //! tokio-postgres gives every connection a second task and a queue between the two, and keeps every row; it
-//! stays where no time is taken: `provision` prepares servers with it.
+//! stays where no time is taken: its `Config` reads the URL of a server.
 //! Messages are composed and passwords answered by postgres-protocol, which is its lower half.
 //! Mirrors what libpq sends (PostgreSQL 15: fe-protocol3.c `build_startup_packet`, fe-exec.c
 //! `PQsendQuery`, `PQsendPrepare`, `PQsendQueryPrepared`, fe-connect.c `sendTerminateConn`).
@@ -15,5 +15,5 @@ mod incoming;
 
 pub use authentication::Login;
 pub use connection::{Frontend, Row, Socket, Startup};
-pub(crate) use connection::{note_sessions, now, sessions_opened};
+pub(crate) use connection::{now, sessions_opened};
 pub use error::{FrontendError, ServerError};

@@ -1,4 +1,5 @@
-//! Who may connect, and how they prove who they are: `pg_hba.conf`, and a password made for each server.
+//! Who may connect, and how both sides prove who they are: `pg_hba.conf`, and a password and a certificate
+//! that are made for one server and thrown away with it.
 //!
 //! The server is only ever told a verifier, made here as `PQencryptPasswordConn` does (fe-auth.c): the
 //! password itself stands in no statement, and with that in no log, no `pg_stat_activity` and no title.
@@ -7,22 +8,22 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use pbkdf2::hmac::{Hmac, KeyInit, Mac};
 use pbkdf2::pbkdf2_hmac_array;
+use rcgen::{CertificateParams, KeyPair};
 use sha2::{Digest, Sha256};
+use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use super::error::ProvisionError;
-use super::role::{DATABASE, ROLE};
-use super::shipped;
-use super::spec::{ServerSpec, method};
+use super::shipped::PG_HBA;
+use super::spec::{DATABASE, ROLE, ServerSpec, method};
 use crate::factor::{Auth, Tls};
 use crate::secret::Secret;
 
 /// `SCRAM_SHA_256_DEFAULT_ITERATIONS` (scram-common.h).
 const DEFAULT_ITERATIONS: u32 = 4096;
 
-/// `docker/pg_hba.conf`.
-const PG_HBA: &str = shipped::PG_HBA.1;
-
-const LOOPBACK: &str = "127.0.0.1/32";
+/// PostgreSQL's names (`ssl_cert_file`, `ssl_key_file`).
+pub(crate) const CERTIFICATE: &str = "server.crt";
+pub(crate) const KEY: &str = "server.key";
 
 /// A role's password, and what the server keeps of it.
 #[derive(Debug, Clone)]
@@ -38,12 +39,16 @@ impl Credentials {
         if spec.auth == Auth::Trust {
             return Ok(None);
         }
-        let password = URL_SAFE_NO_PAD.encode(random::<24>()?);
+        let mut random = [0; 40];
+        getrandom::fill(&mut random)
+            .map_err(ProvisionError::when("the system gives no random bytes"))?;
+        let (random, salt) = random.split_at(24);
+        let password = URL_SAFE_NO_PAD.encode(random);
         let verifier = match spec.auth {
             Auth::Md5 => postgres_protocol::password::md5(password.as_bytes(), ROLE),
             _ => scram_verifier(
                 &password,
-                &random::<16>()?,
+                salt,
                 spec.scram_iterations.unwrap_or(DEFAULT_ITERATIONS),
             ),
         };
@@ -52,14 +57,6 @@ impl Credentials {
             verifier: Secret::new(verifier),
         }))
     }
-}
-
-fn random<const N: usize>() -> Result<[u8; N], ProvisionError> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|e| {
-        ProvisionError::io("the system gives no random bytes")(std::io::Error::other(e))
-    })?;
-    Ok(bytes)
 }
 
 /// `SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey` (scram-common.c `scram_build_secret`; RFC 5803).
@@ -82,38 +79,50 @@ fn scram_verifier(password: &str, salt: &[u8], iterations: u32) -> String {
     )
 }
 
-/// `docker/pg_hba.conf`, with lines of their own for the arms' role where it needs a password. Others stay
-/// as they are: the superuser on its socket, and roles that do not exist get as far as their look-up. With
-/// TLS the role gets in over TCP with it only: no level can be measured in clear by mistake.
+/// `docker/pg_hba.conf`, after lines of their own for the arms' role where it needs a password. Others get in
+/// as ever: the superuser on its socket, and roles that do not exist get as far as their look-up. With TLS
+/// the role gets in over TCP with it only: no level can be measured in clear by mistake.
 pub(crate) fn pg_hba(spec: &ServerSpec) -> String {
-    if spec.auth == Auth::Trust && spec.tls == Tls::Off {
-        return PG_HBA.to_owned();
+    let (how, role) = (method(spec.auth), format!("{DATABASE} {ROLE}"));
+    let tcp = match spec.tls {
+        Tls::Off if spec.auth == Auth::Trust => return PG_HBA.1.to_owned(),
+        Tls::Off => format!("host {role} 127.0.0.1/32 {how}"),
+        Tls::On => format!(
+            "hostssl {role} 127.0.0.1/32 {how}\n\
+             host {role} 127.0.0.1/32 reject"
+        ),
+    };
+    format!("local {role} {how}\n{tcp}\n{}", PG_HBA.1)
+}
+
+/// A self-signed certificate for 127.0.0.1, with its key. Clients accept this very one and nothing else.
+#[derive(Debug, Clone)]
+pub(crate) struct ServerCertificate {
+    pub(crate) der: CertificateDer<'static>,
+    pem: String,
+    key_pem: Secret,
+}
+
+impl ServerCertificate {
+    /// Makes one, with an ECDSA key on P-256.
+    pub(crate) fn make() -> Result<Self, ProvisionError> {
+        let made = || {
+            let key = KeyPair::generate()?;
+            let parameters = CertificateParams::new(["127.0.0.1".to_owned()])?;
+            let certificate = parameters.self_signed(&key)?;
+            Ok::<_, rcgen::Error>(Self {
+                pem: certificate.pem(),
+                der: certificate.into(),
+                key_pem: Secret::new(key.serialize_pem()),
+            })
+        };
+        made().map_err(ProvisionError::when("cannot make a certificate"))
     }
-    let how = method(spec.auth);
-    let mut text = String::new();
-    for line in PG_HBA.lines() {
-        let mut words = line.split_ascii_whitespace();
-        if let (Some(connection), Some(DATABASE), Some("all")) =
-            (words.next(), words.next(), words.next())
-        {
-            let mut line = |connection: &str, address: &str, how: &str| {
-                text.push_str(&format!(
-                    "{connection:<7} {DATABASE:<15} {ROLE:<15} {address:<15} {how}\n"
-                ));
-            };
-            match (connection, spec.tls) {
-                ("local", _) => line(connection, "", how),
-                (_, Tls::Off) => line(connection, LOOPBACK, how),
-                (_, Tls::On) => {
-                    line("hostssl", LOOPBACK, how);
-                    line("host", LOOPBACK, "reject");
-                }
-            }
-        }
-        text.push_str(line);
-        text.push('\n');
+
+    /// Its files: name and text.
+    pub(crate) fn files(&self) -> [(&'static str, &str); 2] {
+        [(CERTIFICATE, &self.pem), (KEY, self.key_pem.expose())]
     }
-    text
 }
 
 #[cfg(test)]
@@ -161,7 +170,7 @@ mod tests {
 
     #[test]
     fn only_the_arms_role_needs_a_password() {
-        assert_eq!(pg_hba(&spec(Auth::Trust)), PG_HBA);
+        assert_eq!(pg_hba(&spec(Auth::Trust)), PG_HBA.1);
         let text = pg_hba(&spec(Auth::Scram));
         let lines: Vec<String> = text
             .lines()
@@ -171,11 +180,11 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "local all postgres trust",
                 "local procbench procbench scram-sha-256",
+                "host procbench procbench 127.0.0.1/32 scram-sha-256",
+                "local all postgres trust",
                 "local procbench all trust",
                 "host procbench postgres 127.0.0.1/32 reject",
-                "host procbench procbench 127.0.0.1/32 scram-sha-256",
                 "host procbench all 127.0.0.1/32 trust",
             ]
         );
@@ -189,5 +198,15 @@ mod tests {
             ours.iter()
                 .any(|l| l.ends_with("reject") && l.starts_with("host "))
         );
+    }
+
+    #[test]
+    fn each_certificate_is_another_and_its_key_is_not_shown() {
+        let one = ServerCertificate::make().unwrap();
+        let other = ServerCertificate::make().unwrap();
+        assert_ne!(one.der, other.der);
+        assert!(one.pem.starts_with("-----BEGIN CERTIFICATE-----"));
+        let key = one.key_pem.expose();
+        assert!(key.contains("PRIVATE KEY") && !format!("{one:?}").contains(key));
     }
 }

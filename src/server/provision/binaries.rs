@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::bootstrap::major_of;
+use nix::unistd::User;
+
 use super::command::{find_on_path, run_bounded};
+use super::connect::major_of;
 use super::error::ProvisionError;
-use super::local_process::as_user;
-use super::server_user::ServerUser;
 use super::spec::ServerSpec;
+use super::user::{OF_SERVER, command_as, to_drop_to};
 use crate::factor::{DEFAULT_PG_MAJOR, PgSource};
 
 /// Bound on the time a program takes to say what it is.
@@ -28,34 +29,29 @@ pub struct LocalBinaries {
 /// All server binaries found in `/usr/lib/postgresql/*/bin`, by `pg_config --bindir` and on `PATH`,
 /// newest first, one per major version.
 pub fn find_local_binaries() -> Vec<LocalBinaries> {
-    let mut folders: Vec<PathBuf> = Vec::new();
-    if let Ok(entries) = fs::read_dir("/usr/lib/postgresql") {
-        folders.extend(entries.flatten().map(|e| e.path().join("bin")));
-    }
+    let packaged = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let packaged = packaged.flatten().map(|entry| entry.path().join("bin"));
     let mut pg_config = Command::new("pg_config");
-    folders.extend(run_bounded(pg_config.arg("--bindir"), ANSWER_LIMIT).map(|d| d.trim().into()));
-    if let Some(postgres) = find_on_path("postgres") {
-        folders.extend(postgres.parent().map(Path::to_owned));
-    }
-    let mut found: Vec<LocalBinaries> = Vec::new();
-    for bin_dir in folders {
-        if !bin_dir.join("initdb").is_file() {
-            continue;
-        }
-        if let Some(major) = major_of_binary(&bin_dir.join("postgres"), None)
-            && !found.iter().any(|b| b.major == major)
-        {
-            found.push(LocalBinaries { major, bin_dir });
-        }
-    }
+    let configured = run_bounded(pg_config.arg("--bindir"), ANSWER_LIMIT).map(PathBuf::from);
+    let on_path = find_on_path("postgres").and_then(|p| p.parent().map(Path::to_owned));
+    let folders = packaged.chain(configured).chain(on_path);
+    let mut found: Vec<_> = folders.filter_map(|dir| binaries_in(&dir, None)).collect();
     found.sort_by_key(|b| std::cmp::Reverse(b.major));
+    found.dedup_by_key(|b| b.major);
     found
 }
 
-/// `postgres --version` says `postgres (PostgreSQL) 15.18 (Debian ...)`.
-fn major_of_binary(postgres: &Path, user: Option<&ServerUser>) -> Option<u32> {
-    let said = run_bounded(as_user(postgres, user).arg("--version"), ANSWER_LIMIT)?;
-    major_of(said.split_ascii_whitespace().nth(2)?)
+/// What a folder holds: `postgres --version` says `postgres (PostgreSQL) 15.18 (Debian ...)`.
+fn binaries_in(bin_dir: &Path, user: Option<&User>) -> Option<LocalBinaries> {
+    if !bin_dir.join("initdb").is_file() {
+        return None;
+    }
+    let mut postgres = command_as(&bin_dir.join("postgres"), user);
+    let said = run_bounded(postgres.arg("--version"), ANSWER_LIMIT)?;
+    Some(LocalBinaries {
+        major: major_of(said.split_ascii_whitespace().nth(2)?)?,
+        bin_dir: bin_dir.to_owned(),
+    })
 }
 
 /// The binaries for a spec.
@@ -84,18 +80,13 @@ pub(crate) fn choose_binaries(spec: &ServerSpec) -> Result<LocalBinaries, Provis
 
 /// The binaries in a directory that was named.
 fn own_build(dir: &Path) -> Result<LocalBinaries, ProvisionError> {
-    let complete = dir.join("initdb").is_file();
     // As whom it will run: root may see what the server's user may not.
-    let user = ServerUser::to_drop_to()?;
-    match major_of_binary(&dir.join("postgres"), user.as_ref()).filter(|_| complete) {
-        Some(major) => Ok(LocalBinaries {
-            major,
-            bin_dir: dir.to_owned(),
-        }),
-        None => Err(ProvisionError::new(format!(
-            "no PostgreSQL in {} that {} may run: name the directory that holds postgres and initdb",
-            dir.display(),
-            user.map_or_else(|| "you".to_owned(), |u| format!("user {}", u.name))
-        ))),
-    }
+    let user = to_drop_to(OF_SERVER)?;
+    binaries_in(dir, user.as_ref()).ok_or_else(|| {
+        let who = user.map_or_else(|| "you".to_owned(), |u| format!("user {}", u.name));
+        ProvisionError::new(format!(
+            "no PostgreSQL in {} that {who} may run: name the directory that holds postgres and initdb",
+            dir.display()
+        ))
+    })
 }

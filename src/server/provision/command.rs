@@ -1,6 +1,6 @@
 //! Running helper programs with a bound on their time.
 
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Read, Seek};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -15,20 +15,35 @@ pub(crate) struct Finished {
 }
 
 impl Finished {
+    /// What it printed on stdout, trimmed, if it succeeded; else its last words.
+    pub(crate) fn into_result(self) -> Result<String, String> {
+        match self.success {
+            true => Ok(self.stdout.trim().to_owned()),
+            false => Err(self.last_words()),
+        }
+    }
+
     /// The last lines of what it said, stderr preferred, on one line.
     pub(crate) fn last_words(&self) -> String {
-        let text = if self.stderr.trim().is_empty() {
-            &self.stdout
-        } else {
-            &self.stderr
-        };
-        let lines = tail(text, 3);
-        let line = lines.trim().replace('\n', " / ");
-        if line.is_empty() {
-            "no output".into()
-        } else {
-            line
+        let said = [&self.stderr, &self.stdout].map(|text| tail(text.trim(), 3));
+        let words = said.iter().find(|words| !words.is_empty());
+        words.map_or_else(|| "no output".to_owned(), |w| w.replace('\n', " / "))
+    }
+}
+
+/// Asks again and again, with so many ms between, until there is an answer; `None` after the limit.
+pub(crate) fn poll<T>(
+    limit: Duration,
+    pause_ms: u64,
+    mut ask: impl FnMut() -> Option<T>,
+) -> Option<T> {
+    let deadline = Instant::now() + limit;
+    loop {
+        let answer = ask();
+        if answer.is_some() || Instant::now() >= deadline {
+            return answer;
         }
+        std::thread::sleep(Duration::from_millis(pause_ms));
     }
 }
 
@@ -51,44 +66,35 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> std::io::Result<Fin
         .stderr(stderr.try_clone()?)
         .process_group(0)
         .spawn()?;
-    let deadline = Instant::now() + limit;
-    let status = loop {
-        if let Some(status) = child.try_wait()? {
-            break status;
-        }
-        if Instant::now() >= deadline {
-            child.kill()?;
-            child.wait()?;
-            return Err(std::io::Error::new(
-                std::io::ErrorKind::TimedOut,
-                format!("no end after {} s", limit.as_secs()),
-            ));
-        }
-        std::thread::sleep(Duration::from_millis(5));
+    let Some(status) = poll(limit, 5, || child.try_wait().transpose()) else {
+        child.kill()?;
+        child.wait()?;
+        return Err(std::io::Error::new(
+            std::io::ErrorKind::TimedOut,
+            format!("no end after {} s", limit.as_secs()),
+        ));
     };
+    let success = status?.success();
     let read = |file: &mut std::fs::File| -> std::io::Result<String> {
         let mut bytes = Vec::new();
-        file.seek(SeekFrom::Start(0))?;
+        file.rewind()?;
         file.read_to_end(&mut bytes)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     };
     Ok(Finished {
-        success: status.success(),
+        success,
         stdout: read(&mut stdout)?,
         stderr: read(&mut stderr)?,
     })
 }
 
-/// Stdout of a program that succeeded within the limit.
+/// Stdout, trimmed, of a program that succeeded within the limit.
 pub(crate) fn run_bounded(command: &mut Command, limit: Duration) -> Option<String> {
-    run(command, limit)
-        .ok()
-        .filter(|f| f.success)
-        .map(|f| f.stdout)
+    run(command, limit).ok()?.into_result().ok()
 }
 
 /// A program in one of `PATH`'s folders, or in the sbin folders, where Debian puts PgBouncer.
-pub(crate) fn find_on_path(name: &str) -> Option<PathBuf> {
+pub fn find_on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from))
@@ -96,7 +102,7 @@ pub(crate) fn find_on_path(name: &str) -> Option<PathBuf> {
         .find(|p| p.is_file())
 }
 
-/// Runs a long program, passing each line of its output on; the result holds the last lines. Our
+/// Runs a long program, passing each line of its output on; the result holds all of them. Our
 /// password stays out of its environment.
 pub(crate) fn run_with_progress(
     command: &mut Command,
@@ -117,9 +123,6 @@ pub(crate) fn run_with_progress(
         if !line.trim().is_empty() {
             progress(line.trim_end());
             kept.push(line);
-        }
-        if kept.len() > 200 {
-            kept.drain(..100);
         }
     }
     let status = child.wait()?;

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::certificate::PinnedCertificate;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+
 use super::error::ProvisionError;
-use super::role::SUPERUSER;
+use super::spec::SUPERUSER;
 use crate::config::{EndpointHost, ServerUrl};
 use crate::factor::Transport;
-use crate::secret::{PasswordFileError, Secret, lookup_password};
+use crate::secret::{Secret, lookup_password};
 
 /// `sun_path` holds 108 bytes with the final NUL.
 const SOCKET_PATH_MAX: usize = 107;
@@ -27,7 +28,7 @@ pub struct Endpoint {
     /// Password, where the role needs one.
     pub password: Option<Secret>,
     /// The certificate its connections are encrypted with; `None` for connections in clear.
-    pub tls: Option<PinnedCertificate>,
+    pub tls: Option<CertificateDer<'static>>,
 }
 
 impl Endpoint {
@@ -35,32 +36,47 @@ impl Endpoint {
     ///
     /// # Errors
     /// When a password file exists and may not or cannot be read.
-    pub fn of_url(url: &ServerUrl) -> Result<Self, PasswordFileError> {
+    pub(crate) fn of_url(url: &ServerUrl) -> Result<Self, ProvisionError> {
         let host = match &url.host {
             EndpointHost::Tcp(name) => name.clone(),
             EndpointHost::Unix(dir) => dir.to_string_lossy().into_owned(),
         };
+        let password = lookup_password(&host, url.port, &url.dbname, &url.user);
         Ok(Endpoint {
             host: url.host.clone(),
             port: url.port,
             user: url.user.clone(),
             dbname: url.dbname.clone(),
-            password: lookup_password(&host, url.port, &url.dbname, &url.user)?,
+            password: password.map_err(|e| ProvisionError::new(e.to_string()))?,
             tls: None,
         })
     }
 
     /// The superuser of a server of ours, through its socket in this directory.
     pub(crate) fn of_superuser(socket_dir: &Path, port: u16) -> Result<Self, ProvisionError> {
-        check_socket_path(&socket_file(socket_dir, port))?;
-        Ok(Endpoint {
+        let endpoint = Endpoint {
             host: EndpointHost::Unix(socket_dir.to_owned()),
             port,
             user: SUPERUSER.to_owned(),
             dbname: "postgres".to_owned(),
             password: None,
             tls: None,
-        })
+        };
+        endpoint.check_socket_path()?;
+        Ok(endpoint)
+    }
+
+    /// Fails when the path of its socket would not fit into `sockaddr_un`.
+    pub(crate) fn check_socket_path(&self) -> Result<(), ProvisionError> {
+        match self.socket_file() {
+            Some(path) if path.as_os_str().len() > SOCKET_PATH_MAX => {
+                Err(ProvisionError::new(format!(
+                    "the socket path {} is longer than {SOCKET_PATH_MAX} bytes: set TMPDIR to a shorter directory",
+                    path.display()
+                )))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A client configuration for this endpoint, application name `procbench`. It asks for no TLS:
@@ -91,29 +107,13 @@ impl Endpoint {
         }
     }
 
-    /// The socket file, for a Unix endpoint.
+    /// The socket file (`UNIXSOCK_PATH`, pqcomm.h), for a Unix endpoint.
     pub fn socket_file(&self) -> Option<PathBuf> {
         match &self.host {
             EndpointHost::Tcp(_) => None,
-            EndpointHost::Unix(dir) => Some(socket_file(dir, self.port)),
+            EndpointHost::Unix(dir) => Some(dir.join(format!(".s.PGSQL.{}", self.port))),
         }
     }
-}
-
-/// PostgreSQL's name for a socket in a directory (`UNIXSOCK_PATH`, pqcomm.h).
-pub(crate) fn socket_file(dir: &Path, port: u16) -> PathBuf {
-    dir.join(format!(".s.PGSQL.{port}"))
-}
-
-/// Fails when a socket's path would not fit into `sockaddr_un`.
-pub(crate) fn check_socket_path(path: &Path) -> Result<(), ProvisionError> {
-    if path.as_os_str().len() > SOCKET_PATH_MAX {
-        return Err(ProvisionError::new(format!(
-            "the socket path {} is longer than 107 bytes: set TMPDIR to a shorter directory",
-            path.display()
-        )));
-    }
-    Ok(())
 }
 
 /// `user@host:port/dbname`, never the password.
@@ -121,7 +121,7 @@ impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let place = match &self.host {
             EndpointHost::Tcp(host) => format!("{host}:{}", self.port),
-            EndpointHost::Unix(dir) => socket_file(dir, self.port).display().to_string(),
+            EndpointHost::Unix(dir) => format!("{}/.s.PGSQL.{}", dir.display(), self.port),
         };
         write!(f, "{}@{place}/{}", self.user, self.dbname)
     }
@@ -151,8 +151,10 @@ mod tests {
 
     #[test]
     fn long_socket_paths_are_refused_with_a_remedy() {
-        let error = check_socket_path(&PathBuf::from("/".repeat(108))).unwrap_err();
+        let of = |dir: String| Endpoint::of_superuser(Path::new(&dir), 54321);
+        let name = "/.s.PGSQL.54321".len();
+        let error = of("x".repeat(108 - name)).unwrap_err();
         assert!(error.to_string().contains("TMPDIR"));
-        assert!(check_socket_path(&PathBuf::from("/".repeat(107))).is_ok());
+        assert!(of("x".repeat(107 - name)).is_ok());
     }
 }

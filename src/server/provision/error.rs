@@ -3,8 +3,6 @@
 use std::fmt::Display;
 use std::path::Path;
 
-use crate::secret::PasswordFileError;
-
 /// Why there is no server: one line that says what to install or change.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -20,26 +18,13 @@ impl ProvisionError {
         Self(format!("{what}: {reason}"))
     }
 
-    /// No Docker engine answers.
-    pub(crate) fn no_docker(reason: impl Display) -> Self {
-        Self(format!(
-            "Docker cannot be used: {reason}. Start the engine (package docker.io), or use --server local"
-        ))
-    }
-
-    /// For `map_err` on I/O.
-    pub(crate) fn io(what: impl Display) -> impl FnOnce(std::io::Error) -> Self {
+    /// The same, for `map_err`.
+    pub(crate) fn when<E: Display>(what: impl Display) -> impl FnOnce(E) -> Self {
         |error| Self::failed(what, error)
     }
 
     /// The same, for something done to a file or directory.
-    pub(crate) fn at(what: &str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
-        Self::io(format!("{what} {}", path.display()))
-    }
-}
-
-impl From<PasswordFileError> for ProvisionError {
-    fn from(error: PasswordFileError) -> Self {
-        Self(error.to_string())
+    pub(crate) fn at<E: Display>(what: &str, path: &Path) -> impl FnOnce(E) -> Self {
+        Self::when(format!("{what} {}", path.display()))
     }
 }

@@ -6,13 +6,13 @@ use std::hash::{Hash, Hasher};
 use std::process::Command;
 use std::time::Duration;
 
-use super::bootstrap::major_of;
-use super::command::{find_on_path, run, run_with_progress};
+use super::command::{Finished, find_on_path, run, run_with_progress};
+use super::connect::major_of;
 use super::docker::{LABEL, call, image_id};
 use super::error::ProvisionError;
-use super::scratch::Scratch;
-use super::shipped::{FILES, write_file};
-use super::versions::{PGBOUNCER_IMAGE, PGBOUNCER_SUITE, PgVersion, known_majors};
+use super::scratch::{Scratch, write_file};
+use super::shipped::FILES;
+use super::versions::{IMAGES, OwnImage};
 
 /// Bound on fetching an image from a registry.
 const PULL_LIMIT: Duration = Duration::from_secs(900);
@@ -24,17 +24,16 @@ const RECIPE_LABEL: &str = "procbench.recipe";
 ///
 /// # Errors
 /// A sentence saying what is missing.
-pub fn image_available_or_buildable(tag: &str, suites: &[&str]) -> Result<&'static str, String> {
-    if is_current(tag, &recipe_hash()) {
+pub fn image_available_or_buildable(image: OwnImage) -> Result<&'static str, String> {
+    if is_current(&image.tag()) {
         return Ok("present");
     }
-    let bases = suites
-        .iter()
-        .flat_map(|s| [format!("procbench-base:{s}"), format!("debian:{s}")]);
-    if bases.into_iter().any(|base| image_id(&base).is_some()) {
+    let has = |base: &str, suite: &str| image_id(&format!("{base}:{suite}")).is_some();
+    let has_base = |suite: &&str| has("procbench-base", suite) || has("debian", suite);
+    if image.suites.iter().any(has_base) {
         return Ok("can be built: its base image is here");
     }
-    let suite = suites.join(" or ");
+    let suite = image.suites.join(" or ");
     let tool = find_on_path("mmdebstrap").is_some();
     match (tool, nix::unistd::Uid::effective().is_root()) {
         (true, true) => Ok("can be built with mmdebstrap"),
@@ -45,31 +44,28 @@ pub fn image_available_or_buildable(tag: &str, suites: &[&str]) -> Result<&'stat
     }
 }
 
-/// Makes sure the server's image is there, and returns its tag.
-pub(crate) fn ensure_postgres_image(
-    major: u32,
+/// Makes sure that the image of PostgreSQL of this major version, or PgBouncer's, is there; returns its tag.
+pub(crate) fn ensure_own_image(
+    major: Option<u32>,
     progress: &dyn Fn(&str),
 ) -> Result<String, ProvisionError> {
-    let version = PgVersion::of(major).ok_or_else(|| {
+    let image = OwnImage::of(major).ok_or_else(|| {
+        let known: Vec<String> = IMAGES.iter().filter_map(|i| i.major).map(|m| m.to_string()).collect();
         ProvisionError::new(format!(
-            "no Debian suite is known to carry PostgreSQL {major} for Docker: use {}, or --server local with your own binaries",
-            known_majors()
+            "no Debian suite is known to carry PostgreSQL {} for Docker: use {}, or --server local with your own binaries",
+            major.unwrap_or_default(),
+            known.join(", ")
         ))
     })?;
-    let tag = version.image();
-    let build = |suite: &str| {
-        let arguments = [format!("SUITE={suite}"), format!("PG_MAJOR={major}")];
-        ensure(&tag, suite, "Dockerfile", &arguments, progress)
-    };
-    let mut suites = version.suites.iter();
-    let mut outcome = suites.next().map_or(Ok(()), |suite| build(suite));
-    for suite in suites {
-        outcome = outcome.or_else(|error| {
+    let build = |suite: &&str| ensure(image, suite, progress);
+    let first = build(&image.suites[0]);
+    let outcome = image.suites[1..].iter().fold(first, |outcome, suite| {
+        outcome.or_else(|error| {
             progress(&error.to_string());
             build(suite)
-        });
-    }
-    outcome.map(|()| tag)
+        })
+    });
+    outcome.map(|()| image.tag())
 }
 
 /// Makes sure that somebody's image is there: pulled, where a registry has it.
@@ -81,32 +77,18 @@ pub(crate) fn ensure_foreign_image(
         return Ok(());
     }
     progress(&format!("pulling {image}"));
-    let refused = |reason: String| unusable(image, &reason);
-    match run(
-        Command::new("docker").args(["pull", "--quiet", "--", image]),
-        PULL_LIMIT,
-    ) {
-        Ok(done) if done.success => Ok(()),
-        Ok(done) => Err(refused(done.last_words())),
-        Err(error) => Err(refused(error.to_string())),
-    }
+    let mut pull = Command::new("docker");
+    let pulled = run(pull.args(["pull", "--quiet", "--", image]), PULL_LIMIT);
+    let outcome = pulled.map_or_else(|e| Err(e.to_string()), Finished::into_result);
+    outcome.map(drop).map_err(|reason| unusable(image, &reason))
 }
 
 /// The major version of the PostgreSQL on an image's PATH.
 pub(crate) fn major_in_image(image: &str) -> Result<u32, ProvisionError> {
-    let label = format!("--label={LABEL}");
-    let how = [
-        "run",
-        "--rm",
-        "--network=none",
-        &label,
-        "--entrypoint=postgres",
-    ];
-    let said = call(&[&how[..], &["--", image, "--version"]].concat());
-    let said = said.map_err(|e| {
-        let reason = format!("it has no PostgreSQL on its PATH ({e})");
-        unusable(image, &reason)
-    })?;
+    let how = format!("run --rm --network=none --label={LABEL} --entrypoint=postgres --");
+    let how: Vec<&str> = how.split(' ').chain([image, "--version"]).collect();
+    let nowhere = |e| unusable(image, &format!("it has no PostgreSQL on its PATH ({e})"));
+    let said = call(&how).map_err(nowhere)?;
     let major = said.split_ascii_whitespace().nth(2).and_then(major_of);
     major.ok_or_else(|| unusable(image, &format!("its PostgreSQL calls itself '{said}'")))
 }
@@ -116,23 +98,9 @@ fn unusable(image: &str, reason: &str) -> ProvisionError {
     ProvisionError::failed(format!("the image {image} cannot be used"), reason)
 }
 
-/// Makes sure the pooler's image is there, and returns its tag.
-pub(crate) fn ensure_pgbouncer_image(progress: &dyn Fn(&str)) -> Result<String, ProvisionError> {
-    let (tag, suite) = (PGBOUNCER_IMAGE, PGBOUNCER_SUITE);
-    let arguments = [format!("SUITE={suite}")];
-    ensure(tag, suite, "pgbouncer.Dockerfile", &arguments, progress)?;
-    Ok(tag.to_owned())
-}
-
-fn ensure(
-    tag: &str,
-    suite: &str,
-    dockerfile: &str,
-    build_args: &[String],
-    progress: &dyn Fn(&str),
-) -> Result<(), ProvisionError> {
-    let recipe = recipe_hash();
-    if is_current(tag, &recipe) {
+fn ensure(image: OwnImage, suite: &str, progress: &dyn Fn(&str)) -> Result<(), ProvisionError> {
+    let tag = &image.tag();
+    if is_current(tag) {
         return Ok(());
     }
     // One builder at a time on this machine. A lock on the directory itself leaves no file behind.
@@ -140,20 +108,21 @@ fn ensure(
     let lock = fs::File::open(&temp).map_err(ProvisionError::at("cannot open", &temp))?;
     lock.lock()
         .map_err(ProvisionError::at("cannot lock", &temp))?;
-    if is_current(tag, &recipe) {
+    if is_current(tag) {
         return Ok(());
     }
-    let failed =
-        |reason: String| ProvisionError::failed(format!("cannot make the image {tag}"), reason);
     let scratch = Scratch::new(false)?;
     let context = scratch.subdir("docker", 0o700, None)?;
     for (name, text) in FILES {
-        write_file(&context.join(name), text, 0o644)?;
+        write_file(&context.join(name), text, 0o644, None)?;
     }
+    let step = |command: &mut Command| {
+        let what = format!("cannot make the image {tag}");
+        build_step(command, progress).map_err(ProvisionError::when(what))
+    };
     if image_id(&format!("procbench-base:{suite}")).is_none() {
-        let mut command = Command::new("sh");
-        command.arg(context.join("base-image.sh")).arg(suite);
-        build_step(&mut command, progress).map_err(&failed)?;
+        let script = context.join("base-image.sh");
+        step(Command::new("sh").arg(script).arg(suite))?;
     }
     let replaced = image_id(tag);
     progress(&format!("building {tag} (once; about a minute)"));
@@ -161,14 +130,20 @@ fn ensure(
     command
         .args(["build", "--network", "host", "--force-rm", "--tag", tag])
         .arg("--label=procbench.image=1")
-        .arg(format!("--label={RECIPE_LABEL}={recipe}"))
-        .arg("--file")
-        .arg(context.join(dockerfile));
-    for argument in build_args {
-        command.args(["--build-arg", argument]);
-    }
-    command.arg(&context);
-    build_step(&mut command, progress).map_err(&failed)?;
+        .arg(format!("--label={RECIPE_LABEL}={}", recipe_hash()))
+        .arg(format!("--build-arg=SUITE={suite}"));
+    let dockerfile = match image.major {
+        Some(major) => {
+            command.arg(format!("--build-arg=PG_MAJOR={major}"));
+            "Dockerfile"
+        }
+        None => "pgbouncer.Dockerfile",
+    };
+    step(
+        command
+            .args(["--file", dockerfile, "."])
+            .current_dir(&context),
+    )?;
     if let Some(old) = replaced.filter(|old| image_id(tag).as_ref() != Some(old)) {
         // Half a GB each. One that a container still uses stays.
         let _ = call(&["rmi", &old]);
@@ -202,9 +177,9 @@ fn recipe_hash() -> String {
     format!("{:016x}", hasher.finish())
 }
 
-fn is_current(tag: &str, recipe: &str) -> bool {
+fn is_current(tag: &str) -> bool {
     let format = format!("{{{{index .Config.Labels \"{RECIPE_LABEL}\"}}}}");
-    call(&["image", "inspect", "--format", &format, tag]).is_ok_and(|found| found == recipe)
+    call(&["image", "inspect", "--format", &format, tag]).is_ok_and(|found| found == recipe_hash())
 }
 
 #[cfg(test)]

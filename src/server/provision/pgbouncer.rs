@@ -2,90 +2,30 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::bootstrap::server_version;
-use super::command::{find_on_path, run_bounded};
-use super::docker::{Container, call};
-use super::endpoint::{Endpoint, check_socket_path, socket_file};
+use super::authentication::{CERTIFICATE, KEY};
+use super::command::find_on_path;
+use super::connect::{ask, server_version};
+use super::endpoint::Endpoint;
 use super::error::ProvisionError;
-use super::image::ensure_pgbouncer_image;
-use super::kind::ServerKind;
-use super::local_process::LocalProcess;
-use super::pgbouncer_config::{PgBouncerSpec, config_files};
+use super::image::ensure_own_image;
+use super::process::{Process, start_on_free_port};
 use super::running::RunningServer;
-use super::scratch::Scratch;
-use super::server_user::{ServerUser, ids_of};
-use super::shipped::write_file;
-use super::started::{Process, Started, start_on_free_port};
-use crate::config::{EndpointHost, ServerUrl};
-use crate::factor::Transport;
+use super::scratch::{Scratch, write_file};
+use super::shipped::{PGBOUNCER_INI, USERLIST};
+use super::spec::{DATABASE, PgBouncerSpec, ROLE, ServerKind, method};
+use super::user::{OF_CONTAINER, command_as, ids_of, to_drop_to};
+use crate::config::EndpointHost;
+use crate::factor::{Auth, Transport};
 
 /// Bound on the time to the first connection through it.
 const READY_LIMIT: Duration = Duration::from_secs(60);
 
 /// Its directory within the scratch directory.
 const DIR: &str = "pooler";
-
-/// A PgBouncer that answers. Goes with [`stop`](Self::stop) or drop; stop it before its server.
-#[derive(Debug)]
-pub struct RunningPgBouncer {
-    /// `None` for one by URL.
-    started: Option<Started>,
-    endpoint: Endpoint,
-    version: Option<String>,
-}
-
-impl RunningPgBouncer {
-    /// The address to use instead of the server's; nothing else differs.
-    pub fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
-    }
-
-    /// Its PID on this host, where it can be seen; it is one process with one thread.
-    pub fn pid(&self) -> Option<u32> {
-        self.started.as_ref()?.process.pid()
-    }
-
-    /// Where it runs.
-    pub fn kind(&self) -> ServerKind {
-        let started = self.started.as_ref();
-        started.map_or(ServerKind::Url, |s| s.process.kind())
-    }
-
-    /// First line of `pgbouncer --version`; `None` for one given by URL.
-    pub fn version(&self) -> Option<&str> {
-        self.version.as_deref()
-    }
-
-    /// Whether it runs. One given by URL counts as alive.
-    pub fn is_alive(&self) -> bool {
-        let started = self.started.as_ref();
-        started.is_none_or(|s| s.process.is_alive())
-    }
-
-    /// The end of its log; empty for one given by URL.
-    pub fn log_tail(&self) -> String {
-        let started = self.started.as_ref();
-        started.map_or_else(String::new, Started::log_tail)
-    }
-
-    /// Removes everything started for it.
-    ///
-    /// # Errors
-    /// When Docker does not remove the container.
-    pub fn stop(mut self) -> Result<(), ProvisionError> {
-        self.started.as_mut().map_or(Ok(()), |s| s.process.end())
-    }
-}
-
-/// A local `pgbouncer`.
-pub fn find_pgbouncer_binary() -> Option<PathBuf> {
-    find_on_path("pgbouncer")
-}
 
 /// What a PgBouncer is started from.
 enum Source {
@@ -102,59 +42,61 @@ pub fn start_pgbouncer(
     server: &RunningServer,
     spec: &PgBouncerSpec,
     progress: &dyn Fn(&str),
-) -> Result<RunningPgBouncer, ProvisionError> {
-    let program = find_pgbouncer_binary();
-    let started = match (&spec.url, server.kind(), program) {
-        (Some(url), ..) => reach(url),
-        (None, ServerKind::Url, _) => {
-            return Err(ProvisionError::new(
-                "no PgBouncer before a server given by URL: name one of your own with a URL",
-            ));
+) -> Result<RunningServer, ProvisionError> {
+    let failed = || ProvisionError::when("PgBouncer could not be started");
+    if let Some(url) = &spec.url {
+        let endpoint = Endpoint::of_url(url).map_err(failed())?;
+        server_version(&endpoint).map_err(failed())?;
+        return Ok(RunningServer::by_url(endpoint, UNKNOWN_VERSION.to_owned()));
+    }
+    let source = match (server.kind(), find_on_path("pgbouncer")) {
+        (ServerKind::Docker, _) => {
+            Source::Image(ensure_own_image(None, progress).map_err(failed())?)
         }
-        (None, ServerKind::Docker, _) => ensure_pgbouncer_image(progress)
-            .and_then(|image| launch(server, spec, &Source::Image(image), progress)),
-        (None, ServerKind::Local, Some(program)) => {
-            launch(server, spec, &Source::Program(program), progress)
+        (ServerKind::Local, Some(program)) => Source::Program(program),
+        (ServerKind::Local, None) => {
+            let what = "pgbouncer is not installed: apt-get install pgbouncer";
+            return Err(ProvisionError::new(what));
         }
-        (None, ServerKind::Local, None) => {
-            return Err(ProvisionError::new(
-                "pgbouncer is not installed: apt-get install pgbouncer",
-            ));
+        (ServerKind::Url, _) => {
+            let what = "no PgBouncer before a server given by URL: name one of your own with a URL";
+            return Err(ProvisionError::new(what));
         }
     };
-    started.map_err(|e| ProvisionError::failed("PgBouncer could not be started", e))
+    launch(server, spec, &source, progress).map_err(failed())
 }
+
+/// In the place of the version of one that does not tell.
+const UNKNOWN_VERSION: &str = "of unknown version";
 
 fn launch(
     server: &RunningServer,
     spec: &PgBouncerSpec,
     source: &Source,
     progress: &dyn Fn(&str),
-) -> Result<RunningPgBouncer, ProvisionError> {
+) -> Result<RunningServer, ProvisionError> {
     progress(&match source {
         Source::Image(image) => format!("starting a container of {image}"),
         Source::Program(program) => format!("starting {}", program.display()),
     });
-    let (started, endpoint) = start_on_free_port("PgBouncer", READY_LIMIT, |port| {
+    let (process, endpoint) = start_on_free_port("PgBouncer", READY_LIMIT, |port| {
         start(server, spec, source, port)
     })?;
+    // `stats_users` of its configuration lets the role in.
+    let console = Endpoint {
+        dbname: "pgbouncer".to_owned(),
+        ..endpoint.clone()
+    };
+    let version = ask(&console, "SHOW VERSION");
     if endpoint.password.is_some() {
-        remove_config(&started.scratch.path().join(DIR))?;
+        remove_config(&process.scratch.path().join(DIR))?;
     }
-    Ok(RunningPgBouncer {
-        version: version_of(source, &*started.process),
-        started: Some(started),
-        endpoint,
-    })
-}
-
-fn reach(url: &ServerUrl) -> Result<RunningPgBouncer, ProvisionError> {
-    let endpoint = Endpoint::of_url(url)?;
-    server_version(&endpoint)?;
-    Ok(RunningPgBouncer {
-        started: None,
-        endpoint,
-        version: None,
+    Ok(RunningServer {
+        process: Some(process),
+        ..RunningServer::by_url(
+            endpoint,
+            version.unwrap_or_else(|_| UNKNOWN_VERSION.to_owned()),
+        )
     })
 }
 
@@ -169,85 +111,173 @@ fn remove_config(dir: &Path) -> Result<(), ProvisionError> {
     Ok(())
 }
 
-/// The first line of what it says of its version.
-fn version_of(source: &Source, process: &dyn Process) -> Option<String> {
-    let said = match source {
-        Source::Image(_) => call(&["exec", process.container()?.0, "pgbouncer", "--version"]).ok(),
-        Source::Program(program) => {
-            let mut command = Command::new(program);
-            run_bounded(command.arg("--version"), Duration::from_secs(5))
-        }
-    };
-    said?.lines().next().map(str::to_owned)
-}
-
 fn start(
     server: &RunningServer,
     spec: &PgBouncerSpec,
     source: &Source,
     port: u16,
-) -> Result<(Started, Endpoint), ProvisionError> {
-    let sockets = server.socket_dir().unwrap_or(Path::new(""));
-    let (scratch, dir, user) = match source {
-        Source::Image(_) => {
-            let scratch = Scratch::new(false)?;
-            // Into the container only; the parent keeps other users of the host out.
-            let dir = scratch.subdir(DIR, 0o777, None)?;
-            (scratch, dir, ServerUser::of_container()?)
-        }
-        Source::Program(_) => {
-            // The server's user, so that the server's socket directory is open to it.
-            let user = server.user.clone();
-            let scratch = Scratch::new(user.is_some())?;
-            let dir = scratch.subdir(DIR, 0o700, user.as_ref())?;
-            (scratch, dir, user)
-        }
+) -> Result<(Process, Endpoint), ProvisionError> {
+    let admin = server.admin.as_ref().and_then(Endpoint::socket_file);
+    let sockets = admin.iter().find_map(|file| file.parent());
+    let sockets = sockets.unwrap_or(Path::new(""));
+    let (user, shared, mode) = match source {
+        // Into the container only; what lies above keeps other users of the host out.
+        Source::Image(_) => (to_drop_to(OF_CONTAINER)?, false, 0o777),
+        // The server's user, so that the server's socket directory is open to it.
+        Source::Program(_) => (server.user.clone(), server.user.is_some(), 0o700),
     };
+    let user = user.as_ref();
+    let scratch = Scratch::new(shared)?;
+    let dir = scratch.subdir(DIR, mode, user)?;
     // Where clients find it: as with the server, loopback or its own socket directory.
     let mut endpoint = server.endpoint().clone();
     endpoint.port = port;
     if endpoint.transport() == Transport::Unix {
-        check_socket_path(&socket_file(&dir, port))?;
         endpoint.host = EndpointHost::Unix(dir.clone());
+        endpoint.check_socket_path()?;
     }
     let (own_seen, sockets_seen) = match source {
         Source::Image(_) => (Path::new("/pooler"), Path::new("/sockets")),
         Source::Program(_) => (&*dir, sockets),
     };
-    let certificate = server.certificate.as_ref();
-    let files = config_files(
-        spec,
-        server.endpoint(),
-        certificate,
-        port,
-        own_seen,
-        sockets_seen,
-    );
-    for (name, text) in files {
+    let ini = config_text(spec, server.endpoint(), port, own_seen, sockets_seen);
+    let users = match &endpoint.password {
+        Some(password) => format!("\"{ROLE}\" \"{}\"\n", password.expose()),
+        None => USERLIST.1.to_owned(),
+    };
+    let certificate = server.certificate.iter().flat_map(|c| c.files());
+    let files = [(PGBOUNCER_INI.0, &*ini), (USERLIST.0, &*users)];
+    for (name, text) in files.into_iter().chain(certificate) {
         // A password may stand in it: readable for its own user only.
-        let file = dir.join(name);
-        write_file(&file, &text, 0o600)?;
-        user.as_ref().map_or(Ok(()), |u| u.give(&file))?;
+        write_file(&dir.join(name), text, 0o600, user)?;
     }
-    let config = [own_seen.join("pgbouncer.ini").display().to_string()];
-    let process: Box<dyn Process> = match source {
+    let config = own_seen.join(PGBOUNCER_INI.0).display().to_string();
+    let process = match source {
         Source::Image(image) => {
             let options = [
                 format!("--volume={}:/pooler", dir.display()),
                 format!("--volume={}:/sockets", sockets.display()),
-                format!("--user={}", ids_of(user.as_ref())),
+                format!("--user={}", ids_of(user)),
             ];
-            Box::new(Container::start(image, &options, &config)?)
+            Process::start_container(scratch, image, &options, &[config])?
         }
         Source::Program(program) => {
-            let log = scratch.path().join("log");
-            // SIGTERM is PgBouncer's immediate shutdown in every version (1.23 made SIGINT and SIGTERM differ).
-            let shutdown = Signal::SIGTERM;
-            let user = user.as_ref();
-            Box::new(LocalProcess::start(
-                program, &config, &dir, log, user, shutdown,
-            )?)
+            let mut command = command_as(program, user);
+            command.arg(config).current_dir(&dir);
+            // PgBouncer's immediate shutdown in every version (1.23 made SIGINT and SIGTERM differ).
+            Process::start(scratch, &mut command, Signal::SIGTERM)?
         }
     };
-    Ok((Started { process, scratch }, endpoint))
+    Ok((process, endpoint))
+}
+
+/// `docker/pgbouncer.ini` and, after its settings, those that vary: of two the last one holds. (A second
+/// `[pgbouncer]` section would make PgBouncer start again from its defaults.) With a password clients give it
+/// to PgBouncer as they would to the server, by the server's method, and PgBouncer gives it to the server.
+/// `own` and `sockets` are its own and the server's socket directory as the process will see them.
+fn config_text(
+    spec: &PgBouncerSpec,
+    server: &Endpoint,
+    port: u16,
+    own: &Path,
+    sockets: &Path,
+) -> String {
+    let own = own.display();
+    let (own_sockets, server_host) = match server.transport() {
+        Transport::Unix => (own.to_string(), sockets.display().to_string()),
+        Transport::Tcp => (String::new(), "127.0.0.1".to_owned()),
+    };
+    // A forced user (its pool is filled without a client) has its password here only.
+    let (auth, password) = match &server.password {
+        Some(password) => (spec.auth, format!(" password={}", password.expose())),
+        None => (Auth::Trust, String::new()),
+    };
+    let tls = server.tls.as_ref().map(|_| {
+        format!(
+            "client_tls_sslmode = require\n\
+             client_tls_cert_file = {own}/{CERTIFICATE}\n\
+             client_tls_key_file = {own}/{KEY}\n\
+             client_tls_ca_file = {own}/{CERTIFICATE}\n\
+             server_tls_sslmode = verify-full\n\
+             server_tls_ca_file = {own}/{CERTIFICATE}\n"
+        )
+    });
+    let settings = PGBOUNCER_INI.1.split("[databases]").next().unwrap_or("");
+    format!(
+        "{settings}\
+         listen_port = {port}\n\
+         unix_socket_dir = {own_sockets}\n\
+         auth_type = {}\n\
+         auth_file = {own}/{}\n\
+         default_pool_size = {pool_size}\n\
+         min_pool_size = {pool_size}\n\
+         max_client_conn = {}\n\
+         pool_mode = {}\n\
+         {}[databases]\n\
+         {DATABASE} = host={server_host} port={} dbname={DATABASE} user={ROLE}{password}\n",
+        method(auth),
+        USERLIST.0,
+        spec.max_client_conn,
+        spec.pool_mode,
+        tls.unwrap_or_default(),
+        server.port,
+        pool_size = spec.pool_size,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::secret::Secret;
+    use crate::server::provision::authentication::ServerCertificate;
+
+    #[test]
+    fn every_line_that_varies_is_in_the_shipped_file_and_overruled() {
+        let spec = PgBouncerSpec {
+            pool_size: 3,
+            auth: Auth::Scram,
+            ..PgBouncerSpec::default()
+        };
+        let server = Endpoint {
+            host: EndpointHost::Unix("/srv".into()),
+            port: 7001,
+            user: ROLE.to_owned(),
+            dbname: DATABASE.to_owned(),
+            password: Some(Secret::new("pw")),
+            tls: Some(ServerCertificate::make().unwrap().der),
+        };
+        let text = config_text(&spec, &server, 7000, Path::new("/own"), Path::new("/srv"));
+        // The last one of a key holds.
+        fn values(text: &str) -> BTreeMap<&str, &str> {
+            let lines = text.lines().filter(|l| !l.starts_with(';'));
+            let pairs = lines.filter_map(|l| l.split_once('='));
+            pairs
+                .map(|(key, value)| (key.trim(), value.trim()))
+                .collect()
+        }
+        let (shipped, found) = (values(PGBOUNCER_INI.1), values(&text));
+        assert!(shipped.keys().eq(found.keys()), "{text}");
+        for section in ["[pgbouncer]", "[databases]"] {
+            assert_eq!(text.matches(section).count(), 1);
+        }
+        for (key, value) in [
+            ("listen_addr", "127.0.0.1"),
+            ("listen_port", "7000"),
+            ("unix_socket_dir", "/own"),
+            ("auth_file", "/own/userlist.txt"),
+            ("auth_type", "scram-sha-256"),
+            ("default_pool_size", "3"),
+            ("min_pool_size", "3"),
+            ("pool_mode", "transaction"),
+            ("client_tls_cert_file", "/own/server.crt"),
+            (
+                "procbench",
+                "host=/srv port=7001 dbname=procbench user=procbench password=pw",
+            ),
+        ] {
+            assert_eq!(found[key], value, "{key}");
+        }
+    }
 }

@@ -1,36 +1,48 @@
-//! A server that answers.
+//! A server, or PgBouncer before it, that answers.
 
 use std::path::{Path, PathBuf};
 
-use super::bootstrap::major_of;
-use super::certificate::ServerCertificate;
+use nix::unistd::User;
+
+use super::authentication::ServerCertificate;
+use super::connect::{major_of, send};
 use super::endpoint::Endpoint;
 use super::error::ProvisionError;
-use super::kind::ServerKind;
-use super::server_user::ServerUser;
-use super::started::Started;
-use crate::config::EndpointHost;
+use super::process::Process;
+use super::spec::ServerKind;
 
-/// A place in a server's log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LogMark(usize);
-
-/// A server that answers. Everything this tool started for it goes with [`stop`](Self::stop) or drop.
+/// A server that answers, or a PgBouncer: stop that before its server. Everything this tool started for it
+/// goes with [`stop`](Self::stop) or drop.
 #[derive(Debug)]
 pub struct RunningServer {
-    /// `None` for a server by URL.
-    pub(super) started: Option<Started>,
+    /// `None` for one by URL.
+    pub(super) process: Option<Process>,
     pub(super) endpoint: Endpoint,
     pub(super) admin: Option<Endpoint>,
     pub(super) certificate: Option<ServerCertificate>,
     pub(super) bin_dir: Option<PathBuf>,
-    pub(super) user: Option<ServerUser>,
+    pub(super) user: Option<User>,
     pub(super) server_version: String,
     pub(super) chosen_because: String,
 }
 
 impl RunningServer {
-    /// For the arms: the role and database `procbench`, or what the URL says.
+    /// One that is not ours.
+    pub(super) fn by_url(endpoint: Endpoint, server_version: String) -> Self {
+        Self {
+            process: None,
+            endpoint,
+            admin: None,
+            certificate: None,
+            bin_dir: None,
+            user: None,
+            server_version,
+            chosen_because: String::new(),
+        }
+    }
+
+    /// For the arms: the role and database `procbench`, or what the URL says. PgBouncer's is to be used in
+    /// place of its server's; nothing else differs.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
@@ -40,10 +52,11 @@ impl RunningServer {
         self.admin.as_ref()
     }
 
-    /// The postmaster's PID on this host, where it can be seen; for [`crate::procfs`].
-    /// For a URL on this machine's Unix socket or loopback nothing is guessed.
-    pub fn postmaster_pid(&self) -> Option<u32> {
-        self.started.as_ref()?.process.pid()
+    /// The PID on this host, where it can be seen, of the postmaster, for [`crate::procfs`], or of PgBouncer,
+    /// which is one process with one thread. For a URL on this machine's Unix socket or loopback nothing is
+    /// guessed.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref()?.pid()
     }
 
     /// Which server this is and why it was taken, one sentence for the user.
@@ -53,13 +66,11 @@ impl RunningServer {
 
     /// Docker, local or URL.
     pub fn kind(&self) -> ServerKind {
-        let started = self.started.as_ref();
-        started.map_or(ServerKind::Url, |s| s.process.kind())
-    }
-
-    /// The id (`sha256:...`) of the image it runs from.
-    pub fn image_id(&self) -> Option<&str> {
-        self.container().map(|(_, image)| image)
+        match (&self.process, self.container()) {
+            (None, _) => ServerKind::Url,
+            (_, None) => ServerKind::Local,
+            (_, Some(_)) => ServerKind::Docker,
+        }
     }
 
     /// The folder of the binaries it runs from, for a local cluster.
@@ -67,51 +78,37 @@ impl RunningServer {
         self.bin_dir.as_deref()
     }
 
-    /// The container's name, for `docker logs` and its cgroup.
-    pub fn container_name(&self) -> Option<&str> {
-        self.container().map(|(name, _)| name)
+    /// Where it runs in a container, its name, for `docker logs` and its cgroup, and the id (`sha256:...`) of
+    /// the image.
+    pub fn container(&self) -> Option<(&str, &str)> {
+        self.process.as_ref()?.container()
     }
 
-    fn container(&self) -> Option<(&str, &str)> {
-        self.started.as_ref()?.process.container()
-    }
-
-    /// `server_version` with the package suffix, e.g. `15.18 (Debian 15.18-0+deb12u1)`.
+    /// `server_version` with the package suffix, e.g. `15.18 (Debian 15.18-0+deb12u1)`; of a PgBouncer of ours
+    /// e.g. `PgBouncer 1.18.0`.
     pub fn server_version(&self) -> &str {
         &self.server_version
     }
 
-    /// Major version.
+    /// Major version of PostgreSQL.
     pub fn pg_major(&self) -> Option<u32> {
         major_of(&self.server_version)
     }
 
-    /// Whether the postmaster runs. A URL counts as alive: only a connection could tell.
+    /// Whether its process runs. A URL counts as alive: only a connection could tell.
     pub fn is_alive(&self) -> bool {
-        let started = self.started.as_ref();
-        started.is_none_or(|s| s.process.is_alive())
+        self.process.as_ref().is_none_or(Process::is_alive)
     }
 
-    /// The end of the server's log; empty for a URL.
+    /// The end of its log; empty for a URL.
     pub fn log_tail(&self) -> String {
-        let started = self.started.as_ref();
-        started.map_or_else(String::new, Started::log_tail)
+        let process = self.process.as_ref();
+        process.map_or_else(String::new, Process::log_tail)
     }
 
-    /// Where the server's log ends now, for [`log_since`](Self::log_since).
-    pub fn log_mark(&self) -> LogMark {
-        LogMark(self.log().len())
-    }
-
-    /// What the server has logged since `mark`; empty for a URL, and where the log cannot be read.
-    pub fn log_since(&self, mark: LogMark) -> String {
-        let log = self.log();
-        String::from_utf8_lossy(log.get(mark.0..).unwrap_or_default()).into_owned()
-    }
-
-    fn log(&self) -> Vec<u8> {
-        let started = self.started.as_ref();
-        started.map_or_else(Vec::new, |s| s.process.log())
+    /// All that it has logged; empty for a URL, and where the log cannot be read.
+    pub fn log(&self) -> Vec<u8> {
+        self.process.as_ref().map_or_else(Vec::new, Process::log)
     }
 
     /// Removes everything started for it.
@@ -119,14 +116,31 @@ impl RunningServer {
     /// # Errors
     /// When Docker does not remove the container; the next run's sweep tries again.
     pub fn stop(mut self) -> Result<(), ProvisionError> {
-        self.started.as_mut().map_or(Ok(()), |s| s.process.end())
+        self.process.as_mut().map_or(Ok(()), Process::end)
     }
+}
 
-    /// Host directory of the server's socket, for a server of ours.
-    pub(super) fn socket_dir(&self) -> Option<&Path> {
-        match &self.admin.as_ref()?.host {
-            EndpointHost::Unix(dir) => Some(dir),
-            EndpointHost::Tcp(_) => None,
-        }
+/// Makes and fills `pgbench_accounts` as `pgbench -i` does at scale 1 (`initCreateTables`,
+/// `initGenerateDataServerSide`, `initCreatePKeys`, `initVacuum` in pgbench.c): 100,000 rows,
+/// `filler char(84)`, primary key, VACUUM ANALYZE. Replaces an existing one.
+///
+/// # Errors
+/// On a server given by URL, which is never changed; when a statement fails.
+pub fn init_pgbench_accounts(server: &RunningServer) -> Result<(), ProvisionError> {
+    if server.admin.is_none() {
+        return Err(ProvisionError::new(
+            "initialising pgbench_accounts is only done on a server procbench started itself, not on one given by URL",
+        ));
     }
+    // One at a time: VACUUM may not share a simple query with others.
+    let statements = [
+        "DROP TABLE IF EXISTS pgbench_accounts",
+        "CREATE TABLE pgbench_accounts (aid int NOT NULL, bid int, abalance int, filler char(84)) \
+         WITH (fillfactor=100)",
+        "INSERT INTO pgbench_accounts (aid, bid, abalance, filler) \
+         SELECT aid, 1, 0, '' FROM generate_series(1, 100000) AS aid",
+        "ALTER TABLE pgbench_accounts ADD PRIMARY KEY (aid)",
+        "VACUUM ANALYZE pgbench_accounts",
+    ];
+    send(server.endpoint(), &statements.map(|s| (s, s))).map(drop)
 }

@@ -1,21 +1,20 @@
 //! Throw-away directories, and the end of everything that lives in one.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::io::Write;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, User};
 
+use super::command::poll;
 use super::error::ProvisionError;
-use super::owner::{Owner, pid_space};
-use super::server_user::ServerUser;
+use super::owner::{ProcessId, own_prefix, pid_space};
 use super::shared_memory::{free_posix_segments, free_sysv_segment, mapped_segments};
+use super::user::give;
 use crate::procfs;
-
-/// Start of every scratch directory's name; then PID, start time and a random part follow.
-pub(crate) const PREFIX: &str = "procbench-";
 
 /// File in a scratch directory naming the owner's boot and PID namespace.
 const PID_SPACE_FILE: &str = "pidspace";
@@ -25,31 +24,33 @@ const SHM_FILE: &str = "shm";
 
 /// A directory `procbench-PID-STARTTIME-random` under the temp dir, removed with all it holds.
 #[derive(Debug)]
-pub(crate) struct Scratch {
-    path: PathBuf,
-}
+pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
     /// Makes one. `shared`: another user (the one dropped to) must be able to pass through it.
     pub(crate) fn new(shared: bool) -> Result<Self, ProvisionError> {
-        let owner = Owner::me();
         let base = std::env::temp_dir();
-        let cannot = |what: &'static str| ProvisionError::at(what, &base);
         let path = tempfile::Builder::new()
-            .prefix(&format!("{PREFIX}{}-{}-", owner.pid, owner.start_ticks))
+            .prefix(&own_prefix())
             .tempdir()
-            .map_err(cannot("cannot make a directory in"))?
+            .map_err(ProvisionError::at("cannot make a directory in", &base))?
             .keep();
         // From here on Drop removes it.
-        let scratch = Self { path };
-        set_mode(&scratch.path, if shared { 0o711 } else { 0o700 })?;
-        fs::write(scratch.path.join(PID_SPACE_FILE), pid_space())
-            .map_err(cannot("cannot write in"))?;
+        let scratch = Self(path);
+        set_mode(scratch.path(), if shared { 0o711 } else { 0o700 })?;
+        fs::write(scratch.path().join(PID_SPACE_FILE), pid_space())
+            .map_err(ProvisionError::at("cannot write in", &base))?;
         Ok(scratch)
     }
 
     pub(crate) fn path(&self) -> &Path {
-        &self.path
+        &self.0
+    }
+
+    /// The directory's own name, for what belongs to it.
+    pub(crate) fn name(&self) -> String {
+        let name = self.0.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
     }
 
     /// Makes a directory inside, with this mode and, when dropping privileges, this owner.
@@ -57,14 +58,12 @@ impl Scratch {
         &self,
         name: &str,
         mode: u32,
-        user: Option<&ServerUser>,
+        user: Option<&User>,
     ) -> Result<PathBuf, ProvisionError> {
-        let dir = self.path.join(name);
+        let dir = self.0.join(name);
         fs::create_dir(&dir).map_err(ProvisionError::at("cannot make", &dir))?;
         set_mode(&dir, mode)?;
-        if let Some(user) = user {
-            user.give(&dir)?;
-        }
+        give(&dir, user)?;
         Ok(dir)
     }
 
@@ -72,17 +71,15 @@ impl Scratch {
     pub(crate) fn note_shared_memory(&self, postmaster_pid: u32) {
         let names = mapped_segments(postmaster_pid);
         // Best effort: without the note a SIGKILLed server leaks a few kB in /dev/shm, nothing else.
-        let _ = fs::write(self.path.join(SHM_FILE), names.join("\n"));
+        let _ = fs::write(self.0.join(SHM_FILE), names.join("\n"));
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        if let Err(error) = dismantle(&self.path) {
-            crate::console::tell(&format!(
-                "procbench: {} was not removed: {error}",
-                self.path.display()
-            ));
+        if let Err(error) = dismantle(&self.0) {
+            let path = self.0.display();
+            crate::console::tell(&format!("procbench: {path} was not removed: {error}"));
         }
     }
 }
@@ -90,6 +87,28 @@ impl Drop for Scratch {
 fn set_mode(path: &Path, mode: u32) -> Result<(), ProvisionError> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
         .map_err(ProvisionError::at("cannot set the mode of", path))
+}
+
+/// Writes one file with this mode, whatever the umask, and gives it to its reader.
+pub(crate) fn write_file(
+    path: &Path,
+    text: &str,
+    mode: u32,
+    user: Option<&User>,
+) -> Result<(), ProvisionError> {
+    // Never wider than asked for, not even for a moment.
+    fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(mode & 0o600)
+        .open(path)
+        .and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.set_permissions(fs::Permissions::from_mode(mode))
+        })
+        .map_err(ProvisionError::at("cannot write", path))?;
+    give(path, user)
 }
 
 /// Programs this tool starts in scratch directories.
@@ -115,26 +134,19 @@ pub(crate) fn processes_in(dir: &Path) -> Vec<u32> {
 
 /// Ends every process in a scratch directory, frees its server's shared memory and removes it.
 pub(crate) fn dismantle(path: &Path) -> std::io::Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    let mut shared: Vec<String> = fs::read_to_string(path.join(SHM_FILE))
-        .unwrap_or_default()
-        .lines()
-        .map(str::to_owned)
-        .collect();
-    loop {
+    let noted = fs::read_to_string(path.join(SHM_FILE)).unwrap_or_default();
+    let mut shared: Vec<String> = noted.lines().map(str::to_owned).collect();
+    poll(Duration::from_secs(10), 10, || {
         let left = processes_in(path);
-        if left.is_empty() || Instant::now() > deadline {
-            break;
-        }
-        for pid in left {
+        for &pid in &left {
             shared.extend(mapped_segments(pid));
             if let Ok(raw) = i32::try_from(pid) {
                 // It may have gone meanwhile; the next round tells.
                 let _ = kill(Pid::from_raw(raw), Signal::SIGKILL);
             }
         }
-        std::thread::sleep(Duration::from_millis(10));
-    }
+        left.is_empty().then_some(())
+    });
     free_posix_segments(&shared);
     free_sysv_segment(&path.join("pgdata"));
     match fs::remove_dir_all(path) {
@@ -144,12 +156,8 @@ pub(crate) fn dismantle(path: &Path) -> std::io::Result<()> {
 }
 
 /// The owner in a scratch directory's name, and the PID space it noted.
-pub(crate) fn owner_of(path: &Path) -> Option<(Owner, String)> {
-    let name = path.file_name()?.to_str()?.strip_prefix(PREFIX)?;
-    let mut parts = name.splitn(3, '-');
-    let (pid, start) = (parts.next()?, parts.next()?);
-    parts.next()?;
-    let owner = format!("{pid}:{start}").parse().ok()?;
+pub(crate) fn owner_of(path: &Path) -> Option<(ProcessId, String)> {
+    let owner = ProcessId::in_name(path.file_name()?.to_str()?)?;
     // Without the file the directory was abandoned within its first milliseconds, or is no longer whole:
     // then the name decides, in this PID space.
     let space = fs::read_to_string(path.join(PID_SPACE_FILE)).unwrap_or_else(|_| pid_space());
@@ -166,7 +174,8 @@ mod tests {
     fn a_scratch_directory_names_its_owner_and_goes_with_its_processes() {
         let scratch = Scratch::new(false).unwrap();
         let path = scratch.path().to_owned();
-        assert_eq!(owner_of(&path).unwrap(), (Owner::me(), pid_space()));
+        let me = ProcessId::of(std::process::id()).unwrap();
+        assert_eq!(owner_of(&path).unwrap(), (me, pid_space()));
         let inner = scratch.subdir("pgdata", 0o700, None).unwrap();
         // A stand-in for a postmaster, and a visitor.
         let stand_in = inner.join("postgres");
@@ -184,18 +193,5 @@ mod tests {
         assert!(visitor.try_wait().unwrap().is_none(), "left alone");
         visitor.kill().unwrap();
         visitor.wait().unwrap();
-    }
-
-    #[test]
-    fn other_names_have_no_owner() {
-        for name in [
-            "procbench-base.Xa",
-            "procbench-1",
-            "procbench-1-2",
-            "procbench-x-2-a",
-            "tmp",
-        ] {
-            assert!(owner_of(&Path::new("/tmp").join(name)).is_none(), "{name}");
-        }
     }
 }

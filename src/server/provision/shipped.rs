@@ -1,12 +1,4 @@
-//! The files of `docker/`, compiled in, and how files reach a server's directory.
-
-use std::fs;
-use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
-
-use super::certificate::ServerCertificate;
-use super::error::ProvisionError;
+//! The files of `docker/`, compiled in.
 
 /// A file of `docker/`: its name and its text.
 macro_rules! shipped {
@@ -17,13 +9,13 @@ macro_rules! shipped {
 
 type Shipped = (&'static str, &'static str);
 
-/// Makes and starts a cluster in a container.
-const ENTRYPOINT: Shipped = shipped!("entrypoint.sh");
-/// Flags of initdb, in Docker and local alike.
+/// Makes and starts a cluster of the files beside it, in Docker and local alike.
+pub(crate) const ENTRYPOINT: Shipped = shipped!("entrypoint.sh");
+/// Flags of initdb.
 pub(crate) const INITDB_ARGS: Shipped = shipped!("initdb.args");
-/// Settings appended to `postgresql.conf`, in Docker and local alike.
+/// Settings appended to `postgresql.conf`.
 pub(crate) const POSTGRESQL_CONF: Shipped = shipped!("postgresql.conf");
-/// Who may connect from where, in Docker and local alike.
+/// Who may connect from where.
 pub(crate) const PG_HBA: Shipped = shipped!("pg_hba.conf");
 /// PgBouncer's settings, in Docker and local alike.
 pub(crate) const PGBOUNCER_INI: Shipped = shipped!("pgbouncer.ini");
@@ -42,39 +34,3 @@ pub(crate) const FILES: [Shipped; 9] = [
     PGBOUNCER_INI,
     USERLIST,
 ];
-
-/// Where a container finds the files of its server.
-pub(crate) const IN_CONTAINER: &str = "/etc/procbench";
-
-/// Writes what a container mounts at [`IN_CONTAINER`] over its image's own copies, so that any image with
-/// PostgreSQL in it starts in the same way. All are readable for the container's user, the certificate's key
-/// too: `dir` must lie in a directory that nobody else may enter. None holds a password.
-pub(crate) fn write_for_container(
-    dir: &Path,
-    pg_hba: &str,
-    certificate: Option<&ServerCertificate>,
-) -> Result<(), ProvisionError> {
-    for (name, text) in [ENTRYPOINT, INITDB_ARGS, POSTGRESQL_CONF, (PG_HBA.0, pg_hba)] {
-        write_file(&dir.join(name), text, 0o644)?;
-    }
-    for (name, text) in certificate.iter().flat_map(|c| c.files()) {
-        write_file(&dir.join(name), text, 0o644)?;
-    }
-    Ok(())
-}
-
-/// Writes one file with this mode, whatever the umask.
-pub(crate) fn write_file(path: &Path, text: &str, mode: u32) -> Result<(), ProvisionError> {
-    // Never wider than asked for, not even for a moment.
-    fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(mode & 0o600)
-        .open(path)
-        .and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.set_permissions(fs::Permissions::from_mode(mode))
-        })
-        .map_err(ProvisionError::at("cannot write", path))
-}

@@ -1,7 +1,31 @@
-//! What a provisioned server must be like.
+//! What a provisioned server, and PgBouncer before it, must be like.
 
+use crate::config::ServerUrl;
 use crate::factor::{Auth, PgSource, SharedBuffers, Tls, Transport};
+use crate::names::named_enum;
 use crate::procarray::PageSize;
+use crate::record::PoolMode;
+
+/// The role every arm connects as: not a superuser, owner of [`DATABASE`].
+pub(super) const ROLE: &str = "procbench";
+
+/// The database the role owns.
+pub(super) const DATABASE: &str = "procbench";
+
+/// The superuser of servers this tool starts; reachable through their Unix socket only.
+pub(super) const SUPERUSER: &str = "postgres";
+
+named_enum! {
+    /// What kind of server runs.
+    pub enum ServerKind: "kind of server" {
+        /// A container.
+        Docker = "docker",
+        /// A throw-away local cluster.
+        Local = "local",
+        /// Not ours.
+        Url = "url",
+    }
+}
 
 /// Settings that vary; everything else is in `docker/postgresql.conf`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,27 +83,50 @@ impl ServerSpec {
             PageSize::Huge => "on",
         };
         let mut settings = vec![
-            ("port", port.to_string()),
-            ("max_connections", self.max_connections.to_string()),
-            ("shared_buffers", self.shared_buffers.to_string()),
-            ("huge_pages", huge_pages.to_owned()),
+            format!("port={port}"),
+            format!("max_connections={}", self.max_connections),
+            format!("shared_buffers={}", self.shared_buffers),
+            format!("huge_pages={huge_pages}"),
         ];
         if self.auth != Auth::Trust {
-            settings.push(("password_encryption", method(self.auth).to_owned()));
+            settings.push(format!("password_encryption={}", method(self.auth)));
         }
-        if let Some(iterations) = self.scram_iterations {
-            settings.push(("scram_iterations", iterations.to_string()));
+        settings.extend(
+            self.scram_iterations
+                .map(|n| format!("scram_iterations={n}")),
+        );
+        // server.crt and server.key in the data directory.
+        settings.extend((self.tls == Tls::On).then(|| "ssl=on".to_owned()));
+        settings.extend(self.settings.iter().map(|(n, v)| format!("{n}={v}")));
+        let options = settings.into_iter().map(|s| ["-c".to_owned(), s]);
+        options.flatten().collect()
+    }
+}
+
+/// Sizes of the pooler; everything else is in `docker/pgbouncer.ini`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PgBouncerSpec {
+    /// Server connections: `default_pool_size` and `min_pool_size`.
+    pub pool_size: u32,
+    /// `max_client_conn`.
+    pub max_client_conn: u32,
+    /// How clients prove who they are, as before the server; a server without a password makes it trust.
+    pub auth: Auth,
+    /// `pool_mode`.
+    pub pool_mode: PoolMode,
+    /// A PgBouncer of the user's own, for a server given by URL.
+    pub url: Option<ServerUrl>,
+}
+
+impl Default for PgBouncerSpec {
+    fn default() -> Self {
+        Self {
+            pool_size: 16,
+            max_client_conn: 2000,
+            auth: Auth::Trust,
+            pool_mode: PoolMode::Transaction,
+            url: None,
         }
-        if self.tls == Tls::On {
-            // server.crt and server.key in the data directory.
-            settings.push(("ssl", "on".to_owned()));
-        }
-        let further = self.settings.iter().map(|(n, v)| (n.as_str(), v.clone()));
-        settings.extend(further);
-        settings
-            .iter()
-            .flat_map(|(name, value)| ["-c".to_owned(), format!("{name}={value}")])
-            .collect()
     }
 }
 

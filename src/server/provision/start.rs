@@ -1,31 +1,67 @@
-//! Choosing and starting a server.
+//! Which server is taken, and starting it.
 
+use std::path::Path;
 use std::time::Duration;
 
-use super::authentication::{Credentials, pg_hba};
-use super::binaries::choose_binaries;
-use super::bootstrap::{create_role_and_database, major_of, server_version};
-use super::certificate::ServerCertificate;
-use super::docker::{Container, engine_version};
+use nix::sys::signal::Signal;
+use nix::unistd::User;
+
+use super::authentication::{Credentials, ServerCertificate, pg_hba};
+use super::binaries::{LocalBinaries, choose_binaries};
+use super::connect::{create_role_and_database, major_of, server_version};
+use super::docker::engine_version;
 use super::endpoint::Endpoint;
 use super::error::ProvisionError;
-use super::local::start_cluster;
-use super::obtain::{docker_or_local, ensure_image};
-use super::role::{DATABASE, ROLE, SUPERUSER};
+use super::image::{ensure_foreign_image, ensure_own_image, major_in_image};
+use super::process::{Process, start_on_free_port};
 use super::running::RunningServer;
-use super::scratch::Scratch;
-use super::server_user::ServerUser;
-use super::shipped::{IN_CONTAINER, write_for_container};
-use super::spec::ServerSpec;
-use super::started::{Started, start_on_free_port};
+use super::scratch::{Scratch, write_file};
+use super::shipped::{ENTRYPOINT, INITDB_ARGS, PG_HBA, POSTGRESQL_CONF};
+use super::spec::{DATABASE, ROLE, SUPERUSER, ServerSpec};
+use super::user::{OF_SERVER, command_as, to_drop_to};
 use crate::config::{EndpointHost, ServerChoice, ServerUrl};
-use crate::factor::{Tls, Transport};
+use crate::factor::{DEFAULT_PG_MAJOR, PgSource, Tls, Transport};
 
 /// Bound on the time from start to the first connection; generous, since the machine may be busy.
 const READY_LIMIT: Duration = Duration::from_secs(90);
 
-/// Shared memory of a container: dynamic segments only, the main area is anonymous.
-const SHM_SIZE: &str = "--shm-size=256m";
+/// Where a container finds the files of its server: over its image's own copies, so that any image with
+/// PostgreSQL in it starts in the same way.
+const IN_CONTAINER: &str = "/etc/procbench";
+
+/// What a server of ours is started from.
+enum Source {
+    /// An image that is there, and the engine's version.
+    Image { image: String, engine: String },
+    /// Installed binaries.
+    Binaries(LocalBinaries),
+}
+
+/// Makes sure that a server like this can be started, without starting it: its image is there or is
+/// built or pulled, its binaries are found. Gives the choice with `auto` decided, and the major version;
+/// that of a server by URL is not known.
+///
+/// # Errors
+/// What is missing, and what to install or change.
+pub fn obtain(
+    choice: &ServerChoice,
+    spec: &ServerSpec,
+    progress: &dyn Fn(&str),
+) -> Result<(ServerChoice, Option<u32>), ProvisionError> {
+    if let ServerChoice::Url(_) = choice {
+        return Ok((choice.clone(), None));
+    }
+    Ok(match find(choice, spec, progress)? {
+        Source::Binaries(found) => (ServerChoice::Local, Some(found.major)),
+        Source::Image { image, .. } => {
+            let major = match &spec.source {
+                Some(PgSource::Image(_)) => major_in_image(&image)?,
+                _ => spec.pg_major().unwrap_or(DEFAULT_PG_MAJOR),
+            };
+            (ServerChoice::Docker, Some(major))
+        }
+    })
+}
 
 /// Starts (or, for a URL, reaches) the server to be measured.
 ///
@@ -39,119 +75,107 @@ pub fn provision(
     spec: &ServerSpec,
     progress: &dyn Fn(&str),
 ) -> Result<RunningServer, ProvisionError> {
-    match choice {
-        ServerChoice::Docker => start_docker(spec, "--server docker", progress),
-        ServerChoice::Local => start_local(spec, "--server local", progress),
-        ServerChoice::Url(url) => reach(url, spec),
-        ServerChoice::Auto => docker_or_local(
-            || start_docker(spec, "auto: a Docker engine answers", progress),
-            |docker| {
-                progress(&format!("Docker not taken: {docker}"));
-                let why = format!("auto: Docker not taken ({docker})");
-                start_local(spec, &why, progress)
-            },
-        ),
+    if let ServerChoice::Url(url) = choice {
+        return reach(url, spec);
+    }
+    let source = find(choice, spec, progress)?;
+    start(&source, choice, spec, progress)
+}
+
+/// What to start. `auto`: Docker, or local binaries when there is a reason why not Docker.
+fn find(
+    choice: &ServerChoice,
+    spec: &ServerSpec,
+    progress: &dyn Fn(&str),
+) -> Result<Source, ProvisionError> {
+    let docker = || {
+        let engine = engine_version()?;
+        let image = ensure_image(spec, progress)?;
+        Ok(Source::Image { image, engine })
+    };
+    let local = || choose_binaries(spec).map(Source::Binaries);
+    match (choice, &spec.source) {
+        (ServerChoice::Docker, _) => docker(),
+        (ServerChoice::Local, _) | (_, Some(PgSource::Bin(_))) => local(),
+        _ => docker().or_else(|docker: ProvisionError| {
+            progress(&format!("Docker not taken: {docker}"));
+            local().map_err(|local| {
+                ProvisionError::new(format!(
+                    "no PostgreSQL to measure. Docker: {docker}. Local: {local}. Run `procbench doctor --install`, or name a server with --server postgres://user@host:port/dbname"
+                ))
+            })
+        }),
+    }
+}
+
+/// The image of a spec: there, or built or pulled now.
+fn ensure_image(spec: &ServerSpec, progress: &dyn Fn(&str)) -> Result<String, ProvisionError> {
+    match &spec.source {
+        Some(PgSource::Bin(dir)) => Err(ProvisionError::failed(
+            format!("cannot make an image of {}", dir.display()),
+            "directories of binaries run on this machine, not in Docker",
+        )),
+        Some(PgSource::Image(image)) => {
+            ensure_foreign_image(image, progress)?;
+            Ok(image.clone())
+        }
+        _ => ensure_own_image(spec.pg_major().or(Some(DEFAULT_PG_MAJOR)), progress),
     }
 }
 
 fn reach(url: &ServerUrl, spec: &ServerSpec) -> Result<RunningServer, ProvisionError> {
     let endpoint = Endpoint::of_url(url)?;
-    let server_version = server_version(&endpoint)?;
+    let version = server_version(&endpoint)?;
     if let Some(wanted) = spec.pg_major()
-        && major_of(&server_version) != Some(wanted)
+        && major_of(&version) != Some(wanted)
     {
         return Err(ProvisionError::failed(
-            endpoint.to_string(),
-            format!("it is PostgreSQL {server_version}, and version {wanted} was asked for"),
+            endpoint,
+            format!("it is PostgreSQL {version}, and version {wanted} was asked for"),
         ));
     }
     Ok(RunningServer {
-        started: None,
         chosen_because: format!(
-            "PostgreSQL {server_version} at {url}: given by URL, nothing is created on it"
+            "PostgreSQL {version} at {url}: given by URL, nothing is created on it"
         ),
-        endpoint,
-        admin: None,
-        certificate: None,
-        bin_dir: None,
-        user: None,
-        server_version,
+        ..RunningServer::by_url(endpoint, version)
     })
 }
 
-/// A certificate, where the server is to have one.
-fn certificate_for(spec: &ServerSpec) -> Result<Option<ServerCertificate>, ProvisionError> {
-    let wanted = spec.tls == Tls::On;
-    wanted.then(ServerCertificate::make).transpose()
-}
-
-fn start_docker(
+/// Starts it and makes role and database; the endpoint the arms use is tried before it is handed out.
+fn start(
+    source: &Source,
+    choice: &ServerChoice,
     spec: &ServerSpec,
-    why: &str,
     progress: &dyn Fn(&str),
 ) -> Result<RunningServer, ProvisionError> {
-    let engine = engine_version()?;
-    let image = ensure_image(spec, progress)?;
-    progress(&format!(
-        "starting a container of {image} on Docker {engine}"
-    ));
-    let certificate = certificate_for(spec)?;
-    let started = start_on_free_port("the PostgreSQL container", READY_LIMIT, |port| {
-        // Private: the server's user comes in through the bind mount, others of this host must not.
-        let scratch = Scratch::new(false)?;
-        let socket_dir = scratch.subdir("sockets", 0o777, None)?;
-        let admin = Endpoint::of_superuser(&socket_dir, port)?;
-        let files = scratch.subdir("files", 0o755, None)?;
-        write_for_container(&files, &pg_hba(spec), certificate.as_ref())?;
-        let options = [
-            "--tmpfs=/procbench:rw,mode=1777".to_owned(),
-            SHM_SIZE.to_owned(),
-            format!("--volume={}:/sockets", socket_dir.display()),
-            format!("--volume={}:{IN_CONTAINER}:ro", files.display()),
-            // The images' own users differ; this one is in all of them.
-            format!("--user={SUPERUSER}"),
-            "--entrypoint=sh".to_owned(),
-        ];
-        let mut arguments = vec![format!("{IN_CONTAINER}/entrypoint.sh")];
-        arguments.extend(spec.postgres_args(port));
-        let process = Box::new(Container::start(&image, &options, &arguments)?);
-        Ok((Started { process, scratch }, admin))
+    let (what, origin, bin_dir, user) = match source {
+        Source::Image { image, engine } => {
+            progress(&format!(
+                "starting a container of {image} on Docker {engine}"
+            ));
+            let origin = format!("in a container of {image}, Docker {engine}");
+            ("the PostgreSQL container", origin, None, None)
+        }
+        Source::Binaries(LocalBinaries { major, bin_dir }) => {
+            let (dir, user) = (bin_dir.display(), to_drop_to(OF_SERVER)?);
+            let as_whom = user.as_ref().map(|u| format!(" as user {}", u.name));
+            let as_whom = as_whom.unwrap_or_default();
+            progress(&format!("initdb with PostgreSQL {major} of {dir}{as_whom}"));
+            let origin = format!("of {dir} in a throw-away cluster");
+            ("the local postgres", origin, Some(bin_dir.clone()), user)
+        }
+    };
+    let certificate = match spec.tls {
+        Tls::On => Some(ServerCertificate::make()?),
+        Tls::Off => None,
+    };
+    let (process, admin) = start_on_free_port(what, READY_LIMIT, |port| {
+        launch(source, user.as_ref(), spec, certificate.as_ref(), port)
     })?;
-    let origin = format!("in a container of {image}, Docker {engine} ({why})");
-    finish(started, spec, certificate, &origin)
-}
-
-fn start_local(
-    spec: &ServerSpec,
-    why: &str,
-    progress: &dyn Fn(&str),
-) -> Result<RunningServer, ProvisionError> {
-    let binaries = choose_binaries(spec)?;
-    let user = ServerUser::to_drop_to()?;
-    let certificate = certificate_for(spec)?;
-    let (user_ref, certificate_ref) = (user.as_ref(), certificate.as_ref());
-    let started = start_on_free_port("the local postgres", READY_LIMIT, |port| {
-        start_cluster(&binaries, user_ref, spec, certificate_ref, port, progress)
-    })?;
-    if let Some(pid) = started.0.process.pid() {
-        started.0.scratch.note_shared_memory(pid);
+    if let (None, Some(pid)) = (process.container(), process.pid()) {
+        process.scratch.note_shared_memory(pid);
     }
-    let bin_dir = binaries.bin_dir;
-    let origin = format!("of {} in a throw-away cluster ({why})", bin_dir.display());
-    Ok(RunningServer {
-        bin_dir: Some(bin_dir),
-        user,
-        ..finish(started, spec, certificate, &origin)?
-    })
-}
-
-/// Role, database, version; the endpoint the arms use is tried before it is handed out.
-fn finish(
-    (started, admin): (Started, Endpoint),
-    spec: &ServerSpec,
-    certificate: Option<ServerCertificate>,
-    origin: &str,
-) -> Result<RunningServer, ProvisionError> {
     let credentials = Credentials::make(spec)?;
     create_role_and_database(&admin, credentials.as_ref().map(|c| &c.verifier))?;
     let endpoint = Endpoint {
@@ -163,17 +187,78 @@ fn finish(
         user: ROLE.to_owned(),
         dbname: DATABASE.to_owned(),
         password: credentials.map(|c| c.password),
-        tls: certificate.as_ref().map(|c| c.pinned.clone()),
+        tls: certificate.as_ref().map(|c| c.der.clone()),
     };
     let server_version = server_version(&endpoint)?;
     Ok(RunningServer {
-        chosen_because: format!("PostgreSQL {server_version} {origin}"),
+        chosen_because: format!("PostgreSQL {server_version} {origin} (--server {choice})"),
         server_version,
-        started: Some(started),
+        process: Some(process),
         endpoint,
         admin: Some(admin),
         certificate,
-        bin_dir: None,
-        user: None,
+        bin_dir,
+        user,
     })
+}
+
+/// Starts the entry point on its files, and says how its superuser will be reached.
+fn launch(
+    source: &Source,
+    user: Option<&User>,
+    spec: &ServerSpec,
+    certificate: Option<&ServerCertificate>,
+    port: u16,
+) -> Result<(Process, Endpoint), ProvisionError> {
+    let scratch = Scratch::new(user.is_some())?;
+    let mode = match source {
+        // The server's user comes in through the bind mounts, others of this host must not: what lies above
+        // is private.
+        Source::Image { .. } => 0o777,
+        // Nobody but the server's user (and root) may enter: the superuser is trusted through the socket.
+        Source::Binaries(_) => 0o700,
+    };
+    let sockets = scratch.subdir("sockets", mode, user)?;
+    let files = scratch.subdir("files", mode, user)?;
+    let admin = Endpoint::of_superuser(&sockets, port)?;
+    let hba = pg_hba(spec);
+    let shipped = [ENTRYPOINT, INITDB_ARGS, POSTGRESQL_CONF, (PG_HBA.0, &hba)];
+    let of_certificate = certificate.iter().flat_map(|c| c.files());
+    for (name, text) in shipped.into_iter().chain(of_certificate) {
+        // Readable for the server's user, the certificate's key too. None holds a password.
+        write_file(&files.join(name), text, 0o644, None)?;
+    }
+    let arguments = spec.postgres_args(port);
+    let process = match source {
+        Source::Image { image, .. } => {
+            let options = [
+                "--tmpfs=/procbench:rw,mode=1777".to_owned(),
+                // Dynamic segments only, the main area is anonymous.
+                "--shm-size=256m".to_owned(),
+                format!("--volume={}:/sockets", sockets.display()),
+                format!("--volume={}:{IN_CONTAINER}:ro", files.display()),
+                // The images' own users differ; this one is in all of them.
+                format!("--user={SUPERUSER}"),
+                "--entrypoint=sh".to_owned(),
+            ];
+            let script = format!("{IN_CONTAINER}/{}", ENTRYPOINT.0);
+            let arguments = [vec![script], arguments].concat();
+            Process::start_container(scratch, image, &options, &arguments)?
+        }
+        Source::Binaries(LocalBinaries { bin_dir, .. }) => {
+            let data = scratch.subdir("pgdata", 0o700, user)?;
+            let path = format!("{}:/usr/bin:/bin", bin_dir.display());
+            let mut command = command_as(Path::new("/bin/sh"), user);
+            command
+                .arg(files.join(ENTRYPOINT.0))
+                .args(arguments)
+                .env("PATH", path)
+                .env("PROCBENCH_DATA", &data)
+                .env("PROCBENCH_SOCKETS", &sockets)
+                .current_dir(&data);
+            // Immediate shutdown: nothing in it is to be kept.
+            Process::start(scratch, &mut command, Signal::SIGQUIT)?
+        }
+    };
+    Ok((process, admin))
 }

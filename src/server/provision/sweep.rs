@@ -5,9 +5,9 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-use super::docker::{LABEL, call, remove_container};
-use super::owner::is_stale;
-use super::scratch::{PREFIX, dismantle, owner_of};
+use super::docker::{LABEL, PID_SPACE_LABEL, call, remove_container};
+use super::owner::{ProcessId, is_stale};
+use super::scratch::{dismantle, owner_of};
 
 /// What a sweep removed, and what it could not.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -38,24 +38,16 @@ pub fn sweep_stale() -> Swept {
 }
 
 fn sweep_containers(swept: &mut Swept) {
-    let format = "{{.Names}}\t{{.Label \"procbench.owner\"}}\t{{.Label \"procbench.pidspace\"}}";
     // No engine, no containers of ours to remove.
     let ours = format!("--filter=label={LABEL}");
-    let Ok(list) = call(&["ps", "--all", &ours, "--format", format]) else {
-        return;
-    };
-    for line in list.lines() {
-        let fields: Vec<&str> = line.split('\t').collect();
-        let [name, owner, space] = fields[..] else {
-            continue;
-        };
-        let Ok(owner) = owner.parse() else { continue };
-        if !is_stale(owner, space) {
-            continue;
-        }
-        match remove_container(name) {
-            Ok(()) => swept.containers.push(name.to_owned()),
-            Err(e) => swept.failures.push(format!("container {name}: {e}")),
+    let format = format!("--format={{{{.Names}}}}\t{{{{.Label \"{PID_SPACE_LABEL}\"}}}}");
+    let list = call(&["ps", "--all", &ours, &format]).unwrap_or_default();
+    for (name, space) in list.lines().filter_map(|l| l.split_once('\t')) {
+        if ProcessId::in_name(name).is_some_and(|owner| is_stale(owner, space)) {
+            match remove_container(name) {
+                Ok(()) => swept.containers.push(name.to_owned()),
+                Err(e) => swept.failures.push(format!("container {name}: {e}")),
+            }
         }
     }
 }
@@ -64,23 +56,12 @@ fn sweep_directories(swept: &mut Swept) {
     let me = nix::unistd::Uid::effective().as_raw();
     // Sockets may lie in /tmp while TMPDIR of this run is elsewhere.
     let bases: HashSet<PathBuf> = [std::env::temp_dir(), PathBuf::from("/tmp")].into();
-    for base in bases {
-        let Ok(entries) = fs::read_dir(base) else {
-            continue;
-        };
-        for entry in entries.flatten() {
-            if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
-                continue;
-            }
-            let path = entry.path();
-            // Ours and a real directory: a name under /tmp proves nothing, anyone may take one.
-            let ours = fs::symlink_metadata(&path).is_ok_and(|m| m.is_dir() && m.uid() == me);
-            let Some((owner, space)) = owner_of(&path) else {
-                continue;
-            };
-            if !ours || !is_stale(owner, &space) {
-                continue;
-            }
+    let entries = bases.into_iter().flat_map(fs::read_dir).flatten();
+    for path in entries.flatten().map(|entry| entry.path()) {
+        // Ours and a real directory: a name under /tmp proves nothing, anyone may take one.
+        let ours = fs::symlink_metadata(&path).is_ok_and(|m| m.is_dir() && m.uid() == me);
+        let stale = || owner_of(&path).is_some_and(|(owner, space)| is_stale(owner, &space));
+        if ours && stale() {
             match dismantle(&path) {
                 Ok(()) => swept.directories.push(path),
                 Err(e) => swept.failures.push(format!("{}: {e}", path.display())),

@@ -1,42 +1,41 @@
-//! The PostgreSQL versions that containers can be made of: one row per version.
+//! The images of our own: one row per PostgreSQL version, and one for PgBouncer.
 
-/// A major version and where its packages come from.
+/// An image that is built from `docker/`, and where its packages come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PgVersion {
-    /// Major version.
-    pub major: u32,
+pub struct OwnImage {
+    /// Major version of its PostgreSQL; `None` for PgBouncer's image.
+    pub major: Option<u32>,
     /// The Debian suites that carry it, in the order they are tried.
     pub suites: &'static [&'static str],
 }
 
-/// Every version with an image; the image itself is `docker/Dockerfile` with that suite and major.
+/// Every image of our own. PostgreSQL's are `docker/Dockerfile` with that suite and major; there is one
+/// PgBouncer for all servers.
 #[rustfmt::skip]
-pub const VERSIONS: [PgVersion; 4] = [
-    PgVersion { major: 13, suites: &["bullseye"] },
-    PgVersion { major: 15, suites: &["bookworm"] },
-    PgVersion { major: 17, suites: &["trixie"] },
-    PgVersion { major: 18, suites: &["forky", "sid"] },
+pub const IMAGES: [OwnImage; 5] = [
+    OwnImage { major: Some(13), suites: &["bullseye"] },
+    OwnImage { major: Some(15), suites: &["bookworm"] },
+    OwnImage { major: Some(17), suites: &["trixie"] },
+    OwnImage { major: Some(18), suites: &["forky", "sid"] },
+    OwnImage { major: None, suites: &["bookworm"] },
 ];
 
-/// The pooler's image: one version for all servers.
-pub const PGBOUNCER_IMAGE: &str = "procbench-pgbouncer:1";
-
-/// Suite of the pooler's image.
-pub const PGBOUNCER_SUITE: &str = "bookworm";
-
-impl PgVersion {
-    /// The row of a major version; `None` for one that Debian does not carry.
-    pub fn of(major: u32) -> Option<Self> {
-        VERSIONS.into_iter().find(|v| v.major == major)
+impl OwnImage {
+    /// The image of PostgreSQL of this major version, or PgBouncer's; `None` for one that Debian does not carry.
+    pub fn of(major: Option<u32>) -> Option<Self> {
+        IMAGES.into_iter().find(|image| image.major == major)
     }
 
-    /// The tag of its image.
-    pub fn image(self) -> String {
-        format!("procbench-postgres:{}", self.major)
+    /// What runs in it.
+    pub fn program(self) -> String {
+        let postgres = |major| format!("PostgreSQL {major}");
+        self.major.map_or_else(|| "PgBouncer".to_owned(), postgres)
     }
-}
 
-/// The majors in [`VERSIONS`], for a message.
-pub(crate) fn known_majors() -> String {
-    VERSIONS.map(|v| v.major.to_string()).join(", ")
+    /// Its tag.
+    pub fn tag(self) -> String {
+        let postgres = |major| format!("procbench-postgres:{major}");
+        let pgbouncer = || "procbench-pgbouncer:1".to_owned();
+        self.major.map_or_else(pgbouncer, postgres)
+    }
 }
