@@ -19,6 +19,7 @@ use procbench::arm::Arm;
 use procbench::config::{EndpointHost, ServerChoice};
 use procbench::factor::Transport;
 use procbench::record::{Between, PoolMode, Run, Survey, read_run};
+use procbench::server::Target;
 use procbench::server::provision::{
     Endpoint, PgBouncerSpec, RunningServer, ServerSpec, find_local_binaries, find_on_path,
     provision, start_pgbouncer,
@@ -74,11 +75,9 @@ fn execute(endpoint: &Endpoint, sql: &str) -> Result<(), String> {
         .build()
         .unwrap();
     runtime.block_on(async {
-        let connected = endpoint.to_config().connect(tokio_postgres::NoTls).await;
-        let (client, connection) = connected.map_err(|e| format!("{e:?}"))?;
-        tokio::spawn(connection);
-        let done = client.batch_execute(sql).await;
-        done.map_err(|e| format!("{e:?}"))
+        let target = Target::new(endpoint).map_err(|e| e.to_string())?;
+        let mut connection = target.connect().await.map_err(|e| e.to_string())?;
+        connection.query(sql).await.map_err(|e| e.to_string())
     })
 }
 

@@ -36,14 +36,9 @@ pub fn execute(endpoint: &Endpoint, sql: &str) -> Result<(), String> {
         .build()
         .unwrap();
     runtime.block_on(async {
-        let config = endpoint.to_config();
-        let connected = config.connect(tokio_postgres::NoTls).await;
-        let (client, connection) = connected.map_err(|e| format!("{e:?}"))?;
-        tokio::spawn(connection);
-        client
-            .batch_execute(sql)
-            .await
-            .map_err(|e| format!("{e:?}"))
+        let target = Target::new(endpoint).map_err(|e| e.to_string())?;
+        let mut connection = target.connect().await.map_err(|e| e.to_string())?;
+        connection.query(sql).await.map_err(|e| e.to_string())
     })
 }
 

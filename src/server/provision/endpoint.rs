@@ -79,26 +79,6 @@ impl Endpoint {
         }
     }
 
-    /// A client configuration for this endpoint, application name `procbench`. It asks for no TLS:
-    /// where there is some, it is under the connection already.
-    pub fn to_config(&self) -> tokio_postgres::Config {
-        let mut config = tokio_postgres::Config::new();
-        match &self.host {
-            EndpointHost::Tcp(host) => config.host(host),
-            EndpointHost::Unix(dir) => config.host_path(dir),
-        };
-        config
-            .port(self.port)
-            .user(&self.user)
-            .dbname(&self.dbname)
-            .application_name("procbench")
-            .ssl_mode(tokio_postgres::config::SslMode::Disable);
-        if let Some(password) = &self.password {
-            config.password(password.expose());
-        }
-        config
-    }
-
     /// TCP or Unix.
     pub fn transport(&self) -> Transport {
         match self.host {
@@ -132,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn password_reaches_the_connection_and_nothing_printed() {
+    fn the_password_is_in_nothing_printed() {
         let endpoint = Endpoint {
             host: EndpointHost::Tcp("db".into()),
             port: 5433,
@@ -141,10 +121,6 @@ mod tests {
             password: Some(Secret::new("hunter2")),
             tls: None,
         };
-        assert_eq!(
-            endpoint.to_config().get_password(),
-            Some(b"hunter2".as_slice())
-        );
         assert_eq!(endpoint.to_string(), "me@db:5433/d");
         assert!(!format!("{endpoint:?}").contains("hunter2"));
     }
