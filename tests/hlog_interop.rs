@@ -102,12 +102,12 @@ fn made_histograms(dir: &Path, python: &Path) {
     let tags: Vec<String> = (0..4)
         .map(|i| format!("unpooled/reader.select.response.{i}"))
         .collect();
-    let intervals: Vec<LogInterval<'_, u64>> = histograms
+    let intervals: Vec<LogInterval<'_>> = histograms
         .iter()
         .zip(&tags)
         .zip(0u64..)
         .map(|((histogram, tag), i)| LogInterval {
-            tag,
+            tag: tag.clone(),
             start: Duration::from_millis(250 + 2_500 * i),
             length: Duration::from_millis(2_250),
             histogram,

@@ -496,7 +496,7 @@ fn the_experiment_on_locks_has_every_lock_in_its_table_sentences_and_figure() {
             "{sentences:?}"
         );
     }
-    let figure = lock_drawing::lock_tails(&summary, "procbench figures DIR").unwrap();
+    let figure = lock_drawing::lock_tails(&summary).unwrap();
     for column in &figure.groups {
         assert_eq!(column.rows.len(), locks.len());
     }

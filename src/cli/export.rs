@@ -22,7 +22,7 @@ pub struct ExportCommand {
     run: PathBuf,
     /// json, csv, hgrm or hlog
     #[arg(long, value_name = "FORMAT")]
-    format: &'static ExportFormat,
+    format: ExportFormat,
     /// File to write instead of stdout
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,

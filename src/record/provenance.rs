@@ -106,6 +106,14 @@ impl ServerProvenance {
 }
 
 impl Provenance {
+    /// The machine in words: `AMD EPYC, 2 cores, Linux 6.1`.
+    pub fn machine(&self) -> String {
+        format!(
+            "{}, {} cores, Linux {}",
+            self.cpu_model, self.cores, self.kernel
+        )
+    }
+
     /// Reads CPU, kernel, memory and limits of this machine.
     pub fn collect() -> Self {
         let proc = |path: &str| std::fs::read_to_string(path).unwrap_or_default();

@@ -3,7 +3,7 @@
 
 use super::format::quantity;
 use super::section::{Section, Table, cell};
-use crate::stats::{Analysis, Counted, accounted_columns};
+use crate::stats::{Analysis, ContenderSummary, Counted, accounted_columns};
 
 const NOTE: &str = "The warm-up is counted, too. This is a regression guard, not evidence about PostgreSQL: the model takes each lock as often as it was written to. Only waits, faults, reuse and group sizes were not put in.";
 
@@ -12,16 +12,14 @@ pub(super) fn accounting_table(analysis: &Analysis) -> Option<Section> {
     analysis.run.config.model.as_ref()?;
     let columns: Vec<&str> = accounted_columns().collect();
     let mut table = Table::by_level(&analysis.varying, &["arm"], &columns);
-    let counted = analysis
-        .contenders()
-        .filter(|(_, c)| !c.counters.is_empty());
-    for (level, contender) in counted.filter(|(_, c)| !c.twin) {
+    let counted = |c: &ContenderSummary| !c.counters.is_empty() && !c.twin;
+    for (level, contender) in analysis.contenders().filter(|(_, c)| counted(c)) {
         let cells = account_cells(&columns, &contender.account);
         let row = std::iter::once(contender.label()).chain(cells);
-        table.push_level(&level.factors, &analysis.varying, row);
+        table.push_level(&level.factors, row);
     }
     let caption = "What the model's locks and operations counted";
-    Section::table(caption, table, vec![NOTE.to_owned()])
+    Section::table(caption, table, [NOTE])
 }
 
 /// An account's numbers in these columns.

@@ -1,5 +1,7 @@
 //! Every arm at every level: the times of running statements, and what the guards found.
 
+use itertools::Itertools;
+
 use super::format::{count, difference, duration, interval};
 use super::grouped::grouped;
 use super::section::{Section, Table, cell, struck_mark};
@@ -13,10 +15,8 @@ use crate::stats::{
 pub(super) fn guard_notes(analysis: &Analysis) -> Vec<(String, usize)> {
     let guards = analysis.contenders().flat_map(|(_, c)| &c.guards);
     let notes = grouped(guards.map(|guard| (guard_text(analysis, guard), ())));
-    notes
-        .into_iter()
-        .map(|(text, about)| (text, about.len()))
-        .collect()
+    let counted = notes.into_iter().map(|(text, about)| (text, about.len()));
+    counted.collect()
 }
 
 fn guard_text(analysis: &Analysis, guard: &Guard) -> String {
@@ -24,10 +24,9 @@ fn guard_text(analysis: &Analysis, guard: &Guard) -> String {
         Severity::Strike => "Struck out",
         Severity::Caution => "Caution",
     };
-    if analysis.is_contrast() {
-        format!("{kind}: {guard}")
-    } else {
-        format!("{kind}: {}", guard.gist())
+    match analysis.is_contrast() {
+        true => format!("{kind}: {guard}"),
+        false => format!("{kind}: {}", guard.gist()),
     }
 }
 
@@ -42,11 +41,17 @@ pub fn arm_table(analysis: &Analysis) -> Option<Section> {
     if !statistics.contains(&quoted) {
         statistics.push(quoted);
     }
+    let excess = format!("excess at {quoted} (95 %)");
+    let last = [
+        &excess,
+        "clients/s",
+        "pacing error p50",
+        "pacing error p99",
+        "guards",
+    ];
     let mut header = vec!["samples".to_owned()];
     header.extend(statistics.iter().map(ToString::to_string));
-    header.push(format!("excess at {quoted} (95 %)"));
-    header.extend(["clients/s", "pacing error p50", "pacing error p99"].map(str::to_owned));
-    header.push("guards".to_owned());
+    header.extend(last.map(str::to_owned));
     let words = ["arm", "verdict", "errors"];
     let mut table = Table::by_level(&analysis.varying, &words, header);
     let guards = guard_notes(analysis);
@@ -54,24 +59,21 @@ pub fn arm_table(analysis: &Analysis) -> Option<Section> {
         let mut row = arm_row(analysis, level, c, &statistics);
         let found = c.guards.iter().filter_map(|guard| {
             let text = guard_text(analysis, guard);
-            Some((guards.iter().position(|n| n.0 == text)? + 1).to_string())
+            Some(guards.iter().position(|n| n.0 == text)? + 1)
         });
-        let found: Vec<String> = found.collect();
-        row.push(cell((!found.is_empty()).then(|| found.join(", "))));
-        table.push_level(&level.factors, &analysis.varying, row);
+        row.push(cell(listed(found)));
+        table.push_level(&level.factors, row);
     }
     let clock = analysis.clock();
     let closed = match clock {
         ClockKind::Service => " (closed loop: nothing was due at a given instant)",
         _ => "",
     };
-    let caption = format!(
-        "{} run `{}`: {clock} time of running statements{closed}",
-        analysis.run.mode, analysis.run.run_id
-    );
-    let guards = guards.iter().enumerate();
-    let notes = guards.map(|(i, (text, _))| format!("[{}] {text}.", i + 1));
-    Section::table(caption, table, notes.collect())
+    let run = format!("{} run `{}`", analysis.run.mode, analysis.run.run_id);
+    let caption = format!("{run}: {clock} time of running statements{closed}");
+    let notes = guards.iter().zip(1..);
+    let notes = notes.map(|((text, _), i)| format!("[{i}] {text}."));
+    Section::table(caption, table, notes)
 }
 
 fn arm_row(
@@ -94,9 +96,8 @@ fn arm_row(
     ];
     let estimates = statistics.iter().map(|s| contender.estimate(*s));
     row.extend(estimates.map(|e| cell(e.map(|e| duration(e.value_ns)))));
-    row.push(cell(
-        contrast.map(|(c, _)| interval(c.difference, difference)),
-    ));
+    let excess = contrast.map(|(c, _)| interval(c.difference, difference));
+    row.push(cell(excess));
     row.push(format!("{:.0}", contender.client_per_second));
     let pacing = contender.merged.get(&SeriesKey {
         clock: ClockKind::Pacing,
@@ -112,17 +113,20 @@ fn arm_row(
 /// `client: 3 timeout, 2 cut off of 500`.
 fn errors(contender: &ContenderSummary) -> Option<String> {
     let roles = contender.tallies.iter().filter_map(|(role, tally)| {
-        let errors = tally
-            .errors
-            .iter()
-            .map(|(class, n)| format!("{n} {}", class.0));
+        let errors = tally.errors.iter();
+        let errors = errors.map(|(class, n)| format!("{n} {}", class.0));
         let cut_off = (tally.cut_off > 0).then(|| format!("{} cut off", tally.cut_off));
-        let classes: Vec<String> = errors.chain(cut_off).collect();
-        let scheduled = count(tally.scheduled);
-        (!classes.is_empty()).then(|| format!("{role}: {} of {scheduled}", classes.join(", ")))
+        let classes = listed(errors.chain(cut_off))?;
+        Some(format!("{role}: {classes} of {}", count(tally.scheduled)))
     });
-    let roles: Vec<String> = roles.collect();
+    let roles = roles.collect_vec();
     (!roles.is_empty()).then(|| roles.join("; "))
+}
+
+/// With commas between them; `None` without any.
+fn listed(items: impl Iterator<Item = impl ToString>) -> Option<String> {
+    let items = items.map(|item| item.to_string()).collect_vec();
+    (!items.is_empty()).then(|| items.join(", "))
 }
 
 #[cfg(test)]

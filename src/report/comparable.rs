@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use itertools::Itertools;
 use serde_json::Value;
 
 use crate::arm::Arm;
 use crate::config::Config;
 use crate::factor::{Factor, Factors};
-use crate::record::{RunHead, levels_side_by_side};
+use crate::record::levels_side_by_side;
 use crate::stats::Analysis;
 
 /// Why runs are not compared.
@@ -23,61 +24,42 @@ pub fn check(analyses: &[&Analysis]) -> Result<(), Incomparable> {
     let Some((first, others)) = analyses.split_first() else {
         return Ok(());
     };
-    for analysis in analyses {
-        if analysis.blocks == 0 {
-            return Err(Incomparable(format!(
-                "run {} has no measured block",
-                analysis.run.run_id
-            )));
-        }
+    if let Some(empty) = analyses.iter().find(|a| a.blocks == 0) {
+        let problem = format!("run {} has no measured block", empty.run.run_id);
+        return Err(Incomparable(problem));
     }
     others.iter().try_for_each(|other| pair(first, other))
 }
 
 fn pair(first: &Analysis, second: &Analysis) -> Result<(), Incomparable> {
     let (a, b) = (&first.run, &second.run);
-    let differ = |what: &str, x: String, y: String| {
-        Err(Incomparable(format!(
-            "{what}: {x} in {}, {y} in {}",
-            a.run_id, b.run_id
-        )))
-    };
     if a.run_id == b.run_id {
         return Err(Incomparable(format!("both are run {}", a.run_id)));
     }
-    let alike = |what: &str, x: String, y: String| {
-        if x == y { Ok(()) } else { differ(what, x, y) }
+    let differ = |what: &str, x: String, y: String| {
+        let (a, b) = (&a.run_id, &b.run_id);
+        Err(Incomparable(format!("{what}: {x} in {a}, {y} in {b}")))
     };
-    alike(
-        "different experiments",
-        a.experiment.clone(),
-        b.experiment.clone(),
-    )?;
-    let (x, y) = (first.clock(), second.clock());
-    alike("different clocks", x.to_string(), y.to_string())?;
-    match (a.client_rate_per_second, b.client_rate_per_second) {
-        (Some(x), Some(y)) if (x - y).abs() <= 0.01 * x.max(y) => {}
-        (None, None) => {}
-        (x, y) => {
-            let text =
-                |rate: Option<f64>| rate.map_or("closed loop".to_owned(), |r| format!("{r}/s"));
-            return differ(
-                "different client rates (give both runs the same --client-rate)",
-                text(x),
-                text(y),
-            );
-        }
+    let alike = |what: &str, of: fn(&Analysis) -> String| match (of(first), of(second)) {
+        (x, y) if x == y => Ok(()),
+        (x, y) => differ(what, x, y),
+    };
+    alike("different experiments", |x| x.run.experiment.clone())?;
+    alike("different clocks", |x| x.clock().to_string())?;
+    let rates = (a.client_rate_per_second, b.client_rate_per_second);
+    if !matches!(rates, (Some(x), Some(y)) if (x - y).abs() <= 0.01 * x.max(y)) {
+        let what = "different client rates (give both runs the same --client-rate)";
+        alike(what, |x| match x.run.client_rate_per_second {
+            Some(rate) => format!("{rate}/s"),
+            None => "closed loop".to_owned(),
+        })?;
     }
-    let awake = |run: &RunHead| run.provenance.keep_awake.clone();
     let same_mode = a.mode == b.mode;
     if same_mode {
-        alike("cores were kept awake differently", awake(a), awake(b))?;
+        let what = "cores were kept awake differently";
+        alike(what, |x| x.run.provenance.keep_awake.clone())?;
     }
-    let machine = |run: &RunHead| {
-        let p = &run.provenance;
-        format!("{}, {} cores, Linux {}", p.cpu_model, p.cores, p.kernel)
-    };
-    alike("different machines", machine(a), machine(b))?;
+    alike("different machines", |x| x.run.provenance.machine())?;
     if let Some((what, x, y)) = no_common_level(first, second) {
         return differ(what, x, y);
     }
@@ -88,16 +70,15 @@ fn pair(first: &Analysis, second: &Analysis) -> Result<(), Incomparable> {
     if contenders(first).is_disjoint(&contenders(second)) {
         return Err(Incomparable("they have no arm in common".to_owned()));
     }
-    let base = |run: &RunHead| {
-        Arm::baseline(&run.config.arms).map_or_else(|| "none".to_owned(), |arm| arm.to_string())
-    };
-    let kind = |run: &RunHead| {
-        let server = run.provenance.server.as_ref();
-        server.map_or(String::new(), |s| s.kind.clone())
-    };
     if same_mode {
-        alike("different baselines", base(a), base(b))?;
-        alike("different kinds of server", kind(a), kind(b))?;
+        alike("different baselines", |x| {
+            let base = Arm::baseline(&x.run.config.arms);
+            base.map_or("none", Arm::name).to_owned()
+        })?;
+        alike("different kinds of server", |x| {
+            let server = x.run.provenance.server.as_ref();
+            server.map_or(String::new(), |s| s.kind.clone())
+        })?;
     }
     match different_setting(&settings(&a.config), &settings(&b.config), same_mode) {
         Some((path, x, y)) => differ(&format!("different {path}"), x, y),
@@ -105,123 +86,107 @@ fn pair(first: &Analysis, second: &Analysis) -> Result<(), Incomparable> {
     }
 }
 
-/// What of a configuration may differ between comparable runs, and why.
-const MAY_DIFFER: [(&str, &str); 12] = [
-    (
-        "factors",
-        "factors are what runs are compared by: the levels are checked",
-    ),
-    (
-        "arms",
-        "arms that both have are compared: that there is one is checked",
-    ),
-    (
-        "client_rate",
-        "the rate that was asked for: the one that was offered is checked",
-    ),
-    (
-        "duration_ns",
-        "how much was measured: the intervals carry it",
-    ),
-    ("blocks", "how much was measured: the intervals carry it"),
-    ("starts", "how much was measured: the intervals carry it"),
-    ("seed", "random numbers"),
-    (
-        "page_size_if_granted",
-        "decides only whether a level may be absent",
-    ),
-    (
-        "model.cpu_cost_source",
-        "words: the costs themselves are checked",
-    ),
-    (
-        "server.server",
-        "where servers come from: the kind that ran is checked",
-    ),
-    ("server.combine", "decides only which levels there are"),
-    ("server.own", "what is allowed, not what is done"),
+/// What of a configuration may differ between comparable runs.
+const MAY_DIFFER: [&str; 12] = [
+    // What runs are compared by: the levels are checked.
+    "factors",
+    // Arms that both have are compared: that there is one is checked.
+    "arms",
+    // The rate that was asked for: the one that was offered is checked.
+    "client_rate",
+    // How much was measured: the intervals carry it.
+    "duration_ns",
+    "blocks",
+    "starts",
+    // Random numbers.
+    "seed",
+    // Decides only whether a level may be absent.
+    "page_size_if_granted",
+    // Words: the costs themselves are checked.
+    "model.cpu_cost_source",
+    // Where servers come from: the kind that ran is checked.
+    "server.server",
+    // Decides only which levels there are.
+    "server.combine",
+    // What is allowed, not what is done.
+    "server.own",
 ];
 
 /// What may differ besides where a model is laid beside a server.
-const BETWEEN_MODES: [(&str, &str); 4] = [
-    ("mode", "it is what is compared"),
-    ("model", "a server has no such settings"),
-    ("server", "a model has no such settings"),
-    ("warmup_ns", "a server takes longer to get warm"),
+const BETWEEN_MODES: [&str; 4] = [
+    // It is what is compared.
+    "mode",
+    // A server has no such settings, and a model none of a server's.
+    "model",
+    "server",
+    // A server takes longer to get warm.
+    "warmup_ns",
 ];
 
-/// Every setting of a configuration by its path, such as `model.background.committers`.
-fn settings(config: &Config) -> BTreeMap<String, String> {
-    fn walk(path: &str, value: &Value, found: &mut BTreeMap<String, String>) {
+/// Settings by their paths, such as `model.background.committers`.
+type Settings = BTreeMap<String, String>;
+
+/// Every setting of a configuration.
+fn settings(config: &Config) -> Settings {
+    fn walk(path: String, value: Value, found: &mut Settings) {
         match value {
             Value::Object(fields) => {
                 for (name, value) in fields {
                     let dot = if path.is_empty() { "" } else { "." };
-                    walk(&format!("{path}{dot}{name}"), value, found);
+                    walk(format!("{path}{dot}{name}"), value, found);
                 }
             }
-            other => drop(found.insert(path.to_owned(), other.to_string())),
+            other => drop(found.insert(path, other.to_string())),
         }
     }
-    let mut found = BTreeMap::new();
-    walk(
-        "",
-        &serde_json::to_value(config).unwrap_or_default(),
-        &mut found,
-    );
+    let mut found = Settings::new();
+    let config = serde_json::to_value(config).unwrap_or_default();
+    walk(String::new(), config, &mut found);
     found
 }
 
-/// The first setting that differs and may not.
+/// The first setting that differs and may not, with both values.
 fn different_setting(
-    a: &BTreeMap<String, String>,
-    b: &BTreeMap<String, String>,
+    a: &Settings,
+    b: &Settings,
     same_mode: bool,
 ) -> Option<(String, String, String)> {
-    let between: &[_] = if same_mode { &[] } else { &BETWEEN_MODES };
     let may = |path: &str| {
-        let covers = |(name, _): &&(&str, &str)| {
-            path.strip_prefix(name)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        };
-        MAY_DIFFER.iter().chain(between).any(|row| covers(&row))
+        let above = path.match_indices('.').map(|(dot, _)| &path[..dot]);
+        let listed = |p| MAY_DIFFER.contains(&p) || (!same_mode && BETWEEN_MODES.contains(&p));
+        above.chain([path]).any(listed)
     };
-    let value = |of: &BTreeMap<String, String>, path: &str| {
-        of.get(path)
-            .cloned()
-            .unwrap_or_else(|| "not set".to_owned())
-    };
-    let paths: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
-    paths
-        .into_iter()
-        .find(|path| !may(path) && a.get(*path) != b.get(*path))
-        .map(|path| (path.clone(), value(a, path), value(b, path)))
+    let paths = a.keys().chain(b.keys());
+    let path = paths.filter(|p| !may(p) && a.get(*p) != b.get(*p)).min()?;
+    let value = |of: &Settings| of.get(path).map_or("not set", String::as_str).to_owned();
+    Some((path.clone(), value(a), value(b)))
 }
 
 /// What keeps every level of one from standing beside any of the other, with
 /// both sides' levels; `None` if some pair can be compared.
 fn no_common_level(a: &Analysis, b: &Analysis) -> Option<(&'static str, String, String)> {
-    let (of_a, of_b) = (a.level_factors(), b.level_factors());
-    let (keys, named) = levels_side_by_side(&[of_a.clone(), of_b.clone()]);
+    let both = [a.level_factors(), b.level_factors()];
+    let (keys, named) = levels_side_by_side(&both);
     let has =
         |levels: &[Factors], key: &Factors| levels.iter().any(|l| l.only(&named).agrees_with(key));
-    if keys.iter().any(|key| has(&of_a, key) && has(&of_b, key)) {
+    if keys
+        .iter()
+        .any(|key| both.iter().all(|levels| has(levels, key)))
+    {
         return None;
     }
-    let same_standing = of_a
-        .iter()
-        .any(|x| of_b.iter().any(|y| x.standing == y.standing));
-    let (what, named): (_, &[Factor]) = if same_standing {
+    let [of_a, of_b] = &both;
+    let mut pairs = of_a.iter().cartesian_product(of_b);
+    let (what, named): (_, &[Factor]) = if pairs.any(|(x, y)| x.standing == y.standing) {
         ("no common level", &named)
     } else {
         ("no common number of standing connections", &[])
     };
     let list = |levels: &[Factors]| {
-        let mut names: Vec<String> = levels.iter().map(|l| l.label(named)).collect();
-        names.dedup();
-        format!("[{}]", names.join("; "))
+        let names = levels.iter().map(|l| l.label(named)).dedup();
+        format!("[{}]", names.collect_vec().join("; "))
     };
-    Some((what, list(&of_a), list(&of_b)))
+    Some((what, list(of_a), list(of_b)))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Several runs side by side.
 
+use itertools::{Itertools, iproduct};
+
 use super::format::{difference, duration, interval};
 use super::section::{Section, Table, cell, struck_mark};
 use crate::arm::Arm;
@@ -17,7 +19,7 @@ pub fn comparison(items: &[&Analysis]) -> Vec<Section> {
 }
 
 fn side_by_side(items: &[&Analysis]) -> Option<Section> {
-    let levels: Vec<_> = items.iter().map(|i| i.level_factors()).collect();
+    let levels = items.iter().map(|i| i.level_factors()).collect_vec();
     let (levels, named) = levels_side_by_side(&levels);
     let mut header = Vec::new();
     for analysis in items {
@@ -28,26 +30,20 @@ fn side_by_side(items: &[&Analysis]) -> Option<Section> {
         header.push("verdict".to_owned());
     }
     let mut table = Table::by_level(&named, &["arm", "statistic"], header);
-    for level in &levels {
-        for arm in Arm::all() {
-            for statistic in [50.0, 99.0].map(Statistic::Percentile) {
-                let cells = items.iter().map(|a| cells(a, level, arm, statistic));
-                let cells: Vec<Option<[String; 3]>> = cells.collect();
-                if cells.iter().any(Option::is_some) {
-                    let absent = || ["absent", "-", "-"].map(str::to_owned);
-                    let cells = cells.into_iter().flat_map(|c| c.unwrap_or_else(absent));
-                    let row = [arm.to_string(), statistic.to_string()];
-                    table.push_level(level, &named, row.into_iter().chain(cells));
-                }
-            }
+    let statistics = [50.0, 99.0].map(Statistic::Percentile);
+    for (level, arm, statistic) in iproduct!(&levels, Arm::all().collect_vec(), statistics) {
+        let cells = items.iter().map(|a| cells(a, level, arm, statistic));
+        let cells = cells.collect_vec();
+        if cells.iter().any(Option::is_some) {
+            let absent = || ["absent", "-", "-"].map(str::to_owned);
+            let cells = cells.into_iter().flat_map(|c| c.unwrap_or_else(absent));
+            let row = [arm.to_string(), statistic.to_string()];
+            table.push_level(level, row.into_iter().chain(cells));
         }
     }
+    let caption = "Runs side by side: times of running statements";
     let note = "Excess is over each run's own baseline arm: a snapshot and a query have no common absolute scale.";
-    Section::table(
-        "Runs side by side: times of running statements",
-        table,
-        vec![note.to_owned()],
-    )
+    Section::table(caption, table, [note])
 }
 
 fn mark(sides: &[&ContenderSummary]) -> &'static str {
@@ -62,12 +58,10 @@ fn cells(
 ) -> Option<[String; 3]> {
     let level = analysis.level(level)?;
     let contender = level.contender(arm, false)?;
-    let value = contender.estimate(statistic).map(|e| {
-        let mark = mark(&[contender]);
-        format!("{}{mark}", duration(e.value_ns))
-    });
-    let contrast =
-        Arm::baseline(&analysis.run.config.arms).and_then(|base| level.found(arm, base, statistic));
+    let value = contender.estimate(statistic).map(|e| duration(e.value_ns));
+    let value = value.map(|time| time + mark(&[contender]));
+    let base = Arm::baseline(&analysis.run.config.arms);
+    let contrast = base.and_then(|base| level.found(arm, base, statistic));
     Some([
         cell(value),
         cell(contrast.map(|(c, _)| interval(c.difference, difference))),
@@ -86,40 +80,27 @@ fn between_runs(items: &[&Analysis]) -> Option<Section> {
         return None;
     }
     let (levels, named) = levels_side_by_side(&[a.level_factors(), b.level_factors()]);
-    let mut table = Table::by_level(
-        &named,
-        &["arm", "statistic"],
-        ["first (95 %)", "second (95 %)", "second minus first"],
-    );
-    for key in &levels {
-        let (Some(level), Some(other)) = (a.level(key), b.level(key)) else {
-            continue;
-        };
-        for first in level.contenders.iter().filter(|c| !c.twin) {
-            let Some(second) = other.contender(first.arm, false) else {
-                continue;
-            };
-            for statistic in [50.0, a.run.config.quoted_percentile].map(Statistic::Percentile) {
-                let (Some(x), Some(y)) = (first.estimate(statistic), second.estimate(statistic))
-                else {
-                    continue;
-                };
-                let change = difference(y.value_ns - x.value_ns);
-                let row = [
-                    first.label(),
-                    statistic.to_string(),
-                    interval(x, duration),
-                    interval(y, duration),
-                    format!("{change}{}", mark(&[first, second])),
-                ];
-                table.push_level(key, &named, row);
-            }
+    let numbers = ["first (95 %)", "second (95 %)", "second minus first"];
+    let mut table = Table::by_level(&named, &["arm", "statistic"], numbers);
+    let change = |key: &Factors, arm: Arm, statistic: Statistic| {
+        let [first, second] = [a, b].map(|run| run.level(key)?.contender(arm, false));
+        let (first, second) = (first?, second?);
+        let (x, y) = (first.estimate(statistic)?, second.estimate(statistic)?);
+        let change = difference(y.value_ns - x.value_ns);
+        Some([
+            first.label(),
+            statistic.to_string(),
+            interval(x, duration),
+            interval(y, duration),
+            change + mark(&[first, second]),
+        ])
+    };
+    let statistics = [50.0, a.run.config.quoted_percentile].map(Statistic::Percentile);
+    for (key, arm, statistic) in iproduct!(&levels, Arm::all().collect_vec(), statistics) {
+        if let Some(row) = change(key, arm, statistic) {
+            table.push_level(key, row);
         }
     }
     let note = "Between two runs lie other server starts and another hour: the difference includes theirs, and no test is made of it.";
-    Section::table(
-        "The second run minus the first",
-        table,
-        vec![note.to_owned()],
-    )
+    Section::table("The second run minus the first", table, [note])
 }

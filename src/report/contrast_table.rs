@@ -1,5 +1,9 @@
 //! What churn and its controls add to the time of running statements: a row for each contrast and level.
 
+use std::cmp::Reverse;
+
+use itertools::Itertools;
+
 use super::format::{difference, duration, interval};
 use super::grouped::grouped;
 use super::section::{Section, Table, cell};
@@ -54,11 +58,9 @@ pub(super) fn contrast_table(analysis: &Analysis) -> Option<Section> {
     if !analysis.is_contrast() {
         return None;
     }
-    let mut table = Table::by_level(
-        &analysis.varying,
-        &["contrast", "at", "verdict"],
-        ["difference (95 %)", "noise floor", "p", "rounds", "starts"],
-    );
+    let numbers = ["difference (95 %)", "noise floor", "p", "rounds", "starts"];
+    let words = ["contrast", "at", "verdict"];
+    let mut table = Table::by_level(&analysis.varying, &words, numbers);
     let quoted = Statistic::Percentile(analysis.run.config.quoted_percentile);
     let mut waits_before = 0;
     for level in &analysis.levels {
@@ -74,7 +76,7 @@ pub(super) fn contrast_table(analysis: &Analysis) -> Option<Section> {
                 c.rounds.to_string(),
                 cell(starts.map(|n| n.to_string())),
             ];
-            table.push_level(&level.factors, &analysis.varying, row);
+            table.push_level(&level.factors, row);
         };
         for (first, second, statistic) in shown(analysis) {
             if let Some(found) = level.found(first, second, statistic) {
@@ -89,12 +91,9 @@ pub(super) fn contrast_table(analysis: &Analysis) -> Option<Section> {
             waits_before += usize::from(is_wait_before(level, quoted, &service.0));
         }
     }
-    let caption = format!(
-        "{} run `{}`: differences in {} time of running statements",
-        analysis.run.mode,
-        analysis.run.run_id,
-        analysis.clock()
-    );
+    let run = format!("{} run `{}`", analysis.run.mode, analysis.run.run_id);
+    let clock = analysis.clock();
+    let caption = format!("{run}: differences in {clock} time of running statements");
     Section::table(caption, table, notes(analysis, waits_before))
 }
 
@@ -125,10 +124,8 @@ fn notes(analysis: &Analysis, waits_before: usize) -> Vec<String> {
         "unpooled minus fork-only is {beyond_fork}. The noise floor is the difference of two sets of blocks of one arm (A/A, 95 %). All rows but the primary outcome are exploratory."
     )];
     if waits_before > 0 {
-        notes.push(format!(
-            "At {waits_before} of {} levels most of the change is waiting before the statement began, for the CPU or behind an earlier statement: service time changed by less than half as much.",
-            analysis.levels.len()
-        ));
+        let n = analysis.levels.len();
+        notes.push(format!("At {waits_before} of {n} levels most of the change is waiting before the statement began, for the CPU or behind an earlier statement: service time changed by less than half as much."));
     }
     notes
 }
@@ -138,27 +135,19 @@ pub(super) fn sentences(analysis: &Analysis) -> Vec<String> {
     let quoted = Statistic::Percentile(analysis.run.config.quoted_percentile);
     let pairs = PAIRS.into_iter().filter_map(|(first, second)| {
         let levels = analysis.levels.iter();
-        let found: Vec<(Contrast, Verdict)> = levels
-            .filter_map(|level| level.found(first, second, quoted))
-            .collect();
-        let judged = verdicts(&found);
-        (!found.is_empty()).then(|| {
-            format!(
-                "{first} minus {second} at {quoted}, {} levels: {judged}.",
-                found.len()
-            )
-        })
+        let found = levels.filter_map(|level| level.found(first, second, quoted));
+        let found = found.collect_vec();
+        let (n, judged) = (found.len(), verdicts(&found));
+        (n > 0).then(|| format!("{first} minus {second} at {quoted}, {n} levels: {judged}."))
     });
     pairs.collect()
 }
 
 fn verdicts(found: &[(Contrast, Verdict)]) -> String {
-    let values = found
-        .iter()
-        .map(|(c, verdict)| (*verdict, c.difference.value_ns));
-    let mut groups = grouped(values);
-    groups.sort_by_key(|g| std::cmp::Reverse(g.1.len()));
-    let words = groups.into_iter().map(|(verdict, mut values)| {
+    let found = found.iter();
+    let groups = grouped(found.map(|(c, verdict)| (*verdict, c.difference.value_ns)));
+    let groups = groups.into_iter().sorted_by_key(|g| Reverse(g.1.len()));
+    let words = groups.map(|(verdict, mut values)| {
         values.sort_by(f64::total_cmp);
         let (low, high) = (values[0], values[values.len() - 1]);
         let range = match values.len() {
@@ -167,7 +156,7 @@ fn verdicts(found: &[(Contrast, Verdict)]) -> String {
         };
         format!("{} at {} ({range})", verdict.words(), values.len())
     });
-    words.collect::<Vec<_>>().join(", ")
+    words.collect_vec().join(", ")
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
-//! What a client's transaction is made of, as a figure.
+//! What a client's transaction is made of, and what CPU it costs, as figures.
 
-use super::arm_signs::level_groups;
+use super::arm_signs::measured;
 use super::cost_table::with_clients;
-use super::figure::{Row, RowFigure, RowMark, Signs};
-use super::footer::footer;
-use crate::record::{Operation, Phase, Role, SeriesKey};
-use crate::stats::{Analysis, Answer, ContenderSummary};
+use super::figure::{Row, RowFigure, RowGroup, RowMark, Signs};
+use super::level_title::level_title;
+use crate::arm::Arm;
+use crate::record::{CpuGroup, Operation, Phase, Role, SeriesKey};
+use crate::stats::{Analysis, ContenderSummary, Guard};
 
 /// The parts of a transaction, in their order.
 const PARTS: [(Operation, &str); 4] = [
@@ -15,37 +16,79 @@ const PARTS: [(Operation, &str); 4] = [
     (Operation::Disconnect, "disconnect"),
 ];
 
+/// A segment's name, and the groups of processes in it.
+const CPU_PARTS: [(&str, &[CpuGroup]); 4] = [
+    ("client", &[CpuGroup::Client]),
+    ("server", &[CpuGroup::Postmaster, CpuGroup::Backends]),
+    ("pgbouncer", &[CpuGroup::Pooler]),
+    ("burner", &[CpuGroup::Burner]),
+];
+
 /// Mean time of a transaction by its parts, one bar per arm: means add up.
-pub fn cost_figure(analysis: &Analysis, redraw: &str) -> Option<RowFigure> {
-    if analysis.answer != Answer::Costs {
-        return None;
-    }
-    let bars = |level: &_| with_clients(level).filter(|c| !c.twin).map(bar).collect();
-    let groups = level_groups(analysis, bars, |_| Vec::new());
-    (!groups.is_empty()).then(|| RowFigure {
+pub(super) fn cost_figure(analysis: &Analysis) -> Option<RowFigure> {
+    let parts = |contender: &ContenderSummary| {
+        let part = |(operation, name): (Operation, &str)| {
+            let key = SeriesKey::service(Role::Client, operation, Phase::Total);
+            Some(RowMark::part(name, contender.merged.get(&key)?.mean_ns()?))
+        };
+        PARTS.into_iter().filter_map(part).collect()
+    };
+    let groups = bars(analysis, parts, ContenderSummary::struck_for_clients)?;
+    Some(RowFigure {
         title: "What a client's transaction is made of".to_owned(),
         subtitle: "Look at how little of an unpooled transaction is its query".to_owned(),
         quantity: "mean service time of one transaction, by its parts".to_owned(),
         groups,
-        footer: footer(&[analysis], redraw),
         ..RowFigure::default()
     })
 }
 
-fn bar(contender: &ContenderSummary) -> Row {
-    let part = |(operation, name): (Operation, &str)| {
-        let key = SeriesKey::service(Role::Client, operation, Phase::Total);
-        Some(RowMark::part(name, contender.merged.get(&key)?.mean_ns()?))
+/// CPU that a client transaction costs, by whom: the same numbers as in the table.
+pub(super) fn cpu_figure(analysis: &Analysis) -> Option<RowFigure> {
+    let parts = |contender: &ContenderSummary| {
+        let cost = contender.cpu_cost.as_ref();
+        let part = |(name, groups): (&str, &[CpuGroup])| {
+            let ns = groups.iter().filter_map(|g| cost?.ns.get(g));
+            let sum = ns.copied().reduce(|a, b| a + b)?;
+            Some(RowMark::part(name, sum.max(0.0)))
+        };
+        CPU_PARTS.into_iter().filter_map(part).collect()
     };
-    Row {
+    let groups = bars(analysis, parts, ContenderSummary::struck)?;
+    let subtitle = if analysis.run.config.arms.contains(&Arm::ForkOnly) {
+        "Look at unpooled against fork-only: what logging in and out costs beyond a bare fork and exit"
+    } else {
+        "Look at unpooled against the others: what connecting for each transaction costs"
+    };
+    Some(RowFigure {
+        title: "CPU of one client transaction".to_owned(),
+        subtitle: subtitle.to_owned(),
+        quantity: "CPU time per transaction (arm minus quiet)".to_owned(),
+        groups,
+        ..RowFigure::default()
+    })
+}
+
+/// A bar for each arm with clients, level by level.
+fn bars(
+    analysis: &Analysis,
+    parts: impl Fn(&ContenderSummary) -> Vec<RowMark>,
+    struck: fn(&ContenderSummary) -> Option<&Guard>,
+) -> Option<Vec<RowGroup>> {
+    let bar = |contender: &ContenderSummary| Row {
         label: contender.label(),
-        marks: PARTS.into_iter().filter_map(part).collect(),
+        marks: parts(contender),
         signs: Signs {
-            struck: contender.struck_for_clients().map(ToString::to_string),
+            struck: struck(contender).map(ToString::to_string),
             caution: None,
         },
         ..Row::default()
-    }
+    };
+    measured(analysis.levels.iter().map(|level| RowGroup {
+        title: level_title(&level.factors, &analysis.varying),
+        rows: with_clients(level).filter(|c| !c.twin).map(bar).collect(),
+        ..RowGroup::default()
+    }))
 }
 
 #[cfg(test)]
@@ -77,7 +120,7 @@ mod tests {
             text.contains("unpooled") && !text.contains("quiet"),
             "{text}"
         );
-        let figure = cost_figure(&analysis, "procbench figures DIR").unwrap();
+        let figure = cost_figure(&analysis).unwrap();
         assert_eq!(figure.groups[0].rows.len(), 1);
         let parts: Vec<&str> = figure.groups[0].rows[0]
             .marks

@@ -23,18 +23,15 @@ pub(super) fn cost_table(analysis: &Analysis) -> Option<Section> {
     if analysis.answer != Answer::Costs {
         return None;
     }
-    let mut table = Table::by_level(
-        &analysis.varying,
-        &["arm", "clock", "note"],
-        ["per second (95 %)", "mean", "p50", "p90", "p99"],
-    );
+    let numbers = ["per second (95 %)", "mean", "p50", "p90", "p99"];
+    let mut table = Table::by_level(&analysis.varying, &["arm", "clock", "note"], numbers);
     for level in &analysis.levels {
         for contender in with_clients(level) {
-            table.push_level(&level.factors, &analysis.varying, row(contender));
+            table.push_level(&level.factors, row(contender));
         }
     }
     let caption = format!("Client transactions, {}", analysis.run.mode);
-    Section::table(caption, table, NOTES.map(str::to_owned).to_vec())
+    Section::table(caption, table, NOTES)
 }
 
 fn row(contender: &ContenderSummary) -> Vec<String> {

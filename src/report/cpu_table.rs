@@ -18,7 +18,8 @@ const GROSS: &str = "quiet was not run: the server's part includes the readers' 
 const BURN: &str =
     "CPU over unpooled's is what cpu-burn used over the server's CPU; 0.95 to 1.05 is wanted.";
 
-const GROUPS: [(CpuGroup, &str); 5] = [
+/// Groups of processes with their names in headers.
+pub(super) const GROUPS: [(CpuGroup, &str); 5] = [
     (CpuGroup::Postmaster, "postmaster"),
     (CpuGroup::Backends, "backends"),
     (CpuGroup::Pooler, "pooler"),
@@ -44,15 +45,15 @@ pub(super) fn cpu_table(analysis: &Analysis) -> Option<Section> {
     ]);
     let mut table = Table::by_level(&analysis.varying, &["arm"], header);
     for (level, contender) in contenders() {
-        table.push_level(&level.factors, &analysis.varying, row(level, contender));
+        table.push_level(&level.factors, row(level, contender));
     }
-    let mut notes = NOTES.map(str::to_owned).to_vec();
+    let mut notes = NOTES.to_vec();
     let mut costs = contenders().filter_map(|(_, c)| c.cpu_cost.as_ref());
     if costs.any(|c| !c.net_of_readers) {
-        notes.push(GROSS.to_owned());
+        notes.push(GROSS);
     }
     if analysis.levels.iter().any(|l| l.burn_ratio.is_some()) {
-        notes.push(BURN.to_owned());
+        notes.push(BURN);
     }
     let caption = format!("CPU per client transaction, {}", analysis.run.mode);
     Section::table(caption, table, notes)

@@ -44,10 +44,8 @@ pub fn place(run: &RunHead) -> String {
             if server.is_some_and(|s| s.servers.len() > 1) {
                 return "Server".to_owned();
             }
-            let version = server
-                .and_then(|s| s.version.split(' ').next().map(str::to_owned))
-                .unwrap_or_default();
-            format!("PostgreSQL {version}")
+            let version = server.and_then(|s| s.version.split(' ').next());
+            format!("PostgreSQL {}", version.unwrap_or_default())
         }
         Mode::Model => {
             let Some(model) = &run.config.model else {
@@ -63,13 +61,11 @@ pub fn place(run: &RunHead) -> String {
                 told.push(super::footer::lock_words(asked));
             }
             let ablations = model.ablations.to_string();
-            if !ablations.is_empty() {
-                told.push(ablations);
+            told.extend((!ablations.is_empty()).then_some(ablations));
+            match &told[..] {
+                [] => "Model".to_owned(),
+                told => format!("Model ({})", told.join(", ")),
             }
-            if told.is_empty() {
-                return "Model".to_owned();
-            }
-            format!("Model ({})", told.join(", "))
         }
     }
 }
@@ -119,31 +115,26 @@ fn headline(analysis: &Analysis) -> String {
     } else {
         "exploratory, since the parameters are not an experiment's"
     };
-    let against = p.against_quiet.map_or(String::new(), |(c, v)| {
-        format!(
-            " Against no client transactions (quiet): {}.",
-            judgement(&c, v, p.noise_floor_ns)
-        )
+    let judged = |c: &Contrast, verdict| judgement(c, verdict, p.noise_floor_ns);
+    let against = p.against_quiet.map(|(c, verdict)| judged(&c, verdict));
+    let against = against.map_or(String::new(), |judged| {
+        format!(" Against no client transactions (quiet): {judged}.")
     });
+    let (place, at, clock) = (place(run), p.name(), analysis.clock());
+    let by = judged(&p.contrast, p.verdict);
+    let level = level_title(&p.factors, &analysis.varying);
     format!(
-        "{}: {what} Reconnecting for each transaction instead of keeping connections open changed the {} {} time by {} ({}; {kind}).{against}",
-        place(run),
-        p.name(),
-        analysis.clock(),
-        judgement(&p.contrast, p.verdict, p.noise_floor_ns),
-        level_title(&p.factors, &analysis.varying),
+        "{place}: {what} Reconnecting for each transaction instead of keeping connections open changed the {at} {clock} time by {by} ({level}; {kind}).{against}"
     )
 }
 
 /// How often readers and churn found the modelled lock busy: the witness that a
 /// server run does not have.
-fn lock_witness(level: &LevelSummary) -> Option<(u64, u64)> {
+fn lock_witness(level: &LevelSummary) -> Option<f64> {
     let churn = level.contender(Arm::Unpooled, false)?;
     let shared = churn.counter("procarraylock.shared").filter(|n| *n > 0)?;
-    Some((
-        churn.counter("procarraylock.shared-waits").unwrap_or(0),
-        shared,
-    ))
+    let waits = churn.counter("procarraylock.shared-waits").unwrap_or(0);
+    Some(waits as f64 / shared as f64)
 }
 
 /// Whether model and server point the same way.
@@ -152,46 +143,43 @@ fn agreement(items: &[&Analysis]) -> Option<String> {
     let (server, model) = (of(Mode::Server)?, of(Mode::Model)?);
     let (found, modelled) = (server.primary.as_ref()?, model.primary.as_ref()?);
     let shown = |v| v == Verdict::Higher;
-    let words = if !found.verdict.is_usable() || !modelled.verdict.is_usable() {
-        "one of the primary outcomes cannot be used, so nothing follows.".to_owned()
-    } else {
-        match (shown(found.verdict), shown(modelled.verdict)) {
-            (true, true) => both_show_it(model),
-            (true, false) => "the server shows an effect that the lock model does not. The modelled lock traffic alone does not explain it; the model has no page faults under the lock and no real fork.".to_owned(),
-            (false, true) => "the model shows an effect that the server does not.".to_owned(),
-            (false, false) => "neither shows a rise.".to_owned(),
+    let both_usable = found.verdict.is_usable() && modelled.verdict.is_usable();
+    let words = match (shown(found.verdict), shown(modelled.verdict)) {
+        _ if !both_usable => "one of the primary outcomes cannot be used, so nothing follows.",
+        (true, true) => &both_show_it(model),
+        (true, false) => {
+            "the server shows an effect that the lock model does not. The modelled lock traffic alone does not explain it; the model has no page faults under the lock and no real fork."
         }
+        (false, true) => "the model shows an effect that the server does not.",
+        (false, false) => "neither shows a rise.",
     };
+    let [server, model] = [found, modelled].map(|p| difference(p.contrast.difference.value_ns));
     Some(format!(
-        "Model against server (server {}, model {}): {words}",
-        difference(found.contrast.difference.value_ns),
-        difference(modelled.contrast.difference.value_ns)
+        "Model against server (server {server}, model {model}): {words}"
     ))
 }
 
 fn both_show_it(model: &Analysis) -> String {
     let busy = || {
         let level = model.level(&model.primary.as_ref()?.factors)?;
-        let (waits, taken) = lock_witness(level)?;
-        let snapshots = f64::from(model.run.config.model.as_ref()?.snapshots_per_statement);
-        Some(snapshots * waits as f64 / taken as f64)
+        let snapshots = model.run.config.model.as_ref()?.snapshots_per_statement;
+        Some(f64::from(snapshots) * lock_witness(level)?)
     };
     let Some(touched) = busy() else {
         return "both show an effect.".to_owned();
     };
     let beyond = 1.0 - model.run.config.quoted_percentile / 100.0;
+    let found_busy = share(touched);
     // Below a tenth of the statements above the percentile, waiting for the
     // lock cannot have made it.
     if touched < beyond / 10.0 {
+        let beyond = share(beyond);
         format!(
-            "both show an effect, but in the model only {} of statements found the lock busy, where {} lie above the percentile. What both have in common is CPU: their agreement is no evidence for ProcArrayLock.",
-            share(touched),
-            share(beyond)
+            "both show an effect, but in the model only {found_busy} of statements found the lock busy, where {beyond} lie above the percentile. What both have in common is CPU: their agreement is no evidence for ProcArrayLock."
         )
     } else {
         format!(
-            "both show an effect, and in the model {} of statements found the lock busy. The lock may be a part of the cause. In both, churn also uses CPU.",
-            share(touched)
+            "both show an effect, and in the model {found_busy} of statements found the lock busy. The lock may be a part of the cause. In both, churn also uses CPU."
         )
     }
 }

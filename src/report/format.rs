@@ -1,5 +1,7 @@
 //! Numbers and units for people, in text and in figures.
 
+use itertools::Itertools;
+
 use crate::stats::{Estimate, Unit};
 
 /// How many standing connections one unit of a slope is about.
@@ -40,14 +42,8 @@ pub(crate) fn difference(ns: f64) -> String {
 /// A whole number in groups of three digits.
 fn digits(n: u64, between: &str) -> String {
     let digits = n.to_string();
-    let mut out = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out += between;
-        }
-        out.push(digit);
-    }
-    out
+    let groups = digits.as_bytes().rchunks(3).rev();
+    groups.map(String::from_utf8_lossy).join(between)
 }
 
 /// A count: `12,345`.
@@ -75,12 +71,9 @@ pub(crate) fn share(share: f64) -> String {
     }
 }
 
-/// At most so many decimals, the last one not zero.
+/// At most so many decimals (one or more), the last one not zero.
 fn trimmed(number: f64, decimals: usize) -> String {
     let text = format!("{number:.decimals$}");
-    if !text.contains('.') {
-        return text;
-    }
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
@@ -108,28 +101,26 @@ pub(crate) fn slope(per_connection: f64, unit: Unit) -> String {
 }
 
 /// A value and the ends of its interval; a unit that all share is said once.
-fn ends(e: Estimate, words: impl Fn(f64) -> String) -> [String; 3] {
+fn with_ends(e: Estimate, of: &str, words: impl Fn(f64) -> String) -> String {
     let all = [e.value_ns, e.low_ns, e.high_ns].map(words);
-    let [(_, unit), (low, of_low), (high, of_high)] =
-        [0, 1, 2].map(|i| all[i].split_once(' ').unwrap_or((&all[i], "")));
-    if unit == of_low && unit == of_high {
-        let (low, high) = (low.to_owned(), high.to_owned());
-        let [value, ..] = all;
-        return [value, low, high];
+    let split = all.each_ref().map(|w| w.split_once(' ').unwrap_or((w, "")));
+    let [value, low, high] = &all;
+    match split {
+        [(_, unit), (low, of_low), (high, of_high)] if unit == of_low && unit == of_high => {
+            format!("{value} ({of}{low} to {high})")
+        }
+        _ => format!("{value} ({of}{low} to {high})"),
     }
-    all
 }
 
 /// In tables whose header says of which interval: `+2.20 ms (+1.14 to +3.14)`.
 pub(crate) fn interval(e: Estimate, words: impl Fn(f64) -> String) -> String {
-    let [value, low, high] = ends(e, words);
-    format!("{value} ({low} to {high})")
+    with_ends(e, "", words)
 }
 
 /// In sentences: `+2.20 ms (95 % +1.14 to +3.14)`.
 pub(crate) fn interval_95(e: Estimate, words: impl Fn(f64) -> String) -> String {
-    let [value, low, high] = ends(e, words);
-    format!("{value} (95 % {low} to {high})")
+    with_ends(e, "95 % ", words)
 }
 
 /// For figures: thin spaces and a typographic minus.

@@ -1,42 +1,39 @@
-//! How a level is called: standing connections always, other factors where they vary.
+//! How levels and runs are called: standing connections always, other factors where they vary.
 
 use super::format::count;
 use crate::factor::{Factor, Factors};
+use crate::record::RunHead;
+use crate::stats::Analysis;
 
 /// `500 standing connections, lock std`.
 pub(super) fn level_title(level: &Factors, varying: &[Factor]) -> String {
-    with_factors("standing connections", level, varying)
+    let standing = format!("{} connections", standing(level));
+    [vec![standing], level.words(varying)].concat().join(", ")
 }
 
 /// `500 standing, lock std`.
 pub(super) fn short_title(level: &Factors, varying: &[Factor]) -> String {
-    with_factors("standing", level, varying)
+    [vec![standing(level)], level.words(varying)]
+        .concat()
+        .join(", ")
 }
 
 /// `PostgreSQL 15, slots front, 2,000 standing`.
 pub(super) fn varying_first(level: &Factors, varying: &[Factor]) -> String {
-    let mut words = level.words(varying);
-    words.push(format!("{} standing", count(u64::from(level.standing))));
-    words.join(", ")
-}
-
-fn with_factors(what: &str, level: &Factors, varying: &[Factor]) -> String {
-    std::iter::once(format!("{} {what}", count(u64::from(level.standing))))
-        .chain(level.words(varying))
-        .collect::<Vec<_>>()
+    [level.words(varying), vec![standing(level)]]
+        .concat()
         .join(", ")
 }
 
-/// The values of the factors that vary, for a table's cells.
-pub(super) fn factor_cells(level: &Factors, varying: &[Factor]) -> Vec<String> {
-    varying
-        .iter()
-        .map(|&f| level.get(f).unwrap_or_default())
-        .collect()
+/// `2,000 standing`.
+pub(super) fn standing(level: &Factors) -> String {
+    format!("{} standing", count(u64::from(level.standing)))
 }
 
-/// Several names with commas between them.
-pub(super) fn listed<T: ToString>(values: &[T]) -> String {
-    let names: Vec<String> = values.iter().map(T::to_string).collect();
-    names.join(", ")
+/// A run's mode, with its id where it is not the only one in that mode.
+pub(super) fn series_name(run: &RunHead, all: &[&Analysis]) -> String {
+    match all.iter().filter(|a| a.run.mode == run.mode).count() {
+        0 | 1 => run.mode.to_string(),
+        _ => format!("{} {}", run.mode, run.run_id),
+    }
 }

@@ -2,7 +2,6 @@
 
 use super::arm_signs::signs;
 use super::figure::{Row, RowFigure, RowForm, RowGroup, RowMark, Signs};
-use super::footer::footer;
 use crate::record::percentile_name;
 use crate::stats::{Analysis, LockLevel, SeriesTail};
 
@@ -11,25 +10,19 @@ const DRAWN: [f64; 4] = [50.0, 90.0, 99.0, 99.9];
 
 /// One row per lock: readers' time and writers' wait under `unpooled`. `None`
 /// where the lock does not vary.
-pub fn lock_tails(analysis: &Analysis, redraw: &str) -> Option<RowFigure> {
+pub fn lock_tails(analysis: &Analysis) -> Option<RowFigure> {
     let clock = analysis.churn_under(analysis.locks.first()?)?.quoted.clock;
+    let locks = analysis.locks.iter();
     let column = |title: String, tail: fn(&LockLevel) -> &SeriesTail| RowGroup {
         title,
-        rows: analysis
-            .locks
-            .iter()
-            .map(|l| row(analysis, l, tail(l)))
-            .collect(),
+        rows: locks.clone().map(|l| row(analysis, l, tail(l))).collect(),
         floors_ns: Vec::new(),
     };
+    let readers = format!("Readers: {clock} time of a statement");
+    let writers = "Writers: ProcArrayAdd's wait for the lock".to_owned();
     let groups = vec![
-        column(format!("Readers: {clock} time of a statement"), |l| {
-            &l.readers
-        }),
-        column(
-            "Writers: ProcArrayAdd's wait for the lock".to_owned(),
-            |l| &l.writers_wait,
-        ),
+        column(readers, |l| &l.readers),
+        column(writers, |l| &l.writers_wait),
     ];
     let mut rows = groups.iter().flat_map(|c| &c.rows);
     let drawn = rows.any(|r| !r.marks.is_empty());
@@ -38,9 +31,8 @@ pub fn lock_tails(analysis: &Analysis, redraw: &str) -> Option<RowFigure> {
         title: "Who waits, under which lock, while clients connect and disconnect".to_owned(),
         subtitle: "Each row is one lock under the same load. Look along a row: a lock that spares its readers may do so at the writers' cost. Look down a column: what changes from row to row is the lock's, not PostgreSQL's".to_owned(),
         interval: format!("95 % bootstrap interval over {} blocks", analysis.run.config.blocks),
-        quantity: String::new(),
         groups,
-        footer: footer(&[analysis], redraw),
+        ..RowFigure::default()
     })
 }
 
@@ -73,7 +65,7 @@ mod tests {
     fn every_lock_has_a_row_in_both_columns() {
         let run = run_under_locks(8, &[("std", 3), ("sharded", 1)]);
         let analysis = analyse(&run);
-        let figure = lock_tails(&analysis, "procbench figures DIR").unwrap();
+        let figure = lock_tails(&analysis).unwrap();
         for column in &figure.groups {
             let labels: Vec<&str> = column.rows.iter().map(|r| r.label.as_str()).collect();
             assert_eq!(labels, ["std", "sharded"]);
@@ -83,6 +75,6 @@ mod tests {
         let svg = figure.svg().unwrap();
         assert_eq!(svg.matches("too few samples").count(), 2);
         let one = sample_run(8);
-        assert!(lock_tails(&analyse(&one), "").is_none());
+        assert!(lock_tails(&analyse(&one)).is_none());
     }
 }

@@ -7,50 +7,44 @@ use crate::stats::{Analysis, LockLevel, queue_columns};
 
 /// Both tables; none where the lock does not vary.
 pub fn lock_tables(analysis: &Analysis) -> Vec<Section> {
+    [tails(analysis), queues(analysis)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn queues(analysis: &Analysis) -> Option<Section> {
     let columns: Vec<&str> = queue_columns().collect();
-    let mut queues = Table::new(["lock"], &columns);
+    let mut table = Table::new(["lock"], &columns);
     for lock in &analysis.locks {
         if let Some(churn) = analysis.churn_under(lock) {
             let mut row = vec![lock.lock.clone()];
             row.extend(account_cells(&columns, &churn.account));
-            queues.push(row);
+            table.push(row);
         }
     }
+    let caption = "What each lock counted under unpooled";
     let note = "The warm-up is counted, too. Longest ones are the maximum over all blocks.";
-    [
-        Section::table(
-            "Every lock under unpooled: times of running statements, and waits for the lock",
-            tails(analysis),
-            vec!["Readers wait when they take a snapshot, writers in ProcArrayAdd.".to_owned()],
-        ),
-        Section::table(
-            "What each lock counted under unpooled",
-            queues,
-            vec![note.to_owned()],
-        ),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    Section::table(caption, table, [note])
 }
 
-fn tails(analysis: &Analysis) -> Table {
+fn tails(analysis: &Analysis) -> Option<Section> {
     let mut header = Vec::new();
-    let clock = analysis.clock();
-    for (what, shown) in [
-        (clock.name(), &["p50", "p99"][..]),
-        ("service", &["p50", "p99"]),
-        ("readers' wait", &["p50", "p90", "p99", "max"]),
-        ("writers' wait", &["p50", "p90", "p99", "max"]),
-    ] {
-        header.extend(shown.iter().map(|statistic| format!("{what} {statistic}")));
+    for times in [analysis.clock().name(), "service"] {
+        header.extend(["p50", "p99"].map(|statistic| format!("{times} {statistic}")));
+    }
+    for wait in ["readers' wait", "writers' wait"] {
+        let shown = ["p50", "p90", "p99", "max"];
+        header.extend(shown.map(|statistic| format!("{wait} {statistic}")));
     }
     header.push("shared found it busy".to_owned());
     let mut table = Table::new(["lock"], header);
     for lock in &analysis.locks {
         table.push(tail_row(analysis, lock));
     }
-    table
+    let caption = "Every lock under unpooled: times of running statements, and waits for the lock";
+    let note = "Readers wait when they take a snapshot, writers in ProcArrayAdd.";
+    Section::table(caption, table, [note])
 }
 
 fn tail_row(analysis: &Analysis, lock: &LockLevel) -> Vec<String> {

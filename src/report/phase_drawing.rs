@@ -1,81 +1,73 @@
 //! What connections are made of, as a figure: stacked means, the server's own account under the client's.
 
+use itertools::Itertools;
+
 use super::figure::{Row, RowFigure, RowGroup, RowMark, Signs};
-use super::footer::footer;
 use super::grouped::grouped;
 use super::level_title::level_title;
 use super::phases::setup_parts;
-use crate::factor::{Factor, Factors};
-use crate::factor::{LogConnections, Tls};
-use crate::stats::Analysis;
-use crate::stats::Anatomy;
+use crate::factor::{Factor, Factors, LogConnections, Tls};
+use crate::stats::{Analysis, Anatomy};
 
 /// Factors that head a group of bars instead of naming one.
 const HEADINGS: [Factor; 2] = [Factor::Pg, Factor::SlotOrder];
 
 /// Mean phases at every level; `None` for experiments of other kinds.
-pub fn phase_bars(analysis: &Analysis, redraw: &str) -> Option<RowFigure> {
-    let heads: Vec<Factor> = analysis
+pub(super) fn phase_bars(analysis: &Analysis) -> Option<RowFigure> {
+    let (heads, others): (Vec<Factor>, Vec<Factor>) = analysis
         .varying
         .iter()
         .copied()
-        .filter(|f| HEADINGS.contains(f))
-        .collect();
+        .partition(|f| HEADINGS.contains(f));
     let found = &analysis.anatomies;
-    let arms = found.iter().any(|a| a.arm != found[0].arm);
-    let titled = found.iter().map(|anatomy| {
-        let mut label = label(&anatomy.factors, &analysis.varying);
-        if arms || label.is_empty() {
-            label = [label, anatomy.arm.to_string()].join(" ").trim().to_owned();
+    let many_arms = !found.iter().map(|a| a.arm).all_equal();
+    let bars = found.iter().flat_map(|anatomy| {
+        let mut label = label(&anatomy.factors, &others);
+        if many_arms || label.is_empty() {
+            label = format!("{label} {}", anatomy.arm).trim().to_owned();
         }
-        (level_title(&anatomy.factors, &heads), bars(anatomy, label))
+        let title = level_title(&anatomy.factors, &heads);
+        bars(anatomy, label).map(move |bar| (title.clone(), bar))
     });
-    let group = |(title, bars): (String, Vec<Vec<Row>>)| RowGroup {
+    let groups = grouped(bars).into_iter().map(|(title, rows)| RowGroup {
         title,
-        rows: bars.into_iter().flatten().collect(),
+        rows,
         floors_ns: Vec::new(),
+    });
+    let groups = groups.collect_vec();
+    let accounted = if found.iter().any(|a| a.server.is_some()) {
+        "; under it, the server's own account of the same connections, from accept() to ready"
+    } else {
+        ""
     };
-    let groups: Vec<RowGroup> = grouped(titled).into_iter().map(group).collect();
     (!groups.is_empty()).then(|| RowFigure {
         title: "What a connection is made of".to_owned(),
-        subtitle: subtitle(found),
+        subtitle: format!("Means: they add up to the whole, percentiles would not. Look at what startup is beside the query it was for{accounted}"),
         quantity: "mean time of one connection, from connect() to its close".to_owned(),
         groups,
-        footer: footer(&[analysis], redraw),
         ..RowFigure::default()
     })
 }
 
-fn subtitle(found: &[Anatomy]) -> String {
-    let mut text = "Means: they add up to the whole, percentiles would not. Look at what startup is beside the query it was for".to_owned();
-    if found.iter().any(|a| a.server.is_some()) {
-        text +=
-            "; under it, the server's own account of the same connections, from accept() to ready";
-    }
-    text
-}
-
 /// `tcp, scram, TLS`.
-fn label(level: &Factors, varying: &[Factor]) -> String {
-    let words = varying
-        .iter()
-        .filter(|f| !HEADINGS.contains(f))
-        .filter_map(|&f| {
-            let value = level.get(f)?;
-            match f {
-                Factor::Transport | Factor::Auth => Some(value),
-                Factor::ScramIterations => Some(format!("{value} iter.")),
-                Factor::Tls => (value != Tls::Off.to_string()).then(|| "TLS".to_owned()),
-                Factor::LogConnections => {
-                    (value == LogConnections::Off.to_string()).then(|| "no log".to_owned())
-                }
-                _ => Some(format!("{} {value}", f.title())),
+fn label(level: &Factors, factors: &[Factor]) -> String {
+    let words = factors.iter().filter_map(|&f| {
+        let value = level.get(f)?;
+        match f {
+            Factor::Transport | Factor::Auth => Some(value),
+            Factor::ScramIterations => Some(format!("{value} iter.")),
+            Factor::Tls => (level.tls != Some(Tls::Off)).then(|| "TLS".to_owned()),
+            Factor::LogConnections => {
+                (level.log_connections == Some(LogConnections::Off)).then(|| "no log".to_owned())
             }
-        });
-    words.collect::<Vec<_>>().join(", ")
+            _ => Some(format!("{} {value}", f.title())),
+        }
+    });
+    words.collect_vec().join(", ")
 }
 
-fn bars(anatomy: &Anatomy, label: String) -> Vec<Row> {
+/// The client's bar, and the server's own where it gave an account.
+fn bars(anatomy: &Anatomy, label: String) -> impl Iterator<Item = Row> {
     let bar = |label, marks, caution| Row {
         label,
         marks,
@@ -87,19 +79,13 @@ fn bars(anatomy: &Anatomy, label: String) -> Vec<Row> {
     };
     let caution = (!anatomy.cautions.is_empty()).then(|| anatomy.cautions.join("; "));
     let phases = anatomy.phases.iter().filter(|p| p.adds_up);
-    let ours = phases
-        .map(|p| RowMark::part(p.phase.name(), p.mean.value_ns))
-        .collect();
-    let mut bars = vec![bar(label, ours, caution)];
-    if let Some(account) = &anatomy.server {
-        let parts = setup_parts(account);
-        // The last one is the total of the others.
-        let parts = parts[..parts.len() - 1].iter();
-        let parts = parts
-            .map(|(name, mean)| RowMark::part(name, mean.value_ns))
-            .collect();
+    let phases = phases.map(|p| RowMark::part(p.phase.name(), p.mean.value_ns));
+    let ours = bar(label, phases.collect(), caution);
+    let servers = anatomy.server.as_ref().map(|account| {
+        let [parts @ .., _total] = setup_parts(account);
+        let parts = parts.map(|(name, mean)| RowMark::part(name, mean.value_ns));
         // What is said of the client's bar holds for the server's under it, and is not said twice.
-        bars.push(bar("the server's own account".to_owned(), parts, None));
-    }
-    bars
+        bar("the server's own account".to_owned(), parts.to_vec(), None)
+    });
+    std::iter::once(ours).chain(servers)
 }

@@ -1,5 +1,7 @@
 //! What connections are made of, as tables: every phase at every level, and the server's own account.
 
+use itertools::Itertools;
+
 use super::export::csv_line;
 use super::format::{count, duration, interval};
 use super::level_title::level_title;
@@ -12,15 +14,12 @@ const NOTE: &str = "Times are by the client's clock. Means add up to the whole, 
 
 /// A table for each arm and level; none for experiments of other kinds.
 pub(super) fn phase_tables(analysis: &Analysis) -> Vec<Section> {
-    let mut sections: Vec<Section> = analysis
-        .anatomies
-        .iter()
-        .filter_map(|anatomy| {
-            let level = level_title(&anatomy.factors, &analysis.varying);
-            let caption = format!("Phases of a connection, {level}, {}", anatomy.arm);
-            Section::table(caption, table(anatomy), notes(anatomy))
-        })
-        .collect();
+    let sections = analysis.anatomies.iter().filter_map(|anatomy| {
+        let level = level_title(&anatomy.factors, &analysis.varying);
+        let caption = format!("Phases of a connection, {level}, {}", anatomy.arm);
+        Section::table(caption, table(anatomy), notes(anatomy))
+    });
+    let mut sections = sections.collect_vec();
     if let Some(first) = sections.first_mut() {
         first.notes.push(NOTE.to_owned());
     }
@@ -28,9 +27,8 @@ pub(super) fn phase_tables(analysis: &Analysis) -> Vec<Section> {
 }
 
 fn notes(anatomy: &Anatomy) -> Vec<String> {
-    let cpu = anatomy
-        .server_cpu_ns
-        .map(|ns| format!("Server CPU: {} per connection.", duration(ns)));
+    let cpu = anatomy.server_cpu_ns.map(duration);
+    let cpu = cpu.map(|cpu| format!("Server CPU: {cpu} per connection."));
     let struck = anatomy.struck.iter().map(|why| format!("[x] {why}"));
     let cautions = anatomy.cautions.iter().map(|why| format!("† {why}"));
     cpu.into_iter().chain(struck).chain(cautions).collect()
@@ -77,35 +75,20 @@ fn table(anatomy: &Anatomy) -> Table {
 }
 
 /// Every number of the tables, a line each.
-pub fn phase_csv(analysis: &Analysis) -> String {
-    let mut header: Vec<&str> = Factor::all().map(Factor::key).collect();
-    header.extend([
-        "arm",
-        "phase",
-        "connections",
-        "statistic",
-        "value_ns",
-        "low_ns",
-        "high_ns",
-        "adds_up",
-        "struck",
-    ]);
-    let mut csv = csv_line(&header);
+pub(super) fn phase_csv(analysis: &Analysis) -> String {
+    let factors = Factor::all().map(Factor::key).collect_vec().join(",");
+    let mut csv = format!(
+        "{factors},arm,phase,connections,statistic,value_ns,low_ns,high_ns,adds_up,struck\n"
+    );
     for anatomy in &analysis.anatomies {
         let mut line = |phase: &str, samples: u64, statistic: &str, e: Estimate, adds_up: bool| {
             let value = |f| anatomy.factors.get(f).unwrap_or_default();
-            let mut fields: Vec<String> = Factor::all().map(value).collect();
-            fields.extend([
-                anatomy.arm.to_string(),
-                phase.to_owned(),
-                samples.to_string(),
-                statistic.to_owned(),
-                format!("{:.0}", e.value_ns),
-                format!("{:.0}", e.low_ns),
-                format!("{:.0}", e.high_ns),
-                adds_up.to_string(),
-                anatomy.struck.clone().unwrap_or_default(),
-            ]);
+            let mut fields = Factor::all().map(value).collect_vec();
+            fields.extend([anatomy.arm.name(), phase].map(str::to_owned));
+            fields.extend([samples.to_string(), statistic.to_owned()]);
+            fields.extend([e.value_ns, e.low_ns, e.high_ns].map(|ns| format!("{ns:.0}")));
+            fields.push(adds_up.to_string());
+            fields.push(anatomy.struck.clone().unwrap_or_default());
             csv += &csv_line(&fields);
         };
         for p in &anatomy.phases {
@@ -189,7 +172,7 @@ mod tests {
     fn bars_hold_what_adds_up_and_nothing_else() {
         let run = logged();
         let analysis = analyse(&run);
-        let figure = phase_bars(&analysis, "procbench figures DIR").unwrap();
+        let figure = phase_bars(&analysis).unwrap();
         assert_eq!(figure.groups.len(), 1);
         let bars = &figure.groups[0].rows;
         let labels: Vec<&str> = bars.iter().map(|b| b.label.as_str()).collect();
@@ -203,6 +186,6 @@ mod tests {
         assert!((server.sum::<f64>() - 1.4e6).abs() < 1.0);
         assert!(figure.svg().unwrap().contains("server: fork"));
         let other = sample_run(8);
-        assert!(phase_bars(&analyse(&other), "").is_none());
+        assert!(phase_bars(&analyse(&other)).is_none());
     }
 }

@@ -14,10 +14,8 @@ pub fn sentences(analysis: &Analysis) -> Vec<String> {
         Outcome::Refuted => "The prediction is refuted.",
         Outcome::CannotTell => "The prediction cannot be judged by this run.",
     });
-    let whole = whole.map(str::to_owned).into_iter();
-    whole
-        .chain(finding.statements.iter().map(sentence))
-        .collect()
+    let parts = finding.statements.iter().map(sentence);
+    whole.map(str::to_owned).into_iter().chain(parts).collect()
 }
 
 fn sentence(statement: &Statement) -> String {

@@ -1,17 +1,25 @@
 //! The summary as rows: for CSV, JSON and spreadsheets. Units are in the columns' names.
 
+use itertools::Itertools;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use super::cpu_table::GROUPS;
 use super::export::csv_line;
 use crate::arm::Arm;
-use crate::factor::{Factor, Factors};
-use crate::record::{CpuGroup, Role};
-use crate::stats::{Analysis, ContenderSummary, Estimate, LevelSummary};
+use crate::factor::Factor;
+use crate::record::Role;
+use crate::stats::{Analysis, ContenderSummary, Estimate, LevelSummary, Statistic};
 
 /// One statistic of one arm at one level: the columns' names with their values.
-#[derive(Debug, Clone)]
-pub struct SummaryRow(Vec<(&'static str, Value)>);
+#[derive(Debug, Clone, Default)]
+pub struct SummaryRow(Vec<(String, Value)>);
+
+impl SummaryRow {
+    fn put(&mut self, column: &str, value: impl Into<Value>) {
+        self.0.push((column.to_owned(), value.into()));
+    }
+}
 
 impl Serialize for SummaryRow {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -21,126 +29,85 @@ impl Serialize for SummaryRow {
 
 /// Every statistic of a run.
 pub fn summary_rows(analysis: &Analysis) -> Vec<SummaryRow> {
-    let base = Arm::baseline(&analysis.run.config.arms);
     let contenders = analysis.contenders();
-    contenders
-        .flat_map(|(level, contender)| rows_of(analysis, level, contender, base))
-        .collect()
+    let rows = contenders.flat_map(|(level, contender)| {
+        let statistics = contender.reader.iter();
+        statistics.map(move |(at, estimate)| row(analysis, level, contender, *at, *estimate))
+    });
+    rows.collect()
 }
 
-/// The factors' columns.
-fn factor_columns(factors: &Factors) -> impl Iterator<Item = (&'static str, Value)> {
-    let standing = Value::from(factors.standing);
-    let others = Factor::beside_standing().map(|f| (f.key(), Value::from(factors.get(f))));
-    std::iter::once((Factor::Standing.key(), standing)).chain(others)
-}
-
-fn rows_of(
+fn row(
     analysis: &Analysis,
     level: &LevelSummary,
     contender: &ContenderSummary,
-    base: Option<Arm>,
-) -> Vec<SummaryRow> {
-    let base = base.filter(|_| !contender.twin);
-    let tally = contender.tallies.get(&Role::Client);
-    let client = tally.cloned().unwrap_or_default();
+    at: Statistic,
+    estimate: Option<Estimate>,
+) -> SummaryRow {
+    let mut row = SummaryRow::default();
+    row.put("run_id", analysis.run.run_id.clone());
+    row.put("mode", analysis.run.mode.name());
+    row.put(Factor::Standing.key(), level.factors.standing);
+    for factor in Factor::beside_standing() {
+        row.put(factor.key(), level.factors.get(factor));
+    }
+    row.put("arm", contender.label());
+    row.put("series", contender.quoted.to_string());
+    row.put("statistic", at.to_string());
+    row.put("value_ns", estimate.map(|e| e.value_ns));
+    row.put("low_ns", estimate.map(|e| e.low_ns));
+    row.put("high_ns", estimate.map(|e| e.high_ns));
+    let base = Arm::baseline(&analysis.run.config.arms).filter(|_| !contender.twin);
+    let contrast = base.and_then(|base| level.found(contender.arm, base, at));
+    let excess = contrast.map(|c| c.0.difference);
+    row.put("excess_ns", excess.map(|d| d.value_ns));
+    row.put("excess_low_ns", excess.map(|d| d.low_ns));
+    row.put("excess_high_ns", excess.map(|d| d.high_ns));
+    row.put("p_value", contrast.and_then(|c| c.0.p_value));
+    row.put("verdict", contrast.map(|c| c.1.words()));
+    row.put("noise_floor_ns", level.noise_floor_ns(at));
+    row.put("samples", contender.samples);
+    row.put("blocks", contender.blocks);
+    let client = contender.tallies.get(&Role::Client);
+    let client = client.cloned().unwrap_or_default();
+    row.put("client_scheduled", client.scheduled);
+    row.put("client_succeeded", client.succeeded());
+    row.put("client_errors", client.error_count());
+    row.put("client_cut_off", client.cut_off);
     let cost = contender.cpu_cost.as_ref();
-    let cpu = |group| Value::from(cost.and_then(|c| c.ns.get(&group)).copied());
-    let switches = |load| contender.cpu.switches_per_second(load);
-    let (server, load) = (switches(false), switches(true));
-    let row = |(statistic, estimate): &(_, Option<Estimate>)| {
-        let contrast = base.and_then(|base| level.found(contender.arm, base, *statistic));
-        let difference = contrast.map(|c| c.0.difference);
-        let mut columns = vec![
-            ("run_id", Value::from(analysis.run.run_id.clone())),
-            ("mode", Value::from(analysis.run.mode.name())),
-        ];
-        columns.extend(factor_columns(&level.factors));
-        columns.extend([
-            ("arm", Value::from(contender.label())),
-            ("series", Value::from(contender.quoted.to_string())),
-            ("statistic", Value::from(statistic.to_string())),
-            ("value_ns", Value::from(estimate.map(|e| e.value_ns))),
-            ("low_ns", Value::from(estimate.map(|e| e.low_ns))),
-            ("high_ns", Value::from(estimate.map(|e| e.high_ns))),
-            ("excess_ns", Value::from(difference.map(|d| d.value_ns))),
-            ("excess_low_ns", Value::from(difference.map(|d| d.low_ns))),
-            ("excess_high_ns", Value::from(difference.map(|d| d.high_ns))),
-            ("p_value", Value::from(contrast.and_then(|c| c.0.p_value))),
-            ("verdict", Value::from(contrast.map(|c| c.1.words()))),
-            (
-                "noise_floor_ns",
-                Value::from(level.noise_floor_ns(*statistic)),
-            ),
-            ("samples", Value::from(contender.samples)),
-            ("blocks", Value::from(contender.blocks)),
-            ("client_scheduled", Value::from(client.scheduled)),
-            ("client_succeeded", Value::from(client.succeeded())),
-            ("client_errors", Value::from(client.error_count())),
-            ("client_cut_off", Value::from(client.cut_off)),
-            ("cpu_postmaster_ns", cpu(CpuGroup::Postmaster)),
-            ("cpu_backends_ns", cpu(CpuGroup::Backends)),
-            ("cpu_pooler_ns", cpu(CpuGroup::Pooler)),
-            ("cpu_burner_ns", cpu(CpuGroup::Burner)),
-            ("cpu_client_ns", cpu(CpuGroup::Client)),
-            (
-                "server_voluntary_switches_per_s",
-                Value::from(server.map(|s| s.0)),
-            ),
-            (
-                "server_involuntary_switches_per_s",
-                Value::from(server.map(|s| s.1)),
-            ),
-            (
-                "load_voluntary_switches_per_s",
-                Value::from(load.map(|s| s.0)),
-            ),
-            (
-                "load_involuntary_switches_per_s",
-                Value::from(load.map(|s| s.1)),
-            ),
-            (
-                "server_run_delay_ns_per_s",
-                Value::from(contender.cpu.run_delay_ns_per_second(false)),
-            ),
-            (
-                "load_run_delay_ns_per_s",
-                Value::from(contender.cpu.run_delay_ns_per_second(true)),
-            ),
-            (
-                "throttled_ns",
-                Value::from(contender.cpu.throttling.map(|t| t.ns)),
-            ),
-            (
-                "struck",
-                Value::from(contender.struck().map(ToString::to_string)),
-            ),
-            (
-                "cautions",
-                Value::from(contender.caution().unwrap_or_default()),
-            ),
-        ]);
-        SummaryRow(columns)
-    };
-    contender.reader.iter().map(row).collect()
+    for (group, name) in GROUPS {
+        let ns = cost.and_then(|c| c.ns.get(&group)).copied();
+        row.put(&format!("cpu_{name}_ns"), ns);
+    }
+    let cpu = &contender.cpu;
+    let [server, load] = [false, true].map(|load| cpu.switches_per_second(load));
+    row.put("server_voluntary_switches_per_s", server.map(|s| s.0));
+    row.put("server_involuntary_switches_per_s", server.map(|s| s.1));
+    row.put("load_voluntary_switches_per_s", load.map(|s| s.0));
+    row.put("load_involuntary_switches_per_s", load.map(|s| s.1));
+    let [server, load] = [false, true].map(|load| cpu.run_delay_ns_per_second(load));
+    row.put("server_run_delay_ns_per_s", server);
+    row.put("load_run_delay_ns_per_s", load);
+    row.put("throttled_ns", cpu.throttling.map(|t| t.ns));
+    row.put("struck", contender.struck().map(ToString::to_string));
+    row.put("cautions", contender.caution().unwrap_or_default());
+    row
 }
 
 /// The rows as CSV with a header.
 pub fn summary_csv(rows: &[SummaryRow]) -> String {
-    let header = rows.first().map(|row| {
-        let names: Vec<&str> = row.0.iter().map(|c| c.0).collect();
-        csv_line(&names)
-    });
-    let line = |row: &SummaryRow| {
-        let text = |value: &Value| match value {
+    let names = |row: &SummaryRow| row.0.iter().map(|c| c.0.clone()).collect_vec();
+    let texts = |row: &SummaryRow| {
+        let values = row.0.iter().map(|(_, value)| match value {
             Value::String(text) => text.clone(),
             Value::Null => String::new(),
             other => other.to_string(),
-        };
-        let fields: Vec<String> = row.0.iter().map(|(_, value)| text(value)).collect();
-        csv_line(&fields)
+        });
+        values.collect_vec()
     };
-    header.into_iter().chain(rows.iter().map(line)).collect()
+    let header = rows.first().map(names).into_iter();
+    let lines = header.chain(rows.iter().map(texts));
+    lines.map(|line| csv_line(&line)).collect()
 }
 
 #[cfg(test)]

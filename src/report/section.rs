@@ -1,9 +1,9 @@
 //! What is shown: a caption, a table and notes; made once, printed for the terminal or as Markdown.
 
 use comfy_table::{Cell, CellAlignment, Table as Grid};
+use itertools::Itertools;
 
 use super::format::count;
-use super::level_title::factor_cells;
 use crate::factor::{Factor, Factors};
 
 /// What stands in a cell without a value.
@@ -33,6 +33,8 @@ struct Column {
 pub struct Table {
     columns: Vec<Column>,
     rows: Vec<Vec<String>>,
+    /// What tells levels apart beside their standing connections.
+    varying: Vec<Factor>,
 }
 
 impl Table {
@@ -46,7 +48,7 @@ impl Table {
         let numbers = numbers.into_iter().map(|n| column(n.to_string(), true));
         Table {
             columns: words.chain(numbers).collect(),
-            rows: Vec::new(),
+            ..Table::default()
         }
     }
 
@@ -57,10 +59,11 @@ impl Table {
         numbers: impl IntoIterator<Item = N>,
     ) -> Self {
         let factors = varying.iter().map(|f| f.title());
-        let words = std::iter::once("standing")
-            .chain(factors)
-            .chain(words.iter().copied());
-        Table::new(words, numbers)
+        let levels = std::iter::once("standing").chain(factors);
+        Table {
+            varying: varying.to_vec(),
+            ..Table::new(levels.chain(words.iter().copied()), numbers)
+        }
     }
 
     /// Appends a row.
@@ -69,31 +72,25 @@ impl Table {
     }
 
     /// Appends a row about a level.
-    pub(super) fn push_level(
-        &mut self,
-        level: &Factors,
-        varying: &[Factor],
-        cells: impl IntoIterator<Item = String>,
-    ) {
+    pub(super) fn push_level(&mut self, level: &Factors, cells: impl IntoIterator<Item = String>) {
         let mut row = vec![count(u64::from(level.standing))];
-        row.extend(factor_cells(level, varying));
+        let values = self.varying.iter().map(|&f| level.get(f));
+        row.extend(values.map(Option::unwrap_or_default));
         row.extend(cells);
         self.push(row);
     }
 
     /// Leaves out the columns in which no row has a value.
-    fn shown(self) -> Self {
-        let has: Vec<bool> = (0..self.columns.len())
-            .map(|i| self.rows.iter().any(|row| row[i] != NONE))
-            .collect();
-        fn keep<T>(items: Vec<T>, has: &[bool]) -> Vec<T> {
-            let kept = items.into_iter().zip(has).filter(|(_, has)| **has);
-            kept.map(|(item, _)| item).collect()
+    fn shown(mut self) -> Self {
+        fn keep<T>(items: &mut Vec<T>, has: &[bool]) {
+            let mut has = has.iter();
+            items.retain(|_| has.next() == Some(&true));
         }
-        Table {
-            columns: keep(self.columns, &has),
-            rows: self.rows.into_iter().map(|r| keep(r, &has)).collect(),
-        }
+        let has = |i: usize| self.rows.iter().any(|row| row[i] != NONE);
+        let has = (0..self.columns.len()).map(has).collect_vec();
+        keep(&mut self.columns, &has);
+        self.rows.iter_mut().for_each(|row| keep(row, &has));
+        self
     }
 
     fn terminal(&self) -> String {
@@ -116,13 +113,12 @@ impl Table {
     }
 
     fn markdown(&self) -> String {
-        let line = |cells: Vec<&str>| format!("| {} |\n", cells.join(" | "));
+        let line = |cells: String| format!("| {cells} |\n");
         let rule = |c: &Column| if c.is_number { "---:|" } else { "---|" };
-        let titles = self.columns.iter().map(|c| c.title.as_str()).collect();
+        let titles = line(self.columns.iter().map(|c| &c.title).join(" | "));
         let rules: String = self.columns.iter().map(rule).collect();
-        let rows = self.rows.iter();
-        let rows = rows.map(|row| line(row.iter().map(String::as_str).collect()));
-        format!("{}|{rules}\n{}", line(titles), rows.collect::<String>())
+        let rows: String = self.rows.iter().map(|row| line(row.join(" | "))).collect();
+        format!("{titles}|{rules}\n{rows}")
     }
 }
 
@@ -151,13 +147,13 @@ impl Section {
     pub(super) fn table(
         caption: impl Into<String>,
         table: Table,
-        notes: Vec<String>,
+        notes: impl IntoIterator<Item = impl Into<String>>,
     ) -> Option<Self> {
         let table = table.shown();
         table.columns.iter().any(|c| c.is_number).then(|| Section {
             caption: caption.into(),
             table,
-            notes,
+            notes: notes.into_iter().map(Into::into).collect(),
         })
     }
 
@@ -177,17 +173,13 @@ impl Section {
     }
 
     fn markdown(&self) -> String {
+        let (caption, notes) = (&self.caption, self.notes.iter());
         if self.is_list() {
-            let notes = self.notes.iter().map(|note| format!("- {note}\n"));
-            return format!("## {}\n\n{}\n", self.caption, notes.collect::<String>());
+            let notes: String = notes.map(|note| format!("- {note}\n")).collect();
+            return format!("## {caption}\n\n{notes}\n");
         }
-        let notes = self.notes.iter().map(|note| format!("\n{note}\n"));
-        format!(
-            "### {}\n\n{}{}\n",
-            self.caption,
-            self.table.markdown(),
-            notes.collect::<String>()
-        )
+        let notes: String = notes.map(|note| format!("\n{note}\n")).collect();
+        format!("### {caption}\n\n{}{notes}\n", self.table.markdown())
     }
 }
 
@@ -237,7 +229,7 @@ mod tests {
     #[test]
     fn without_rows_or_numbers_there_is_no_table_and_long_ones_end_on_the_terminal() {
         let empty = Table::new(["arm"], ["samples"]);
-        assert_eq!(Section::table("Times", empty, Vec::new()), None);
+        assert_eq!(Section::table("Times", empty, [""]), None);
         let text = terminal([&table(MOST_ROWS + 2)]);
         assert!(text.contains("2 more rows") && !text.contains("arm 41"));
         assert!(markdown([&table(MOST_ROWS + 2)]).contains("arm 41"));

@@ -1,5 +1,7 @@
 //! A report as sections: the answer, how sure it is, what does not follow, the numbers.
 
+use itertools::Itertools;
+
 use super::accounting::accounting_table;
 use super::arm_table::{arm_table, guard_notes};
 use super::contrast_table::contrast_table;
@@ -7,7 +9,6 @@ use super::cost_table::cost_table;
 use super::cpu_table::cpu_table;
 use super::findings::{answer, place};
 use super::grouped::grouped;
-use super::level_title::listed;
 use super::lock_table::lock_tables;
 use super::phases::phase_tables;
 use super::section::{self, Section};
@@ -27,17 +28,15 @@ pub fn markdown(experiment: &Experiment, items: &[&Analysis], figures: &[String]
         format!("Primary outcome: {}", experiment.primary_outcome),
     ];
     let own = experiment.limits.iter().map(|l| (*l).to_owned());
-    let limits = own.chain(limits(items)).collect();
+    let limits = own.chain(items.iter().copied().flat_map(limits)).collect();
     let sections = [
         answer(items),
         Section::list("What may not be concluded", limits),
         Section::list("How sure this is", certainty(items)),
         Section::list("Declared beforehand", declared),
     ];
-    let title = format!(
-        "{}\n\n**Question.** {}",
-        experiment.name, experiment.question
-    );
+    let (name, question) = (experiment.name, experiment.question);
+    let title = format!("{name}\n\n**Question.** {question}");
     page(&title, &sections, items, figures)
 }
 
@@ -65,14 +64,9 @@ pub(super) fn page(
 
 /// Every table of a run.
 pub fn tables(analysis: &Analysis) -> Vec<Section> {
-    let contrasts = [
-        contrast_table(analysis),
-        arm_table(analysis),
-        cost_table(analysis),
-    ];
-    contrasts
-        .into_iter()
-        .flatten()
+    let of_arms = [contrast_table, arm_table, cost_table].map(|table| table(analysis));
+    let of_arms = of_arms.into_iter().flatten();
+    of_arms
         .chain(phase_tables(analysis))
         .chain(sweep_tables(analysis))
         .chain(lock_tables(analysis))
@@ -102,10 +96,9 @@ fn certainty_of(analysis: &Analysis) -> Vec<String> {
     } else {
         format!("over {} fresh starts", analysis.starts)
     };
-    let mut lines = vec![format!(
-        "{} blocks {on}, interleaved in random order (seed {})",
-        analysis.blocks, run.config.seed
-    )];
+    let (blocks, seed) = (analysis.blocks, run.config.seed);
+    let order = format!("interleaved in random order (seed {seed})");
+    let mut lines = vec![format!("{blocks} blocks {on}, {order}")];
     let partial = run.partial_reason();
     lines.extend(partial.map(|reason| format!("**the run is partial**: {reason}")));
     for absent in &run.absent_arms {
@@ -117,12 +110,11 @@ fn certainty_of(analysis: &Analysis) -> Vec<String> {
         lines.push(format!("arm {} was {how}: {}", absent.arm, absent.reason));
     }
     lines.extend(absent_levels(analysis));
-    let all: usize = analysis.levels.iter().map(|l| l.contenders.len()).sum();
-    for (i, (text, about)) in guard_notes(analysis).into_iter().enumerate() {
-        let which = if analysis.is_contrast() {
-            format!("[{}] ", i + 1)
-        } else {
-            String::new()
+    let all = analysis.contenders().count();
+    for ((text, about), i) in guard_notes(analysis).into_iter().zip(1..) {
+        let which = match analysis.is_contrast() {
+            true => format!("[{i}] "),
+            false => String::new(),
         };
         lines.push(format!("{which}{text} ({about} of {all} arms and levels)"));
     }
@@ -138,134 +130,100 @@ fn absent_levels(analysis: &Analysis) -> Vec<String> {
     let had = analysis.level_factors();
     let line = |(reason, absent): (&str, Vec<&Factors>)| {
         let common = in_common(&absent, &had).into_iter();
-        let words: Vec<String> = common.map(|(f, v)| format!("{} {v}", f.title())).collect();
-        match &words[..] {
-            [] => format!("{} levels were absent: {reason}", absent.len()),
-            words => format!("levels with {} were absent: {reason}", words.join(", ")),
+        match &common.map(|(f, v)| format!("{} {v}", f.title())).join(", ")[..] {
+            "" => format!("{} levels were absent: {reason}", absent.len()),
+            words => format!("levels with {words} were absent: {reason}"),
         }
     };
     by_reason.into_iter().map(line).collect()
 }
 
-fn limits(items: &[&Analysis]) -> Vec<String> {
+fn limits(analysis: &Analysis) -> Vec<String> {
     let mut lines = Vec::new();
-    for analysis in items {
-        let run = &analysis.run;
-        let p = &run.provenance;
-        if analysis.varying.contains(&Factor::Lock) {
-            lines.push(format!(
-                "Not a ranking of locks: threads of one process stand for backends, {} cores decide who runs next, and each lock's blocks lie in starts of their own. No test is made between two locks.",
-                p.cores
-            ));
+    let factors = &analysis.run.config.factors;
+    let p = &analysis.run.provenance;
+    let (cores, cpu_model) = (p.cores, &p.cpu_model);
+    if analysis.varying.contains(&Factor::Lock) {
+        lines.push(format!("Not a ranking of locks: threads of one process stand for backends, {cores} cores decide who runs next, and each lock's blocks lie in starts of their own. No test is made between two locks."));
+    }
+    match analysis.run.mode {
+        Mode::Server => {
+            lines.push(format!("Not other machines: load and server share {cores} cores ({cpu_model}), so CPU queueing is part of every tail."));
+            let mut single = SINGLE.to_vec();
+            single.retain(|(factor, _)| !analysis.varying.contains(factor));
+            let single = single.iter().map(|(_, words)| words).join(", ");
+            lines.push(format!("Not other {single}: one of each was measured. Slot order was arranged but not verified."));
         }
-        match run.mode {
-            Mode::Server => {
-                lines.push(format!(
-                    "Not other machines: load and server share {} cores ({}), so CPU queueing is part of every tail.",
-                    p.cores, p.cpu_model
-                ));
-                lines.push(one_of_each(analysis));
-            }
-            Mode::Model => {
-                let lock = match other_locks(run).as_slice() {
-                    [] => String::new(),
-                    [one] => format!("{one} is not an LWLock, "),
-                    many => format!("{} are not LWLocks, ", many.join(", ")),
-                };
-                let faults = match run.config.factors.mapping[..] {
-                    [MappingKind::Shared] => "share page tables (no page faults under the lock)",
-                    _ => "share page tables but where the mapping is fresh or forked",
-                };
-                lines.push(format!("Not PostgreSQL from the model: threads of one process stand for backends and {faults}, {lock}and what a fork costs is burnt as plain CPU."));
-            }
+        Mode::Model => {
+            // PostgreSQL's own locks are LWLocks.
+            let mut others = factors.lock.iter().map(|l| l.kind.name()).collect_vec();
+            others.retain(|name| !name.starts_with("lwlock"));
+            let lock = match &others[..] {
+                [] => String::new(),
+                [one] => format!("{one} is not an LWLock, "),
+                many => format!("{} are not LWLocks, ", many.join(", ")),
+            };
+            let faults = match factors.mapping[..] {
+                [MappingKind::Shared] => "share page tables (no page faults under the lock)",
+                _ => "share page tables but where the mapping is fresh or forked",
+            };
+            lines.push(format!("Not PostgreSQL from the model: threads of one process stand for backends and {faults}, {lock}and what a fork costs is burnt as plain CPU."));
         }
     }
     lines
 }
 
-/// Which of a server's factors did not vary.
-fn one_of_each(analysis: &Analysis) -> String {
-    let single: Vec<&str> = [
-        (Factor::Pg, "versions"),
-        (Factor::SlotOrder, "slot orders"),
-        (Factor::PageSize, "page sizes"),
-        (Factor::Auth, "authentication"),
-        (Factor::Transport, "transports"),
-    ]
-    .iter()
-    .filter(|(factor, _)| !analysis.varying.contains(factor))
-    .map(|(_, words)| *words)
-    .collect();
-    format!(
-        "Not other {}: one of each was measured. Slot order was arranged but not verified.",
-        single.join(", ")
-    )
-}
+/// A server's factors, and what was measured once where they do not vary.
+const SINGLE: [(Factor, &str); 5] = [
+    (Factor::Pg, "versions"),
+    (Factor::SlotOrder, "slot orders"),
+    (Factor::PageSize, "page sizes"),
+    (Factor::Auth, "authentication"),
+    (Factor::Transport, "transports"),
+];
 
-/// The run's locks that are not PostgreSQL's.
-fn other_locks(run: &RunHead) -> Vec<&'static str> {
-    let locks = run.config.factors.lock.iter();
-    locks
-        .map(|choice| choice.kind.name())
-        .filter(|name| !name.starts_with("lwlock"))
-        .collect()
-}
-
-pub(super) fn provenance(run: &RunHead) -> Vec<String> {
-    let p = &run.provenance;
-    let mut out = vec![format!(
-        "{} run `{}` of {}: procbench {} (revision {}, {}), {}, {} cores, Linux {}, clock {} ({:.0} ns per read).",
-        run.mode,
-        run.run_id,
-        run.started_at,
-        p.tool_version,
-        p.tool_revision,
-        p.rustc,
-        p.cpu_model,
-        p.cores,
-        p.kernel,
-        run.clock.source,
-        run.clock.read_cost_ns
-    )];
+fn provenance(run: &RunHead) -> Vec<String> {
+    let (p, clock) = (&run.provenance, &run.clock);
+    let name = format!("{} run `{}` of {}", run.mode, run.run_id, run.started_at);
+    let build = format!("revision {}, {}", p.tool_revision, p.rustc);
+    let tool = format!("procbench {} ({build})", p.tool_version);
+    let clock = format!(
+        "clock {} ({:.0} ns per read)",
+        clock.source, clock.read_cost_ns
+    );
+    let mut out = vec![format!("{name}: {tool}, {}, {clock}.", p.machine())];
     if let Some(server) = &p.server {
-        let settings: Vec<String> = [
+        let names = [
             "huge_pages",
             "max_connections",
             "shared_buffers",
             "autovacuum",
             "jit",
-        ]
-        .iter()
-        .filter_map(|name| Some(format!("{name} = {}", server.settings.get(*name)?)))
-        .collect();
+        ];
+        let value = |name| Some(format!("{name} = {}", server.settings.get(name)?));
+        let settings = names.into_iter().filter_map(value).join(", ");
+        let (versions, because) = (server.versions(), &server.chosen_because);
+        let what = format!("PostgreSQL {versions} ({because})");
+        let reached = format!("{}, auth {}", server.transport, server.auth);
+        let pgbouncer = server.pgbouncer.as_deref().unwrap_or("none");
         out.push(format!(
-            "Server: PostgreSQL {} ({}), {}, {}, auth {}; PgBouncer {}.",
-            server.versions(),
-            server.chosen_because,
-            settings.join(", "),
-            server.transport,
-            server.auth,
-            server.pgbouncer.as_deref().unwrap_or("none")
+            "Server: {what}, {settings}, {reached}; PgBouncer {pgbouncer}."
         ));
     }
     if let Some(c) = &run.calibration {
-        let rates: Vec<String> = c
-            .sustained_per_second
-            .iter()
+        let rates = c.sustained_per_second.iter();
+        let rates = rates
             .map(|(arm, rate)| format!("{arm} {rate:.0}/s"))
-            .collect();
-        out.push(format!(
-            "Calibration at {} standing connections, closed loop: {}; clients ran at {}.",
-            c.standing,
-            rates.join(", "),
-            match &run.config.factors.client_rate[..] {
-                [] => format!(
-                    "half of the weakest ({}), {}/s",
-                    c.weakest, c.client_rate_per_second
-                ),
-                shares => format!("{} of the weakest ({})", listed(shares), c.weakest),
-            }
-        ));
+            .join(", ");
+        let (standing, weakest) = (c.standing, c.weakest);
+        let ran_at = match &run.config.factors.client_rate[..] {
+            [] => format!(
+                "half of the weakest ({weakest}), {}/s",
+                c.client_rate_per_second
+            ),
+            shares => format!("{} of the weakest ({weakest})", shares.iter().join(", ")),
+        };
+        out.push(format!("Calibration at {standing} standing connections, closed loop: {rates}; clients ran at {ran_at}."));
     }
     out
 }

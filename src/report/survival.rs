@@ -1,5 +1,7 @@
 //! Whether a conclusion survives the choice of lock, in one sentence each.
 
+use itertools::Itertools;
+
 use super::grouped::grouped;
 use crate::stats::{Analysis, Conclusion, Verdict};
 
@@ -8,62 +10,49 @@ pub fn sentences(analysis: &Analysis) -> Vec<String> {
     analysis.conclusions.iter().map(sentence).collect()
 }
 
+/// A lock's name with what was found under it.
+type Judged<'a> = (&'a str, Option<Verdict>);
+
+fn names(locks: &[Judged<'_>]) -> String {
+    locks.iter().map(|(lock, _)| lock).join(", ")
+}
+
 /// Names, the verdict in brackets after those that share it.
-fn with_verdicts(locks: &[(&str, Option<Verdict>)]) -> String {
-    let worded = locks.iter().map(|(lock, verdict)| {
-        let words = verdict.map_or("not measured", Verdict::words);
-        (words, *lock)
-    });
-    let groups: Vec<String> = grouped(worded)
-        .into_iter()
-        .map(|(words, locks)| format!("{} ({words})", locks.join(", ")))
-        .collect();
-    groups.join("; ")
+fn with_verdicts(locks: &[Judged<'_>]) -> String {
+    let words = |verdict: Option<Verdict>| verdict.map_or("not measured", Verdict::words);
+    let groups = grouped(locks.iter().map(|&(lock, verdict)| (words(verdict), lock)));
+    let told = |(words, locks): (_, Vec<&str>)| format!("{} ({words})", locks.join(", "));
+    groups.into_iter().map(told).join("; ")
 }
 
 fn sentence(conclusion: &Conclusion) -> String {
-    let all: Vec<(&str, Option<Verdict>)> = conclusion
-        .by_lock
-        .iter()
-        .map(|(lock, found)| (lock.as_str(), found.map(|f| f.1)))
-        .collect();
-    let (judged, unjudged): (Vec<_>, Vec<_>) = all
+    let all = conclusion.by_lock.iter();
+    let all = all.map(|(lock, found)| (lock.as_str(), found.map(|f| f.1)));
+    let (judged, unjudged): (Vec<Judged<'_>>, Vec<Judged<'_>>) =
+        all.partition(|(_, verdict)| verdict.is_some_and(Verdict::is_usable));
+    let (holds, fails): (Vec<Judged<'_>>, Vec<Judged<'_>>) = judged
         .into_iter()
-        .partition(|(_, verdict)| verdict.is_some_and(Verdict::is_usable));
-    let (holds, fails): (Vec<_>, Vec<_>) = judged
-        .iter()
-        .copied()
         .partition(|(_, verdict)| *verdict == Some(Verdict::Higher));
-    let names = |locks: &[(&str, Option<Verdict>)]| {
-        let names: Vec<&str> = locks.iter().map(|l| l.0).collect();
-        names.join(", ")
-    };
-    let outcome = match (judged.len(), holds.len()) {
-        (0 | 1, _) => format!(
-            "nothing can be said about the choice of lock, of which {} could be judged",
-            judged.len()
-        ),
+    let under = names(&holds);
+    let outcome = match (holds.len() + fails.len(), holds.len()) {
+        (n @ (0 | 1), _) => {
+            format!("nothing can be said about the choice of lock, of which {n} could be judged")
+        }
         (n, 0) => format!("shown under none of {n} locks: {}", with_verdicts(&fails)),
         (n, m) if n == m && unjudged.is_empty() => {
-            format!(
-                "survives the choice of lock: it holds under all {n} ({})",
-                names(&holds)
-            )
+            format!("survives the choice of lock: it holds under all {n} ({under})")
         }
         (n, m) if n == m => format!(
-            "holds under all {n} locks that could be judged ({}), which is not every lock",
-            names(&holds)
+            "holds under all {n} locks that could be judged ({under}), which is not every lock"
         ),
         _ => format!(
-            "not shown to survive the choice of lock: it holds under {}, and is not shown under {} (which does not show that these locks differ). What it says about PostgreSQL rests on PostgreSQL's own lock alone",
-            names(&holds),
+            "not shown to survive the choice of lock: it holds under {under}, and is not shown under {} (which does not show that these locks differ). What it says about PostgreSQL rests on PostgreSQL's own lock alone",
             with_verdicts(&fails)
         ),
     };
-    let rest = if unjudged.is_empty() {
-        String::new()
-    } else {
-        format!(" Not judged: {}.", with_verdicts(&unjudged))
+    let rest = match &unjudged[..] {
+        [] => String::new(),
+        unjudged => format!(" Not judged: {}.", with_verdicts(unjudged)),
     };
     format!("\"{}\": {outcome}.{rest}", conclusion.claim)
 }

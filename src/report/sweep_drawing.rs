@@ -1,80 +1,84 @@
 //! From sweeps to figures: which lines go into which panel, and how they look.
 
+use itertools::Itertools;
+
 use super::figure::{self, Curve, CurveFigure, CurvePanel, CurvePoint, Signs, stroke_of_case};
-use super::footer::footer;
+use super::format::{count, duration};
 use super::grouped::grouped;
 use super::sweep_words::{LineNames, slope_words};
-use crate::factor::{Factor, Factors};
-use crate::stats::Analysis;
-use crate::stats::{Along, Quantity, Sweep, SweepLine, Swept};
+use crate::arm::Stroke;
+use crate::factor::{Factor, Factors, varying};
+use crate::stats::{Along, Analysis, Quantity, Sweep, SweepLine, SweepPoint, Swept};
 
 /// Most panels of one figure.
-const PANELS: usize = 4;
+pub(super) const PANELS: usize = 4;
 
 /// Every figure of the sweeps that the run's experiment asks for, with their
 /// file names without extension.
-pub fn sweep_figures(analysis: &Analysis, redraw: &str) -> Vec<(String, CurveFigure)> {
-    let sweeps = analysis.sweeps.iter();
-    sweeps
-        .flat_map(|swept| figures(analysis, swept, redraw))
-        .collect()
+pub(super) fn sweep_figures(analysis: &Analysis) -> Vec<(String, CurveFigure)> {
+    analysis.sweeps.iter().flat_map(figures).collect()
 }
 
-fn figures(analysis: &Analysis, swept: &Swept, redraw: &str) -> Vec<(String, CurveFigure)> {
+fn figures(swept: &Swept) -> Vec<(String, CurveFigure)> {
     let Swept { sweep, lines, .. } = swept;
     let names = LineNames::of(lines);
-    let own: Vec<Factor> = Factor::beside_standing()
+    let own = Factor::beside_standing()
         .filter(|f| sweep.panels.contains(f))
-        .collect();
-    let panels: Vec<(Factors, Vec<&SweepLine>)> = grouped(lines.iter().map(|line| {
+        .collect_vec();
+    // Colours go by the first part of a line's name, dashes by the others.
+    let (mut inks, mut dashes) = (Vec::new(), Vec::new());
+    let curves = lines.iter().map(|line| {
+        let mut parts = names.parts(&line.rest, &own).into_iter();
+        let ink = place(&mut inks, parts.next());
+        let case = (ink, place(&mut dashes, parts.collect_vec()));
+        let label = names.name(&line.rest, &own);
         let mut key = line.rest.only(&own);
         key.standing = 0;
-        (key, line)
-    }));
-    let varying = crate::factor::varying(panels.iter().map(|p| &p.0));
-    let looks = Looks::of(lines, &names, &own);
-    let drawn: Vec<CurvePanel> = panels
-        .iter()
-        .map(|(key, lines)| CurvePanel {
-            title: panel_title(key, &varying),
-            curves: lines
-                .iter()
-                .map(|line| curve(sweep, line, &names, (&own, &looks)))
-                .collect(),
-            noise: None,
-        })
-        .collect();
-    drawn
-        .chunks(PANELS)
-        .enumerate()
-        .map(|(i, panels)| {
-            let stem = if i == 0 {
-                sweep.stem.to_owned()
-            } else {
-                format!("{}-{}", sweep.stem, i + 1)
-            };
-            let figure = CurveFigure {
-                title: sweep.title.to_owned(),
-                subtitle: sweep.look_at.to_owned(),
-                quantity: sweep.quantity_words.to_owned(),
-                unit: sweep.quantity.unit(),
-                logarithmic: sweep.logarithmic,
-                caption: sweep.along.words().to_owned(),
-                along: match sweep.along {
-                    Along::Standing | Along::ClientRate => figure::Along::Even,
-                    Along::CommitRate => figure::Along::Decades,
-                },
-                interval: format!(
-                    "95 % bootstrap interval over the blocks of each point (arm {})",
-                    sweep.arm
-                ),
-                panels: panels.to_vec(),
-                notes: notes(sweep, lines, &names),
-                footer: footer(&[analysis], redraw),
-            };
-            (stem, figure)
-        })
-        .collect()
+        (key, curve(sweep, line, label, stroke_of_case(case)))
+    });
+    let panels = grouped(curves);
+    let varying = varying(panels.iter().map(|p| &p.0));
+    let panels = panels.into_iter().map(|(key, curves)| CurvePanel {
+        title: panel_title(&key, &varying),
+        curves,
+        noise: None,
+    });
+    let panels = panels.collect_vec();
+    let figure = |(i, panels): (usize, &[CurvePanel])| {
+        let stem = match i {
+            0 => sweep.stem.to_owned(),
+            _ => format!("{}-{}", sweep.stem, i + 1),
+        };
+        let figure = CurveFigure {
+            title: sweep.title.to_owned(),
+            subtitle: sweep.look_at.to_owned(),
+            quantity: sweep.quantity_words.to_owned(),
+            unit: sweep.quantity.unit(),
+            logarithmic: sweep.logarithmic,
+            caption: sweep.along.words().to_owned(),
+            along: match sweep.along {
+                Along::Standing | Along::ClientRate => figure::Along::Even,
+                Along::CommitRate => figure::Along::Decades,
+            },
+            interval: format!(
+                "95 % bootstrap interval over the blocks of each point (arm {})",
+                sweep.arm
+            ),
+            panels: panels.to_vec(),
+            notes: notes(sweep, lines, &names),
+            footer: Vec::new(),
+        };
+        (stem, figure)
+    };
+    panels.chunks(PANELS).enumerate().map(figure).collect()
+}
+
+/// The place of an item among those that came before, or the next one.
+fn place<T: PartialEq>(known: &mut Vec<T>, item: T) -> usize {
+    known.iter().position(|k| *k == item).unwrap_or_else(|| {
+        known.push(item);
+        known.len() - 1
+    })
 }
 
 /// `slots front, mapping fresh`.
@@ -87,134 +91,78 @@ fn panel_title(key: &Factors, varying: &[Factor]) -> String {
             _ => format!("{} {value}", f.title()),
         })
     });
-    words.collect::<Vec<_>>().join(", ")
+    words.collect_vec().join(", ")
 }
 
-/// Colours go by the first part of a line's name, dashes by the others.
-struct Looks {
-    first: Vec<String>,
-    others: Vec<Vec<String>>,
-}
-
-impl Looks {
-    fn of(lines: &[SweepLine], names: &LineNames, own: &[Factor]) -> Self {
-        let mut looks = Looks {
-            first: Vec::new(),
-            others: Vec::new(),
-        };
-        for line in lines {
-            let (first, others) = split(names.parts(&line.rest, own));
-            if !looks.first.contains(&first) {
-                looks.first.push(first);
-            }
-            if !looks.others.contains(&others) {
-                looks.others.push(others);
-            }
-        }
-        looks
-    }
-
-    fn look(&self, parts: Vec<String>) -> (usize, usize) {
-        let (first, others) = split(parts);
-        let place = |found: Option<usize>| found.unwrap_or(0);
-        (
-            place(self.first.iter().position(|f| *f == first)),
-            place(self.others.iter().position(|o| *o == others)),
-        )
-    }
-}
-
-fn split(parts: Vec<String>) -> (String, Vec<String>) {
-    let mut parts = parts.into_iter();
-    (parts.next().unwrap_or_default(), parts.collect())
-}
-
-fn curve(
-    sweep: &Sweep,
-    line: &SweepLine,
-    names: &LineNames,
-    (own, looks): (&[Factor], &Looks),
-) -> Curve {
+fn curve(sweep: &Sweep, line: &SweepLine, label: String, stroke: Stroke) -> Curve {
     // A logarithmic axis has no zero; no clock tells less than 1 ns.
     let floor = if sweep.logarithmic { 1.0 } else { 0.0 };
+    let point = |p: &SweepPoint| CurvePoint {
+        at: p.at,
+        estimate: p.estimate.map(|value| value.max(floor)),
+        samples: p.samples,
+        struck: p.struck.is_some(),
+    };
+    let caution = line.points.iter().any(|p| !p.cautions.is_empty());
     Curve {
-        label: names.name(&line.rest, own),
-        stroke: stroke_of_case(looks.look(names.parts(&line.rest, own))),
-        points: line
-            .points
-            .iter()
-            .map(|p| CurvePoint {
-                at: p.at,
-                estimate: p.estimate.map(|value| value.max(floor)),
-                samples: p.samples,
-                struck: p.struck.is_some(),
-            })
-            .collect(),
+        label,
+        stroke,
+        points: line.points.iter().map(point).collect(),
         samples: 0,
         // The reasons are among the notes.
         signs: Signs {
             struck: None,
-            caution: line
-                .points
-                .iter()
-                .any(|p| !p.cautions.is_empty())
-                .then(String::new),
+            caution: caution.then(String::new),
         },
     }
 }
 
 /// Slopes, sample counts, and every reason for a sign once.
 fn notes(sweep: &Sweep, lines: &[SweepLine], names: &LineNames) -> Vec<String> {
-    let mut notes = Vec::new();
-    if sweep.along == Along::Standing {
-        let steepest = lines
-            .iter()
-            .filter_map(|l| Some((l, l.slope?)))
-            .max_by(|a, b| a.1.value_ns.total_cmp(&b.1.value_ns));
-        if let Some((line, slope)) = steepest {
-            notes.push(format!(
-                "Steepest line: {}: {}",
-                names.name(&line.rest, &[]),
-                slope_words(sweep.quantity.unit(), slope)
-            ));
+    let slopes = lines.iter().filter_map(|l| Some((l, l.slope?)));
+    let steepest = slopes
+        .filter(|_| sweep.along == Along::Standing)
+        .max_by(|a, b| a.1.value_ns.total_cmp(&b.1.value_ns));
+    let steepest = steepest.map(|(line, slope)| {
+        let name = names.name(&line.rest, &[]);
+        let slope = slope_words(sweep.quantity.unit(), slope);
+        format!("Steepest line: {name}: {slope}")
+    });
+    let samples = lines.iter().flat_map(|l| &l.points).map(|p| p.samples);
+    let (fewest, most) = samples.minmax().into_option().unwrap_or_default();
+    let samples = match sweep.quantity {
+        Quantity::Cpu(_) => {
+            let [fewest, most] = [fewest, most].map(|ns| duration(ns as f64));
+            format!("Time behind a point: {fewest} to {most}")
         }
-    }
-    let points = || lines.iter().flat_map(|l| &l.points);
-    let fewest = points().map(|p| p.samples).min().unwrap_or(0);
-    let most = points().map(|p| p.samples).max().unwrap_or(0);
-    notes.push(match sweep.quantity {
-        Quantity::Cpu(_) => format!(
-            "Time behind a point: {} to {}",
-            super::format::duration(fewest as f64),
-            super::format::duration(most as f64)
-        ),
         _ => format!(
             "Samples behind a point: {} to {}",
-            super::format::count(fewest),
-            super::format::count(most)
+            count(fewest),
+            count(most)
         ),
-    });
+    };
     let mut said: Vec<(String, String)> = Vec::new();
     for line in lines {
         let name = names.name(&line.rest, &[]);
         for point in &line.points {
             let struck = point.struck.iter().map(|s| format!("○ {s}"));
-            for reason in struck.chain(point.cautions.iter().map(|c| format!("† {c}"))) {
-                said.push((reason, name.clone()));
-            }
+            let cautions = point.cautions.iter().map(|c| format!("† {c}"));
+            said.extend(struck.chain(cautions).map(|reason| (reason, name.clone())));
         }
     }
-    notes.extend(grouped(said).into_iter().map(|(reason, mut of)| {
+    let reasons = grouped(said).into_iter().map(|(reason, mut of)| {
         of.dedup();
-        if of.len() == lines.len() {
-            format!("{reason}: every line")
-        } else if of.len() > 4 {
-            format!("{reason}: {} of {} lines", of.len(), lines.len())
-        } else {
-            format!("{reason}: {}", of.join("; "))
+        match of.len() {
+            all if all == lines.len() => format!("{reason}: every line"),
+            5.. => format!("{reason}: {} of {} lines", of.len(), lines.len()),
+            _ => format!("{reason}: {}", of.join("; ")),
         }
-    }));
-    notes
+    });
+    steepest
+        .into_iter()
+        .chain([samples])
+        .chain(reasons)
+        .collect()
 }
 
 #[cfg(test)]
@@ -256,7 +204,7 @@ mod tests {
     fn a_panel_for_each_slot_order_and_a_line_for_each_version_and_page_size() {
         let run = run();
         let analysis = analyse(&run);
-        let figures = sweep_figures(&analysis, "procbench figures DIR");
+        let figures = sweep_figures(&analysis);
         let (stem, figure) = &figures[0];
         assert_eq!(stem, "add-hold");
         let titles: Vec<&str> = figure.panels.iter().map(|p| p.title.as_str()).collect();
@@ -279,6 +227,6 @@ mod tests {
         let svg = figure.svg().unwrap();
         assert!(svg.contains("PostgreSQL 15, 2m") && svg.contains("Steepest line"));
         let other = sample_run(8);
-        assert!(sweep_figures(&analyse(&other), "").is_empty());
+        assert!(sweep_figures(&analyse(&other)).is_empty());
     }
 }

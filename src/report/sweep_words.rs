@@ -1,6 +1,9 @@
 //! Sweeps in words: the names of lines, slopes, tables.
 
+use itertools::Itertools;
+
 use super::format::{count, interval, interval_95, quantity, slope};
+use super::level_title::standing;
 use super::section::{Section, Table, cell, struck_mark};
 use crate::factor::{Factor, Factors, varying};
 use crate::stats::{Along, Analysis, Estimate, SweepLine, Swept, Unit};
@@ -13,18 +16,16 @@ pub(super) struct LineNames {
 
 impl LineNames {
     pub(super) fn of(lines: &[SweepLine]) -> Self {
-        let rests = || lines.iter().map(|l| &l.rest);
-        let first = rests().next().map_or(0, |r| r.standing);
+        let rests = lines.iter().map(|l| &l.rest);
         LineNames {
-            factors: varying(rests()),
-            standing: rests().any(|r| r.standing != first),
+            factors: varying(rests.clone()),
+            standing: !rests.map(|r| r.standing).all_equal(),
         }
     }
 
     /// The line's name but for these factors: `PostgreSQL 15, 4k`.
     pub(super) fn name(&self, rest: &Factors, but: &[Factor]) -> String {
-        let parts = self.parts(rest, but);
-        match &parts[..] {
+        match &self.parts(rest, but)[..] {
             [] => "all".to_owned(),
             parts => parts.join(", "),
         }
@@ -32,28 +33,18 @@ impl LineNames {
 
     /// The parts of the name, most telling first.
     pub(super) fn parts(&self, rest: &Factors, but: &[Factor]) -> Vec<String> {
-        let factors: Vec<Factor> = self
-            .factors
-            .iter()
-            .copied()
-            .filter(|f| !but.contains(f))
-            .collect();
-        let mut parts: Vec<String> = factors
-            .iter()
-            .filter_map(|&f| {
-                let value = rest.get(f)?;
-                Some(match f {
-                    Factor::Pg => format!("PostgreSQL {value}"),
-                    Factor::CommitRate => format!("{value} commits/s"),
-                    Factor::PageSize | Factor::Mapping => value.to_owned(),
-                    _ => format!("{} {value}", f.title()),
-                })
+        let factors = self.factors.iter().filter(|f| !but.contains(f));
+        let values = factors.filter_map(|&f| {
+            let value = rest.get(f)?;
+            Some(match f {
+                Factor::CommitRate => format!("{value} commits/s"),
+                Factor::PageSize | Factor::Mapping => value,
+                _ => format!("{} {value}", f.title()),
             })
-            .collect();
-        if self.standing {
-            parts.push(format!("{} standing", count(u64::from(rest.standing))));
-        }
-        parts
+        });
+        values
+            .chain(self.standing.then(|| standing(rest)))
+            .collect()
     }
 }
 
@@ -69,37 +60,29 @@ pub(super) fn sweep_tables(analysis: &Analysis) -> Vec<Section> {
 }
 
 fn section(swept: &Swept) -> Option<Section> {
-    let sweep = &swept.sweep;
-    let points = swept.lines.iter().flat_map(|l| &l.points);
-    let mut places: Vec<f64> = points.clone().map(|p| p.at).collect();
-    places.sort_by(f64::total_cmp);
-    places.dedup();
-    let mut header: Vec<String> = places.iter().map(|at| count(at.round() as u64)).collect();
-    header.push("slope per 1,000 (95 %)".to_owned());
-    let names = LineNames::of(&swept.lines);
+    let (sweep, lines) = (&swept.sweep, &swept.lines);
+    let places = lines.iter().flat_map(|l| &l.points).map(|p| p.at);
+    let places = places.sorted_by(f64::total_cmp).dedup().collect_vec();
+    let header = places.iter().map(|at| count(at.round() as u64));
+    let header = header.chain(["slope per 1,000 (95 %)".to_owned()]);
+    let names = LineNames::of(lines);
     let mut table = Table::new(["line"], header);
-    for line in &swept.lines {
+    for line in lines {
         let mut row = vec![names.name(&line.rest, &[])];
         row.extend(places.iter().map(|at| {
             let point = line.points.iter().find(|p| p.at == *at);
             cell(point.map(|p| {
                 let words = interval(p.estimate, |value| quantity(value, swept.unit));
-                let struck = struck_mark(p.struck.is_some());
-                format!("{words}{struck}")
+                format!("{words}{}", struck_mark(p.struck.is_some()))
             }))
         }));
-        let slope_of = line.slope.filter(|_| sweep.along == Along::Standing);
-        row.push(cell(
-            slope_of.map(|e| interval(e, |per_one| slope(per_one, swept.unit))),
-        ));
+        let of_line = line.slope.filter(|_| sweep.along == Along::Standing);
+        let of_line = of_line.map(|e| interval(e, |per_one| slope(per_one, swept.unit)));
+        row.push(cell(of_line));
         table.push(row);
     }
-    let caption = format!(
-        "{} ({}), by {}",
-        sweep.quantity_words,
-        sweep.arm,
-        sweep.along.words()
-    );
+    let (what, along) = (sweep.quantity_words, sweep.along.words());
+    let caption = format!("{what} ({}), by {along}", sweep.arm);
     let notes = vec!["In brackets: bootstrap 95 % interval.".to_owned()];
     Section::table(caption, table, notes)
 }

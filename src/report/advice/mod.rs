@@ -3,6 +3,8 @@
 
 mod reasons;
 
+use itertools::Itertools;
+
 use self::reasons::reasons;
 use super::findings::{judgement, place};
 use super::format::{count, duration, rate, share};
@@ -41,64 +43,60 @@ pub fn advice(analysis: &Analysis) -> Option<Vec<Section>> {
 }
 
 fn seen(survey: &Survey) -> Vec<String> {
-    let pages = match (survey.huge_pages_status.as_deref(), survey.has_huge_pages()) {
-        (Some(status), _) => format!("{}, in effect {status}", survey.huge_pages),
-        (None, Some(_)) => survey.huge_pages.clone(),
-        (None, None) => format!(
-            "{}, of which this version does not tell what it came to",
-            survey.huge_pages
-        ),
+    let asked = &survey.huge_pages;
+    let pages = match (&survey.huge_pages_status, survey.has_huge_pages()) {
+        (Some(status), _) => format!("{asked}, in effect {status}"),
+        (None, Some(_)) => asked.clone(),
+        (None, None) => format!("{asked}, of which this version does not tell what it came to"),
     };
     let census = survey.census;
-    let states = if census.state_visible < census.connections {
-        format!(
-            "; the state of {} of them is visible, {} idle",
-            census.state_visible, census.idle
-        )
-    } else {
-        format!(", {} idle", census.idle)
+    let states = match census.state_visible {
+        visible if visible < census.connections => {
+            format!("; the state of {visible} of them is visible")
+        }
+        _ => String::new(),
     };
-    let mut lines = vec![format!(
-        "PostgreSQL {}: {} other connections{states}; max_connections {}, shared_buffers {}, huge_pages {pages}.",
-        survey.pg_major,
+    let others = format!(
+        "{} other connections{states}, {} idle",
         count(census.connections),
-        count(survey.max_connections),
+        census.idle
+    );
+    let most = count(survey.max_connections);
+    let settings = format!(
+        "max_connections {most}, shared_buffers {}",
         survey.shared_buffers
-    )];
-    lines.push(match &survey.between {
+    );
+    let version = survey.pg_major;
+    let server = format!("PostgreSQL {version}: {others}; {settings}, huge_pages {pages}.");
+    let address = match &survey.between {
         Between::Nothing => "The address is the server's own: nothing stands in between.".to_owned(),
         Between::Relay => "Something passes the bytes on (address translation, a proxy, a tunnel): its time is in every number. A pooler was not recognised.".to_owned(),
         Between::Pooler { mode, evidence } => format!(
             "The address is a pooler's, in {mode} mode ({evidence}). `unpooled` therefore means connecting to the pooler, `fork-only` a socket that it accepts: nothing here says what a connection to the server itself costs."
         ),
-    });
-    lines
+    };
+    vec![server, address]
 }
 
 fn cost_lines(pooling: &Pooling) -> Vec<String> {
     let Some(connects) = &pooling.connects else {
         return vec!["No connection was measured (arm unpooled).".to_owned()];
     };
+    let (n, longest) = (count(connects.samples), duration(connects.longest));
     let percentiles = connects.percentiles.iter();
-    let percentiles: Vec<String> = percentiles
-        .map(|(p, ns)| format!("{} {}", percentile_name(*p), duration(*ns)))
-        .collect();
+    let percentiles =
+        percentiles.map(|(p, ns)| format!("{} {}", percentile_name(*p), duration(*ns)));
+    let percentiles = match &percentiles.collect_vec()[..] {
+        [] => "too few to say".to_owned(),
+        told => told.join(", "),
+    };
     let mut lines = vec![format!(
-        "From nothing to the server's first ReadyForQuery, over {} connections: {}; the longest took {}. A percentile with fewer than ten samples above it is not given: a longer --duration gives more.",
-        count(connects.samples),
-        if percentiles.is_empty() {
-            "too few to say".to_owned()
-        } else {
-            percentiles.join(", ")
-        },
-        duration(connects.longest)
+        "From nothing to the server's first ReadyForQuery, over {n} connections: {percentiles}; the longest took {longest}. A percentile with fewer than ten samples above it is not given: a longer --duration gives more."
     )];
-    lines.extend(pooling.cost.map(|cost| format!(
-        "The transaction itself took {} (median) on a connection that was kept open, and {} longer as the first on a new one. Reconnecting adds {} to it.",
-        duration(cost.kept),
-        duration(cost.first_statement),
-        duration(cost.added)
-    )));
+    lines.extend(pooling.cost.map(|cost| {
+        let [kept, first, added] = [cost.kept, cost.first_statement, cost.added].map(duration);
+        format!("The transaction itself took {kept} (median) on a connection that was kept open, and {first} longer as the first on a new one. Reconnecting adds {added} to it.")
+    }));
     lines
 }
 
@@ -108,9 +106,10 @@ fn churn_lines(analysis: &Analysis) -> Vec<String> {
     let Some(level) = analysis.primary_level() else {
         return vec!["Nothing was measured.".to_owned()];
     };
-    let at = run
-        .client_rate_per_second
-        .map_or("a closed loop".to_owned(), |r| format!("{r} per second"));
+    let at = match run.client_rate_per_second {
+        Some(rate) => format!("{rate} per second"),
+        None => "a closed loop".to_owned(),
+    };
     let contrast = |(first, second): (Arm, Arm)| {
         let (contrast, verdict) = level.found(first, second, quoted)?;
         let told = judgement(&contrast, verdict, level.noise_floor_ns(quoted));
@@ -120,21 +119,19 @@ fn churn_lines(analysis: &Analysis) -> Vec<String> {
             }
             _ => "",
         };
+        let times = format!("{quoted} {} time of running statements", analysis.clock());
         Some(format!(
-            "{first} minus {second} at {at}, {quoted} {} time of running statements: {told}.{cannot_show}",
-            analysis.clock()
+            "{first} minus {second} at {at}, {times}: {told}.{cannot_show}"
         ))
     };
-    let lines: Vec<String> = [
+    let pairs = [
         (Arm::Unpooled, Arm::KeptOpen),
         (Arm::ForkOnly, Arm::KeptOpen),
         (Arm::Unpooled, Arm::ForkOnly),
-    ]
-    .into_iter()
-    .filter_map(contrast)
-    .collect();
+    ];
+    let mut lines = pairs.into_iter().filter_map(contrast).collect_vec();
     if lines.is_empty() {
-        return vec![format!(
+        lines = vec![format!(
             "Too few samples for {quoted}, or an arm is missing: no contrast."
         )];
     }
@@ -148,45 +145,34 @@ fn lock_lines(survey: &Survey, pooling: &Pooling) -> Vec<String> {
         Some(false) => "4 kB pages",
         None => "4 kB or huge pages",
     };
+    let (behind, in_front) = (duration(holds.low), duration(holds.high));
+    let (standing, version) = (count(survey.census.connections), survey.pg_major);
     let mut lines = vec![format!(
-        "One connection takes it exclusively twice, to join and to leave, for {} in all if new connections find slots behind the {} standing ones and {} if in front of them (PostgreSQL {}, {pages}; holds measured on another machine). Which of the two it is cannot be seen from outside.",
-        duration(holds.low),
-        count(survey.census.connections),
-        duration(holds.high),
-        survey.pg_major
+        "One connection takes it exclusively twice, to join and to leave, for {behind} in all if new connections find slots behind the {standing} standing ones and {in_front} if in front of them (PostgreSQL {version}, {pages}; holds measured on another machine). Which of the two it is cannot be seen from outside."
     )];
-    let shares: Vec<String> = pooling
-        .busy
-        .iter()
-        .map(|&(per_second, busy)| {
-            let range = match (share(busy.low), share(busy.high)) {
-                (low, high) if low == high => high,
-                (low, high) => format!("{low} to {high}"),
-            };
-            format!("at {} per second {range} of the time", rate(per_second))
-        })
-        .collect();
-    let shares = shares.join("; ");
-    let to = if survey.is_pooler() {
-        " (for connections to the server itself, not to the pooler)"
-    } else {
-        ""
+    let shares = pooling.busy.iter().map(|&(per_second, busy)| {
+        let range = match (share(busy.low), share(busy.high)) {
+            (low, high) if low == high => high,
+            (low, high) => format!("{low} to {high}"),
+        };
+        format!("at {} per second {range} of the time", rate(per_second))
+    });
+    let shares = shares.collect_vec().join("; ");
+    let to = match survey.is_pooler() {
+        true => " (for connections to the server itself, not to the pooler)",
+        false => "",
     };
     match (pooling.rate, survey.others) {
         (KnownRate::Given(_), _) => lines.push(format!(
             "Rate times hold{to}: {shares} (the rate that was given, and ten times that)."
         )),
         (KnownRate::Counted(_), Some(others)) => {
-            let whose = if others.without_ours {
-                "procbench's own taken off"
-            } else {
-                "those of the pooler included"
+            let whose = match others.without_ours {
+                true => "procbench's own taken off",
+                false => "those of the pooler included",
             };
-            lines.push(format!(
-                "During the run the server counted {} sessions in {:.0} s ({whose}; all databases; failed logins and parallel workers are not among them).",
-                count(others.count),
-                others.over_s
-            ));
+            let (n, seconds) = (count(others.count), others.over_s);
+            lines.push(format!("During the run the server counted {n} sessions in {seconds:.0} s ({whose}; all databases; failed logins and parallel workers are not among them)."));
             lines.push(format!("Rate times hold{to}: {shares}."));
         }
         _ => lines.push(format!(

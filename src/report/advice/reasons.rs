@@ -7,6 +7,8 @@ use crate::stats::{HARDLY_ANY, LOCK_MATTERS, Pooling, PoolingAnswer, WORTH_SAVIN
 /// The answer and its grounds.
 pub(super) fn reasons(pooling: &Pooling, survey: &Survey) -> Vec<String> {
     let cost = pooling.cost.as_ref();
+    let added = cost.map(|cost| duration(cost.added));
+    let threshold = share(LOCK_MATTERS);
     let answer = match &pooling.answer {
         PoolingAnswer::AlreadyPooled => {
             let Between::Pooler { mode, .. } = &survey.between else {
@@ -15,9 +17,8 @@ pub(super) fn reasons(pooling: &Pooling, survey: &Survey) -> Vec<String> {
             let mut lines = vec![format!(
                 "**You already do**: this address is a pooler's, in {mode} mode. What was measured is what reconnecting to it costs."
             )];
-            lines.extend(cost.map(|cost| format!(
-                "Reconnecting to the pooler adds {} to each transaction; connections that clients keep open to it add nothing. To see what it saves, run the same against the server's own address.",
-                duration(cost.added)
+            lines.extend(added.map(|added| format!(
+                "Reconnecting to the pooler adds {added} to each transaction; connections that clients keep open to it add nothing. To see what it saves, run the same against the server's own address."
             )));
             return lines;
         }
@@ -30,12 +31,11 @@ pub(super) fn reasons(pooling: &Pooling, survey: &Survey) -> Vec<String> {
         PoolingAnswer::NoReasonShown => "**No reason was shown.**".to_owned(),
     };
     let mut lines = vec![answer];
-    lines.extend(cost.map(|cost| format!(
-        "For the client's own sake: reconnecting takes {} of the time of a transaction like the measured one (threshold {}). It takes less than that only of transactions longer than {}.",
-        share(cost.share),
-        share(WORTH_SAVING),
-        duration(cost.added * (1.0 / WORTH_SAVING - 1.0))
-    )));
+    lines.extend(cost.map(|cost| {
+        let (taken, worth) = (share(cost.share), share(WORTH_SAVING));
+        let longer = duration(cost.added * (1.0 / WORTH_SAVING - 1.0));
+        format!("For the client's own sake: reconnecting takes {taken} of the time of a transaction like the measured one (threshold {worth}). It takes less than that only of transactions longer than {longer}.")
+    }));
     lines.push(if pooling.is_slower {
         "For the others' sake: running statements became slower already at the rate of this run, see below.".to_owned()
     } else {
@@ -43,19 +43,16 @@ pub(super) fn reasons(pooling: &Pooling, survey: &Survey) -> Vec<String> {
     });
     lines.push(match pooling.lock_share {
         Some(held) if held > LOCK_MATTERS => format!(
-            "ProcArrayLock may be a part of it: held exclusively for up to {} of the time at the users' rate, by the estimate (threshold {}).",
-            share(held),
-            share(LOCK_MATTERS)
+            "ProcArrayLock may be a part of it: held exclusively for up to {} of the time at the users' rate, by the estimate (threshold {threshold}).",
+            share(held)
         ),
         Some(held) => format!(
-            "ProcArrayLock is hardly the reason at the users' rate: held exclusively for {} of the time by the estimate's high end (threshold {}). What else a connection costs the server was not measured here.",
-            share(held),
-            share(LOCK_MATTERS)
+            "ProcArrayLock is hardly the reason at the users' rate: held exclusively for {} of the time by the estimate's high end (threshold {threshold}). What else a connection costs the server was not measured here.",
+            share(held)
         ),
         None => format!(
-            "Whether ProcArrayLock is a part of it depends on the users' rate, which is not known: by the estimate's high end it takes {} connections per second to hold it for {} of the time.",
-            rate(LOCK_MATTERS * 1e9 / pooling.holds_ns.high),
-            share(LOCK_MATTERS)
+            "Whether ProcArrayLock is a part of it depends on the users' rate, which is not known: by the estimate's high end it takes {} connections per second to hold it for {threshold} of the time.",
+            rate(LOCK_MATTERS * 1e9 / pooling.holds_ns.high)
         ),
     });
     lines

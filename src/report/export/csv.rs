@@ -1,29 +1,25 @@
 //! Comma-separated values.
 
-use hdrhistogram::{Counter, Histogram};
+use hdrhistogram::Histogram;
+use itertools::Itertools;
 
 use crate::stats::Analysis;
 
 /// Percentiles of an exported series, in per cent.
-pub const PERCENTILES: [f64; 12] = [
+const PERCENTILES: [f64; 12] = [
     0.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9, 99.99, 100.0,
 ];
 
 /// One CSV record with its line end; fields are quoted where RFC 4180 asks
 /// for it.
 pub fn csv_line<F: AsRef<str>>(fields: &[F]) -> String {
-    let quoted: Vec<String> = fields
-        .iter()
-        .map(|field| {
-            let field = field.as_ref();
-            if field.contains([',', '"', '\n', '\r']) {
-                format!("\"{}\"", field.replace('"', "\"\""))
-            } else {
-                field.to_owned()
-            }
-        })
-        .collect();
-    quoted.join(",") + "\n"
+    let quoted = fields.iter().map(|field| match field.as_ref() {
+        field if field.contains([',', '"', '\n', '\r']) => {
+            format!("\"{}\"", field.replace('"', "\"\""))
+        }
+        field => field.to_owned(),
+    });
+    quoted.collect_vec().join(",") + "\n"
 }
 
 /// Percentiles of named histograms of ns, one row per histogram and
@@ -31,54 +27,33 @@ pub fn csv_line<F: AsRef<str>>(fields: &[F]) -> String {
 ///
 /// `samples_above` says how many samples lie above the value: a percentile
 /// with fewer than ten is anecdote. An empty histogram gives no row.
-pub fn percentile_csv<'a, C: Counter + 'a>(
-    series: impl IntoIterator<Item = (&'a str, &'a Histogram<C>)>,
-) -> String {
-    let mut csv = csv_line(&[
-        "series",
-        "percentile",
-        "value_ns",
-        "samples_above",
-        "sample_count",
-    ]);
-    for (name, histogram) in series {
-        if histogram.is_empty() {
-            continue;
-        }
+fn percentile_csv<'a>(series: impl IntoIterator<Item = (String, &'a Histogram<u64>)>) -> String {
+    let mut csv = "series,percentile,value_ns,samples_above,sample_count\n".to_owned();
+    for (name, histogram) in series.into_iter().filter(|(_, h)| !h.is_empty()) {
         for percentile in PERCENTILES {
             // 99.9 / 100 is a little above 0.999 and would pick the rank after.
             let quantile = (percentile / 100.0 * 1e9).round() / 1e9;
             let value = histogram.value_at_quantile(quantile);
-            let above: u64 = histogram
-                .iter_recorded()
-                .filter(|step| step.value_iterated_to() > value)
-                .map(|step| step.count_since_last_iteration())
-                .sum();
-            csv += &csv_line(&[
-                name,
-                &percentile.to_string(),
-                &value.to_string(),
-                &above.to_string(),
-                &histogram.len().to_string(),
-            ]);
+            let steps = histogram.iter_recorded();
+            let above = steps.filter(|step| step.value_iterated_to() > value);
+            let above: u64 = above.map(|s| s.count_since_last_iteration()).sum();
+            let numbers = [value, above, histogram.len()].map(|n| n.to_string());
+            let record = [name.clone(), percentile.to_string()];
+            csv += &csv_line(&[&record[..], &numbers].concat());
         }
     }
     csv
 }
 
 /// Percentiles of every series of every arm, for spreadsheets.
-pub fn series_csv(summary: &Analysis) -> String {
-    let mut named = Vec::new();
-    for (level, contender) in summary.contenders() {
-        let arm = format!(
-            "{}/{}",
-            level.factors.tag(&summary.varying),
-            contender.label()
-        );
-        let series = contender.merged.iter();
-        named.extend(series.map(|(key, histogram)| (format!("{arm}/{key}"), histogram)));
-    }
-    percentile_csv(named.iter().map(|(name, h)| (name.as_str(), h.hdr())))
+pub fn series_csv(analysis: &Analysis) -> String {
+    let series = analysis.contenders().flat_map(|(level, contender)| {
+        let level = level.factors.tag(&analysis.varying);
+        let arm = format!("{level}/{}", contender.label());
+        let merged = contender.merged.iter();
+        merged.map(move |(key, histogram)| (format!("{arm}/{key}"), histogram.hdr()))
+    });
+    percentile_csv(series)
 }
 
 #[cfg(test)]
@@ -99,12 +74,17 @@ mod tests {
         for value in 1..=1000 {
             histogram.record(value).unwrap();
         }
-        let csv = percentile_csv([("reader.select", &histogram)]);
+        let csv = percentile_csv([("reader.select".to_owned(), &histogram)]);
         assert_eq!(csv.lines().count(), 1 + PERCENTILES.len());
         assert!(csv.contains("reader.select,50,500,500,1000\n"), "{csv}");
         assert!(csv.contains("reader.select,99.9,999,1,1000\n"), "{csv}");
         assert!(csv.contains("reader.select,100,1000,0,1000\n"), "{csv}");
         let empty = Histogram::<u64>::new(3).unwrap();
-        assert_eq!(percentile_csv([("none", &empty)]).lines().count(), 1);
+        assert_eq!(
+            percentile_csv([("none".to_owned(), &empty)])
+                .lines()
+                .count(),
+            1
+        );
     }
 }

@@ -2,9 +2,8 @@
 
 use std::fmt::Write as _;
 
-use hdrhistogram::{Counter, Histogram};
+use hdrhistogram::Histogram;
 
-use super::error::ExportError;
 use crate::record::Run;
 use crate::report::level_title::short_title;
 use crate::stats::Analysis;
@@ -19,7 +18,7 @@ const TICKS_PER_HALF_DISTANCE: u32 = 5;
 ///
 /// Values are divided by `unit`: with a histogram of ns, 1,000 prints µs and
 /// 1,000,000 ms.
-pub fn hgrm<C: Counter>(histogram: &Histogram<C>, unit: f64) -> String {
+fn hgrm(histogram: &Histogram<u64>, unit: f64) -> String {
     let digits = usize::from(histogram.sigfig());
     let mut text = format!(
         "{:>12} {:>14} {:>10} {:>14}\n\n",
@@ -57,32 +56,28 @@ pub fn hgrm<C: Counter>(histogram: &Histogram<C>, unit: f64) -> String {
 }
 
 /// The distribution of every series of every arm at every level.
-///
-/// # Errors
-/// None.
-pub(super) fn of_run(run: &Run, summary: &Analysis) -> Result<Vec<u8>, ExportError> {
+pub(super) fn of_run(run: &Run, analysis: &Analysis) -> String {
     let mut out = String::new();
-    for (level, contender) in summary.contenders() {
+    for (level, contender) in analysis.contenders() {
+        let level = short_title(&level.factors, &analysis.varying);
+        let place = format!(
+            "{} {}, {level}, {}",
+            run.run_id,
+            run.mode,
+            contender.label()
+        );
         for (key, histogram) in &contender.merged {
-            out += &format!(
-                "# run {} {}, {}, {}, {key}, values in us, {} samples\n",
-                run.run_id,
-                run.mode,
-                short_title(&level.factors, &summary.varying),
-                contender.label(),
-                histogram.len()
-            );
-            if !histogram.overflow_ns().is_empty() {
-                out += &format!(
-                    "# and {} longer than an hour\n",
-                    histogram.overflow_ns().len()
-                );
+            let samples = histogram.len();
+            out += &format!("# run {place}, {key}, values in us, {samples} samples\n");
+            match histogram.overflow_ns().len() {
+                0 => {}
+                longer => out += &format!("# and {longer} longer than an hour\n"),
             }
             out += &hgrm(histogram.hdr(), 1000.0);
             out.push('\n');
         }
     }
-    Ok(out.into_bytes())
+    out
 }
 
 #[cfg(test)]

@@ -1,43 +1,33 @@
 //! HdrHistogram's interval log (V2, deflated).
 
+use std::fmt::Display;
 use std::time::{Duration, SystemTime};
 
+use hdrhistogram::Histogram;
 use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
-use hdrhistogram::{Counter, Histogram};
+use itertools::Itertools;
 
-use super::error::ExportError;
-use crate::factor::{Factor, varying};
-use crate::record::{Block, Run, SeriesKey};
-use crate::stats::Analysis;
+use super::ExportError;
+use crate::factor::varying;
+use crate::record::Run;
 
 /// ns per unit of the log's printed maximum: it is in ms, as in Java's logs.
 /// The histograms themselves stay in ns.
 const MAX_VALUE_DIVISOR: f64 = 1e6;
 
 /// One histogram of one stretch of time.
-#[derive(Debug, Clone, Copy)]
-pub struct LogInterval<'a, C: Counter> {
+#[derive(Debug, Clone)]
+pub struct LogInterval<'a> {
     /// Names the series, for instance `unpooled/reader.select.response`; no
     /// blank, comma or line end.
-    pub tag: &'a str,
+    pub tag: String,
     /// Start, counted from the log's start time; kept to the ms.
     pub start: Duration,
     /// Length of the stretch; kept to the ms.
     pub length: Duration,
     /// Its samples in ns.
-    pub histogram: &'a Histogram<C>,
-}
-
-/// Failure to write an interval log.
-#[derive(Debug, thiserror::Error)]
-pub enum HlogError {
-    /// The tag would break the log's fields.
-    #[error("the tag `{0}` cannot stand in an interval log: use no blank, comma or line end")]
-    Tag(String),
-    /// The log writer failed.
-    #[error("cannot write the interval log: {0}")]
-    Write(String),
+    pub histogram: &'a Histogram<u64>,
 }
 
 /// The interval log of a run: HdrHistogram's `HistogramLogWriter` format with
@@ -46,17 +36,13 @@ pub enum HlogError {
 /// `comments` are put first, one `#` line each.
 ///
 /// # Errors
-/// [`HlogError::Tag`] for a tag that the format cannot hold.
-pub fn hlog<C: Counter>(
+/// A tag that the format cannot hold.
+pub fn hlog(
     start_time: SystemTime,
     comments: &[String],
-    intervals: &[LogInterval<'_, C>],
-) -> Result<Vec<u8>, HlogError> {
-    let failed = |e: &dyn std::fmt::Display| HlogError::Write(e.to_string());
-    let mut ordered: Vec<&LogInterval<'_, C>> = intervals.iter().collect();
-    // Java's reader stops at the first interval past its range.
-    ordered.sort_by_key(|interval| interval.start);
-
+    intervals: &[LogInterval<'_>],
+) -> Result<Vec<u8>, ExportError> {
+    let failed = |e: &dyn Display| ExportError(format!("cannot write the interval log: {e}"));
     let mut log = Vec::new();
     let mut serializer = V2DeflateSerializer::new();
     let mut builder = IntervalLogWriterBuilder::new();
@@ -69,10 +55,15 @@ pub fn hlog<C: Counter>(
         .with_max_value_divisor(MAX_VALUE_DIVISOR)
         .begin_log_with(&mut log, &mut serializer)
         .map_err(|e| failed(&e))?;
-    for interval in ordered {
-        let tag = Tag::new(interval.tag)
-            .filter(|tag| !tag.is_empty())
-            .ok_or_else(|| HlogError::Tag(interval.tag.to_owned()))?;
+    // Java's reader stops at the first interval past its range.
+    for interval in intervals.iter().sorted_by_key(|i| i.start) {
+        let tag = Tag::new(&interval.tag).filter(|tag| !tag.is_empty());
+        let tag = tag.ok_or_else(|| {
+            ExportError(format!(
+                "the tag `{}` cannot stand in an interval log: use no blank, comma or line end",
+                interval.tag
+            ))
+        })?;
         writer
             .write_histogram(
                 interval.histogram,
@@ -85,53 +76,37 @@ pub fn hlog<C: Counter>(
     Ok(log)
 }
 
-/// A tag without blanks: `500/kept-open/reader.statement.total.response`; values
-/// of factors that vary stand after the standing connections.
-fn tag(block: &Block, named: &[Factor], key: &SeriesKey) -> String {
-    let twin = if block.twin { "-twin" } else { "" };
-    format!("{}/{}{twin}/{key}", block.factors.tag(named), block.arm)
-}
-
-/// The log of a run: every block of every arm.
+/// The log of a run: every block of every arm. Tags are without blanks:
+/// `500/kept-open/reader.statement.total.response`; values of factors that vary stand after the
+/// standing connections.
 ///
 /// # Errors
 /// A tag that the format cannot hold.
-pub(super) fn of_run(run: &Run, _: &Analysis) -> Result<Vec<u8>, ExportError> {
-    let started = run
-        .started_at
-        .parse::<jiff::Timestamp>()
-        .map_or(SystemTime::UNIX_EPOCH, SystemTime::from);
+pub(super) fn of_run(run: &Run) -> Result<Vec<u8>, ExportError> {
+    let started = run.started_at.parse::<jiff::Timestamp>();
+    let started = started.map_or(SystemTime::UNIX_EPOCH, SystemTime::from);
     let named = varying(run.blocks.iter().map(|b| &b.factors));
-    let tags: Vec<Vec<String>> = run
-        .blocks
-        .iter()
-        .map(|b| b.series.keys().map(|key| tag(b, &named, key)).collect())
-        .collect();
     let mut intervals = Vec::new();
-    for (block, tags) in run.blocks.iter().zip(&tags) {
-        for (histogram, tag) in block.series.values().zip(tags) {
-            intervals.push(LogInterval {
-                tag,
-                start: Duration::from_nanos(block.start_ns),
-                length: Duration::from_nanos(block.measured_ns),
-                histogram: histogram.hdr(),
-            });
-        }
+    for block in &run.blocks {
+        let level = block.factors.tag(&named);
+        let twin = if block.twin { "-twin" } else { "" };
+        let arm = format!("{}{twin}", block.arm);
+        intervals.extend(block.series.iter().map(|(key, histogram)| LogInterval {
+            tag: format!("{level}/{arm}/{key}"),
+            start: Duration::from_nanos(block.start_ns),
+            length: Duration::from_nanos(block.measured_ns),
+            histogram: histogram.hdr(),
+        }));
     }
+    let factors: String = named.iter().map(|f| format!("{}/", f.title())).collect();
     let comments = [
         format!(
             "procbench run {} {} {}",
             run.run_id, run.experiment, run.mode
         ),
-        format!(
-            "values in ns; tag = standing/{}arm/role.operation.phase.clock",
-            named
-                .iter()
-                .map(|f| format!("{}/", f.title()))
-                .collect::<String>()
-        ),
+        format!("values in ns; tag = standing/{factors}arm/role.operation.phase.clock"),
     ];
-    hlog(started, &comments, &intervals).map_err(|e| ExportError(e.to_string()))
+    hlog(started, &comments, &intervals)
 }
 
 #[cfg(test)]
@@ -141,7 +116,6 @@ mod tests {
     use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
     use super::*;
-    use crate::experiment::analyse;
     use crate::testing::sample_run;
 
     fn histogram(seed: u64) -> Histogram<u64> {
@@ -174,9 +148,9 @@ mod tests {
             "pool/empty",
         ];
         let starts = [5_500, 0, 61_250].map(Duration::from_millis);
-        let intervals: Vec<LogInterval<'_, u64>> = (0..3)
+        let intervals: Vec<LogInterval<'_>> = (0..3)
             .map(|i| LogInterval {
-                tag: tags[i],
+                tag: tags[i].to_owned(),
                 start: starts[i],
                 length: Duration::from_millis(2_500),
                 histogram: &histograms[i],
@@ -228,20 +202,21 @@ mod tests {
         let histogram = histogram(1);
         for tag in ["a,b", "a b", "a\nb", ""] {
             let interval = LogInterval {
-                tag,
+                tag: tag.to_owned(),
                 start: Duration::ZERO,
                 length: Duration::ZERO,
                 histogram: &histogram,
             };
             let refused = hlog(SystemTime::UNIX_EPOCH, &[], &[interval]);
-            assert!(matches!(refused, Err(HlogError::Tag(t)) if t == tag));
+            let told = refused.unwrap_err().to_string();
+            assert!(told.contains(&format!("the tag `{tag}` cannot")), "{told}");
         }
     }
 
     #[test]
     fn the_interval_log_holds_every_block_and_sample() {
         let run = sample_run(3);
-        let log = of_run(&run, &analyse(&run)).unwrap();
+        let log = of_run(&run).unwrap();
         let mut deserializer = Deserializer::new();
         let mut samples = 0;
         let mut intervals = 0;

@@ -1,4 +1,4 @@
-//! A run in formats that other tools read. A format is one file here and one row of [`EXPORT_FORMATS`].
+//! A run in formats that other tools read. A format is one file here and one value of [`ExportFormat`].
 
 mod csv;
 mod error;
@@ -6,8 +6,7 @@ mod formats;
 mod hgrm;
 mod hlog;
 
-pub use csv::{PERCENTILES, csv_line, percentile_csv, series_csv};
+pub use csv::{csv_line, series_csv};
 pub use error::ExportError;
-pub use formats::{EXPORT_FORMATS, ExportFormat};
-pub use hgrm::hgrm;
-pub use hlog::{HlogError, LogInterval, hlog};
+pub use formats::ExportFormat;
+pub use hlog::{LogInterval, hlog};

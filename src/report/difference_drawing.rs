@@ -1,0 +1,129 @@
+//! What arms add to the time of running statements, as figures around zero with the noise floors.
+
+use itertools::Itertools;
+
+use super::arm_signs::measured;
+use super::contrast_table::{PAIRS, has_many_levels};
+use super::figure::{Row, RowFigure, RowForm, RowGroup, RowMark, Signs};
+use super::level_title::{level_title, series_name};
+use crate::arm::Arm;
+use crate::record::levels_side_by_side;
+use crate::stats::{Analysis, ContenderSummary, LevelSummary, Statistic};
+
+/// What the intervals are.
+const INTERVAL: &str = "95 % bootstrap interval over rounds";
+
+/// Every arm's excess over the run's own kept-open, at the quoted percentile.
+pub(super) fn excess(items: &[&Analysis]) -> Option<RowFigure> {
+    let config = &items.first()?.run.config;
+    let base = Arm::baseline(&config.arms)?;
+    let at = Statistic::Percentile(config.quoted_percentile);
+    let levels = items.iter().map(|i| i.level_factors()).collect_vec();
+    let (levels, named) = levels_side_by_side(&levels);
+    let groups = levels.iter().map(|key| {
+        let found = items
+            .iter()
+            .filter_map(|analysis| Some((series_name(&analysis.run, items), analysis.level(key)?)));
+        let rows = Arm::all().map(|arm| (arm.to_string(), (arm, base)));
+        let title = level_title(key, &named);
+        let caution = |arm: &ContenderSummary, _: Option<&_>| arm.caution();
+        group(title, &found.collect_vec(), at, rows, caution)
+    });
+    let groups = measured(groups)?;
+    Some(RowFigure {
+        title: format!("What each way of connecting adds to the {at} of running statements"),
+        subtitle: format!(
+            "Excess over the same run's own {base}: a snapshot and a query have no common absolute scale"
+        ),
+        quantity: format!("excess over {base} at {at}"),
+        interval: INTERVAL.to_owned(),
+        groups,
+        form: RowForm::Differences,
+        ..RowFigure::default()
+    })
+}
+
+/// The effect of churn cell by cell: a group each, a row for each pair.
+pub(super) fn cells_figure(analysis: &Analysis) -> Option<RowFigure> {
+    if !has_many_levels(analysis) {
+        return None;
+    }
+    let at = Statistic::Percentile(analysis.run.config.quoted_percentile);
+    let groups = analysis.levels.iter().map(|level| {
+        let found = [(analysis.run.mode.to_string(), level)];
+        // The subtitle says of what.
+        let rows = PAIRS.map(|pair| (format!("minus {}", pair.1), pair));
+        let title = level_title(&level.factors, &analysis.varying);
+        group(title, &found, at, rows, |arm, control| {
+            arm.caution().or_else(|| control?.caution())
+        })
+    });
+    let groups = measured(groups)?;
+    Some(RowFigure {
+        title: format!("What connecting and disconnecting add to the {at} of running statements, cell by cell"),
+        subtitle: "unpooled minus each control. Right of the shaded band the difference is larger than what two sets of blocks of one arm show".to_owned(),
+        quantity: format!("difference at {at}, response time"),
+        interval: INTERVAL.to_owned(),
+        groups,
+        form: RowForm::Differences,
+        ..RowFigure::default()
+    })
+}
+
+/// A row for each pair, with a mark for each of the named levels; `caution` is said of an arm and its control.
+fn group(
+    title: String,
+    levels: &[(String, &LevelSummary)],
+    at: Statistic,
+    rows: impl IntoIterator<Item = (String, (Arm, Arm))>,
+    caution: impl Fn(&ContenderSummary, Option<&ContenderSummary>) -> Option<String>,
+) -> RowGroup {
+    let mark = |name: &str, level: &LevelSummary, (arm, control)| -> Option<RowMark> {
+        let (contrast, _) = level.found(arm, control, at)?;
+        let arm = level.contender(arm, false)?;
+        let control = level.contender(control, false);
+        let struck = arm.struck().or_else(|| control?.struck());
+        let signs = Signs {
+            struck: struck.map(ToString::to_string),
+            caution: caution(arm, control),
+        };
+        Some(RowMark {
+            series: name.to_owned(),
+            estimate: contrast.difference,
+            signs,
+        })
+    };
+    let marks = |pair| {
+        let marks = levels.iter().map(|(name, level)| mark(name, level, pair));
+        marks.flatten().collect()
+    };
+    let rows = rows.into_iter().map(|(label, pair)| Row {
+        label,
+        marks: marks(pair),
+        ..Row::default()
+    });
+    let floor =
+        |(name, level): &(String, &LevelSummary)| Some((name.clone(), level.noise_floor_ns(at)?));
+    RowGroup {
+        title,
+        rows: rows.collect(),
+        floors_ns: levels.iter().filter_map(floor).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::analyse;
+    use crate::report::figure::Figure;
+    use crate::testing::{sample_run, sample_run_with_versions};
+
+    #[test]
+    fn every_combination_is_a_group_and_two_levels_need_none() {
+        let analysis = analyse(&sample_run_with_versions(&["13", "15"]));
+        let figure = cells_figure(&analysis).unwrap();
+        assert_eq!(figure.groups.len(), 4);
+        assert!(figure.svg().unwrap().contains("minus kept-open"));
+        assert!(cells_figure(&analyse(&sample_run(8))).is_none());
+    }
+}
