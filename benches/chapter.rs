@@ -40,7 +40,7 @@ fn main() -> ExitCode {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
         experiment::find(EXPERIMENT)
             .map_err(anyhow::Error::new)
-            .and_then(|e| measure(e, &(e.config)(Mode::Model, Scale::Quick), &dir))
+            .and_then(|e| measure(e, &e.config(Mode::Model, Scale::Quick), &dir))
     };
     match measured {
         Ok(true) => ExitCode::SUCCESS,
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
 /// One block of each arm, to see that all of it works.
 fn very_short() -> anyhow::Result<bool> {
     let experiment = experiment::find(EXPERIMENT)?;
-    let mut config = (experiment.config)(Mode::Model, Scale::Quick);
+    let mut config = experiment.config(Mode::Model, Scale::Quick);
     config.blocks = 1;
     config.starts = 1;
     config.duration_ns = 20_000_000;
@@ -74,7 +74,7 @@ fn measure(experiment: &Experiment, config: &Config, dir: &Path) -> anyhow::Resu
     let cancel = Cancel::on_signals().context("cannot handle signals")?;
     let mut bench = ModelBench::new(config, cancel.clone())?;
     let mut progress = Progress::stderr();
-    let run = execute(experiment.name, config, &mut bench, &cancel, &mut progress).run;
+    let run = execute(experiment.name, config, &mut bench, &cancel, &mut progress);
     write_run(&model_dir, &run).context("the run could not be saved")?;
     let summary = analyse(&run);
 

@@ -3,11 +3,6 @@
 //! [`ARMS`] holds one descriptor per arm. What an arm does is in `src/model/arms/` for the model and
 //! in `src/server/arms/` for the server.
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Serialize};
-
 use crate::names::named_enum;
 
 named_enum! {
@@ -20,33 +15,33 @@ named_enum! {
     }
 }
 
-/// One way of doing the clients' transactions. The same name means the same
-/// thing in both modes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Arm {
-    /// No client transactions at all: what the foreground readers see alone.
-    Quiet,
-    /// The transactions on persistent, direct connections.
-    KeptOpen,
-    /// Connect, transaction, disconnect, each time.
-    Unpooled,
-    /// The transactions through an in-process pool.
-    Pool,
-    /// The `unpooled` client with only the address changed to PgBouncer's.
-    Pgbouncer,
-    /// The transactions on persistent connections to PgBouncer.
-    PgbouncerKept,
-    /// Connect, send nothing, half-close, wait for EOF: a fork without a ProcArray entry.
-    ForkOnly,
-    /// Logins of an unknown role: the ProcArray is joined, almost nothing is loaded.
-    FailedLogin,
-    /// VACUUMs of an empty table: exclusive acquisitions without a fork.
-    Vacuum,
-    /// Small writes on persistent direct connections.
-    Commit,
-    /// The CPU of a connection, and no ProcArray.
-    CpuBurn,
+named_enum! {
+    /// One way of doing the clients' transactions. The same name means the same
+    /// thing in both modes.
+    pub enum Arm: "arm" {
+        /// No client transactions at all: what the foreground readers see alone.
+        Quiet = "quiet",
+        /// The transactions on persistent, direct connections.
+        KeptOpen = "kept-open",
+        /// Connect, transaction, disconnect, each time.
+        Unpooled = "unpooled",
+        /// The transactions through an in-process pool.
+        Pool = "pool",
+        /// The `unpooled` client with only the address changed to PgBouncer's.
+        Pgbouncer = "pgbouncer",
+        /// The transactions on persistent connections to PgBouncer.
+        PgbouncerKept = "pgbouncer-kept",
+        /// Connect, send nothing, half-close, wait for EOF: a fork without a ProcArray entry.
+        ForkOnly = "fork-only",
+        /// Logins of an unknown role: the ProcArray is joined, almost nothing is loaded.
+        FailedLogin = "failed-login",
+        /// VACUUMs of an empty table: exclusive acquisitions without a fork.
+        Vacuum = "vacuum",
+        /// Small writes on persistent direct connections.
+        Commit = "commit",
+        /// The CPU of a connection, and no ProcArray.
+        CpuBurn = "cpu-burn",
+    }
 }
 
 /// Which connections an arm's clients hold open at the same time.
@@ -104,12 +99,8 @@ impl Stroke {
 pub struct Descriptor {
     /// The arm.
     pub arm: Arm,
-    /// The name used on the command line, in files and in figures.
-    pub name: &'static str,
     /// What its clients do, in one clause.
     pub meaning: &'static str,
-    /// The modes that have it.
-    pub modes: &'static [Mode],
     /// Which connections its clients hold.
     pub connections: Connections,
     /// What it needs.
@@ -118,127 +109,96 @@ pub struct Descriptor {
     pub stroke: Stroke,
 }
 
-const BOTH: &[Mode] = &[Mode::Model, Mode::Server];
-const SERVER: &[Mode] = &[Mode::Server];
 const TABLE: Needs = Needs::OwnServer("it needs a table of its own");
+
+/// The others are described by what they have beside it.
+const QUIET: Descriptor = Descriptor {
+    arm: Arm::Quiet,
+    meaning: "no client transactions",
+    connections: Connections::None,
+    needs: Needs::Nothing,
+    stroke: Stroke::new("#6e6e6e", 1.3, "1.5 2.5"),
+};
 
 /// Every arm, in the order of presentation.
 pub static ARMS: [Descriptor; 11] = [
-    Descriptor {
-        arm: Arm::Quiet,
-        name: "quiet",
-        meaning: "no client transactions",
-        modes: BOTH,
-        connections: Connections::None,
-        needs: Needs::Nothing,
-        stroke: Stroke::new("#6e6e6e", 1.3, "1.5 2.5"),
-    },
+    QUIET,
     Descriptor {
         arm: Arm::KeptOpen,
-        name: "kept-open",
         meaning: "transactions on persistent direct connections",
-        modes: BOTH,
         connections: Connections::Persistent,
-        needs: Needs::Nothing,
         stroke: Stroke::new("#000000", 2.0, ""),
+        ..QUIET
     },
     Descriptor {
         arm: Arm::Unpooled,
-        name: "unpooled",
         meaning: "connect, transaction, disconnect, each time",
-        modes: BOTH,
         connections: Connections::PerTransaction,
-        needs: Needs::Nothing,
         stroke: Stroke::new("#d55e00", 2.6, ""),
+        ..QUIET
     },
     Descriptor {
         arm: Arm::Pool,
-        name: "pool",
         meaning: "transactions through an in-process pool",
-        modes: BOTH,
         connections: Connections::Pool,
-        needs: Needs::Nothing,
         stroke: Stroke::new("#008762", 1.8, "10 3.5"),
+        ..QUIET
     },
     Descriptor {
         arm: Arm::Pgbouncer,
-        name: "pgbouncer",
         meaning: "as unpooled, but connecting to PgBouncer",
-        modes: SERVER,
         connections: Connections::PgBouncerPool,
         needs: Needs::PgBouncer,
         stroke: Stroke::new("#005a9c", 2.2, "6 2.5"),
     },
     Descriptor {
         arm: Arm::PgbouncerKept,
-        name: "pgbouncer-kept",
         meaning: "transactions on persistent connections to PgBouncer",
-        modes: SERVER,
         connections: Connections::PgBouncerPool,
         needs: Needs::PgBouncer,
         stroke: Stroke::new("#2b8cc4", 1.6, "7 2.5 1.5 2.5"),
     },
     Descriptor {
         arm: Arm::ForkOnly,
-        name: "fork-only",
         meaning: "connect, send nothing, close: a fork, no ProcArray",
-        modes: BOTH,
         connections: Connections::PerTransaction,
-        needs: Needs::Nothing,
         stroke: Stroke::new("#b07a00", 1.8, "3 2.5"),
+        ..QUIET
     },
     Descriptor {
         arm: Arm::FailedLogin,
-        name: "failed-login",
         meaning: "logins of an unknown role: ProcArray, little else",
-        modes: BOTH,
         connections: Connections::PerTransaction,
-        needs: Needs::Nothing,
         stroke: Stroke::new("#a84f80", 1.8, "10 2.5 3 2.5"),
+        ..QUIET
     },
     Descriptor {
         arm: Arm::Vacuum,
-        name: "vacuum",
         meaning: "VACUUM of an empty table: exclusive, no fork",
-        modes: BOTH,
         connections: Connections::Persistent,
         needs: TABLE,
         stroke: Stroke::new("#7a4f2a", 1.6, "8 2 1.5 2 1.5 2"),
     },
     Descriptor {
         arm: Arm::Commit,
-        name: "commit",
         meaning: "small writes on persistent connections",
-        modes: BOTH,
         connections: Connections::Persistent,
         needs: TABLE,
         stroke: Stroke::new("#5a4a9e", 2.2, "1.5 2"),
     },
     Descriptor {
         arm: Arm::CpuBurn,
-        name: "cpu-burn",
         meaning: "the CPU of a connection, no ProcArray",
-        modes: BOTH,
-        connections: Connections::None,
         needs: Needs::OwnServer("it needs the CPU time of the server's processes"),
         stroke: Stroke::new("#5c660a", 1.4, "14 4"),
+        ..QUIET
     },
 ];
 
 impl Arm {
-    /// Every arm, in the order of presentation.
-    pub fn all() -> impl Iterator<Item = Arm> {
-        ARMS.iter().map(|d| d.arm)
-    }
-
     /// Its row of [`ARMS`].
     pub fn descriptor(self) -> &'static Descriptor {
         &ARMS[self.index()]
-    }
-
-    /// The name used on the command line, in files and in figures.
-    pub fn name(self) -> &'static str {
-        self.descriptor().name
     }
 
     /// Position in [`ARMS`].
@@ -261,12 +221,14 @@ impl Arm {
 
     /// Whether `mode` can run this arm.
     pub fn exists_in(self, mode: Mode) -> bool {
-        self.descriptor().modes.contains(&mode)
+        mode == Mode::Server || !self.needs_pgbouncer()
     }
 
     /// The arms that `mode` can run.
     pub fn all_in(mode: Mode) -> Vec<Arm> {
-        Arm::all().filter(|a| a.exists_in(mode)).collect()
+        let mut arms = Arm::ALL.to_vec();
+        arms.retain(|a| a.exists_in(mode));
+        arms
     }
 
     /// The arm among `arms` whose A/A twin is run beside it: `kept-open` where it runs.
@@ -278,31 +240,15 @@ impl Arm {
     }
 }
 
-impl fmt::Display for Arm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl FromStr for Arm {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Arm::all().find(|a| a.name() == text).ok_or_else(|| {
-            let names: Vec<&str> = ARMS.iter().map(|d| d.name).collect();
-            format!("unknown arm '{text}': choose from {}", names.join(", "))
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn names_round_trip_through_text_and_json() {
-        for (i, arm) in Arm::all().enumerate() {
-            assert_eq!(arm.index(), i, "{arm} stands out of order in ARMS");
+        assert_eq!(Arm::ALL.len(), ARMS.len());
+        for &arm in Arm::ALL {
+            assert_eq!(arm.descriptor().arm, arm, "out of order in ARMS");
             assert_eq!(arm.name().parse::<Arm>().unwrap(), arm);
             let json = serde_json::to_string(&arm).unwrap();
             assert_eq!(json, format!("\"{}\"", arm.name()));
@@ -310,13 +256,9 @@ mod tests {
         // Told apart by colour, and by dash and weight in print.
         for (i, a) in ARMS.iter().enumerate() {
             for b in &ARMS[..i] {
-                assert_ne!(
-                    a.stroke.colour, b.stroke.colour,
-                    "{} and {}",
-                    a.name, b.name
-                );
+                assert_ne!(a.stroke.colour, b.stroke.colour, "{} and {}", a.arm, b.arm);
                 let lines = [a, b].map(|d| (d.stroke.weight, d.stroke.dash));
-                assert_ne!(lines[0], lines[1], "{} and {}", a.name, b.name);
+                assert_ne!(lines[0], lines[1], "{} and {}", a.arm, b.arm);
             }
         }
         assert!("keptopen".parse::<Arm>().unwrap_err().contains("kept-open"));

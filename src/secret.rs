@@ -7,7 +7,7 @@ use std::fmt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// A password. Neither `Debug` nor `Display` show it, and it has no serialised form.
+/// A password. `Debug` does not show it, and it has neither `Display` nor a serialised form.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -29,12 +29,6 @@ impl fmt::Debug for Secret {
     }
 }
 
-impl fmt::Display for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
-
 /// Why a password file was not used.
 #[derive(Debug, thiserror::Error)]
 pub enum PasswordFileError {
@@ -51,54 +45,39 @@ pub enum PasswordFileError {
     },
 }
 
-/// The password for a connection, or `None` where none is configured.
+/// The password for a connection to `[host, port, database, user]`, or `None` where none is configured.
 ///
-/// `host` is a name, an address or a socket directory (a socket directory is matched as
+/// The host is a name, an address or a socket directory (a socket directory is matched as
 /// `localhost` too when it is one of the usual defaults, as libpq does).
 ///
 /// # Errors
 /// When a password file exists and may not or cannot be read.
-pub fn lookup_password(
-    host: &str,
-    port: u16,
-    dbname: &str,
-    user: &str,
-) -> Result<Option<Secret>, PasswordFileError> {
+pub fn lookup_password(wanted: [&str; 4]) -> Result<Option<Secret>, PasswordFileError> {
     if let Ok(value) = std::env::var("PGPASSWORD")
         && !value.is_empty()
     {
         return Ok(Some(Secret::new(value)));
     }
-    let path = match std::env::var_os("PGPASSFILE") {
-        Some(path) => PathBuf::from(path),
-        None => match std::env::var_os("HOME") {
-            Some(home) => Path::new(&home).join(".pgpass"),
-            None => return Ok(None),
-        },
-    };
-    password_from_file(&path, host, port, dbname, user)
+    let at_home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".pgpass"));
+    let given = std::env::var_os("PGPASSFILE").map(PathBuf::from);
+    match given.or_else(at_home) {
+        Some(path) => password_from_file(&path, wanted),
+        None => Ok(None),
+    }
 }
 
 /// Looks a password up in one password file; a missing file is no password.
-///
-/// # Errors
-/// As [`lookup_password`].
-pub fn password_from_file(
+fn password_from_file(
     path: &Path,
-    host: &str,
-    port: u16,
-    dbname: &str,
-    user: &str,
+    mut wanted: [&str; 4],
 ) -> Result<Option<Secret>, PasswordFileError> {
+    let unreadable = |source| PasswordFileError::Read {
+        path: path.to_owned(),
+        source,
+    };
     let metadata = match std::fs::metadata(path) {
-        Ok(metadata) => metadata,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => {
-            return Err(PasswordFileError::Read {
-                path: path.to_owned(),
-                source,
-            });
-        }
+        found => found.map_err(unreadable)?,
     };
     if !metadata.is_file() {
         return Ok(None);
@@ -106,24 +85,17 @@ pub fn password_from_file(
     if metadata.permissions().mode() & 0o077 != 0 {
         return Err(PasswordFileError::Permissions(path.to_owned()));
     }
-    let text = std::fs::read_to_string(path).map_err(|source| PasswordFileError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
+    let text = std::fs::read_to_string(path).map_err(unreadable)?;
     // libpq matches its default socket directories as "localhost" (DEFAULT_PGSOCKET_DIR).
-    let host = match host {
-        "/tmp" | "/var/run/postgresql" | "/run/postgresql" => "localhost",
-        other => other,
-    };
-    let wanted = [host, &port.to_string(), dbname, user];
-    Ok(text
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .find_map(|line| match_line(line, &wanted)))
+    if ["/tmp", "/var/run/postgresql", "/run/postgresql"].contains(&wanted[0]) {
+        wanted[0] = "localhost";
+    }
+    let mut lines = text.lines().filter(|line| !line.starts_with('#'));
+    Ok(lines.find_map(|line| match_line(line, wanted)))
 }
 
 /// One line `host:port:database:user:password`; `\` escapes `:` and `\`, a bare `*` matches all.
-fn match_line(line: &str, wanted: &[&str; 4]) -> Option<Secret> {
+fn match_line(line: &str, wanted: [&str; 4]) -> Option<Secret> {
     let mut escaped = false;
     let is_end = |c: char| {
         let plain = !std::mem::take(&mut escaped);
@@ -133,7 +105,7 @@ fn match_line(line: &str, wanted: &[&str; 4]) -> Option<Secret> {
     let fields: Vec<&str> = line.split(is_end).collect();
     let password = unescaped(fields.get(4)?);
     let mut pairs = fields.iter().zip(wanted);
-    let matches = pairs.all(|(field, want)| *field == "*" || unescaped(field) == *want);
+    let matches = pairs.all(|(field, want)| *field == "*" || unescaped(field) == want);
     (matches && !password.is_empty()).then(|| Secret::new(password))
 }
 
@@ -161,7 +133,7 @@ mod tests {
 
     fn find(text: &str, host: &str, port: u16, db: &str, user: &str) -> Option<String> {
         let file = file(0o600, text);
-        password_from_file(file.path(), host, port, db, user)
+        password_from_file(file.path(), [host, &port.to_string(), db, user])
             .unwrap()
             .map(|s| s.expose().to_owned())
     }
@@ -169,7 +141,7 @@ mod tests {
     #[test]
     fn is_never_printed() {
         let secret = Secret::new("hunter2");
-        assert!(!format!("{secret:?} {secret}").contains("hunter2"));
+        assert!(!format!("{secret:?}").contains("hunter2"));
         assert_eq!(secret.expose(), "hunter2");
     }
 
@@ -207,14 +179,14 @@ mod tests {
     #[test]
     fn a_file_others_can_read_is_refused_without_its_content() {
         let file = file(0o644, "*:*:*:*:hunter2\n");
-        let error = password_from_file(file.path(), "h", 1, "d", "u").unwrap_err();
+        let error = password_from_file(file.path(), ["h", "1", "d", "u"]).unwrap_err();
         assert!(error.to_string().contains("chmod 600"));
         assert!(!format!("{error:?}{error}").contains("hunter2"));
     }
 
     #[test]
     fn a_missing_file_is_no_password() {
-        let found = password_from_file(Path::new("/nonexistent/pgpass"), "h", 1, "d", "u");
+        let found = password_from_file(Path::new("/nonexistent/pgpass"), ["h", "1", "d", "u"]);
         assert_eq!(found.unwrap(), None);
     }
 }

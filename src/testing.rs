@@ -204,10 +204,9 @@ pub fn sample_run_with_cpu() -> Run {
 /// The small run once for each lock; unpooled readers are slower by the lock's scale.
 pub fn run_under_locks(blocks: u32, locks: &[(&str, u64)]) -> Run {
     let mut run = sample_run(blocks);
-    let mut config = (crate::experiment::find("locks").unwrap().config)(
-        Mode::Model,
-        crate::experiment::Scale::Quick,
-    );
+    let mut config = crate::experiment::find("locks")
+        .unwrap()
+        .config(Mode::Model, crate::experiment::Scale::Quick);
     config.factors.lock = locks.iter().map(|l| l.0.parse().unwrap()).collect();
     run.head.config.factors.standing = vec![10];
     run.head.config.factors.lock = config.factors.lock;
@@ -236,10 +235,9 @@ pub fn run_under_locks(blocks: u32, locks: &[(&str, u64)]) -> Run {
 pub fn connecting_run() -> Run {
     let mut run = sample_run(8);
     run.experiment = "anatomy".into();
-    run.config = (crate::experiment::find("anatomy").unwrap().config)(
-        Mode::Server,
-        crate::experiment::Scale::Quick,
-    );
+    run.config = crate::experiment::find("anatomy")
+        .unwrap()
+        .config(Mode::Server, crate::experiment::Scale::Quick);
     run.mode = Mode::Server;
     let level = |auth| Factors {
         auth: Some(auth),

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use procbench::arm::{ARMS, Arm};
+use procbench::arm::Arm;
 use procbench::report::figure::{
     Along, Curve, CurveFigure, CurvePanel, CurvePoint, Figure, FigureError, NoiseBand, Row,
     RowFigure, RowForm, RowGroup, RowMark, Signs, write_figure,
@@ -249,7 +249,7 @@ fn gallery() -> Vec<(&'static str, Box<dyn Figure>)> {
         .flat_map(|p| &mut p.curves)
         .enumerate()
     {
-        *c = curve(ARMS[i % 7].name, 80e3, 1.0, 3);
+        *c = curve(Arm::ALL[i % 7].name(), 80e3, 1.0, 3);
         c.label = format!("{} on patched build {i} <&> --enable-something", c.label);
         c.signs.struck = Some("fewer than 10 samples above the percentile".to_owned());
         c.signs.caution = Some(
@@ -259,9 +259,9 @@ fn gallery() -> Vec<(&'static str, Box<dyn Figure>)> {
     crowded.footer = (0..9).flat_map(|_| footer()).collect();
     let all_arms = percentile_figure(vec![CurvePanel {
         title: "all arms, two modes".to_owned(),
-        curves: ARMS
+        curves: Arm::ALL
             .iter()
-            .map(|d| d.name)
+            .map(|arm| arm.name())
             .enumerate()
             .flat_map(|(i, arm)| {
                 let plain = curve(arm, 60e3 + 3e3 * i as f64, 1.0 + 0.1 * i as f64, 4);

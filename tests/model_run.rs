@@ -45,7 +45,9 @@ fn alone() -> MutexGuard<'static, ()> {
 
 /// Every arm once (and the twin), without warm-up, so that all that is done is measured.
 fn config() -> Config {
-    let mut config = (experiment::find("churn-tail").unwrap().config)(Mode::Model, Scale::Quick);
+    let mut config = experiment::find("churn-tail")
+        .unwrap()
+        .config(Mode::Model, Scale::Quick);
     config.arms = Arm::all_in(Mode::Model);
     config.readers = 2;
     config.reader_rate = OfferedRate::PerSecond(2_000.0);
@@ -74,8 +76,7 @@ fn run(config: &Config) -> Run {
         &mut bench,
         &cancel,
         &mut Progress::silent(),
-    )
-    .run;
+    );
     assert_eq!(run.partial_reason(), None);
     run
 }
@@ -456,7 +457,9 @@ fn several_locks_and_slot_orders_are_levels_of_one_run() {
 #[test]
 fn the_experiment_on_locks_has_every_lock_in_its_table_sentences_and_figure() {
     let _alone = alone();
-    let mut config = (experiment::find("locks").unwrap().config)(Mode::Model, Scale::Quick);
+    let mut config = experiment::find("locks")
+        .unwrap()
+        .config(Mode::Model, Scale::Quick);
     config.blocks = 2;
     config.starts = 1;
     config.duration_ns = 40 * MS;

@@ -159,9 +159,8 @@ fn rounds(
 ) -> anyhow::Result<Vec<Round>> {
     let seed = derive_seed(options.seed, &[index]);
     let mut rng = Pcg64::seed_from_u64(seed);
-    let config = ours::config(cell, options.seconds, seed)?;
-    let request = ours::request(url)?;
-    let mut procbench = Procbench::open(cell, &config, &request, cancel)?;
+    let config = ours::config(cell, options.seconds, seed, url)?;
+    let mut procbench = Procbench::open(cell, &config, cancel)?;
     // Not counted: caches, and the server's first connections.
     pgbench.measure(cell, 1)?;
     let mut rounds = Vec::new();

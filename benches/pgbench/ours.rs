@@ -3,9 +3,7 @@
 use anyhow::{Context, anyhow, ensure};
 use nix::sys::resource::{UsageWho, getrusage};
 use procbench::arm::Mode;
-use procbench::config::KeepAwakeChoice;
-use procbench::config::ServerChoice;
-use procbench::config::{Config, Disconnect, Protocol, Statement};
+use procbench::config::{Config, Disconnect, KeepAwakeChoice, Protocol, ServerConfig, Statement};
 use procbench::experiment::{self, Scale};
 use procbench::factor::ClientRate;
 use procbench::factor::Factors;
@@ -14,16 +12,16 @@ use procbench::load::driver::Bench;
 use procbench::load::plan::{BlockSpec, PlannedStart};
 use procbench::load::{Cancel, ClientRates};
 use procbench::record::Role;
-use procbench::server::{ServerBench, ServerRequest};
+use procbench::server::ServerBench;
 
 use super::cell::{Cell, Load, Stretch};
 
 /// As few statements of the readers as a run allows: pgbench has no readers.
 const HARDLY_EVER: OfferedRate = OfferedRate::PerSecond(0.001);
 
-/// What procbench is asked for.
-pub fn config(cell: Cell, seconds: u32, seed: u64) -> anyhow::Result<Config> {
-    let mut config = (experiment::find("churn-tail")?.config)(Mode::Server, Scale::Quick);
+/// What procbench is asked for: of a server that is there already, and the bench's own.
+pub fn config(cell: Cell, seconds: u32, seed: u64, url: &str) -> anyhow::Result<Config> {
+    let mut config = experiment::find("churn-tail")?.config(Mode::Server, Scale::Quick);
     config.arms = vec![cell.arm()];
     config.readers = 1;
     config.reader_rate = HARDLY_EVER;
@@ -37,7 +35,10 @@ pub fn config(cell: Cell, seconds: u32, seed: u64) -> anyhow::Result<Config> {
     config.warmup_ns = 0;
     config.keep_awake = KeepAwakeChoice::Off;
     config.seed = seed;
+    ServerConfig::take_as_is(&mut config.factors);
     if let Some(server) = &mut config.server {
+        server.server = url.parse().map_err(|e| anyhow!("{url}: {e}"))?;
+        server.own.no_cap = true;
         server.query = Statement::SelectOnly;
         server.disconnect = Disconnect::Close;
         server.protocol = match cell.load {
@@ -49,15 +50,6 @@ pub fn config(cell: Cell, seconds: u32, seed: u64) -> anyhow::Result<Config> {
     Ok(config)
 }
 
-/// Against a server that is there already.
-pub fn request(url: &str) -> anyhow::Result<ServerRequest> {
-    let choice: ServerChoice = url.parse().map_err(|e| anyhow!("{url}: {e}"))?;
-    Ok(ServerRequest {
-        choice,
-        pgbouncer: None,
-    })
-}
-
 /// procbench, connected.
 pub struct Procbench<'a> {
     bench: ServerBench<'a>,
@@ -67,14 +59,9 @@ pub struct Procbench<'a> {
 
 impl<'a> Procbench<'a> {
     /// Opens the persistent connections.
-    pub fn open(
-        cell: Cell,
-        config: &'a Config,
-        request: &'a ServerRequest,
-        cancel: &Cancel,
-    ) -> anyhow::Result<Self> {
+    pub fn open(cell: Cell, config: &'a Config, cancel: &Cancel) -> anyhow::Result<Self> {
         let asked_for = config.server.as_ref().context("no server is configured")?;
-        let mut bench = ServerBench::new((config, asked_for), request, cancel.clone(), &|_| {});
+        let mut bench = ServerBench::new((config, asked_for), cancel.clone(), &|_| {});
         bench.prepare()?;
         bench.set_client_rates(ClientRates::default());
         bench.open_start(&PlannedStart {

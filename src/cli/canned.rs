@@ -7,20 +7,18 @@ use anyhow::Context;
 use clap::ValueEnum;
 
 use super::factor_options::OfBoth;
-use super::measure::{measure, outcome_of, output_dir, print_run, print_sections, save_summary};
+use super::measure::{measure, outcome_of, output_dir, print_answer, print_run, save_summary};
 use super::options::{LoadOptions, ModelOptions, OutputOptions, StdoutFormat};
 use super::outcome::{CommandError, Outcome};
 use super::server_options::ServerOptions;
 use super::taken_over::take_over;
 use crate::arm::Mode;
 use crate::config::Config;
-use crate::console::print;
+use crate::console::{print, tell};
 use crate::execute::estimate;
-use crate::experiment::Experiment;
+use crate::experiment::{self, Experiment};
 use crate::factor::{ClientRate, Factor, OfferedRate};
 use crate::load::Cancel;
-use crate::report::comparison::comparison;
-use crate::report::findings::answer;
 use crate::report::{comparable, drawings, summary_text};
 use crate::stats::{Analysis, connection_cpu};
 
@@ -56,17 +54,17 @@ impl Given {
         experiment: &Experiment,
         mode: Mode,
     ) -> Result<Config, CommandError> {
-        let mut config = (experiment.config)(mode, self.load.scale());
-        self.load.apply(&mut config);
+        let mut config = experiment.config(mode, self.load.scale());
+        self.load.apply(&mut config)?;
         // One list of arms for both modes: each runs those it has. With none of them the
         // list stays, so that validation names what is wrong.
         if config.arms.iter().any(|a| a.exists_in(mode)) {
             config.arms.retain(|a| a.exists_in(mode));
         }
-        self.server.apply(&self.factors, &mut config);
+        self.server.apply(&self.factors, &mut config)?;
         // After the factors: --committers 0 stands beside --commit-rate, and is refused.
         if let Some(model) = &mut config.model {
-            self.model.apply(model);
+            self.model.apply(model)?;
         }
         config.validate().map_err(CommandError::request)?;
         Ok(config)
@@ -88,22 +86,26 @@ pub(super) struct Order<'a> {
 }
 
 impl Order<'_> {
-    fn wants(&self, mode: Mode) -> bool {
-        match self.modes {
+    /// The modes in which to run one of them.
+    fn modes(&self, experiment: &Experiment) -> Vec<Mode> {
+        let mut modes = experiment.modes.to_vec();
+        modes.retain(|mode| match self.modes {
             ModeChoice::Both => true,
-            ModeChoice::Model => mode == Mode::Model,
-            ModeChoice::Server => mode == Mode::Server,
-        }
+            ModeChoice::Model => *mode == Mode::Model,
+            ModeChoice::Server => *mode == Mode::Server,
+        });
+        modes
     }
 
     /// Time that all of it takes, roughly.
     ///
     /// # Errors
     /// What makes no sense, in one line.
-    fn planned(&self, given: &Given) -> Result<Duration, CommandError> {
+    pub(super) fn planned(&self, given: &Given) -> Result<Duration, CommandError> {
         let mut planned = Duration::ZERO;
         for experiment in self.experiments {
-            if !experiment.modes.iter().any(|&m| self.wants(m)) {
+            let wanted = self.modes(experiment);
+            if wanted.is_empty() {
                 let modes: Vec<&str> = experiment.modes.iter().map(|m| m.name()).collect();
                 return Err(CommandError::Request(format!(
                     "experiment '{}' cannot run in that mode: give --mode {}",
@@ -111,7 +113,7 @@ impl Order<'_> {
                     modes.join(" or --mode ")
                 )));
             }
-            for &mode in experiment.modes.iter().filter(|m| self.wants(**m)) {
+            for mode in wanted {
                 planned += estimate(&given.config(experiment, mode)?);
             }
         }
@@ -139,23 +141,18 @@ pub(super) fn carry_out(
     let planned = order.planned(given)?;
     let (dir, _) = output_dir(output, order.name)?;
     let cancel = Cancel::on_signals().context("cannot handle signals")?;
-    crate::console::tell(&format!(
+    tell(&format!(
         "procbench: planned time: about {}",
         in_words(planned)
     ));
     let mut outcome = Outcome::Done;
     for experiment in order.experiments {
-        if cancel.is_cancelled() {
-            outcome = Outcome::Partial;
-            break;
+        let mut place = dir.clone();
+        if order.is_chapter {
+            place.push(experiment.name);
         }
-        let place = if order.is_chapter {
-            dir.join(experiment.name)
-        } else {
-            dir.clone()
-        };
         let mut all: Vec<Analysis> = Vec::new();
-        for &mode in experiment.modes.iter().filter(|m| order.wants(**m)) {
+        for mode in order.modes(experiment) {
             if cancel.is_cancelled() {
                 outcome = Outcome::Partial;
                 break;
@@ -165,33 +162,29 @@ pub(super) fn carry_out(
                 follow_server(&mut config, server, given);
             }
             let mode_dir = place.join(mode.name());
-            let known = if order.resumes {
-                take_over(experiment.name, &config, &mode_dir)?
-            } else {
-                None
+            let known = match order.resumes {
+                true => take_over(experiment.name, &config, &mode_dir)?,
+                false => None,
             };
             let analysis = match known {
                 Some(analysis) => analysis,
-                None => {
-                    let request = config.server.as_ref().map(|_| given.server.request());
-                    let request = request.as_ref();
-                    measure(experiment.name, &config, request, &cancel, &mode_dir, None)?
-                }
+                None => measure(experiment.name, &config, &cancel, &mode_dir, None)?,
             };
-            if outcome_of(&analysis) == Outcome::Partial {
-                outcome = Outcome::Partial;
-            }
+            outcome = outcome.max(outcome_of(&analysis));
             all.push(analysis);
         }
-        if let Err(problem) = conclude(experiment, &all, &place, output.format) {
+        if all.is_empty() {
+            continue;
+        }
+        if let Err(problem) = conclude(&all, &place, output.format) {
             // The run files are there; the other experiments still have to be measured.
-            crate::console::tell(&format!("procbench: {}: {problem}", experiment.name));
+            tell(&format!("procbench: {}: {problem}", experiment.name));
             outcome = Outcome::Partial;
         }
     }
-    crate::console::tell(&format!("procbench: everything is in {}", dir.display()));
+    tell(&format!("procbench: everything is in {}", dir.display()));
     if order.is_chapter && outcome == Outcome::Partial {
-        crate::console::tell(&format!(
+        tell(&format!(
             "procbench: not complete: the same command with --resume {} measures what is missing",
             dir.display()
         ));
@@ -207,8 +200,7 @@ fn follow_server(config: &mut Config, server: &Analysis, given: &Given) {
     {
         config.client_rate = ClientRate::Given(OfferedRate::PerSecond(rate));
     }
-    let costs_given = given.model.fork_cpu.is_some() || given.model.session_cpu.is_some();
-    if !costs_given
+    if !given.model.give_cpu()
         && let Some(model) = &mut config.model
         && let Some(cost) = connection_cpu(server)
     {
@@ -222,38 +214,23 @@ fn follow_server(config: &mut Config, server: &Analysis, given: &Given) {
 }
 
 /// Figures, comparison and summary of one experiment's runs.
-fn conclude(
-    experiment: &Experiment,
-    all: &[Analysis],
-    dir: &Path,
-    format: StdoutFormat,
-) -> Result<(), CommandError> {
+fn conclude(all: &[Analysis], dir: &Path, format: StdoutFormat) -> Result<(), CommandError> {
     let items: Vec<&Analysis> = all.iter().collect();
     let figures = draw_all(&items, dir)?;
-    let text = summary_text::markdown(experiment, &items, &figures);
-    save_summary(dir, &text)?;
     if format != StdoutFormat::Text {
         return all.iter().try_for_each(|m| print_run(m, format));
     }
-    for analysis in all {
-        print_sections(&summary_text::tables(analysis));
-    }
-    if items.len() > 1 {
-        print_sections(&comparison(&items));
-    }
-    print_sections([&answer(&items)]);
+    print_answer(&items);
     print(&format!("summary: {}\n", dir.join("SUMMARY.md").display()));
     for figure in figures {
-        print(&format!(
-            "figure:  {}\n",
-            dir.join(format!("{figure}.png")).display()
-        ));
+        let figure = dir.join(format!("{figure}.png"));
+        print(&format!("figure:  {}\n", figure.display()));
     }
     Ok(())
 }
 
-/// Draws each run beside its run file and, if they may be compared, all of them
-/// together; returns the stems relative to `dir`.
+/// Draws each run of an experiment beside its run file and, if they may be compared, all of them together, and
+/// sums them up; returns the figures' stems relative to `dir`.
 pub fn draw_all(items: &[&Analysis], dir: &Path) -> Result<Vec<String>, CommandError> {
     let redraw = format!("procbench figures {}", dir.display());
     let mut written = Vec::new();
@@ -262,19 +239,24 @@ pub fn draw_all(items: &[&Analysis], dir: &Path) -> Result<Vec<String>, CommandE
             Ok(()) => {
                 written.extend(drawings::draw_comparison(items, dir, &redraw).context("drawing")?)
             }
-            Err(reason) => crate::console::tell(&format!("procbench: no comparison: {reason}")),
+            Err(reason) => tell(&format!("procbench: no comparison: {reason}")),
         }
     }
     for item in items {
         let place = dir.join(item.run.mode.name());
         written.extend(drawings::draw_run(item, &place, &redraw).context("drawing")?);
     }
-    let stems = written
+    let stems: Vec<String> = written
         .iter()
         .filter(|path| path.extension().is_some_and(|e| e == "png"))
         .filter_map(|path| path.strip_prefix(dir).ok())
         .map(|path| path.with_extension("").display().to_string())
         .collect();
+    if let Some(first) = items.first()
+        && let Ok(experiment) = experiment::find(&first.run.experiment)
+    {
+        save_summary(dir, &summary_text::markdown(experiment, items, &stems))?;
+    }
     Ok(stems)
 }
 

@@ -42,13 +42,16 @@ impl ChapterCommand {
     pub fn run(self) -> Result<Outcome, CommandError> {
         let given = self.given;
         let experiments = chosen(self.only.as_deref(), given.load.scale())?;
-        for experiment in &experiments {
-            for &mode in experiment.modes {
-                given.config(experiment, mode)?;
-            }
-        }
+        let order = Order {
+            experiments: &experiments,
+            modes: ModeChoice::Both,
+            name: "chapter",
+            is_chapter: true,
+            resumes: self.resume.is_some(),
+        };
+        // What makes no sense is refused before anything is installed.
+        order.planned(&given)?;
         let mut output = self.output;
-        let resumes = self.resume.is_some();
         if let Some(dir) = self.resume {
             if !dir.is_dir() {
                 return Err(CommandError::Request(format!(
@@ -61,13 +64,6 @@ impl ChapterCommand {
         if self.install {
             super::doctor::install_missing()?;
         }
-        let order = Order {
-            experiments: &experiments,
-            modes: ModeChoice::Both,
-            name: "chapter",
-            is_chapter: true,
-            resumes,
-        };
         carry_out(&order, &given, &output)
     }
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::outcome::{CommandError, Outcome};
-use crate::console::print;
+use crate::console::{print, tell};
 use crate::doctor::{Status, install, render, run_checks};
 
 /// `procbench doctor`
@@ -45,12 +45,10 @@ impl DoctorCommand {
 /// # Errors
 /// When nothing could be installed and something is missing.
 pub fn install_missing() -> Result<(), CommandError> {
-    let installed = install(&run_checks(), &|line| {
-        crate::console::tell(&format!("procbench: {line}"))
-    })
-    .map_err(|e| CommandError::Failed(e.into()))?;
+    let say = |line: &str| tell(&format!("procbench: {line}"));
+    let installed = install(&run_checks(), &say).map_err(|e| CommandError::Failed(e.into()))?;
     if !installed.is_empty() {
-        crate::console::tell(&format!("procbench: installed {}", installed.join(", ")));
+        say(&format!("installed {}", installed.join(", ")));
     }
     Ok(())
 }

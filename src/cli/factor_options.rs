@@ -1,8 +1,11 @@
 //! The options whose lists make levels: one per row of the table of factors.
 
+use std::collections::BTreeMap;
+
 use clap::builder::TypedValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+use super::outcome::CommandError;
 use crate::arm::Mode;
 use crate::config::{Config, ServerConfig};
 use crate::factor::{Auth, FACTORS, Factor, FactorLists, FactorRow};
@@ -11,8 +14,7 @@ use crate::procarray::locks::LockKind;
 /// The values given of each factor that one of the modes has.
 #[derive(Debug, Clone)]
 pub struct FactorOptions<const MODEL: bool, const SERVER: bool> {
-    lists: FactorLists,
-    given: Vec<Factor>,
+    given: BTreeMap<Factor, String>,
 }
 
 /// Options of the model.
@@ -25,10 +27,9 @@ pub type OfServer = FactorOptions<false, true>;
 pub type OfBoth = FactorOptions<true, true>;
 
 fn argument(row: &'static FactorRow) -> Arg {
-    let check = move |text: &str| {
-        FactorLists::default()
-            .set(row.factor, text)
-            .map(|()| text.to_owned())
+    let check = move |text: String| {
+        FactorLists::default().set(row.factor, &text)?;
+        Ok::<_, String>(text)
     };
     let help = match row.factor {
         Factor::Lock => {
@@ -44,7 +45,7 @@ fn argument(row: &'static FactorRow) -> Arg {
         .help(help)
         .action(ArgAction::Append)
         .allow_hyphen_values(true)
-        .value_parser(clap::builder::StringValueParser::new().try_map(move |text| check(&text)))
+        .value_parser(clap::builder::StringValueParser::new().try_map(check))
 }
 
 impl<const MODEL: bool, const SERVER: bool> clap::Args for FactorOptions<MODEL, SERVER> {
@@ -59,25 +60,18 @@ impl<const MODEL: bool, const SERVER: bool> clap::Args for FactorOptions<MODEL, 
 
 impl<const MODEL: bool, const SERVER: bool> clap::FromArgMatches for FactorOptions<MODEL, SERVER> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let mut options = FactorOptions {
-            lists: FactorLists::default(),
-            given: Vec::new(),
-        };
-        options.update_from_arg_matches(matches)?;
-        Ok(options)
+        let given = Self::rows().filter_map(|row| {
+            let texts = matches.get_many::<String>(row.key)?;
+            let texts: Vec<&str> = texts.map(String::as_str).collect();
+            Some((row.factor, texts.join(",")))
+        });
+        Ok(FactorOptions {
+            given: given.collect(),
+        })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        for row in Self::rows() {
-            let Some(texts) = matches.get_many::<String>(row.key) else {
-                continue;
-            };
-            let texts: Vec<&str> = texts.map(String::as_str).collect();
-            self.lists
-                .set(row.factor, &texts.join(","))
-                .map_err(|e| clap::Error::raw(clap::error::ErrorKind::InvalidValue, e))?;
-            self.given.push(row.factor);
-        }
+        *self = Self::from_arg_matches(matches)?;
         Ok(())
     }
 }
@@ -92,18 +86,23 @@ impl<const MODEL: bool, const SERVER: bool> FactorOptions<MODEL, SERVER> {
 
     /// Whether values of this factor were given.
     pub fn is_given(&self, factor: Factor) -> bool {
-        self.given.contains(&factor)
+        self.given.contains_key(&factor)
     }
 
     /// Lays the given values over `config`, those that its mode has.
-    pub fn apply(&self, config: &mut Config) {
+    ///
+    /// # Errors
+    /// None that was not found when the command line was read.
+    pub fn apply(&self, config: &mut Config) -> Result<(), CommandError> {
         if config.server.as_ref().is_some_and(ServerConfig::is_url) {
             // An experiment's own lists are for servers of ours.
             ServerConfig::take_as_is(&mut config.factors);
         }
-        let has = |factor: &&Factor| factor.row().modes.contains(&config.mode);
-        for &factor in self.given.iter().filter(has) {
-            config.factors.copy_from(&self.lists, factor);
+        for (&factor, values) in &self.given {
+            if factor.row().modes.contains(&config.mode) {
+                let set = config.factors.set(factor, values);
+                set.map_err(CommandError::Request)?;
+            }
         }
         // A single rate is a setting; several make levels.
         if let [rate] = config.factors.client_rate[..] {
@@ -112,13 +111,13 @@ impl<const MODEL: bool, const SERVER: bool> FactorOptions<MODEL, SERVER> {
         }
         if let Some(model) = &mut config.model {
             let background = &mut model.background;
-            if self.is_given(Factor::CommitRate) && self.lists.commit_rate.iter().any(|r| r.0 > 0.0)
-            {
+            let rates = &mut config.factors.commit_rate;
+            if self.is_given(Factor::CommitRate) && rates.iter().any(|r| r.0 > 0.0) {
                 background.committers = background.committers.max(1);
             }
-            if let [rate] = config.factors.commit_rate[..] {
+            if let [rate] = rates[..] {
                 background.commit_rate_per_second = rate.0;
-                config.factors.commit_rate.clear();
+                rates.clear();
             }
         }
         // Page sizes asked for by name: a run without them is partial.
@@ -129,5 +128,6 @@ impl<const MODEL: bool, const SERVER: bool> FactorOptions<MODEL, SERVER> {
         if !self.is_given(Factor::ScramIterations) && !config.factors.auth.contains(&Auth::Scram) {
             config.factors.scram_iterations.clear();
         }
+        Ok(())
     }
 }

@@ -3,17 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::Args;
 
 use super::canned::draw_all;
-use super::measure::{save_advice, save_summary};
+use super::measure::{draw_alone, save_analysis};
 use super::outcome::{CommandError, Outcome};
 use crate::console::print;
-use crate::experiment;
 use crate::experiment::analyse;
 use crate::record::{find_runs, read_run};
-use crate::report::{drawings, summary_text};
 use crate::stats::Analysis;
 
 /// `procbench figures`
@@ -47,9 +44,7 @@ impl FiguresCommand {
             let read = read.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             let analysis = read.map_err(CommandError::request)?;
             let dir = path.parent().map(PathBuf::from).unwrap_or_default();
-            analysis
-                .write(&dir)
-                .context("the analysis could not be saved")?;
+            save_analysis(&analysis, &dir)?;
             let is_mode_dir = dir
                 .file_name()
                 .is_some_and(|n| n == analysis.run.mode.name());
@@ -65,27 +60,15 @@ impl FiguresCommand {
             let items: Vec<&Analysis> = runs.iter().map(|r| &r.1).collect();
             let in_mode_dirs = runs.iter().all(|(dir, _)| *dir != group);
             let stems = if in_mode_dirs {
-                let stems = draw_all(&items, &group)?;
-                if let Ok(experiment) = experiment::find(&runs[0].1.run.experiment) {
-                    let text = summary_text::markdown(experiment, &items, &stems);
-                    save_summary(&group, &text)?;
-                }
-                stems
+                draw_all(&items, &group)?
             } else {
-                let redraw = format!("procbench figures {}", group.display());
-                let mut stems = Vec::new();
-                for item in &items {
-                    let written = drawings::draw_run(item, &group, &redraw).context("drawing")?;
-                    save_advice(item, &group, &written)?;
-                    stems.extend(drawings::stems(&written));
-                }
-                stems
+                let drawn: Result<Vec<_>, _> =
+                    items.iter().map(|item| draw_alone(item, &group)).collect();
+                drawn?.concat()
             };
             for stem in stems {
-                print(&format!(
-                    "{}\n",
-                    group.join(format!("{stem}.png")).display()
-                ));
+                let figure = group.join(format!("{stem}.png"));
+                print(&format!("{}\n", figure.display()));
             }
         }
         Ok(Outcome::Done)

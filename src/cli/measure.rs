@@ -11,21 +11,21 @@ use super::options::{LoadOptions, ModelOptions, OutputOptions, StdoutFormat};
 use super::outcome::{CommandError, Outcome};
 use super::server_options::ServerOptions;
 use crate::arm::Mode;
-use crate::config::{self, Config};
-use crate::config::{ServerChoice, ServerUrl};
-use crate::console::print;
-use crate::execute::{Executed, execute, run_id};
-use crate::experiment;
-use crate::experiment::analyse;
+use crate::config::{self, Config, ServerChoice, ServerUrl};
+use crate::console::{print, tell};
+use crate::execute::{execute, run_id};
+use crate::experiment::{self, analyse};
 use crate::load::Cancel;
 use crate::load::driver::Bench;
 use crate::load::progress::Progress;
 use crate::model::ModelBench;
 use crate::record::{write_atomically, write_run};
-use crate::report::rows::SummaryRow;
+use crate::report::comparison::comparison;
+use crate::report::rows::{self, SummaryRow};
 use crate::report::section::{self, Section};
-use crate::report::{advice, drawings, findings, rows, summary_text};
-use crate::server::{ServerBench, ServerRequest};
+use crate::report::{advice, drawings, findings, summary_text};
+use crate::server::ServerBench;
+use crate::server::provision::sweep_stale;
 use crate::stats::Analysis;
 
 /// `procbench model`
@@ -76,7 +76,7 @@ pub struct ServerCommand {
 /// What a free run begins with.
 fn free_run(mode: Mode, load: &LoadOptions) -> Result<Config, CommandError> {
     let experiment = experiment::find("churn-tail").map_err(CommandError::request)?;
-    Ok((experiment.config)(mode, load.scale()))
+    Ok(experiment.config(mode, load.scale()))
 }
 
 impl ModelCommand {
@@ -86,13 +86,13 @@ impl ModelCommand {
     /// A wrong request, or a run that could not be written.
     pub fn run(self) -> Result<Outcome, CommandError> {
         let mut config = free_run(Mode::Model, &self.load)?;
-        self.load.apply(&mut config);
-        self.factors.apply(&mut config);
+        self.load.apply(&mut config)?;
+        self.factors.apply(&mut config)?;
         // After the factors: --committers 0 stands beside --commit-rate, and is refused.
         if let Some(model) = &mut config.model {
-            self.model.apply(model);
+            self.model.apply(model)?;
         }
-        one_run("model", &config, None, &self.output)
+        one_run("model", &config, &self.output)
     }
 }
 
@@ -114,47 +114,39 @@ impl ServerCommand {
                 "--their-rate is for a server of your own: name it by URL".to_owned(),
             ));
         }
-        self.load.apply(&mut config);
-        self.server.apply(&self.factors, &mut config);
+        self.load.apply(&mut config)?;
+        self.server.apply(&self.factors, &mut config)?;
         if let Some(server) = &mut config.server {
             server.own.their_rate = self.their_rate;
         }
-        let request = self.server.request();
-        one_run("server", &config, Some(&request), &self.output)
+        one_run("server", &config, &self.output)
     }
 }
 
-fn one_run(
-    name: &str,
-    config: &Config,
-    request: Option<&ServerRequest>,
-    output: &OutputOptions,
-) -> Result<Outcome, CommandError> {
+fn one_run(name: &str, config: &Config, output: &OutputOptions) -> Result<Outcome, CommandError> {
     config.validate().map_err(CommandError::request)?;
     let (dir, id) = output_dir(output, name)?;
     let cancel = Cancel::on_signals().context("cannot handle signals")?;
-    let analysis = measure(name, config, request, &cancel, &dir, Some(id))?;
-    let redraw = format!("procbench figures {}", dir.display());
-    let written = drawings::draw_run(&analysis, &dir, &redraw).context("drawing")?;
-    save_advice(&analysis, &dir, &written)?;
+    let analysis = measure(name, config, &cancel, &dir, Some(id))?;
+    draw_alone(&analysis, &dir)?;
     print_run(&analysis, output.format)?;
-    crate::console::tell(&format!(
+    tell(&format!(
         "procbench: run file and figures are in {}",
         dir.display()
     ));
     Ok(outcome_of(&analysis))
 }
 
-/// Writes `SUMMARY.md` for a run against somebody's own server; nothing for others.
-pub fn save_advice(
-    analysis: &Analysis,
-    dir: &Path,
-    written: &[PathBuf],
-) -> Result<(), CommandError> {
-    match advice::markdown(analysis, &drawings::stems(written)) {
-        Some(text) => save_summary(dir, &text),
-        None => Ok(()),
+/// Draws one run into its directory, with a `SUMMARY.md` if it was against somebody's own server; returns the
+/// figures' stems.
+pub fn draw_alone(analysis: &Analysis, dir: &Path) -> Result<Vec<String>, CommandError> {
+    let redraw = format!("procbench figures {}", dir.display());
+    let written = drawings::draw_run(analysis, dir, &redraw).context("drawing")?;
+    let stems = drawings::stems(&written);
+    if let Some(text) = advice::markdown(analysis, &stems) {
+        save_summary(dir, &text)?;
     }
+    Ok(stems)
 }
 
 /// Writes `SUMMARY.md`.
@@ -195,55 +187,45 @@ pub fn outcome_of(analysis: &Analysis) -> Outcome {
 pub fn measure(
     name: &str,
     config: &Config,
-    request: Option<&ServerRequest>,
     cancel: &Cancel,
     dir: &Path,
     id: Option<String>,
 ) -> Result<Analysis, CommandError> {
-    let mut progress = Progress::stderr();
-    let say = |line: &str| crate::console::tell(line);
-    let mut bench: Box<dyn Bench + '_> = match (config.mode, config.server.as_ref().zip(request)) {
-        (Mode::Model, _) => {
-            Box::new(ModelBench::new(config, cancel.clone()).map_err(CommandError::request)?)
+    let mut bench: Box<dyn Bench + '_> = match &config.server {
+        Some(server) => {
+            let swept = sweep_stale();
+            if !swept.is_empty() {
+                tell(&format!(
+                    "procbench: removed what an earlier run left: {swept:?}"
+                ));
+            }
+            Box::new(ServerBench::new((config, server), cancel.clone(), &tell))
         }
-        (Mode::Server, Some((asked_for, request))) => {
-            sweep();
-            let asked_for = (config, asked_for);
-            Box::new(ServerBench::new(asked_for, request, cancel.clone(), &say))
-        }
-        (Mode::Server, None) => {
-            return Err(CommandError::Request(
-                "server mode needs a server".to_owned(),
-            ));
-        }
+        None => Box::new(ModelBench::new(config, cancel.clone()).map_err(CommandError::request)?),
     };
-    let Executed { mut run, .. } = execute(name, config, bench.as_mut(), cancel, &mut progress);
+    let mut progress = Progress::stderr();
+    let mut run = execute(name, config, bench.as_mut(), cancel, &mut progress);
     drop(bench);
     if let Some(id) = id {
         run.run_id = id;
     }
     let path = write_run(dir, &run).context("the run could not be saved")?;
     if let Some(reason) = run.partial_reason() {
-        crate::console::tell(&format!(
+        tell(&format!(
             "procbench: PARTIAL RUN: {reason}; what was measured is in {}",
             path.display()
         ));
     }
     let analysis = analyse(&run);
-    analysis
-        .write(dir)
-        .context("the analysis could not be saved")?;
+    save_analysis(&analysis, dir)?;
     Ok(analysis)
 }
 
-/// Removes what killed runs left behind.
-fn sweep() {
-    let swept = crate::server::provision::sweep_stale();
-    if !swept.is_empty() {
-        crate::console::tell(&format!(
-            "procbench: removed what an earlier run left: {swept:?}"
-        ));
-    }
+/// Writes `analysis.json`.
+pub fn save_analysis(analysis: &Analysis, dir: &Path) -> Result<(), CommandError> {
+    let written = analysis.write(dir);
+    written.context("the analysis could not be saved")?;
+    Ok(())
 }
 
 /// Prints sections on stdout.
@@ -253,15 +235,23 @@ pub fn print_sections<'a>(sections: impl IntoIterator<Item = &'a Section>) {
 
 /// Prints a run on stdout.
 pub fn print_run(analysis: &Analysis, format: StdoutFormat) -> Result<(), CommandError> {
-    match format {
-        StdoutFormat::Text => {
-            print_sections(&summary_text::tables(analysis));
-            print_sections([&findings::answer(&[analysis])]);
-            print_sections(advice::advice(analysis).iter().flatten());
-        }
-        _ => print_rows(&rows::summary_rows(analysis), format)?,
+    if format != StdoutFormat::Text {
+        return print_rows(&rows::summary_rows(analysis), format);
     }
+    print_answer(&[analysis]);
+    print_sections(advice::advice(analysis).iter().flatten());
     Ok(())
+}
+
+/// Prints the tables of some runs, of all of them together, and what comes of it.
+pub fn print_answer(items: &[&Analysis]) {
+    for item in items {
+        print_sections(&summary_text::tables(item));
+    }
+    if items.len() > 1 {
+        print_sections(&comparison(items));
+    }
+    print_sections([&findings::answer(items)]);
 }
 
 /// Prints the summary's rows for other programs.

@@ -12,16 +12,19 @@ mod list;
 mod measure;
 mod options;
 mod outcome;
+mod overlay;
 mod run;
 mod server_options;
 mod taken_over;
-mod values;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 pub use outcome::{CommandError, Outcome};
+
+use crate::console::tell;
+use crate::server::burner;
 
 /// What connection churn does to running queries: a modelled ProcArray and a
 /// real PostgreSQL, measured on the same axes.
@@ -62,11 +65,11 @@ enum Command {
     /// Write a stored run as JSON, CSV, hgrm or hlog
     Export(export::ExportCommand),
     /// List the experiments
-    Experiments(list::ExperimentsCommand),
+    Experiments,
     /// Look at this machine and say what is missing
     Doctor(doctor::DoctorCommand),
     /// The helper of the arm cpu-burn, which procbench starts by itself
-    #[command(name = crate::server::burner::SUBCOMMAND, hide = true)]
+    #[command(name = burner::SUBCOMMAND, hide = true)]
     Burner,
 }
 
@@ -84,25 +87,22 @@ pub fn main() -> ExitCode {
         Command::Compare(command) => command.run(),
         Command::Figures(command) => command.run(),
         Command::Export(command) => command.run(),
-        Command::Experiments(command) => command.run(),
+        Command::Experiments => list::run(),
         Command::Doctor(command) => command.run(),
-        Command::Burner => match crate::server::burner::serve() {
-            Ok(()) => Ok(Outcome::Done),
-            Err(e) => Err(CommandError::Failed(e.into())),
-        },
+        Command::Burner => burner::serve()
+            .map(|()| Outcome::Done)
+            .map_err(|e| CommandError::Failed(e.into())),
     };
-    match outcome {
-        Ok(outcome) => outcome.into(),
-        Err(error) => {
-            let message = match &error {
-                CommandError::Request(message) => without_passwords(message, arguments()),
-                CommandError::Failed(_) => error.to_string(),
-            };
-            // Names of files, and what a server says, may contain line breaks.
-            crate::console::tell(&format!("procbench: {}", joined(&message)));
-            error.exit_code()
-        }
-    }
+    let (code, message) = match outcome {
+        Ok(Outcome::Done) => return ExitCode::SUCCESS,
+        Ok(Outcome::Partial) => return ExitCode::from(1),
+        Err(CommandError::Request(message)) => (2, without_passwords(&message, arguments())),
+        Err(CommandError::Failed(error)) => (1, format!("{error:#}")),
+    };
+    // Names of files, and what a server says, may contain line breaks.
+    let line: Vec<&str> = message.lines().map(str::trim).collect();
+    tell(&format!("procbench: {}", line.join(" ")));
+    ExitCode::from(code)
 }
 
 /// Help and version as they are; a wrong request as one line.
@@ -117,7 +117,7 @@ fn usage(error: &clap::Error) -> ExitCode {
         }
         _ => {
             let message = without_passwords(&error.to_string(), arguments());
-            crate::console::tell(&format!("procbench: {}", one_line(&message)));
+            tell(&format!("procbench: {}", one_line(&message)));
             ExitCode::from(2)
         }
     }
@@ -155,11 +155,6 @@ fn without_passwords(message: &str, arguments: impl Iterator<Item = String>) -> 
         }
     }
     message
-}
-
-/// A message on one line.
-fn joined(message: &str) -> String {
-    message.lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
 /// clap's message without its usage block, on one line.

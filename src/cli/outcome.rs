@@ -1,6 +1,4 @@
-//! How a command ends: its exit code and, on failure, one line.
-
-use std::process::ExitCode;
+//! How a command ends.
 
 /// A command that did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -18,30 +16,13 @@ impl CommandError {
     pub fn request(error: impl std::fmt::Display) -> Self {
         CommandError::Request(error.to_string())
     }
-
-    /// 2 for a wrong request, 1 for a failure.
-    pub fn exit_code(&self) -> ExitCode {
-        match self {
-            CommandError::Request(_) => ExitCode::from(2),
-            CommandError::Failed(_) => ExitCode::from(1),
-        }
-    }
 }
 
 /// How a command that did not fail ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
     /// Done.
     Done,
-    /// Something is missing; what was measured is kept and marked.
+    /// Something is missing; what was measured is kept and marked: exit code 1.
     Partial,
-}
-
-impl From<Outcome> for ExitCode {
-    fn from(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Done => ExitCode::SUCCESS,
-            Outcome::Partial => ExitCode::from(1),
-        }
-    }
 }

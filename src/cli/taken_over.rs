@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::outcome::CommandError;
 use crate::config::Config;
+use crate::console::tell;
 use crate::experiment::analyse;
 use crate::record::{Provenance, RUN_FILE_NAME, Run, RunStatus, read_run};
 use crate::stats::Analysis;
@@ -25,7 +26,7 @@ pub(super) fn take_over(
     let (id, reason) = match read_run(&path) {
         Ok(run) => match why_not(&run, &Provenance::collect(), name, config) {
             None => {
-                crate::console::tell(&format!(
+                tell(&format!(
                     "procbench: {name} {}: taken over, run {} of {} is complete",
                     run.mode, run.run_id, run.started_at
                 ));
@@ -43,7 +44,7 @@ pub(super) fn take_over(
             aside.display()
         ))
     })?;
-    crate::console::tell(&format!(
+    tell(&format!(
         "procbench: {name} {}: measured again: {reason}; what was there is in {}",
         config.mode,
         aside.display()

@@ -1,9 +1,11 @@
-//! What can be chosen for a run where there is no factor, and the error of a request that makes no sense.
+//! What can be chosen for a run where there is no factor.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+use crate::names::named_enum;
 
 /// How arrivals of a paced load are spaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -67,7 +69,17 @@ impl fmt::Display for Statement {
     }
 }
 
-/// A request that makes no sense; one line, says what to do.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ConfigError(pub String);
+named_enum! {
+    /// Whether and how cores are kept awake.
+    pub enum KeepAwakeChoice: "way to keep cores awake" {
+        /// By power management where allowed; else by spinners in the model and not
+        /// at all beside a server.
+        Auto = "auto" | "on",
+        /// By power management.
+        PowerManagement = "pm",
+        /// By SCHED_IDLE spinners.
+        Spinners = "spin",
+        /// Not at all.
+        Off = "off",
+    }
+}

@@ -95,8 +95,9 @@ mod tests {
     use crate::factor::Auth;
 
     fn levels(change: impl FnOnce(&mut Config)) -> Vec<String> {
-        let mut config: Config =
-            (experiment::find("churn-tail").unwrap().config)(Mode::Server, Scale::Quick);
+        let mut config: Config = experiment::find("churn-tail")
+            .unwrap()
+            .config(Mode::Server, Scale::Quick);
         let lists = &mut config.factors;
         lists.standing = vec![0];
         lists.transport = vec![Transport::Tcp, Transport::Unix];

@@ -1,65 +1,83 @@
 //! All that a run was asked to do, its levels, and what makes no sense.
 
-use std::time::Duration;
-
+use anyhow::{bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Arrivals, ConfigError, KeepAwakeChoice, ModelConfig, Protocol, ServerConfig, combine,
-    own_server,
+    Arrivals, KeepAwakeChoice, ModelConfig, Protocol, ServerConfig, combine, own_server, values,
 };
 use crate::arm::{Arm, Mode};
 use crate::factor::{ClientRate, FactorLists, Factors, OfferedRate};
 use crate::procarray::locks::LockChoice;
 
 /// Everything a run was asked to do.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, clap::Args)]
+#[command(next_help_heading = "Load")]
 pub struct Config {
     /// The mode.
+    #[arg(skip = Mode::Model)]
     pub mode: Mode,
-    /// The arms, in order of presentation.
+    /// Arms to run, with commas (default: all that the mode has)
+    #[arg(long, value_delimiter = ',', value_name = "ARM,...")]
     pub arms: Vec<Arm>,
-    /// Foreground readers.
+    /// Foreground readers
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub readers: u32,
-    /// Their total rate.
+    /// Total rate of the readers' statements: per second, or 'max' for a closed loop
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     pub reader_rate: OfferedRate,
-    /// Clients.
+    /// Clients
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub clients: u32,
     /// Their total rate.
+    #[arg(skip = ClientRate::Auto)]
     pub client_rate: ClientRate,
-    /// Connections in the pools (in-process and PgBouncer).
+    /// Connections in the in-process pool and in PgBouncer's
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub pool_size: u32,
     /// The values of each factor.
+    #[arg(skip)]
     pub factors: FactorLists,
     /// Whether levels whose page size the host does not grant may be left out;
     /// otherwise the run is partial without them.
+    #[arg(skip)]
     pub page_size_if_granted: bool,
-    /// Measured time per arm and level, over all its blocks, in ns.
+    /// Measured time per arm and level (one combination of all lists), over all its blocks (10s, 500ms)
+    #[arg(long = "duration", value_name = "TIME", value_parser = values::positive_duration, allow_hyphen_values = true)]
     pub duration_ns: u64,
-    /// Warm-up of each block, in ns.
+    /// Warm-up of each block
+    #[arg(long = "warmup", value_name = "TIME", value_parser = values::duration, allow_hyphen_values = true)]
     pub warmup_ns: u64,
-    /// Blocks per arm and level.
+    /// Blocks per arm and level
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub blocks: u32,
-    /// Fresh starts at each level.
+    /// Fresh server starts (or arrays) per level
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub starts: u32,
-    /// Seed of order and arrivals.
+    /// Seed of the block order and of the arrivals
+    #[arg(long, value_name = "SEED", allow_negative_numbers = true)]
     pub seed: u64,
-    /// Spacing of paced arrivals.
+    /// Spacing of paced arrivals
+    #[arg(long, value_enum)]
     pub arrivals: Arrivals,
-    /// How cores are kept awake.
+    /// Keep idle cores awake: auto, pm (power management), spin (SCHED_IDLE spinners) or off
+    #[arg(long, value_name = "HOW")]
     pub keep_awake: KeepAwakeChoice,
-    /// The percentile quoted in headlines (99 = p99).
+    /// Percentile to quote in headlines and verdicts
+    #[arg(long = "quote", value_name = "P", value_parser = values::percentile)]
     pub quoted_percentile: f64,
     /// Model settings.
+    #[arg(skip)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<ModelConfig>,
     /// Server settings.
+    #[arg(skip)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<ServerConfig>,
 }
 
-/// Longest warm-up and measured part of one block together.
-const LONGEST_BLOCK: Duration = Duration::from_secs(3600);
+/// Longest warm-up and measured part of one block together, in ns.
+const LONGEST_BLOCK: u64 = 3_600_000_000_000;
 
 /// Most blocks of an arm; every block's histograms are kept in memory and in the run file.
 const MOST_BLOCKS: u32 = 10_000;
@@ -82,10 +100,8 @@ impl Config {
             }
             None if self.factors.lock.is_empty() => {
                 for level in &mut levels {
-                    level.lock = level
-                        .profile()
-                        .ok()
-                        .map(|p| LockChoice::from(p.version().lock));
+                    let profile = level.profile().ok();
+                    level.lock = profile.map(|p| LockChoice::from(p.version().lock));
                 }
             }
             None => {}
@@ -97,25 +113,26 @@ impl Config {
     ///
     /// # Errors
     /// One line that says which option is wrong and what to give instead.
-    pub fn validate(&self) -> Result<(), ConfigError> {
-        let fail = |message: String| Err(ConfigError(message));
-        if self.arms.is_empty() {
-            return fail("--arms is empty: name at least one arm".into());
-        }
-        if let Some(arm) = self.arms.iter().find(|a| !a.exists_in(self.mode)) {
-            let arms: Vec<&str> = Arm::all_in(self.mode).iter().map(|a| a.name()).collect();
-            return fail(format!(
-                "the {} has no arm '{arm}': choose from {}",
-                self.mode,
-                arms.join(", ")
-            ));
-        }
+    pub fn validate(&self) -> anyhow::Result<()> {
+        ensure!(
+            !self.arms.is_empty(),
+            "--arms is empty: name at least one arm"
+        );
         let is_url = self.server.as_ref().is_some_and(ServerConfig::is_url);
-        let absent = |arm: &Arm| Some((*arm, arm.needs_own_server().filter(|_| is_url)?));
-        if let Some((arm, why)) = self.arms.iter().find_map(absent) {
-            return fail(format!(
-                "arm '{arm}' is for servers that procbench starts ({why}): the one at --server URL is left as it is"
-            ));
+        for &arm in &self.arms {
+            if !arm.exists_in(self.mode) {
+                let arms: Vec<&str> = Arm::all_in(self.mode).iter().map(|a| a.name()).collect();
+                bail!(
+                    "the {} has no arm '{arm}': choose from {}",
+                    self.mode,
+                    arms.join(", ")
+                );
+            }
+            if let Some(why) = arm.needs_own_server().filter(|_| is_url) {
+                bail!(
+                    "arm '{arm}' is for servers that procbench starts ({why}): the one at --server URL is left as it is"
+                );
+            }
         }
         for (name, value) in [
             ("--readers", self.readers),
@@ -124,26 +141,26 @@ impl Config {
             ("--blocks", self.blocks),
             ("--starts", self.starts),
         ] {
-            if value == 0 {
-                return fail(format!("{name} must be at least 1"));
-            }
+            ensure!(value > 0, "{name} must be at least 1");
         }
-        if self.readers > 1000 || self.clients > 1000 || self.pool_size > 1000 {
-            return fail("--readers, --clients and --pool-size can be 1000 at most".into());
-        }
-        if self.blocks > MOST_BLOCKS {
-            return fail(format!(
-                "--blocks {} is too many: at most {MOST_BLOCKS}",
-                self.blocks
-            ));
-        }
-        if self.factors.standing.is_empty() {
-            return fail("--standing is empty: give one or more numbers, such as 0,500".into());
-        }
-        if let Some(n) = self.factors.standing.iter().find(|&&n| n > 100_000) {
-            return fail(format!(
+        ensure!(
+            self.readers.max(self.clients).max(self.pool_size) <= 1000,
+            "--readers, --clients and --pool-size can be 1000 at most"
+        );
+        ensure!(
+            self.blocks <= MOST_BLOCKS,
+            "--blocks {} is too many: at most {MOST_BLOCKS}",
+            self.blocks
+        );
+        ensure!(
+            !self.factors.standing.is_empty(),
+            "--standing is empty: give one or more numbers, such as 0,500"
+        );
+        for n in &self.factors.standing {
+            ensure!(
+                *n <= 100_000,
                 "--standing {n} is more than PostgreSQL can hold: at most 100000"
-            ));
+            );
         }
         if let Some(model) = &self.model {
             model.validate(&self.factors)?;
@@ -151,55 +168,43 @@ impl Config {
         if let Some(server) = &self.server {
             server.validate(&self.factors)?;
             let mut rates = self.factors.client_rate.iter().chain([&self.client_rate]);
-            if server.is_url() && rates.any(|r| matches!(r, ClientRate::Share(_))) {
-                return fail(
-                    "--client-rate as a share needs a calibration in a closed loop, which is not done to a server that is not ours: give rates per second"
-                        .into(),
-                );
-            }
-            if let Some(arm) = self.arms.iter().find(|a| a.needs_pgbouncer())
-                && server.protocol == Protocol::Prepared
-            {
+            ensure!(
+                !is_url || !rates.any(|r| matches!(r, ClientRate::Share(_))),
+                "--client-rate as a share needs a calibration in a closed loop, which is not done to a server that is not ours: give rates per second"
+            );
+            if let Some(arm) = self.arms.iter().find(|a| a.needs_pgbouncer()) {
                 // Its pool is one of transactions, and to 1.20 it knows no prepared statements.
-                return fail(format!(
+                ensure!(
+                    server.protocol != Protocol::Prepared,
                     "--protocol prepared is not for arm '{arm}': give --arms without PgBouncer"
-                ));
+                );
             }
             own_server::check_cap(self, server)?;
         }
         let levels = self.levels().len();
-        if levels == 0 {
-            return fail(
-                "--log-connections setup_durations needs PostgreSQL 18 or later: give --pg 18, or off beside it"
-                    .into(),
-            );
-        }
-        if levels > MOST_LEVELS {
-            return fail(format!(
-                "{levels} combinations of --standing and the other lists are too many: at most {MOST_LEVELS}"
-            ));
-        }
-        if self.duration_ns == 0 {
-            return fail("--duration must be longer than zero".into());
-        }
-        if self.block_ns() < 1_000_000 {
-            return fail(format!(
-                "--duration over {} blocks leaves less than 1 ms per block: give more time or fewer blocks",
-                self.blocks
-            ));
-        }
-        if Duration::from_nanos(self.block_ns().saturating_add(self.warmup_ns)) > LONGEST_BLOCK {
-            return fail(
-                "a block (duration / blocks + warm-up) can last one hour at most: give more blocks"
-                    .into(),
-            );
-        }
-        if self.starts > self.blocks {
-            return fail(format!(
-                "--starts {} is more than --blocks {}: every start needs a block",
-                self.starts, self.blocks
-            ));
-        }
+        ensure!(
+            levels > 0,
+            "--log-connections setup_durations needs PostgreSQL 18 or later: give --pg 18, or off beside it"
+        );
+        ensure!(
+            levels <= MOST_LEVELS,
+            "{levels} combinations of --standing and the other lists are too many: at most {MOST_LEVELS}"
+        );
+        ensure!(
+            self.block_ns() >= 1_000_000,
+            "--duration over {} blocks leaves less than 1 ms per block: give more time or fewer blocks",
+            self.blocks
+        );
+        ensure!(
+            self.block_ns().saturating_add(self.warmup_ns) <= LONGEST_BLOCK,
+            "a block (duration / blocks + warm-up) can last one hour at most: give more blocks"
+        );
+        ensure!(
+            self.starts <= self.blocks,
+            "--starts {} is more than --blocks {}: every start needs a block",
+            self.starts,
+            self.blocks
+        );
         Ok(())
     }
 
@@ -222,7 +227,9 @@ mod tests {
     use crate::procarray::locks::LockKind;
 
     fn model_config() -> Config {
-        (experiment::find("churn-tail").unwrap().config)(Mode::Model, Scale::Quick)
+        experiment::find("churn-tail")
+            .unwrap()
+            .config(Mode::Model, Scale::Quick)
     }
 
     #[test]
@@ -250,8 +257,9 @@ mod tests {
             ]
         );
         // The server has no lock to choose, and no slot order without standing connections.
-        let mut server =
-            (experiment::find("churn-tail").unwrap().config)(Mode::Server, Scale::Quick);
+        let mut server = experiment::find("churn-tail")
+            .unwrap()
+            .config(Mode::Server, Scale::Quick);
         server.factors.standing = vec![500, 0];
         server.factors.slot_order = config.factors.slot_order;
         assert_eq!(server.levels().len(), 3);
@@ -264,7 +272,7 @@ mod tests {
                 .iter()
                 .filter(|e| e.modes.contains(&mode))
             {
-                let config = (experiment.config)(mode, Scale::Full);
+                let config = experiment.config(mode, Scale::Full);
                 let json = serde_json::to_string(&config).unwrap();
                 assert_eq!(serde_json::from_str::<Config>(&json).unwrap(), config);
             }
@@ -279,7 +287,7 @@ mod tests {
             config
                 .validate()
                 .unwrap_err()
-                .0
+                .to_string()
                 .contains("--standing is empty")
         );
     }

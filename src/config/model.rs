@@ -1,48 +1,77 @@
 //! Settings only the model has.
 
+use anyhow::{anyhow, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::ConfigError;
+use super::values;
 use crate::factor::{FactorLists, Factors};
 use crate::procarray::locks::LockKind;
 use crate::procarray::{Ablations, MappingKind, PgProfile};
 
 /// What goes on beside readers and clients, in every arm of a run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, clap::Args)]
 pub struct Background {
-    /// Backends that get an xid and commit, again and again.
+    /// Backends that commit beside readers and clients (1 where --commit-rate asks for some)
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub committers: u32,
     /// Their transactions, over all of them, per second; where the rate is a factor, the level's.
+    #[arg(skip)]
     pub commit_rate_per_second: f64,
-    /// Subtransactions of each of them that get an xid.
+    /// Subtransactions with an xid in each of them
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub subtransactions: u32,
-    /// As many of these, the last ones, roll back.
+    /// How many of these roll back, each under ProcArrayLock exclusively
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub rolled_back_subtransactions: u32,
-    /// Readings of `pg_stat_activity`, per second.
+    /// Readings of pg_stat_activity per second
+    #[arg(
+        long = "monitor-rate",
+        value_name = "RATE",
+        allow_negative_numbers = true
+    )]
     pub monitor_rate_per_second: f64,
-    /// Horizon scans (`ComputeXidHorizons`), per second.
+    /// Horizon scans (as vacuum and pruning do) per second
+    #[arg(
+        long = "horizon-rate",
+        value_name = "RATE",
+        allow_negative_numbers = true
+    )]
     pub horizon_rate_per_second: f64,
-    /// Parallel workers that start and end, per second.
+    /// Parallel workers started and ended per second
+    #[arg(
+        long = "parallel-rate",
+        value_name = "RATE",
+        allow_negative_numbers = true
+    )]
     pub parallel_workers_per_second: f64,
 }
 
 /// Settings only the model has.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, clap::Args)]
+#[command(next_help_heading = "Model")]
 pub struct ModelConfig {
     /// Which of PostgreSQL's mechanisms are at work.
+    #[arg(skip)]
     pub ablations: Ablations,
     /// What goes on beside readers and clients.
+    #[command(flatten)]
     pub background: Background,
-    /// Snapshots per statement (2 for a simple-protocol SELECT).
+    /// Snapshots per statement
+    #[arg(long = "snapshots", value_name = "N", allow_negative_numbers = true)]
     pub snapshots_per_statement: u32,
-    /// CPU burnt for the fork of each connection, in ns, outside any lock.
+    /// CPU burnt for the fork of each connection (500us)
+    // Outside any lock.
+    #[arg(long = "fork-cpu", value_name = "TIME", value_parser = values::duration, allow_hyphen_values = true)]
     pub fork_cpu_ns: u64,
-    /// CPU burnt for authentication, catalogue loading and exit of each
-    /// connection, in ns, outside any lock.
+    /// CPU burnt for authentication, catalogue loading and exit of each connection (1500us)
+    // Outside any lock.
+    #[arg(long = "session-cpu", value_name = "TIME", value_parser = values::duration, allow_hyphen_values = true)]
     pub session_cpu_ns: u64,
     /// Where the two CPU costs come from, in words.
+    #[arg(skip)]
     pub cpu_cost_source: String,
-    /// A known delay inside ProcArrayAdd's exclusive section, in ns: the positive control.
+    /// Positive control: a known delay inside ProcArrayAdd's exclusive section
+    #[arg(long = "inject-hold", value_name = "TIME", value_parser = values::duration, allow_hyphen_values = true)]
     pub inject_hold_ns: u64,
 }
 
@@ -55,13 +84,12 @@ impl ModelConfig {
     /// Threads of the background, at the level that has most of them.
     pub fn background_threads(&self, lists: &FactorLists) -> u32 {
         let b = &self.background;
-        let commits = b.commit_rate_per_second > 0.0 || lists.commit_rate.iter().any(|r| r.0 > 0.0);
         let others = [
             b.monitor_rate_per_second,
             b.horizon_rate_per_second,
             b.parallel_workers_per_second,
         ];
-        let committers = if commits { b.committers } else { 0 };
+        let committers = if self.commits(lists) { b.committers } else { 0 };
         committers + others.iter().filter(|rate| **rate > 0.0).count() as u32
     }
 
@@ -74,32 +102,29 @@ impl ModelConfig {
         model
     }
 
-    pub(super) fn validate(&self, lists: &FactorLists) -> Result<(), ConfigError> {
-        let fail = |message: String| Err(ConfigError(message));
-        let profiles: Result<Vec<PgProfile>, _> = lists
+    pub(super) fn validate(&self, lists: &FactorLists) -> anyhow::Result<()> {
+        let profiles = lists
             .pg
             .iter()
-            .map(|pg| PgProfile::of_version(&pg.to_string()))
-            .collect();
-        let profiles = match profiles {
-            Ok(profiles) => profiles,
-            Err(problem) => return fail(format!("--pg: {problem}")),
-        };
+            .map(|pg| PgProfile::of_version(&pg.to_string()));
+        let profiles: Vec<PgProfile> = profiles
+            .collect::<Result<_, _>>()
+            .map_err(|problem| anyhow!("--pg: {problem}"))?;
         let b = &self.background;
         for (name, value) in [
             ("--committers", b.committers),
             ("--subtransactions", b.subtransactions),
         ] {
-            if value > MOST_BACKGROUND {
-                return fail(format!("{name} can be {MOST_BACKGROUND} at most"));
-            }
+            ensure!(
+                value <= MOST_BACKGROUND,
+                "{name} can be {MOST_BACKGROUND} at most"
+            );
         }
-        if b.rolled_back_subtransactions > b.subtransactions {
-            return fail(format!(
-                "--rolled-back-subtransactions {} are more than there are: give --subtransactions {0} or more",
-                b.rolled_back_subtransactions
-            ));
-        }
+        ensure!(
+            b.rolled_back_subtransactions <= b.subtransactions,
+            "--rolled-back-subtransactions {0} are more than there are: give --subtransactions {0} or more",
+            b.rolled_back_subtransactions
+        );
         let rates = [
             ("--commit-rate", b.commit_rate_per_second),
             ("--monitor-rate", b.monitor_rate_per_second),
@@ -107,37 +132,35 @@ impl ModelConfig {
             ("--parallel-rate", b.parallel_workers_per_second),
         ];
         let commit_rates = lists.commit_rate.iter().map(|r| ("--commit-rate", r.0));
-        for (name, rate) in rates.into_iter().chain(commit_rates.clone()) {
-            if !(0.0..=FASTEST).contains(&rate) {
-                return fail(format!(
-                    "{name} {rate} makes no sense: 0 to {FASTEST} per second"
-                ));
-            }
-        }
-        let mut commit_rates = commit_rates.chain([rates[0]]);
-        if b.committers == 0 && commit_rates.any(|(_, rate)| rate > 0.0) {
-            return fail("--commit-rate needs someone who commits: give --committers".into());
-        }
-        let reuses = self.ablations.reuse && profiles.iter().all(|p| p.version().dense_arrays);
-        if !reuses && lists.lock.iter().any(|lock| lock.reuse_check) {
-            return fail(
-                "+reuse-check needs snapshots that are reused: not in PostgreSQL 13, and not --without reuse"
-                    .into(),
+        for (name, rate) in rates.into_iter().chain(commit_rates) {
+            ensure!(
+                (0.0..=FASTEST).contains(&rate),
+                "{name} {rate} makes no sense: 0 to {FASTEST} per second"
             );
         }
-        let foreign = lists
-            .lock
-            .iter()
-            .find(|l| !l.kind.works_between_processes());
-        if let Some(lock) = foreign
-            && lists.mapping.contains(&MappingKind::Forked)
-        {
-            return fail(format!(
+        ensure!(
+            b.committers > 0 || !self.commits(lists),
+            "--commit-rate needs someone who commits: give --committers"
+        );
+        let reuses = self.ablations.reuse && profiles.iter().all(|p| p.version().dense_arrays);
+        ensure!(
+            reuses || !lists.lock.iter().any(|lock| lock.reuse_check),
+            "+reuse-check needs snapshots that are reused: not in PostgreSQL 13, and not --without reuse"
+        );
+        let mut locks = lists.lock.iter();
+        if let Some(lock) = locks.find(|l| !l.kind.works_between_processes()) {
+            ensure!(
+                !lists.mapping.contains(&MappingKind::Forked),
                 "--mapping forked needs a lock that works between processes, and {lock} does not: give --lock {}",
                 LockKind::between_processes()
-            ));
+            );
         }
         Ok(())
+    }
+
+    /// Whether anything commits at some level.
+    fn commits(&self, lists: &FactorLists) -> bool {
+        self.background.commit_rate_per_second > 0.0 || lists.commit_rate.iter().any(|r| r.0 > 0.0)
     }
 }
 
@@ -151,8 +174,9 @@ mod tests {
     use crate::procarray::PageSize;
 
     fn model(change: impl FnOnce(&mut FactorLists, &mut ModelConfig)) -> Config {
-        let mut config =
-            (experiment::find("churn-tail").unwrap().config)(Mode::Model, Scale::Quick);
+        let mut config = experiment::find("churn-tail")
+            .unwrap()
+            .config(Mode::Model, Scale::Quick);
         change(&mut config.factors, config.model.as_mut().unwrap());
         config
     }
@@ -211,7 +235,7 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_refused_in_one_line() {
         type Change = fn(&mut FactorLists, &mut ModelConfig);
-        let refused = |change: Change| model(change).validate().unwrap_err().0;
+        let refused = |change: Change| model(change).validate().unwrap_err().to_string();
         let version = refused(|lists, _| lists.pg = vec![PgSource::Major(12)]);
         assert!(
             version.starts_with("--pg: unknown PostgreSQL version"),

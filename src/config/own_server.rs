@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::{Config, ConfigError, EndpointHost, ServerConfig, ServerUrl};
+use anyhow::{bail, ensure};
+
+use super::{Config, EndpointHost, ServerChoice, ServerConfig};
 use crate::arm::{Arm, Connections};
 use crate::factor::{ClientRate, OfferedRate};
 
@@ -114,20 +116,15 @@ impl Config {
 
 /// Refuses what is beyond the cap, where the URL's host is not this machine by its very name. One that
 /// is reached through a tunnel or proxy on loopback shows when it is looked at, before any load.
-pub(super) fn check_cap(config: &Config, server: &ServerConfig) -> Result<(), ConfigError> {
-    if let Some(rate) = server.own.their_rate
-        && !(rate.is_finite() && rate >= 0.0)
-    {
-        return Err(ConfigError(format!(
+pub(super) fn check_cap(config: &Config, server: &ServerConfig) -> anyhow::Result<()> {
+    if let Some(rate) = server.own.their_rate {
+        ensure!(
+            rate.is_finite() && rate >= 0.0,
             "--their-rate {rate} is no number of connections per second"
-        )));
+        );
     }
-    let here = server
-        .server
-        .parse::<ServerUrl>()
-        .is_ok_and(|url| is_here(&url.host));
-    match config.beyond_cap() {
-        Some(beyond) if !here => Err(ConfigError(beyond)),
+    match (&server.server, config.beyond_cap()) {
+        (ServerChoice::Url(url), Some(beyond)) if !is_here(&url.host) => bail!("{beyond}"),
         _ => Ok(()),
     }
 }
@@ -140,10 +137,11 @@ mod tests {
     use crate::experiment::{self, Scale};
 
     fn against(url: &str) -> Config {
-        let mut config =
-            (experiment::find("churn-tail").unwrap().config)(Mode::Server, Scale::Quick);
+        let mut config = experiment::find("churn-tail")
+            .unwrap()
+            .config(Mode::Server, Scale::Quick);
         gentle(&mut config, false);
-        config.server.as_mut().unwrap().server = url.to_owned();
+        config.server.as_mut().unwrap().server = url.parse().unwrap();
         ServerConfig::take_as_is(&mut config.factors);
         config
     }
@@ -194,7 +192,7 @@ mod tests {
             for url in AWAY {
                 let mut config = against(url);
                 change(&mut config);
-                let refusal = config.validate().unwrap_err().0;
+                let refusal = config.validate().unwrap_err().to_string();
                 assert!(refusal.starts_with(says), "{refusal}");
                 assert!(refusal.contains("--no-cap") && !refusal.contains('\n'));
                 config.server.as_mut().unwrap().own.no_cap = true;
@@ -248,7 +246,7 @@ mod tests {
         assert_eq!(held(&[Arm::Pgbouncer, Arm::PgbouncerKept]), (11, 11));
         assert_eq!(held(&[Arm::CpuBurn]), (4, 4));
         let kept = 4 + 3 * 20 + 7 + 7;
-        assert_eq!(held(&Arm::all().collect::<Vec<_>>()), (kept, kept + 20));
+        assert_eq!(held(Arm::ALL), (kept, kept + 20));
     }
 
     #[test]
@@ -259,6 +257,7 @@ mod tests {
         assert_eq!(serde_json::from_value::<Config>(json).unwrap(), config);
         let mut asked = config;
         asked.server.as_mut().unwrap().own.their_rate = Some(-1.0);
-        assert!(asked.validate().unwrap_err().0.contains("--their-rate -1"));
+        let refusal = asked.validate().unwrap_err().to_string();
+        assert!(refusal.contains("--their-rate -1"), "{refusal}");
     }
 }

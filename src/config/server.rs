@@ -1,18 +1,21 @@
 //! Settings only a server run has.
 
+use anyhow::{bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, Disconnect, Protocol, Statement};
+use super::{Disconnect, Protocol, ServerChoice, ServerUrl, Statement};
 use crate::factor::{Auth, Combine, Factor, FactorLists, PgSource, Tls, Transport};
 
 /// What concerns a server by URL only.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, clap::Args)]
 #[serde(default)]
 pub struct OwnServer {
-    /// Whether the hard cap is lifted.
+    /// Lift the cap on rates and connections for a server by URL that is not on this machine
+    #[arg(long)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub no_cap: bool,
     /// Connections per second of the server's own users, where the user knows them.
+    #[arg(skip)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub their_rate: Option<f64>,
 }
@@ -25,21 +28,29 @@ impl OwnServer {
 }
 
 /// Settings only a server run has.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, clap::Args)]
+#[command(next_help_heading = "Server")]
 pub struct ServerConfig {
-    /// `auto`, `docker`, `local` or a URL without its password.
-    pub server: String,
-    /// Which combinations of the factors' values are levels.
+    /// Which server; a URL is stored without a password.
+    #[arg(skip)]
+    pub server: ServerChoice,
+    /// Which combinations of transport, auth, TLS and log_connections: all, or one-at-a-time against the first of each
+    #[arg(long, value_name = "WHICH")]
     pub combine: Combine,
-    /// What readers and clients run.
+    /// What readers and clients run: SQL, or 'select-only' for pgbench's script on pgbench_accounts
+    #[arg(long, value_name = "SQL")]
     pub query: Statement,
-    /// When a disconnect is over.
+    /// When a disconnect is over
+    #[arg(long, value_enum)]
     pub disconnect: Disconnect,
-    /// How statements are sent.
+    /// How readers and clients send their statements (not through PgBouncer when prepared)
+    #[arg(long, value_enum, value_name = "HOW")]
     pub protocol: Protocol,
-    /// Address of an existing PgBouncer, for servers given by URL.
-    pub pgbouncer: Option<String>,
+    /// Your own PgBouncer before a server given by URL
+    #[arg(long, value_name = "URL")]
+    pub pgbouncer: Option<ServerUrl>,
     /// What concerns a server by URL only.
+    #[command(flatten)]
     #[serde(default, skip_serializing_if = "OwnServer::is_default")]
     pub own: OwnServer,
 }
@@ -52,34 +63,26 @@ fn ours_only() -> impl Iterator<Item = Factor> {
 impl ServerConfig {
     /// Whether the server is somebody else's: nothing is changed there, and nothing of it is a factor.
     pub fn is_url(&self) -> bool {
-        self.server.contains("://")
+        matches!(self.server, ServerChoice::Url(_))
     }
 
     /// Leaves everything that only a server of ours can be given as it is.
     pub fn take_as_is(lists: &mut FactorLists) {
         for factor in ours_only() {
-            lists.copy_from(&FactorLists::default(), factor);
+            lists.clear(factor);
         }
     }
 
-    pub(super) fn validate(&self, lists: &FactorLists) -> Result<(), ConfigError> {
-        let fail = |message: String| Err(ConfigError(message));
-        if !lists.scram_iterations.is_empty() && !lists.auth.contains(&Auth::Scram) {
-            return fail("--scram-iterations is for --auth scram: give both".into());
-        }
+    pub(super) fn validate(&self, lists: &FactorLists) -> anyhow::Result<()> {
+        ensure!(
+            lists.scram_iterations.is_empty() || lists.auth.contains(&Auth::Scram),
+            "--scram-iterations is for --auth scram: give both"
+        );
         // Beside others the combination is left out.
-        if lists.tls == [Tls::On] && lists.transport.contains(&Transport::Unix) {
-            return fail(
-                "--tls on is for TCP: PostgreSQL does not encrypt its Unix socket; give --transport tcp"
-                    .into(),
-            );
-        }
-        self.validate_source(lists)
-    }
-
-    /// What is asked of a server, against where it comes from.
-    fn validate_source(&self, lists: &FactorLists) -> Result<(), ConfigError> {
-        let fail = |message: String| Err(ConfigError(message));
+        ensure!(
+            lists.tls != [Tls::On] || !lists.transport.contains(&Transport::Unix),
+            "--tls on is for TCP: PostgreSQL does not encrypt its Unix socket; give --transport tcp"
+        );
         let has = |wanted: fn(&PgSource) -> bool| lists.pg.iter().any(wanted);
         let bins = has(|s| matches!(s, PgSource::Bin(_)));
         let images = has(|s| matches!(s, PgSource::Image(_)));
@@ -93,30 +96,27 @@ impl ServerConfig {
             ];
             let source = sources.iter().find(|s| s.1).map(|s| s.0.to_owned());
             if let Some(name) = source.or(ours) {
-                return fail(format!(
+                bail!(
                     "{name} is for servers that procbench starts; the one at --server URL is what it is"
-                ));
+                );
             }
         }
-        if bins && (images || self.server == "docker") {
-            return fail(
-                "--pg-bin runs on this machine, not in Docker: give --server local (or auto) and no --pg-image"
-                    .into(),
-            );
+        ensure!(
+            !bins || !images && self.server != ServerChoice::Docker,
+            "--pg-bin runs on this machine, not in Docker: give --server local (or auto) and no --pg-image"
+        );
+        for source in &lists.pg {
+            if let PgSource::Image(image) = source {
+                ensure!(
+                    !image.is_empty() && !image.starts_with('-') && image.trim() == image,
+                    "--pg-image '{image}' is not the name of an image, such as postgres:16"
+                );
+            }
         }
-        let odd = |image: &str| image.starts_with('-') || image.trim() != image || image.is_empty();
-        if let Some(PgSource::Image(image)) = lists
-            .pg
-            .iter()
-            .find(|s| matches!(s, PgSource::Image(image) if odd(image)))
-        {
-            return fail(format!(
-                "--pg-image '{image}' is not the name of an image, such as postgres:16"
-            ));
-        }
-        if images && self.server == "local" {
-            return fail("--pg-image needs Docker: give --server docker (or auto)".into());
-        }
+        ensure!(
+            !images || self.server != ServerChoice::Local,
+            "--pg-image needs Docker: give --server docker (or auto)"
+        );
         Ok(())
     }
 }
@@ -131,8 +131,9 @@ mod tests {
     use crate::procarray::PageSize;
 
     fn server(change: impl FnOnce(&mut Config)) -> Config {
-        let mut config =
-            (experiment::find("churn-tail").unwrap().config)(Mode::Server, Scale::Quick);
+        let mut config = experiment::find("churn-tail")
+            .unwrap()
+            .config(Mode::Server, Scale::Quick);
         config.factors.standing = vec![0];
         change(&mut config);
         config
@@ -178,7 +179,7 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused_in_one_line() {
-        let refused = |change: fn(&mut Config)| server(change).validate().unwrap_err().0;
+        let refused = |change: fn(&mut Config)| server(change).validate().unwrap_err().to_string();
         let iterations = refused(|c| c.factors.scram_iterations = vec![ScramIterations(1)]);
         assert!(iterations.contains("--auth scram"), "{iterations}");
         let tls = refused(|c| {
@@ -188,12 +189,12 @@ mod tests {
         assert!(tls.contains("--tls on is for TCP"), "{tls}");
         let url = refused(|c| {
             ServerConfig::take_as_is(&mut c.factors);
-            c.server.as_mut().unwrap().server = "postgres://me@h/x".into();
+            c.server.as_mut().unwrap().server = "postgres://me@h/x".parse().unwrap();
             c.factors.auth = vec![Auth::Scram];
         });
         assert!(url.starts_with("--auth is for servers"), "{url}");
         let bin = refused(|c| {
-            c.server.as_mut().unwrap().server = "docker".into();
+            c.server.as_mut().unwrap().server = ServerChoice::Docker;
             c.factors.pg = vec![PgSource::Bin("/opt/pg/bin".into())];
         });
         assert!(bin.starts_with("--pg-bin runs on this machine"), "{bin}");

@@ -1,10 +1,11 @@
 //! `--server auto|docker|local|URL`.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::str::FromStr;
 
-use tokio_postgres::config::{Host, SslMode};
+pub use tokio_postgres::config::Host as EndpointHost;
+
+use crate::names::serde_by_text;
 
 /// Which server to measure.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -32,27 +33,21 @@ impl fmt::Display for ServerChoice {
 }
 
 impl FromStr for ServerChoice {
-    type Err = ServerUrlError;
+    type Err = String;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+    fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "auto" => Ok(ServerChoice::Auto),
             "docker" => Ok(ServerChoice::Docker),
             "local" => Ok(ServerChoice::Local),
             url if url.contains("://") => url.parse().map(ServerChoice::Url),
             // Not echoed: a pasted connection string may hold a password.
-            _ => Err(ServerUrlError::UnknownChoice),
+            _ => Err(
+                "not a server choice: use auto, docker, local or postgres://user@host:port/dbname"
+                    .to_owned(),
+            ),
         }
     }
-}
-
-/// Where an endpoint is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum EndpointHost {
-    /// Address or host name.
-    Tcp(String),
-    /// Directory of the Unix socket `.s.PGSQL.<port>`.
-    Unix(PathBuf),
 }
 
 /// A server address without password: `postgres://user@host:port/dbname`.
@@ -68,32 +63,20 @@ pub struct ServerUrl {
     pub dbname: String,
 }
 
-/// What is wrong with a `--server` value. The value itself is never repeated.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ServerUrlError {
-    /// Neither a keyword nor a URL.
-    #[error("not a server choice: use auto, docker, local or postgres://user@host:port/dbname")]
-    UnknownChoice,
-    /// A password in the URL would be seen by every user of the machine.
-    #[error(
-        "the server URL contains a password, which ps shows to everyone: put it in PGPASSWORD or ~/.pgpass and leave it out of the URL"
-    )]
-    Password,
-    /// Not a URL of the expected form.
-    #[error("malformed server URL ({0}): the form is postgres://user@host:port/dbname")]
-    Malformed(String),
-    /// A parameter that would change what is measured, or cannot be honoured.
-    #[error(
-        "the server URL sets {0}: only host and sslmode=disable|prefer are understood after '?' (TLS is not supported)"
-    )]
-    Parameter(String),
+serde_by_text!(ServerChoice, ServerUrl);
+
+/// A password in the URL would be seen by every user of the machine.
+const PASSWORD: &str = "the server URL contains a password, which ps shows to everyone: put it in PGPASSWORD or ~/.pgpass and leave it out of the URL";
+
+/// The URL itself is never repeated.
+fn malformed(why: &str) -> String {
+    format!("malformed server URL ({why}): the form is postgres://user@host:port/dbname")
 }
 
 impl FromStr for ServerUrl {
-    type Err = ServerUrlError;
+    type Err = String;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let malformed = |why: &str| ServerUrlError::Malformed(why.to_owned());
+    fn from_str(text: &str) -> Result<Self, String> {
         let rest = text
             .strip_prefix("postgres://")
             .or_else(|| text.strip_prefix("postgresql://"))
@@ -102,92 +85,73 @@ impl FromStr for ServerUrl {
         if let Some(at) = rest.rfind('@')
             && rest[..at].contains(':')
         {
-            return Err(ServerUrlError::Password);
+            return Err(PASSWORD.to_owned());
         }
         let (authority, query) = rest.split_once('?').unwrap_or((rest, ""));
         for parameter in query.split('&').filter(|p| !p.is_empty()) {
-            let (key, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-            match (key, value) {
-                ("password" | "passfile", _) => return Err(ServerUrlError::Password),
+            match parameter.split_once('=').unwrap_or((parameter, "")) {
+                ("password" | "passfile", _) => return Err(PASSWORD.to_owned()),
                 ("host", _) | ("sslmode", "disable" | "prefer" | "allow") => {}
-                _ => return Err(ServerUrlError::Parameter(key.to_owned())),
+                // It would change what is measured, or cannot be honoured.
+                (key, _) => {
+                    return Err(format!(
+                        "the server URL sets {key}: only host and sslmode=disable|prefer are understood after '?' (TLS is not supported)"
+                    ));
+                }
             }
         }
-        if authority
-            .chars()
-            .any(|c| c.is_whitespace() || c.is_control())
-        {
+        if authority.contains(|c: char| c.is_whitespace() || c.is_control()) {
             return Err(malformed("it contains white space"));
         }
-        // tokio-postgres knows no sslmode=allow; plain is all we do, so leave sslmode out altogether.
-        let hosts: Vec<&str> = query
-            .split('&')
-            .filter(|p| p.starts_with("host="))
-            .collect();
-        let cleaned = if hosts.is_empty() {
-            format!("postgres://{authority}")
-        } else {
-            format!("postgres://{authority}?{}", hosts.join("&"))
-        };
-        let config: tokio_postgres::Config =
-            cleaned.parse().map_err(|e: tokio_postgres::Error| {
-                ServerUrlError::Malformed(crate::causes::on_one_line(&e))
-            })?;
-        debug_assert_ne!(config.get_ssl_mode(), SslMode::Require);
+        // tokio-postgres knows no sslmode=allow; plain is all that we do.
+        let query = query.replace("sslmode=allow", "sslmode=disable");
+        let config: tokio_postgres::Config = format!("postgres://{authority}?{query}")
+            .parse()
+            .map_err(|e: tokio_postgres::Error| malformed(&crate::causes::on_one_line(&e)))?;
         let host = match config.get_hosts() {
-            [Host::Tcp(name)] if !name.is_empty() => EndpointHost::Tcp(name.clone()),
-            [Host::Unix(dir)] => EndpointHost::Unix(dir.clone()),
-            [] | [_] => return Err(malformed("the host is missing")),
-            _ => return Err(malformed("it names more than one host")),
-        };
+            [EndpointHost::Tcp(name)] if name.is_empty() => Err(malformed("the host is missing")),
+            [] => Err(malformed("the host is missing")),
+            [host] => Ok(host.clone()),
+            _ => Err(malformed("it names more than one host")),
+        }?;
         let port = match config.get_ports() {
             [] => 5432,
             [0] => return Err(malformed("port 0 cannot be connected to")),
             [port] => *port,
             _ => return Err(malformed("it names more than one port")),
         };
-        let user = match config.get_user() {
-            Some(user) if !user.is_empty() => user.to_owned(),
-            _ => return Err(malformed("the user is missing")),
-        };
-        let dbname = match config.get_dbname() {
-            Some(name) if !name.is_empty() => name.to_owned(),
-            _ => user.clone(),
-        };
+        let given = |name: Option<&str>| name.filter(|n| !n.is_empty()).map(str::to_owned);
+        let user = given(config.get_user()).ok_or_else(|| malformed("the user is missing"))?;
         Ok(ServerUrl {
             host,
             port,
+            dbname: given(config.get_dbname()).unwrap_or_else(|| user.clone()),
             user,
-            dbname,
         })
     }
 }
 
 impl fmt::Display for ServerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (user, port, db) = (&self.user, self.port, &self.dbname);
-        match &self.host {
+        let host = match &self.host {
             EndpointHost::Tcp(name) if name.contains(':') && !name.starts_with('[') => {
-                write!(f, "postgres://{user}@[{name}]:{port}/{db}")
+                format!("[{name}]")
             }
-            EndpointHost::Tcp(name) => write!(f, "postgres://{user}@{name}:{port}/{db}"),
-            EndpointHost::Unix(dir) => {
-                // As a host name: with `?host=` beside a port the URL would name two hosts.
-                let escaped: String = dir
-                    .as_os_str()
-                    .as_encoded_bytes()
-                    .iter()
-                    .map(|&byte| match byte {
-                        b if b.is_ascii_alphanumeric() || b"-._~".contains(&b) => {
-                            char::from(b).to_string()
-                        }
-                        b => format!("%{b:02X}"),
-                    })
-                    .collect();
-                write!(f, "postgres://{user}@{escaped}:{port}/{db}")
-            }
-        }
+            EndpointHost::Tcp(name) => name.clone(),
+            // As a host name: with `?host=` beside a port the URL would name two hosts.
+            EndpointHost::Unix(dir) => escaped(dir.as_os_str().as_encoded_bytes()),
+        };
+        let (user, port, dbname) = (&self.user, self.port, &self.dbname);
+        write!(f, "postgres://{user}@{host}:{port}/{dbname}")
     }
+}
+
+fn escaped(path: &[u8]) -> String {
+    let one = |&byte: &u8| match byte {
+        b if b.is_ascii_alphanumeric() || b"-._~".contains(&b) => char::from(b).to_string(),
+        b => format!("%{b:02X}"),
+    };
+    path.iter().map(one).collect()
 }
 
 #[cfg(test)]
@@ -216,6 +180,7 @@ mod tests {
             "postgres://me@[2001:db8::1]:5432/x",
             "postgres://me@%2Frun%2Fmy%20own:5433/x",
             "postgres://me@/x?host=/run/postgresql",
+            "postgres://me@h/x?sslmode=allow",
         ] {
             let url: ServerUrl = text.parse().unwrap();
             assert_eq!(url.to_string().parse(), Ok(url), "{text}");
@@ -232,12 +197,11 @@ mod tests {
             "postgres://me@h/x?sslmode=disable&password=hunter2",
         ] {
             let error = text.parse::<ServerChoice>().unwrap_err();
-            assert_eq!(error, ServerUrlError::Password, "{text}");
-            assert!(error.to_string().contains("PGPASSWORD"));
+            assert!(error.contains("contains a password"), "{text}");
         }
         for text in ["me:hunter2@h/x", "psql://me:hunter2@h"] {
             let error = text.parse::<ServerChoice>().unwrap_err();
-            assert!(!format!("{error:?} {error}").contains("hunter2"));
+            assert!(!error.contains("hunter2"));
         }
     }
 
@@ -254,20 +218,16 @@ mod tests {
             "postgres://@h/x",
             "mysql://me@h/x",
         ] {
-            let message = text.parse::<ServerChoice>().unwrap_err().to_string();
+            let message = text.parse::<ServerChoice>().unwrap_err();
             assert!(
                 message.contains("postgres://user@host:port/dbname"),
                 "{text}: {message}"
             );
             assert!(!message.contains('\n'));
         }
-        assert_eq!(
-            "nonsense".parse::<ServerChoice>(),
-            Err(ServerUrlError::UnknownChoice)
-        );
-        assert_eq!(
-            "postgres://me@h/x?sslmode=require".parse::<ServerUrl>(),
-            Err(ServerUrlError::Parameter("sslmode".into()))
-        );
+        let refused = |text: &str| text.parse::<ServerChoice>().unwrap_err();
+        assert!(refused("nonsense").starts_with("not a server choice"));
+        let tls = refused("postgres://me@h/x?sslmode=require");
+        assert!(tls.starts_with("the server URL sets sslmode"), "{tls}");
     }
 }

@@ -21,30 +21,21 @@ use crate::load::plan::Plan;
 use crate::load::progress::Progress;
 use crate::record::{Block, Provenance, Run, RunHead, RunStatus, SCHEMA_VERSION};
 
-/// A finished execution: the run is valid even if it is partial.
-#[derive(Debug)]
-pub struct Executed {
-    /// What was measured.
-    pub run: Run,
-    /// Whether the user stopped it.
-    pub interrupted: bool,
-}
-
 /// A short random name for a run, from the clock and the process id.
 pub fn run_id() -> String {
     let mix = crate::seed::derive_seed(MonotonicClock.now_ns(), &[u64::from(std::process::id())]);
     format!("{:06x}", mix & 0xff_ffff)
 }
 
-/// Carries out `config` on `bench`. Keeps what was measured: a failure is
-/// recorded in the run's status.
+/// Carries out `config` on `bench`. Keeps what was measured: the run is valid even if it is partial, and
+/// its status says why.
 pub fn execute(
     experiment: &str,
     config: &Config,
     bench: &mut dyn Bench,
     cancel: &Cancel,
     progress: &mut Progress,
-) -> Executed {
+) -> Run {
     let started = MonotonicClock.now_ns();
     let mut run = Run {
         head: RunHead {
@@ -68,34 +59,22 @@ pub fn execute(
         },
         blocks: Vec::new(),
     };
-    let interrupted = match carry_out(&mut run, bench, cancel, progress) {
-        Ok(interrupted) => interrupted,
-        Err(failure) => {
-            let failure = failure.or_interrupted(cancel);
-            run.status = RunStatus::Partial {
-                reason: failure.to_string(),
-            };
-            failure == Failure::Interrupted
-        }
-    };
+    if let Err(failure) = carry_out(&mut run, bench, cancel, progress) {
+        let reason = failure.or_interrupted(cancel).to_string();
+        run.status = RunStatus::Partial { reason };
+    }
     progress.finish();
     let (server, remarks) = bench.describe();
     run.provenance.server = server;
     run.remarks.extend(remarks);
+    let conserved = |b: &&Block| b.tallies.values().all(|t| t.is_conserved());
     if let Some(block) = run.blocks.iter().find(|b| !conserved(b)) {
-        run.status = RunStatus::Partial {
-            reason: format!(
-                "counts of block {} do not add up: a bug in procbench",
-                block.index
-            ),
-        };
+        let index = block.index;
+        let reason = format!("counts of block {index} do not add up: a bug in procbench");
+        run.status = RunStatus::Partial { reason };
     }
     run.elapsed_ns = MonotonicClock.now_ns() - started;
-    Executed { run, interrupted }
-}
-
-fn conserved(block: &Block) -> bool {
-    block.tallies.values().all(|t| t.is_conserved())
+    run
 }
 
 fn carry_out(
@@ -103,7 +82,7 @@ fn carry_out(
     bench: &mut dyn Bench,
     cancel: &Cancel,
     progress: &mut Progress,
-) -> Result<bool, Failure> {
+) -> Result<(), Failure> {
     let config = run.config.clone();
     let awake = KeepAwake::start(config.keep_awake, config.mode)
         .map_err(|e| Failure::Fatal(e.to_string()))?;
@@ -115,12 +94,8 @@ fn carry_out(
             absent.arm, absent.reason
         ));
     }
-    let arms: Vec<Arm> = config
-        .arms
-        .iter()
-        .copied()
-        .filter(|arm| !run.absent_arms.iter().any(|a| a.arm == *arm))
-        .collect();
+    let mut arms = config.arms.clone();
+    arms.retain(|arm| !run.absent_arms.iter().any(|a| a.arm == *arm));
     if arms.is_empty() {
         return Err(Failure::Fatal("no arm is left to run".to_owned()));
     }
@@ -151,7 +126,7 @@ fn carry_out(
     {
         run.status = RunStatus::Partial { reason };
     }
-    Ok(driven.interrupted)
+    Ok(())
 }
 
 /// Why a run is partial although every planned block ran; `None` if it is complete.
@@ -162,10 +137,8 @@ fn what_is_missing(run: &Run) -> Option<String> {
         let reasons: Vec<&str> = reasons.into_iter().collect();
         return Some(format!("a level was not available: {}", reasons.join("; ")));
     }
-    Some(format!(
-        "arm {} has no success",
-        arm_without_success(&run.blocks)?
-    ))
+    let arm = arm_without_success(&run.blocks)?;
+    Some(format!("arm {arm} has no success"))
 }
 
 /// The levels that are available here. The others are named, one line per reason.

@@ -80,30 +80,29 @@ fn sustained(
     let mut found = Sustained::default();
     let least = &mut found.least;
     for level in levels {
-        let mut outcome = bench.open_start(&PlannedStart {
-            index: 0,
-            factors: level.clone(),
-            blocks: Vec::new(),
-        });
-        let arms = if outcome.is_ok() { arms } else { &[] };
-        for &arm in arms {
-            if cancel.is_cancelled() {
-                outcome = Err(Failure::Interrupted);
-                break;
-            }
-            match bench.sustained_per_second(arm) {
-                Ok(rate) => {
-                    let known = least.entry(arm).or_insert(rate);
-                    *known = rate.min(*known);
+        let mut measure = || {
+            bench.open_start(&PlannedStart {
+                index: 0,
+                factors: level.clone(),
+                blocks: Vec::new(),
+            })?;
+            for &arm in arms {
+                if cancel.is_cancelled() {
+                    return Err(Failure::Interrupted);
                 }
-                // An arm that is not available shows up again, and is named, in the run.
-                Err(Failure::ArmLost(_)) => {}
-                Err(failure) => {
-                    outcome = Err(failure);
-                    break;
+                match bench.sustained_per_second(arm) {
+                    Ok(rate) => {
+                        let known = least.entry(arm).or_insert(rate);
+                        *known = rate.min(*known);
+                    }
+                    // An arm that is not available shows up again, and is named, in the run.
+                    Err(Failure::ArmLost(_)) => {}
+                    Err(failure) => return Err(failure),
                 }
             }
-        }
+            Ok(())
+        };
+        let outcome = measure();
         bench.close_start();
         match outcome {
             Err(Failure::StartLost(reason)) if !cancel.is_cancelled() => {
@@ -162,10 +161,10 @@ pub(super) fn settle_rates(
         progress.say(&format!(
             "procbench: a level is absent ({} standing{}): {reason}",
             level.standing,
-            level
-                .pg
-                .as_ref()
-                .map_or(String::new(), |pg| format!(", PostgreSQL {pg}"))
+            match &level.pg {
+                Some(pg) => format!(", PostgreSQL {pg}"),
+                None => String::new(),
+            }
         ));
         let same = |other: &Factors| other.of_the_start() == level;
         let absent = all_levels.iter().filter(|l| same(l)).map(|l| AbsentLevel {

@@ -84,7 +84,9 @@ impl Bench for Scripted {
 }
 
 fn config(rate: ClientRate) -> Config {
-    let mut config = (experiment::find("churn-tail").unwrap().config)(Mode::Model, Scale::Quick);
+    let mut config = experiment::find("churn-tail")
+        .unwrap()
+        .config(Mode::Model, Scale::Quick);
     config.arms = vec![Arm::Quiet, Arm::KeptOpen, Arm::Unpooled];
     config.client_rate = rate;
     config
@@ -100,7 +102,6 @@ fn executed(bench: &mut Scripted, rate: ClientRate) -> Run {
         &cancel,
         &mut Progress::silent(),
     )
-    .run
 }
 
 const GIVEN: ClientRate = ClientRate::Given(OfferedRate::PerSecond(100.0));

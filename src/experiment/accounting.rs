@@ -1,14 +1,14 @@
 //! `accounting`: how often each operation takes each lock.
 
-use super::defaults::{Lengths, base, every_profile, factors, model_with_little_cpu};
+use super::defaults::{Lengths, every_profile, model_with_little_cpu};
 use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::Config;
-use crate::factor::{ClientRate, FactorLists, OfferedRate};
+use crate::factor::{ClientRate, OfferedRate};
 use crate::procarray::PgProfile;
 use crate::stats::{
-    Analysis, Answer, Estimate, Finding, Outcome, PROCARRAY_EXCLUSIVE, PROCARRAY_SHARED, Statement,
-    Unit, XID_GEN_EXCLUSIVE,
+    Analysis, Answer, Finding, Outcome, PROCARRAY_EXCLUSIVE, PROCARRAY_SHARED, Statement, Unit,
+    XID_GEN_EXCLUSIVE,
 };
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
@@ -26,7 +26,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     ],
     modes: &[Mode::Model],
     in_chapter: &[],
-    config,
+    configure,
 };
 
 /// What is compared.
@@ -35,11 +35,7 @@ const LOCKS: [&str; 3] = [PROCARRAY_SHARED, PROCARRAY_EXCLUSIVE, XID_GEN_EXCLUSI
 /// [`LOCKS`] as counted in servers for one client transaction.
 fn counted_in_servers(arm: Arm, profile: PgProfile) -> Option<[f64; 3]> {
     let since_18 = f64::from(u8::from(profile.major() >= 18));
-    let xid_gen = if profile.version().dense_arrays {
-        2.0
-    } else {
-        0.0
-    };
+    let xid_gen = 2.0 * f64::from(u8::from(profile.version().dense_arrays));
     match arm {
         Arm::KeptOpen | Arm::Pool => Some([2.0, 0.0, 0.0]),
         Arm::Unpooled => Some([6.0 - since_18, 2.0, xid_gen]),
@@ -78,12 +74,9 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
             let claim = format!("{} on PostgreSQL {profile}", contender.label());
             let mut statement = Statement::judged(claim, Outcome::Refuted);
             for ((lock, found), expected) in LOCKS.into_iter().zip(found).zip(expected) {
-                let found = Estimate::exactly(found.unwrap_or(f64::NAN));
-                statement = statement.with(lock, found, Unit::Number).with(
-                    "expected",
-                    Estimate::exactly(expected),
-                    Unit::Number,
-                );
+                statement = statement
+                    .with(lock, found.unwrap_or(f64::NAN), Unit::Number)
+                    .with("expected", expected, Unit::Number);
             }
             wrong.push(statement);
         }
@@ -96,30 +89,23 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
         [] => Outcome::Stands,
         _ => Outcome::Refuted,
     };
-    let combinations = Estimate::exactly(f64::from(right));
     let what = "combinations of arm and version that do";
-    let first = Statement::judged(CLAIM, whole).with(what, combinations, Unit::Count);
+    let first = Statement::judged(CLAIM, whole).with(what, f64::from(right), Unit::Count);
     Some(Finding::of([vec![first], wrong].concat()))
 }
 
-fn config(mode: Mode, scale: Scale) -> Config {
-    let length = match scale {
+fn configure(config: &mut Config, scale: Scale) -> Lengths {
+    config.arms = Arm::all_in(config.mode);
+    // They spend CPU and take no lock.
+    let takes_none = |arm: &Arm| matches!(arm, Arm::ForkOnly | Arm::CpuBurn);
+    config.arms.retain(|a| !takes_none(a));
+    config.reader_rate = OfferedRate::PerSecond(500.0);
+    config.client_rate = ClientRate::Given(OfferedRate::Max);
+    config.factors.standing = vec![50];
+    config.factors.pg = every_profile();
+    config.model = Some(model_with_little_cpu("acquisitions are counted, not timed"));
+    match scale {
         Scale::Quick => Lengths(8, 4, 20, 0),
         Scale::Full => Lengths(10, 5, 100, 0),
-    };
-    let mut arms = Arm::all_in(mode);
-    // They spend CPU and take no lock.
-    arms.retain(|a| !matches!(a, Arm::ForkOnly | Arm::CpuBurn));
-    length.of(Config {
-        arms,
-        reader_rate: OfferedRate::PerSecond(500.0),
-        client_rate: ClientRate::Given(OfferedRate::Max),
-        factors: FactorLists {
-            standing: vec![50],
-            pg: every_profile(),
-            ..factors(mode)
-        },
-        model: Some(model_with_little_cpu("acquisitions are counted, not timed")),
-        ..base(mode)
-    })
+    }
 }

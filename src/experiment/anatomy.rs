@@ -1,15 +1,11 @@
 //! `anatomy`: what a connection is made of.
 
-use super::defaults::{Lengths, base, default_server, factors};
+use super::defaults::Lengths;
 use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
-use crate::config::{Config, ServerConfig};
-use crate::factor::{
-    Auth, Combine, FactorLists, LogConnections, OfferedRate, ScramIterations, Tls, Transport,
-};
-use crate::stats::{
-    Analysis, Anatomy, Answer, ConnectionPhase, Estimate, Finding, Outcome, Statement, Unit,
-};
+use crate::config::Config;
+use crate::factor::{Auth, Combine, LogConnections, OfferedRate, ScramIterations, Tls, Transport};
+use crate::stats::{Analysis, Anatomy, Answer, ConnectionPhase, Finding, Outcome, Statement, Unit};
 
 /// Share of the whole that startup is predicted to exceed.
 const STARTUP_SHARE: f64 = 0.5;
@@ -35,7 +31,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     ],
     modes: &[Mode::Server],
     in_chapter: &[Scale::Full],
-    config,
+    configure,
 };
 
 /// The level that the primary outcome is about: TCP, trust, without TLS, logged where the server can.
@@ -56,12 +52,8 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
         return Some(Finding::cannot_tell(CLAIM, &format!("struck out: {why}")));
     }
     let share = base.startup_share;
-    let half = Estimate::exactly(STARTUP_SHARE);
-    let mut statements = vec![Statement::above(CLAIM, share, half, Outcome::Refuted).with(
-        "startup",
-        share,
-        Unit::Share,
-    )];
+    let startup = Statement::above(CLAIM, share, STARTUP_SHARE, Outcome::Refuted);
+    let mut statements = vec![startup.with("startup", share, Unit::Share)];
     let beside = |wanted: &dyn Fn(&Anatomy) -> bool| {
         all.iter().find(|a| {
             a.arm == base.arm && a.factors.pg == base.factors.pg && a.struck.is_none() && wanted(a)
@@ -114,12 +106,9 @@ fn others(base: &Anatomy, all: &[Anatomy]) -> Option<Statement> {
             (Some(auth), Some(n)) => format!("{auth} (scram_iterations {n})"),
             (auth, _) => auth.unwrap_or_default().to_string(),
         };
-        let cpu = other.server_cpu_ns.zip(base.server_cpu_ns);
-        let added = Estimate::exactly(whole(other)? - from);
-        told = told.with(&name, added, Unit::NsDifference);
-        if let Some((x, y)) = cpu {
-            let more = Estimate::exactly(x - y);
-            told = told.with(format!("server CPU of {name}"), more, Unit::NsDifference);
+        told = told.with(&name, whole(other)? - from, Unit::NsDifference);
+        if let Some((x, y)) = other.server_cpu_ns.zip(base.server_cpu_ns) {
+            told = told.with(format!("server CPU of {name}"), x - y, Unit::NsDifference);
         }
     }
     (!told.values.is_empty()).then_some(told)
@@ -135,50 +124,40 @@ fn setup(base: &Anatomy, unlogged: Option<&Anatomy>) -> Option<Statement> {
     let mut statement = Statement::above(claim, half, account.fork, Outcome::Refuted)
         .with("fork", account.fork, Unit::Ns)
         .with("setup", account.total, Unit::Ns)
-        .with(
-            "connections",
-            Estimate::exactly(account.connections as f64),
-            Unit::Count,
-        )
+        .with("connections", account.connections as f64, Unit::Count)
         .with(
             "from connect() to ready, by the client's clock",
-            Estimate::exactly(socket + startup),
+            socket + startup,
             Unit::Ns,
         );
     if let Some(without) = unlogged.and_then(|u| u.mean(ConnectionPhase::Startup)) {
         statement = statement.with(
             "startup with the log line minus without",
-            Estimate::exactly(startup - without.value_ns),
+            startup - without.value_ns,
             Unit::NsDifference,
         );
     }
     Some(statement)
 }
 
-fn config(mode: Mode, scale: Scale) -> Config {
+fn configure(config: &mut Config, scale: Scale) -> Lengths {
+    // Its A/A twin is counted in.
+    config.arms = vec![Arm::Unpooled];
+    config.reader_rate = OfferedRate::PerSecond(50.0);
+    config.clients = 4;
+    config.factors.standing = vec![0];
+    config.factors.transport = Transport::ALL.to_vec();
+    config.factors.auth = Auth::ALL.to_vec();
+    config.factors.scram_iterations = vec![ScramIterations(4096), ScramIterations(1)];
+    config.factors.tls = Tls::ALL.to_vec();
+    // The first is each level's where the version has it.
+    config.factors.log_connections = vec![LogConnections::SetupDurations, LogConnections::Off];
     let (combine, block_ms) = match scale {
         Scale::Quick => (Combine::OneAtATime, 200),
         Scale::Full => (Combine::All, 400),
     };
-    Lengths(9, 3, block_ms, 0).of(Config {
-        // Its A/A twin is counted in.
-        arms: vec![Arm::Unpooled],
-        reader_rate: OfferedRate::PerSecond(50.0),
-        clients: 4,
-        factors: FactorLists {
-            standing: vec![0],
-            transport: vec![Transport::Tcp, Transport::Unix],
-            auth: vec![Auth::Trust, Auth::Md5, Auth::Scram],
-            scram_iterations: vec![ScramIterations(4096), ScramIterations(1)],
-            tls: vec![Tls::Off, Tls::On],
-            // The first is each level's where the version has it.
-            log_connections: vec![LogConnections::SetupDurations, LogConnections::Off],
-            ..factors(mode)
-        },
-        server: Some(ServerConfig {
-            combine,
-            ..default_server()
-        }),
-        ..base(mode)
-    })
+    if let Some(server) = &mut config.server {
+        server.combine = combine;
+    }
+    Lengths(9, 3, block_ms, 0)
 }

@@ -1,14 +1,13 @@
 //! `ceiling`: at what rate of connections the postmaster saturates.
 
-use super::defaults::{Lengths, base, factors};
+use super::defaults::Lengths;
 use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::Config;
-use crate::factor::{ClientRate, FactorLists, OfferedRate};
+use crate::factor::{ClientRate, OfferedRate};
 use crate::record::{CpuGroup, Operation, Phase, Role, SeriesKey};
 use crate::stats::{
-    Along, Analysis, Answer, Estimate, Finding, Outcome, Quantity, Statement, Statistic, Sweep,
-    Unit,
+    Along, Analysis, Answer, Finding, Outcome, Quantity, Statement, Statistic, Sweep, Unit,
 };
 
 /// Share of a core from which a single-threaded process counts as saturated.
@@ -68,7 +67,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     ],
     modes: &[Mode::Server],
     in_chapter: &[Scale::Full],
-    config,
+    configure,
 };
 
 const CLAIM: &str = "at the highest rate that was achieved the postmaster uses less than 90 % of one core: something else gives out first";
@@ -80,13 +79,12 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
             continue;
         };
         let name = line.rest.words(&analysis.varying).join(", ");
-        let limit = Estimate::exactly(SATURATED);
         statements.push(
-            Statement::above(CLAIM, limit, point.estimate, Outcome::CannotTell)
+            Statement::above(CLAIM, SATURATED, point.estimate, Outcome::CannotTell)
                 .with(name, point.estimate, Unit::Share)
                 .with(
                     "offered, of what is sustained",
-                    Estimate::exactly(point.at / 100.0),
+                    point.at / 100.0,
                     Unit::Share,
                 ),
         );
@@ -96,35 +94,28 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
         return Some(Finding::cannot_tell(CLAIM, why));
     }
     if let Some(calibration) = &analysis.run.calibration {
-        let told = Statement::told("sustained in a closed loop, at the slowest level");
-        statements.push(
-            [Arm::Unpooled, Arm::ForkOnly]
-                .into_iter()
-                .filter_map(|arm| Some((arm, *calibration.sustained_per_second.get(&arm)?)))
-                .fold(told, |told, (arm, rate)| {
-                    told.with(arm.to_string(), Estimate::exactly(rate), Unit::PerSecond)
-                }),
-        );
+        let mut told = Statement::told("sustained in a closed loop, at the slowest level");
+        for arm in [Arm::Unpooled, Arm::ForkOnly] {
+            if let Some(&rate) = calibration.sustained_per_second.get(&arm) {
+                told = told.with(arm.to_string(), rate, Unit::PerSecond);
+            }
+        }
+        statements.push(told);
     }
     Some(Finding::of(statements))
 }
 
-fn config(mode: Mode, scale: Scale) -> Config {
+fn configure(config: &mut Config, scale: Scale) -> Lengths {
     let mut shares = vec![0.25, 0.5, 0.75, 1.0];
     if scale == Scale::Full {
         shares.push(1.2);
     }
-    Lengths(8, 4, 400, 100).of(Config {
-        arms: vec![Arm::Quiet, Arm::Unpooled, Arm::ForkOnly],
-        reader_rate: OfferedRate::PerSecond(500.0),
-        clients: 8,
-        client_rate: ClientRate::Auto,
-        factors: FactorLists {
-            standing: vec![0],
-            client_rate: shares.into_iter().map(ClientRate::Share).collect(),
-            ..factors(mode)
-        },
-        quoted_percentile: 99.0,
-        ..base(mode)
-    })
+    config.arms = vec![Arm::Quiet, Arm::Unpooled, Arm::ForkOnly];
+    config.reader_rate = OfferedRate::PerSecond(500.0);
+    config.clients = 8;
+    config.client_rate = ClientRate::Auto;
+    config.factors.standing = vec![0];
+    config.factors.client_rate = shares.into_iter().map(ClientRate::Share).collect();
+    config.quoted_percentile = 99.0;
+    Lengths(8, 4, 400, 100)
 }

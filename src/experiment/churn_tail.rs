@@ -1,10 +1,10 @@
 //! `churn-tail`: what churn does to the response time of running queries.
 
-use super::defaults::{Lengths, base, factors};
+use super::defaults::Lengths;
 use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::Config;
-use crate::factor::{ClientRate, FactorLists};
+use crate::factor::ClientRate;
 use crate::procarray::{PageSize, SlotOrder};
 use crate::stats::{Analysis, Answer, Finding, Statement, Statistic};
 
@@ -23,7 +23,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     ],
     modes: &[Mode::Server, Mode::Model],
     in_chapter: &[Scale::Quick, Scale::Full],
-    config,
+    configure,
 };
 
 /// The prediction is about the server.
@@ -47,45 +47,29 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
     ]))
 }
 
-/// The way through the connection, with its first control.
-const QUICK_ARMS: [Arm; 7] = [
-    Arm::Quiet,
-    Arm::KeptOpen,
-    Arm::Unpooled,
-    Arm::Pool,
-    Arm::Pgbouncer,
-    Arm::PgbouncerKept,
-    Arm::ForkOnly,
-];
-
-fn config(mode: Mode, scale: Scale) -> Config {
-    let (arms, standing) = match scale {
-        Scale::Quick => (QUICK_ARMS.to_vec(), vec![0, 500]),
-        Scale::Full => (Arm::all().collect(), vec![0, 2000]),
-    };
-    let length = match (scale, mode) {
-        (Scale::Quick, Mode::Server) => Lengths(9, 3, 500, 100),
-        (Scale::Quick, Mode::Model) => Lengths(9, 3, 300, 50),
-        (Scale::Full, Mode::Server) => Lengths(8, 3, 350, 100),
-        (Scale::Full, Mode::Model) => Lengths(9, 3, 400, 50),
-    };
-    let mut config = length.of(Config {
-        arms: arms.into_iter().filter(|a| a.exists_in(mode)).collect(),
-        readers: 2,
-        clients: 8,
-        client_rate: ClientRate::Auto,
-        pool_size: 4,
-        factors: FactorLists {
-            standing,
-            ..factors(mode)
-        },
-        quoted_percentile: 99.0,
-        ..base(mode)
-    });
+fn configure(config: &mut Config, scale: Scale) -> Lengths {
+    let mode = config.mode;
+    config.arms = Arm::all_in(mode);
+    config.factors.standing = vec![0, 2000];
+    if scale == Scale::Quick {
+        // The way through the connection, with its first control.
+        config.arms.retain(|arm| *arm <= Arm::ForkOnly);
+        config.factors.standing = vec![0, 500];
+    }
+    config.readers = 2;
+    config.clients = 8;
+    config.client_rate = ClientRate::Auto;
+    config.pool_size = 4;
+    config.quoted_percentile = 99.0;
     if (scale, mode) == (Scale::Full, Mode::Server) {
         config.factors.slot_order.push(SlotOrder::Behind);
         config.factors.page_size = PageSize::ALL.to_vec();
         config.page_size_if_granted = true;
     }
-    config
+    match (scale, mode) {
+        (Scale::Quick, Mode::Server) => Lengths(9, 3, 500, 100),
+        (Scale::Quick, Mode::Model) => Lengths(9, 3, 300, 50),
+        (Scale::Full, Mode::Server) => Lengths(8, 3, 350, 100),
+        (Scale::Full, Mode::Model) => Lengths(9, 3, 400, 50),
+    }
 }

@@ -1,15 +1,14 @@
 //! `commit-rate`: how transactions that complete spoil snapshot reuse.
 
-use super::defaults::{Lengths, base, every_profile, factors, model_with_a_committer};
+use super::defaults::{Lengths, every_profile, model_with_a_committer};
 use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::Config;
-use crate::factor::{CommitRate, FactorLists, Factors, OfferedRate};
+use crate::factor::{CommitRate, Factors, OfferedRate};
 use crate::procarray::PgProfile;
 use crate::record::SeriesKey;
 use crate::stats::{
-    Along, Analysis, Answer, Estimate, Finding, Outcome, Quantity, Statement, Statistic, Sweep,
-    Unit,
+    Along, Analysis, Answer, Finding, Outcome, Quantity, Statement, Statistic, Sweep, Unit,
 };
 
 /// Snapshots per second of the one reader.
@@ -62,7 +61,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     ],
     modes: &[Mode::Model],
     in_chapter: &[],
-    config,
+    configure,
 };
 
 const CLAIM: &str = "the share of snapshots that are reused is R / (R + C), none on 13";
@@ -92,48 +91,39 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
         let mut statement = Statement::judged(format!("{name}: {CLAIM}"), Outcome::Stands);
         let mut off: Vec<String> = Vec::new();
         for point in &line.points {
-            let expected = match is_13 {
-                true => 0.0,
-                false => per_reader / (per_reader + point.at),
-            };
+            let reused = per_reader / (per_reader + point.at);
+            let expected = if is_13 { 0.0 } else { reused };
             let e = point.estimate;
             if e.low_ns > expected + tolerance || e.high_ns < expected - tolerance {
                 off.push(format!("{}/s", point.at));
             }
             statement = statement
                 .with(format!("at {} commits/s", point.at), e, Unit::Share)
-                .with("expected", Estimate::exactly(expected), Unit::Share);
+                .with("expected", expected, Unit::Share);
         }
         if !off.is_empty() {
             statement.outcome = Some(Outcome::Refuted);
-            statement = statement.because(format!(
-                "further off than {tolerance} at {}",
-                off.join(", ")
-            ));
+            let off = off.join(", ");
+            statement = statement.because(format!("further off than {tolerance} at {off}"));
         }
         statement
     });
     Some(Finding::of(statements.collect()))
 }
 
-fn config(mode: Mode, scale: Scale) -> Config {
-    let (rates, length) = match scale {
-        Scale::Quick => (vec![0, 10, 100, 1000, 10_000], Lengths(8, 4, 100, 10)),
+fn configure(config: &mut Config, scale: Scale) -> Lengths {
+    let (rates, lengths) = match scale {
+        Scale::Quick => (&[0, 10, 100, 1000, 10_000][..], Lengths(8, 4, 100, 10)),
         Scale::Full => (
-            vec![0, 10, 32, 100, 316, 1000, 3162, 10_000],
+            &[0, 10, 32, 100, 316, 1000, 3162, 10_000][..],
             Lengths(12, 4, 250, 20),
         ),
     };
-    length.of(Config {
-        arms: vec![Arm::Quiet],
-        reader_rate: OfferedRate::PerSecond(SNAPSHOTS),
-        factors: FactorLists {
-            standing: vec![1000],
-            pg: every_profile(),
-            commit_rate: rates.into_iter().map(CommitRate::from).collect(),
-            ..factors(mode)
-        },
-        model: Some(model_with_a_committer()),
-        ..base(mode)
-    })
+    config.arms = vec![Arm::Quiet];
+    config.reader_rate = OfferedRate::PerSecond(SNAPSHOTS);
+    config.factors.standing = vec![1000];
+    config.factors.pg = every_profile();
+    config.factors.commit_rate = rates.iter().map(|&r| CommitRate::from(r)).collect();
+    config.model = Some(model_with_a_committer());
+    lengths
 }

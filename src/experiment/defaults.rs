@@ -3,7 +3,7 @@
 use crate::arm::Mode;
 use crate::config::{
     Arrivals, Background, Config, Disconnect, KeepAwakeChoice, ModelConfig, OwnServer, Protocol,
-    ServerConfig, Statement,
+    ServerChoice, ServerConfig, Statement,
 };
 use crate::factor::{
     Auth, ClientRate, Combine, FactorLists, LogConnections, OfferedRate, PgSource, SharedBuffers,
@@ -11,9 +11,9 @@ use crate::factor::{
 };
 use crate::procarray::{Ablations, MappingKind, PageSize, PgProfile, SlotOrder};
 
-/// One reader and one client; in server mode with [`default_server`], in the model with
-/// [`default_model`]. How much is measured is for `lengths` to say.
+/// One reader and one client; how much is measured is for [`Lengths`] to say.
 pub(super) fn base(mode: Mode) -> Config {
+    let is_model = mode == Mode::Model;
     Config {
         mode,
         arms: Vec::new(),
@@ -32,13 +32,21 @@ pub(super) fn base(mode: Mode) -> Config {
         arrivals: Arrivals::Poisson,
         keep_awake: KeepAwakeChoice::Auto,
         quoted_percentile: 50.0,
-        model: (mode == Mode::Model).then(default_model),
-        server: (mode == Mode::Server).then(default_server),
+        model: is_model.then(default_model),
+        server: (!is_model).then(|| ServerConfig {
+            server: ServerChoice::default(),
+            combine: Combine::default(),
+            query: Statement::Sql("SELECT 1".to_owned()),
+            disconnect: Disconnect::Wait,
+            protocol: Protocol::Simple,
+            pgbouncer: None,
+            own: OwnServer::default(),
+        }),
     }
 }
 
 /// The values of the factors where nothing else is asked for.
-pub(super) fn factors(mode: Mode) -> FactorLists {
+fn factors(mode: Mode) -> FactorLists {
     let both = FactorLists {
         standing: vec![500],
         slot_order: vec![SlotOrder::default()],
@@ -73,24 +81,17 @@ pub(super) fn every_profile() -> Vec<PgSource> {
 
 /// How much is measured at each level: blocks of each arm, starts of the server (or fresh arrays) that they
 /// are spread over, and the ms of a block and of the warm-up before it.
-pub(super) struct Lengths(
-    pub(super) u32,
-    pub(super) u32,
-    pub(super) u64,
-    pub(super) u64,
-);
+#[derive(Debug)]
+pub struct Lengths(pub u32, pub u32, pub u64, pub u64);
 
 impl Lengths {
-    /// `config` with these blocks.
-    pub(super) fn of(self, config: Config) -> Config {
+    /// Sets them in `config`.
+    pub(super) fn set(self, config: &mut Config) {
         let Self(blocks, starts, block_ms, warmup_ms) = self;
-        Config {
-            duration_ns: u64::from(blocks) * block_ms * 1_000_000,
-            warmup_ns: warmup_ms * 1_000_000,
-            blocks,
-            starts,
-            ..config
-        }
+        config.duration_ns = u64::from(blocks) * block_ms * 1_000_000;
+        config.warmup_ns = warmup_ms * 1_000_000;
+        config.blocks = blocks;
+        config.starts = starts;
     }
 }
 
@@ -126,18 +127,5 @@ pub(super) fn default_model() -> ModelConfig {
         session_cpu_ns: 1_500_000,
         cpu_cost_source: "assumed, not measured: give --fork-cpu and --session-cpu, or run the chapter, which takes them from its server run".to_owned(),
         inject_hold_ns: 0,
-    }
-}
-
-/// The server's settings where nothing else is asked for.
-pub(super) fn default_server() -> ServerConfig {
-    ServerConfig {
-        server: "auto".to_owned(),
-        combine: Combine::default(),
-        query: Statement::Sql("SELECT 1".to_owned()),
-        disconnect: Disconnect::Wait,
-        protocol: Protocol::Simple,
-        pgbouncer: None,
-        own: OwnServer::default(),
     }
 }

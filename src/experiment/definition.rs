@@ -1,5 +1,6 @@
 //! What makes an experiment.
 
+use super::defaults::{Lengths, base};
 use crate::arm::Mode;
 use crate::config::Config;
 use crate::stats::{Analysis, Answer, Finding, Sweep};
@@ -38,11 +39,19 @@ pub struct Experiment {
     pub modes: &'static [Mode],
     /// At which scales it is part of the chapter.
     pub in_chapter: &'static [Scale],
-    /// Its configuration in one mode.
-    pub config: fn(Mode, Scale) -> Config,
+    /// What it has else than the others in its configuration, and how much it measures.
+    pub configure: fn(&mut Config, Scale) -> Lengths,
 }
 
 impl Experiment {
+    /// Its configuration in one mode.
+    pub fn config(&self, mode: Mode, scale: Scale) -> Config {
+        let mut config = base(mode);
+        let lengths = (self.configure)(&mut config, scale);
+        lengths.set(&mut config);
+        config
+    }
+
     /// Its sweeps; empty for other kinds.
     pub fn sweeps(&self) -> &'static [Sweep] {
         match self.answer {

@@ -1,16 +1,16 @@
 //! `locks`: does a conclusion survive the choice of lock?
 
-use super::defaults::{Lengths, base, default_model, factors};
+use super::defaults::{Lengths, default_model};
 use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::{Config, ModelConfig};
-use crate::factor::{ClientRate, FactorLists, OfferedRate};
+use crate::factor::{ClientRate, OfferedRate};
 use crate::procarray::locks::{LockChoice, LockKind};
 use crate::stats::{Analysis, Answer, Finding, Outcome, Statement, Unit, Verdict};
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
     name: "locks",
-    question: "Does what churn does to running statements depend on the lock that stands for ProcArrayLock? (The model with every lock and with PostgreSQL's own behind a lock-free reuse check; ProcArrayAdd holds 400 us longer, which stands for the page faults of PostgreSQL 15 with 2,000 standing connections, 449 us measured.)",
+    question: "Does what churn does to running statements depend on the lock that stands for ProcArrayLock? (The model with every lock and with PostgreSQL's own behind a lock-free reuse check; ProcArrayAdd holds 400 µs longer, which stands for the page faults of PostgreSQL 15 with 2,000 standing connections, 449 µs measured.)",
     prediction: "Under every lock unpooled raises the readers' p99 over kept-open, in response and in service time: whoever comes during the long hold waits for its end, whatever the queue. The locks differ in who pays: where readers pass a queued writer, writers wait longer; where they queue behind it, readers do. With the reuse check nobody's snapshot needs the lock (churn ends no transaction with an xid), and the rise is gone but for CPU.",
     refuted_by: "A lock without the reuse check under which no rise is shown.",
     primary_outcome: "p99 response time of running statements, unpooled against kept-open, under the first lock of the list.",
@@ -23,7 +23,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     ],
     modes: &[Mode::Model],
     in_chapter: &[],
-    config,
+    configure,
 };
 
 const CLAIM: &str =
@@ -77,32 +77,26 @@ fn locks() -> Vec<LockChoice> {
         .collect()
 }
 
-fn config(mode: Mode, scale: Scale) -> Config {
-    let length = match scale {
+fn configure(config: &mut Config, scale: Scale) -> Lengths {
+    config.arms = vec![Arm::Quiet, Arm::KeptOpen, Arm::Unpooled];
+    config.readers = 2;
+    config.reader_rate = OfferedRate::PerSecond(4000.0);
+    config.clients = 2;
+    config.client_rate = ClientRate::Given(OfferedRate::PerSecond(200.0));
+    config.pool_size = 2;
+    config.quoted_percentile = 99.0;
+    config.factors.lock = locks();
+    config.model = Some(ModelConfig {
+        fork_cpu_ns: 50_000,
+        session_cpu_ns: 150_000,
+        cpu_cost_source:
+            "far below a real connection's, so that queueing for the CPU does not drown the lock"
+                .to_owned(),
+        inject_hold_ns: 400_000,
+        ..default_model()
+    });
+    match scale {
         Scale::Quick => Lengths(9, 3, 100, 20),
         Scale::Full => Lengths(12, 4, 500, 50),
-    };
-    length.of(Config {
-        arms: vec![Arm::Quiet, Arm::KeptOpen, Arm::Unpooled],
-        readers: 2,
-        reader_rate: OfferedRate::PerSecond(4000.0),
-        clients: 2,
-        client_rate: ClientRate::Given(OfferedRate::PerSecond(200.0)),
-        pool_size: 2,
-        quoted_percentile: 99.0,
-        factors: FactorLists {
-            lock: locks(),
-            ..factors(mode)
-        },
-        model: Some(ModelConfig {
-            fork_cpu_ns: 50_000,
-            session_cpu_ns: 150_000,
-            cpu_cost_source:
-                "far below a real connection's, so that queueing for the CPU does not drown the lock"
-                    .to_owned(),
-            inject_hold_ns: 400_000,
-            ..default_model()
-        }),
-        ..base(mode)
-    })
+    }
 }

@@ -1,15 +1,14 @@
 //! `membership-hold`: how long connecting and disconnecting hold ProcArrayLock.
 
-use super::defaults::{Lengths, base, every_profile, factors, model_with_little_cpu};
+use super::defaults::{Lengths, every_profile, model_with_little_cpu};
 use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::Config;
-use crate::factor::{ClientRate, Factor, FactorLists, Factors, OfferedRate, PgSource};
+use crate::factor::{ClientRate, Factor, Factors, OfferedRate, PgSource};
 use crate::procarray::{MappingKind, PageSize, SlotOrder};
 use crate::record::{Operation, Phase, Role, SeriesKey};
 use crate::stats::{
-    Along, Analysis, Answer, Estimate, Finding, Outcome, Quantity, Statement, Statistic, Sweep,
-    Unit,
+    Along, Analysis, Answer, Finding, Outcome, Quantity, Statement, Statistic, Sweep, Unit,
 };
 
 const P50: Statistic = Statistic::Percentile(50.0);
@@ -66,7 +65,7 @@ const SWEEPS: [Sweep; 3] = [
 pub(super) const EXPERIMENT: Experiment = Experiment {
     name: "membership-hold",
     question: "How long do connecting and disconnecting hold ProcArrayLock, by standing connections, version, slot order, mapping and page size?",
-    prediction: "With standing connections behind the slot (slots front) and a fresh mapping of 4 kB pages, PostgreSQL 15's ProcArrayAdd holds the lock in proportion to their number, about 0.2 us each, because it faults in a page for every four or five PGPROCs that it renumbers; 16, 17 and 18 do the same. 13 renumbers nothing and is flat. With slots behind, or with pages of 2 MB, at most a fifth of that slope is left. ProcArrayRemove faults in nothing and grows far less.",
+    prediction: "With standing connections behind the slot (slots front) and a fresh mapping of 4 kB pages, PostgreSQL 15's ProcArrayAdd holds the lock in proportion to their number, about 0.2 µs each, because it faults in a page for every four or five PGPROCs that it renumbers; 16, 17 and 18 do the same. 13 renumbers nothing and is flat. With slots behind, or with pages of 2 MB, at most a fifth of that slope is left. ProcArrayRemove faults in nothing and grows far less.",
     refuted_by: "In front, fresh, 4 kB: 15's slope is not above 13's (their intervals overlap). Or a line behind, or with 2 MB pages, has more than a fifth of 15's slope.",
     primary_outcome: "Slope of ProcArrayAdd's median hold against standing connections, slots front, fresh mapping of 4 kB pages, PostgreSQL 15 against 13.",
     declared_percentile: 50.0,
@@ -79,7 +78,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     ],
     modes: &[Mode::Model],
     in_chapter: &[],
-    config,
+    configure,
 };
 
 const CLAIM: &str = "with slots in front and a fresh mapping of 4 kB pages, ProcArrayAdd's median hold grows faster on PostgreSQL 15 than on 13";
@@ -107,16 +106,12 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
             .with("PostgreSQL 13", flat, unit),
     ];
     if statements[0].outcome == Some(Outcome::Stands) {
-        let fifth = Estimate::exactly(steep.value_ns / 5.0);
+        let fifth = steep.value_ns / 5.0;
+        let behind = slope(15, SlotOrder::Behind, PageSize::Small);
+        let huge = slope(15, SlotOrder::Front, PageSize::Huge);
         for (name, slope) in [
-            (
-                "15 with slots behind",
-                slope(15, SlotOrder::Behind, PageSize::Small),
-            ),
-            (
-                "15 with 2 MB pages",
-                slope(15, SlotOrder::Front, PageSize::Huge),
-            ),
+            ("15 with slots behind", behind),
+            ("15 with 2 MB pages", huge),
             ("13", of_13),
         ] {
             let claim = format!("at most a fifth of that slope is left for {name}");
@@ -131,27 +126,21 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
     Some(Finding::of(statements))
 }
 
-fn config(mode: Mode, scale: Scale) -> Config {
-    let (standing, length) = match scale {
-        Scale::Quick => (vec![0, 1000, 2000], Lengths(8, 3, 20, 2)),
-        Scale::Full => (vec![0, 250, 500, 1000, 2000], Lengths(10, 5, 60, 5)),
+fn configure(config: &mut Config, scale: Scale) -> Lengths {
+    let (standing, lengths) = match scale {
+        Scale::Quick => (&[0, 1000, 2000][..], Lengths(8, 3, 20, 2)),
+        Scale::Full => (&[0, 250, 500, 1000, 2000][..], Lengths(10, 5, 60, 5)),
     };
-    length.of(Config {
-        arms: vec![Arm::Unpooled],
-        reader_rate: OfferedRate::PerSecond(200.0),
-        client_rate: ClientRate::Given(OfferedRate::PerSecond(500.0)),
-        factors: FactorLists {
-            standing,
-            slot_order: vec![SlotOrder::Front, SlotOrder::Behind],
-            pg: every_profile(),
-            mapping: vec![MappingKind::Fresh, MappingKind::Shared],
-            page_size: PageSize::ALL.to_vec(),
-            ..factors(mode)
-        },
-        page_size_if_granted: true,
-        model: Some(model_with_little_cpu(
-            "the hold is looked at, not the CPU beside it",
-        )),
-        ..base(mode)
-    })
+    config.arms = vec![Arm::Unpooled];
+    config.reader_rate = OfferedRate::PerSecond(200.0);
+    config.client_rate = ClientRate::Given(OfferedRate::PerSecond(500.0));
+    config.factors.standing = standing.to_vec();
+    config.factors.slot_order = vec![SlotOrder::Front, SlotOrder::Behind];
+    config.factors.pg = every_profile();
+    config.factors.mapping = vec![MappingKind::Fresh, MappingKind::Shared];
+    config.factors.page_size = PageSize::ALL.to_vec();
+    config.page_size_if_granted = true;
+    let why = "the hold is looked at, not the CPU beside it";
+    config.model = Some(model_with_little_cpu(why));
+    lengths
 }

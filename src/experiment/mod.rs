@@ -14,5 +14,6 @@ mod pool;
 mod registry;
 mod standing;
 
+pub use defaults::Lengths;
 pub use definition::{Experiment, Scale};
 pub use registry::{UnknownExperiment, analyse, chapter, find, registry};

@@ -1,10 +1,10 @@
 //! `pool`: what each way of having a connection costs client and server.
 
-use super::defaults::{Lengths, base, factors};
+use super::defaults::Lengths;
 use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::Config;
-use crate::factor::{ClientRate, FactorLists, OfferedRate};
+use crate::factor::{ClientRate, OfferedRate};
 use crate::stats::{Analysis, Answer, Finding, LevelSummary, Outcome, Statement, Unit};
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
@@ -22,7 +22,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     ],
     modes: &[Mode::Server],
     in_chapter: &[Scale::Quick, Scale::Full],
-    config,
+    configure,
 };
 
 /// The way through the connection, from the shortest to the longest.
@@ -73,23 +73,17 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
     ]))
 }
 
-fn config(mode: Mode, scale: Scale) -> Config {
-    let length = match scale {
+fn configure(config: &mut Config, scale: Scale) -> Lengths {
+    config.arms = ARMS.to_vec();
+    config.reader_rate = OfferedRate::PerSecond(500.0);
+    config.clients = 8;
+    config.client_rate = ClientRate::Auto;
+    config.pool_size = 4;
+    config.factors.standing = vec![0];
+    config.factors.client_rate = vec![ClientRate::Share(0.5), ClientRate::Given(OfferedRate::Max)];
+    config.quoted_percentile = 99.0;
+    match scale {
         Scale::Quick => Lengths(8, 4, 250, 50),
         Scale::Full => Lengths(8, 4, 500, 100),
-    };
-    length.of(Config {
-        arms: ARMS.to_vec(),
-        reader_rate: OfferedRate::PerSecond(500.0),
-        clients: 8,
-        client_rate: ClientRate::Auto,
-        pool_size: 4,
-        factors: FactorLists {
-            standing: vec![0],
-            client_rate: vec![ClientRate::Share(0.5), ClientRate::Given(OfferedRate::Max)],
-            ..factors(mode)
-        },
-        quoted_percentile: 99.0,
-        ..base(mode)
-    })
+    }
 }

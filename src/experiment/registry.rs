@@ -81,7 +81,7 @@ mod tests {
             assert!(find(experiment.name).is_ok());
             for &mode in experiment.modes {
                 for scale in [Scale::Quick, Scale::Full] {
-                    let config = (experiment.config)(mode, scale);
+                    let config = experiment.config(mode, scale);
                     config.validate().unwrap();
                     assert_eq!(config.mode, mode);
                     assert!(config.blocks >= 8 && config.starts >= 3);

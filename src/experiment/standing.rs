@@ -1,11 +1,10 @@
 //! `standing`: what a snapshot costs as standing connections grow.
 
-use super::defaults::{Lengths, base, every_profile, factors, model_with_a_committer};
+use super::defaults::{Lengths, every_profile, model_with_a_committer};
 use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::Config;
-use crate::factor::{CommitRate, Factor, FactorLists, Factors, OfferedRate, PgSource};
-
+use crate::factor::{CommitRate, Factor, Factors, OfferedRate, PgSource};
 use crate::record::SeriesKey;
 use crate::stats::{
     Along, Analysis, Answer, Finding, Outcome, Quantity, Statement, Statistic, Sweep, Swept, Unit,
@@ -59,7 +58,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     ],
     modes: &[Mode::Server, Mode::Model],
     in_chapter: &[Scale::Full],
-    config,
+    configure,
 };
 
 fn assess(analysis: &Analysis) -> Option<Finding> {
@@ -108,12 +107,12 @@ fn assess_model(sweep: &Swept) -> Finding {
         let (of_13, of_15) = slope(13, rate).zip(slope(15, rate))?;
         // Without commits 15 is predicted to be flat: a slope below zero is no steeper claim.
         let beside = if rate == 0.0 { of_15.or_level() } else { of_15 };
-        let statement = Statement::above(claim, of_13, beside, Outcome::Refuted).with(
-            "PostgreSQL 13",
-            of_13,
-            Unit::NsPerConnection,
-        );
-        Some(statement.with("PostgreSQL 15", of_15, Unit::NsPerConnection))
+        let unit = Unit::NsPerConnection;
+        Some(
+            Statement::above(claim, of_13, beside, Outcome::Refuted)
+                .with("PostgreSQL 13", of_13, unit)
+                .with("PostgreSQL 15", of_15, unit),
+        )
     };
     let claim = "the median snapshot's time grows faster on PostgreSQL 13 than on 15";
     let Some(first) = steeper(format!("without commits, {claim}"), 0.0) else {
@@ -128,44 +127,27 @@ fn assess_model(sweep: &Swept) -> Finding {
     ])
 }
 
-fn config(mode: Mode, scale: Scale) -> Config {
-    let quick = scale == Scale::Quick;
-    let config = Config {
-        arms: vec![Arm::Quiet],
-        factors: FactorLists {
-            standing: vec![0, 1000, 2000, 4000],
-            ..factors(mode)
-        },
-        ..base(mode)
-    };
-    match mode {
+fn configure(config: &mut Config, scale: Scale) -> Lengths {
+    config.arms = vec![Arm::Quiet];
+    config.factors.standing = vec![0, 1000, 2000, 4000];
+    match config.mode {
+        Mode::Model => {
+            config.factors.pg = every_profile();
+            config.factors.commit_rate = vec![CommitRate(0.0), CommitRate(COMMITS)];
+            config.model = Some(model_with_a_committer());
+        }
         // One active reader as fast as it can; nobody connects meanwhile.
         Mode::Server => {
-            let mut config = Config {
-                reader_rate: OfferedRate::Max,
-                ..config
-            };
-            if quick {
+            config.reader_rate = OfferedRate::Max;
+            if scale == Scale::Quick {
                 config.factors.standing.pop();
-                return Lengths(8, 4, 250, 50).of(config);
             }
-            Lengths(9, 3, 500, 100).of(config)
         }
-        Mode::Model => {
-            let length = if quick {
-                Lengths(8, 4, 50, 5)
-            } else {
-                Lengths(8, 4, 80, 10)
-            };
-            length.of(Config {
-                factors: FactorLists {
-                    pg: every_profile(),
-                    commit_rate: vec![CommitRate(0.0), CommitRate(COMMITS)],
-                    ..config.factors
-                },
-                model: Some(model_with_a_committer()),
-                ..config
-            })
-        }
+    }
+    match (config.mode, scale) {
+        (Mode::Model, Scale::Quick) => Lengths(8, 4, 50, 5),
+        (Mode::Model, Scale::Full) => Lengths(8, 4, 80, 10),
+        (Mode::Server, Scale::Quick) => Lengths(8, 4, 250, 50),
+        (Mode::Server, Scale::Full) => Lengths(9, 3, 500, 100),
     }
 }

@@ -91,13 +91,12 @@ impl Factors {
         }
     }
 
-    /// What a fresh server (or array) is made for: the level without the factors that need none of their own.
+    /// What a fresh server (or array) is made for: the level without the clients' rate, which needs none of its own.
     pub fn of_the_start(&self) -> Factors {
-        let mut level = self.clone();
-        for row in FACTORS.iter().filter(|row| !row.restarts) {
-            level.copy_from(&Factors::default(), row.factor);
+        Factors {
+            client_rate: None,
+            ..self.clone()
         }
-        level
     }
 
     /// The version's profile in the model; its default where no version is named.

@@ -37,34 +37,28 @@ fn part_numbers(part: &str) -> Result<Vec<u32>, String> {
     let bad = || {
         format!("'{part}' is not a number or range: write 0,100,1000 or 0..500:3 or 50..5000:log6")
     };
+    let number = |text: &str| text.parse::<u32>().map_err(|_| bad());
     let Some((from, rest)) = part.split_once("..") else {
-        return part.parse().map(|n| vec![n]).map_err(|_| bad());
+        return Ok(vec![number(part)?]);
     };
     let (to, steps) = rest.split_once(':').ok_or_else(bad)?;
-    let (from, to): (u32, u32) = (
-        from.parse().map_err(|_| bad())?,
-        to.parse().map_err(|_| bad())?,
-    );
-    let (log, steps) = match steps.strip_prefix("log") {
-        Some(steps) => (true, steps),
-        None => (false, steps),
-    };
-    let steps: u32 = steps.parse().map_err(|_| bad())?;
-    if from >= to || !(2..=1000).contains(&steps) || (log && from == 0) {
+    let (from, to) = (number(from)?, number(to)?);
+    let log_steps = steps.strip_prefix("log");
+    let is_log = log_steps.is_some();
+    let steps = number(log_steps.unwrap_or(steps))?;
+    if from >= to || !(2..=1000).contains(&steps) || (is_log && from == 0) {
         return Err(bad());
     }
-    Ok((0..steps)
-        .map(|i| {
-            let share = f64::from(i) / f64::from(steps - 1);
-            let (from, to) = (f64::from(from), f64::from(to));
-            let value = if log {
-                from * (to / from).powf(share)
-            } else {
-                from + (to - from) * share
-            };
-            value.round() as u32
-        })
-        .collect())
+    let (from, to) = (f64::from(from), f64::from(to));
+    let value = |i: u32| {
+        let share = f64::from(i) / f64::from(steps - 1);
+        let value = match is_log {
+            true => from * (to / from).powf(share),
+            false => from + (to - from) * share,
+        };
+        value.round() as u32
+    };
+    Ok((0..steps).map(value).collect())
 }
 
 /// Every level with each of these values; the levels as they are where there is none.
@@ -76,13 +70,15 @@ pub(super) fn crossed<L: Clone, T: Clone>(
     if values.is_empty() {
         return levels;
     }
-    let with = |level: &L, value: &T| {
-        let mut level = level.clone();
-        set(&mut level, value.clone());
-        level
-    };
-    let each = |level: &L| values.iter().map(|v| with(level, v)).collect::<Vec<_>>();
-    levels.iter().flat_map(each).collect()
+    let mut crossed = Vec::with_capacity(levels.len() * values.len());
+    for level in levels {
+        for value in values {
+            let mut level = level.clone();
+            set(&mut level, value.clone());
+            crossed.push(level);
+        }
+    }
+    crossed
 }
 
 #[cfg(test)]

@@ -28,9 +28,7 @@ impl OfferedRate {
             OfferedRate::PerSecond(rate) => Some(rate),
         }
     }
-}
 
-impl OfferedRate {
     /// A share (0 to 1) of this rate.
     pub fn share(self, share: f64) -> Self {
         match self {

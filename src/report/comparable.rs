@@ -273,7 +273,7 @@ mod tests {
         let mut seen = BTreeSet::new();
         for experiment in registry() {
             for &mode in experiment.modes {
-                let config = settings(&(experiment.config)(mode, Scale::Full));
+                let config = settings(&experiment.config(mode, Scale::Full));
                 for path in config.keys() {
                     let mut other = config.clone();
                     other.insert(path.clone(), "something else".to_owned());

@@ -31,7 +31,7 @@ fn side_by_side(items: &[&Analysis]) -> Option<Section> {
     }
     let mut table = Table::by_level(&named, &["arm", "statistic"], header);
     let statistics = [50.0, 99.0].map(Statistic::Percentile);
-    for (level, arm, statistic) in iproduct!(&levels, Arm::all().collect_vec(), statistics) {
+    for (level, arm, statistic) in iproduct!(&levels, Arm::ALL.iter().copied(), statistics) {
         let cells = items.iter().map(|a| cells(a, level, arm, statistic));
         let cells = cells.collect_vec();
         if cells.iter().any(Option::is_some) {
@@ -96,7 +96,7 @@ fn between_runs(items: &[&Analysis]) -> Option<Section> {
         ])
     };
     let statistics = [50.0, a.run.config.quoted_percentile].map(Statistic::Percentile);
-    for (key, arm, statistic) in iproduct!(&levels, Arm::all().collect_vec(), statistics) {
+    for (key, arm, statistic) in iproduct!(&levels, Arm::ALL.iter().copied(), statistics) {
         if let Some(row) = change(key, arm, statistic) {
             table.push_level(key, row);
         }

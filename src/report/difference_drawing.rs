@@ -24,7 +24,7 @@ pub(super) fn excess(items: &[&Analysis]) -> Option<RowFigure> {
         let found = items
             .iter()
             .filter_map(|analysis| Some((series_name(&analysis.run, items), analysis.level(key)?)));
-        let rows = Arm::all().map(|arm| (arm.to_string(), (arm, base)));
+        let rows = Arm::ALL.iter().map(|&arm| (arm.to_string(), (arm, base)));
         let title = level_title(key, &named);
         let caution = |arm: &ContenderSummary, _: Option<&_>| arm.caution();
         group(title, &found.collect_vec(), at, rows, caution)

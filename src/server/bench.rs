@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::levels::{Asked, ServerRequest, Supply, check_same_version};
+use super::levels::{Asked, Supply, check_same_version};
 use super::provision::{RunningServer, init_pgbench_accounts, provision, start_pgbouncer};
 use super::server_facts::{
     SettingsSeen, read_settings, server_provenance, server_remarks, server_source,
@@ -52,7 +52,6 @@ impl<'a> ServerBench<'a> {
     /// A bench that has not started anything yet.
     pub fn new(
         (config, server): (&'a Config, &'a ServerConfig),
-        request: &'a ServerRequest,
         cancel: Cancel,
         say: &'a dyn Fn(&str),
     ) -> Self {
@@ -60,12 +59,11 @@ impl<'a> ServerBench<'a> {
             asked: Asked {
                 config,
                 server,
-                request,
                 cancel,
                 helper_program: std::env::current_exe().ok(),
             },
             say,
-            supply: Supply::new(&request.choice, &config.factors.pg),
+            supply: Supply::new(&server.server, &config.factors.pg),
             began_ns: MonotonicClock.now_ns(),
             client_rates: ClientRates::default(),
             arms: config.arms.clone(),
@@ -359,21 +357,17 @@ mod tests {
 
     #[test]
     fn a_version_that_cannot_be_had_is_named_and_the_others_stay() {
-        let request = ServerRequest {
-            choice: ServerChoice::Local,
-            pgbouncer: None,
-        };
         let none = Factors {
             pg: Some(PgSource::Bin("/nowhere/bin".into())),
             ..Factors::standing(0)
         };
-        let mut config = (crate::experiment::find("churn-tail").unwrap().config)(
-            crate::arm::Mode::Server,
-            crate::experiment::Scale::Quick,
-        );
+        let mut config = crate::experiment::find("churn-tail")
+            .unwrap()
+            .config(crate::arm::Mode::Server, crate::experiment::Scale::Quick);
         config.factors.standing = vec![0];
-        let server = config.server.as_ref().unwrap();
-        let mut bench = ServerBench::new((&config, server), &request, Cancel::default(), &|_| {});
+        let mut server = config.server.clone().unwrap();
+        server.server = ServerChoice::Local;
+        let mut bench = ServerBench::new((&config, &server), Cancel::default(), &|_| {});
         let absent = bench.absent_levels(std::slice::from_ref(&none));
         assert_eq!(absent.len(), 1);
         assert!(absent[0].wanted);

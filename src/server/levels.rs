@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::provision::{PgBouncerSpec, ServerSpec, obtain};
 use crate::arm::Arm;
-use crate::config::{Config, ServerChoice, ServerConfig, ServerUrl};
+use crate::config::{Config, ServerChoice, ServerConfig};
 use crate::factor::{
     FIRST_WITH_ITERATIONS, FIRST_WITH_SETUP_DURATIONS, Factors, LogConnections, PgSource,
 };
@@ -14,21 +14,11 @@ use crate::procarray::PageSize;
 use crate::procfs;
 use crate::record::PoolMode;
 
-/// What the server bench needs beside the configuration: addresses.
-#[derive(Debug, Clone)]
-pub struct ServerRequest {
-    /// Which server.
-    pub choice: ServerChoice,
-    /// The user's own PgBouncer, for a server given by URL.
-    pub pgbouncer: Option<ServerUrl>,
-}
-
 /// What was asked for, and the request to stop.
 #[derive(Clone)]
 pub(super) struct Asked<'a> {
     pub config: &'a Config,
     pub server: &'a ServerConfig,
-    pub request: &'a ServerRequest,
     pub cancel: Cancel,
     /// procbench itself, for the helper of `cpu-burn`.
     pub helper_program: Option<PathBuf>,
@@ -37,7 +27,7 @@ pub(super) struct Asked<'a> {
 impl Asked<'_> {
     /// Whether procbench starts the server.
     pub fn is_ours(&self) -> bool {
-        !matches!(self.request.choice, ServerChoice::Url(_))
+        !self.server.is_url()
     }
 
     /// Slots that churn may use at the same time, with room for backends that
@@ -68,7 +58,7 @@ impl Asked<'_> {
             pool_size: self.config.pool_size,
             max_client_conn: 4 * self.config.clients + 100,
             pool_mode: PoolMode::Transaction,
-            url: self.request.pgbouncer.clone(),
+            url: self.server.pgbouncer.clone(),
         }
     }
 }

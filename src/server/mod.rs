@@ -22,5 +22,4 @@ pub mod provision;
 pub use crate::procfs;
 pub use bench::ServerBench;
 pub use frontend::{Frontend, FrontendError, Login, ServerError, Startup};
-pub use levels::ServerRequest;
 pub use target::Target;

@@ -21,6 +21,13 @@ pub struct Estimate {
     pub high_ns: f64,
 }
 
+/// A number without an interval.
+impl From<f64> for Estimate {
+    fn from(value: f64) -> Self {
+        Estimate::exactly(value)
+    }
+}
+
 impl Estimate {
     /// A number without an interval.
     pub fn exactly(value: f64) -> Self {

@@ -117,10 +117,11 @@ impl Statement {
     /// "`first` is above `second`": their intervals do not meet. Where they do, `open` is the outcome.
     pub fn above(
         claim: impl Into<String>,
-        first: Estimate,
-        second: Estimate,
+        first: impl Into<Estimate>,
+        second: impl Into<Estimate>,
         open: Outcome,
     ) -> Self {
+        let (first, second) = (first.into(), second.into());
         let outcome = if first.low_ns > second.high_ns {
             Outcome::Stands
         } else if first.high_ns < second.low_ns {
@@ -144,10 +145,15 @@ impl Statement {
 
     /// With one more number.
     #[must_use]
-    pub fn with(mut self, of: impl Into<String>, estimate: Estimate, unit: Unit) -> Self {
+    pub fn with(
+        mut self,
+        of: impl Into<String>,
+        estimate: impl Into<Estimate>,
+        unit: Unit,
+    ) -> Self {
         self.values.push(Value {
             of: of.into(),
-            estimate,
+            estimate: estimate.into(),
             unit,
         });
         self

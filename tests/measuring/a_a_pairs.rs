@@ -12,7 +12,7 @@ use procbench::factor::OfferedRate;
 use procbench::record::{Run, SeriesHistogram};
 use procbench::stats::{Contrast, Statistic, Verdict, judge, paired_contrasts};
 
-use crate::support::{MS, config, request, run_model, run_server, server_turn, turn};
+use crate::support::{MS, config, run_model, run_server, server_turn, turn};
 
 const PAIRS: u32 = 20;
 const ROUNDS: u32 = 8;
@@ -124,7 +124,7 @@ fn pairs_on_a_real_server_differ_no_more_often_than_stated() {
     let Some(_turn) = server_turn() else { return };
     // 1,200 samples a side: p99 has its ten samples above.
     let config = pairs(Mode::Server, 60, 2_500.0);
-    check(&run_server(&config, &request(ServerChoice::Local)));
+    check(&run_server(&config, ServerChoice::Local));
 }
 
 #[test]

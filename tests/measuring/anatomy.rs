@@ -10,11 +10,13 @@ use procbench::factor::{Auth, FactorLists, LogConnections, PgSource, Tls};
 use procbench::record::{Role, SetupSums};
 use procbench::stats::{Anatomy, Answer, ConnectionPhase, analyse};
 
-use crate::support::{MS, request, run_server, server_turn};
+use crate::support::{MS, run_server, server_turn};
 
 /// The experiment's own configuration, shortened to what a test needs.
 fn short(change: impl FnOnce(&mut FactorLists)) -> Config {
-    let mut config = (experiment::find("anatomy").unwrap().config)(Mode::Server, Scale::Quick);
+    let mut config = experiment::find("anatomy")
+        .unwrap()
+        .config(Mode::Server, Scale::Quick);
     config.blocks = 2;
     config.starts = 1;
     config.duration_ns = 600 * MS;
@@ -31,7 +33,7 @@ fn mean(anatomy: &Anatomy, phase: ConnectionPhase) -> f64 {
 fn phases_are_counted_alike_and_their_means_add_up() {
     let Some(_turn) = server_turn() else { return };
     let config = short(|lists| lists.scram_iterations.clear());
-    let run = run_server(&config, &request(ServerChoice::Local));
+    let run = run_server(&config, ServerChoice::Local);
     let found = analyse(&run, Answer::Phases).anatomies;
     let ways: Vec<_> = found
         .iter()
@@ -91,7 +93,7 @@ fn the_server_accounts_for_the_same_connections() {
         lists.scram_iterations.clear();
         lists.tls.truncate(1);
     });
-    let run = run_server(&config, &request(ServerChoice::Docker));
+    let run = run_server(&config, ServerChoice::Docker);
     for block in &run.blocks {
         let sums = SetupSums::of_counters(&block.counters);
         if block.factors.log_connections != Some(LogConnections::SetupDurations) {

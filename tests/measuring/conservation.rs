@@ -9,7 +9,7 @@ use procbench::config::{Disconnect, Protocol, ServerConfig, Statement};
 use procbench::factor::{FactorLists, Transport};
 use procbench::record::{Block, ClockKind, CpuGroup, Operation, Phase, Role, SeriesKey};
 
-use crate::support::{MS, config, request, run_server, series, server_turn};
+use crate::support::{MS, config, run_server, series, server_turn};
 
 /// The phases that a client's transaction is made of.
 fn phases(arm: Arm) -> Vec<SeriesKey> {
@@ -81,7 +81,7 @@ fn every_arm(change: impl FnOnce(&mut FactorLists, &mut ServerConfig)) {
     config.factors.standing = vec![5];
     config.duration_ns = 300 * MS;
     let transport = config.factors.transport[0];
-    let run = run_server(&config, &request(ServerChoice::Local));
+    let run = run_server(&config, ServerChoice::Local);
     let has_pgbouncer = arms.iter().any(|arm| arm.needs_pgbouncer());
     // Every arm and the twin.
     assert_eq!(run.blocks.len(), arms.len() + 1);

@@ -11,14 +11,14 @@ use procbench::server::Target;
 use procbench::server::provision::RunningServer;
 use procbench::stats::Guard;
 
-use crate::support::{MS, by_url, config, local_server, measure, request, run_server, server_turn};
+use crate::support::{MS, by_url, config, local_server, measure, run_server, server_turn};
 
 /// A run of these arms, `blocks` of `block_ms` each.
 fn run(arms: &[Arm], blocks: u32, block_ms: u64) -> Run {
     let mut config = config(Mode::Server, arms);
     config.blocks = blocks;
     config.duration_ns = u64::from(blocks) * block_ms * MS;
-    run_server(&config, &request(ServerChoice::Local))
+    run_server(&config, ServerChoice::Local)
 }
 
 fn begun(block: &Block) -> u64 {
@@ -106,10 +106,9 @@ fn a_failed_login_is_one_that_is_refused_for_the_role() {
         standing: vec![0],
         ..FactorLists::default()
     };
-    config.server.as_mut().unwrap().server = format!("postgres://procbench@127.0.0.1:{port}/x");
-    run_server(&config, &url);
+    run_server(&config, url.clone());
     as_superuser(&server, "CREATE ROLE procbench_unknown LOGIN");
-    let run = measure(&config, &url);
+    let run = measure(&config, url);
     assert_eq!(
         run.partial_reason(),
         Some("arm failed-login has no success")

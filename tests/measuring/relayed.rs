@@ -38,7 +38,7 @@ fn a_delay_in_the_path_is_found_in_statements_and_startup_and_nowhere_else() {
     const DELAY_NS: u64 = 3 * MS;
     let (_server, port) = local_server();
     let config = config(Mode::Server, &[Arm::Unpooled]);
-    let direct = run_server(&config, &by_url(port));
+    let direct = run_server(&config, by_url(port));
     let relay = Relay::start(
         port,
         Harm {
@@ -46,7 +46,7 @@ fn a_delay_in_the_path_is_found_in_statements_and_startup_and_nowhere_else() {
             ..Harm::default()
         },
     );
-    let relayed = run_server(&config, &by_url(relay.port()));
+    let relayed = run_server(&config, by_url(relay.port()));
     let (direct, relayed) = (&direct.blocks[0], &relayed.blocks[0]);
     for key in [SeriesKey::READER_SERVICE, STARTUP] {
         let (without, with) = (median(direct, key), median(relayed, key));
@@ -80,7 +80,7 @@ fn a_stall_shows_in_response_time_and_not_in_service_time() {
             ..Harm::default()
         },
     );
-    let run = run_server(&config, &by_url(relay.port()));
+    let run = run_server(&config, by_url(relay.port()));
     assert!(relay.has_stalled());
     let [stalled, calm] = &run.blocks[..] else {
         panic!("an arm and its twin are two blocks");
@@ -129,7 +129,7 @@ fn one_slow_connect_delays_no_other_client() {
             ..Harm::default()
         },
     );
-    let run = run_server(&config, &by_url(relay.port()));
+    let run = run_server(&config, by_url(relay.port()));
     let slow = &run.blocks[0];
     let (overtaken_by, held_ns) = relay.slow_connection();
     // Its client may have begun to wait a little after the relay had accepted.

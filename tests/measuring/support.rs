@@ -7,7 +7,7 @@ use procbench::arm::Mode;
 use procbench::config::Arrivals;
 use procbench::config::Config;
 use procbench::config::KeepAwakeChoice;
-use procbench::config::{EndpointHost, ServerChoice};
+use procbench::config::{EndpointHost, ServerChoice, ServerConfig};
 use procbench::execute::execute;
 use procbench::experiment::{self, Scale};
 use procbench::factor::ClientRate;
@@ -17,10 +17,10 @@ use procbench::load::Cancel;
 use procbench::load::progress::Progress;
 use procbench::model::ModelBench;
 use procbench::record::{Block, Run, SeriesHistogram, SeriesKey};
+use procbench::server::ServerBench;
 use procbench::server::provision::{
     RunningServer, ServerSpec, find_local_binaries, find_on_path, provision,
 };
-use procbench::server::{ServerBench, ServerRequest};
 
 /// One ms in ns.
 pub const MS: u64 = 1_000_000;
@@ -60,7 +60,9 @@ pub fn local_server() -> (RunningServer, u16) {
 
 /// Two readers, evenly paced, and nothing else yet: one block per arm.
 pub fn config(mode: Mode, arms: &[Arm]) -> Config {
-    let mut config = (experiment::find("churn-tail").unwrap().config)(mode, Scale::Quick);
+    let mut config = experiment::find("churn-tail")
+        .unwrap()
+        .config(mode, Scale::Quick);
     config.arms = arms.to_vec();
     config.readers = 2;
     config.reader_rate = OfferedRate::PerSecond(200.0);
@@ -77,34 +79,34 @@ pub fn config(mode: Mode, arms: &[Arm]) -> Config {
     config
 }
 
-/// Against `choice`.
-pub fn request(choice: ServerChoice) -> ServerRequest {
-    ServerRequest {
-        choice,
-        pgbouncer: None,
-    }
-}
-
 /// A server by URL, as `--server` takes it.
-pub fn by_url(port: u16) -> ServerRequest {
+pub fn by_url(port: u16) -> ServerChoice {
     let url = format!("postgres://procbench@127.0.0.1:{port}/procbench");
-    request(url.parse().unwrap())
+    url.parse().unwrap()
 }
 
 /// Measures; nothing may be missing, and every block's counts must add up.
-pub fn run_server(config: &Config, request: &ServerRequest) -> Run {
-    checked(measure(config, request))
+pub fn run_server(config: &Config, choice: ServerChoice) -> Run {
+    checked(measure(config, choice))
 }
 
 /// Measures, whatever comes of it.
-pub fn measure(config: &Config, request: &ServerRequest) -> Run {
+pub fn measure(config: &Config, choice: ServerChoice) -> Run {
+    let mut config = config.clone();
+    if matches!(choice, ServerChoice::Url(_)) {
+        ServerConfig::take_as_is(&mut config.factors);
+    }
+    let server = config.server.as_mut().unwrap();
+    server.server = choice;
+    // The servers by URL are this test's own.
+    server.own.no_cap = true;
     config.validate().unwrap();
     let cancel = Cancel::default();
-    let asked_for = (config, config.server.as_ref().unwrap());
-    let mut bench = ServerBench::new(asked_for, request, cancel.clone(), &|_| {})
+    let asked_for = (&config, config.server.as_ref().unwrap());
+    let mut bench = ServerBench::new(asked_for, cancel.clone(), &|_| {})
         .with_helper_program(env!("CARGO_BIN_EXE_procbench"));
     let mut progress = Progress::silent();
-    execute("server", config, &mut bench, &cancel, &mut progress).run
+    execute("server", &config, &mut bench, &cancel, &mut progress)
 }
 
 /// As [`run_server`], in the model.
@@ -113,7 +115,7 @@ pub fn run_model(config: &Config) -> Run {
     let cancel = Cancel::default();
     let mut bench = ModelBench::new(config, cancel.clone()).unwrap();
     let mut progress = Progress::silent();
-    checked(execute("model", config, &mut bench, &cancel, &mut progress).run)
+    checked(execute("model", config, &mut bench, &cancel, &mut progress))
 }
 
 fn checked(run: Run) -> Run {

@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn every_arm_of_the_model_but_quiet_has_clients() {
-        for arm in Arm::all() {
+        for &arm in Arm::ALL {
             let expected = arm.exists_in(Mode::Model) && arm != Arm::Quiet;
             let has = LockKind::default().visit(HasClients(arm));
             assert_eq!(has, expected, "{arm}");

@@ -41,7 +41,8 @@ impl Endpoint {
             EndpointHost::Tcp(name) => name.clone(),
             EndpointHost::Unix(dir) => dir.to_string_lossy().into_owned(),
         };
-        let password = lookup_password(&host, url.port, &url.dbname, &url.user);
+        let port = url.port.to_string();
+        let password = lookup_password([&host, &port, &url.dbname, &url.user]);
         Ok(Endpoint {
             host: url.host.clone(),
             port: url.port,
