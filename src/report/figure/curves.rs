@@ -148,36 +148,29 @@ impl CurveFigure {
         } else {
             0.0
         };
-        for CurvePanel {
-            title,
-            curves,
-            noise,
-        } in &self.panels
-        {
-            if curves.iter().all(|c| c.points.is_empty()) {
+        for panel in &self.panels {
+            let title = &panel.title;
+            if panel.curves.iter().all(|c| c.points.is_empty()) {
                 return Err(format!("panel `{title}` has no curve"));
             }
-            for Curve { label, points, .. } in curves {
-                let place = format!("curve `{label}` of panel `{title}`");
-                if !points.is_sorted_by(|a, b| a.at < b.at) {
+            for curve in &panel.curves {
+                let place = format!("curve `{}` of panel `{title}`", curve.label);
+                if !curve.points.is_sorted_by(|a, b| a.at < b.at) {
                     return Err(format!("{place} has points out of order"));
                 }
-                let unfit =
-                    |p: &&CurvePoint| !places.contains(&p.at) || !drawable(p.estimate, least);
-                if let Some(CurvePoint {
-                    at, estimate: e, ..
-                }) = points.iter().find(unfit)
-                {
+                let fits = |p: &CurvePoint| places.contains(&p.at) && drawable(p.estimate, least);
+                if let Some(p) = curve.points.iter().find(|p| !fits(p)) {
+                    let (at, e) = (p.at, p.estimate);
                     return Err(format!(
                         "{place} has {} ({} to {}) at {at}; it needs numbers in order, above zero on a logarithmic axis",
                         e.value_ns, e.low_ns, e.high_ns
                     ));
                 }
             }
-            let mut edges = noise.iter().flat_map(|n| &n.edges);
-            if edges
-                .any(|(at, low, high)| !places.contains(at) || low.is_nan() || !high.is_finite())
-            {
+            let fits = |(at, low, high): &(f64, f64, f64)| {
+                places.contains(at) && !low.is_nan() && high.is_finite()
+            };
+            if !panel.noise.iter().flat_map(|n| &n.edges).all(fits) {
                 return Err(format!(
                     "the noise floor of panel `{title}` is not a number"
                 ));
@@ -222,12 +215,8 @@ impl CurveFigure {
     pub(super) fn notes(&self) -> Vec<String> {
         let many = self.panels.len() > 1;
         let mut notes = sign_notes(self.curves().map(|(panel, curve)| {
-            let place = if many {
-                panel.title.clone()
-            } else {
-                String::new()
-            };
-            (&curve.signs, place, curve.label.as_str())
+            let place = if many { panel.title.as_str() } else { "" };
+            (&curve.signs, place.to_owned(), curve.label.as_str())
         }));
         notes.extend_from_slice(&self.notes);
         let counts = self.panels.iter().map(|panel| {
@@ -236,22 +225,16 @@ impl CurveFigure {
         });
         let counts: Vec<String> = counts.collect();
         let everywhere = many && counts.iter().all(|c| *c == counts[0]);
-        for (panel, counts) in self
-            .panels
-            .iter()
-            .zip(counts)
-            .filter(|(_, c)| !c.is_empty())
-        {
+        let counted = self.panels.iter().zip(counts);
+        for (CurvePanel { title, .. }, counts) in counted.filter(|(_, c)| !c.is_empty()) {
             if everywhere {
                 notes.push(format!("Samples, each panel: {counts}"));
                 break;
             }
-            let place = if many {
-                format!(", {}", panel.title)
-            } else {
-                String::new()
-            };
-            notes.push(format!("Samples{place}: {counts}"));
+            notes.push(match many {
+                true => format!("Samples, {title}: {counts}"),
+                false => format!("Samples: {counts}"),
+            });
         }
         notes
     }

@@ -309,12 +309,9 @@ impl RowFigure {
         let mut signs: Vec<(&Signs, String, &str)> = Vec::new();
         // A row's signs are the same in every column.
         let column = self.columns().next().unwrap_or_default();
+        let many = column.len() > 1;
         for group in column {
-            let place = if column.len() > 1 {
-                group.title.as_str()
-            } else {
-                ""
-            };
+            let place = if many { group.title.as_str() } else { "" };
             for row in &group.rows {
                 signs.push((&row.signs, place.to_owned(), &row.label));
                 for mark in &row.marks {
