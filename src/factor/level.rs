@@ -91,12 +91,10 @@ impl Factors {
         }
     }
 
-    /// What a fresh server (or array) is made for: the level without the clients' rate, which needs none of its own.
+    /// What a fresh server (or array) is made for: the level without the factors that need none of their own.
     pub fn of_the_start(&self) -> Factors {
-        Factors {
-            client_rate: None,
-            ..self.clone()
-        }
+        let restart: Vec<Factor> = Factor::all().filter(|f| f.row().restarts).collect();
+        self.only(&restart)
     }
 
     /// The version's profile in the model; its default where no version is named.

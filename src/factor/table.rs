@@ -23,6 +23,8 @@ pub struct FactorRow {
     pub title: &'static str,
     /// The modes that have it.
     pub modes: &'static [Mode],
+    /// Whether each of its values needs a server (or an array) of its own.
+    pub restarts: bool,
     /// Whether only a server of ours can be given it: of one by URL it is as it is.
     pub ours_only: bool,
     /// Its option on the command line, without dashes.
@@ -45,6 +47,7 @@ const STANDING: FactorRow = FactorRow {
     key: "standing",
     title: "standing connections",
     modes: BOTH,
+    restarts: true,
     ours_only: false,
     option: "standing",
     value_name: "N,...",
@@ -56,7 +59,7 @@ macro_rules! factors {
     ($(
         $(#[$doc:meta])*
         $variant:ident $field:ident: $type:ty {
-            title: $title:literal, modes: $modes:expr, ours_only: $ours_only:literal,
+            title: $title:literal, modes: $modes:expr, restarts: $restarts:literal, ours_only: $ours_only:literal,
             option: $option:literal $value_name:literal in $heading:literal by $read:path, $help:literal
         }
     )+) => {
@@ -75,6 +78,7 @@ macro_rules! factors {
             key: stringify!($field),
             title: $title,
             modes: $modes,
+            restarts: $restarts,
             ours_only: $ours_only,
             option: $option,
             value_name: $value_name,
@@ -171,85 +175,85 @@ macro_rules! factors {
 factors! {
     /// PostgreSQL: a major version, own binaries or an image; in the model the version's profile.
     Pg pg: PgSource {
-        title: "PostgreSQL", modes: BOTH, ours_only: false,
+        title: "PostgreSQL", modes: BOTH, restarts: true, ours_only: false,
         option: "pg" "MAJOR,..." in "Version" by list::names,
         "PostgreSQL major versions, with commas: 13, 15, 17, 18; the model has 16, too"
     }
     /// Where churn finds its slots relative to the standing connections.
     SlotOrder slot_order: SlotOrder {
-        title: "slots", modes: BOTH, ours_only: false,
+        title: "slots", modes: BOTH, restarts: true, ours_only: false,
         option: "slot-order" "ORDER,..." in "Load" by list::names,
         "Where churn finds its slots relative to the standing connections, with commas: front, behind, spread"
     }
     /// The model's lock.
     Lock lock: LockChoice {
-        title: "lock", modes: MODEL, ours_only: false,
+        title: "lock", modes: MODEL, restarts: true, ours_only: false,
         option: "lock" "LOCK,..." in "Model" by list::names,
         "The locks, with commas (default: the version's own); each with or without +reuse-check, which reuses a valid snapshot without the lock"
     }
     /// How clients reach the server.
     Transport transport: Transport {
-        title: "transport", modes: SERVER, ours_only: true,
+        title: "transport", modes: SERVER, restarts: true, ours_only: true,
         option: "transport" "HOW,..." in "Server" by list::names,
         "How clients reach the server, with commas: tcp, unix"
     }
     /// Size of the pages that hold shared memory.
     PageSize page_size: PageSize {
-        title: "pages", modes: BOTH, ours_only: true,
+        title: "pages", modes: BOTH, restarts: true, ours_only: true,
         option: "page-size" "SIZE,..." in "Version" by list::names,
         "Pages of the shared memory, with commas: 4k, 2m (the host must grant them: sysctl vm.nr_hugepages)"
     }
     /// How the mapping of shared memory comes to a new connection in the model.
     Mapping mapping: MappingKind {
-        title: "mapping", modes: MODEL, ours_only: false,
+        title: "mapping", modes: MODEL, restarts: true, ours_only: false,
         option: "mapping" "HOW,..." in "Model" by list::names,
         "How connections see the shared memory, with commas: shared (mapped already), fresh (a new mapping each), forked (a child process each)"
     }
     /// Transactions with an xid that end, per second, over all of the model's committers.
     CommitRate commit_rate: CommitRate {
-        title: "commits/s", modes: MODEL, ours_only: false,
+        title: "commits/s", modes: MODEL, restarts: true, ours_only: false,
         option: "commit-rate" "RATE,..." in "Model" by list::numbers,
         "Transactions per second of the committers, all together: 100, or a list or range 0,10..1000:log4"
     }
     /// The clients' total rate as it was asked for.
     ClientRate client_rate: ClientRate {
-        title: "clients at", modes: BOTH, ours_only: false,
+        title: "clients at", modes: BOTH, restarts: false, ours_only: false,
         option: "client-rate" "RATE,..." in "Load" by list::names,
         "Total rate of the clients' transactions, with commas: per second, 'max', '50%' of what the weakest arm sustains, or 'auto' (half of it)"
     }
     /// Authentication.
     Auth auth: Auth {
-        title: "auth", modes: SERVER, ours_only: true,
+        title: "auth", modes: SERVER, restarts: true, ours_only: true,
         option: "auth" "HOW,..." in "Server" by list::names,
         "Authentication, with commas: trust, md5, scram"
     }
     /// Whether connections are encrypted.
     Tls tls: Tls {
-        title: "TLS", modes: SERVER, ours_only: true,
+        title: "TLS", modes: SERVER, restarts: true, ours_only: true,
         option: "tls" "off|on,..." in "Server" by list::names,
         "Without and with TLS, with commas: off, on"
     }
     /// The server's `shared_buffers`.
     SharedBuffers shared_buffers: SharedBuffers {
-        title: "shared_buffers", modes: SERVER, ours_only: true,
+        title: "shared_buffers", modes: SERVER, restarts: true, ours_only: true,
         option: "shared-buffers" "SIZE,..." in "Server" by list::names,
         "The server's shared_buffers, with commas: 128MB, 1GB"
     }
     /// What the standing connections are.
     StandingState standing_state: StandingState {
-        title: "standing", modes: SERVER, ours_only: true,
+        title: "standing", modes: SERVER, restarts: true, ours_only: true,
         option: "standing-state" "STATE,..." in "Server" by list::names,
         "What standing connections are, with commas: idle, in-transaction (with an xid)"
     }
     /// The server's `scram_iterations`, with SCRAM authentication.
     ScramIterations scram_iterations: ScramIterations {
-        title: "SCRAM iterations", modes: SERVER, ours_only: true,
+        title: "SCRAM iterations", modes: SERVER, restarts: true, ours_only: true,
         option: "scram-iterations" "N,..." in "Server" by list::names,
         "The server's scram_iterations with --auth scram, with commas: 1,4096 (PostgreSQL 16 and later)"
     }
     /// What the server logs about each connection (`log_connections`).
     LogConnections log_connections: LogConnections {
-        title: "log_connections", modes: SERVER, ours_only: true,
+        title: "log_connections", modes: SERVER, restarts: true, ours_only: true,
         option: "log-connections" "WHAT,..." in "Server" by list::names,
         "What the server logs about each connection, with commas: off, setup_durations (PostgreSQL 18)"
     }
