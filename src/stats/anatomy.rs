@@ -48,9 +48,12 @@ pub enum ConnectionPhase {
     Whole,
 }
 
+/// Where the client records a phase.
+type Recorded = Option<(Operation, Phase)>;
+
 /// Every phase in the order of a connection's life, its name in tables and figures, and the client's series
 /// that it is recorded in, unless it is a difference of others.
-const PHASES: [(ConnectionPhase, &str, Option<(Operation, Phase)>); 10] = [
+const PHASES: [(ConnectionPhase, &str, Recorded); 10] = [
     (Socket, "socket connect", part(Phase::Socket)),
     (Tls, "TLS handshake", part(Phase::Tls)),
     (Startup, "startup to ready", part(Phase::Startup)),
@@ -63,11 +66,11 @@ const PHASES: [(ConnectionPhase, &str, Option<(Operation, Phase)>); 10] = [
     (Whole, "whole connection", whole(Operation::Transaction)),
 ];
 
-const fn part(of_connect: Phase) -> Option<(Operation, Phase)> {
+const fn part(of_connect: Phase) -> Recorded {
     Some((Operation::Connect, of_connect))
 }
 
-const fn whole(operation: Operation) -> Option<(Operation, Phase)> {
+const fn whole(operation: Operation) -> Recorded {
     Some((operation, Phase::Total))
 }
 

@@ -72,13 +72,15 @@ impl SweepLine {
     }
 }
 
+/// The value of the blocks taken so many times each.
+type OfWeights = Box<dyn Fn(&[u32]) -> Option<f64>>;
+
 /// What the blocks of one level say of a quantity.
 struct Measured {
     blocks: usize,
     /// Samples of the series, or the sum below the line.
     samples: u64,
-    /// The value of the blocks taken so many times each.
-    value: Box<dyn Fn(&[u32]) -> Option<f64>>,
+    value: OfWeights,
 }
 
 impl Measured {
