@@ -49,11 +49,11 @@ pub enum ConnectionPhase {
 }
 
 /// Where the client records a phase.
-type Recorded = Option<(Operation, Phase)>;
+type ClientSeries = Option<(Operation, Phase)>;
 
 /// Every phase in the order of a connection's life, its name in tables and figures, and the client's series
 /// that it is recorded in, unless it is a difference of others.
-const PHASES: [(ConnectionPhase, &str, Recorded); 10] = [
+const PHASES: [(ConnectionPhase, &str, ClientSeries); 10] = [
     (Socket, "socket connect", part(Phase::Socket)),
     (Tls, "TLS handshake", part(Phase::Tls)),
     (Startup, "startup to ready", part(Phase::Startup)),
@@ -66,11 +66,11 @@ const PHASES: [(ConnectionPhase, &str, Recorded); 10] = [
     (Whole, "whole connection", whole(Operation::Transaction)),
 ];
 
-const fn part(of_connect: Phase) -> Recorded {
+const fn part(of_connect: Phase) -> ClientSeries {
     Some((Operation::Connect, of_connect))
 }
 
-const fn whole(operation: Operation) -> Recorded {
+const fn whole(operation: Operation) -> ClientSeries {
     Some((operation, Phase::Total))
 }
 
