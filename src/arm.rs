@@ -101,6 +101,8 @@ pub struct Descriptor {
     pub arm: Arm,
     /// What its clients do, in one clause.
     pub meaning: &'static str,
+    /// The modes that have it.
+    pub modes: &'static [Mode],
     /// Which connections its clients hold.
     pub connections: Connections,
     /// What it needs.
@@ -109,12 +111,15 @@ pub struct Descriptor {
     pub stroke: Stroke,
 }
 
+const BOTH: &[Mode] = &[Mode::Model, Mode::Server];
+const SERVER: &[Mode] = &[Mode::Server];
 const TABLE: Needs = Needs::OwnServer("it needs a table of its own");
 
 /// The others are described by what they have beside it.
 const QUIET: Descriptor = Descriptor {
     arm: Arm::Quiet,
     meaning: "no client transactions",
+    modes: BOTH,
     connections: Connections::None,
     needs: Needs::Nothing,
     stroke: Stroke::new("#6e6e6e", 1.3, "1.5 2.5"),
@@ -147,6 +152,7 @@ pub static ARMS: [Descriptor; 11] = [
     Descriptor {
         arm: Arm::Pgbouncer,
         meaning: "as unpooled, but connecting to PgBouncer",
+        modes: SERVER,
         connections: Connections::PgBouncerPool,
         needs: Needs::PgBouncer,
         stroke: Stroke::new("#005a9c", 2.2, "6 2.5"),
@@ -154,6 +160,7 @@ pub static ARMS: [Descriptor; 11] = [
     Descriptor {
         arm: Arm::PgbouncerKept,
         meaning: "transactions on persistent connections to PgBouncer",
+        modes: SERVER,
         connections: Connections::PgBouncerPool,
         needs: Needs::PgBouncer,
         stroke: Stroke::new("#2b8cc4", 1.6, "7 2.5 1.5 2.5"),
@@ -175,6 +182,7 @@ pub static ARMS: [Descriptor; 11] = [
     Descriptor {
         arm: Arm::Vacuum,
         meaning: "VACUUM of an empty table: exclusive, no fork",
+        modes: BOTH,
         connections: Connections::Persistent,
         needs: TABLE,
         stroke: Stroke::new("#7a4f2a", 1.6, "8 2 1.5 2 1.5 2"),
@@ -182,6 +190,7 @@ pub static ARMS: [Descriptor; 11] = [
     Descriptor {
         arm: Arm::Commit,
         meaning: "small writes on persistent connections",
+        modes: BOTH,
         connections: Connections::Persistent,
         needs: TABLE,
         stroke: Stroke::new("#5a4a9e", 2.2, "1.5 2"),
@@ -221,7 +230,7 @@ impl Arm {
 
     /// Whether `mode` can run this arm.
     pub fn exists_in(self, mode: Mode) -> bool {
-        mode == Mode::Server || !self.needs_pgbouncer()
+        self.descriptor().modes.contains(&mode)
     }
 
     /// The arms that `mode` can run.
