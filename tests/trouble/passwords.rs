@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -24,6 +25,9 @@ const PROGRAMS: [&str; 4] = ["docker", "pg_config", "pgbouncer", "ipcrm"];
 fn note_environments(place: &Place) {
     for program in PROGRAMS {
         let note = place.path(&format!("log/env.{program}"));
+        // PgBouncer starts as the server's user.
+        fs::write(&note, "").unwrap();
+        fs::set_permissions(&note, fs::Permissions::from_mode(0o666)).unwrap();
         let line = format!("env >> '{}'", note.display());
         place.stand_in(program, &line);
     }
