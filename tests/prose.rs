@@ -274,6 +274,20 @@ fn documents_name_files_that_exist() {
 }
 
 #[test]
+fn the_readmes_arms_are_the_descriptors() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let (_, table) = readme
+        .split_once("| arm | clients' transactions |\n|---|---|\n")
+        .unwrap();
+    let rows: Vec<&str> = table.lines().take_while(|l| !l.is_empty()).collect();
+    let described: Vec<String> = procbench::arm::ARMS
+        .iter()
+        .map(|d| format!("| `{}` | {} |", d.arm, d.meaning))
+        .collect();
+    assert_eq!(rows, described);
+}
+
+#[test]
 fn comments_and_messages_are_in_plain_words() {
     let mut found = Vec::new();
     for file in files(&root().join("src"), "rs", true) {
