@@ -19,13 +19,18 @@ pub(super) fn keep(levels: &mut Vec<Factors>, asked: &FactorLists, combine: Comb
             .into_iter()
             .filter_map(|l| with_the_versions_iterations(l, asked)),
     );
-    if combine == Combine::OneAtATime {
-        let all = levels.clone();
-        levels.retain(|level| {
+    let all = levels.clone();
+    match combine {
+        Combine::All => {}
+        Combine::OneAtATime => levels.retain(|level| {
             all.iter()
                 .find(|base| same_surroundings(base, level))
                 .is_none_or(|base| differing(base, level) <= 1)
-        });
+        }),
+        Combine::Departures => levels.retain(|level| {
+            let differs = |&f: &Factor| all[0].get(f) != level.get(f);
+            Factor::all().filter(differs).count() <= 1
+        }),
     }
 }
 
@@ -120,6 +125,24 @@ mod tests {
         assert_eq!(all.len(), 9);
         assert!(!all.iter().any(|l| l.contains("unix") && l.contains("on")));
         assert!(all.iter().all(|l| l.ends_with("off")), "{all:?}");
+    }
+
+    #[test]
+    fn departures_differ_from_the_first_level_in_one_factor() {
+        let found = levels(|c| {
+            c.server.as_mut().unwrap().combine = Combine::Departures;
+            c.factors.pg = vec![PgSource::Major(17), PgSource::Major(18)];
+            c.factors.auth = vec![Auth::Trust];
+            c.factors.scram_iterations.clear();
+            c.factors.log_connections = vec![LogConnections::Off];
+        });
+        let expected = [
+            "17 tcp trust off off",
+            "17 tcp trust on off",
+            "17 unix trust off off",
+            "18 tcp trust off off",
+        ];
+        assert_eq!(found, expected);
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub struct ServerConfig {
     /// Which server; a URL is stored without a password.
     #[arg(skip)]
     pub server: ServerChoice,
-    /// Which combinations of transport, auth, TLS and log_connections: all, or one-at-a-time against the first of each
+    /// Which combinations of the lists: all; departures, the first level and those that differ from it in one factor; or one-at-a-time, departures in transport, auth, TLS and log_connections only
     #[arg(long, value_name = "WHICH")]
     pub combine: Combine,
     /// What readers and clients run: SQL, or 'select-only' for pgbench's script on pgbench_accounts

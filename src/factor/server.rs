@@ -130,14 +130,17 @@ named_enum! {
 }
 
 named_enum! {
-    /// Which combinations of transport, authentication, TLS and `log_connections` are levels.
+    /// Which combinations of the factors' values are levels.
     #[derive(Default)]
     pub enum Combine: "combination" {
         /// Every one that can exist.
         #[default]
         All = "all",
-        /// The first value of each, and those that differ from it in one of them.
+        /// Of transport, authentication, TLS and `log_connections` the first value of each, and those that
+        /// differ from it in one of them.
         OneAtATime = "one-at-a-time",
+        /// The first value of every factor, and those that differ from it in one of them.
+        Departures = "departures",
     }
 }
 
