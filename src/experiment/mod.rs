@@ -3,6 +3,7 @@
 
 mod accounting;
 mod anatomy;
+mod busy_share;
 mod ceiling;
 mod churn_tail;
 mod commit_rate;

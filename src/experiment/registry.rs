@@ -2,7 +2,8 @@
 
 use super::definition::{Experiment, Scale};
 use super::{
-    accounting, anatomy, ceiling, churn_tail, commit_rate, locks, membership_hold, pool, standing,
+    accounting, anatomy, busy_share, ceiling, churn_tail, commit_rate, locks, membership_hold,
+    pool, standing,
 };
 use crate::record::Run;
 use crate::stats::{Analysis, Answer};
@@ -30,10 +31,11 @@ pub fn registry() -> &'static [Experiment] {
     &REGISTRY
 }
 
-static REGISTRY: [Experiment; 9] = [
+static REGISTRY: [Experiment; 10] = [
     churn_tail::EXPERIMENT,
     pool::EXPERIMENT,
     membership_hold::EXPERIMENT,
+    busy_share::EXPERIMENT,
     standing::EXPERIMENT,
     commit_rate::EXPERIMENT,
     accounting::EXPERIMENT,

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::anatomy;
 use super::anatomy::Anatomy;
+use super::busy_prediction::{BusyPrediction, predictions};
 use super::by_lock::{Conclusion, conclusions};
 use super::by_lock::{LockLevel, lock_levels};
 use super::contender::ContenderSummary;
@@ -58,6 +59,8 @@ pub struct Analysis {
     pub conclusions: Vec<Conclusion>,
     /// Whether to pool, for a run against somebody's own server.
     pub pooling: Option<Pooling>,
+    /// What holds and rate predict of the lock, level by level; empty where no holds were measured.
+    pub busy: Vec<BusyPrediction>,
     /// The experiment's prediction held against the run; `None` for free runs.
     pub finding: Option<Finding>,
 }
@@ -161,6 +164,7 @@ pub fn analyse(run: &Run, answer: Answer) -> Analysis {
         locks: lock_levels(run, &levels),
         conclusions: conclusions(run, &levels),
         pooling,
+        busy: predictions(run, &levels),
         levels,
         finding: None,
     }

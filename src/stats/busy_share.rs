@@ -19,13 +19,13 @@ pub struct HoldRange {
 }
 
 /// Hold of one operation in ns: at 0 standing connections, and how much each one adds.
-struct Line {
-    at_none: f64,
-    each: f64,
+pub(super) struct Line {
+    pub(super) at_none: f64,
+    pub(super) each: f64,
 }
 
 impl Line {
-    fn at(&self, standing: u64) -> f64 {
+    pub(super) fn at(&self, standing: u64) -> f64 {
         self.at_none + self.each * standing as f64
     }
 }

@@ -1,0 +1,149 @@
+//! `busy-share`: how often running statements find ProcArrayLock busy, and for how long, predicted from holds and rate.
+
+use super::defaults::Lengths;
+use super::definition::{Experiment, Scale};
+use crate::arm::{Arm, Mode};
+use crate::config::Config;
+use crate::factor::{ClientRate, Factor};
+use crate::procarray::MappingKind;
+use crate::record::{Operation, Phase, Role, SeriesKey};
+use crate::stats::{
+    Along, Analysis, Answer, BusyPrediction, Compared, Finding, LEAST_BUSY, Outcome, Quantity,
+    Statement, Statistic, Sweep, Unit,
+};
+
+const fn hold(stem: &'static str, title: &'static str, of: Operation) -> Sweep {
+    Sweep {
+        stem,
+        title,
+        look_at: "A straight line is what the prediction takes for granted: it is drawn through the first and the last number of standing connections",
+        quantity_words: "exclusive hold of ProcArrayLock, mean",
+        arm: Arm::Unpooled,
+        quantity: Quantity::Time(
+            SeriesKey::service(Role::Client, of, Phase::Hold),
+            Statistic::Mean,
+        ),
+        along: Along::Standing,
+        panels: &[Factor::ClientRate],
+        logarithmic: false,
+    }
+}
+
+const SWEEPS: [Sweep; 3] = [
+    Sweep {
+        stem: "found-busy",
+        title: "How often a shared acquisition found ProcArrayLock busy",
+        look_at: "Rate times hold says so beforehand: the table has the prediction for each point",
+        quantity_words: "share of the shared acquisitions that found the lock busy",
+        arm: Arm::Unpooled,
+        quantity: Quantity::Ratio {
+            of: &["procarraylock.shared-waits"],
+            over: &["procarraylock.shared"],
+            share: true,
+        },
+        along: Along::Standing,
+        panels: &[Factor::ClientRate],
+        logarithmic: false,
+    },
+    hold(
+        "add-hold",
+        "How long joining the ProcArray holds ProcArrayLock",
+        Operation::ProcArrayAdd,
+    ),
+    hold(
+        "remove-hold",
+        "How long leaving the ProcArray holds ProcArrayLock",
+        Operation::ProcArrayRemove,
+    ),
+];
+
+pub(super) const EXPERIMENT: Experiment = Experiment {
+    name: "busy-share",
+    question: "From the holds at two numbers of standing connections: how often does a snapshot find ProcArrayLock busy at other numbers, rates and versions, for how long does it wait, and how many statements become slow by it?",
+    prediction: "The share of shared acquisitions that find the lock busy is the rate of connections times their two exclusive holds, within a quarter of it. Those that wait do so for the mean rest of a hold, E[h²] / 2 E[h], as long as holders are not preempted. The share of slow statements grows by the rate times E[max(0, hold - what is left to the threshold)].",
+    refuted_by: "At a level whose own holds are not behind its prediction, with at least 100 busy acquisitions: an observed share whose 95 % interval lies more than a quarter away from the predicted one.",
+    primary_outcome: "Share of shared acquisitions of ProcArrayLock that find it busy under unpooled, observed against predicted, at the largest number of standing connections that is not behind the prediction.",
+    declared_percentile: 50.0,
+    assess,
+    answer: Answer::Sweeps(&SWEEPS),
+    limits: &[
+        "Not a prediction of a tail: waits behind a second hold, preempted holders and the readers' own wake-up come on top.",
+        "Not another machine's microseconds: the holds are this machine's, measured in the same run.",
+    ],
+    modes: &[Mode::Server, Mode::Model],
+    in_chapter: &[],
+    configure,
+};
+
+/// How far an observed share may lie from the predicted one, as a part of it.
+const TOLERANCE: f64 = 0.25;
+
+const CLAIM: &str = "a snapshot finds the lock busy as often as rate times hold says";
+
+/// The levels that are not behind their own prediction, the most standing connections first.
+fn assess(analysis: &Analysis) -> Option<Finding> {
+    let mut held_out: Vec<&BusyPrediction> =
+        analysis.busy.iter().filter(|p| !p.is_fitted).collect();
+    held_out.sort_by_key(|p| std::cmp::Reverse(p.factors.standing));
+    let judged = held_out.iter().map(|p| judged(p, &analysis.varying));
+    let statements: Vec<Statement> = judged.collect();
+    if statements.is_empty() {
+        let why = "it needs holds at two numbers of standing connections (on a server: root and bpftrace), and a level beside them";
+        return Some(Finding::cannot_tell(CLAIM, why));
+    }
+    Some(Finding::of(statements))
+}
+
+fn judged(prediction: &BusyPrediction, varying: &[Factor]) -> Statement {
+    let level = prediction.factors.label(varying);
+    let claim = format!("with {level} standing connections {CLAIM}");
+    let busy = &prediction.busy;
+    let expected = busy.predicted.low;
+    let statement = match (busy.observed, prediction.busy_acquisitions) {
+        (None, _) | (_, None) => Statement::cannot_tell(claim, "nobody counted"),
+        (_, Some(few)) if few < LEAST_BUSY => Statement::cannot_tell(
+            claim,
+            format!("too few: {few} busy acquisitions, where {LEAST_BUSY} are needed"),
+        ),
+        (Some(seen), Some(_)) => {
+            let margin = TOLERANCE * expected;
+            let meets = seen.low_ns <= expected + margin && seen.high_ns >= expected - margin;
+            let outcome = if meets {
+                Outcome::Stands
+            } else {
+                Outcome::Refuted
+            };
+            Statement::judged(claim, outcome)
+        }
+    };
+    let with = |statement: Statement, what: &str, compared: &Compared, unit| {
+        let predicted = format!("{what} predicted");
+        let statement = statement.with(predicted, compared.predicted.low, unit);
+        match compared.observed {
+            Some(seen) => statement.with("observed", seen, unit),
+            None => statement,
+        }
+    };
+    let statement = with(statement, "busy", busy, Unit::Share);
+    with(statement, "mean wait", &prediction.wait_ns, Unit::Ns)
+}
+
+fn configure(config: &mut Config, scale: Scale) -> Lengths {
+    let mode = config.mode;
+    config.arms = vec![Arm::Quiet, Arm::KeptOpen, Arm::Unpooled, Arm::ForkOnly];
+    config.readers = 2;
+    config.clients = 8;
+    config.client_rate = ClientRate::Auto;
+    config.factors.client_rate = vec![ClientRate::Share(0.25), ClientRate::Share(0.5)];
+    config.factors.standing = vec![500, 1000, 2000];
+    if mode == Mode::Model {
+        config.factors.mapping = vec![MappingKind::Forked];
+    }
+    match scale {
+        Scale::Quick => Lengths(8, 3, 300, 50),
+        Scale::Full => {
+            config.factors.standing = vec![0, 500, 1000, 2000, 4000];
+            Lengths(12, 6, 400, 100)
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What a run saw of the lock at one level, with intervals over its blocks.
+
+use super::bootstrap::{Bootstrap, Estimate, ratio};
+use super::busy_prediction::{FOUND_BUSY, HOLDS, SHARED, WAIT};
+use super::level::LevelSummary;
+use crate::arm::Arm;
+use crate::factor::Factors;
+use crate::record::{Block, Run, SeriesHistogram, SeriesKey};
+
+/// The blocks of `unpooled`, those of its twin among them: holds, waits and counts may be theirs alone.
+pub(super) struct Seen<'a> {
+    run: &'a Run,
+    factors: &'a Factors,
+    blocks: Vec<&'a Block>,
+}
+
+/// Sum in ns, rounded, and number of a series' samples.
+fn sum_and_count(series: &SeriesHistogram) -> (u64, u64) {
+    let samples = series.len();
+    let sum = series.mean_ns().unwrap_or(0.0) * samples as f64;
+    (sum.round() as u64, samples)
+}
+
+impl<'a> Seen<'a> {
+    pub(super) fn of(run: &'a Run, level: &'a LevelSummary) -> Self {
+        let factors = &level.factors;
+        let mut blocks = run.blocks_of(Arm::Unpooled, false, factors);
+        blocks.extend(run.blocks_of(Arm::Unpooled, true, factors));
+        Seen {
+            run,
+            factors,
+            blocks,
+        }
+    }
+
+    fn bootstrap(&self, blocks: usize) -> Bootstrap {
+        Bootstrap::new(blocks, self.run.config.seed)
+    }
+
+    /// Both holds of a connection together.
+    pub(super) fn hold_ns(&self) -> Option<Estimate> {
+        let of = |block: &&Block| -> Option<[(u64, u64); 2]> {
+            let [add, remove] = HOLDS.map(|key| block.series.get(&key).map(sum_and_count));
+            Some([add?, remove?])
+        };
+        let (adds, removes): (Vec<_>, Vec<_>) =
+            self.blocks.iter().filter_map(of).map(Into::into).unzip();
+        let mean = |pairs: &[_], weights: &[u32]| ratio(pairs, weights, 1.0);
+        self.bootstrap(adds.len())
+            .estimate(|weights| Some(mean(&adds, weights)? + mean(&removes, weights)?))
+    }
+
+    /// Shared acquisitions that found the lock busy, and all, by block.
+    fn acquisitions(&self) -> Vec<(u64, u64)> {
+        let count = |block: &Block, name| block.counters.get(name).copied();
+        let of = |b: &&Block| Some((count(b, FOUND_BUSY)?, count(b, SHARED)?));
+        self.blocks.iter().filter_map(of).collect()
+    }
+
+    /// The share of them that did.
+    pub(super) fn busy(&self) -> Option<Estimate> {
+        let pairs = self.acquisitions();
+        self.bootstrap(pairs.len())
+            .estimate(|weights| ratio(&pairs, weights, 1.0))
+    }
+
+    /// How many did; `None` where nobody counted.
+    pub(super) fn busy_acquisitions(&self) -> Option<u64> {
+        let pairs = self.acquisitions();
+        (!pairs.is_empty()).then(|| pairs.iter().map(|p| p.0).sum())
+    }
+
+    /// Mean of the readers' longest waits, as many of them as that share says: the others found the lock free.
+    pub(super) fn wait_ns(&self) -> Option<Estimate> {
+        let count = |block: &Block, name| block.counters.get(name).copied();
+        let of = |b: &&'a Block| {
+            let pair = (count(b, FOUND_BUSY)?, count(b, SHARED)?);
+            Some((pair, b.series.get(&WAIT)?))
+        };
+        let (pairs, waits): (Vec<_>, Vec<_>) = self.blocks.iter().filter_map(of).unzip();
+        let mut longest: Vec<(u64, usize, u64)> = Vec::new();
+        for (block, series) in waits.iter().enumerate() {
+            longest.extend(series.buckets().into_iter().map(|(ns, n)| (ns, block, n)));
+        }
+        longest.sort_unstable_by(|a, b| b.cmp(a));
+        let samples: Vec<u64> = waits.iter().map(|series| series.len()).collect();
+        self.bootstrap(pairs.len()).estimate(|weights| {
+            let weight = |block: usize| f64::from(weights[block]);
+            let all: f64 = (0..)
+                .zip(&samples)
+                .map(|(b, n)| weight(b) * *n as f64)
+                .sum();
+            let waited = all * ratio(&pairs, weights, 1.0)?;
+            let (mut left, mut sum) = (waited, 0.0);
+            for (ns, block, n) in &longest {
+                let taken = left.min(weight(*block) * *n as f64);
+                sum += taken * *ns as f64;
+                left -= taken;
+            }
+            (waited > 0.0).then(|| sum / waited)
+        })
+    }
+
+    /// Share of `unpooled`'s statements above a service time, minus that of another arm in the same rounds.
+    pub(super) fn slow_excess(&self, other: Arm, slow_over_ns: u64) -> Option<Estimate> {
+        let counts = |block: &Block| {
+            let series = block.series.get(&SeriesKey::READER_SERVICE)?;
+            let slow = series.buckets().into_iter().filter(|b| b.0 > slow_over_ns);
+            Some((slow.map(|b| b.1).sum(), series.len()))
+        };
+        let others = self.run.blocks_of(other, false, self.factors);
+        let ours = self.run.blocks_of(Arm::Unpooled, false, self.factors);
+        let pairs = ours.into_iter().filter_map(|block| {
+            let other = others.iter().find(|b| b.round == block.round)?;
+            Some((counts(block)?, counts(other)?))
+        });
+        let (ours, others): (Vec<(u64, u64)>, Vec<(u64, u64)>) = pairs.unzip();
+        self.bootstrap(ours.len())
+            .estimate(|weights| Some(ratio(&ours, weights, 1.0)? - ratio(&others, weights, 1.0)?))
+    }
+}
