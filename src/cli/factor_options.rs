@@ -9,7 +9,8 @@ use super::outcome::CommandError;
 use crate::arm::Mode;
 use crate::config::{Config, ServerConfig};
 use crate::factor::{Auth, FACTORS, Factor, FactorLists, FactorRow};
-use crate::procarray::locks::LockKind;
+use crate::procarray::MappingKind;
+use crate::procarray::locks::{LockChoice, LockKind};
 
 /// The values given of each factor that one of the modes has.
 #[derive(Debug, Clone)]
@@ -123,6 +124,14 @@ impl<const MODEL: bool, const SERVER: bool> FactorOptions<MODEL, SERVER> {
         // Page sizes asked for by name: a run without them is partial.
         if self.is_given(Factor::PageSize) {
             config.page_size_if_granted = false;
+        }
+        // An experiment forks its connections where the lock works between processes.
+        let works = |lock: &LockChoice| lock.kind.works_between_processes();
+        if !self.is_given(Factor::Mapping) && !config.factors.lock.iter().all(works) {
+            config.factors.mapping.retain(|m| *m != MappingKind::Forked);
+            if config.factors.mapping.is_empty() {
+                config.factors.mapping.push(MappingKind::default());
+            }
         }
         // An experiment's iterations go with its SCRAM.
         if !self.is_given(Factor::ScramIterations) && !config.factors.auth.contains(&Auth::Scram) {

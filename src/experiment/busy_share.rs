@@ -4,7 +4,7 @@ use super::defaults::Lengths;
 use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::Config;
-use crate::factor::{ClientRate, Factor};
+use crate::factor::{ClientRate, Factor, OfferedRate};
 use crate::procarray::MappingKind;
 use crate::record::{Operation, Phase, Role, SeriesKey};
 use crate::stats::{
@@ -133,8 +133,8 @@ fn configure(config: &mut Config, scale: Scale) -> Lengths {
     config.arms = vec![Arm::Quiet, Arm::KeptOpen, Arm::Unpooled, Arm::ForkOnly];
     config.readers = 2;
     config.clients = 8;
-    config.client_rate = ClientRate::Auto;
-    config.factors.client_rate = vec![ClientRate::Share(0.25), ClientRate::Share(0.5)];
+    let rates = [50.0, 100.0].map(|rate| ClientRate::Given(OfferedRate::PerSecond(rate)));
+    config.factors.client_rate = rates.to_vec();
     config.factors.standing = vec![500, 1000, 2000];
     if mode == Mode::Model {
         config.factors.mapping = vec![MappingKind::Forked];

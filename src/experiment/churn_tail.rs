@@ -5,7 +5,7 @@ use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::Config;
 use crate::factor::ClientRate;
-use crate::procarray::{PageSize, SlotOrder};
+use crate::procarray::{MappingKind, PageSize, SlotOrder};
 use crate::stats::{Analysis, Answer, Finding, Statement, Statistic};
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
@@ -61,6 +61,10 @@ fn configure(config: &mut Config, scale: Scale) -> Lengths {
     config.client_rate = ClientRate::Auto;
     config.pool_size = 4;
     config.quoted_percentile = 99.0;
+    if mode == Mode::Model {
+        // As backends do: ProcArrayAdd faults in pages while it holds the lock.
+        config.factors.mapping = vec![MappingKind::Forked];
+    }
     if (scale, mode) == (Scale::Full, Mode::Server) {
         config.factors.slot_order.push(SlotOrder::Behind);
         config.factors.page_size = PageSize::ALL.to_vec();

@@ -2,6 +2,7 @@
 
 use itertools::{Itertools, iproduct};
 
+use super::busy_table::busy_by_mode;
 use super::format::{difference, duration, interval};
 use super::section::{Section, Table, cell, struck_mark};
 use crate::arm::Arm;
@@ -15,6 +16,7 @@ pub fn comparison(items: &[&Analysis]) -> Vec<Section> {
     side_by_side(items)
         .into_iter()
         .chain(between_runs(items))
+        .chain(busy_by_mode(items))
         .collect()
 }
 

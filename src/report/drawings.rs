@@ -18,6 +18,7 @@ use super::lock_drawing::lock_tails;
 use super::phase_drawing::phase_bars;
 use super::phases::phase_csv;
 use super::sweep_drawing::{PANELS, sweep_figures};
+use super::wait_drawing::wait_figure;
 use crate::arm::{Arm, Mode};
 use crate::record::{RunHead, write_atomically};
 use crate::stats::{Analysis, Answer, ContenderSummary, LevelSummary, Statistic, Unit};
@@ -49,6 +50,7 @@ pub fn draw_run(
             rows("cells", cells_figure(analysis)),
             rows("cpu", cpu_figure(analysis).filter(|_| is_server)),
             rows("locks", lock_tails(analysis)),
+            rows("lock-wait", wait_figure(items)),
         ],
         Answer::Costs => vec![
             rows("transactions", cost_figure(analysis)),
@@ -88,6 +90,7 @@ pub fn draw_comparison(
     let drawings = vec![
         rows("compare-excess", excess(items), &footer),
         curves("compare-response-time", response_times(items), &footer),
+        rows("compare-lock-wait", wait_figure(items), &footer),
     ];
     write_all(drawings, dir)
 }

@@ -1,19 +1,20 @@
 //! What was found, conclusion first, and never more than the statistics allow.
 
 use super::contrast_table;
-use super::format::{difference, duration, interval_95, share};
+use super::format::{difference, duration, interval_95};
 use super::level_title::level_title;
+use super::lock_witness;
 use super::prediction;
 use super::section::Section;
 use super::survival;
-use crate::arm::{Arm, Mode};
+use crate::arm::Mode;
 use crate::record::RunHead;
-use crate::stats::{Analysis, Claim, Contrast, LevelSummary, Verdict};
+use crate::stats::{Analysis, Claim, Contrast, Verdict};
 
 /// The answer of one experiment's runs.
 pub fn answer(items: &[&Analysis]) -> Section {
     let mut lines: Vec<String> = items.iter().flat_map(|a| findings(a)).collect();
-    lines.extend(agreement(items));
+    lines.extend(lock_witness::agreement(items));
     Section::list("What was found", lines)
 }
 
@@ -22,7 +23,12 @@ pub fn findings(analysis: &Analysis) -> Vec<String> {
     let place = place(&analysis.run);
     let mut lines = Vec::new();
     if analysis.is_contrast() {
-        lines.push(headline(analysis));
+        // A model's statement is a few snapshots: what it tells of a query is the wait for the lock.
+        let of_lock = lock_witness::sentence(analysis);
+        if analysis.run.mode == Mode::Server || of_lock.is_none() {
+            lines.push(headline(analysis));
+        }
+        lines.extend(of_lock);
         let mut common = survival::sentences(analysis);
         if common.is_empty() {
             common = contrast_table::sentences(analysis);
@@ -128,65 +134,10 @@ fn headline(analysis: &Analysis) -> String {
     )
 }
 
-/// How often readers and churn found the modelled lock busy: the witness that a
-/// server run does not have.
-fn lock_witness(level: &LevelSummary) -> Option<f64> {
-    let churn = level.contender(Arm::Unpooled, false)?;
-    let shared = churn.counter("procarraylock.shared").filter(|n| *n > 0)?;
-    let waits = churn.counter("procarraylock.shared-waits").unwrap_or(0);
-    Some(waits as f64 / shared as f64)
-}
-
-/// Whether model and server point the same way.
-fn agreement(items: &[&Analysis]) -> Option<String> {
-    let of = |mode| items.iter().copied().find(|a| a.run.mode == mode);
-    let (server, model) = (of(Mode::Server)?, of(Mode::Model)?);
-    let (found, modelled) = (server.primary.as_ref()?, model.primary.as_ref()?);
-    let shown = |v| v == Verdict::Higher;
-    let both_usable = found.verdict.is_usable() && modelled.verdict.is_usable();
-    let words = match (shown(found.verdict), shown(modelled.verdict)) {
-        _ if !both_usable => "one of the primary outcomes cannot be used, so nothing follows.",
-        (true, true) => &both_show_it(model),
-        (true, false) => {
-            "the server shows an effect that the lock model does not. The modelled lock traffic alone does not explain it; the model has no page faults under the lock and no real fork."
-        }
-        (false, true) => "the model shows an effect that the server does not.",
-        (false, false) => "neither shows a rise.",
-    };
-    let [server, model] = [found, modelled].map(|p| difference(p.contrast.difference.value_ns));
-    Some(format!(
-        "Model against server (server {server}, model {model}): {words}"
-    ))
-}
-
-fn both_show_it(model: &Analysis) -> String {
-    let busy = || {
-        let level = model.level(&model.primary.as_ref()?.factors)?;
-        let snapshots = model.run.config.model.as_ref()?.snapshots_per_statement;
-        Some(f64::from(snapshots) * lock_witness(level)?)
-    };
-    let Some(touched) = busy() else {
-        return "both show an effect.".to_owned();
-    };
-    let beyond = 1.0 - model.run.config.quoted_percentile / 100.0;
-    let found_busy = share(touched);
-    // Below a tenth of the statements above the percentile, waiting for the
-    // lock cannot have made it.
-    if touched < beyond / 10.0 {
-        let beyond = share(beyond);
-        format!(
-            "both show an effect, but in the model only {found_busy} of statements found the lock busy, where {beyond} lie above the percentile. What both have in common is CPU: their agreement is no evidence for ProcArrayLock."
-        )
-    } else {
-        format!(
-            "both show an effect, and in the model {found_busy} of statements found the lock busy. The lock may be a part of the cause. In both, churn also uses CPU."
-        )
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arm::Arm;
     use crate::experiment::analyse;
     use crate::record::Run;
     use crate::testing::{sample_block_like, sample_run};
@@ -267,25 +218,5 @@ mod tests {
         assert!(kind(|_| {}));
         assert!(!kind(|run| run.config.quoted_percentile = 90.0));
         assert!(!kind(|run| run.experiment = "model".to_owned()));
-    }
-
-    #[test]
-    fn a_lock_that_was_seldom_busy_explains_nothing_even_where_both_modes_agree() {
-        let agreement_with = |waits: u64| {
-            let mut server = sample_run(8);
-            server.mode = Mode::Server;
-            let mut model = crate::testing::run_under_locks(8, &[("std", 3)]);
-            for block in &mut model.blocks {
-                let counters = [("shared", 1_000_000), ("shared-waits", waits)];
-                block.counters = counters
-                    .map(|(name, n)| (format!("procarraylock.{name}"), n))
-                    .into();
-            }
-            agreement(&[&analyse(&server), &analyse(&model)]).unwrap()
-        };
-        assert!(agreement_with(10).contains("no evidence for ProcArrayLock"));
-        assert!(agreement_with(10_000).contains("may be a part of the cause"));
-        let one = sample_run(8);
-        assert_eq!(agreement(&[&analyse(&one)]), None);
     }
 }

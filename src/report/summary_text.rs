@@ -4,6 +4,7 @@ use itertools::Itertools;
 
 use super::accounting::accounting_table;
 use super::arm_table::{arm_table, guard_notes};
+use super::busy_table::busy_table;
 use super::contrast_table::contrast_table;
 use super::cost_table::cost_table;
 use super::cpu_table::cpu_table;
@@ -69,6 +70,7 @@ pub fn tables(analysis: &Analysis) -> Vec<Section> {
     of_arms
         .chain(phase_tables(analysis))
         .chain(sweep_tables(analysis))
+        .chain(busy_table(analysis))
         .chain(lock_tables(analysis))
         .chain(accounting_table(analysis))
         .chain(cpu_table(analysis))

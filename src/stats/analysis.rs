@@ -15,6 +15,7 @@ use super::contrast::Contrast;
 use super::contrast::Verdict;
 use super::finding::Finding;
 use super::level::{Found, LevelSummary, primary_level, summarize_level};
+use super::lock_waits::{LockWaits, lock_waits};
 use super::pooling::Pooling;
 use super::statistic::Statistic;
 use super::sweep::Answer;
@@ -61,6 +62,8 @@ pub struct Analysis {
     pub pooling: Option<Pooling>,
     /// What holds and rate predict of the lock, level by level; empty where no holds were measured.
     pub busy: Vec<BusyPrediction>,
+    /// How long readers wait for the lock under churn, level by level; empty where nobody counted.
+    pub waits: Vec<LockWaits>,
     /// The experiment's prediction held against the run; `None` for free runs.
     pub finding: Option<Finding>,
 }
@@ -165,6 +168,7 @@ pub fn analyse(run: &Run, answer: Answer) -> Analysis {
         conclusions: conclusions(run, &levels),
         pooling,
         busy: predictions(run, &levels),
+        waits: lock_waits(run, &levels),
         levels,
         finding: None,
     }

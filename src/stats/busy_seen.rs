@@ -33,6 +33,11 @@ impl<'a> Seen<'a> {
         }
     }
 
+    /// Those blocks.
+    pub(super) fn blocks(&self) -> &[&'a Block] {
+        &self.blocks
+    }
+
     fn bootstrap(&self, blocks: usize) -> Bootstrap {
         Bootstrap::new(blocks, self.run.config.seed)
     }

@@ -183,7 +183,7 @@ pub(super) fn lock_levels(run: &Run, levels: &[LevelSummary]) -> Vec<LockLevel> 
         .collect()
 }
 
-fn series_tail(run: &Run, blocks: &[&Block], key: SeriesKey) -> SeriesTail {
+pub(super) fn series_tail(run: &Run, blocks: &[&Block], key: SeriesKey) -> SeriesTail {
     let rounds = Rounds::of(blocks, key);
     let bootstrap = Bootstrap::new(rounds.block_count(), run.config.seed);
     let at = |p| Some((p, rounds.estimate(&bootstrap, Statistic::Percentile(p))?));

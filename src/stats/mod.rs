@@ -17,6 +17,7 @@ mod guard;
 mod guards;
 mod level;
 mod lock_wait;
+mod lock_waits;
 mod paired_ratio;
 mod pooling;
 mod rounds;
@@ -32,7 +33,7 @@ pub use analysis::{ANALYSIS_SCHEMA_VERSION, Analysis, Claim, Primary, analyse};
 pub use anatomy::{Anatomy, ConnectionPhase, PhaseTimes, SetupAccount};
 pub use bootstrap::{Estimate, Unit};
 pub use busy_prediction::{BusyPrediction, Compared, LEAST_BUSY};
-pub use busy_share::{HoldRange, busy_share};
+pub use busy_share::{HoldRange, TRACED_ON, busy_share};
 pub use by_lock::{Conclusion, LockLevel, READERS_WAIT, SeriesTail, WRITERS_WAIT};
 pub use connection_cpu::{ConnectionCpu, connection_cpu};
 pub use contender::ContenderSummary;
@@ -41,6 +42,7 @@ pub use cpu_cost::{ConnectionCost, CpuPerTransaction, CpuSum};
 pub use finding::{Finding, Outcome, Statement, Value};
 pub use guard::{Guard, Severity};
 pub use level::{Found, LevelSummary, paired_contrasts};
+pub use lock_waits::LockWaits;
 pub use paired_ratio::PairedRatio;
 pub use pooling::{
     ConnectTimes, HARDLY_ANY, KnownRate, LOCK_MATTERS, Pooling, PoolingAnswer, ReconnectCost,

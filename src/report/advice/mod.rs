@@ -12,7 +12,7 @@ use super::section::Section;
 use super::summary_text::{certainty, page};
 use crate::arm::Arm;
 use crate::record::{Between, Survey, percentile_name};
-use crate::stats::{Analysis, KnownRate, Pooling, Statistic, Verdict};
+use crate::stats::{Analysis, KnownRate, Pooling, Statistic, TRACED_ON, Verdict};
 
 /// `SUMMARY.md` of a run against somebody's own server; `None` for other runs.
 pub fn markdown(analysis: &Analysis, figures: &[String]) -> Option<String> {
@@ -148,7 +148,7 @@ fn lock_lines(survey: &Survey, pooling: &Pooling) -> Vec<String> {
     let (behind, in_front) = (duration(holds.low), duration(holds.high));
     let (standing, version) = (count(survey.census.connections), survey.pg_major);
     let mut lines = vec![format!(
-        "One connection takes it exclusively twice, to join and to leave, for {behind} in all if new connections find slots behind the {standing} standing ones and {in_front} if in front of them (PostgreSQL {version}, {pages}; holds measured on another machine). Which of the two it is cannot be seen from outside."
+        "One connection takes it exclusively twice, to join and to leave, for {behind} in all if new connections find slots behind the {standing} standing ones and {in_front} if in front of them (PostgreSQL {version}, {pages}; holds traced in {TRACED_ON}, not in this server). Which of the two it is cannot be seen from outside."
     )];
     let shares = pooling.busy.iter().map(|&(per_second, busy)| {
         let range = match (share(busy.low), share(busy.high)) {

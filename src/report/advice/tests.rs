@@ -105,7 +105,7 @@ fn each_rule_gives_its_answer() {
         assert_eq!(answer(&run), expected, "{kept_ns} {survey:?}");
         assert!(answer_to(&advise(&run)).contains("**"));
     }
-    // 2,000 standing connections and 100 new ones per second: 8 % at the high end.
+    // 2,000 standing connections and 100 new ones per second: 5 % at the high end.
     let mut crowded = survey();
     crowded.census.connections = 2_000;
     crowded.others = others(1_000);
