@@ -7,7 +7,9 @@ use anyhow::Context;
 use clap::ValueEnum;
 
 use super::factor_options::OfBoth;
-use super::measure::{measure, outcome_of, output_dir, print_answer, print_run, save_summary};
+use super::measure::{
+    measure, outcome_of, output_dir, print_answer, print_run, print_sections, save_summary,
+};
 use super::options::{LoadOptions, ModelOptions, OutputOptions, StdoutFormat};
 use super::outcome::{CommandError, Outcome};
 use super::server_options::ServerOptions;
@@ -19,6 +21,7 @@ use crate::execute::estimate;
 use crate::experiment::{self, Experiment};
 use crate::factor::{ClientRate, Factor, OfferedRate};
 use crate::load::Cancel;
+use crate::report::argument::{argument_section, chapter_markdown};
 use crate::report::{comparable, drawings, summary_text};
 use crate::stats::{Analysis, connection_cpu};
 
@@ -146,6 +149,7 @@ pub(super) fn carry_out(
         in_words(planned)
     ));
     let mut outcome = Outcome::Done;
+    let mut measured: Vec<Analysis> = Vec::new();
     for experiment in order.experiments {
         let mut place = dir.clone();
         if order.is_chapter {
@@ -181,6 +185,14 @@ pub(super) fn carry_out(
             tell(&format!("procbench: {}: {problem}", experiment.name));
             outcome = Outcome::Partial;
         }
+        measured.extend(all);
+    }
+    if order.is_chapter {
+        let runs: Vec<&Analysis> = measured.iter().collect();
+        conclude_chapter(&runs, &dir)?;
+        if output.format == StdoutFormat::Text {
+            print_sections([&argument_section(&runs)]);
+        }
     }
     tell(&format!("procbench: everything is in {}", dir.display()));
     if order.is_chapter && outcome == Outcome::Partial {
@@ -211,6 +223,11 @@ fn follow_server(config: &mut Config, server: &Analysis, given: &Given) {
             server.run.run_id
         );
     }
+}
+
+/// Writes the chapter's own summary: its argument against these runs.
+pub fn conclude_chapter(runs: &[&Analysis], dir: &Path) -> Result<(), CommandError> {
+    save_summary(dir, &chapter_markdown(runs))
 }
 
 /// Figures, comparison and summary of one experiment's runs.

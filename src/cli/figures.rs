@@ -1,11 +1,11 @@
 //! `figures`: redraws everything from stored runs; no server, no clock.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::canned::draw_all;
+use super::canned::{conclude_chapter, draw_all};
 use super::measure::{draw_alone, save_analysis};
 use super::outcome::{CommandError, Outcome};
 use crate::console::print;
@@ -23,6 +23,29 @@ pub struct FiguresCommand {
     dir: PathBuf,
 }
 
+/// Runs by the directory of their experiment.
+type Groups = BTreeMap<PathBuf, Vec<(PathBuf, Analysis)>>;
+
+/// The chapters among them, with their runs: directories all of whose experiments are below their own names,
+/// `churn-tail` among them.
+fn chapters(groups: &Groups) -> Vec<(&Path, Vec<&Analysis>)> {
+    let mut by_parent: BTreeMap<&Path, Vec<(&Path, &Analysis)>> = BTreeMap::new();
+    for (group, runs) in groups {
+        let of_group = runs.iter().map(|(_, run)| (group.as_path(), run));
+        by_parent
+            .entry(group.parent().unwrap_or(group))
+            .or_default()
+            .extend(of_group);
+    }
+    let is_chapter = |runs: &[(&Path, &Analysis)]| {
+        runs.iter().all(|(dir, a)| dir.ends_with(&a.run.experiment))
+            && runs.iter().any(|(_, a)| a.run.experiment == "churn-tail")
+    };
+    let chapters = by_parent.into_iter().filter(|(_, runs)| is_chapter(runs));
+    let chapters = chapters.map(|(dir, runs)| (dir, runs.into_iter().map(|r| r.1).collect()));
+    chapters.collect()
+}
+
 impl FiguresCommand {
     /// Carries out the command.
     ///
@@ -30,7 +53,7 @@ impl FiguresCommand {
     /// Unreadable run files are a wrong request.
     pub fn run(self) -> Result<Outcome, CommandError> {
         // Runs of one experiment lie in `<dir>/<mode>/run.json`; a single run in `<dir>/run.json`.
-        let mut groups: BTreeMap<PathBuf, Vec<(PathBuf, Analysis)>> = BTreeMap::new();
+        let mut groups = Groups::new();
         let paths = find_runs(&self.dir).map_err(CommandError::request)?;
         // A run has thousands of histograms: unpacked on a thread each.
         let read: Vec<_> = std::thread::scope(|scope| {
@@ -54,6 +77,9 @@ impl FiguresCommand {
             };
             groups.entry(group).or_default().push((dir, analysis));
         }
+        for (chapter, runs) in chapters(&groups) {
+            conclude_chapter(&runs, chapter)?;
+        }
         for (group, mut runs) in groups {
             // The server first, as when they were measured.
             runs.sort_by_key(|(_, analysis)| std::cmp::Reverse(analysis.run.mode));
@@ -72,5 +98,30 @@ impl FiguresCommand {
             }
         }
         Ok(Outcome::Done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::sample_run;
+
+    #[test]
+    fn a_chapter_has_its_experiments_below_their_own_names() {
+        let group = |dir: &str, experiment: &str| {
+            let mut run = sample_run(2);
+            run.experiment = experiment.to_owned();
+            (PathBuf::from(dir), vec![(PathBuf::new(), analyse(&run))])
+        };
+        let groups = Groups::from([
+            group("results/quick/churn-tail", "churn-tail"),
+            group("results/quick/pool", "pool"),
+            group("results/pool", "pool"),
+            group("results/churn-tail-versions", "churn-tail"),
+        ]);
+        let found = chapters(&groups);
+        let dirs: Vec<&Path> = found.iter().map(|c| c.0).collect();
+        assert_eq!(dirs, [Path::new("results/quick")]);
+        assert_eq!(found[0].1.len(), 2);
     }
 }

@@ -68,6 +68,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     answer: Answer::Sweeps(&SWEEPS),
     limits: &[
         "Not a prediction of a tail: waits behind a second hold, preempted holders and the readers' own wake-up come on top.",
+        "Not a machine with other load: a hold that lasts because nothing of the run gets a core is not met by readers that get none either.",
         "Not another machine's microseconds: the holds are this machine's, measured in the same run.",
     ],
     modes: &[Mode::Server, Mode::Model],
@@ -95,8 +96,9 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
 }
 
 fn judged(prediction: &BusyPrediction, varying: &[Factor]) -> Statement {
-    let level = prediction.factors.label(varying);
-    let claim = format!("with {level} standing connections {CLAIM}");
+    let standing = format!("{} standing connections", prediction.factors.standing);
+    let level = [vec![standing], prediction.factors.words(varying)].concat();
+    let claim = format!("with {} {CLAIM}", level.join(", "));
     let busy = &prediction.busy;
     let expected = busy.predicted.low;
     let statement = match (busy.observed, prediction.busy_acquisitions) {
@@ -145,5 +147,67 @@ fn configure(config: &mut Config, scale: Scale) -> Lengths {
             config.factors.standing = vec![0, 500, 1000, 2000, 4000];
             Lengths(12, 6, 400, 100)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Run, SeriesHistogram};
+    use crate::stats::analyse;
+    use crate::testing::sample_run;
+
+    /// A run at 0, 1,000 and 2,000 standing connections with 100 connections per second, both holds of which
+    /// take 100 us and 400 ns for each; so many of 10,000 acquisitions in each block found the lock busy at 1,000.
+    fn run(busy: u64) -> Run {
+        let mut run = sample_run(8);
+        let first = run.levels().remove(0);
+        run.blocks.retain(|b| b.factors == first);
+        let blocks = std::mem::take(&mut run.blocks);
+        for standing in [0, 1_000, 2_000] {
+            for block in &blocks {
+                let mut block = block.clone();
+                block.factors.standing = standing;
+                if block.arm == Arm::Unpooled {
+                    for operation in [Operation::ProcArrayAdd, Operation::ProcArrayRemove] {
+                        let key = SeriesKey::service(Role::Client, operation, Phase::Hold);
+                        let mut hold = SeriesHistogram::default();
+                        (0..50).for_each(|_| hold.record(50_000 + 200 * u64::from(standing)));
+                        block.series.insert(key, hold);
+                    }
+                    for (name, n) in [("shared", 10_000), ("shared-waits", busy)] {
+                        block.counters.insert(format!("procarraylock.{name}"), n);
+                    }
+                }
+                run.blocks.push(block);
+            }
+        }
+        run
+    }
+
+    #[test]
+    fn the_held_out_level_stands_or_falls_and_few_events_decide_nothing() {
+        let finding = |busy| assess(&analyse(&run(busy), Answer::Contrast)).unwrap();
+        // 100/s x 0.5 ms: 5 % are predicted.
+        assert_eq!(finding(450).outcome, Some(Outcome::Stands));
+        assert_eq!(finding(200).outcome, Some(Outcome::Refuted));
+        assert_eq!(finding(900).outcome, Some(Outcome::Refuted));
+        let few = finding(10);
+        assert_eq!(few.outcome, Some(Outcome::CannotTell));
+        assert_eq!(few.statements.len(), 1);
+        assert!(
+            few.statements[0]
+                .claim
+                .starts_with("with 1000 standing connections a snapshot")
+        );
+        assert!(
+            few.statements[0]
+                .because
+                .as_ref()
+                .unwrap()
+                .contains("too few: 80")
+        );
+        let none = assess(&analyse(&sample_run(8), Answer::Contrast)).unwrap();
+        assert_eq!(none.outcome, Some(Outcome::CannotTell));
     }
 }

@@ -28,7 +28,7 @@ pub fn findings(analysis: &Analysis) -> Vec<String> {
         if analysis.run.mode == Mode::Server || of_lock.is_none() {
             lines.push(headline(analysis));
         }
-        lines.extend(of_lock);
+        lines.extend(of_lock.map(|said| format!("{place}, {said}")));
         let mut common = survival::sentences(analysis);
         if common.is_empty() {
             common = contrast_table::sentences(analysis);

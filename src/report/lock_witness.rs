@@ -1,6 +1,5 @@
 //! What readers' waits for the lock say, in sentences: the model's, and a traced server's beside them.
 
-use super::findings::place;
 use super::format::{count, duration, interval_95, share};
 use super::level_title::level_title;
 use crate::arm::Mode;
@@ -46,8 +45,7 @@ pub(super) fn sentence(analysis: &Analysis) -> Option<String> {
         false => account(waits),
     };
     Some(format!(
-        "{}, readers' wait for the lock under unpooled ({level}): {said}.",
-        place(&analysis.run)
+        "readers' wait for the lock under unpooled ({level}): {said}."
     ))
 }
 

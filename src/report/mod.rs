@@ -2,6 +2,7 @@
 
 mod accounting;
 pub mod advice;
+pub mod argument;
 mod arm_signs;
 pub mod arm_table;
 mod busy_table;

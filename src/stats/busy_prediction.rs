@@ -8,30 +8,14 @@
 use serde::Serialize;
 
 use super::bootstrap::Estimate;
-use super::busy_seen::Seen;
+use super::busy_seen::{HOLDS, Seen};
 use super::busy_share::{HoldRange, Line};
 use super::level::LevelSummary;
 use super::lock_wait::{Holds, Looks, Traffic};
 use crate::arm::Arm;
 use crate::config::Protocol;
 use crate::factor::Factors;
-use crate::record::{Operation, Phase, Role, Run, RunHead, SeriesHistogram, SeriesKey};
-
-const fn hold(operation: Operation) -> SeriesKey {
-    SeriesKey::service(Role::Client, operation, Phase::Hold)
-}
-/// Exclusive holds, of the model's clock reads or of a trace.
-pub(super) const HOLDS: [SeriesKey; 2] = [
-    hold(Operation::ProcArrayAdd),
-    hold(Operation::ProcArrayRemove),
-];
-/// Readers' waits for the lock, those included that found it free.
-pub(super) const WAIT: SeriesKey =
-    SeriesKey::service(Role::Reader, Operation::Snapshot, Phase::Wait);
-/// Shared acquisitions of the lock.
-pub(super) const SHARED: &str = "procarraylock.shared";
-/// Those of them that found it busy.
-pub(super) const FOUND_BUSY: &str = "procarraylock.shared-waits";
+use crate::record::{Run, RunHead, SeriesHistogram, SeriesKey};
 
 /// What `unpooled` is held against, the closest first: a fork and an exit; no connections that come.
 const WITHOUT_LOCK: [Arm; 3] = [Arm::ForkOnly, Arm::KeptOpen, Arm::Quiet];
@@ -265,6 +249,7 @@ fn predict(run: &Run, level: &LevelSummary, fit: &Fit, slope: f64) -> Option<Bus
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::busy_seen::{FOUND_BUSY, SHARED, WAIT};
     use crate::stats::{Answer, analyse};
     use crate::testing::sample_run;
 

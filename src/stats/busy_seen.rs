@@ -1,11 +1,26 @@
 //! What a run saw of the lock at one level, with intervals over its blocks.
 
 use super::bootstrap::{Bootstrap, Estimate, ratio};
-use super::busy_prediction::{FOUND_BUSY, HOLDS, SHARED, WAIT};
 use super::level::LevelSummary;
 use crate::arm::Arm;
 use crate::factor::Factors;
-use crate::record::{Block, Run, SeriesHistogram, SeriesKey};
+use crate::record::{Block, Operation, Phase, Role, Run, SeriesHistogram, SeriesKey};
+
+const fn hold(operation: Operation) -> SeriesKey {
+    SeriesKey::service(Role::Client, operation, Phase::Hold)
+}
+/// Exclusive holds, of the model's clock reads or of a trace.
+pub(super) const HOLDS: [SeriesKey; 2] = [
+    hold(Operation::ProcArrayAdd),
+    hold(Operation::ProcArrayRemove),
+];
+/// Readers' waits for the lock, those included that found it free.
+pub(super) const WAIT: SeriesKey =
+    SeriesKey::service(Role::Reader, Operation::Snapshot, Phase::Wait);
+/// Shared acquisitions of the lock.
+pub(super) const SHARED: &str = "procarraylock.shared";
+/// Those of them that found it busy.
+pub(super) const FOUND_BUSY: &str = "procarraylock.shared-waits";
 
 /// The blocks of `unpooled`, those of its twin among them: holds, waits and counts may be theirs alone.
 pub(super) struct Seen<'a> {

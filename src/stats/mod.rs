@@ -3,11 +3,13 @@
 mod account;
 mod analysis;
 mod anatomy;
+mod argument;
 mod bootstrap;
 mod busy_prediction;
 mod busy_seen;
 mod busy_share;
 mod by_lock;
+
 mod connection_cpu;
 mod contender;
 mod contrast;
@@ -31,6 +33,7 @@ pub use account::{
 };
 pub use analysis::{ANALYSIS_SCHEMA_VERSION, Analysis, Claim, Primary, analyse};
 pub use anatomy::{Anatomy, ConnectionPhase, PhaseTimes, SetupAccount};
+pub use argument::{ArgumentRow, ArgumentStep, Support, argument};
 pub use bootstrap::{Estimate, Unit};
 pub use busy_prediction::{BusyPrediction, Compared, LEAST_BUSY};
 pub use busy_share::{HoldRange, TRACED_ON, busy_share};
