@@ -104,6 +104,7 @@ pub fn sample_config() -> Config {
         arrivals: Arrivals::Poisson,
         keep_awake: KeepAwakeChoice::Off,
         quoted_percentile: 99.0,
+        slow_over_ns: None,
         model: None,
         server: None,
     }
@@ -135,6 +136,7 @@ pub fn sample_run(blocks: u32) -> Run {
             elapsed_ns: 1,
             client_rate_per_second: Some(100.0),
             calibration: None,
+            slow_over_ns: None,
             clock: ClockQuality {
                 read_cost_ns: 20.0,
                 step_ns: 10,

@@ -50,6 +50,7 @@ pub fn execute(
             elapsed_ns: 0,
             config: config.clone(),
             client_rate_per_second: None,
+            slow_over_ns: None,
             calibration: None,
             clock: ClockQuality::measure(),
             provenance: Provenance::collect(),

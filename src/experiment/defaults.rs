@@ -32,6 +32,7 @@ pub(super) fn base(mode: Mode) -> Config {
         arrivals: Arrivals::Poisson,
         keep_awake: KeepAwakeChoice::Auto,
         quoted_percentile: 50.0,
+        slow_over_ns: None,
         model: is_model.then(default_model),
         server: (!is_model).then(|| ServerConfig {
             server: ServerChoice::default(),
