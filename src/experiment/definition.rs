@@ -2,7 +2,8 @@
 
 use super::defaults::{Lengths, base};
 use crate::arm::Mode;
-use crate::config::Config;
+use crate::config::{Config, different_setting};
+use crate::factor::ClientRate;
 use crate::stats::{Analysis, Answer, Finding, Sweep};
 
 /// How long an experiment may take.
@@ -50,6 +51,28 @@ impl Experiment {
         let lengths = (self.configure)(&mut config, scale);
         lengths.set(&mut config);
         config
+    }
+
+    /// Whether `config` is what was declared, at either scale: every setting, except where the server comes from and
+    /// what a run finds out by itself.
+    pub(crate) fn is_declared(&self, config: &Config) -> bool {
+        // The chapter's model offers the rate that was calibrated on its server ...
+        let calibrates = !matches!(
+            self.config(Mode::Server, Scale::Full).client_rate,
+            ClientRate::Given(_)
+        );
+        let may = |path: &str| match path {
+            "server.server" => true,
+            "client_rate" => config.mode == Mode::Model && calibrates,
+            // ... and burns the CPU that was measured there.
+            "model.fork_cpu_ns" | "model.session_cpu_ns" | "model.cpu_cost_source" => true,
+            _ => false,
+        };
+        config.quoted_percentile == self.declared_percentile
+            && [Scale::Quick, Scale::Full].iter().any(|&scale| {
+                let declared = self.config(config.mode, scale).settings();
+                different_setting(&config.settings(), &declared, may).is_none()
+            })
     }
 
     /// Its sweeps; empty for other kinds.

@@ -13,7 +13,7 @@ pub fn analyse(run: &Run) -> Analysis {
         return crate::stats::analyse(run, Answer::Contrast);
     };
     let mut analysis = crate::stats::analyse(run, experiment.answer);
-    analysis.is_declared = experiment.declared_percentile == run.config.quoted_percentile;
+    analysis.is_declared = experiment.is_declared(&run.config);
     analysis.finding = (experiment.assess)(&analysis);
     analysis
 }
