@@ -2,9 +2,9 @@
 
 use crate::arm::Arm;
 use crate::config::Config;
+use crate::load::Cancel;
 use crate::load::driver::{Bench, Failure};
 use crate::load::plan::{BlockSpec, PlannedStart};
-use crate::load::Cancel;
 use crate::load::progress::Progress;
 use crate::record::{RunHead, SeriesHistogram, SeriesKey};
 
@@ -122,7 +122,8 @@ impl SlowOver {
             let series = match block {
                 Ok(block) => block.series,
                 Err(Failure::ArmLost(why)) => {
-                    *self = SlowOver::none(&format!("arm {arm} was lost in the calibration: {why}"));
+                    *self =
+                        SlowOver::none(&format!("arm {arm} was lost in the calibration: {why}"));
                     return Ok(());
                 }
                 Err(failure) => return Err(failure),
