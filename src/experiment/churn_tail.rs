@@ -15,6 +15,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     refuted_by: "No rise of p99 from kept-open to unpooled at the largest number of standing connections; or unpooled no higher than fork-only there.",
     primary_outcome: "p99 response time of running statements, unpooled against kept-open, at the largest number of standing connections (first version, slot order and page size of the list: front, 4 kB).",
     declared_percentile: 99.0,
+    smaller_than: Some(0.01),
     assess,
     answer: Answer::Contrast,
     limits: &[
@@ -67,9 +68,29 @@ fn configure(config: &mut Config, scale: Scale) -> Lengths {
         config.page_size_if_granted = true;
     }
     match (scale, mode) {
-        (Scale::Quick, Mode::Server) => Lengths(9, 3, 500, 100),
-        (Scale::Quick, Mode::Model) => Lengths(9, 3, 300, 50),
-        (Scale::Full, Mode::Server) => Lengths(8, 3, 350, 100),
-        (Scale::Full, Mode::Model) => Lengths(9, 3, 400, 50),
+        (Scale::Quick, Mode::Server) => Lengths {
+            blocks: 9,
+            starts: 3,
+            block_ms: 500,
+            warmup_ms: 100,
+        },
+        (Scale::Quick, Mode::Model) => Lengths {
+            blocks: 9,
+            starts: 3,
+            block_ms: 300,
+            warmup_ms: 50,
+        },
+        (Scale::Full, Mode::Server) => Lengths {
+            blocks: 8,
+            starts: 3,
+            block_ms: 350,
+            warmup_ms: 100,
+        },
+        (Scale::Full, Mode::Model) => Lengths {
+            blocks: 9,
+            starts: 3,
+            block_ms: 400,
+            warmup_ms: 50,
+        },
     }
 }

@@ -30,6 +30,8 @@ pub struct Experiment {
     pub primary_outcome: &'static str,
     /// Percentile of the primary outcome.
     pub declared_percentile: f64,
+    /// Bound of the slow share's differences, as a share: what is smaller is said to be (two one-sided tests).
+    pub smaller_than: Option<f64>,
     /// Holds a run's numbers against the prediction; `None` where it is not about such runs.
     pub assess: fn(&Analysis) -> Option<Finding>,
     /// What kind of answer it gives.

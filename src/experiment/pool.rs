@@ -14,6 +14,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     refuted_by: "In the closed loop, with intervals that do not meet: pool above kept-open, or unpooled above pool.",
     primary_outcome: "Order of transactions per second in the closed loop: kept-open, pool, unpooled.",
     declared_percentile: 99.0,
+    smaller_than: None,
     assess,
     answer: Answer::Costs,
     limits: &[
@@ -83,7 +84,17 @@ fn configure(config: &mut Config, scale: Scale) -> Lengths {
     config.factors.client_rate = vec![ClientRate::Share(0.5), ClientRate::Given(OfferedRate::Max)];
     config.quoted_percentile = 99.0;
     match scale {
-        Scale::Quick => Lengths(8, 4, 250, 50),
-        Scale::Full => Lengths(8, 4, 500, 100),
+        Scale::Quick => Lengths {
+            blocks: 8,
+            starts: 4,
+            block_ms: 250,
+            warmup_ms: 50,
+        },
+        Scale::Full => Lengths {
+            blocks: 8,
+            starts: 4,
+            block_ms: 500,
+            warmup_ms: 100,
+        },
     }
 }

@@ -10,9 +10,9 @@ use crate::stats::{Analysis, Answer};
 /// Puts a run into numbers, and holds them against the prediction of its experiment.
 pub fn analyse(run: &Run) -> Analysis {
     let Ok(experiment) = find(&run.experiment) else {
-        return crate::stats::analyse(run, Answer::Contrast);
+        return crate::stats::analyse(run, Answer::Contrast, None);
     };
-    let mut analysis = crate::stats::analyse(run, experiment.answer);
+    let mut analysis = crate::stats::analyse(run, experiment.answer, experiment.smaller_than);
     analysis.is_declared = experiment.is_declared(&run.config);
     analysis.finding = (experiment.assess)(&analysis);
     analysis
@@ -143,7 +143,7 @@ mod tests {
         let path = analysis.write(dir.path()).unwrap();
         let json: serde_json::Value =
             serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-        assert_eq!(json["schema_version"], 1);
+        assert_eq!(json["schema_version"], 2);
         assert_eq!(json["answer"], "sweeps");
         assert_eq!(json["sweeps"][0]["lines"][1]["slope"]["value"], 100.0);
         assert_eq!(json["finding"]["statements"][0]["outcome"], "stands");

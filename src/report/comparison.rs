@@ -2,7 +2,7 @@
 
 use itertools::{Itertools, iproduct};
 
-use super::format::{difference, duration, interval};
+use super::format::{change, difference, duration, interval};
 use super::section::{Section, Table, cell, struck_mark};
 use crate::arm::Arm;
 use crate::factor::Factors;
@@ -64,8 +64,8 @@ fn cells(
     let contrast = base.and_then(|base| level.found(arm, base, statistic));
     Some([
         cell(value),
-        cell(contrast.map(|(c, _)| interval(c.difference, difference))),
-        cell(contrast.map(|(_, v)| v.words().to_owned())),
+        cell(contrast.map(|(c, _)| change(&c))),
+        cell(contrast.map(|(_, v)| v.words())),
     ])
 }
 

@@ -5,25 +5,26 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::across::{Interaction, Pooled, interactions, pooled};
 use super::anatomy;
 use super::anatomy::Anatomy;
 use super::by_lock::{Conclusion, conclusions};
 use super::by_lock::{LockLevel, lock_levels};
 use super::contender::ContenderSummary;
 use super::contrast::Contrast;
-use super::contrast::Verdict;
 use super::finding::Finding;
 use super::level::{Found, LevelSummary, primary_level, summarize_level};
 use super::pooling::Pooling;
 use super::statistic::Statistic;
 use super::sweep::Answer;
 use super::swept::{Swept, swept};
+use super::verdict::{Rule, Verdict};
 use crate::arm::Arm;
 use crate::factor::{Factor, Factors, varying};
 use crate::record::{ClockKind, Run, RunFileError, RunHead, write_json};
 
 /// Version of the layout of `analysis.json`.
-pub const ANALYSIS_SCHEMA_VERSION: u32 = 1;
+pub const ANALYSIS_SCHEMA_VERSION: u32 = 2;
 /// Name of the analysis beside its run file.
 const FILE_NAME: &str = "analysis.json";
 
@@ -48,6 +49,10 @@ pub struct Analysis {
     pub varying: Vec<Factor>,
     /// The outcome that was declared beforehand; `None` if its arms did not run.
     pub primary: Option<Primary>,
+    /// What the declared pairs differ by at the primary level, less the same at each level beside it.
+    pub interactions: Vec<Interaction>,
+    /// The declared pairs over the cells with page faults under the lock, and over the others.
+    pub pooled: Vec<Pooled>,
     /// The experiment's sweeps.
     pub sweeps: Vec<Swept>,
     /// What connections are made of, level by level, where the run was asked for it.
@@ -72,8 +77,10 @@ pub enum Claim {
     NotSlowerThanQuiet,
     /// They were faster.
     Faster,
-    /// No effect beyond the noise was shown.
-    NoEffectShown,
+    /// The effect is smaller than the declared bound.
+    Small,
+    /// Neither an effect nor its absence was shown.
+    CannotTell,
     /// Nothing can be said.
     NoConclusion,
 }
@@ -86,17 +93,15 @@ impl Claim {
             }
             Verdict::Higher => Claim::Slower,
             Verdict::Lower => Claim::Faster,
-            Verdict::WithinNoiseFloor | Verdict::NoDifferenceShown => Claim::NoEffectShown,
-            Verdict::TooFewRounds | Verdict::NoNoiseFloor | Verdict::StruckOut => {
-                Claim::NoConclusion
-            }
+            Verdict::SmallerThan(_) => Claim::Small,
+            Verdict::CannotTell => Claim::CannotTell,
+            Verdict::TooFew { .. } | Verdict::StruckOut => Claim::NoConclusion,
         }
     }
 }
 
-/// The primary outcome: quoted percentile of the readers' response time,
-/// `unpooled` against `kept-open`, largest number of standing connections (the
-/// first level that was asked for there).
+/// The primary outcome: the slow share (in runs without a threshold the quoted percentile), `unpooled` against
+/// `kept-open`, largest number of standing connections (the first level that was asked for there).
 #[derive(Debug, Clone, Serialize)]
 pub struct Primary {
     /// The level.
@@ -105,11 +110,11 @@ pub struct Primary {
     pub contrast: Contrast,
     /// What it lets one say.
     pub verdict: Verdict,
-    /// Noise floor of the same statistic, in ns.
-    pub noise_floor_ns: Option<f64>,
     /// The same statistic of `unpooled` against `quiet`, if that ran.
     pub against_quiet: Found,
-    /// What both together let one say.
+    /// The lock's part: the same of `unpooled` against `premapped`, if that ran.
+    pub lock_part: Found,
+    /// What the first and that against `quiet` let one say.
     pub claim: Claim,
 }
 
@@ -121,8 +126,8 @@ impl Primary {
             factors: level.factors.clone(),
             contrast,
             verdict,
-            noise_floor_ns: level.noise_floor_ns(statistic),
             against_quiet,
+            lock_part: level.found(Arm::Unpooled, Arm::Premapped, statistic),
             claim: Claim::of(verdict, against_quiet),
         })
     }
@@ -135,9 +140,12 @@ impl Primary {
 
 /// Puts a run into numbers. The same run always gives the same numbers: the
 /// resampling is seeded by the run's own seed. The prediction is not held against them here.
-pub fn analyse(run: &Run, answer: Answer) -> Analysis {
+/// `smaller_than` is the slow share's bound that the experiment declares.
+pub fn analyse(run: &Run, answer: Answer, smaller_than: Option<f64>) -> Analysis {
+    let rule = Rule::of(run, smaller_than);
     let levels = run.levels();
-    let levels: Vec<LevelSummary> = levels.iter().map(|l| summarize_level(run, l)).collect();
+    let levels = levels.iter().map(|l| summarize_level(run, l, rule));
+    let levels: Vec<LevelSummary> = levels.collect();
     let primary_level = primary_level(&levels);
     let (mut sweeps, mut anatomies, mut pooling) = Default::default();
     match answer {
@@ -156,10 +164,12 @@ pub fn analyse(run: &Run, answer: Answer) -> Analysis {
         starts: starts.len(),
         varying: varying(levels.iter().map(|l| &l.factors)),
         primary: primary_level.and_then(|level| Primary::of(level, run.quoted_statistic())),
+        interactions: interactions(run, &levels, rule),
+        pooled: pooled(run, &levels, rule),
         sweeps,
         anatomies,
         locks: lock_levels(run, &levels),
-        conclusions: conclusions(run, &levels),
+        conclusions: conclusions(run, &levels, rule),
         pooling,
         levels,
         finding: None,
@@ -222,7 +232,8 @@ mod tests {
 
     #[test]
     fn every_key_is_described() {
-        let written = serde_json::to_value(analyse(&sample_run(8), Answer::Contrast)).unwrap();
+        let written =
+            serde_json::to_value(analyse(&sample_run(8), Answer::Contrast, None)).unwrap();
         let description = include_str!("../../docs/analysis-schema.md");
         for key in written.as_object().unwrap().keys() {
             assert!(description.contains(&format!("`{key}`")), "{key}");
@@ -231,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_threefold_slower_arm_is_the_primary_outcome() {
-        let summary = analyse(&sample_run(8), Answer::Contrast);
+        let summary = analyse(&sample_run(8), Answer::Contrast, None);
         assert_eq!(summary.levels.len(), 2);
         let primary = summary.primary.unwrap();
         assert_eq!(
@@ -267,14 +278,16 @@ mod tests {
 
     #[test]
     fn the_noise_floor_and_the_guards_hold_a_verdict_back() {
-        let summary = analyse(&sample_run(8), Answer::Contrast);
+        let summary = analyse(&sample_run(8), Answer::Contrast, None);
         let contrast = summary.primary.unwrap().contrast;
         assert_eq!(
             judge(&contrast, Some(1e9), false),
             Verdict::WithinNoiseFloor
         );
         assert_eq!(judge(&contrast, None, true), Verdict::StruckOut);
-        let few = analyse(&sample_run(4), Answer::Contrast).primary.unwrap();
+        let few = analyse(&sample_run(4), Answer::Contrast, None)
+            .primary
+            .unwrap();
         assert_eq!(few.verdict, Verdict::TooFewRounds);
     }
 
@@ -282,7 +295,7 @@ mod tests {
     fn an_empty_run_has_an_empty_summary() {
         let mut run = sample_run(2);
         run.blocks.clear();
-        let summary = analyse(&run, Answer::Contrast);
+        let summary = analyse(&run, Answer::Contrast, None);
         assert!(summary.levels.is_empty() && summary.primary.is_none());
     }
 }

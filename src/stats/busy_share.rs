@@ -207,7 +207,7 @@ mod tests {
                         let level = levels.iter().find(|l| l.agrees_with(&wanted)).unwrap();
                         let mut blocks = run.blocks_of(sweep.arm, false, level);
                         blocks.extend(run.blocks_of(sweep.arm, true, level));
-                        let rounds = Rounds::of(&blocks, key);
+                        let rounds = Rounds::of(&blocks, key, None);
                         let once = vec![1; rounds.block_count()];
                         rounds.statistic(&once, statistic).unwrap()
                     };
