@@ -107,15 +107,15 @@ fn configure(config: &mut Config, scale: Scale) -> Lengths {
     config.model = Some(model_with_little_cpu("acquisitions are counted, not timed"));
     match scale {
         Scale::Quick => Lengths {
-            blocks: 8,
-            starts: 4,
-            block_ms: 20,
+            blocks: 12,
+            starts: 6,
+            block_ms: 15,
             warmup_ms: 0,
         },
         Scale::Full => Lengths {
-            blocks: 10,
-            starts: 5,
-            block_ms: 100,
+            blocks: 12,
+            starts: 6,
+            block_ms: 85,
             warmup_ms: 0,
         },
     }

@@ -161,8 +161,8 @@ fn configure(config: &mut Config, scale: Scale) -> Lengths {
         server.combine = combine;
     }
     Lengths {
-        blocks: 9,
-        starts: 3,
+        blocks: 12,
+        starts: 6,
         block_ms,
         warmup_ms: 0,
     }

@@ -119,9 +119,9 @@ fn configure(config: &mut Config, scale: Scale) -> Lengths {
     config.factors.client_rate = shares.into_iter().map(ClientRate::Share).collect();
     config.quoted_percentile = 99.0;
     Lengths {
-        blocks: 8,
-        starts: 4,
-        block_ms: 400,
-        warmup_ms: 100,
+        blocks: 12,
+        starts: 6,
+        block_ms: 300,
+        warmup_ms: 80,
     }
 }

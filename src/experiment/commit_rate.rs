@@ -117,9 +117,9 @@ fn configure(config: &mut Config, scale: Scale) -> Lengths {
         Scale::Quick => (
             &[0, 10, 100, 1000, 10_000][..],
             Lengths {
-                blocks: 8,
-                starts: 4,
-                block_ms: 100,
+                blocks: 12,
+                starts: 6,
+                block_ms: 70,
                 warmup_ms: 10,
             },
         ),
@@ -127,7 +127,7 @@ fn configure(config: &mut Config, scale: Scale) -> Lengths {
             &[0, 10, 32, 100, 316, 1000, 3162, 10_000][..],
             Lengths {
                 blocks: 12,
-                starts: 4,
+                starts: 6,
                 block_ms: 250,
                 warmup_ms: 20,
             },

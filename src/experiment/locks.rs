@@ -98,14 +98,14 @@ fn configure(config: &mut Config, scale: Scale) -> Lengths {
     });
     match scale {
         Scale::Quick => Lengths {
-            blocks: 9,
-            starts: 3,
-            block_ms: 100,
-            warmup_ms: 20,
+            blocks: 12,
+            starts: 6,
+            block_ms: 80,
+            warmup_ms: 15,
         },
         Scale::Full => Lengths {
             blocks: 12,
-            starts: 4,
+            starts: 6,
             block_ms: 500,
             warmup_ms: 50,
         },

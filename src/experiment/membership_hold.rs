@@ -132,18 +132,18 @@ fn configure(config: &mut Config, scale: Scale) -> Lengths {
         Scale::Quick => (
             &[0, 1000, 2000][..],
             Lengths {
-                blocks: 8,
-                starts: 3,
-                block_ms: 20,
+                blocks: 12,
+                starts: 6,
+                block_ms: 15,
                 warmup_ms: 2,
             },
         ),
         Scale::Full => (
             &[0, 250, 500, 1000, 2000][..],
             Lengths {
-                blocks: 10,
-                starts: 5,
-                block_ms: 60,
+                blocks: 12,
+                starts: 6,
+                block_ms: 50,
                 warmup_ms: 5,
             },
         ),

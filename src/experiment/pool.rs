@@ -85,16 +85,16 @@ fn configure(config: &mut Config, scale: Scale) -> Lengths {
     config.quoted_percentile = 99.0;
     match scale {
         Scale::Quick => Lengths {
-            blocks: 8,
-            starts: 4,
-            block_ms: 250,
-            warmup_ms: 50,
+            blocks: 12,
+            starts: 6,
+            block_ms: 170,
+            warmup_ms: 40,
         },
         Scale::Full => Lengths {
-            blocks: 8,
-            starts: 4,
-            block_ms: 500,
-            warmup_ms: 100,
+            blocks: 12,
+            starts: 6,
+            block_ms: 350,
+            warmup_ms: 80,
         },
     }
 }

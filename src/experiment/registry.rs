@@ -72,7 +72,7 @@ pub fn find(name: &str) -> Result<&'static Experiment, UnknownExperiment> {
 mod tests {
     use super::*;
     use crate::record::{SeriesHistogram, SeriesKey};
-    use crate::stats::Outcome;
+    use crate::stats::{Outcome, ROUNDS_NEEDED, STARTS_NEEDED};
     use crate::testing::sample_run;
 
     #[test]
@@ -84,7 +84,8 @@ mod tests {
                     let config = experiment.config(mode, scale);
                     config.validate().unwrap();
                     assert_eq!(config.mode, mode);
-                    assert!(config.blocks >= 8 && config.starts >= 3);
+                    assert!(config.blocks as usize >= ROUNDS_NEEDED);
+                    assert!(config.starts as usize >= STARTS_NEEDED);
                     assert!(
                         !experiment
                             .sweeps()

@@ -147,28 +147,28 @@ fn configure(config: &mut Config, scale: Scale) -> Lengths {
     }
     match (config.mode, scale) {
         (Mode::Model, Scale::Quick) => Lengths {
-            blocks: 8,
-            starts: 4,
-            block_ms: 50,
+            blocks: 12,
+            starts: 6,
+            block_ms: 35,
             warmup_ms: 5,
         },
         (Mode::Model, Scale::Full) => Lengths {
-            blocks: 8,
-            starts: 4,
-            block_ms: 80,
-            warmup_ms: 10,
+            blocks: 12,
+            starts: 6,
+            block_ms: 60,
+            warmup_ms: 8,
         },
         (Mode::Server, Scale::Quick) => Lengths {
-            blocks: 8,
-            starts: 4,
-            block_ms: 250,
-            warmup_ms: 50,
+            blocks: 12,
+            starts: 6,
+            block_ms: 180,
+            warmup_ms: 40,
         },
         (Mode::Server, Scale::Full) => Lengths {
-            blocks: 9,
-            starts: 3,
-            block_ms: 500,
-            warmup_ms: 100,
+            blocks: 12,
+            starts: 6,
+            block_ms: 400,
+            warmup_ms: 80,
         },
     }
 }

@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn few_levels_have_all_their_contrasts() {
-        let analysis = analyse(&sample_run(8));
+        let analysis = analyse(&sample_run(12));
         let text = markdown(&contrast_table(&analysis));
         for part in [
             "| p50 |",

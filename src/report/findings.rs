@@ -297,9 +297,9 @@ mod tests {
     #[test]
     fn a_lock_that_was_seldom_busy_explains_nothing_even_where_both_modes_agree() {
         let agreement_with = |waits: u64| {
-            let mut server = sample_run(8);
+            let mut server = sample_run(12);
             server.mode = Mode::Server;
-            let mut model = crate::testing::run_under_locks(8, &[("std", 3)]);
+            let mut model = crate::testing::run_under_locks(12, &[("std", 3)]);
             for block in &mut model.blocks {
                 let counters = [("shared", 1_000_000), ("shared-waits", waits)];
                 block.counters = counters
@@ -310,7 +310,7 @@ mod tests {
         };
         assert!(agreement_with(10).contains("no evidence for ProcArrayLock"));
         assert!(agreement_with(10_000).contains("may be a part of the cause"));
-        let one = sample_run(8);
+        let one = sample_run(12);
         assert_eq!(agreement(&[&analyse(&one)]), None);
     }
 }

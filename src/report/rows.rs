@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_run_has_a_row_per_statistic() {
-        let rows = summary_rows(&analyse(&sample_run(8)));
+        let rows = summary_rows(&analyse(&sample_run(12)));
         // 2 levels, 4 contenders, mean and 4 percentiles.
         assert_eq!(rows.len(), 2 * 4 * 5);
         assert_eq!(summary_csv(&rows).lines().count(), 1 + rows.len());
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn rows_that_differ_in_one_factor_differ_in_its_column() {
         for factor in Factor::beside_standing() {
-            let mut run = sample_run(8);
+            let mut run = sample_run(12);
             let value = crate::testing::some_value(factor);
             for block in run.blocks.iter_mut().filter(|b| b.factors.standing > 0) {
                 block.factors.copy_from(&value, factor);

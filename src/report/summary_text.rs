@@ -274,7 +274,7 @@ mod tests {
         assert!(
             markdown(
                 find("churn-tail").unwrap(),
-                &[&analyse(&sample_run(8))],
+                &[&analyse(&sample_run(12))],
                 &["a".into()]
             )
             .contains("![a](a.png)")

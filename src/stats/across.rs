@@ -170,3 +170,61 @@ fn judged(
     let contrasts = over_cells(&cells, &STATISTICS, seed).into_iter();
     contrasts.map(|c| (c, rule.judge(&c, struck))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::{Answer, analyse};
+    use crate::testing::lock_run;
+
+    fn share(contrasts: &[(Contrast, Verdict)]) -> (f64, Verdict) {
+        let mut all = contrasts.iter();
+        let found = all.find(|c| c.0.statistic == Statistic::SlowShare).unwrap();
+        (found.0.difference.value_ns, found.1)
+    }
+
+    #[test]
+    fn the_lock_shows_where_faults_are_and_the_placebos_stay_below_the_bound() {
+        let analysis = analyse(&lock_run(12, 40, 0), Answer::Contrast, Some(0.01));
+        let of = |cells| {
+            let mut all = analysis.pooled.iter();
+            let pair = |p: &&Pooled| (p.cells, p.second) == (cells, Arm::Premapped);
+            let pooled = all.find(pair).unwrap();
+            (pooled.levels, share(&pooled.contrasts))
+        };
+        let (levels, (effect, verdict)) = of(Cells::WithFaults);
+        assert_eq!((levels, verdict), (2, Verdict::Higher));
+        assert!((effect - 0.04).abs() < 1e-9, "{effect}");
+        assert_eq!(of(Cells::Placebo), (4, (0.0, Verdict::SmallerThan(0.01))));
+    }
+
+    #[test]
+    fn an_interaction_is_one_difference_less_another_at_levels_that_differ_in_one_factor() {
+        let analysis = analyse(&lock_run(12, 40, 10), Answer::Contrast, None);
+        let found: Vec<_> = analysis
+            .interactions
+            .iter()
+            .map(|i| (i.factor, i.second, share(&i.contrasts)))
+            .collect();
+        // 15, front, 4k is primary: beside it lie 15/front/2m, 15/behind/4k and 18/front/4k.
+        let factors: Vec<Factor> = found.iter().map(|f| f.0).collect();
+        assert_eq!(factors.len(), 3, "{found:?}");
+        for (factor, second, (effect, verdict)) in found {
+            assert_eq!(second, Arm::Premapped);
+            let (expected, shown) = match factor {
+                Factor::Pg => (0.0, Verdict::CannotTell),
+                _ => (0.03, Verdict::Higher),
+            };
+            assert!((effect - expected).abs() < 1e-9, "{factor:?}: {effect}");
+            assert_eq!(verdict, shown, "{factor:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_threshold_there_is_nothing_across_levels() {
+        let mut run = lock_run(12, 40, 0);
+        run.slow_over_ns = None;
+        let analysis = analyse(&run, Answer::Contrast, None);
+        assert!(analysis.pooled.is_empty() && analysis.interactions.is_empty());
+    }
+}

@@ -227,13 +227,12 @@ impl Analysis {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::judge;
     use crate::testing::sample_run;
 
     #[test]
     fn every_key_is_described() {
         let written =
-            serde_json::to_value(analyse(&sample_run(8), Answer::Contrast, None)).unwrap();
+            serde_json::to_value(analyse(&sample_run(12), Answer::Contrast, None)).unwrap();
         let description = include_str!("../../docs/analysis-schema.md");
         for key in written.as_object().unwrap().keys() {
             assert!(description.contains(&format!("`{key}`")), "{key}");
@@ -242,14 +241,13 @@ mod tests {
 
     #[test]
     fn a_threefold_slower_arm_is_the_primary_outcome() {
-        let summary = analyse(&sample_run(8), Answer::Contrast, None);
+        let summary = analyse(&sample_run(12), Answer::Contrast, None);
         assert_eq!(summary.levels.len(), 2);
         let primary = summary.primary.unwrap();
         assert_eq!(
             (primary.factors.standing, primary.verdict),
             (10, Verdict::Higher)
         );
-        assert_eq!(primary.noise_floor_ns, Some(0.0));
         let d = primary.contrast.difference;
         assert!((d.value_ns - 2.0 * 1494.0).abs() < 10.0, "{d:?}");
         assert_eq!((d.low_ns, d.high_ns), (d.value_ns, d.value_ns));
@@ -260,7 +258,7 @@ mod tests {
             quiet
                 .contrasts
                 .iter()
-                .all(|(_, v)| *v == Verdict::NoDifferenceShown)
+                .all(|(_, v)| *v == Verdict::CannotTell)
         );
         // 500 samples x 8 blocks do not carry p99.9.
         assert!(quiet.at(Statistic::Percentile(99.9)).is_none());
@@ -277,18 +275,35 @@ mod tests {
     }
 
     #[test]
-    fn the_noise_floor_and_the_guards_hold_a_verdict_back() {
-        let summary = analyse(&sample_run(8), Answer::Contrast, None);
-        let contrast = summary.primary.unwrap().contrast;
-        assert_eq!(
-            judge(&contrast, Some(1e9), false),
-            Verdict::WithinNoiseFloor
-        );
-        assert_eq!(judge(&contrast, None, true), Verdict::StruckOut);
-        let few = analyse(&sample_run(4), Answer::Contrast, None)
-            .primary
-            .unwrap();
-        assert_eq!(few.verdict, Verdict::TooFewRounds);
+    fn few_rounds_and_few_starts_hold_a_verdict_back() {
+        let few = Verdict::TooFew {
+            rounds: 12,
+            starts: 6,
+        };
+        let verdict = |run: &Run| {
+            analyse(run, Answer::Contrast, None)
+                .primary
+                .unwrap()
+                .verdict
+        };
+        assert_eq!(verdict(&sample_run(12)), Verdict::Higher);
+        assert_eq!(verdict(&sample_run(11)), few);
+        let mut run = sample_run(12);
+        for block in &mut run.blocks {
+            block.start %= 5;
+        }
+        assert_eq!(verdict(&run), few);
+        run.provenance.debug_build = true;
+        assert_eq!(verdict(&run), Verdict::StruckOut);
+    }
+
+    #[test]
+    fn a_missing_twin_takes_no_verdict_away() {
+        let mut run = sample_run(12);
+        run.blocks.retain(|b| !b.twin);
+        let analysis = analyse(&run, Answer::Contrast, None);
+        assert_eq!(analysis.primary.unwrap().verdict, Verdict::Higher);
+        assert!(analysis.levels.iter().all(|l| l.noise.is_empty()));
     }
 
     #[test]

@@ -88,6 +88,12 @@ impl Cell {
         self.starts.len()
     }
 
+    /// Of blocks whose first half is the first contender's.
+    #[cfg(test)]
+    pub(super) fn of_rounds(blocks: Rounds, starts: Vec<u32>) -> Self {
+        Cell { blocks, starts }
+    }
+
     /// Samples of the side that has fewer.
     pub(super) fn least_samples(&self) -> u64 {
         self.blocks.least_samples_of_halves()

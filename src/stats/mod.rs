@@ -17,6 +17,8 @@ mod guards;
 mod level;
 mod paired_ratio;
 mod pooling;
+#[cfg(test)]
+mod power_tests;
 mod rounds;
 mod statistic;
 mod sweep;
