@@ -70,40 +70,34 @@ fn run(seed: u64, effect: f64) -> Contrast {
 
 #[test]
 fn half_a_hold_is_shown_and_nothing_is_not() {
-    let count = |effect: f64, is: &dyn Fn(&Contrast) -> bool| {
-        (0..RUNS).filter(|&seed| is(&run(seed, effect))).count()
+    let runs = |effect: f64| -> Vec<Contrast> { (0..RUNS).map(|seed| run(seed, effect)).collect() };
+    let (with, without) = (runs(HALF_A_HOLD), runs(0.0));
+    let count = |runs: &[Contrast], verdict: Verdict| {
+        let judged = runs.iter().map(|c| RULE.judge(c, false));
+        judged.filter(|v| *v == verdict).count()
     };
-    let shown = |c: &Contrast| RULE.judge(c, false) == Verdict::Higher;
-    let either = |c: &Contrast| shown(c) || RULE.judge(c, false) == Verdict::Lower;
-    let covers = |effect: f64| {
-        move |c: &Contrast| (c.difference.low_ns..=c.difference.high_ns).contains(&effect)
-    };
-    // At 90 % more than 20 of 200 would be missed in half of all seeds; fewer than 180 fail.
-    let power = count(HALF_A_HOLD, &shown);
+    let power = count(&with, Verdict::Higher);
     assert!(power >= 180, "shown in {power} of {RUNS}");
     // At 5 % more than 20 of 200 has a probability of 0.1 %; a test that never fires would be none.
-    let alarms = count(0.0, &either);
+    let alarms = count(&without, Verdict::Higher) + count(&without, Verdict::Lower);
     assert!((1..=20).contains(&alarms), "{alarms} alarms in {RUNS}");
-    // At 93 % fewer than 174 of 200 have a probability of 0.1 %.
-    for effect in [0.0, HALF_A_HOLD] {
-        let covered = count(effect, &covers(effect));
+    for (runs, effect) in [(&with, HALF_A_HOLD), (&without, 0.0)] {
+        let covers = |c: &&Contrast| (c.difference.low_ns..=c.difference.high_ns).contains(&effect);
+        let covered = runs.iter().filter(covers).count();
         assert!(
             covered >= 186,
             "{effect}: {covered} of {RUNS} intervals cover"
         );
     }
+    // Nothing at all is found to be small in most runs.
+    let small = count(&without, Verdict::SmallerThan(0.01));
+    assert!(small >= RUNS as usize / 2, "{small} of {RUNS}");
 }
 
 #[test]
 fn a_difference_of_the_bound_is_seldom_called_smaller() {
-    let smaller = |effect: f64| {
-        let judged = |&seed: &u64| RULE.judge(&run(seed, effect), false);
-        let verdicts =
-            (1000..1000 + RUNS).filter(|seed| judged(seed) == Verdict::SmallerThan(0.01));
-        verdicts.count()
-    };
+    let judged = (0..RUNS).map(|seed| RULE.judge(&run(seed, 0.01), false));
+    let small = judged.filter(|v| *v == Verdict::SmallerThan(0.01)).count();
     // At 5 % more than 20 of 200 has a probability of 0.1 %.
-    assert!(smaller(0.01) <= 20, "{}", smaller(0.01));
-    // Nothing at all is found to be small in most runs.
-    assert!(smaller(0.0) >= RUNS as usize / 2, "{}", smaller(0.0));
+    assert!(small <= 20, "{small} of {RUNS}");
 }
