@@ -41,6 +41,10 @@ named_enum! {
         Commit = "commit",
         /// The CPU of a connection, and no ProcArray.
         CpuBurn = "cpu-burn",
+        /// As `unpooled`; each child maps the PGPROC array before it joins.
+        Premapped = "premapped",
+        /// The same by few reads.
+        PremappedFew = "premapped-few",
     }
 }
 
@@ -126,7 +130,7 @@ const QUIET: Descriptor = Descriptor {
 };
 
 /// Every arm, in the order of presentation.
-pub static ARMS: [Descriptor; 11] = [
+pub static ARMS: [Descriptor; 13] = [
     QUIET,
     Descriptor {
         arm: Arm::KeptOpen,
@@ -200,6 +204,18 @@ pub static ARMS: [Descriptor; 11] = [
         meaning: "the CPU of a connection, no ProcArray",
         needs: Needs::OwnServer("it needs the CPU time of the server's processes"),
         stroke: Stroke::new("#5c660a", 1.4, "14 4"),
+        ..QUIET
+    },
+    Descriptor {
+        arm: Arm::Premapped,
+        meaning: "as unpooled, the array mapped before joining",
+        modes: &[],
+        ..QUIET
+    },
+    Descriptor {
+        arm: Arm::PremappedFew,
+        meaning: "the same by few reads",
+        modes: &[],
         ..QUIET
     },
 ];

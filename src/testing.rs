@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::config::KeepAwakeChoice;
 use crate::factor::{Auth, ClientRate, FactorLists, Factors, OfferedRate, Transport};
 use crate::load::plan::{BlockSpec, Plan};
-use crate::procarray::SlotOrder;
+use crate::procarray::{PageSize, SlotOrder};
 use crate::record::{
     Block, BlockCpu, CpuAccount, CpuGroup, Provenance, Role, RoleTally, Run, RunHead, RunStatus,
     SCHEMA_VERSION, SeriesHistogram, SeriesKey, Throttling,
@@ -99,11 +99,12 @@ pub fn sample_config() -> Config {
         duration_ns: 4_000_000_000,
         warmup_ns: 1_000_000,
         blocks: 8,
-        starts: 1,
+        starts: 6,
         seed: 1,
         arrivals: Arrivals::Poisson,
         keep_awake: KeepAwakeChoice::Off,
         quoted_percentile: 99.0,
+        slow_over_ns: None,
         model: None,
         server: None,
     }
@@ -135,6 +136,7 @@ pub fn sample_run(blocks: u32) -> Run {
             elapsed_ns: 1,
             client_rate_per_second: Some(100.0),
             calibration: None,
+            slow_over_ns: None,
             clock: ClockQuality {
                 read_cost_ns: 20.0,
                 step_ns: 10,
@@ -155,9 +157,9 @@ pub fn sample_run(blocks: u32) -> Run {
     }
 }
 
-/// [`sample_run`] with eight blocks, measured on each of these PostgreSQL versions.
+/// The small run with twelve blocks, measured on each of these PostgreSQL versions.
 pub fn sample_run_with_versions(versions: &[&str]) -> Run {
-    let mut run = sample_run(8);
+    let mut run = sample_run(12);
     let blocks = std::mem::take(&mut run.blocks);
     for pg in versions {
         run.blocks.extend(blocks.iter().cloned().map(|mut block| {
@@ -303,6 +305,53 @@ pub fn some_value(factor: crate::factor::Factor) -> Factors {
     lists.set(factor, text).unwrap();
     let mode = factor.row().modes[0];
     lists.combinations(mode).remove(0)
+}
+
+/// A server's `churn-tail` on 15 and 18, slots in front of 10 standing connections with 4 kB and 2 MB pages and
+/// behind them with 4 kB, whose threshold is 100 us. In each block of 1,000 statements so many more are slow under
+/// `unpooled` than under `premapped`: `faulting` in front of them with 4 kB pages, `elsewhere` in the other cells.
+pub fn lock_run(blocks: u32, faulting: u64, elsewhere: u64) -> Run {
+    let mut run = sample_run(1);
+    run.mode = Mode::Server;
+    run.slow_over_ns = Some(100_000);
+    run.config.arms = vec![Arm::KeptOpen, Arm::Unpooled, Arm::Premapped];
+    run.config.blocks = blocks;
+    run.config.factors = FactorLists {
+        standing: vec![10],
+        ..FactorLists::default()
+    };
+    let level = |pg: &str, slots: &str, pages: &str| Factors {
+        pg: pg.parse().ok(),
+        slot_order: slots.parse().ok(),
+        page_size: pages.parse().ok(),
+        ..Factors::standing(10)
+    };
+    let cells = [("front", "4k"), ("front", "2m"), ("behind", "4k")];
+    let levels = ["15", "18"].map(|pg| cells.map(|(slots, pages)| level(pg, slots, pages)));
+    let levels = levels.concat();
+    let plan = Plan::new(&run.config, &run.config.arms, &levels);
+    let block = |spec: &BlockSpec| {
+        // The same in both arms of a round, more or less from round to round.
+        let mood = 10 + u64::from(spec.round * 7 % 5);
+        let treated = spec.factors.slot_order == Some(SlotOrder::Front)
+            && spec.factors.page_size == Some(PageSize::Small);
+        let slow = mood
+            + match (spec.arm, treated) {
+                (Arm::Unpooled, true) => faulting,
+                (Arm::Unpooled, false) => elsewhere,
+                _ => 0,
+            };
+        let mut times = SeriesHistogram::default();
+        for i in 0..1000 {
+            times.record(if i < slow { 300_000 } else { 50_000 + i });
+        }
+        let mut block = block_with(spec, times.clone());
+        block.series.insert(SeriesKey::READER_ADJUSTED, times);
+        block
+    };
+    let specs = plan.starts.iter().flat_map(|start| &start.blocks);
+    run.blocks = specs.map(block).collect();
+    run
 }
 
 /// A level under one lock.

@@ -4,6 +4,7 @@
 // clippy.toml's allow-unwrap-in-tests covers #[test] functions only, not their helpers.
 #![allow(clippy::unwrap_used)]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use procbench::arm::Arm;
@@ -105,6 +106,7 @@ fn check_counts(config: &Config, block: &Block) {
     assert!(reader.recorded > 0, "{what}");
     assert_eq!(samples(block, SeriesKey::READER_SERVICE), reader.recorded);
     assert_eq!(samples(block, SeriesKey::READER_RESPONSE), reader.recorded);
+    assert_eq!(samples(block, SeriesKey::READER_ADJUSTED), reader.recorded);
 
     let client = block
         .tallies
@@ -238,6 +240,31 @@ fn the_seed_fixes_the_order_and_what_is_scheduled() {
     let first = plan_and_schedule(11);
     assert_eq!(first, plan_and_schedule(11));
     assert_ne!(first, plan_and_schedule(12));
+}
+
+#[test]
+fn arrivals_are_common_to_the_arms_of_a_round_and_differ_between_rounds() {
+    let _alone = alone();
+    let mut config = config();
+    config.arms = vec![Arm::KeptOpen, Arm::Unpooled, Arm::Commit];
+    config.factors.standing = vec![0, 10];
+    config.blocks = 3;
+    config.starts = 2;
+    config.duration_ns = 3 * 60 * MS;
+    let mut scheduled: BTreeMap<(u32, u32), BTreeSet<(u64, u64)>> = BTreeMap::new();
+    let blocks = run(&config).blocks;
+    for block in &blocks {
+        let of = |role| block.tallies[&role].scheduled;
+        let round = scheduled.entry((block.start, block.round)).or_default();
+        round.insert((of(Role::Reader), of(Role::Client)));
+    }
+    assert_eq!((blocks.len(), scheduled.len()), (2 * 3 * 4, 2 * 3));
+    // Of Poisson arrivals: some 120 and 18 per block.
+    for (round, counts) in &scheduled {
+        assert_eq!(counts.len(), 1, "{round:?}: {counts:?}");
+    }
+    let different: BTreeSet<_> = scheduled.values().collect();
+    assert!(different.len() > 3, "{scheduled:?}");
 }
 
 #[test]

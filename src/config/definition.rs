@@ -66,6 +66,10 @@ pub struct Config {
     /// Percentile to quote in headlines and verdicts
     #[arg(long = "quote", value_name = "P", value_parser = values::percentile)]
     pub quoted_percentile: f64,
+    /// Statements slower than this are slow (200us); default: the p99 of the baseline arm (kept-open), from a calibration
+    #[arg(long = "slow-over", value_name = "TIME", value_parser = values::positive_duration, allow_hyphen_values = true)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_over_ns: Option<u64>,
     /// Model settings.
     #[arg(skip)]
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -7,6 +7,7 @@ mod model;
 mod own_server;
 mod server;
 mod server_choice;
+mod settings;
 mod values;
 
 pub use choices::{Arrivals, Disconnect, KeepAwakeChoice, Protocol, Statement};
@@ -15,3 +16,4 @@ pub use model::{Background, ModelConfig};
 pub use own_server::{GENTLE_CLIENT_RATE, gentle};
 pub use server::{OwnServer, ServerConfig};
 pub use server_choice::{EndpointHost, ServerChoice, ServerUrl};
+pub(crate) use settings::different_setting;

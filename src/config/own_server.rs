@@ -26,7 +26,7 @@ const MOST_CONNECTIONS: u32 = 50;
 /// Makes `config` fit for somebody's server: four arms, few connections, low rates, none standing,
 /// under a minute. What the user gives is laid over it.
 pub fn gentle(config: &mut Config, quick: bool) {
-    let (blocks, block_ms) = if quick { (6, 500) } else { (9, 1_000) };
+    let (blocks, block_ms) = if quick { (12, 250) } else { (12, 750) };
     config.arms = vec![Arm::Quiet, Arm::KeptOpen, Arm::Unpooled, Arm::ForkOnly];
     config.readers = 1;
     config.reader_rate = OfferedRate::PerSecond(GENTLE_READER_RATE);
@@ -158,7 +158,7 @@ mod tests {
             let mut config = against(AWAY[0]);
             gentle(&mut config, quick);
             config.validate().unwrap();
-            assert!(config.blocks >= 6, "fewer rounds give no verdict");
+            assert!(config.blocks >= 12, "fewer rounds give no verdict");
             // One reader, two kept open, two that come and go.
             assert_eq!(config.most_connections(), 5);
             assert!(estimate(&config).as_secs() < 60, "{:?}", estimate(&config));

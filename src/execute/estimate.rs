@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::rates::{calibration_time, levels_to_calibrate, needs_calibration};
+use super::slow_over::blocks_needed;
 use crate::arm::{Arm, Mode};
 use crate::config::Config;
 
@@ -34,5 +35,9 @@ pub fn estimate(config: &Config) -> Duration {
     } else {
         Duration::ZERO
     };
-    starts * config.starts + block * blocks as u32 + calibration + learning
+    let slow = match config.slow_over_ns {
+        Some(_) => 0,
+        None => blocks_needed(config).unwrap_or(0) as u32,
+    };
+    starts * config.starts + block * (blocks as u32 + slow) + calibration + learning
 }

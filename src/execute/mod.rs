@@ -2,6 +2,7 @@
 
 mod estimate;
 mod rates;
+mod slow_over;
 #[cfg(test)]
 mod tests;
 
@@ -9,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use estimate::estimate;
 use rates::{rates_in_words, settle_rates};
+use slow_over::SlowOver;
 
 use crate::arm::Arm;
 use crate::clock::{Clock, ClockQuality, MonotonicClock};
@@ -17,7 +19,7 @@ use crate::factor::Factors;
 use crate::load::Cancel;
 use crate::load::driver::{Bench, Failure, drive};
 use crate::load::keep_awake::KeepAwake;
-use crate::load::plan::Plan;
+use crate::load::plan::{Plan, PlannedStart};
 use crate::load::progress::Progress;
 use crate::record::{Block, Provenance, Run, RunHead, RunStatus, SCHEMA_VERSION};
 
@@ -50,6 +52,7 @@ pub fn execute(
             elapsed_ns: 0,
             config: config.clone(),
             client_rate_per_second: None,
+            slow_over_ns: None,
             calibration: None,
             clock: ClockQuality::measure(),
             provenance: Provenance::collect(),
@@ -117,7 +120,12 @@ fn carry_out(
         estimate(&config).as_secs().max(1)
     ));
     let title = format!("{} {}", run.experiment, run.mode);
-    let driven = drive(&plan, bench, cancel, progress, &title);
+    let mut slow_over = SlowOver::of(&config);
+    let mut before_blocks = |bench: &mut dyn Bench, start: &PlannedStart, progress: &Progress| {
+        slow_over.settle((&config, &arms), bench, start, (cancel, progress))
+    };
+    let driven = drive(&plan, (bench, &mut before_blocks), cancel, progress, &title);
+    slow_over.enter(&mut run.head);
     run.blocks = driven.blocks;
     run.status = driven.status;
     run.absent_arms.extend(driven.lost);

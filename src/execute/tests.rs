@@ -24,6 +24,10 @@ struct Scripted {
     /// The counts of this block do not add up.
     miscounted: Option<u32>,
     rates: Option<ClientRates>,
+    /// Blocks before the measured ones.
+    calibrated: Vec<Arm>,
+    /// This arm is lost whenever it runs.
+    lost: Option<Arm>,
 }
 
 impl Bench for Scripted {
@@ -64,6 +68,12 @@ impl Bench for Scripted {
     }
 
     fn run_block(&mut self, spec: &BlockSpec) -> Result<Block, Failure> {
+        if self.lost == Some(spec.arm) {
+            return Err(Failure::ArmLost("no core".to_owned()));
+        }
+        if spec.index == u32::MAX {
+            self.calibrated.push(spec.arm);
+        }
         if self.fails_at == Some(spec.index) {
             return Err(Failure::Fatal("the server is gone".to_owned()));
         }
@@ -116,8 +126,8 @@ fn a_run_in_which_all_went_well_is_complete() {
     );
     assert_eq!(run.client_rate_per_second, Some(100.0));
     assert_eq!(
-        (run.calibration.as_ref(), run.remarks.as_slice()),
-        (None, &["scripted".to_owned()][..])
+        (run.calibration.as_ref(), run.remarks.last()),
+        (None, Some(&"scripted".to_owned()))
     );
 }
 
@@ -190,4 +200,91 @@ fn clients_run_at_half_of_what_the_weakest_arm_sustains() {
             .unwrap()
             .contains("no arm completed a transaction")
     );
+}
+
+fn executed_as(bench: &mut Scripted, change: impl FnOnce(&mut Config)) -> Run {
+    let mut config = config(GIVEN);
+    change(&mut config);
+    let cancel = Cancel::default();
+    let mut progress = Progress::silent();
+    execute("churn-tail", &config, bench, &cancel, &mut progress)
+}
+
+#[test]
+fn a_slow_statement_is_over_the_p99_of_the_baseline_before_the_measured_blocks() {
+    let mut bench = Scripted::default();
+    let run = executed_as(&mut bench, |_| {});
+    // 500 statements each, and 2,000 are needed: once, not on every start.
+    assert_eq!(bench.calibrated, [Arm::KeptOpen; 4]);
+    let service = &run.blocks[0].series[&crate::record::SeriesKey::READER_SERVICE];
+    assert_eq!(run.slow_over_ns, service.percentile_ns(99.0));
+    let remark = &run.remarks[0];
+    assert!(
+        remark.contains("p99 of 2000 statements under kept-open"),
+        "{remark}"
+    );
+    assert!(run.blocks.iter().all(|b| b.index != u32::MAX));
+}
+
+#[test]
+fn a_given_threshold_is_taken_as_it_is() {
+    let mut bench = Scripted::default();
+    let run = executed_as(&mut bench, |c| c.slow_over_ns = Some(200_000));
+    assert_eq!(
+        (run.slow_over_ns, bench.calibrated.len()),
+        (Some(200_000), 0)
+    );
+    assert_eq!(run.remarks, ["scripted"]);
+}
+
+#[test]
+fn without_enough_statements_there_is_no_threshold_and_a_remark_says_why() {
+    type Change = fn(&mut Config);
+    let url = |c: &mut Config| {
+        let server = experiment::find("churn-tail").unwrap();
+        c.server = server.config(Mode::Server, Scale::Quick).server;
+        let url = "postgresql://h/d".parse().unwrap();
+        c.server.as_mut().unwrap().server = crate::config::ServerChoice::Url(url);
+    };
+    let cases: [(Change, Option<Arm>, &str); 4] = [
+        (
+            |c| c.duration_ns = 900_000_000,
+            None,
+            "9 blocks of 100 ms bring about 900 reader statements of the 2000",
+        ),
+        (
+            // 2,000 would take 20 s.
+            |c| {
+                c.reader_rate = OfferedRate::PerSecond(100.0);
+                c.duration_ns = 90_000_000_000;
+                c.warmup_ns = 0;
+            },
+            None,
+            "1 blocks of 10000 ms bring about 1000",
+        ),
+        (url, None, "the server is not ours"),
+        (
+            |_| {},
+            Some(Arm::KeptOpen),
+            "arm kept-open was lost in the calibration: no core",
+        ),
+    ];
+    for (change, lost, expected) in cases {
+        let mut bench = Scripted {
+            lost,
+            ..Scripted::default()
+        };
+        let run = executed_as(&mut bench, change);
+        assert_eq!(
+            (run.slow_over_ns, bench.calibrated.len()),
+            (None, 0),
+            "{expected}"
+        );
+        let remark = &run.remarks[0];
+        assert!(
+            remark.contains(expected) && remark.contains("--slow-over"),
+            "{remark}"
+        );
+        assert!(!run.blocks.is_empty());
+    }
 }

@@ -18,6 +18,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     refuted_by: "Any other number: they are whole, without an interval.",
     primary_outcome: "Acquisitions of ProcArrayLock and XidGenLock for each operation of the clients, by arm and version.",
     declared_percentile: 50.0,
+    smaller_than: None,
     assess,
     answer: Answer::Counts,
     limits: &[
@@ -105,7 +106,17 @@ fn configure(config: &mut Config, scale: Scale) -> Lengths {
     config.factors.pg = every_profile();
     config.model = Some(model_with_little_cpu("acquisitions are counted, not timed"));
     match scale {
-        Scale::Quick => Lengths(8, 4, 20, 0),
-        Scale::Full => Lengths(10, 5, 100, 0),
+        Scale::Quick => Lengths {
+            blocks: 12,
+            starts: 6,
+            block_ms: 15,
+            warmup_ms: 0,
+        },
+        Scale::Full => Lengths {
+            blocks: 12,
+            starts: 6,
+            block_ms: 85,
+            warmup_ms: 0,
+        },
     }
 }

@@ -19,6 +19,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     refuted_by: "TCP with trust: the interval of startup's share does not lie above one half. Or the Unix socket's mean is shown to be below nine tenths of TCP's (the intervals do not meet there). Or, on 18, the fork's interval is not below half of the logged setup.",
     primary_outcome: "Share of a connection's mean time, from connect() to its close, that lies between the startup message and ReadyForQuery: TCP, trust, no TLS.",
     declared_percentile: 50.0,
+    smaller_than: None,
     assess,
     answer: Answer::Phases,
     limits: &[
@@ -159,5 +160,10 @@ fn configure(config: &mut Config, scale: Scale) -> Lengths {
     if let Some(server) = &mut config.server {
         server.combine = combine;
     }
-    Lengths(9, 3, block_ms, 0)
+    Lengths {
+        blocks: 12,
+        starts: 6,
+        block_ms,
+        warmup_ms: 0,
+    }
 }

@@ -64,6 +64,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     refuted_by: "At a level whose own holds are not behind its prediction, with at least 100 busy acquisitions: an observed share whose 95 % interval lies more than a quarter away from the predicted one.",
     primary_outcome: "Share of shared acquisitions of ProcArrayLock that find it busy under unpooled, observed against predicted, at the largest number of standing connections that is not behind the prediction.",
     declared_percentile: 50.0,
+    smaller_than: None,
     assess,
     answer: Answer::Sweeps(&SWEEPS),
     limits: &[
@@ -132,7 +133,14 @@ fn judged(prediction: &BusyPrediction, varying: &[Factor]) -> Statement {
 
 fn configure(config: &mut Config, scale: Scale) -> Lengths {
     let mode = config.mode;
-    config.arms = vec![Arm::Quiet, Arm::KeptOpen, Arm::Unpooled, Arm::ForkOnly];
+    config.arms = vec![
+        Arm::Quiet,
+        Arm::KeptOpen,
+        Arm::Unpooled,
+        Arm::ForkOnly,
+        Arm::Premapped,
+    ];
+    config.arms.retain(|arm| arm.exists_in(mode));
     config.readers = 2;
     config.clients = 8;
     let rates = [50.0, 100.0].map(|rate| ClientRate::Given(OfferedRate::PerSecond(rate)));
@@ -142,10 +150,20 @@ fn configure(config: &mut Config, scale: Scale) -> Lengths {
         config.factors.mapping = vec![MappingKind::Forked];
     }
     match scale {
-        Scale::Quick => Lengths(8, 3, 300, 50),
+        Scale::Quick => Lengths {
+            blocks: 12,
+            starts: 6,
+            block_ms: 200,
+            warmup_ms: 50,
+        },
         Scale::Full => {
             config.factors.standing = vec![0, 500, 1000, 2000, 4000];
-            Lengths(12, 6, 400, 100)
+            Lengths {
+                blocks: 12,
+                starts: 6,
+                block_ms: 400,
+                warmup_ms: 100,
+            }
         }
     }
 }
@@ -187,7 +205,7 @@ mod tests {
 
     #[test]
     fn the_held_out_level_stands_or_falls_and_few_events_decide_nothing() {
-        let finding = |busy| assess(&analyse(&run(busy), Answer::Contrast)).unwrap();
+        let finding = |busy| assess(&analyse(&run(busy), Answer::Contrast, None)).unwrap();
         // 100/s x 0.5 ms: 5 % are predicted.
         assert_eq!(finding(450).outcome, Some(Outcome::Stands));
         assert_eq!(finding(200).outcome, Some(Outcome::Refuted));
@@ -207,7 +225,7 @@ mod tests {
                 .unwrap()
                 .contains("too few: 80")
         );
-        let none = assess(&analyse(&sample_run(8), Answer::Contrast)).unwrap();
+        let none = assess(&analyse(&sample_run(8), Answer::Contrast, None)).unwrap();
         assert_eq!(none.outcome, Some(Outcome::CannotTell));
     }
 }

@@ -59,6 +59,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     refuted_by: "The postmaster uses at least 90 % of one core at the highest rate that is achieved.",
     primary_outcome: "The postmaster's share of one core at the highest rate that was achieved, unpooled.",
     declared_percentile: 99.0,
+    smaller_than: None,
     assess,
     answer: Answer::Sweeps(&SWEEPS),
     limits: &[
@@ -117,5 +118,10 @@ fn configure(config: &mut Config, scale: Scale) -> Lengths {
     config.factors.standing = vec![0];
     config.factors.client_rate = shares.into_iter().map(ClientRate::Share).collect();
     config.quoted_percentile = 99.0;
-    Lengths(8, 4, 400, 100)
+    Lengths {
+        blocks: 12,
+        starts: 6,
+        block_ms: 300,
+        warmup_ms: 80,
+    }
 }

@@ -52,6 +52,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     refuted_by: "On 14 or later, at any rate, a share that is reused further than 0.1 from R / (R + C); or any reuse on 13.",
     primary_outcome: "Share of the reader's snapshots that are reused on PostgreSQL 15, at every commit rate, against R / (R + C).",
     declared_percentile: 50.0,
+    smaller_than: None,
     assess,
     answer: Answer::Sweeps(&SWEEPS),
     limits: &[
@@ -113,10 +114,23 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
 
 fn configure(config: &mut Config, scale: Scale) -> Lengths {
     let (rates, lengths) = match scale {
-        Scale::Quick => (&[0, 10, 100, 1000, 10_000][..], Lengths(8, 4, 100, 10)),
+        Scale::Quick => (
+            &[0, 10, 100, 1000, 10_000][..],
+            Lengths {
+                blocks: 12,
+                starts: 6,
+                block_ms: 70,
+                warmup_ms: 10,
+            },
+        ),
         Scale::Full => (
             &[0, 10, 32, 100, 316, 1000, 3162, 10_000][..],
-            Lengths(12, 4, 250, 20),
+            Lengths {
+                blocks: 12,
+                starts: 6,
+                block_ms: 250,
+                warmup_ms: 20,
+            },
         ),
     };
     config.arms = vec![Arm::Quiet];

@@ -26,12 +26,13 @@ pub(super) fn base(mode: Mode) -> Config {
         page_size_if_granted: false,
         duration_ns: 0,
         warmup_ns: 0,
-        blocks: 8,
-        starts: 4,
+        blocks: 12,
+        starts: 6,
         seed: 74,
         arrivals: Arrivals::Poisson,
         keep_awake: KeepAwakeChoice::Auto,
         quoted_percentile: 50.0,
+        slow_over_ns: None,
         model: is_model.then(default_model),
         server: (!is_model).then(|| ServerConfig {
             server: ServerChoice::default(),
@@ -79,19 +80,26 @@ pub(super) fn every_profile() -> Vec<PgSource> {
         .collect()
 }
 
-/// How much is measured at each level: blocks of each arm, starts of the server (or fresh arrays) that they
-/// are spread over, and the ms of a block and of the warm-up before it.
+/// How much is measured at each level.
 #[derive(Debug)]
-pub struct Lengths(pub u32, pub u32, pub u64, pub u64);
+pub struct Lengths {
+    /// Blocks of each arm.
+    pub blocks: u32,
+    /// Starts of the server, or fresh arrays.
+    pub starts: u32,
+    /// Length of a block, in ms.
+    pub block_ms: u64,
+    /// Warm-up before it, in ms.
+    pub warmup_ms: u64,
+}
 
 impl Lengths {
     /// Sets them in `config`.
     pub(super) fn set(self, config: &mut Config) {
-        let Self(blocks, starts, block_ms, warmup_ms) = self;
-        config.duration_ns = u64::from(blocks) * block_ms * 1_000_000;
-        config.warmup_ns = warmup_ms * 1_000_000;
-        config.blocks = blocks;
-        config.starts = starts;
+        config.duration_ns = u64::from(self.blocks) * self.block_ms * 1_000_000;
+        config.warmup_ns = self.warmup_ms * 1_000_000;
+        config.blocks = self.blocks;
+        config.starts = self.starts;
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::defaults::{Lengths, base};
 use crate::arm::Mode;
-use crate::config::Config;
+use crate::config::{Config, different_setting};
+use crate::factor::ClientRate;
 use crate::stats::{Analysis, Answer, Finding, Sweep};
 
 /// How long an experiment may take.
@@ -29,6 +30,8 @@ pub struct Experiment {
     pub primary_outcome: &'static str,
     /// Percentile of the primary outcome.
     pub declared_percentile: f64,
+    /// Bound of the slow share's differences, as a share: what is smaller is said to be (two one-sided tests).
+    pub smaller_than: Option<f64>,
     /// Holds a run's numbers against the prediction; `None` where it is not about such runs.
     pub assess: fn(&Analysis) -> Option<Finding>,
     /// What kind of answer it gives.
@@ -52,11 +55,111 @@ impl Experiment {
         config
     }
 
+    /// Whether `config` is what was declared, at either scale, in every setting but those that [`may
+    /// differ`](Self::may_differ).
+    pub(crate) fn is_declared(&self, config: &Config) -> bool {
+        let is = |scale| {
+            let declared = self.config(config.mode, scale).settings();
+            let may = |path: &str| self.may_differ(config.mode, path);
+            different_setting(&config.settings(), &declared, may).is_none()
+        };
+        config.quoted_percentile == self.declared_percentile
+            && (is(Scale::Quick) || is(Scale::Full))
+    }
+
+    /// Whether a setting is found out by a run itself, or does not change what is measured.
+    fn may_differ(&self, mode: Mode, path: &str) -> bool {
+        match path {
+            // Docker or local: where the server comes from.
+            "server.server" => true,
+            // The chapter's model burns the CPU that was measured on its server ...
+            "model.fork_cpu_ns" | "model.session_cpu_ns" | "model.cpu_cost_source" => true,
+            // ... and offers the rate that was calibrated there.
+            "client_rate" if mode == Mode::Model && self.modes.contains(&Mode::Server) => {
+                let of_server = self.config(Mode::Server, Scale::Full).client_rate;
+                !matches!(of_server, ClientRate::Given(_))
+            }
+            _ => false,
+        }
+    }
+
     /// Its sweeps; empty for other kinds.
     pub fn sweeps(&self) -> &'static [Sweep] {
         match self.answer {
             Answer::Sweeps(sweeps) => sweeps,
             Answer::Contrast | Answer::Counts | Answer::Costs | Answer::Phases => &[],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arm::Arm;
+    use crate::config::ServerChoice;
+    use crate::experiment::{find, registry};
+    use crate::factor::OfferedRate;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_setting_must_be_the_declared_one_or_may_differ_for_a_reason() {
+        let mut seen = BTreeSet::new();
+        for experiment in registry() {
+            for &mode in experiment.modes {
+                for scale in [Scale::Quick, Scale::Full] {
+                    let declared = experiment.config(mode, scale).settings();
+                    for path in declared.keys() {
+                        let mut other = declared.clone();
+                        other.insert(path.clone(), "something else".to_owned());
+                        let may = |path: &str| experiment.may_differ(mode, path);
+                        match different_setting(&declared, &other, may) {
+                            Some((found, _, _)) => assert_eq!(&found, path),
+                            None => drop(seen.insert(path.clone())),
+                        }
+                    }
+                }
+            }
+        }
+        // Whoever adds a setting decides here whether a declared run may differ in it.
+        let may = [
+            "client_rate",
+            "model.cpu_cost_source",
+            "model.fork_cpu_ns",
+            "model.session_cpu_ns",
+            "server.server",
+        ];
+        assert_eq!(seen.iter().map(String::as_str).collect::<Vec<_>>(), may);
+    }
+
+    #[test]
+    fn a_run_of_something_else_is_not_the_declared_one() {
+        let churn_tail = find("churn-tail").unwrap();
+        let declared = |mode, change: fn(&mut Config)| {
+            let mut config = churn_tail.config(mode, Scale::Full);
+            change(&mut config);
+            churn_tail.is_declared(&config)
+        };
+        for scale in [Scale::Quick, Scale::Full] {
+            let config = churn_tail.config(Mode::Server, scale);
+            assert!(churn_tail.is_declared(&config), "{scale:?}");
+        }
+        let at_70 = |c: &mut Config| {
+            c.client_rate = ClientRate::Given(OfferedRate::PerSecond(70.0));
+        };
+        assert!(declared(Mode::Model, at_70));
+        assert!(!declared(Mode::Server, at_70));
+        assert!(declared(Mode::Server, |c| {
+            c.server.as_mut().unwrap().server = ServerChoice::Local;
+        }));
+        let changes: [fn(&mut Config); 5] = [
+            |c| c.arms.retain(|a| *a != Arm::CpuBurn),
+            |c| c.factors.standing = vec![2000],
+            |c| c.blocks -= 1,
+            |c| c.quoted_percentile = 90.0,
+            |c| c.slow_over_ns = Some(200_000),
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            assert!(!declared(Mode::Server, change), "change {number}");
         }
     }
 }

@@ -15,6 +15,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     refuted_by: "A lock without the reuse check under which no rise is shown.",
     primary_outcome: "p99 response time of running statements, unpooled against kept-open, under the first lock of the list.",
     declared_percentile: 99.0,
+    smaller_than: None,
     assess,
     answer: Answer::Contrast,
     limits: &[
@@ -96,7 +97,17 @@ fn configure(config: &mut Config, scale: Scale) -> Lengths {
         ..default_model()
     });
     match scale {
-        Scale::Quick => Lengths(9, 3, 100, 20),
-        Scale::Full => Lengths(12, 4, 500, 50),
+        Scale::Quick => Lengths {
+            blocks: 12,
+            starts: 6,
+            block_ms: 80,
+            warmup_ms: 15,
+        },
+        Scale::Full => Lengths {
+            blocks: 12,
+            starts: 6,
+            block_ms: 500,
+            warmup_ms: 50,
+        },
     }
 }

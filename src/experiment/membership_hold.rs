@@ -69,6 +69,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     refuted_by: "In front, fresh, 4 kB: 15's slope is not above 13's (their intervals overlap). Or a line behind, or with 2 MB pages, has more than a fifth of 15's slope.",
     primary_outcome: "Slope of ProcArrayAdd's median hold against standing connections, slots front, fresh mapping of 4 kB pages, PostgreSQL 15 against 13.",
     declared_percentile: 50.0,
+    smaller_than: None,
     assess,
     answer: Answer::Sweeps(&SWEEPS),
     limits: &[
@@ -128,8 +129,24 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
 
 fn configure(config: &mut Config, scale: Scale) -> Lengths {
     let (standing, lengths) = match scale {
-        Scale::Quick => (&[0, 1000, 2000][..], Lengths(8, 3, 20, 2)),
-        Scale::Full => (&[0, 250, 500, 1000, 2000][..], Lengths(10, 5, 60, 5)),
+        Scale::Quick => (
+            &[0, 1000, 2000][..],
+            Lengths {
+                blocks: 12,
+                starts: 6,
+                block_ms: 15,
+                warmup_ms: 2,
+            },
+        ),
+        Scale::Full => (
+            &[0, 250, 500, 1000, 2000][..],
+            Lengths {
+                blocks: 12,
+                starts: 6,
+                block_ms: 50,
+                warmup_ms: 5,
+            },
+        ),
     };
     config.arms = vec![Arm::Unpooled];
     config.reader_rate = OfferedRate::PerSecond(200.0);

@@ -5,15 +5,16 @@ use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::Config;
 use crate::factor::{ClientRate, OfferedRate};
-use crate::stats::{Analysis, Answer, Finding, LevelSummary, Outcome, Statement, Unit};
+use crate::stats::{Analysis, Answer, Estimate, Finding, LevelSummary, Outcome, Statement, Unit};
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
     name: "pool",
     question: "Kept open, pooled in the client, through PgBouncer, or reconnecting for each transaction: what does a transaction cost client and server, at the same rate and at full speed?",
-    prediction: "At full speed (closed loop) transactions per second fall in this order: kept-open, pool, pgbouncer-kept, pgbouncer, unpooled. At the same rate the server's CPU for a transaction is lowest for kept-open and pool, and highest for unpooled; PgBouncer spares the server the fork and spends CPU of its own.",
-    refuted_by: "In the closed loop, with intervals that do not meet: pool above kept-open, or unpooled above pool.",
-    primary_outcome: "Order of transactions per second in the closed loop: kept-open, pool, unpooled.",
+    prediction: "At full speed (closed loop) a pool does many times the transactions per second of reconnecting, and as many as connections kept open, within 10 %; PgBouncer lies between. At the same rate the server's CPU for a transaction is lowest for kept-open and pool, and highest for unpooled; PgBouncer spares the server the fork and spends CPU of its own.",
+    refuted_by: "In the closed loop: unpooled above pool, or pool and kept-open apart by more than 10 %, with intervals that say so.",
+    primary_outcome: "Transactions per second in the closed loop: by what factor pool is above unpooled. Second: whether kept-open and pool tie.",
     declared_percentile: 99.0,
+    smaller_than: None,
     assess,
     answer: Answer::Costs,
     limits: &[
@@ -43,17 +44,37 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
         let claim = "the order of transactions per second in the closed loop is the predicted one";
         return Some(Finding::cannot_tell(claim, "it needs --client-rate max"));
     };
-    let above = |first: Arm, second: Arm| {
-        let rate = |arm| {
-            let contender = level.contender(arm, false)?;
-            let sound = contender.struck_for_clients().is_none();
-            contender.client_rate.filter(|_| sound)
-        };
-        let claim = format!("{first} does more transactions per second than {second}");
-        match (rate(first), rate(second)) {
-            (Some(a), Some(b)) => Statement::above(claim, a, b, Outcome::CannotTell),
-            _ => Statement::cannot_tell(claim, "one of them was not measured, or struck out"),
+    let rate = |arm| {
+        let contender = level.contender(arm, false)?;
+        let sound = contender.struck_for_clients().is_none();
+        contender.client_rate.filter(|_| sound)
+    };
+    let claim = "a pool does more transactions per second than reconnecting for each";
+    let missing = "one of them was not measured, or struck out";
+    let gain = match (rate(Arm::Pool), rate(Arm::Unpooled)) {
+        (Some(pool), Some(unpooled)) => {
+            Statement::above(claim, pool, unpooled, Outcome::CannotTell).with(
+                "times as many:",
+                over(pool, unpooled),
+                Unit::Number,
+            )
         }
+        _ => Statement::cannot_tell(claim, missing),
+    };
+    let claim = "kept-open and pool tie: their transactions per second differ by less than 10 %";
+    let tie = match (rate(Arm::KeptOpen), rate(Arm::Pool)) {
+        (Some(kept), Some(pool)) => {
+            let ratio = over(kept, pool);
+            let outcome = if ratio.low_ns > 1.0 / TIE && ratio.high_ns < TIE {
+                Outcome::Stands
+            } else if ratio.low_ns > TIE || ratio.high_ns < 1.0 / TIE {
+                Outcome::Refuted
+            } else {
+                Outcome::CannotTell
+            };
+            Statement::judged(claim, outcome).with("kept-open over pool:", ratio, Unit::Number)
+        }
+        _ => Statement::cannot_tell(claim, missing),
     };
     let mut rates: Vec<_> = level
         .contenders
@@ -66,11 +87,19 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
         Statement::told("transactions per second in the closed loop, fastest first"),
         |told, (arm, rate)| told.with(arm.to_string(), rate, Unit::PerSecond),
     );
-    Some(Finding::of(vec![
-        above(Arm::KeptOpen, Arm::Pool),
-        above(Arm::Pool, Arm::Unpooled),
-        told,
-    ]))
+    Some(Finding::of(vec![gain, tie, told]))
+}
+
+/// Rates that differ by less than this factor tie.
+const TIE: f64 = 1.1;
+
+/// One rate over another; the ends are those of the ends, wider than 95 %.
+fn over(first: Estimate, second: Estimate) -> Estimate {
+    Estimate {
+        value_ns: first.value_ns / second.value_ns,
+        low_ns: first.low_ns / second.high_ns,
+        high_ns: first.high_ns / second.low_ns,
+    }
 }
 
 fn configure(config: &mut Config, scale: Scale) -> Lengths {
@@ -83,7 +112,56 @@ fn configure(config: &mut Config, scale: Scale) -> Lengths {
     config.factors.client_rate = vec![ClientRate::Share(0.5), ClientRate::Given(OfferedRate::Max)];
     config.quoted_percentile = 99.0;
     match scale {
-        Scale::Quick => Lengths(8, 4, 250, 50),
-        Scale::Full => Lengths(8, 4, 500, 100),
+        Scale::Quick => Lengths {
+            blocks: 12,
+            starts: 6,
+            block_ms: 170,
+            warmup_ms: 40,
+        },
+        Scale::Full => Lengths {
+            blocks: 12,
+            starts: 6,
+            block_ms: 350,
+            warmup_ms: 80,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::analyse;
+    use crate::record::Role;
+    use crate::testing::sample_run;
+
+    /// The outcomes where a block of each arm does so many transactions.
+    fn outcomes(kept: u64, pool: u64, unpooled: u64) -> Vec<Option<Outcome>> {
+        let mut run = sample_run(12);
+        run.experiment = "pool".to_owned();
+        for block in &mut run.blocks {
+            block.factors.client_rate = Some(ClientRate::Given(OfferedRate::Max));
+            let done = match block.arm {
+                Arm::KeptOpen => kept,
+                // Quiet blocks stand for those of the pool.
+                Arm::Quiet => {
+                    block.arm = Arm::Pool;
+                    pool
+                }
+                _ => unpooled,
+            };
+            let tally = block.tallies.get_mut(&Role::Client).unwrap();
+            (tally.scheduled, tally.begun_in_window, tally.recorded) = (done, done, done);
+        }
+        let finding = analyse(&run).finding.unwrap();
+        finding.statements.iter().map(|s| s.outcome).collect()
+    }
+
+    #[test]
+    fn a_pool_gains_a_factor_over_reconnecting_and_ties_with_kept_connections() {
+        use Outcome::{CannotTell, Refuted, Stands};
+        assert_eq!(outcomes(7100, 7000, 60), [Some(Stands), Some(Stands), None]);
+        assert_eq!(outcomes(9000, 7000, 60)[1], Some(Refuted));
+        assert_eq!(outcomes(7000, 60, 60)[0], Some(CannotTell));
+        assert_eq!(outcomes(7000, 60, 7000)[0], Some(Refuted));
     }
 }

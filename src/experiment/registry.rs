@@ -11,10 +11,10 @@ use crate::stats::{Analysis, Answer};
 /// Puts a run into numbers, and holds them against the prediction of its experiment.
 pub fn analyse(run: &Run) -> Analysis {
     let Ok(experiment) = find(&run.experiment) else {
-        return crate::stats::analyse(run, Answer::Contrast);
+        return crate::stats::analyse(run, Answer::Contrast, None);
     };
-    let mut analysis = crate::stats::analyse(run, experiment.answer);
-    analysis.is_declared = experiment.declared_percentile == run.config.quoted_percentile;
+    let mut analysis = crate::stats::analyse(run, experiment.answer, experiment.smaller_than);
+    analysis.is_declared = experiment.is_declared(&run.config);
     analysis.finding = (experiment.assess)(&analysis);
     analysis
 }
@@ -74,7 +74,7 @@ pub fn find(name: &str) -> Result<&'static Experiment, UnknownExperiment> {
 mod tests {
     use super::*;
     use crate::record::{SeriesHistogram, SeriesKey};
-    use crate::stats::Outcome;
+    use crate::stats::{Outcome, ROUNDS_NEEDED, STARTS_NEEDED};
     use crate::testing::sample_run;
 
     #[test]
@@ -86,7 +86,8 @@ mod tests {
                     let config = experiment.config(mode, scale);
                     config.validate().unwrap();
                     assert_eq!(config.mode, mode);
-                    assert!(config.blocks >= 8 && config.starts >= 3);
+                    assert!(config.blocks as usize >= ROUNDS_NEEDED);
+                    assert!(config.starts as usize >= STARTS_NEEDED);
                     assert!(
                         !experiment
                             .sweeps()
@@ -145,7 +146,7 @@ mod tests {
         let path = analysis.write(dir.path()).unwrap();
         let json: serde_json::Value =
             serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-        assert_eq!(json["schema_version"], 1);
+        assert_eq!(json["schema_version"], 2);
         assert_eq!(json["answer"], "sweeps");
         assert_eq!(json["sweeps"][0]["lines"][1]["slope"]["value"], 100.0);
         assert_eq!(json["finding"]["statements"][0]["outcome"], "stands");

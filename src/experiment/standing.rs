@@ -49,6 +49,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     refuted_by: "Without commits: 13's slope is not above 15's (their intervals overlap). Or with commits 15's slope is as steep as 13's.",
     primary_outcome: "Slope of the snapshot's median service time against standing connections without commits, PostgreSQL 13 against 15.",
     declared_percentile: 50.0,
+    smaller_than: None,
     assess,
     answer: Answer::Sweeps(&SWEEPS),
     limits: &[
@@ -145,9 +146,29 @@ fn configure(config: &mut Config, scale: Scale) -> Lengths {
         }
     }
     match (config.mode, scale) {
-        (Mode::Model, Scale::Quick) => Lengths(8, 4, 50, 5),
-        (Mode::Model, Scale::Full) => Lengths(8, 4, 80, 10),
-        (Mode::Server, Scale::Quick) => Lengths(8, 4, 250, 50),
-        (Mode::Server, Scale::Full) => Lengths(9, 3, 500, 100),
+        (Mode::Model, Scale::Quick) => Lengths {
+            blocks: 12,
+            starts: 6,
+            block_ms: 35,
+            warmup_ms: 5,
+        },
+        (Mode::Model, Scale::Full) => Lengths {
+            blocks: 12,
+            starts: 6,
+            block_ms: 60,
+            warmup_ms: 8,
+        },
+        (Mode::Server, Scale::Quick) => Lengths {
+            blocks: 12,
+            starts: 6,
+            block_ms: 180,
+            warmup_ms: 40,
+        },
+        (Mode::Server, Scale::Full) => Lengths {
+            blocks: 12,
+            starts: 6,
+            block_ms: 400,
+            warmup_ms: 80,
+        },
     }
 }

@@ -100,10 +100,14 @@ pub struct Driven {
 /// After so many lost starts in a row the run ends.
 const LOST_IN_A_ROW: u32 = 2;
 
+/// What is done on each start once it is open, before its first block.
+pub type BeforeBlocks<'a> =
+    &'a mut dyn FnMut(&mut dyn Bench, &PlannedStart, &Progress) -> Result<(), Failure>;
+
 /// Carries out `plan`. Never fails: what was measured is returned in any case.
 pub fn drive(
     plan: &Plan,
-    bench: &mut dyn Bench,
+    (bench, before_blocks): (&mut dyn Bench, BeforeBlocks<'_>),
     cancel: &Cancel,
     progress: &mut Progress,
     title: &str,
@@ -112,6 +116,7 @@ pub fn drive(
     progress.begin(title, total as u64);
     let mut course = Course {
         bench,
+        before_blocks,
         cancel,
         progress,
         starts: plan.starts.len(),
@@ -171,6 +176,7 @@ pub fn drive(
 /// A plan that is being carried out.
 struct Course<'a> {
     bench: &'a mut dyn Bench,
+    before_blocks: BeforeBlocks<'a>,
     cancel: &'a Cancel,
     progress: &'a mut Progress,
     /// How many starts there are to be.
@@ -190,7 +196,9 @@ impl Course<'_> {
             return Err((0, Failure::Interrupted));
         }
         let opened = self.bench.open_start(start);
-        opened.map_err(|failure| (0, failure.or_interrupted(self.cancel)))?;
+        opened
+            .and_then(|()| (self.before_blocks)(self.bench, start, self.progress))
+            .map_err(|failure| (0, failure.or_interrupted(self.cancel)))?;
         for (at, spec) in start.blocks.iter().enumerate() {
             if self.cancel.is_cancelled() {
                 return Err((at, Failure::Interrupted));

@@ -80,7 +80,13 @@ fn run_failing(
         open: 0,
         ran: Vec::new(),
     };
-    let driven = drive(&plan, &mut bench, &cancel, &mut Progress::silent(), "test");
+    let driven = drive(
+        &plan,
+        (&mut bench, &mut |_, _, _| Ok(())),
+        &cancel,
+        &mut Progress::silent(),
+        "test",
+    );
     assert_eq!(bench.open, 0, "every opened start is closed");
     (driven, bench)
 }

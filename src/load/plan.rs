@@ -28,6 +28,14 @@ pub struct BlockSpec {
     pub start: u32,
 }
 
+impl BlockSpec {
+    /// What tells the block's arrivals from those of others: they are common to all blocks of a round (common random
+    /// numbers), so that arms which are compared meet the same due instants.
+    pub fn arrivals_path(&self) -> u64 {
+        derive_seed(0x524F_554E, &[u64::from(self.start), u64::from(self.round)])
+    }
+}
+
 /// A stretch of blocks on one freshly started server (or array).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedStart {
@@ -150,6 +158,21 @@ mod tests {
             .flat_map(|v| v.blocks.iter().map(|b| b.index))
             .collect();
         assert_eq!(indices, (0..all as u32).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn arrivals_are_common_to_a_round_and_to_nothing_else() {
+        let plan = shape(Arm::ALL, 1);
+        let mut rounds: BTreeMap<u64, Vec<(u32, u32)>> = BTreeMap::new();
+        for block in plan.starts.iter().flat_map(|s| &s.blocks) {
+            let of = rounds.entry(block.arrivals_path()).or_default();
+            of.push((block.start, block.round));
+        }
+        // Two levels of eight rounds, each of every arm and the twin.
+        assert_eq!(rounds.len(), 16);
+        for of in rounds.into_values() {
+            assert_eq!(of, vec![of[0]; Arm::ALL.len() + 1]);
+        }
     }
 
     #[test]

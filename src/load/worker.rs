@@ -64,6 +64,9 @@ pub struct Worker {
     response: SeriesId,
     service: SeriesId,
     pacing: SeriesId,
+    adjusted: SeriesId,
+    /// When the last operation would have ended had the worker never been late, in ns of the run's clock.
+    adjusted_end_ns: u64,
     timed_one_in: u32,
 }
 
@@ -73,10 +76,11 @@ impl Worker {
         let mut recorder = Recorder::default();
         let mut declare =
             |clock| recorder.declare(SeriesKey::new(role, operation, Phase::Total, clock));
-        let (response, service, pacing) = (
+        let (response, service, pacing, adjusted) = (
             declare(ClockKind::Response),
             declare(ClockKind::Service),
             declare(ClockKind::Pacing),
+            declare(ClockKind::Adjusted),
         );
         Worker {
             role,
@@ -87,6 +91,8 @@ impl Worker {
             response,
             service,
             pacing,
+            adjusted,
+            adjusted_end_ns: 0,
             timed_one_in: 1,
         }
     }
@@ -162,25 +168,36 @@ impl Worker {
     }
 
     /// Records that the operation ended now, with success or an error.
+    ///
+    /// The adjusted time is found by recursion over all operations, those of the warm-up and failed ones included, for
+    /// they hold up the next ones, too: adjusted begin = max(due, adjusted end of the previous one), adjusted end =
+    /// adjusted begin + service time, adjusted time = adjusted end - due. It is the response time that a worker which
+    /// is never late would have seen, and never longer than the response time.
     pub fn end(&mut self, begun: Begun, now_ns: u64, outcome: Result<(), ErrorClass>) {
+        let service_ns = now_ns.saturating_sub(begun.begun_ns);
+        if let Some(due_ns) = begun.due_ns {
+            self.adjusted_end_ns = due_ns.max(self.adjusted_end_ns) + service_ns;
+        }
         if !begun.measured {
             return;
         }
         match outcome {
             Ok(()) => {
                 self.tally.recorded += 1;
-                self.recorder
-                    .record(self.service, now_ns.saturating_sub(begun.begun_ns));
+                self.recorder.record(self.service, service_ns);
                 if let Some(due_ns) = begun.due_ns {
                     self.recorder
                         .record(self.response, now_ns.saturating_sub(due_ns));
+                    self.recorder
+                        .record(self.adjusted, self.adjusted_end_ns - due_ns);
                 }
             }
             Err(class) => *self.tally.errors.entry(class).or_default() += 1,
         }
     }
 
-    /// Records that the operation had not ended when the drain time was over.
+    /// Records that the operation had not ended when the drain time was over. It has no time on any clock, and no
+    /// adjusted end is needed: what is due after it is not begun any more, but cut off, too.
     pub fn cut_off(&mut self, begun: Begun) {
         if begun.measured {
             self.tally.cut_off += 1;
@@ -242,25 +259,52 @@ mod tests {
         }
     }
 
+    /// What happens once: to the first operation at or after this instant, for so many ns.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Once {
+        Nothing,
+        /// The target stalls.
+        Stall(u64, u64),
+        /// The target stalls, and then fails.
+        Fail(u64, u64),
+        /// The worker gets no core before it can begin.
+        Descheduled(u64, u64),
+    }
+
     /// Runs a target on the fake clock: 1 ms of service, but it stalls for
     /// `stall_ns` when first used after `stall_at_ns`.
     fn run_stalling_target(rate: OfferedRate, stall_at_ns: u64, stall_ns: u64) -> BlockRecord {
+        run_once(rate, Once::Stall(stall_at_ns, stall_ns))
+    }
+
+    fn run_once(rate: OfferedRate, mut once: Once) -> BlockRecord {
         let clock = FakeClock::default();
         let schedule = Schedule::new(rate, Arrivals::Even, 1, 3);
         let mut worker = Worker::new(Role::Reader, Operation::Statement, schedule, window());
-        let mut stalled = false;
         while let Some(due) = worker.next(clock.now_ns()) {
             let slept = due.at_ns.is_some_and(|at| at > clock.now_ns());
             if slept {
                 clock.set_ns(due.at_ns.unwrap());
             }
+            if let Once::Descheduled(at_ns, ns) = once
+                && clock.now_ns() >= at_ns
+            {
+                once = Once::Nothing;
+                clock.advance_ns(ns);
+            }
             let begun = worker.begin(due, clock.now_ns(), slept);
-            if !stalled && clock.now_ns() >= stall_at_ns {
-                stalled = true;
-                clock.advance_ns(stall_ns);
+            let mut outcome = Ok(());
+            if let Once::Stall(at_ns, ns) | Once::Fail(at_ns, ns) = once
+                && clock.now_ns() >= at_ns
+            {
+                if matches!(once, Once::Fail(..)) {
+                    outcome = Err(ErrorClass::new("injected"));
+                }
+                once = Once::Nothing;
+                clock.advance_ns(ns);
             }
             clock.advance_ns(MS);
-            worker.end(begun, clock.now_ns(), Ok(()));
+            worker.end(begun, clock.now_ns(), outcome);
         }
         let mut record = BlockRecord::default();
         let (role, recorder, tally) = worker.finish();
@@ -297,6 +341,66 @@ mod tests {
         assert!(response.percentile_ns(99.0).unwrap() > 800 * MS);
         // And the median user saw nothing.
         assert!(response.percentile_ns(50.0).unwrap() < 2 * MS);
+        // The worker was never late, so that the adjusted time is the response time.
+        assert_eq!(response, &record.series[&SeriesKey::READER_ADJUSTED]);
+    }
+
+    const RATE: OfferedRate = OfferedRate::PerSecond(100.0);
+
+    #[test]
+    fn a_descheduled_worker_shows_in_response_time_and_not_in_adjusted_time() {
+        let calm = run_once(RATE, Once::Nothing);
+        // In the measured part, and in a warm-up whose backlog reaches into it.
+        for at_ms in [5_000, 50] {
+            let record = run_once(RATE, Once::Descheduled(at_ms * MS, 1_000 * MS));
+            let response = &record.series[&SeriesKey::READER_RESPONSE];
+            assert!(share_above(response, 100 * MS) > 0.08);
+            for key in [SeriesKey::READER_ADJUSTED, SeriesKey::READER_SERVICE] {
+                assert_eq!(record.series[&key], calm.series[&key], "{at_ms}: {key}");
+            }
+        }
+    }
+
+    #[test]
+    fn queueing_counts_behind_operations_of_the_warm_up_and_behind_failed_ones() {
+        let in_warm_up = run_once(RATE, Once::Stall(50 * MS, 1_000 * MS));
+        let failed = run_once(RATE, Once::Fail(5_000 * MS, 1_000 * MS));
+        for record in [in_warm_up, failed] {
+            let adjusted = &record.series[&SeriesKey::READER_ADJUSTED];
+            assert_eq!(adjusted, &record.series[&SeriesKey::READER_RESPONSE]);
+            assert!(share_above(adjusted, 100 * MS) > 0.08);
+            // It was not itself recorded.
+            assert!(record.series[&SeriesKey::READER_SERVICE].percentile_ns(100.0) < Some(2 * MS));
+        }
+    }
+
+    #[test]
+    fn a_slow_operation_of_a_late_worker_is_counted_from_when_it_should_have_begun() {
+        let mut worker = Worker::new(
+            Role::Reader,
+            Operation::Statement,
+            Schedule::new(RATE, Arrivals::Even, 1, 3),
+            Window {
+                measure_from_ns: 0,
+                ..window()
+            },
+        );
+        let first = worker.next(0).unwrap();
+        let due_ns = first.at_ns.unwrap();
+        // 3 ms late, 14 ms of service: it should have ended 14 ms after it was due.
+        let begun = worker.begin(first, due_ns + 3 * MS, true);
+        worker.end(begun, due_ns + 17 * MS, Ok(()));
+        // Due after 10 ms, hence 4 ms in the queue, though it waited for 7 ms.
+        let second = worker.next(due_ns + 17 * MS).unwrap();
+        let begun = worker.begin(second, due_ns + 17 * MS, false);
+        worker.end(begun, due_ns + 18 * MS, Ok(()));
+        let mut record = BlockRecord::default();
+        let (role, recorder, tally) = worker.finish();
+        record.merge_worker(role, &recorder, &tally, 0);
+        let mut expected = SeriesHistogram::default();
+        expected.record(14 * MS);
+        expected.record(5 * MS);
+        assert_eq!(record.series[&SeriesKey::READER_ADJUSTED], expected);
     }
 
     #[test]
@@ -304,6 +408,7 @@ mod tests {
         let record = run_stalling_target(OfferedRate::PerSecond(100.0), u64::MAX, 0);
         let response = &record.series[&SeriesKey::READER_RESPONSE];
         assert_eq!(response, &record.series[&SeriesKey::READER_SERVICE]);
+        assert_eq!(response, &record.series[&SeriesKey::READER_ADJUSTED]);
         assert_eq!(
             record.series[&SeriesKey::READER_PACING].percentile_ns(100.0),
             Some(1)
@@ -314,6 +419,7 @@ mod tests {
     fn a_closed_loop_has_no_response_time_and_hides_the_stall() {
         let record = run_stalling_target(OfferedRate::Max, 5_000 * MS, 1_000 * MS);
         assert!(!record.series.contains_key(&SeriesKey::READER_RESPONSE));
+        assert!(!record.series.contains_key(&SeriesKey::READER_ADJUSTED));
         let service = &record.series[&SeriesKey::READER_SERVICE];
         assert!(
             service.percentile_ns(99.9).unwrap() < 2 * MS,

@@ -166,7 +166,7 @@ impl Bench for ModelBench<'_> {
             spec.arm,
             self.client_rates.at(&spec.factors),
             (self.config.warmup_ns, self.config.block_ns()),
-            derive_seed(self.config.seed, &[u64::from(spec.index) + 1]),
+            derive_seed(self.config.seed, &[spec.arrivals_path()]),
         )?;
         LockRules {
             profile: self.profile,

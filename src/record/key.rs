@@ -92,6 +92,8 @@ named_enum! {
         Service = "service",
         /// How late an idle worker began: procbench's own error.
         Pacing = "pacing",
+        /// Response time without the worker's own lateness.
+        Adjusted = "adjusted",
     }
 }
 
@@ -133,6 +135,9 @@ impl SeriesKey {
 
     /// A running statement's service time.
     pub const READER_SERVICE: Self = Self::of_statement(ClockKind::Service);
+
+    /// A running statement's response time without the worker's own lateness.
+    pub const READER_ADJUSTED: Self = Self::of_statement(ClockKind::Adjusted);
 
     /// How late an idle reader began a statement.
     pub const READER_PACING: Self = Self::of_statement(ClockKind::Pacing);

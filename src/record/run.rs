@@ -141,6 +141,9 @@ pub struct RunHead {
     /// How the rate was found, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
+    /// Threshold of the slow share, in ns; fixed before the measured blocks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_over_ns: Option<u64>,
     /// The clock's cost and step.
     pub clock: ClockQuality,
     /// Machine, tool and server.

@@ -2,7 +2,7 @@
 
 use itertools::Itertools;
 
-use super::format::{count, difference, duration, interval};
+use super::format::{change, count, duration, quantity};
 use super::grouped::grouped;
 use super::section::{Section, Table, cell, struck_mark};
 use crate::arm::Arm;
@@ -35,11 +35,14 @@ pub fn arm_table(analysis: &Analysis) -> Option<Section> {
     if !analysis.is_contrast() {
         return None;
     }
-    let quoted = Statistic::Percentile(analysis.run.config.quoted_percentile);
+    let quoted = analysis.run.quoted_statistic();
     let mut statistics = vec![Statistic::Mean];
     statistics.extend(TABLE_PERCENTILES.map(Statistic::Percentile));
-    if !statistics.contains(&quoted) {
-        statistics.push(quoted);
+    let percentile = Statistic::Percentile(analysis.run.config.quoted_percentile);
+    for more in [percentile, quoted, analysis.run.drawn_statistic()] {
+        if !statistics.contains(&more) {
+            statistics.push(more);
+        }
     }
     let excess = format!("excess at {quoted} (95 %)");
     let last = [
@@ -83,20 +86,22 @@ fn arm_row(
     statistics: &[Statistic],
 ) -> Vec<String> {
     let run = &analysis.run;
-    let quoted = Statistic::Percentile(run.config.quoted_percentile);
+    let quoted = run.quoted_statistic();
     let contrast = Arm::baseline(&run.config.arms)
         .filter(|_| !contender.twin)
         .and_then(|base| level.found(contender.arm, base, quoted));
     let struck = struck_mark(contender.struck().is_some());
     let mut row = vec![
         format!("{}{struck}", contender.label()),
-        cell(contrast.map(|(_, v)| v.words().to_owned())),
+        cell(contrast.map(|(_, v)| v.words())),
         cell(errors(contender)),
         count(contender.samples),
     ];
-    let estimates = statistics.iter().map(|s| contender.estimate(*s));
-    row.extend(estimates.map(|e| cell(e.map(|e| duration(e.value_ns)))));
-    let excess = contrast.map(|(c, _)| interval(c.difference, difference));
+    row.extend(statistics.iter().map(|s| {
+        let estimate = contender.estimate(*s);
+        cell(estimate.map(|e| quantity(e.value_ns, s.unit())))
+    }));
+    let excess = contrast.map(|(c, _)| change(&c));
     row.push(cell(excess));
     row.push(format!("{:.0}", contender.client_per_second));
     let pacing = contender.merged.get(&SeriesKey {

@@ -1,12 +1,11 @@
 //! Which runs may be laid side by side, and why others may not.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use itertools::Itertools;
-use serde_json::Value;
 
 use crate::arm::Arm;
-use crate::config::Config;
+use crate::config::different_setting;
 use crate::factor::{Factor, Factors};
 use crate::record::levels_side_by_side;
 use crate::stats::Analysis;
@@ -80,7 +79,8 @@ fn pair(first: &Analysis, second: &Analysis) -> Result<(), Incomparable> {
             server.map_or(String::new(), |s| s.kind.clone())
         })?;
     }
-    match different_setting(&settings(&a.config), &settings(&b.config), same_mode) {
+    let may = |path: &str| may_differ(path, same_mode);
+    match different_setting(&a.config.settings(), &b.config.settings(), may) {
         Some((path, x, y)) => differ(&format!("different {path}"), x, y),
         None => Ok(()),
     }
@@ -123,43 +123,9 @@ const BETWEEN_MODES: [&str; 4] = [
     "warmup_ns",
 ];
 
-/// Settings by their paths, such as `model.background.committers`.
-type Settings = BTreeMap<String, String>;
-
-/// Every setting of a configuration.
-fn settings(config: &Config) -> Settings {
-    fn walk(path: String, value: Value, found: &mut Settings) {
-        match value {
-            Value::Object(fields) => {
-                for (name, value) in fields {
-                    let dot = if path.is_empty() { "" } else { "." };
-                    walk(format!("{path}{dot}{name}"), value, found);
-                }
-            }
-            other => drop(found.insert(path, other.to_string())),
-        }
-    }
-    let mut found = Settings::new();
-    let config = serde_json::to_value(config).unwrap_or_default();
-    walk(String::new(), config, &mut found);
-    found
-}
-
-/// The first setting that differs and may not, with both values.
-fn different_setting(
-    a: &Settings,
-    b: &Settings,
-    same_mode: bool,
-) -> Option<(String, String, String)> {
-    let may = |path: &str| {
-        let above = path.match_indices('.').map(|(dot, _)| &path[..dot]);
-        let listed = |p| MAY_DIFFER.contains(&p) || (!same_mode && BETWEEN_MODES.contains(&p));
-        above.chain([path]).any(listed)
-    };
-    let paths = a.keys().chain(b.keys());
-    let path = paths.filter(|p| !may(p) && a.get(*p) != b.get(*p)).min()?;
-    let value = |of: &Settings| of.get(path).map_or("not set", String::as_str).to_owned();
-    Some((path.clone(), value(a), value(b)))
+/// Whether a setting may differ between comparable runs.
+fn may_differ(path: &str, same_mode: bool) -> bool {
+    MAY_DIFFER.contains(&path) || (!same_mode && BETWEEN_MODES.contains(&path))
 }
 
 /// What keeps every level of one from standing beside any of the other, with
@@ -273,11 +239,11 @@ mod tests {
         let mut seen = BTreeSet::new();
         for experiment in registry() {
             for &mode in experiment.modes {
-                let config = settings(&experiment.config(mode, Scale::Full));
+                let config = experiment.config(mode, Scale::Full).settings();
                 for path in config.keys() {
                     let mut other = config.clone();
                     other.insert(path.clone(), "something else".to_owned());
-                    match different_setting(&config, &other, true) {
+                    match different_setting(&config, &other, |p| may_differ(p, true)) {
                         Some((found, _, _)) => assert_eq!(&found, path),
                         None => {
                             seen.insert(path.clone());

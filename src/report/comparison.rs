@@ -3,7 +3,7 @@
 use itertools::{Itertools, iproduct};
 
 use super::busy_table::busy_by_mode;
-use super::format::{difference, duration, interval};
+use super::format::{change, difference, duration, interval};
 use super::section::{Section, Table, cell, struck_mark};
 use crate::arm::Arm;
 use crate::factor::Factors;
@@ -66,8 +66,8 @@ fn cells(
     let contrast = base.and_then(|base| level.found(arm, base, statistic));
     Some([
         cell(value),
-        cell(contrast.map(|(c, _)| interval(c.difference, difference))),
-        cell(contrast.map(|(_, v)| v.words().to_owned())),
+        cell(contrast.map(|(c, _)| change(&c))),
+        cell(contrast.map(|(_, v)| v.words())),
     ])
 }
 

@@ -4,20 +4,28 @@ use std::cmp::Reverse;
 
 use itertools::Itertools;
 
-use super::format::{difference, duration, interval};
+use super::format::{change, detectable, duration, quantity};
 use super::grouped::grouped;
 use super::section::{Section, Table, cell};
 use crate::arm::{Arm, Mode};
 use crate::factor::Factor;
-use crate::stats::{Analysis, Contrast, Found, LevelSummary, Statistic, Verdict};
+use crate::stats::{
+    Analysis, CAP, Contrast, ERROR_RATE, Found, LevelSummary, ROUNDS_NEEDED, STARTS_NEEDED,
+    Statistic, Unit, Verdict,
+};
 
-/// What is told of every level: churn against the same transactions without it, against a bare fork, and
-/// against the same CPU without the ProcArray.
-pub(super) const PAIRS: [(Arm, Arm); 3] = [
-    (Arm::Unpooled, Arm::KeptOpen),
-    (Arm::Unpooled, Arm::ForkOnly),
-    (Arm::Unpooled, Arm::CpuBurn),
-];
+/// What is told of every level, as far as the arms ran: churn against the same transactions without it, against
+/// the same with the array mapped before joining, a bare fork, and the same CPU without the ProcArray.
+pub(super) fn pairs(analysis: &Analysis) -> impl Iterator<Item = (Arm, Arm)> {
+    let arms = analysis.run.config.arms.clone();
+    let controls = [Arm::KeptOpen, Arm::Premapped, Arm::ForkOnly, Arm::CpuBurn];
+    // The arm is new: runs without it are not said to lack it.
+    let ran = move |arm: &Arm| *arm != Arm::Premapped || arms.contains(arm);
+    controls
+        .into_iter()
+        .filter(ran)
+        .map(|arm| (Arm::Unpooled, arm))
+}
 
 /// With no more levels than this every contrast of each is shown.
 const FEW_LEVELS: usize = 2;
@@ -34,61 +42,85 @@ pub(super) fn has_many_levels(analysis: &Analysis) -> bool {
 
 /// The contrasts that are shown of each level.
 fn shown(analysis: &Analysis) -> Vec<(Arm, Arm, Statistic)> {
-    let quoted = Statistic::Percentile(analysis.run.config.quoted_percentile);
+    let run = &analysis.run;
+    let quoted = run.quoted_statistic();
     if has_many_levels(analysis) {
-        return PAIRS.map(|(a, b)| (a, b, quoted)).to_vec();
+        return pairs(analysis).map(|(a, b)| (a, b, quoted)).collect();
     }
-    let (median, mean) = (Statistic::Percentile(50.0), Statistic::Mean);
-    vec![
+    let percentile = Statistic::Percentile(run.config.quoted_percentile);
+    let mean = match quoted {
+        Statistic::SlowShare => Statistic::CappedMean,
+        _ => Statistic::Mean,
+    };
+    let mut all = vec![
         (Arm::Unpooled, Arm::KeptOpen, quoted),
-        (Arm::Unpooled, Arm::KeptOpen, median),
+        (Arm::Unpooled, Arm::Premapped, quoted),
         (Arm::Unpooled, Arm::KeptOpen, mean),
+        (Arm::Unpooled, Arm::Premapped, mean),
+        (Arm::Unpooled, Arm::KeptOpen, percentile),
+        (Arm::Unpooled, Arm::KeptOpen, Statistic::Percentile(50.0)),
         (Arm::ForkOnly, Arm::KeptOpen, mean),
+        (Arm::Unpooled, Arm::PremappedFew, quoted),
+        (Arm::Premapped, Arm::ForkOnly, quoted),
         (Arm::Unpooled, Arm::ForkOnly, quoted),
         (Arm::Unpooled, Arm::CpuBurn, quoted),
         (Arm::Unpooled, Arm::Quiet, quoted),
         (Arm::Quiet, Arm::KeptOpen, quoted),
         (Arm::Pool, Arm::KeptOpen, quoted),
         (Arm::Pgbouncer, Arm::KeptOpen, quoted),
-    ]
+    ];
+    if percentile == quoted {
+        all.remove(4);
+    }
+    all
 }
 
-/// The contrasts with their noise floor and verdict; `None` for runs that are not arms against each other.
+/// The contrasts with their verdicts; `None` for runs that are not arms against each other.
 pub(super) fn contrast_table(analysis: &Analysis) -> Option<Section> {
     if !analysis.is_contrast() {
         return None;
     }
-    let numbers = ["difference (95 %)", "noise floor", "p", "rounds", "starts"];
+    let numbers = ["difference (95 %)", "detectable", "p", "rounds", "starts"];
     let words = ["contrast", "at", "verdict"];
     let mut table = Table::by_level(&analysis.varying, &words, numbers);
-    let quoted = Statistic::Percentile(analysis.run.config.quoted_percentile);
+    let quoted = analysis.run.quoted_statistic();
     let mut waits_before = 0;
     for level in &analysis.levels {
-        let mut push = |what: String, (c, verdict): (Contrast, Verdict), floor: Option<f64>| {
-            let starts = level.contender(Arm::Unpooled, false).map(|c| c.starts);
+        let mut push = |what: String, c: &Contrast, verdict: String| {
             let row = [
                 what,
                 c.statistic.to_string(),
-                verdict.words().to_owned(),
-                interval(c.difference, difference),
-                cell(floor.map(duration)),
+                verdict,
+                change(c),
+                detectable(c),
                 cell(c.p_value.map(|p| format!("{p:.3}"))),
                 c.rounds.to_string(),
-                cell(starts.map(|n| n.to_string())),
+                c.starts.to_string(),
             ];
             table.push_level(&level.factors, row);
         };
         for (first, second, statistic) in shown(analysis) {
-            if let Some(found) = level.found(first, second, statistic) {
-                let floor = level.noise_floor_ns(statistic);
-                push(format!("{first} minus {second}"), found, floor);
+            if let Some((c, verdict)) = level.found(first, second, statistic) {
+                push(format!("{first} minus {second}"), &c, verdict.words());
             }
         }
-        if let Some(service) = service(analysis, level, quoted) {
-            let floor = level.service_noise.iter().find(|c| c.statistic == quoted);
+        if let Some((c, verdict)) = service(analysis, level, quoted) {
             let what = "unpooled minus kept-open, service time".to_owned();
-            push(what, service, floor.map(|c| c.magnitude_95_ns));
-            waits_before += usize::from(is_wait_before(level, quoted, &service.0));
+            push(what, &c, verdict.words());
+            waits_before += usize::from(is_wait_before(level, quoted, &c));
+        }
+        if let Some(c) = level.check(quoted) {
+            let alarm = c.p_value.is_some_and(|p| p <= ERROR_RATE);
+            let verdict = if alarm {
+                "check: alarm"
+            } else {
+                "check: passed"
+            };
+            push(
+                "A/A: the baseline minus its twin".to_owned(),
+                c,
+                verdict.to_owned(),
+            );
         }
     }
     let run = format!("{} run `{}`", analysis.run.mode, analysis.run.run_id);
@@ -120,9 +152,18 @@ fn notes(analysis: &Analysis, waits_before: usize) -> Vec<String> {
             "what the array, its locks and the rest of a connection's CPU add to the fork's"
         }
     };
+    let slow = analysis.run.slow_over_ns.map_or(String::new(), |ns| {
+        let (over, cap) = (duration(ns as f64), duration((CAP * ns) as f64));
+        format!(" Slow is over {over}; the capped mean counts no statement for more than {cap}.")
+    });
+    let alarms = alarms(analysis);
     let mut notes = vec![format!(
-        "unpooled minus fork-only is {beyond_fork}. The noise floor is the difference of two sets of blocks of one arm (A/A, 95 %). All rows but the primary outcome are exploratory."
+        "unpooled minus fork-only is {beyond_fork}; unpooled minus premapped is the lock's part at equal work. Detectable: an effect that would be shown in four of five such runs. A claim needs {ROUNDS_NEEDED} rounds over {STARTS_NEEDED} starts. All rows but the primary outcome are exploratory.{slow}"
     )];
+    if alarms > 0 {
+        let n = analysis.levels.len();
+        notes.push(format!("A/A check: at {alarms} of {n} levels the baseline differs from its twin at p = {ERROR_RATE} (one in twenty is expected): be careful there."));
+    }
     if waits_before > 0 {
         let n = analysis.levels.len();
         notes.push(format!("At {waits_before} of {n} levels most of the change is waiting before the statement began, for the CPU or behind an earlier statement: service time changed by less than half as much."));
@@ -130,10 +171,20 @@ fn notes(analysis: &Analysis, waits_before: usize) -> Vec<String> {
     notes
 }
 
+/// At how many levels the test reports a difference between two sets of blocks of one arm.
+fn alarms(analysis: &Analysis) -> usize {
+    let quoted = analysis.run.quoted_statistic();
+    let checks = analysis
+        .levels
+        .iter()
+        .filter_map(|l| l.check(quoted)?.p_value);
+    checks.filter(|p| *p <= ERROR_RATE).count()
+}
+
 /// One sentence for each pair: at how many levels each verdict was found, and how large the differences are.
 pub(super) fn sentences(analysis: &Analysis) -> Vec<String> {
-    let quoted = Statistic::Percentile(analysis.run.config.quoted_percentile);
-    let pairs = PAIRS.into_iter().filter_map(|(first, second)| {
+    let quoted = analysis.run.quoted_statistic();
+    let pairs = pairs(analysis).filter_map(|(first, second)| {
         let levels = analysis.levels.iter();
         let found = levels.filter_map(|level| level.found(first, second, quoted));
         let found = found.collect_vec();
@@ -144,6 +195,8 @@ pub(super) fn sentences(analysis: &Analysis) -> Vec<String> {
 }
 
 fn verdicts(found: &[(Contrast, Verdict)]) -> String {
+    let unit = found.first().map_or(Unit::NsDifference, |f| f.0.unit);
+    let difference = |value| quantity(value, unit);
     let found = found.iter();
     let groups = grouped(found.map(|(c, verdict)| (*verdict, c.difference.value_ns)));
     let groups = groups.into_iter().sorted_by_key(|g| Reverse(g.1.len()));
@@ -185,7 +238,7 @@ mod tests {
 
     #[test]
     fn few_levels_have_all_their_contrasts() {
-        let analysis = analyse(&sample_run(8));
+        let analysis = analyse(&sample_run(12));
         let text = markdown(&contrast_table(&analysis));
         for part in [
             "| p50 |",

@@ -3,7 +3,7 @@
 use itertools::Itertools;
 
 use super::arm_signs::measured;
-use super::contrast_table::{PAIRS, has_many_levels};
+use super::contrast_table::{has_many_levels, pairs};
 use super::figure::{Row, RowFigure, RowForm, RowGroup, RowMark, Signs};
 use super::level_title::{level_title, series_name};
 use crate::arm::Arm;
@@ -17,7 +17,7 @@ const INTERVAL: &str = "95 % bootstrap interval over rounds";
 pub(super) fn excess(items: &[&Analysis]) -> Option<RowFigure> {
     let config = &items.first()?.run.config;
     let base = Arm::baseline(&config.arms)?;
-    let at = Statistic::Percentile(config.quoted_percentile);
+    let at = items.first()?.run.drawn_statistic();
     let levels = items.iter().map(|i| i.level_factors()).collect_vec();
     let (levels, named) = levels_side_by_side(&levels);
     let groups = levels.iter().map(|key| {
@@ -48,11 +48,11 @@ pub(super) fn cells_figure(analysis: &Analysis) -> Option<RowFigure> {
     if !has_many_levels(analysis) {
         return None;
     }
-    let at = Statistic::Percentile(analysis.run.config.quoted_percentile);
+    let at = analysis.run.drawn_statistic();
     let groups = analysis.levels.iter().map(|level| {
         let found = [(analysis.run.mode.to_string(), level)];
         // The subtitle says of what.
-        let rows = PAIRS.map(|pair| (format!("minus {}", pair.1), pair));
+        let rows = pairs(analysis).map(|pair| (format!("minus {}", pair.1), pair));
         let title = level_title(&level.factors, &analysis.varying);
         group(title, &found, at, rows, |arm, control| {
             arm.caution().or_else(|| control?.caution())
@@ -62,7 +62,7 @@ pub(super) fn cells_figure(analysis: &Analysis) -> Option<RowFigure> {
     Some(RowFigure {
         title: format!("What connecting and disconnecting add to the {at} of running statements, cell by cell"),
         subtitle: "unpooled minus each control. Right of the shaded band the difference is larger than what two sets of blocks of one arm show".to_owned(),
-        quantity: format!("difference at {at}, response time"),
+        quantity: format!("difference at {at}, {} time", analysis.clock()),
         interval: INTERVAL.to_owned(),
         groups,
         form: RowForm::Differences,
@@ -103,7 +103,7 @@ fn group(
         ..Row::default()
     });
     let floor =
-        |(name, level): &(String, &LevelSummary)| Some((name.clone(), level.noise_floor_ns(at)?));
+        |(name, level): &(String, &LevelSummary)| Some((name.clone(), level.noise_floor(at)?));
     RowGroup {
         title,
         rows: rows.collect(),

@@ -143,8 +143,8 @@ fn panel(run: &RunHead, level: &LevelSummary, title: String) -> Option<CurvePane
     let base = Arm::baseline(&run.config.arms)?;
     let reference = curves.iter().find(|c| c.label == base.name());
     let floors = level.noise.iter().filter_map(|c| match c.statistic {
-        Statistic::Percentile(p) => Some((p, c.magnitude_95_ns)),
-        Statistic::Mean => None,
+        Statistic::Percentile(p) => Some((p, c.magnitude_95)),
+        _ => None,
     });
     let floors = floors.collect_vec();
     let noise = reference

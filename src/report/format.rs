@@ -2,7 +2,7 @@
 
 use itertools::Itertools;
 
-use crate::stats::{Estimate, Unit};
+use crate::stats::{Contrast, Estimate, Unit};
 
 /// How many standing connections one unit of a slope is about.
 const SLOPE_STEP: f64 = 1_000.0;
@@ -84,10 +84,30 @@ pub(crate) fn quantity(value: f64, unit: Unit) -> String {
         Unit::NsDifference => difference(value),
         Unit::NsPerConnection => difference(value * SLOPE_STEP),
         Unit::Share => format!("{:.2} %", 100.0 * value),
+        Unit::ShareDifference => points(value),
         Unit::Count => count(value.round() as u64),
         Unit::PerSecond => format!("{} per second", count(value.round() as u64)),
         Unit::Number => trimmed(value, 2),
     }
+}
+
+/// A difference of shares, always with its sign: `+3.40 pp`, `-0.12 pp`, `0 pp`.
+fn points(difference: f64) -> String {
+    match 100.0 * difference {
+        0.0 => "0 pp".to_owned(),
+        p => format!("{p:+.2} pp"),
+    }
+}
+
+/// The difference of a contrast with its interval, in its unit.
+pub(crate) fn change(contrast: &Contrast) -> String {
+    interval(contrast.difference, |value| quantity(value, contrast.unit))
+}
+
+/// The smallest detectable effect of a contrast, without a sign.
+pub(crate) fn detectable(contrast: &Contrast) -> String {
+    let effect = quantity(contrast.detectable, contrast.unit);
+    effect.trim_start_matches('+').to_owned()
 }
 
 /// A slope per 1,000 standing connections, with the sign; its quantity has this unit.
@@ -95,7 +115,7 @@ pub(crate) fn slope(per_connection: f64, unit: Unit) -> String {
     let value = per_connection * SLOPE_STEP;
     match unit {
         Unit::Ns | Unit::NsDifference | Unit::NsPerConnection => difference(value),
-        Unit::Share => format!("{:+.1} points", 100.0 * value),
+        Unit::Share | Unit::ShareDifference => format!("{:+.1} points", 100.0 * value),
         Unit::Count | Unit::PerSecond | Unit::Number => format!("{value:+.2}"),
     }
 }
@@ -214,6 +234,8 @@ mod tests {
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(count(12), "12");
         assert_eq!(quantity(600.0, Unit::Number), "600");
+        assert_eq!(quantity(0.034, Unit::ShareDifference), "+3.40 pp");
+        assert_eq!(quantity(-0.0012, Unit::ShareDifference), "-0.12 pp");
         assert_eq!(slope(1e-4, Unit::Share), "+10.0 points");
     }
 

@@ -1,6 +1,7 @@
 //! Renderers over analyses: sections of tables and sentences, figures, exports. Nothing here measures.
 
 mod accounting;
+mod across_table;
 pub mod advice;
 pub mod argument;
 mod arm_signs;

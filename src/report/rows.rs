@@ -9,7 +9,7 @@ use super::export::csv_line;
 use crate::arm::Arm;
 use crate::factor::Factor;
 use crate::record::Role;
-use crate::stats::{Analysis, ContenderSummary, Estimate, LevelSummary, Statistic};
+use crate::stats::{Analysis, ContenderSummary, Estimate, LevelSummary, Statistic, Unit};
 
 /// One statistic of one arm at one level: the columns' names with their values.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +18,17 @@ pub struct SummaryRow(Vec<(String, Value)>);
 impl SummaryRow {
     fn put(&mut self, column: &str, value: impl Into<Value>) {
         self.0.push((column.to_owned(), value.into()));
+    }
+
+    /// Three columns in ns, and three for shares (0 to 1); those that it is not in are empty.
+    fn put_estimate(&mut self, of: &str, estimate: Option<Estimate>, at: Statistic) {
+        for (suffix, unit) in [("ns", Unit::Ns), ("share", Unit::Share)] {
+            let ends = estimate.filter(|_| at.unit() == unit);
+            let value = if of.is_empty() { "value_" } else { of };
+            self.put(&format!("{value}{suffix}"), ends.map(|e| e.value_ns));
+            self.put(&format!("{of}low_{suffix}"), ends.map(|e| e.low_ns));
+            self.put(&format!("{of}high_{suffix}"), ends.map(|e| e.high_ns));
+        }
     }
 }
 
@@ -54,18 +65,15 @@ fn row(
     row.put("arm", contender.label());
     row.put("series", contender.quoted.to_string());
     row.put("statistic", at.to_string());
-    row.put("value_ns", estimate.map(|e| e.value_ns));
-    row.put("low_ns", estimate.map(|e| e.low_ns));
-    row.put("high_ns", estimate.map(|e| e.high_ns));
+    row.put_estimate("", estimate, at);
     let base = Arm::baseline(&analysis.run.config.arms).filter(|_| !contender.twin);
     let contrast = base.and_then(|base| level.found(contender.arm, base, at));
     let excess = contrast.map(|c| c.0.difference);
-    row.put("excess_ns", excess.map(|d| d.value_ns));
-    row.put("excess_low_ns", excess.map(|d| d.low_ns));
-    row.put("excess_high_ns", excess.map(|d| d.high_ns));
+    row.put_estimate("excess_", excess, at);
     row.put("p_value", contrast.and_then(|c| c.0.p_value));
     row.put("verdict", contrast.map(|c| c.1.words()));
-    row.put("noise_floor_ns", level.noise_floor_ns(at));
+    row.put("detectable", contrast.map(|c| c.0.detectable));
+    row.put("aa_p_value", level.check(at).and_then(|c| c.p_value));
     row.put("samples", contender.samples);
     row.put("blocks", contender.blocks);
     let client = contender.tallies.get(&Role::Client);
@@ -118,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_run_has_a_row_per_statistic() {
-        let rows = summary_rows(&analyse(&sample_run(8)));
+        let rows = summary_rows(&analyse(&sample_run(12)));
         // 2 levels, 4 contenders, mean and 4 percentiles.
         assert_eq!(rows.len(), 2 * 4 * 5);
         assert_eq!(summary_csv(&rows).lines().count(), 1 + rows.len());
@@ -129,7 +137,7 @@ mod tests {
     #[test]
     fn rows_that_differ_in_one_factor_differ_in_its_column() {
         for factor in Factor::beside_standing() {
-            let mut run = sample_run(8);
+            let mut run = sample_run(12);
             let value = crate::testing::some_value(factor);
             for block in run.blocks.iter_mut().filter(|b| b.factors.standing > 0) {
                 block.factors.copy_from(&value, factor);

@@ -3,6 +3,7 @@
 use itertools::Itertools;
 
 use super::accounting::accounting_table;
+use super::across_table::across_table;
 use super::arm_table::{arm_table, guard_notes};
 use super::busy_table::busy_table;
 use super::contrast_table::contrast_table;
@@ -65,7 +66,8 @@ pub(super) fn page(
 
 /// Every table of a run.
 pub fn tables(analysis: &Analysis) -> Vec<Section> {
-    let of_arms = [contrast_table, arm_table, cost_table].map(|table| table(analysis));
+    let of_arms =
+        [contrast_table, across_table, arm_table, cost_table].map(|table| table(analysis));
     let of_arms = of_arms.into_iter().flatten();
     of_arms
         .chain(phase_tables(analysis))
@@ -80,7 +82,7 @@ pub fn tables(analysis: &Analysis) -> Vec<Section> {
 /// What the answer rests on, and what is missing from it.
 pub(super) fn certainty(items: &[&Analysis]) -> Vec<String> {
     let mut lines = vec![
-        "Intervals are bootstrap 95 % intervals over blocks. The permutation test errs in at most 5 % of cases for one outcome.".to_owned(),
+        "Intervals are bootstrap 95 % intervals. The permutation test errs in at most 5 % of cases for one outcome; \"smaller than\" is two one-sided tests.".to_owned(),
         "Only the primary outcome is confirmatory. Everything else is exploratory and not corrected for multiplicity.".to_owned(),
     ];
     for analysis in items {
@@ -274,7 +276,7 @@ mod tests {
         assert!(
             markdown(
                 find("churn-tail").unwrap(),
-                &[&analyse(&sample_run(8))],
+                &[&analyse(&sample_run(12))],
                 &["a".into()]
             )
             .contains("![a](a.png)")

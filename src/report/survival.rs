@@ -19,7 +19,8 @@ fn names(locks: &[Judged<'_>]) -> String {
 
 /// Names, the verdict in brackets after those that share it.
 fn with_verdicts(locks: &[Judged<'_>]) -> String {
-    let words = |verdict: Option<Verdict>| verdict.map_or("not measured", Verdict::words);
+    let words =
+        |verdict: Option<Verdict>| verdict.map_or("not measured".to_owned(), Verdict::words);
     let groups = grouped(locks.iter().map(|&(lock, verdict)| (words(verdict), lock)));
     let told = |(words, locks): (_, Vec<&str>)| format!("{} ({words})", locks.join(", "));
     groups.into_iter().map(told).join("; ")
@@ -62,6 +63,11 @@ mod tests {
     use super::*;
     use crate::stats::{Contrast, Estimate, Statistic};
 
+    const TOO_FEW: Verdict = Verdict::TooFew {
+        rounds: 12,
+        starts: 6,
+    };
+
     fn told(verdicts: &[(&str, Option<Verdict>)]) -> String {
         let contrast = Contrast {
             statistic: Statistic::Mean,
@@ -70,9 +76,13 @@ mod tests {
                 low_ns: 1.0,
                 high_ns: 1.0,
             },
-            magnitude_95_ns: 1.0,
+            unit: Statistic::Mean.difference_unit(),
+            interval_90: [1.0, 1.0],
+            magnitude_95: 1.0,
+            detectable: 1.0,
             p_value: None,
             rounds: 8,
+            starts: 4,
         };
         sentence(&Conclusion {
             claim: "readers wait".to_owned(),
@@ -90,11 +100,11 @@ mod tests {
             "\"readers wait\": survives the choice of lock: it holds under all 2 (a, b)."
         );
         let none = told(&[
-            ("a", Some(Verdict::NoDifferenceShown)),
+            ("a", Some(Verdict::CannotTell)),
             ("b", Some(Verdict::Lower)),
         ]);
         assert!(
-            none.contains("none of 2 locks: a (no difference shown); b (lower)"),
+            none.contains("none of 2 locks: a (cannot tell); b (lower)"),
             "{none}"
         );
     }
@@ -103,11 +113,11 @@ mod tests {
     fn a_split_names_both_sides_and_what_is_left_for_postgresql() {
         let split = told(&[
             ("a", Some(Verdict::Higher)),
-            ("b", Some(Verdict::WithinNoiseFloor)),
-            ("c", Some(Verdict::WithinNoiseFloor)),
+            ("b", Some(Verdict::SmallerThan(0.01))),
+            ("c", Some(Verdict::SmallerThan(0.01))),
         ]);
         assert!(
-            split.contains("holds under a, and is not shown under b, c (within the noise floor)"),
+            split.contains("holds under a, and is not shown under b, c (smaller than 1 pp)"),
             "{split}"
         );
         assert!(split.contains("PostgreSQL's own lock alone"));
@@ -126,10 +136,7 @@ mod tests {
             some.ends_with("Not judged: c (struck out); d (not measured)."),
             "{some}"
         );
-        let one = told(&[
-            ("a", Some(Verdict::Higher)),
-            ("b", Some(Verdict::TooFewRounds)),
-        ]);
+        let one = told(&[("a", Some(Verdict::Higher)), ("b", Some(TOO_FEW))]);
         assert!(
             one.contains("nothing can be said") && !one.contains("survives"),
             "{one}"

@@ -288,7 +288,7 @@ impl Bench for ServerBench<'_> {
             client_rate: self.client_rates.at(&spec.factors),
             lengths_ns: (config.warmup_ns, config.block_ns()),
             burn_ns,
-            seed_path: u64::from(spec.index) + 1,
+            seed_path: spec.arrivals_path(),
         })?;
         let logged = setup_log::counters_since(start, mark, &done.record);
         done.counters.extend(logged);

@@ -52,7 +52,7 @@ pub struct BlockRequest {
     pub lengths_ns: (u64, u64),
     /// What a child of `cpu-burn` is asked to use, in ns.
     pub burn_ns: Option<u64>,
-    /// Tells the block's random numbers from those of other blocks.
+    /// Tells the block's arrivals from those of other rounds.
     pub seed_path: u64,
 }
 

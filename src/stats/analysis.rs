@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::across::{Interaction, Pooled, interactions, pooled};
 use super::anatomy;
 use super::anatomy::Anatomy;
 use super::busy_prediction::{BusyPrediction, predictions};
@@ -12,7 +13,6 @@ use super::by_lock::{Conclusion, conclusions};
 use super::by_lock::{LockLevel, lock_levels};
 use super::contender::ContenderSummary;
 use super::contrast::Contrast;
-use super::contrast::Verdict;
 use super::finding::Finding;
 use super::level::{Found, LevelSummary, primary_level, summarize_level};
 use super::lock_waits::{LockWaits, lock_waits};
@@ -20,12 +20,13 @@ use super::pooling::Pooling;
 use super::statistic::Statistic;
 use super::sweep::Answer;
 use super::swept::{Swept, swept};
+use super::verdict::{Rule, Verdict};
 use crate::arm::Arm;
 use crate::factor::{Factor, Factors, varying};
 use crate::record::{ClockKind, Run, RunFileError, RunHead, write_json};
 
 /// Version of the layout of `analysis.json`.
-pub const ANALYSIS_SCHEMA_VERSION: u32 = 1;
+pub const ANALYSIS_SCHEMA_VERSION: u32 = 2;
 /// Name of the analysis beside its run file.
 const FILE_NAME: &str = "analysis.json";
 
@@ -50,6 +51,10 @@ pub struct Analysis {
     pub varying: Vec<Factor>,
     /// The outcome that was declared beforehand; `None` if its arms did not run.
     pub primary: Option<Primary>,
+    /// What the declared pairs differ by at the primary level, less the same at each level beside it.
+    pub interactions: Vec<Interaction>,
+    /// The declared pairs over the cells with page faults under the lock, and over the others.
+    pub pooled: Vec<Pooled>,
     /// The experiment's sweeps.
     pub sweeps: Vec<Swept>,
     /// What connections are made of, level by level, where the run was asked for it.
@@ -78,8 +83,10 @@ pub enum Claim {
     NotSlowerThanQuiet,
     /// They were faster.
     Faster,
-    /// No effect beyond the noise was shown.
-    NoEffectShown,
+    /// The effect is smaller than the declared bound.
+    Small,
+    /// Neither an effect nor its absence was shown.
+    CannotTell,
     /// Nothing can be said.
     NoConclusion,
 }
@@ -92,17 +99,15 @@ impl Claim {
             }
             Verdict::Higher => Claim::Slower,
             Verdict::Lower => Claim::Faster,
-            Verdict::WithinNoiseFloor | Verdict::NoDifferenceShown => Claim::NoEffectShown,
-            Verdict::TooFewRounds | Verdict::NoNoiseFloor | Verdict::StruckOut => {
-                Claim::NoConclusion
-            }
+            Verdict::SmallerThan(_) => Claim::Small,
+            Verdict::CannotTell => Claim::CannotTell,
+            Verdict::TooFew { .. } | Verdict::StruckOut => Claim::NoConclusion,
         }
     }
 }
 
-/// The primary outcome: quoted percentile of the readers' response time,
-/// `unpooled` against `kept-open`, largest number of standing connections (the
-/// first level that was asked for there).
+/// The primary outcome: the slow share (in runs without a threshold the quoted percentile), `unpooled` against
+/// `kept-open`, largest number of standing connections (the first level that was asked for there).
 #[derive(Debug, Clone, Serialize)]
 pub struct Primary {
     /// The level.
@@ -111,11 +116,11 @@ pub struct Primary {
     pub contrast: Contrast,
     /// What it lets one say.
     pub verdict: Verdict,
-    /// Noise floor of the same statistic, in ns.
-    pub noise_floor_ns: Option<f64>,
     /// The same statistic of `unpooled` against `quiet`, if that ran.
     pub against_quiet: Found,
-    /// What both together let one say.
+    /// The lock's part: the same of `unpooled` against `premapped`, if that ran.
+    pub lock_part: Found,
+    /// What the first and that against `quiet` let one say.
     pub claim: Claim,
 }
 
@@ -127,8 +132,8 @@ impl Primary {
             factors: level.factors.clone(),
             contrast,
             verdict,
-            noise_floor_ns: level.noise_floor_ns(statistic),
             against_quiet,
+            lock_part: level.found(Arm::Unpooled, Arm::Premapped, statistic),
             claim: Claim::of(verdict, against_quiet),
         })
     }
@@ -141,9 +146,12 @@ impl Primary {
 
 /// Puts a run into numbers. The same run always gives the same numbers: the
 /// resampling is seeded by the run's own seed. The prediction is not held against them here.
-pub fn analyse(run: &Run, answer: Answer) -> Analysis {
+/// `smaller_than` is the slow share's bound that the experiment declares.
+pub fn analyse(run: &Run, answer: Answer, smaller_than: Option<f64>) -> Analysis {
+    let rule = Rule::of(run, smaller_than);
     let levels = run.levels();
-    let levels: Vec<LevelSummary> = levels.iter().map(|l| summarize_level(run, l)).collect();
+    let levels = levels.iter().map(|l| summarize_level(run, l, rule));
+    let levels: Vec<LevelSummary> = levels.collect();
     let primary_level = primary_level(&levels);
     let (mut sweeps, mut anatomies, mut pooling) = Default::default();
     match answer {
@@ -162,10 +170,12 @@ pub fn analyse(run: &Run, answer: Answer) -> Analysis {
         starts: starts.len(),
         varying: varying(levels.iter().map(|l| &l.factors)),
         primary: primary_level.and_then(|level| Primary::of(level, run.quoted_statistic())),
+        interactions: interactions(run, &levels, rule),
+        pooled: pooled(run, &levels, rule),
         sweeps,
         anatomies,
         locks: lock_levels(run, &levels),
-        conclusions: conclusions(run, &levels),
+        conclusions: conclusions(run, &levels, rule),
         pooling,
         busy: predictions(run, &levels),
         waits: lock_waits(run, &levels),
@@ -225,12 +235,12 @@ impl Analysis {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::judge;
     use crate::testing::sample_run;
 
     #[test]
     fn every_key_is_described() {
-        let written = serde_json::to_value(analyse(&sample_run(8), Answer::Contrast)).unwrap();
+        let written =
+            serde_json::to_value(analyse(&sample_run(12), Answer::Contrast, None)).unwrap();
         let description = include_str!("../../docs/analysis-schema.md");
         for key in written.as_object().unwrap().keys() {
             assert!(description.contains(&format!("`{key}`")), "{key}");
@@ -239,14 +249,13 @@ mod tests {
 
     #[test]
     fn a_threefold_slower_arm_is_the_primary_outcome() {
-        let summary = analyse(&sample_run(8), Answer::Contrast);
+        let summary = analyse(&sample_run(12), Answer::Contrast, None);
         assert_eq!(summary.levels.len(), 2);
         let primary = summary.primary.unwrap();
         assert_eq!(
             (primary.factors.standing, primary.verdict),
             (10, Verdict::Higher)
         );
-        assert_eq!(primary.noise_floor_ns, Some(0.0));
         let d = primary.contrast.difference;
         assert!((d.value_ns - 2.0 * 1494.0).abs() < 10.0, "{d:?}");
         assert_eq!((d.low_ns, d.high_ns), (d.value_ns, d.value_ns));
@@ -257,7 +266,7 @@ mod tests {
             quiet
                 .contrasts
                 .iter()
-                .all(|(_, v)| *v == Verdict::NoDifferenceShown)
+                .all(|(_, v)| *v == Verdict::CannotTell)
         );
         // 500 samples x 8 blocks do not carry p99.9.
         assert!(quiet.at(Statistic::Percentile(99.9)).is_none());
@@ -274,23 +283,42 @@ mod tests {
     }
 
     #[test]
-    fn the_noise_floor_and_the_guards_hold_a_verdict_back() {
-        let summary = analyse(&sample_run(8), Answer::Contrast);
-        let contrast = summary.primary.unwrap().contrast;
-        assert_eq!(
-            judge(&contrast, Some(1e9), false),
-            Verdict::WithinNoiseFloor
-        );
-        assert_eq!(judge(&contrast, None, true), Verdict::StruckOut);
-        let few = analyse(&sample_run(4), Answer::Contrast).primary.unwrap();
-        assert_eq!(few.verdict, Verdict::TooFewRounds);
+    fn few_rounds_and_few_starts_hold_a_verdict_back() {
+        let few = Verdict::TooFew {
+            rounds: 12,
+            starts: 6,
+        };
+        let verdict = |run: &Run| {
+            analyse(run, Answer::Contrast, None)
+                .primary
+                .unwrap()
+                .verdict
+        };
+        assert_eq!(verdict(&sample_run(12)), Verdict::Higher);
+        assert_eq!(verdict(&sample_run(11)), few);
+        let mut run = sample_run(12);
+        for block in &mut run.blocks {
+            block.start %= 5;
+        }
+        assert_eq!(verdict(&run), few);
+        run.provenance.debug_build = true;
+        assert_eq!(verdict(&run), Verdict::StruckOut);
+    }
+
+    #[test]
+    fn a_missing_twin_takes_no_verdict_away() {
+        let mut run = sample_run(12);
+        run.blocks.retain(|b| !b.twin);
+        let analysis = analyse(&run, Answer::Contrast, None);
+        assert_eq!(analysis.primary.unwrap().verdict, Verdict::Higher);
+        assert!(analysis.levels.iter().all(|l| l.noise.is_empty()));
     }
 
     #[test]
     fn an_empty_run_has_an_empty_summary() {
         let mut run = sample_run(2);
         run.blocks.clear();
-        let summary = analyse(&run, Answer::Contrast);
+        let summary = analyse(&run, Answer::Contrast, None);
         assert!(summary.levels.is_empty() && summary.primary.is_none());
     }
 }

@@ -187,7 +187,7 @@ fn anatomy(
     let rounds = |phase: ConnectionPhase| -> Option<(ConnectionPhase, Rounds)> {
         let key = phase.key()?;
         let series = blocks.iter().map(|b| b.series.get(&key).unwrap_or(&none));
-        let rounds = Rounds::new(&series.collect::<Vec<_>>());
+        let rounds = Rounds::new(&series.collect::<Vec<_>>(), None);
         (rounds.sample_count() > 0).then_some((phase, rounds))
     };
     let mut recorded: Recorded = ConnectionPhase::all().filter_map(rounds).collect();
@@ -294,7 +294,7 @@ mod tests {
     #[test]
     fn the_parts_add_up_to_the_whole_and_the_twins_blocks_are_counted_in() {
         let run = connecting_run();
-        let found = analyse(&run, Answer::Phases).anatomies;
+        let found = analyse(&run, Answer::Phases, None).anatomies;
         let labels: Vec<_> = found
             .iter()
             .map(|a| a.factors.auth.unwrap().name())
@@ -325,7 +325,7 @@ mod tests {
     #[test]
     fn a_startup_is_split_only_where_every_connection_was_asked() {
         let run = connecting_run();
-        let found = analyse(&run, Answer::Phases).anatomies;
+        let found = analyse(&run, Answer::Phases, None).anatomies;
         let adds_up = |a: &Anatomy, phase| a.phase(phase).map(|p| p.adds_up);
         assert_eq!(adds_up(&found[0], ConnectionPhase::Startup), Some(true));
         assert_eq!(adds_up(&found[0], ConnectionPhase::Challenge), None);
@@ -343,7 +343,7 @@ mod tests {
     #[test]
     fn percentiles_need_ten_samples_above_and_differences_have_none() {
         let run = connecting_run();
-        let found = analyse(&run, Answer::Phases).anatomies;
+        let found = analyse(&run, Answer::Phases, None).anatomies;
         let startup = found[0].phase(ConnectionPhase::Startup).unwrap();
         // 800 connections: 8 above p99.
         assert!(startup.p50.is_some() && startup.p99.is_none());
@@ -363,20 +363,20 @@ mod tests {
             }
             .counters();
         }
-        let found = analyse(&run, Answer::Phases).anatomies;
+        let found = analyse(&run, Answer::Phases, None).anatomies;
         let account = found[0].server.as_ref().unwrap();
         assert_eq!(account.connections, 800);
         assert_eq!(account.total.value_ns, 1_500_000.0);
         assert_eq!(account.rest.value_ns, 1_000_000.0);
         // A block without its log: no account, rather than one of other connections.
         run.blocks[0].counters.clear();
-        let found = analyse(&run, Answer::Phases).anatomies;
+        let found = analyse(&run, Answer::Phases, None).anatomies;
         assert_eq!(found.iter().filter(|a| a.server.is_none()).count(), 1);
     }
 
     #[test]
     fn arms_that_do_not_connect_have_no_anatomy() {
         let run = crate::testing::sample_run(8);
-        assert_eq!(analyse(&run, Answer::Phases).anatomies, []);
+        assert_eq!(analyse(&run, Answer::Phases, None).anatomies, []);
     }
 }

@@ -6,10 +6,10 @@ use super::account::{PROCARRAY_EXCLUSIVE, PROCARRAY_SHARED};
 use super::analysis::Analysis;
 use super::bootstrap::{Estimate, Unit};
 use super::contender::ContenderSummary;
-use super::contrast::Verdict;
 use super::finding::Value;
 use super::level::{Found, LevelSummary};
 use super::statistic::Statistic;
+use super::verdict::Verdict;
 use crate::arm::{Arm, Mode};
 use crate::factor::{Factor, Factors};
 
@@ -176,9 +176,12 @@ fn churn_tail<'a>(runs: &[&'a Analysis]) -> Option<(&'a Analysis, &'a LevelSumma
     Some((run, run.primary_level()?))
 }
 
-/// The statistic that claims rest on.
+/// The statistic that claims rest on: the slow share, if the run has a threshold.
 fn outcome(run: &Analysis) -> Statistic {
-    run.run.quoted_statistic()
+    match run.run.slow_over_ns {
+        Some(_) => Statistic::SlowShare,
+        None => run.run.quoted_statistic(),
+    }
 }
 
 const CHURN_TAIL: &str = "procbench run churn-tail --mode server";
@@ -192,6 +195,7 @@ fn paralysis(runs: &[&Analysis]) -> ArgumentRow {
     };
     let statistic = outcome(run);
     let found = level.found(Arm::Unpooled, Arm::KeptOpen, statistic);
+    let of_lock = level.found(Arm::Unpooled, Arm::Premapped, statistic);
     let Some(churned) = level.contender(Arm::Unpooled, false) else {
         return missing();
     };
@@ -201,7 +205,11 @@ fn paralysis(runs: &[&Analysis]) -> ArgumentRow {
     row.figure = Some("churn-tail/server/response-time".to_owned());
     if let Some((contrast, _)) = found {
         let of = format!("{statistic}, unpooled minus kept-open");
-        row = row.with(&of, contrast.difference, Unit::NsDifference);
+        row = row.with(&of, contrast.difference, contrast.unit);
+    }
+    if let Some((contrast, _)) = of_lock {
+        let of = "the lock's part, unpooled minus premapped";
+        row = row.with(of, contrast.difference, contrast.unit);
     }
     for (of, value) in [("p50 of unpooled", half), ("p99 of kept-open", calm)] {
         if let Some(value) = value {
@@ -251,7 +259,7 @@ fn cure(runs: &[&Analysis]) -> ArgumentRow {
     for (of, found) in [("unpooled", sick), ("pool", pooled)] {
         if let Some((contrast, _)) = found {
             let of = format!("{statistic}, {of} minus kept-open");
-            row = row.with(&of, contrast.difference, Unit::NsDifference);
+            row = row.with(&of, contrast.difference, contrast.unit);
         }
     }
     row
@@ -295,7 +303,7 @@ mod tests {
     }
 
     fn supports(run: &Run) -> [Support; 4] {
-        let analysis = analyse(run, Answer::Contrast);
+        let analysis = analyse(run, Answer::Contrast, None);
         argument(&[&analysis]).map(|row| row.support)
     }
 

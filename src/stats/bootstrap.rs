@@ -1,11 +1,10 @@
 //! Quantities with units and intervals: blocks are the unit of chance, and are resampled with replacement.
 
+use std::collections::BTreeMap;
+
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 use serde::Serialize;
-
-/// Resamples of the bootstrap.
-const RESAMPLES: usize = 1000;
 
 /// A quantity with its 95 % bootstrap interval: ns, unless it is said to be a bare number.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -72,6 +71,9 @@ pub(super) struct Bootstrap {
 }
 
 impl Bootstrap {
+    /// Number of resamples.
+    pub(super) const RESAMPLES: usize = 1000;
+
     /// Resamples of so many blocks.
     pub(super) fn new(blocks: usize, seed: u64) -> Self {
         let mut rng = Pcg64::seed_from_u64(seed);
@@ -84,8 +86,38 @@ impl Bootstrap {
         };
         Bootstrap {
             once: vec![1; blocks],
-            resamples: (0..RESAMPLES).map(resample).collect(),
+            resamples: (0..Self::RESAMPLES).map(resample).collect(),
         }
+    }
+
+    /// Resamples of starts, and of the rounds within each start that was drawn; `starts` says which start
+    /// each round is of. What a start does to all of its rounds is then part of the interval.
+    pub(super) fn nested(starts: &[u32], seed: u64) -> Self {
+        let mut rounds_of: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+        for (round, start) in starts.iter().enumerate() {
+            rounds_of.entry(*start).or_default().push(round);
+        }
+        let rounds_of: Vec<Vec<usize>> = rounds_of.into_values().collect();
+        let mut rng = Pcg64::seed_from_u64(seed);
+        let resample = |_| {
+            let mut weights = vec![0; starts.len()];
+            for _ in 0..rounds_of.len() {
+                let rounds = &rounds_of[rng.random_range(0..rounds_of.len())];
+                for _ in 0..rounds.len() {
+                    weights[rounds[rng.random_range(0..rounds.len())]] += 1;
+                }
+            }
+            weights
+        };
+        Bootstrap {
+            once: vec![1; starts.len()],
+            resamples: (0..Self::RESAMPLES).map(resample).collect(),
+        }
+    }
+
+    /// How often each block is in each resample.
+    pub(super) fn resamples(&self) -> &[Vec<u32>] {
+        &self.resamples
     }
 
     /// A quantity, and what it is in every resample that has it.
@@ -144,6 +176,8 @@ pub enum Unit {
     NsPerConnection,
     /// A share of a whole, 0 to 1.
     Share,
+    /// A difference of shares, with its sign: 0.01 is one percentage point.
+    ShareDifference,
     /// Events.
     Count,
     /// Events per second.

@@ -17,8 +17,9 @@ use crate::config::Protocol;
 use crate::factor::Factors;
 use crate::record::{Run, RunHead, SeriesHistogram, SeriesKey};
 
-/// What `unpooled` is held against, the closest first: a fork and an exit; no connections that come.
-const WITHOUT_LOCK: [Arm; 3] = [Arm::ForkOnly, Arm::KeptOpen, Arm::Quiet];
+/// What `unpooled` is held against, the closest first: the same faults outside the lock; a fork and an exit; no
+/// connections that come.
+const WITHOUT_LOCK: [Arm; 4] = [Arm::Premapped, Arm::ForkOnly, Arm::KeptOpen, Arm::Quiet];
 
 /// Fewer acquisitions than this that found the lock busy carry no conclusion about it.
 pub const LEAST_BUSY: u64 = 100;
@@ -194,8 +195,11 @@ fn snapshots(run: &RunHead) -> u32 {
     of_server.or(of_model).unwrap_or(2)
 }
 
-/// The threshold of slow statements: the p99 of the arm that keeps its connections, else that of `quiet`.
-fn slow_over_ns(level: &LevelSummary) -> Option<u64> {
+/// The threshold of slow statements: the run's own, else the p99 of the arm that keeps its connections, or of `quiet`.
+fn slow_over_ns(run: &RunHead, level: &LevelSummary) -> Option<u64> {
+    if run.slow_over_ns.is_some() {
+        return run.slow_over_ns;
+    }
     let calm = [Arm::KeptOpen, Arm::Quiet].into_iter();
     let of = |arm| series(level, arm, SeriesKey::READER_SERVICE)?.percentile_ns(99.0);
     calm.filter_map(of).next()
@@ -208,7 +212,7 @@ fn predict(run: &Run, level: &LevelSummary, fit: &Fit, slope: f64) -> Option<Bus
         holds: fit.at(level.factors.standing, slope),
     };
     let seen = Seen::of(run, level);
-    let slow_over_ns = slow_over_ns(level);
+    let slow_over_ns = slow_over_ns(run, level);
     let against = WITHOUT_LOCK
         .into_iter()
         .find(|&arm| series(level, arm, SeriesKey::READER_SERVICE).is_some());
@@ -288,7 +292,7 @@ mod tests {
     }
 
     fn predicted(run: &Run) -> Vec<BusyPrediction> {
-        analyse(run, Answer::Contrast).busy
+        analyse(run, Answer::Contrast, None).busy
     }
 
     #[test]

@@ -4,10 +4,10 @@ use serde::Serialize;
 
 use super::bootstrap::{Bootstrap, Estimate};
 use super::contrast::Contrast;
-use super::contrast::judge;
 use super::level::{Found, LevelSummary, paired_contrasts, primary_level};
 use super::rounds::Rounds;
 use super::statistic::{Statistic, TABLE_PERCENTILES};
+use super::verdict::Rule;
 use crate::arm::Arm;
 use crate::factor::{Factor, Factors};
 use crate::record::{Block, Operation, Phase, Role, Run, SeriesKey};
@@ -24,7 +24,7 @@ pub struct Conclusion {
 
 /// The conclusions of a run whose lock varies, the first its primary outcome's;
 /// empty for every other run.
-pub(super) fn conclusions(run: &Run, levels: &[LevelSummary]) -> Vec<Conclusion> {
+pub(super) fn conclusions(run: &Run, levels: &[LevelSummary], rule: Rule) -> Vec<Conclusion> {
     let levels = levels_by_lock(levels);
     let (Some(base), false) = (Arm::baseline(&run.config.arms), levels.is_empty()) else {
         return Vec::new();
@@ -44,25 +44,31 @@ pub(super) fn conclusions(run: &Run, levels: &[LevelSummary]) -> Vec<Conclusion>
     let waiting = |level: &LevelSummary| queueing_contrasts(run, level);
     let carried = highest_carried(&levels.iter().map(|l| waiting(l)).collect::<Vec<_>>());
     let mut all = vec![each(
-        format!("churn raises the {quoted} {clock} time of running statements over {base}"),
+        match quoted {
+            Statistic::SlowShare => {
+                format!("churn raises the share of slow statements over {base}")
+            }
+            _ => {
+                format!("churn raises the {quoted} {clock} time of running statements over {base}")
+            }
+        },
         &|l| l.found(Arm::Unpooled, base, quoted),
     )];
     if clock != "service" {
         all.push(each(
-            format!("it raises their {quoted} service time, too, not only the wait before a statement begins"),
+            format!("it raises the {quoted} of their service time, too, not only the wait before a statement begins"),
             &|l| l.service_at(quoted),
         ));
     }
     all.push(each(
         "under churn readers wait longer for the lock, on average".to_owned(),
-        &|l| readers_wait(run, l, base),
+        &|l| readers_wait(run, l, base, rule),
     ));
     all.push(each(
         format!("whoever joins waits longer for the lock than whoever reads, at {carried}"),
         &|l| {
             let contrast = waiting(l).into_iter().find(|c| c.statistic == carried)?;
-            // Both sides are from the same blocks: no A/A pair is needed.
-            let verdict = judge(&contrast, Some(0.0), l.is_struck(Arm::Unpooled));
+            let verdict = rule.judge(&contrast, l.is_struck(Arm::Unpooled));
             Some((contrast, verdict))
         },
     ));
@@ -90,19 +96,12 @@ fn highest_carried(contrasts: &[Vec<Contrast>]) -> Statistic {
         .unwrap_or(Statistic::Percentile(50.0))
 }
 
-fn readers_wait(run: &Run, level: &LevelSummary, base: Arm) -> Found {
-    // Against the baseline or its twin.
-    let mean = |arm, twin| {
-        let wait = |arm, twin| (arm, twin, Some(READERS_WAIT));
-        let all = paired_contrasts(run, &level.factors, wait(arm, false), wait(base, twin));
-        all.into_iter().find(|c| c.statistic == Statistic::Mean)
-    };
-    let contrast = mean(Arm::Unpooled, false)?;
-    let floor = mean(base, true)
-        .filter(|_| !level.is_twin_struck(base))
-        .map(|c| c.magnitude_95_ns);
+fn readers_wait(run: &Run, level: &LevelSummary, base: Arm, rule: Rule) -> Found {
+    let wait = |arm| (arm, false, Some(READERS_WAIT));
+    let all = paired_contrasts(run, &level.factors, wait(Arm::Unpooled), wait(base));
+    let contrast = all.into_iter().find(|c| c.statistic == Statistic::Mean)?;
     let struck = level.is_struck(Arm::Unpooled) || level.is_struck(base);
-    Some((contrast, judge(&contrast, floor, struck)))
+    Some((contrast, rule.judge(&contrast, struck)))
 }
 
 /// Readers' wait for ProcArrayLock, in the snapshots that are looked into.
@@ -184,7 +183,7 @@ pub(super) fn lock_levels(run: &Run, levels: &[LevelSummary]) -> Vec<LockLevel> 
 }
 
 pub(super) fn series_tail(run: &Run, blocks: &[&Block], key: SeriesKey) -> SeriesTail {
-    let rounds = Rounds::of(blocks, key);
+    let rounds = Rounds::of(blocks, key, None);
     let bootstrap = Bootstrap::new(rounds.block_count(), run.config.seed);
     let at = |p| Some((p, rounds.estimate(&bootstrap, Statistic::Percentile(p))?));
     SeriesTail {
@@ -201,8 +200,8 @@ mod tests {
 
     #[test]
     fn each_lock_gets_its_own_verdict() {
-        let run = run_under_locks(8, &[("std", 3), ("sharded", 1)]);
-        let all = analyse(&run, Answer::Contrast).conclusions;
+        let run = run_under_locks(12, &[("std", 3), ("sharded", 1)]);
+        let all = analyse(&run, Answer::Contrast, None).conclusions;
         let verdicts: Vec<_> = all[0]
             .by_lock
             .iter()
@@ -210,10 +209,7 @@ mod tests {
             .collect();
         assert_eq!(
             verdicts,
-            [
-                ("std", Verdict::Higher),
-                ("sharded", Verdict::NoDifferenceShown)
-            ]
+            [("std", Verdict::Higher), ("sharded", Verdict::CannotTell)]
         );
         // Service times are the same numbers here; nobody timed a lock.
         assert_eq!(all[1].by_lock[0].1.unwrap().1, Verdict::Higher);
@@ -223,17 +219,17 @@ mod tests {
 
     #[test]
     fn a_run_under_one_lock_has_nothing_to_hold_against() {
-        let run = sample_run(8);
-        assert!(analyse(&run, Answer::Contrast).conclusions.is_empty());
+        let run = sample_run(12);
+        assert!(analyse(&run, Answer::Contrast, None).conclusions.is_empty());
     }
 
     #[test]
     fn every_lock_is_there_once_and_what_is_not_counted_is_absent() {
-        let run = run_under_locks(8, &[("std", 3), ("sharded", 1)]);
-        let levels = analyse(&run, Answer::Contrast).locks;
+        let run = run_under_locks(12, &[("std", 3), ("sharded", 1)]);
+        let levels = analyse(&run, Answer::Contrast, None).locks;
         let names: Vec<&str> = levels.iter().map(|l| l.lock.as_str()).collect();
         assert_eq!(names, ["std", "sharded"]);
-        assert_eq!(levels[0].readers.samples, 8 * 500);
+        assert_eq!(levels[0].readers.samples, 12 * 500);
         // 4,000 samples carry p99, not p99.9; nobody timed a writer.
         assert!(levels[0].readers.at(99.0).is_some() && levels[0].readers.at(99.9).is_none());
         assert_eq!(
@@ -243,7 +239,7 @@ mod tests {
             ),
             (0, None)
         );
-        let one = sample_run(8);
-        assert!(analyse(&one, Answer::Contrast).locks.is_empty());
+        let one = sample_run(12);
+        assert!(analyse(&one, Answer::Contrast, None).locks.is_empty());
     }
 }

@@ -57,14 +57,14 @@ mod tests {
             let backends = block.cpu.groups.get_mut(&CpuGroup::Backends).unwrap();
             backends.used_ns -= 60 * 30_000;
         }
-        let analysis = analyse(&run, Answer::Contrast);
+        let analysis = analyse(&run, Answer::Contrast, None);
         let expected = ConnectionCpu {
             fork_ns: 20_000,
             session_ns: 30_000,
         };
         assert_eq!(connection_cpu(&analysis), Some(expected));
         run.blocks.retain(|block| block.arm != Arm::Quiet);
-        let without_quiet = analyse(&run, Answer::Contrast);
+        let without_quiet = analyse(&run, Answer::Contrast, None);
         assert_eq!(connection_cpu(&without_quiet), None);
     }
 }

@@ -127,7 +127,7 @@ pub(super) fn summarize_contender(
     blocks: &[&Block],
 ) -> ContenderSummary {
     let quoted = quoted_series(blocks);
-    let rounds = Rounds::of(blocks, quoted);
+    let rounds = Rounds::of(blocks, quoted, run.slow_over_ns);
     let samples = rounds.sample_count();
     let bootstrap = Bootstrap::new(rounds.block_count(), run.config.seed);
     let estimate = |statistic| rounds.estimate(&bootstrap, statistic);

@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn what_the_readers_cost_in_quiet_is_taken_off() {
         let run = sample_run_with_cpu();
-        let summary = analyse(&run, Answer::Contrast);
+        let summary = analyse(&run, Answer::Contrast, None);
         let level = &summary.levels[0];
         let cost = |arm| level.contender(arm, false).unwrap().cpu_cost.clone();
         assert_eq!(cost(Arm::Quiet), None);

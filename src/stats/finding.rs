@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::bootstrap::Estimate;
 use super::bootstrap::Unit;
-use super::contrast::Verdict;
 use super::level::Found;
+use super::verdict::Verdict;
 
 /// How a prediction, or a part of it, came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -101,17 +101,36 @@ impl Statement {
         Statement::judged(claim, Outcome::CannotTell).because(because)
     }
 
-    /// "The first is higher than the second", by its contrast: refuted where that was not shown.
+    /// "The first is higher than the second", by its contrast: refuted where it is shown to be lower, or by less
+    /// than the declared bound.
     pub fn higher(claim: impl Into<String>, found: Found) -> Self {
         let Some((contrast, verdict)) = found else {
             return Statement::cannot_tell(claim, "not measured");
         };
         let statement = match verdict {
             Verdict::Higher => Statement::judged(claim, Outcome::Stands),
-            v if v.is_usable() => Statement::judged(claim, Outcome::Refuted),
-            v => Statement::cannot_tell(claim, v.words()),
+            Verdict::Lower => Statement::judged(claim, Outcome::Refuted).because(verdict.words()),
+            Verdict::SmallerThan(_) => {
+                Statement::judged(claim, Outcome::Refuted).because(verdict.words())
+            }
+            _ => Statement::cannot_tell(claim, verdict.words()),
         };
-        statement.with("", contrast.difference, Unit::NsDifference)
+        statement.with("", contrast.difference, contrast.unit)
+    }
+
+    /// "The difference is smaller than `bound`", by its contrast: refuted where its 90 % interval lies beyond.
+    pub fn smaller(claim: impl Into<String>, found: Found, bound: f64) -> Self {
+        let Some((contrast, verdict)) = found else {
+            return Statement::cannot_tell(claim, "not measured");
+        };
+        let beyond = contrast.interval_90[0] > bound || contrast.interval_90[1] < -bound;
+        let statement = match verdict {
+            v if !v.is_usable() => Statement::cannot_tell(claim, v.words()),
+            _ if contrast.is_within(bound) => Statement::judged(claim, Outcome::Stands),
+            _ if beyond => Statement::judged(claim, Outcome::Refuted),
+            _ => Statement::cannot_tell(claim, "the interval meets the bound"),
+        };
+        statement.with("", contrast.difference, contrast.unit)
     }
 
     /// "`first` is above `second`": their intervals do not meet. Where they do, `open` is the outcome.

@@ -146,7 +146,7 @@ mod tests {
     use crate::testing::sample_run;
 
     fn found(run: &Run, arm: Arm) -> Vec<Guard> {
-        let analysis = analyse(run, Answer::Contrast);
+        let analysis = analyse(run, Answer::Contrast, None);
         let contender = analysis.levels[0].contender(arm, false).unwrap();
         contender.guards.clone()
     }

@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use super::contender::{ContenderSummary, summarize_contender};
-use super::contrast::{Contrast, contrasts};
-use super::contrast::{Verdict, judge};
+use super::contrast::{Cell, Contrast, contrasts};
 use super::guards::findings;
 use super::statistic::{Statistic, quoted_series};
+use super::verdict::{Rule, Verdict};
 use crate::arm::Arm;
 use crate::factor::Factors;
 use crate::record::{Block, CpuGroup, Run, SeriesHistogram, SeriesKey};
@@ -18,14 +18,12 @@ pub struct LevelSummary {
     pub factors: Factors,
     /// The contenders, in order of presentation, the A/A twin last.
     pub contenders: Vec<ContenderSummary>,
-    /// The baseline minus its own A/A twin; its magnitude is the noise floor.
+    /// The baseline minus its own A/A twin: a check of the test, not part of a verdict.
     pub noise: Vec<Contrast>,
-    /// Each arm minus the baseline, and `unpooled` minus `fork-only`, `cpu-burn` and `quiet`.
+    /// Each arm minus the baseline, and the pairs of arms that tell the causes apart.
     pub effects: Vec<Effect>,
     /// `unpooled` minus the baseline in service time.
-    pub service: Vec<Contrast>,
-    /// The noise floor in service time.
-    pub service_noise: Vec<Contrast>,
+    pub service: Vec<(Contrast, Verdict)>,
     /// CPU of an operation of `cpu-burn` over what a transaction of `unpooled` costs the server.
     pub burn_ratio: Option<f64>,
 }
@@ -52,11 +50,14 @@ impl Effect {
 }
 
 impl LevelSummary {
-    /// Noise floor of one statistic, in ns: 95 % of resampled A/A differences
-    /// are no larger.
-    pub fn noise_floor_ns(&self, statistic: Statistic) -> Option<f64> {
-        let floor = self.noise.iter().find(|c| c.statistic == statistic);
-        floor.map(|c| c.magnitude_95_ns)
+    /// The A/A check of one statistic.
+    pub fn check(&self, statistic: Statistic) -> Option<&Contrast> {
+        self.noise.iter().find(|c| c.statistic == statistic)
+    }
+
+    /// Noise floor of one statistic, in its unit: 95 % of resampled A/A differences are no larger.
+    pub fn noise_floor(&self, statistic: Statistic) -> Option<f64> {
+        self.check(statistic).map(|c| c.magnitude_95)
     }
 
     /// One contender.
@@ -78,14 +79,10 @@ impl LevelSummary {
             .is_none_or(|twin| twin.struck().is_some())
     }
 
-    /// `unpooled` minus the baseline in service time, judged.
+    /// `unpooled` minus the baseline in service time.
     pub fn service_at(&self, statistic: Statistic) -> Found {
-        let of = |all: &[Contrast]| all.iter().find(|c| c.statistic == statistic).copied();
-        let contrast = of(&self.service)?;
-        let base = self.contenders.iter().find(|c| c.twin).map(|c| c.arm);
-        let struck = self.is_struck(Arm::Unpooled) || base.is_some_and(|b| self.is_struck(b));
-        let floor = of(&self.service_noise).map(|c| c.magnitude_95_ns);
-        Some((contrast, judge(&contrast, floor, struck)))
+        let mut service = self.service.iter();
+        service.find(|c| c.0.statistic == statistic).copied()
     }
 
     /// What a transaction of each contender costs, less what `quiet` says of the readers.
@@ -121,7 +118,7 @@ pub(super) fn primary_level(levels: &[LevelSummary]) -> Option<&LevelSummary> {
     levels.iter().find(|l| l.factors.standing == largest)
 }
 
-pub(super) fn summarize_level(run: &Run, factors: &Factors) -> LevelSummary {
+pub(super) fn summarize_level(run: &Run, factors: &Factors, rule: Rule) -> LevelSummary {
     let summary = |(arm, twin)| {
         let blocks = run.blocks_of(arm, twin, factors);
         (!blocks.is_empty()).then(|| summarize_contender(run, arm, twin, &blocks))
@@ -133,7 +130,6 @@ pub(super) fn summarize_level(run: &Run, factors: &Factors) -> LevelSummary {
         noise: Vec::new(),
         effects: Vec::new(),
         service: Vec::new(),
-        service_noise: Vec::new(),
         burn_ratio: None,
     };
     level.cpu_costs();
@@ -144,38 +140,45 @@ pub(super) fn summarize_level(run: &Run, factors: &Factors) -> LevelSummary {
         return level;
     };
     let between = |first, second| paired_contrasts(run, factors, first, second);
+    let judged = |first: Side, second: Side| -> Vec<(Contrast, Verdict)> {
+        let struck = level.is_struck(first.0) || level.is_struck(second.0);
+        let contrasts = between(first, second).into_iter();
+        contrasts.map(|c| (c, rule.judge(&c, struck))).collect()
+    };
     let service = Some(SeriesKey::READER_SERVICE);
-    // A struck twin gives no floor: then nothing can be judged.
-    if !level.is_twin_struck(base) {
-        level.noise = between((base, false, None), (base, true, None));
-        level.service_noise = between((base, false, service), (base, true, service));
-    }
-    level.service = between((Arm::Unpooled, false, service), (base, false, service));
+    let noise = match level.is_twin_struck(base) {
+        true => Vec::new(),
+        false => between((base, false, None), (base, true, None)),
+    };
+    let service = judged((Arm::Unpooled, false, service), (base, false, service));
     let arms = run.config.arms.iter().filter(|&&arm| arm != base);
     let mut pairs: Vec<(Arm, Arm)> = arms.map(|&arm| (arm, base)).collect();
-    for other in [Arm::ForkOnly, Arm::CpuBurn, Arm::Quiet] {
-        let pair = (Arm::Unpooled, other);
+    for pair in CAUSES {
         if !pairs.contains(&pair) && pair.0 != base {
             pairs.push(pair);
         }
     }
-    for (first, second) in pairs {
-        let struck = level.is_struck(first) || level.is_struck(second);
-        let contrasts: Vec<(Contrast, Verdict)> =
-            between((first, false, None), (second, false, None))
-                .into_iter()
-                .map(|c| (c, judge(&c, level.noise_floor_ns(c.statistic), struck)))
-                .collect();
-        if !contrasts.is_empty() {
-            level.effects.push(Effect {
-                first,
-                second,
-                contrasts,
-            });
-        }
-    }
+    let effects = pairs.into_iter().map(|(first, second)| Effect {
+        first,
+        second,
+        contrasts: judged((first, false, None), (second, false, None)),
+    });
+    let effects = effects.filter(|e| !e.contrasts.is_empty()).collect();
+    level.noise = noise;
+    level.effects = effects;
+    level.service = service;
     level
 }
+
+/// What tells the causes apart: CPU, the lock's part at equal work, what a patch could gain, the rest.
+const CAUSES: [(Arm, Arm); 6] = [
+    (Arm::Unpooled, Arm::ForkOnly),
+    (Arm::Unpooled, Arm::CpuBurn),
+    (Arm::Unpooled, Arm::Quiet),
+    (Arm::Unpooled, Arm::Premapped),
+    (Arm::Unpooled, Arm::PremappedFew),
+    (Arm::Premapped, Arm::ForkOnly),
+];
 
 /// One side of a contrast: the arm, whether it is its A/A twin, and the series (`None`: the quoted one).
 pub type Side = (Arm, bool, Option<SeriesKey>);
@@ -183,22 +186,31 @@ pub type Side = (Arm, bool, Option<SeriesKey>);
 /// Contrasts of the rounds that both sides have, leaving out percentiles that the smaller side cannot
 /// carry.
 pub fn paired_contrasts(run: &Run, level: &Factors, first: Side, second: Side) -> Vec<Contrast> {
+    let cell = cell(run, level, first, second);
+    let least = cell.least_samples();
+    let statistics = run.statistics();
+    let carried: Vec<Statistic> = statistics.filter(|s| s.is_carried_by(least)).collect();
+    contrasts(&cell, &carried, run.config.seed)
+}
+
+/// The rounds that both sides have.
+pub(super) fn cell(run: &Run, level: &Factors, first: Side, second: Side) -> Cell {
     fn series(block: &Block, side: Side) -> Option<&SeriesHistogram> {
         let key = side.2.unwrap_or_else(|| quoted_series(&[block]));
         block.series.get(&key)
     }
     let blocks = |side: Side| run.blocks_of(side.0, side.1, level);
-    let others = blocks(second);
-    let firsts = blocks(first).into_iter();
-    let sides: (Vec<_>, Vec<_>) = firsts
-        .filter_map(|block| {
-            let other = others.iter().find(|b| b.round == block.round)?;
-            Some((series(block, first)?, series(other, second)?))
-        })
-        .unzip();
-    let samples = |side: &[&SeriesHistogram]| side.iter().map(|h| h.len()).sum::<u64>();
-    let least = samples(&sides.0).min(samples(&sides.1));
-    let statistics = run.statistics();
-    let carried: Vec<Statistic> = statistics.filter(|s| s.is_carried_by(least)).collect();
-    contrasts(&sides.0, &sides.1, &carried, run.config.seed)
+    let (firsts, others) = (blocks(first), blocks(second));
+    let (mut sides, mut starts) = ((Vec::new(), Vec::new()), Vec::new());
+    for block in firsts {
+        let Some(other) = others.iter().find(|b| b.round == block.round) else {
+            continue;
+        };
+        if let (Some(a), Some(b)) = (series(block, first), series(other, second)) {
+            sides.0.push(a);
+            sides.1.push(b);
+            starts.push(block.start);
+        }
+    }
+    Cell::new(&sides.0, &sides.1, starts, run.slow_over_ns)
 }

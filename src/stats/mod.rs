@@ -1,6 +1,7 @@
 //! Statistics over blocks: everything that is estimated from a run, as one [`Analysis`].
 
 mod account;
+mod across;
 mod analysis;
 mod anatomy;
 mod argument;
@@ -22,15 +23,19 @@ mod lock_wait;
 mod lock_waits;
 mod paired_ratio;
 mod pooling;
+#[cfg(test)]
+mod power_tests;
 mod rounds;
 mod statistic;
 mod sweep;
 mod swept;
+mod verdict;
 
 pub use account::{
     Counted, FOUND_BUSY, PROCARRAY_EXCLUSIVE, PROCARRAY_SHARED, XID_GEN_EXCLUSIVE,
     accounted_columns, queue_columns,
 };
+pub use across::{Cells, Interaction, Pooled};
 pub use analysis::{ANALYSIS_SCHEMA_VERSION, Analysis, Claim, Primary, analyse};
 pub use anatomy::{Anatomy, ConnectionPhase, PhaseTimes, SetupAccount};
 pub use argument::{ArgumentRow, ArgumentStep, Support, argument};
@@ -40,7 +45,7 @@ pub use busy_share::{HoldRange, TRACED_ON, busy_share};
 pub use by_lock::{Conclusion, LockLevel, READERS_WAIT, SeriesTail, WRITERS_WAIT};
 pub use connection_cpu::{ConnectionCpu, connection_cpu};
 pub use contender::ContenderSummary;
-pub use contrast::{Contrast, ERROR_RATE, Verdict, judge};
+pub use contrast::Contrast;
 pub use cpu_cost::{ConnectionCost, CpuPerTransaction, CpuSum};
 pub use finding::{Finding, Outcome, Statement, Value};
 pub use guard::{Guard, Severity};
@@ -51,6 +56,7 @@ pub use pooling::{
     ConnectTimes, HARDLY_ANY, KnownRate, LOCK_MATTERS, Pooling, PoolingAnswer, ReconnectCost,
     WORTH_SAVING,
 };
-pub use statistic::{Statistic, TABLE_PERCENTILES, quoted_series};
+pub use statistic::{CAP, Statistic, TABLE_PERCENTILES, quoted_series};
 pub use sweep::{Along, Answer, Quantity, Sweep};
 pub use swept::{SweepLine, SweepPoint, Swept};
+pub use verdict::{ERROR_RATE, ROUNDS_NEEDED, Rule, STARTS_NEEDED, Verdict};

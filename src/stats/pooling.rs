@@ -4,9 +4,9 @@
 use serde::Serialize;
 
 use super::busy_share::{HoldRange, busy_share, holds_ns};
-use super::contrast::Verdict;
 use super::level::LevelSummary;
 use super::statistic::{Statistic, TABLE_PERCENTILES};
+use super::verdict::Verdict;
 use crate::arm::Arm;
 use crate::record::{Operation, Phase, Role, RunHead, SeriesHistogram, SeriesKey, Survey};
 

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::bootstrap::{Bootstrap, Estimate};
-use super::statistic::Statistic;
-use crate::record::{Block, SeriesHistogram, SeriesKey, rank_of};
+use super::statistic::{CAP, Statistic};
+use crate::record::{Block, MERGED_MAX_NS, SeriesHistogram, SeriesKey, rank_of};
 
 /// The histograms of several blocks over one common list of bucket values.
 pub(super) struct Rounds {
@@ -13,18 +13,27 @@ pub(super) struct Rounds {
     cumulated: Vec<(u64, Vec<u64>)>,
     totals: Vec<u64>,
     sums_ns: Vec<f64>,
+    /// By block, where there is a threshold: slower samples, and the sum of all, each capped.
+    slow: Option<(Vec<u64>, Vec<f64>)>,
 }
 
 impl Rounds {
-    /// Lays the blocks' histograms side by side.
-    pub(super) fn new(series: &[&SeriesHistogram]) -> Self {
+    /// Lays the blocks' histograms side by side. A sample is slow if it lies in a bucket above that of
+    /// `slow_over_ns`: buckets are a thousandth wide.
+    pub(super) fn new(series: &[&SeriesHistogram], slow_over_ns: Option<u64>) -> Self {
         let blocks = series.len();
+        let over = slow_over_ns.map(|ns| (last_of_bucket(ns), (CAP * ns) as f64));
+        let mut slow = over.map(|_| (vec![0; blocks], vec![0.0; blocks]));
         let mut by_value: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
         let mut sums_ns = vec![0.0; blocks];
         for (block, histogram) in series.iter().enumerate() {
             for (value, count) in histogram.buckets() {
                 by_value.entry(value).or_insert_with(|| vec![0; blocks])[block] += count;
                 sums_ns[block] += value as f64 * count as f64;
+                if let (Some((last, cap)), Some((slow, capped))) = (over, &mut slow) {
+                    slow[block] += if value > last { count } else { 0 };
+                    capped[block] += cap.min(value as f64) * count as f64;
+                }
             }
         }
         let mut totals = vec![0; blocks];
@@ -38,13 +47,26 @@ impl Rounds {
             cumulated: by_value.into_iter().collect(),
             totals,
             sums_ns,
+            slow,
         }
     }
 
     /// Those of the blocks that have the series.
-    pub(super) fn of(blocks: &[&Block], key: SeriesKey) -> Self {
+    pub(super) fn of(blocks: &[&Block], key: SeriesKey, slow_over_ns: Option<u64>) -> Self {
         let series: Vec<_> = blocks.iter().filter_map(|b| b.series.get(&key)).collect();
-        Rounds::new(&series)
+        Rounds::new(&series, slow_over_ns)
+    }
+
+    /// Blocks of which only the samples and the slow ones among them are known.
+    #[cfg(test)]
+    pub(super) fn of_counts(totals: Vec<u64>, slow: Vec<u64>) -> Self {
+        let sums_ns = vec![0.0; totals.len()];
+        Rounds {
+            cumulated: Vec::new(),
+            totals,
+            sums_ns: sums_ns.clone(),
+            slow: Some((slow, sums_ns)),
+        }
     }
 
     /// Number of blocks.
@@ -57,13 +79,19 @@ impl Rounds {
         self.totals.iter().sum()
     }
 
+    /// Number of samples in the first or the second half of the blocks, whichever has fewer.
+    pub(super) fn least_samples_of_halves(&self) -> u64 {
+        let (first, second) = self.totals.split_at(self.totals.len() / 2);
+        first.iter().sum::<u64>().min(second.iter().sum())
+    }
+
     /// The largest sample, in ns.
     pub(super) fn max_ns(&self) -> Option<u64> {
         self.cumulated.last().map(|bucket| bucket.0)
     }
 
-    /// A statistic, in ns, of the blocks merged with these multiplicities.
-    /// `None` where there is no sample.
+    /// A statistic, in its unit, of the blocks merged with these multiplicities.
+    /// `None` where there is no sample, or no threshold.
     pub(super) fn statistic(&self, weights: &[u32], statistic: Statistic) -> Option<f64> {
         debug_assert_eq!(weights.len(), self.block_count());
         let total = weighted(&self.totals, weights);
@@ -71,11 +99,9 @@ impl Rounds {
             return None;
         }
         Some(match statistic {
-            Statistic::Mean => {
-                let sums = self.sums_ns.iter().zip(weights);
-                let sum: f64 = sums.map(|(sum, &weight)| sum * f64::from(weight)).sum();
-                sum / total as f64
-            }
+            Statistic::Mean => weighted_sum(&self.sums_ns, weights) / total as f64,
+            Statistic::SlowShare => weighted(&self.slow.as_ref()?.0, weights) as f64 / total as f64,
+            Statistic::CappedMean => weighted_sum(&self.slow.as_ref()?.1, weights) / total as f64,
             // The least value with at least so many samples not above it.
             Statistic::Percentile(p) => {
                 let rank = rank_of(p, total);
@@ -91,6 +117,19 @@ impl Rounds {
             .is_carried_by(self.sample_count())
             .then(|| bootstrap.estimate(|weights| self.statistic(weights, statistic)))?
     }
+}
+
+/// The last value of the bucket that holds this one.
+fn last_of_bucket(ns: u64) -> u64 {
+    match ns {
+        ns if ns > MERGED_MAX_NS => ns,
+        ns => SeriesHistogram::default().hdr().highest_equivalent(ns),
+    }
+}
+
+fn weighted_sum(sums: &[f64], weights: &[u32]) -> f64 {
+    let sums = sums.iter().zip(weights);
+    sums.map(|(sum, &weight)| sum * f64::from(weight)).sum()
 }
 
 fn weighted(counts: &[u64], weights: &[u32]) -> u64 {
@@ -120,7 +159,7 @@ mod tests {
             weights in prop::collection::vec(0u32..4, 2),
         ) {
             let blocks = [histogram(&a), histogram(&b)];
-            let rounds = Rounds::new(&[&blocks[0], &blocks[1]]);
+            let rounds = Rounds::new(&[&blocks[0], &blocks[1]], None);
             let mut merged = SeriesHistogram::default();
             for (block, &weight) in blocks.iter().zip(&weights) {
                 (0..weight).for_each(|_| merged.merge(block));
@@ -134,5 +173,22 @@ mod tests {
                 (x, y) => prop_assert_eq!(x, y),
             }
         }
+    }
+
+    #[test]
+    fn slow_is_above_the_bucket_of_the_threshold_and_long_times_count_up_to_the_cap() {
+        // At 200 us buckets are 128 ns wide.
+        let block = histogram(&[100_000, 200_000, 200_050, 200_300, 9_000_000]);
+        let other = histogram(&[100_000]);
+        let rounds = Rounds::new(&[&block, &other], Some(200_000));
+        let at = |weights: &[u32], statistic| rounds.statistic(weights, statistic).unwrap();
+        assert_eq!(at(&[1, 0], Statistic::SlowShare), 2.0 / 5.0);
+        assert_eq!(at(&[1, 3], Statistic::SlowShare), 2.0 / 8.0);
+        assert_eq!(at(&[0, 1], Statistic::SlowShare), 0.0);
+        let capped = (100_000 + 3 * 200_000 + 350 + CAP * 200_000) as f64 / 5.0;
+        assert!((at(&[1, 0], Statistic::CappedMean) / capped - 1.0).abs() < 1e-3);
+        let without = Rounds::new(&[&block], None);
+        assert_eq!(without.statistic(&[1], Statistic::SlowShare), None);
+        assert_eq!(without.statistic(&[1], Statistic::CappedMean), None);
     }
 }

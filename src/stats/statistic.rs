@@ -2,6 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
+use super::bootstrap::Unit;
 use crate::record::{Block, RunHead, SeriesKey, percentile_name, samples_above};
 
 /// Percentiles that tables show, if the samples carry them.
@@ -14,14 +15,42 @@ pub enum Statistic {
     Mean,
     /// A percentile, 0 to 100.
     Percentile(f64),
+    /// The share of statements slower than the run's threshold, 0 to 1.
+    SlowShare,
+    /// The mean of min(T, cap), the cap being [`CAP`] thresholds. It adds up, and no single stall makes it.
+    CappedMean,
 }
+
+/// Cap of [`Statistic::CappedMean`], in thresholds.
+pub const CAP: u64 = 10;
 
 impl Statistic {
     /// Whether so many samples carry it: a percentile needs ten samples above it.
     pub(super) fn is_carried_by(self, samples: u64) -> bool {
         match self {
-            Statistic::Mean => samples > 0,
+            Statistic::Mean | Statistic::SlowShare | Statistic::CappedMean => samples > 0,
             Statistic::Percentile(p) => samples_above(p, samples) >= 10,
+        }
+    }
+
+    /// Whether it needs a run's threshold. These two are what claims rest on.
+    pub(super) fn needs_threshold(self) -> bool {
+        matches!(self, Statistic::SlowShare | Statistic::CappedMean)
+    }
+
+    /// Unit of its values.
+    pub fn unit(self) -> Unit {
+        match self {
+            Statistic::SlowShare => Unit::Share,
+            _ => Unit::Ns,
+        }
+    }
+
+    /// Unit of a difference of two of them.
+    pub fn difference_unit(self) -> Unit {
+        match self {
+            Statistic::SlowShare => Unit::ShareDifference,
+            _ => Unit::NsDifference,
         }
     }
 }
@@ -31,41 +60,60 @@ impl std::fmt::Display for Statistic {
         match self {
             Statistic::Mean => f.pad("mean"),
             Statistic::Percentile(p) => f.pad(&percentile_name(*p)),
+            Statistic::SlowShare => f.pad("slow share"),
+            Statistic::CappedMean => f.pad("capped mean"),
         }
     }
 }
 
 impl Serialize for Statistic {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(&self.to_string().replace(' ', "-"))
     }
 }
 
 impl RunHead {
-    /// The statistic whose effect is quoted.
+    /// The statistic whose effect is quoted: the slow share where the run has a threshold, else the quoted
+    /// percentile.
     pub fn quoted_statistic(&self) -> Statistic {
-        Statistic::Percentile(self.config.quoted_percentile)
+        match self.slow_over_ns {
+            Some(_) => Statistic::SlowShare,
+            None => Statistic::Percentile(self.config.quoted_percentile),
+        }
     }
 
-    /// The statistics that a run is summed up by: mean, table percentiles, the quoted one.
+    /// The statistic of figures of differences, in ns: the capped mean where the run has a threshold.
+    pub fn drawn_statistic(&self) -> Statistic {
+        match self.slow_over_ns {
+            Some(_) => Statistic::CappedMean,
+            None => Statistic::Percentile(self.config.quoted_percentile),
+        }
+    }
+
+    /// The statistics that a run is summed up by: mean, table percentiles, the quoted one; with a threshold
+    /// slow share and capped mean.
     pub(super) fn statistics(&self) -> impl Iterator<Item = Statistic> + use<> {
+        let has_threshold = self.slow_over_ns.is_some();
         let mut percentiles = TABLE_PERCENTILES.to_vec();
         percentiles.push(self.config.quoted_percentile);
         percentiles.sort_by(f64::total_cmp);
         percentiles.dedup();
         let percentiles = percentiles.into_iter().map(Statistic::Percentile);
-        std::iter::once(Statistic::Mean).chain(percentiles)
+        let slow = [Statistic::SlowShare, Statistic::CappedMean].into_iter();
+        let slow = slow.filter(move |_| has_threshold);
+        std::iter::once(Statistic::Mean)
+            .chain(percentiles)
+            .chain(slow)
     }
 }
 
-/// The series whose tail is quoted: response time, or service time in a closed loop.
+/// The series whose tail is quoted: adjusted response time; where that was not recorded response time; in a
+/// closed loop service time.
 pub fn quoted_series(blocks: &[&Block]) -> SeriesKey {
-    let has_response = |b: &&Block| b.series.contains_key(&SeriesKey::READER_RESPONSE);
-    if blocks.iter().any(has_response) {
-        SeriesKey::READER_RESPONSE
-    } else {
-        SeriesKey::READER_SERVICE
-    }
+    let clocks = [SeriesKey::READER_ADJUSTED, SeriesKey::READER_RESPONSE];
+    let is_there = |key: &SeriesKey| blocks.iter().any(|b| b.series.contains_key(key));
+    let found = clocks.into_iter().find(is_there);
+    found.unwrap_or(SeriesKey::READER_SERVICE)
 }
 
 /// Percentiles at which a curve is drawn: even steps on the 1/(1-p) axis, as far as ten samples lie

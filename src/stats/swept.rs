@@ -91,7 +91,7 @@ impl Measured {
         };
         let pairs: Vec<(u64, u64)> = match quantity {
             Quantity::Time(key, statistic) => {
-                let rounds = Rounds::of(blocks, key);
+                let rounds = Rounds::of(blocks, key, None);
                 let samples = rounds.sample_count();
                 return statistic.is_carried_by(samples).then(|| Measured {
                     blocks: rounds.block_count(),
@@ -241,7 +241,7 @@ mod tests {
     };
 
     fn lines(run: &Run, sweep: Sweep) -> Vec<SweepLine> {
-        swept(run, &analyse(run, Answer::Contrast).levels, sweep).lines
+        swept(run, &analyse(run, Answer::Contrast, None).levels, sweep).lines
     }
 
     #[test]

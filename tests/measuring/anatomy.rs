@@ -34,7 +34,7 @@ fn phases_are_counted_alike_and_their_means_add_up() {
     let Some(_turn) = server_turn() else { return };
     let config = short(|lists| lists.scram_iterations.clear());
     let run = run_server(&config, ServerChoice::Local);
-    let found = analyse(&run, Answer::Phases).anatomies;
+    let found = analyse(&run, Answer::Phases, None).anatomies;
     let ways: Vec<_> = found
         .iter()
         .map(|a| {
@@ -104,7 +104,7 @@ fn the_server_accounts_for_the_same_connections() {
         assert_eq!(sums.count, block.tallies[&Role::Client].succeeded());
         assert!(sums.fork_us + sums.authentication_us <= sums.total_us);
     }
-    let found = analyse(&run, Answer::Phases).anatomies;
+    let found = analyse(&run, Answer::Phases, None).anatomies;
     let (with, without): (Vec<&Anatomy>, Vec<&Anatomy>) =
         found.iter().partition(|a| a.server.is_some());
     assert_eq!((with.len(), without.len()), (1, 1));

@@ -43,7 +43,11 @@ fn phases(arm: Arm) -> Vec<SeriesKey> {
 fn check(block: &Block) {
     let what = block.label();
     let reader = &block.tallies[&Role::Reader];
-    for key in [SeriesKey::READER_SERVICE, SeriesKey::READER_RESPONSE] {
+    for key in [
+        SeriesKey::READER_SERVICE,
+        SeriesKey::READER_RESPONSE,
+        SeriesKey::READER_ADJUSTED,
+    ] {
         assert_eq!(series(block, key).len(), reader.recorded, "{what}: {key}");
     }
     let Some(client) = block.tallies.get(&Role::Client) else {
@@ -52,7 +56,7 @@ fn check(block: &Block) {
         return;
     };
     assert_ne!(block.arm, Arm::Quiet);
-    for clock in [ClockKind::Service, ClockKind::Response] {
+    for clock in [ClockKind::Service, ClockKind::Response, ClockKind::Adjusted] {
         let whole = SeriesKey::new(Role::Client, Operation::Transaction, Phase::Total, clock);
         assert_eq!(
             series(block, whole).len(),

@@ -69,7 +69,7 @@ fn refusals_are_counted_and_strike_the_arm() {
     let (succeeded, refused) = outcome(&run, Arm::Unpooled);
     assert!(succeeded > 0 && refused > 0, "{succeeded} {refused}");
     assert_eq!(outcome(&run, Arm::KeptOpen).1, 0);
-    let analysis = analyse(&run, Answer::Contrast);
+    let analysis = analyse(&run, Answer::Contrast, None);
     let struck = |arm| {
         let contender = analysis.levels[0].contender(arm, false).unwrap();
         contender.guards.iter().any(

@@ -12,7 +12,7 @@ use super::section::Section;
 use super::summary_text::{certainty, page};
 use crate::arm::Arm;
 use crate::record::{Between, Survey, percentile_name};
-use crate::stats::{Analysis, KnownRate, Pooling, Statistic, TRACED_ON, Verdict};
+use crate::stats::{Analysis, KnownRate, Pooling, TRACED_ON, Verdict};
 
 /// `SUMMARY.md` of a run against somebody's own server; `None` for other runs.
 pub fn markdown(analysis: &Analysis, figures: &[String]) -> Option<String> {
@@ -102,7 +102,7 @@ fn cost_lines(pooling: &Pooling) -> Vec<String> {
 
 fn churn_lines(analysis: &Analysis) -> Vec<String> {
     let run = &analysis.run;
-    let quoted = Statistic::Percentile(run.config.quoted_percentile);
+    let quoted = run.quoted_statistic();
     let Some(level) = analysis.primary_level() else {
         return vec!["Nothing was measured.".to_owned()];
     };
@@ -112,9 +112,9 @@ fn churn_lines(analysis: &Analysis) -> Vec<String> {
     };
     let contrast = |(first, second): (Arm, Arm)| {
         let (contrast, verdict) = level.found(first, second, quoted)?;
-        let told = judgement(&contrast, verdict, level.noise_floor_ns(quoted));
+        let told = judgement(&contrast, verdict);
         let cannot_show = match verdict {
-            Verdict::NoDifferenceShown | Verdict::WithinNoiseFloor => {
+            Verdict::CannotTell => {
                 " This rate cannot show a smaller effect, and says nothing about higher rates."
             }
             _ => "",

@@ -163,7 +163,7 @@ fn without_the_two_arms_there_is_no_answer() {
 fn slower_statements_are_a_reason_and_no_difference_is_not_said_to_be_none() {
     let calm = run(LONG, survey());
     let text = text(&advise(&calm));
-    assert!(text.contains("no difference shown") && text.contains("cannot show"));
+    assert!(text.contains("cannot tell") && text.contains("cannot show"));
     let mut slow = calm;
     for block in slow.blocks.iter_mut().filter(|b| b.arm == Arm::Unpooled) {
         for key in [SeriesKey::READER_RESPONSE, SeriesKey::READER_SERVICE] {

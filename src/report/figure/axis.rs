@@ -230,7 +230,7 @@ impl Axis {
 /// A value with its unit.
 fn label(value: f64, unit: Unit) -> String {
     match unit {
-        Unit::Share => format::percent(100.0 * value),
+        Unit::Share | Unit::ShareDifference => format::percent(100.0 * value),
         _ if value == 0.0 => "0".to_owned(),
         Unit::Ns | Unit::NsDifference | Unit::NsPerConnection => format::tick(value),
         Unit::Count | Unit::PerSecond | Unit::Number => format::number(value),

@@ -130,11 +130,13 @@ async fn clients(setup: &Setup, arm: Arm) -> Result<Vec<Client>, FrontendError> 
             Arm::KeptOpen | Arm::PgbouncerKept => {
                 Client::Persistent(Persistent::open(target, &[], texts).await?)
             }
-            Arm::Unpooled | Arm::Pgbouncer => Client::Unpooled(Unpooled {
-                target,
-                disconnect: setup.load.disconnect,
-                texts,
-            }),
+            Arm::Unpooled | Arm::Premapped | Arm::PremappedFew | Arm::Pgbouncer => {
+                Client::Unpooled(Unpooled {
+                    target,
+                    disconnect: setup.load.disconnect,
+                    texts,
+                })
+            }
             Arm::Pool => Client::Pooled(Pooled {
                 pool: pool.clone(),
                 texts,
