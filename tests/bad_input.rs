@@ -142,6 +142,9 @@ fn wrong_values_are_refused() {
         ("model --readers -1", &["--readers", "-1"]),
         ("model --readers 1001", &["--readers", "1000"]),
         ("model --clients 0", &["--clients", "at least 1"]),
+        ("server --isolate sometimes", &["sometimes", "off", "on"]),
+        ("server --server postgres://u@h/d --isolate on", &["--isolate", "--server URL"]),
+        ("model --isolate on", &["--isolate"]),
         ("server --clients 0", &["--clients", "at least 1"]),
         ("server --pool-size 0", &["--pool-size", "at least 1"]),
         ("model --client-rate -5", &["--client-rate", "greater than zero"]),
@@ -495,4 +498,27 @@ fn incomparable_runs_are_refused_with_the_reason() {
     let output = place.procbench(&words("compare good other.json --out figures"));
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{stderr}");
+}
+
+/// Children inherit the cores of the thread that starts them.
+#[test]
+fn isolation_on_a_single_core_is_refused() {
+    std::thread::spawn(|| {
+        let allowed = rustix::thread::sched_getaffinity(None).unwrap();
+        let mut one = rustix::thread::CpuSet::new();
+        one.set((0..).find(|&core| allowed.is_set(core)).unwrap());
+        rustix::thread::sched_setaffinity(None, &one).unwrap();
+        let place = Place::new();
+        for command in [
+            "server --quick --isolate off,on",
+            "run churn-tail --mode server --isolate on",
+        ] {
+            place.assert_refused(
+                &words(command),
+                &["--isolate on", "at least two cores", "may use 1"],
+            );
+        }
+    })
+    .join()
+    .unwrap();
 }

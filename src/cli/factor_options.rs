@@ -8,9 +8,10 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use super::outcome::CommandError;
 use crate::arm::Mode;
 use crate::config::{Config, ServerConfig};
-use crate::factor::{Auth, FACTORS, Factor, FactorLists, FactorRow};
+use crate::factor::{Auth, FACTORS, Factor, FactorLists, FactorRow, Isolate};
 use crate::procarray::MappingKind;
 use crate::procarray::locks::{LockChoice, LockKind};
+use crate::server::cores::enough_cores;
 
 /// The values given of each factor that one of the modes has.
 #[derive(Debug, Clone)]
@@ -104,6 +105,10 @@ impl<const MODEL: bool, const SERVER: bool> FactorOptions<MODEL, SERVER> {
                 let set = config.factors.set(factor, values);
                 set.map_err(CommandError::Request)?;
             }
+        }
+        // An experiment's own level is left out where it cannot be; one that is asked for by name is refused.
+        if self.is_given(Factor::Isolate) && config.factors.isolate.contains(&Isolate::On) {
+            enough_cores().map_err(CommandError::Request)?;
         }
         // A single rate is a setting; several make levels.
         if let [rate] = config.factors.client_rate[..] {

@@ -6,8 +6,8 @@ use crate::config::{
     ServerChoice, ServerConfig, Statement,
 };
 use crate::factor::{
-    Auth, ClientRate, Combine, FactorLists, LogConnections, OfferedRate, PgSource, SharedBuffers,
-    StandingState, Tls, Transport,
+    Auth, ClientRate, Combine, FactorLists, Isolate, LogConnections, OfferedRate, PgSource,
+    SharedBuffers, StandingState, Tls, Transport,
 };
 use crate::procarray::{Ablations, MappingKind, PageSize, PgProfile, SlotOrder};
 
@@ -67,6 +67,7 @@ fn factors(mode: Mode) -> FactorLists {
             shared_buffers: vec![SharedBuffers::default()],
             standing_state: vec![StandingState::default()],
             log_connections: vec![LogConnections::default()],
+            isolate: vec![Isolate::default()],
             ..both
         },
     }

@@ -130,6 +130,18 @@ named_enum! {
 }
 
 named_enum! {
+    /// Whether readers and their backends have cores of their own, on servers of our own.
+    #[derive(Default)]
+    pub enum Isolate: "isolation" {
+        /// Not: the scheduler decides.
+        #[default]
+        Off = "off",
+        /// Everything else of server and load runs on the other cores.
+        On = "on",
+    }
+}
+
+named_enum! {
     /// Which combinations of the factors' values are levels.
     #[derive(Default)]
     pub enum Combine: "combination" {

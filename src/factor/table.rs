@@ -6,7 +6,8 @@
 use super::list;
 use super::rate::{ClientRate, CommitRate};
 use super::server::{
-    Auth, LogConnections, PgSource, ScramIterations, SharedBuffers, StandingState, Tls, Transport,
+    Auth, Isolate, LogConnections, PgSource, ScramIterations, SharedBuffers, StandingState, Tls,
+    Transport,
 };
 use crate::arm::Mode;
 use crate::procarray::locks::LockChoice;
@@ -256,5 +257,11 @@ factors! {
         title: "log_connections", modes: SERVER, restarts: true, ours_only: true,
         option: "log-connections" "WHAT,..." in "Server" by list::names,
         "What the server logs about each connection, with commas: off, setup_durations (PostgreSQL 18)"
+    }
+    /// Whether readers and their backends have cores of their own.
+    Isolate isolate: Isolate {
+        title: "isolate", modes: SERVER, restarts: true, ours_only: true,
+        option: "isolate" "off|on,..." in "Server" by list::names,
+        "Without and with cores of their own for the readers and their backends, with commas: off, on"
     }
 }

@@ -59,6 +59,13 @@ pub(crate) fn numbered(text: &str, name: &str) -> Option<u64> {
     line.split_ascii_whitespace().next()?.parse().ok()
 }
 
+/// What a process's PID is in its own PID namespace: the last number of `NSpid` in `/proc/PID/status`.
+pub(crate) fn innermost_pid(pid: u32) -> Option<i32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|l| l.strip_prefix("NSpid:"))?;
+    line.split_ascii_whitespace().last()?.parse().ok()
+}
+
 /// Whether this very process (PID and start time) still runs; a zombie does not.
 pub(crate) fn is_running(pid: u32, start_ticks: u64) -> bool {
     process_stat(pid)

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::cores::{enough_cores, may_move_others};
 use super::provision::{PgBouncerSpec, ServerSpec, obtain};
 use crate::arm::Arm;
 use crate::config::{Config, ServerChoice, ServerConfig};
 use crate::factor::{
-    FIRST_WITH_ITERATIONS, FIRST_WITH_SETUP_DURATIONS, Factors, LogConnections, PgSource,
+    FIRST_WITH_ITERATIONS, FIRST_WITH_SETUP_DURATIONS, Factors, Isolate, LogConnections, PgSource,
 };
 use crate::load::Cancel;
 use crate::procarray::PageSize;
@@ -182,6 +183,12 @@ impl Supply {
             logged,
             "does not log setup_durations",
         )?;
+        if level.isolate == Some(Isolate::On) {
+            enough_cores()?;
+            if self.choice == ServerChoice::Docker {
+                may_move_others()?;
+            }
+        }
         let spec = spec_of(level, max_connections);
         let needed = huge_pages_needed(&spec);
         match procfs::free_huge_pages().unwrap_or(0) {

@@ -12,6 +12,7 @@ use tokio::task::LocalSet;
 
 use super::arms::{Client, Phases, Setup, all_clients};
 use super::burner::Burn;
+use super::cores::Cores;
 use super::frontend::FrontendError;
 use super::target::event_loop;
 use crate::arm::Arm;
@@ -63,6 +64,8 @@ pub struct BlockLoad {
 pub enum LoadError {
     /// A persistent connection is gone and cannot be opened again.
     Lost(String),
+    /// A reader was not on its own cores.
+    Misplaced(String),
     /// The harness itself failed.
     Harness(String),
 }
@@ -82,15 +85,32 @@ struct ThreadWorkers {
     role: Role,
     by_arm: BTreeMap<Arm, Vec<Client>>,
     timer_lead_ns: u64,
+    /// The readers' own cores.
+    cores: Option<Arc<Cores>>,
+}
+
+fn backends<'c>(clients: impl Iterator<Item = &'c Client>) -> Vec<i32> {
+    clients.filter_map(Client::process_id).collect()
 }
 
 impl ThreadWorkers {
     async fn connect(setup: &Setup) -> Result<Self, FrontendError> {
+        if let Some(cores) = &setup.cores {
+            cores.take_this_thread().map_err(FrontendError::Here)?;
+        }
         let lead = PreciseTimer::measure_wake_delay().await;
+        let by_arm = all_clients(setup).await?;
+        if let Some(cores) = &setup.cores {
+            let backends = backends(by_arm.values().flatten());
+            cores
+                .take_backends(&backends)
+                .map_err(FrontendError::Here)?;
+        }
         Ok(ThreadWorkers {
             role: setup.role,
             timer_lead_ns: lead.map_err(FrontendError::here)?,
-            by_arm: all_clients(setup).await?,
+            by_arm,
+            cores: setup.cores.clone(),
         })
     }
 
@@ -106,6 +126,10 @@ impl ThreadWorkers {
         for client in clients.iter_mut() {
             let ready = client.before_block().await;
             ready.map_err(|e| LoadError::Lost(e.to_string()))?;
+        }
+        if let Some(cores) = &self.cores {
+            let taken = cores.take_backends(&backends(clients.iter()));
+            taken.map_err(LoadError::Misplaced)?;
         }
         let mut record = BlockRecord::default();
         let thread_before = TaskCpu::of_this_thread();
@@ -143,6 +167,10 @@ impl ThreadWorkers {
             ..thread.map_or_else(CpuAccount::default, |(now, then)| now.since(&then))
         };
         record.load_threads.insert(role, account);
+        if let Some(cores) = &self.cores {
+            let kept = cores.check_reader(&backends(clients.iter()));
+            kept.map_err(LoadError::Misplaced)?;
+        }
         failed.map_or(Ok(record), |message| Err(LoadError::Harness(message)))
     }
 

@@ -3,11 +3,13 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use super::arms::Setup;
 use super::burner::{Burn, Burner, BurnerAccount};
+use super::cores::Cores;
 use super::fork_count::ForkCount;
 use super::levels::Asked;
 use super::life::{self, THROES, broke_connections, stable_children};
@@ -92,6 +94,8 @@ pub(super) struct ServerStart<'a> {
     forks: RefCell<ForkCount>,
     /// The settings of every block of the start.
     pub factors: Factors,
+    /// How the cores are divided, if readers have their own.
+    cores: Option<Arc<Cores>>,
 }
 
 impl<'a> ServerStart<'a> {
@@ -116,19 +120,22 @@ impl<'a> ServerStart<'a> {
             let hint = hint.unwrap_or_default();
             Failure::Fatal(format!("{what}: {message}{hint}"))
         };
-        let pgbouncer = if arms.iter().any(|a| a.needs_pgbouncer()) {
-            let started = start_pgbouncer(&server, &asked.pgbouncer_spec(level), &|_| {});
-            Some(started.map_err(|e| failed("PgBouncer", e.to_string()))?)
-        } else {
-            None
-        };
+        // Before this thread has fewer cores.
+        let shares: Vec<u32> = asked.reader_shares().collect();
+        let isolated = Cores::of_level(level, server.pid(), shares.len());
+        let cores = isolated.map_err(Failure::StartLost)?;
+        let pooled = arms.iter().any(|a| a.needs_pgbouncer());
+        let pgbouncer =
+            pooled.then(|| start_pgbouncer(&server, &asked.pgbouncer_spec(level), &|_| {}));
+        let pgbouncer = pgbouncer.transpose();
+        let pgbouncer = pgbouncer.map_err(|e| failed("PgBouncer", e.to_string()))?;
         let mut threads = Vec::new();
         let (readers, clients) = (asked.config.readers, asked.config.clients);
-        let shares = asked.reader_shares().map(|n| (Role::Reader, n, readers));
+        let shares = shares.into_iter().map(|n| (Role::Reader, n, readers));
         for (role, count, of) in shares.chain([(Role::Client, clients, clients)]) {
-            let (pgbouncer, arms) = match role {
-                Role::Reader => (None, vec![READERS]),
-                _ => (pgbouncer.as_ref(), arms.to_vec()),
+            let (pgbouncer, arms, cores) = match role {
+                Role::Reader => (None, vec![READERS], cores.clone()),
+                _ => (pgbouncer.as_ref(), arms.to_vec(), None),
             };
             let setup = Setup {
                 role,
@@ -138,6 +145,7 @@ impl<'a> ServerStart<'a> {
                 load: asked.server.clone(),
                 arms,
                 pool_size: asked.config.pool_size,
+                cores,
             };
             let thread = LoadThread::start(setup, &asked.cancel)
                 .map_err(|e| failed(&format!("the {role}s cannot connect"), e.to_string()))?;
@@ -159,6 +167,10 @@ impl<'a> ServerStart<'a> {
         } else {
             Err("cpu-burn was not asked for".to_owned())
         };
+        if let Some(cores) = &cores {
+            let helpers = [watched.pgbouncer, burner.as_ref().ok().map(Burner::pid)];
+            cores.move_helpers(helpers).map_err(Failure::StartLost)?;
+        }
         Ok(ServerStart {
             asked,
             threads,
@@ -171,6 +183,7 @@ impl<'a> ServerStart<'a> {
             last_reading: RefCell::new(None),
             forks: RefCell::new(ForkCount::start()),
             factors: level.clone(),
+            cores,
         })
     }
 
@@ -231,6 +244,9 @@ impl<'a> ServerStart<'a> {
         let mut counters = Vec::from_iter(self.count_forks());
         self.check_alive(request.arm, &record)?;
         self.standing.check().map_err(Failure::StartLost)?;
+        if let Some(cores) = &self.cores {
+            cores.check().map_err(Failure::StartLost)?;
+        }
         if let Some(after) = self.burner_account(request.arm)? {
             let before = burnt_before.unwrap_or_default();
             let used_ns = after.used_ns.saturating_sub(before.used_ns);
@@ -329,14 +345,11 @@ impl<'a> ServerStart<'a> {
         let deadline_ns = window.drain_until_ns + 5_000_000_000;
         match thread.wait(answer, deadline_ns, &self.asked.cancel) {
             Ok(outcome) => outcome,
-            Err(RecvTimeoutError::Timeout) => Err(LoadError::Harness(format!(
-                "a load thread did not end its block (server {})",
-                if self.server.is_alive() {
-                    "alive"
-                } else {
-                    "dead"
-                }
-            ))),
+            Err(RecvTimeoutError::Timeout) => {
+                let state = ["dead", "alive"][usize::from(self.server.is_alive())];
+                let what = format!("a load thread did not end its block (server {state})");
+                Err(LoadError::Harness(what))
+            }
             Err(RecvTimeoutError::Disconnected) => {
                 Err(LoadError::Harness("a load thread died".to_owned()))
             }
@@ -352,6 +365,7 @@ impl<'a> ServerStart<'a> {
     fn load_failure(&self, role: Role, arm: Arm, error: LoadError) -> Failure {
         let reason = match error {
             LoadError::Harness(reason) => return Failure::Fatal(reason),
+            LoadError::Misplaced(reason) => return Failure::StartLost(reason),
             LoadError::Lost(reason) => reason,
         };
         let (needing, who, lost): (_, _, fn(String) -> Failure) = match role {

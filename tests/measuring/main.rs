@@ -11,6 +11,7 @@ mod a_a_pairs;
 mod anatomy;
 mod conservation;
 mod controls;
+mod isolation;
 mod pgbench;
 mod relay;
 mod relayed;

@@ -1,6 +1,7 @@
 //! What clients are made from, the statements they run, and what they record, whatever their arm.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
@@ -9,6 +10,7 @@ use crate::arm::Arm;
 use crate::config::{Protocol, ServerConfig, Statement};
 use crate::load::Worker;
 use crate::record::{Operation, Phase, Role, SeriesKey};
+use crate::server::cores::Cores;
 use crate::server::frontend::{Frontend, FrontendError};
 use crate::server::provision::Endpoint;
 
@@ -34,6 +36,8 @@ pub struct Setup {
     pub arms: Vec<Arm>,
     /// Connections in the in-process pool, and of PgBouncer to the server.
     pub pool_size: u32,
+    /// Readers only: the cores for them and their backends, if they have some of their own.
+    pub cores: Option<Arc<Cores>>,
 }
 
 /// The texts of a worker's statements, and how they are sent.

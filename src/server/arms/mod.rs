@@ -53,6 +53,14 @@ impl Client {
         }
     }
 
+    /// The server's process of a connection that stays open.
+    pub(super) fn process_id(&self) -> Option<i32> {
+        match self {
+            Client::Persistent(client) => client.process_id(),
+            _ => None,
+        }
+    }
+
     /// One operation; the durations of its phases go to `phases`. One of `cpu-burn` is to be `burn`.
     ///
     /// # Errors

@@ -54,6 +54,11 @@ impl Persistent {
         Ok(())
     }
 
+    /// The server's process, as it announced it; `None` without a connection.
+    pub(super) fn process_id(&self) -> Option<i32> {
+        self.connection.as_ref()?.process_id
+    }
+
     pub(super) async fn operation(&mut self, phases: &mut Phases) -> Result<(), ErrorClass> {
         let began = now();
         let Some(connection) = &mut self.connection else {

@@ -102,6 +102,11 @@ impl Burner {
         Ok(burner)
     }
 
+    /// The helper's process.
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// An operation that uses so much CPU.
     pub fn burn(&self, cpu_ns: u64) -> Burn {
         Burn {
