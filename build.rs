@@ -23,7 +23,9 @@ fn compile_premap() {
         .args([&out, Path::new(SOURCE)])
         .status();
     if !done.is_ok_and(|status| status.success()) {
-        eprintln!("procbench: `{compiler}` did not compile {SOURCE}: install gcc and libc6-dev, or set CC");
+        eprintln!(
+            "procbench: `{compiler}` did not compile {SOURCE}: install gcc and libc6-dev, or set CC"
+        );
         exit(1);
     }
 }

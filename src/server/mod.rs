@@ -8,6 +8,7 @@ mod frontend;
 mod levels;
 mod life;
 mod load_thread;
+mod premapping;
 mod server_facts;
 mod setup_log;
 mod standing;

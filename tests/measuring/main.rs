@@ -12,6 +12,7 @@ mod anatomy;
 mod conservation;
 mod controls;
 mod pgbench;
+mod premapped;
 mod relay;
 mod relayed;
 mod support;

@@ -131,11 +131,13 @@ async fn clients(setup: &Setup, arm: Arm) -> Result<Vec<Client>, FrontendError> 
                 Client::Persistent(Persistent::open(target, &[], texts).await?)
             }
             // What their connections' backends do before they join is said to the server, for the whole block.
-            Arm::Unpooled | Arm::Premapped | Arm::PremappedFew | Arm::Pgbouncer => Client::Unpooled(Unpooled {
-                target,
-                disconnect: setup.load.disconnect,
-                texts,
-            }),
+            Arm::Unpooled | Arm::Premapped | Arm::PremappedFew | Arm::Pgbouncer => {
+                Client::Unpooled(Unpooled {
+                    target,
+                    disconnect: setup.load.disconnect,
+                    texts,
+                })
+            }
             Arm::Pool => Client::Pooled(Pooled {
                 pool: pool.clone(),
                 texts,
