@@ -291,6 +291,7 @@ mod tests {
         seen.retain(|path| !path.starts_with("factors."));
         let may = [
             "arms",
+            "arms_by_name",
             "blocks",
             "client_rate",
             "duration_ns",
