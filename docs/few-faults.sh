@@ -27,7 +27,7 @@ END { clear(@began); clear(@count); clear(@joined); }"
 for arm in unpooled premapped premapped-few; do
     bpftrace -e "$probes" >"$out/trace" 2>"$out/errors" &
     tracer=$!
-    until grep -q ready "$out/trace"; do
+    until grep -q ready "$out/trace" 2>/dev/null; do
         kill -0 "$tracer" 2>/dev/null || { cat "$out/errors" >&2; exit 1; }
         sleep 0.1
     done

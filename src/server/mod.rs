@@ -11,6 +11,7 @@ mod load_thread;
 mod premapping;
 mod server_facts;
 mod setup_log;
+mod slot_check;
 mod standing;
 mod start;
 mod survey;

@@ -232,6 +232,7 @@ impl<'a> ServerStart<'a> {
         self.last_reading.replace(Some(after));
         let mut counters = Vec::from_iter(self.count_forks());
         counters.extend(premapping::counters(premapped)?);
+        counters.extend(self.standing.slot_counters());
         self.check_alive(request.arm, &record)?;
         self.standing.check().map_err(Failure::StartLost)?;
         if let Some(after) = self.burner_account(request.arm)? {

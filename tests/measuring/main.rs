@@ -15,4 +15,5 @@ mod pgbench;
 mod premapped;
 mod relay;
 mod relayed;
+mod slots;
 mod support;

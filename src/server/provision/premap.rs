@@ -3,16 +3,15 @@
 //!
 //! The page is a file in `/dev/shm`: a child's counting there must not wait for a disk.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use nix::unistd::User;
 
 use super::error::ProvisionError;
-use super::scratch::{Scratch, write_file};
-use super::shared_memory::SHM_DIR;
+use super::scratch::{Scratch, shm_dir, write_file};
 use crate::procarray::Premapping;
 
 /// The library's file name beside the server's other files, and its bytes.
@@ -33,11 +32,6 @@ const STRIDE_AT: u64 = 4;
 const READY_AT: u64 = 8;
 const CHILDREN_AT: u64 = 16;
 const TOUCHES_AT: u64 = 24;
-
-/// Where a scratch directory's page is: a directory of its own, which goes with it.
-pub(super) fn directory(scratch: &Path) -> Option<PathBuf> {
-    Some(Path::new(SHM_DIR).join(scratch.file_name()?))
-}
 
 /// What children have done since they were last told to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -61,7 +55,7 @@ impl PremapPage {
         mode: u32,
     ) -> Result<PathBuf, ProvisionError> {
         let no_name = || ProvisionError::new("the scratch directory has no name");
-        let dir = directory(scratch.path()).ok_or_else(no_name)?;
+        let dir = shm_dir(scratch.path()).ok_or_else(no_name)?;
         let made = DirBuilder::new()
             .mode(if user.is_some() { 0o711 } else { 0o700 })
             .create(&dir);
@@ -77,7 +71,7 @@ impl PremapPage {
     /// When its postmaster has not taken the library.
     pub(super) fn of_started(scratch: &Scratch) -> Result<Self, ProvisionError> {
         let what = "the preloaded library of premapped and premapped-few";
-        let path = directory(scratch.path()).unwrap_or_default().join("page");
+        let path = shm_dir(scratch.path()).unwrap_or_default().join("page");
         let opened = OpenOptions::new().read(true).write(true).open(path);
         let page = Self(opened.map_err(ProvisionError::when(what))?);
         match page.read(READY_AT).map_err(ProvisionError::when(what))? {
@@ -138,13 +132,5 @@ impl Drop for PremappedBlock<'_> {
     fn drop(&mut self) {
         // After a failure the start is given up in any case.
         let _ = self.0.say(None);
-    }
-}
-
-/// Removes a scratch directory's page.
-pub(super) fn remove(scratch: &Path) {
-    if let Some(dir) = directory(scratch) {
-        // Most have none.
-        let _ = fs::remove_dir_all(dir);
     }
 }

@@ -12,8 +12,7 @@ use nix::unistd::{Pid, User};
 use super::command::poll;
 use super::error::ProvisionError;
 use super::owner::{ProcessId, own_prefix, pid_space};
-use super::premap;
-use super::shared_memory::{free_posix_segments, free_sysv_segment, mapped_segments};
+use super::shared_memory::{SHM_DIR, free_posix_segments, free_sysv_segment, mapped_segments};
 use super::user::give;
 use crate::procfs;
 
@@ -112,6 +111,11 @@ pub(crate) fn write_file(
     give(path, user)
 }
 
+/// Where what a scratch directory's server maps beside its own shared memory lies; goes with the directory.
+pub(crate) fn shm_dir(scratch: &Path) -> Option<PathBuf> {
+    Some(Path::new(SHM_DIR).join(scratch.file_name()?))
+}
+
 /// Programs this tool starts in scratch directories.
 const PROGRAMS: [&str; 3] = ["postgres", "initdb", "pgbouncer"];
 
@@ -150,7 +154,10 @@ pub(crate) fn dismantle(path: &Path) -> std::io::Result<()> {
     });
     free_posix_segments(&shared);
     free_sysv_segment(&path.join("pgdata"));
-    premap::remove(path);
+    if let Some(dir) = shm_dir(path) {
+        // Most have none.
+        let _ = fs::remove_dir_all(dir);
+    }
     match fs::remove_dir_all(path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
         other => other,
