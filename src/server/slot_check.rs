@@ -9,7 +9,7 @@ use super::target::Target;
 use crate::config::Disconnect;
 use crate::procarray::SlotOrder;
 
-/// Newcomers that are looked at: one after the other, as churn comes.
+/// Newcomers that are looked at: each has a slot of its own, and asks while the others are idle.
 const NEWCOMERS: usize = 8;
 
 /// For the connection that asks: how many of the others lie before it, and how many after.
@@ -73,19 +73,23 @@ pub(super) async fn look(
 }
 
 async fn newcomers(target: &Target) -> Result<Vec<Around>, FrontendError> {
-    let mut newcomers = Vec::new();
+    let (mut connected, mut found) = (Vec::new(), Vec::new());
+    let number = |column: &Option<String>| column.as_deref()?.parse().ok();
     for _ in 0..NEWCOMERS {
         let mut newcomer = target.connect().await?;
         let rows = newcomer.rows(AROUND_ME).await?;
-        newcomer.terminate(Disconnect::Wait).await?;
-        let number = |column: &Option<String>| column.as_deref()?.parse().ok();
+        connected.push(newcomer);
         let around = rows.first().and_then(|row| match &row[..] {
             [before, after] => Some((number(before)?, number(after)?)),
             _ => None,
         });
-        newcomers.push(around.ok_or_else(|| FrontendError::here("pg_locks does not show us"))?);
+        found.push(around.ok_or_else(|| FrontendError::here("pg_locks does not show us"))?);
     }
-    Ok(newcomers)
+    // The first one last: where slots are taken as a stack, they then lie on it as before.
+    for newcomer in connected.into_iter().rev() {
+        newcomer.terminate(Disconnect::Wait).await?;
+    }
+    Ok(found)
 }
 
 #[cfg(test)]

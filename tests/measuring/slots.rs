@@ -21,7 +21,13 @@ fn slots_are_seen_to_lie_as_they_were_asked_to() {
     let run = run_server(&config, ServerChoice::Local);
     assert_eq!(run.blocks.len(), 6 * 3);
     for block in &run.blocks {
-        assert_eq!(block.counters["slots.verified"], 1, "{}", block.label());
+        assert_eq!(
+            block.counters["slots.verified"],
+            1,
+            "{} {:?}",
+            block.label(),
+            block.factors
+        );
         let behind = block.counters["slots.standing-behind"];
         match block.factors.slot_order.unwrap() {
             SlotOrder::Front => assert_eq!(behind, 40),
