@@ -61,7 +61,7 @@ impl PremapPage {
             .create(&dir);
         made.map_err(ProvisionError::at("cannot make", &dir))?;
         let path = dir.join("page");
-        write_file(&path, &[0; PAGE_BYTES], mode, user)?;
+        write_file(&path, [0; PAGE_BYTES], mode, user)?;
         Ok(path)
     }
 
