@@ -1,6 +1,8 @@
-//! Stamps the binary with the revision it was built from, for provenance.
+//! Stamps the binary with the revision it was built from, for provenance, and compiles the library that a
+//! postmaster of ours preloads.
 
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, exit};
 
 fn run(program: &str, args: &[&str]) -> Option<String> {
     let output = Command::new(program).args(args).output().ok()?;
@@ -10,7 +12,26 @@ fn run(program: &str, args: &[&str]) -> Option<String> {
         .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
+/// `docker/premap.c`, linked without any library: one build for every image.
+fn compile_premap() {
+    const SOURCE: &str = "docker/premap.c";
+    println!("cargo:rerun-if-changed={SOURCE}");
+    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
+    let out = Path::new(&std::env::var("OUT_DIR").unwrap_or_default()).join("premap.so");
+    let done = Command::new(&compiler)
+        .args(["-O2", "-Wall", "-shared", "-fPIC", "-nostdlib", "-o"])
+        .args([&out, Path::new(SOURCE)])
+        .status();
+    if !done.is_ok_and(|status| status.success()) {
+        eprintln!(
+            "procbench: `{compiler}` did not compile {SOURCE}: install gcc and libc6-dev, or set CC"
+        );
+        exit(1);
+    }
+}
+
 fn main() {
+    compile_premap();
     let revision =
         run("git", &["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(|| "unknown".to_owned());
     // Stored results and figures do not change what is measured.

@@ -24,4 +24,8 @@ cat "$files/pg_hba.conf" >"$data/pg_hba.conf"
 if [ -e "$files/server.key" ]; then
     (umask 077 && cp "$files/server.crt" "$files/server.key" "$data/")
 fi
+if [ -n "${PROCBENCH_PREMAP:-}" ]; then
+    # For the postmaster alone: its forked children map the PGPROC array when told to (premap.c).
+    export LD_PRELOAD="$files/premap.so"
+fi
 exec postgres -D "$data" -c unix_socket_directories="$sockets" "$@"

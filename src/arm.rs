@@ -4,6 +4,7 @@
 //! in `src/server/arms/` for the server.
 
 use crate::names::named_enum;
+use crate::procarray::Premapping;
 
 named_enum! {
     /// Where the operations run.
@@ -25,6 +26,11 @@ named_enum! {
         KeptOpen = "kept-open",
         /// Connect, transaction, disconnect, each time.
         Unpooled = "unpooled",
+        /// As `unpooled`, but each forked child maps the PGPROC array before it joins, by one write
+        /// fault per 4 kB page: the same faults, outside ProcArrayLock.
+        Premapped = "premapped",
+        /// As `premapped`, by one read per 64 kB, of which Linux makes one fault per 16 pages.
+        PremappedFew = "premapped-few",
         /// The transactions through an in-process pool.
         Pool = "pool",
         /// The `unpooled` client with only the address changed to PgBouncer's.
@@ -119,6 +125,8 @@ const BOTH: &[Mode] = &[Mode::Model, Mode::Server];
 const SERVER: &[Mode] = &[Mode::Server];
 const TABLE: Needs = Needs::OwnServer("it needs a table of its own");
 
+const PRELOAD: Needs = Needs::OwnServer("the postmaster preloads a library");
+
 /// The others are described by what they have beside it.
 const QUIET: Descriptor = Descriptor {
     arm: Arm::Quiet,
@@ -144,6 +152,22 @@ pub static ARMS: [Descriptor; 13] = [
         meaning: "connect, transaction, disconnect, each time",
         connections: Connections::PerTransaction,
         stroke: Stroke::new("#d55e00", 2.6, ""),
+        ..QUIET
+    },
+    Descriptor {
+        arm: Arm::Premapped,
+        meaning: "as unpooled, page faults of joining before the lock",
+        connections: Connections::PerTransaction,
+        needs: PRELOAD,
+        stroke: Stroke::new("#e08a4f", 2.2, "11 3 4 3"),
+        ..QUIET
+    },
+    Descriptor {
+        arm: Arm::PremappedFew,
+        meaning: "as premapped, with one fault for 16 pages",
+        connections: Connections::PerTransaction,
+        needs: PRELOAD,
+        stroke: Stroke::new("#8f5a33", 1.8, "4 3"),
         ..QUIET
     },
     Descriptor {
@@ -241,6 +265,15 @@ impl Arm {
         match self.descriptor().needs {
             Needs::OwnServer(why) => Some(why),
             Needs::Nothing | Needs::PgBouncer => None,
+        }
+    }
+
+    /// How this arm's forked children map the PGPROC array before they join it.
+    pub fn premapping(self) -> Option<Premapping> {
+        match self {
+            Arm::Premapped => Some(Premapping::WriteEachPage),
+            Arm::PremappedFew => Some(Premapping::ReadPer64Kb),
+            _ => None,
         }
     }
 

@@ -85,6 +85,7 @@ pub fn sample_config() -> Config {
     Config {
         mode: Mode::Model,
         arms: vec![Arm::Quiet, Arm::KeptOpen, Arm::Unpooled],
+        arms_by_name: false,
         readers: 1,
         reader_rate: OfferedRate::PerSecond(1000.0),
         clients: 2,

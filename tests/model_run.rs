@@ -21,6 +21,7 @@ use procbench::factor::PgSource;
 use procbench::load::Cancel;
 use procbench::load::progress::Progress;
 use procbench::model::ModelBench;
+use procbench::procarray::MappingKind;
 use procbench::procarray::locks::{LockChoice, LockKind};
 use procbench::procarray::{PgProfile, SlotOrder};
 use procbench::record::{
@@ -33,6 +34,14 @@ use procbench::stats::quoted_series;
 
 const MS: u64 = 1_000_000;
 const INJECTED_NS: u64 = 300_000;
+
+const CONNECTING: [Arm; 3] = [Arm::Unpooled, Arm::Premapped, Arm::PremappedFew];
+const JOINING: [Arm; 4] = [
+    Arm::Unpooled,
+    Arm::Premapped,
+    Arm::PremappedFew,
+    Arm::FailedLogin,
+];
 
 const ADD_HOLD: SeriesKey = SeriesKey::service(Role::Client, Operation::ProcArrayAdd, Phase::Hold);
 const LOOK_WAIT: SeriesKey = SeriesKey::service(Role::Reader, Operation::Snapshot, Phase::Wait);
@@ -50,6 +59,8 @@ fn config() -> Config {
         .unwrap()
         .config(Mode::Model, Scale::Quick);
     config.arms = Arm::all_in(Mode::Model);
+    // They need forked children.
+    config.arms.retain(|arm| arm.premapping().is_none());
     config.readers = 2;
     config.reader_rate = OfferedRate::PerSecond(2_000.0);
     config.clients = 3;
@@ -135,14 +146,11 @@ fn check_counts(config: &Config, block: &Block) {
         }
     };
     for (operation, arms) in [
-        (Operation::Connect, &[Arm::Unpooled][..]),
-        (Operation::Query, &[Arm::Unpooled]),
-        (Operation::Disconnect, &[Arm::Unpooled]),
-        (Operation::ProcArrayAdd, &[Arm::Unpooled, Arm::FailedLogin]),
-        (
-            Operation::ProcArrayRemove,
-            &[Arm::Unpooled, Arm::FailedLogin],
-        ),
+        (Operation::Connect, &CONNECTING[..]),
+        (Operation::Query, &CONNECTING),
+        (Operation::Disconnect, &CONNECTING),
+        (Operation::ProcArrayAdd, &JOINING),
+        (Operation::ProcArrayRemove, &JOINING),
         (Operation::FailedLogin, &[Arm::FailedLogin]),
         (Operation::Vacuum, &[Arm::Vacuum]),
         (Operation::Commit, &[Arm::Commit]),
@@ -162,10 +170,12 @@ fn check_counts(config: &Config, block: &Block) {
         .unwrap()
         .version()
         .snapshots_per_connect;
-    let (joins, commits) = (of(&[Arm::Unpooled, Arm::FailedLogin]), of(&[Arm::Commit]));
+    let (joins, commits) = (of(&JOINING), of(&[Arm::Commit]));
     let by_clients = match block.arm {
         Arm::Quiet | Arm::ForkOnly | Arm::CpuBurn => 0,
-        Arm::Unpooled => transactions * (u64::from(connect_snapshots) + statement),
+        Arm::Unpooled | Arm::Premapped | Arm::PremappedFew => {
+            transactions * (u64::from(connect_snapshots) + statement)
+        }
         Arm::FailedLogin => 2 * transactions,
         Arm::Vacuum => 6 * transactions,
         _ => transactions * statement,
@@ -203,12 +213,45 @@ fn counts_add_up_for_every_lock_and_arm() {
         config.factors.lock = vec![lock.into()];
         let run = run(&config);
         // Every arm and the twin, at both numbers of standing connections.
-        assert_eq!(run.blocks.len(), 2 * (Arm::all_in(Mode::Model).len() + 1));
+        assert_eq!(run.blocks.len(), 2 * (config.arms.len() + 1));
         for block in &run.blocks {
             assert_eq!(block.factors.lock, Some(lock.into()));
             check_counts(&config, block);
         }
     }
+}
+
+/// The array's faults move out of the lock, and everything else stays as it is.
+#[test]
+fn what_forked_children_map_before_they_join_costs_no_fault_inside() {
+    let _alone = alone();
+    let mut config = config();
+    config.arms = [&[Arm::Quiet], &CONNECTING[..]].concat();
+    config.factors.mapping = vec![MappingKind::Forked];
+    config.factors.standing = vec![1000];
+    config.client_rate = ClientRate::Given(OfferedRate::PerSecond(100.0));
+    config.duration_ns = 300 * MS;
+    let of_forked = run(&config);
+    assert_eq!(of_forked.absent_arms, []);
+    for block in of_forked.blocks.iter().filter(|b| b.arm != Arm::Quiet) {
+        check_counts(&config, block);
+        let counter = |name: &str| block.counters[name];
+        let (faults, adds) = (
+            counter("faults.procarray-add"),
+            counter("operations.procarray-add"),
+        );
+        match block.arm {
+            Arm::Unpooled => assert!(faults >= 200 * adds, "{faults} faults, {adds} joins"),
+            arm => assert!(faults <= 10 * adds, "{arm}: {faults} faults, {adds} joins"),
+        }
+    }
+    // Elsewhere there is nothing to map: named, and the others run.
+    config.factors.mapping = vec![MappingKind::Shared];
+    let run = run(&config);
+    let absent: Vec<Arm> = run.absent_arms.iter().map(|a| a.arm).collect();
+    assert_eq!(absent, [Arm::Premapped, Arm::PremappedFew]);
+    assert!(run.absent_arms[0].reason.contains("--mapping forked"));
+    assert_eq!(run.blocks.len(), 3);
 }
 
 #[test]

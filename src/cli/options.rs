@@ -86,6 +86,7 @@ impl LoadOptions {
         if self.fields.is_given("arms") {
             config.arms.sort();
             config.arms.dedup();
+            config.arms_by_name = true;
         }
         // Other numbers of blocks keep the length of a block.
         if !self.fields.is_given("duration_ns") {

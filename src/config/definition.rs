@@ -20,6 +20,10 @@ pub struct Config {
     /// Arms to run, with commas (default: all that the mode has)
     #[arg(long, value_delimiter = ',', value_name = "ARM,...")]
     pub arms: Vec<Arm>,
+    /// Whether somebody named these arms: a placebo runs only then.
+    #[arg(skip)]
+    #[serde(default)]
+    pub arms_by_name: bool,
     /// Foreground readers
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub readers: u32,
@@ -185,6 +189,7 @@ impl Config {
             }
             own_server::check_cap(self, server)?;
         }
+        self.check_premapped()?;
         let levels = self.levels().len();
         ensure!(
             levels > 0,

@@ -5,6 +5,7 @@ mod combine;
 mod definition;
 mod model;
 mod own_server;
+mod premapped;
 mod server;
 mod server_choice;
 mod settings;

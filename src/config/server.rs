@@ -189,6 +189,7 @@ mod tests {
         assert!(tls.contains("--tls on is for TCP"), "{tls}");
         let url = refused(|c| {
             ServerConfig::take_as_is(&mut c.factors);
+            c.arms = vec![crate::arm::Arm::Quiet];
             c.server.as_mut().unwrap().server = "postgres://me@h/x".parse().unwrap();
             c.factors.auth = vec![Auth::Scram];
         });

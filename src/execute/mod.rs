@@ -1,6 +1,7 @@
 //! One execution: prepare, calibrate, plan, drive, assemble the run.
 
 mod estimate;
+mod left_out;
 mod rates;
 mod slow_over;
 #[cfg(test)]
@@ -9,6 +10,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use estimate::estimate;
+use left_out::leave_out;
 use rates::{rates_in_words, settle_rates};
 use slow_over::SlowOver;
 
@@ -99,17 +101,18 @@ fn carry_out(
     }
     let mut arms = config.arms.clone();
     arms.retain(|arm| !run.absent_arms.iter().any(|a| a.arm == *arm));
+    let mut levels = levels_to_be_had(run, bench, progress)?;
+    let left_out = leave_out(&mut run.head, (&mut arms, &levels), bench, progress);
     if arms.is_empty() {
         return Err(Failure::Fatal("no arm is left to run".to_owned()));
     }
-    let mut levels = levels_to_be_had(run, bench, progress)?;
     let rates = settle_rates(&mut run.head, (&arms, &levels), bench, cancel, progress)?;
     levels.retain(|l| !run.absent_levels.iter().any(|a| a.factors == *l));
     if config.factors.client_rate.is_empty() {
         run.client_rate_per_second = rates.base.per_second();
     }
     bench.set_client_rates(rates);
-    let plan = Plan::new(&config, &arms, &levels);
+    let plan = Plan::new(&config, &arms, &levels).without(&left_out);
     progress.say(&format!(
         "procbench: {} {}: {} blocks of {} ms, clients at {}: about {} s",
         run.experiment,

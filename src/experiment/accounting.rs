@@ -97,9 +97,10 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
 
 fn configure(config: &mut Config, scale: Scale) -> Lengths {
     config.arms = Arm::all_in(config.mode);
-    // They spend CPU and take no lock.
-    let takes_none = |arm: &Arm| matches!(arm, Arm::ForkOnly | Arm::CpuBurn);
-    config.arms.retain(|a| !takes_none(a));
+    // The ones spend CPU and take no lock, the others take it as `unpooled` does.
+    let adds_nothing =
+        |arm: &Arm| matches!(arm, Arm::ForkOnly | Arm::CpuBurn) || arm.premapping().is_some();
+    config.arms.retain(|a| !adds_nothing(a));
     config.reader_rate = OfferedRate::PerSecond(500.0);
     config.client_rate = ClientRate::Given(OfferedRate::Max);
     config.factors.standing = vec![50];

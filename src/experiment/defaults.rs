@@ -17,6 +17,7 @@ pub(super) fn base(mode: Mode) -> Config {
     Config {
         mode,
         arms: Vec::new(),
+        arms_by_name: false,
         readers: 1,
         reader_rate: OfferedRate::PerSecond(1000.0),
         clients: 1,

@@ -26,6 +26,12 @@ pub trait Bench {
         Vec::new()
     }
 
+    /// Why an arm has nothing to show at a level; none where it runs. Asked after
+    /// [`Bench::absent_levels`].
+    fn leaves_out(&mut self, _arm: Arm, _level: &Factors) -> Option<String> {
+        None
+    }
+
     /// Sets the clients' rates of the following blocks.
     fn set_client_rates(&mut self, rates: ClientRates);
 

@@ -99,6 +99,29 @@ impl Plan {
         plan
     }
 
+    /// The same order without the blocks of these arms at these levels.
+    #[must_use]
+    pub fn without(mut self, left_out: &[(Arm, Factors)]) -> Self {
+        for start in &mut self.starts {
+            let goes = |b: &BlockSpec| {
+                left_out
+                    .iter()
+                    .any(|(arm, f)| (*arm, f) == (b.arm, &b.factors))
+            };
+            start.blocks.retain(|b| !goes(b));
+        }
+        self.starts.retain(|start| !start.blocks.is_empty());
+        for (start, index) in self.starts.iter_mut().zip(0..) {
+            start.index = index;
+            start.blocks.iter_mut().for_each(|b| b.start = index);
+        }
+        let blocks = self.starts.iter_mut().flat_map(|s| &mut s.blocks);
+        blocks
+            .zip(0..)
+            .for_each(|(block, index)| block.index = index);
+        self
+    }
+
     /// Number of blocks in all.
     pub fn block_count(&self) -> usize {
         self.starts.iter().map(|v| v.blocks.len()).sum()
@@ -172,6 +195,33 @@ mod tests {
         assert_eq!(rounds.len(), 16);
         for of in rounds.into_values() {
             assert_eq!(of, vec![of[0]; Arm::ALL.len() + 1]);
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_leaves_the_order_of_the_others() {
+        let gone = |arm, standing| (arm, Factors::standing(standing));
+        let left_out = [gone(Arm::Unpooled, 500), gone(Arm::Quiet, 0)];
+        let (all, plan) = (shape(Arm::ALL, 1), shape(Arm::ALL, 1).without(&left_out));
+        let order = |plan: &Plan| -> Vec<(Arm, bool, Factors, u32)> {
+            let blocks = plan.starts.iter().flat_map(|s| s.blocks.clone());
+            let named = blocks.map(|b| (b.arm, b.twin, b.factors, b.round));
+            named
+                .filter(|b| !left_out.contains(&(b.0, b.2.clone())))
+                .collect()
+        };
+        assert_eq!(order(&plan), order(&all));
+        assert_eq!(plan.block_count(), all.block_count() - 2 * 8);
+        let indices = plan
+            .starts
+            .iter()
+            .flat_map(|s| s.blocks.iter().map(|b| b.index));
+        assert!(indices.eq(0..plan.block_count() as u32));
+        // A start that has nothing left is not begun.
+        let only = shape(&[Arm::Unpooled], 1).without(&left_out);
+        assert_eq!(only.starts.len(), 3);
+        for (start, index) in only.starts.iter().zip(0..) {
+            assert!(start.index == index && start.blocks.iter().all(|b| b.start == index));
         }
     }
 

@@ -141,6 +141,12 @@ impl Bench for ModelBench<'_> {
         of_huge_pages.iter().map(absent).collect()
     }
 
+    fn leaves_out(&mut self, arm: Arm, level: &Factors) -> Option<String> {
+        let profile = level.profile().ok();
+        let major = profile.map(PgProfile::major);
+        self.config.leaves_out(arm, level, major)
+    }
+
     fn set_client_rates(&mut self, rates: ClientRates) {
         self.client_rates = rates;
     }

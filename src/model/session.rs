@@ -7,7 +7,7 @@ use crate::clock::burn_cpu;
 use crate::clock::{Clock, MonotonicClock};
 use crate::procarray::forked::{ChildFailure, InsideLock, Notes};
 use crate::procarray::locks::{SharedExclusiveLock, abandon_my_slot};
-use crate::procarray::{NoProbe, ProcArray, ProcNumber, Snapshot};
+use crate::procarray::{NoProbe, Premapping, ProcArray, ProcNumber, Snapshot};
 use crate::record::ErrorClass;
 
 /// What a connection does between joining and leaving.
@@ -21,6 +21,8 @@ pub(super) struct Steps {
     pub(super) at_login: u32,
     /// Snapshots of its statement; none of one whose login fails.
     pub(super) statement: Option<u32>,
+    /// How a forked child maps the PGPROC array before it joins.
+    pub(super) premapping: Option<Premapping>,
 }
 
 /// When what happened in it, by the clock that all processes share.
@@ -131,6 +133,9 @@ pub(super) fn in_child<L: SharedExclusiveLock>(
     let slot = slot.ok_or_else(|| SessionError::Connection(too_many_connections()))?;
     let child = forking.notes.of_child(|(session, counts), inside| {
         array.make_locks_resident();
+        if let Some(how) = steps.premapping {
+            array.premap(how);
+        }
         // Once on the small array, to have the code mapped as a running server has it.
         let short = Steps {
             session_cpu_ns: 0,
@@ -183,6 +188,7 @@ mod tests {
         session_cpu_ns: 0,
         at_login: 4,
         statement: Some(2),
+        premapping: None,
     };
 
     fn array<L: SharedExclusiveLock>(slots: u32) -> ProcArray<L> {

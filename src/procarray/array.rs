@@ -12,7 +12,7 @@ use super::group_clear::GroupClear;
 use super::locks::{
     CountedLock, LockCounts, LockExtremes, LockKind, SharedExclusiveLock, WakeCounts,
 };
-use super::mapping::{MappingKind, PageSize};
+use super::mapping::{MappingKind, PageSize, Premapping};
 use super::pgproc::{MAX_BACKENDS, NOT_A_MEMBER, PgProc, ProcNumber};
 use super::profile::PgProfile;
 use super::reuse_protocol::count_completion;
@@ -190,6 +190,11 @@ impl<L: SharedExclusiveLock> ProcArray<L> {
     pub(crate) fn make_locks_resident(&self) {
         self.proc_array_lock.make_resident();
         self.xid_gen_lock.make_resident();
+    }
+
+    /// Maps the PGPROCs' pages in a forked child, before it joins: `docker/premap.c` does it to PostgreSQL.
+    pub(crate) fn premap(&self, how: Premapping) {
+        self.home.premap(self.config.max_backends, how);
     }
 
     /// A small array of the same kind, and a free slot of it in front of one that stands, on which a

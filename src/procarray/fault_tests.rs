@@ -8,7 +8,7 @@ use std::fs;
 
 use super::forked::Notes;
 use super::locks::{LockVisitor, SharedExclusiveLock};
-use super::mapping::{MappingKind, PageSize};
+use super::mapping::{MappingKind, PageSize, Premapping};
 use super::{
     Ablations, FaultMeter, NoProbe, PgProfile, ProcArray, ProcArrayConfig, SlotOrder, View,
 };
@@ -22,6 +22,7 @@ struct Connect {
     mapping: MappingKind,
     page_size: PageSize,
     ablations: Ablations,
+    premapping: Option<Premapping>,
 }
 
 impl Connect {
@@ -33,6 +34,7 @@ impl Connect {
             mapping: MappingKind::Fresh,
             page_size: PageSize::Small,
             ablations: Ablations::default(),
+            premapping: None,
         }
     }
 
@@ -57,6 +59,9 @@ impl Connect {
         let mut notes = Notes::<[u64; 3]>::new().unwrap();
         let done = notes.of_child(|note, inside| {
             array.make_locks_resident();
+            if let Some(how) = self.premapping {
+                array.premap(how);
+            }
             array.touch_own_proc(slot);
             // First to have the code mapped.
             for (array, slot) in [(&rehearsal, rehearsal_slot), (array, slot)] {
@@ -262,6 +267,33 @@ fn without_renumbering_or_with_an_array_for_it_they_do_not_grow() {
             let found = connect.run();
             assert!(found.add <= 5, "{profile}, {ablations}: {found:?}");
             assert!(found.add.abs_diff(found.pages) <= 3, "{profile}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn pages_that_a_child_maps_before_it_joins_cost_no_fault_inside() {
+    for &profile in PgProfile::ALL {
+        for standing in [1000, 2000] {
+            let stock = Connect {
+                mapping: MappingKind::Forked,
+                ..Connect::new(profile, standing, SlotOrder::Front)
+            };
+            for how in [Premapping::WriteEachPage, Premapping::ReadPer64Kb] {
+                let premapped = Connect {
+                    premapping: Some(how),
+                    ..stock
+                };
+                // What is left is outside the PGPROCs: the dense arrays and ProcArrayStruct.
+                let left = premapped.run();
+                assert!(left.add <= 10, "{profile}, {standing}, {how:?}: {left:?}");
+                let per_procs = standing as u64 * profile.version().stride as u64 / 4096;
+                let stored = per_procs * u64::from(profile.version().dense_arrays);
+                assert!(
+                    left.pages >= stored,
+                    "{profile}, {standing}, {how:?}: {left:?}"
+                );
+            }
         }
     }
 }

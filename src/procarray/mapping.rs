@@ -2,6 +2,9 @@
 
 use crate::names::named_enum;
 
+/// What a read fault maps at most, around the page that was read (Linux, `fault_around_bytes`).
+pub(super) const FAULT_AROUND: usize = 64 << 10;
+
 named_enum! {
     /// Through which mapping of the shared memory a connection joins and leaves (`--mapping`).
     #[derive(Default)]
@@ -26,6 +29,25 @@ named_enum! {
         Small = "4k",
         /// 2 MB (`huge_pages = on`); the host must have some (`vm.nr_hugepages`).
         Huge = "2m",
+    }
+}
+
+/// How a forked child maps the PGPROC array before it joins. The numbers are those of `docker/premap.c`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Premapping {
+    /// By one write fault for each page of 4 kB: the faults of ProcArrayAdd, outside the lock.
+    WriteEachPage = 1,
+    /// By one read for each 64 kB, for which Linux maps 16 pages in one fault.
+    ReadPer64Kb = 2,
+}
+
+impl Premapping {
+    /// Bytes from one touch to the next.
+    pub const fn step(self) -> usize {
+        match self {
+            Self::WriteEachPage => PageSize::Small.bytes(),
+            Self::ReadPer64Kb => FAULT_AROUND,
+        }
     }
 }
 

@@ -67,7 +67,7 @@ pub use array::{ConfigError, ProcArray, ProcArrayConfig, ProcArrayCounts};
 pub use faults::FaultMeter;
 pub use forked::ChildFailure;
 pub use horizon::XidHorizons;
-pub use mapping::{MappingKind, PageSize};
+pub use mapping::{MappingKind, PageSize, Premapping};
 pub use monitor::{StatusEntry, TransactionIds};
 pub use pgproc::{MAX_BACKENDS, PGPROC_MAX_CACHED_SUBXIDS, ProcNumber};
 pub use probe::{LockProbe, NoProbe};

@@ -116,6 +116,12 @@ impl PgProfile {
         self.version().major
     }
 
+    /// That of a major version; none of one whose PGPROC is not known.
+    pub fn of_major(major: u32) -> Option<Self> {
+        let known = |p: &Self| p.major() == if major == 14 { 15 } else { major };
+        Self::ALL.iter().copied().find(known)
+    }
+
     /// That of a version by name.
     ///
     /// # Errors
@@ -140,6 +146,9 @@ mod tests {
             assert_eq!(json, format!("\"{}\"", profile.version().major));
             assert_eq!(serde_json::from_str::<PgProfile>(&json).unwrap(), profile);
         }
+        let strides = [13, 14, 16, 17, 18].map(|m| Some(PgProfile::of_major(m)?.version().stride));
+        assert_eq!(strides, [856, 880, 880, 888, 832].map(Some));
+        assert_eq!(PgProfile::of_major(19), None);
         let refused = |given: &str| PgProfile::of_version(given).unwrap_err();
         assert!(refused("14").ends_with("say 15"));
         assert_eq!(

@@ -1,21 +1,20 @@
 //! What PostgreSQL keeps in shared memory, where a mapping shows it.
 
 use std::fmt;
+use std::hint::black_box;
 use std::mem::size_of;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32};
 
 use super::ablations::Ablations;
 use super::dense::{PG_CACHE_LINE_SIZE, SharedWord};
-use super::mapping::PageSize;
+use super::mapping::{FAULT_AROUND, PageSize, Premapping};
 use super::pgproc::{PGXACT_STATE, PGXACT_WORDS, PGXACTOFF, PgProc, SubxidStatus};
 use super::profile::PgProfile;
 use super::shared_memory::{Mapping, SharedArray, Span};
 use super::transam::TransamVariables;
 use super::xid::TransactionId;
-
-/// What a read fault maps at most, around the page that was read (Linux, `fault_around_bytes`).
-const FAULT_AROUND: usize = 64 << 10;
 
 /// Where an array begins on a page of its own, so that faults can be foretold.
 const PAGE: usize = PageSize::Small.bytes();
@@ -160,6 +159,21 @@ impl View {
         let pgxactoffs = self.pgxactoffs.as_ref();
         let pgxactoff = pgxactoffs.map(|array| &array[number as usize]);
         PgProc::new(number, words, self.pgxact_words(number), pgxactoff)
+    }
+
+    /// Touches the PGPROCs of so many slots, which maps their pages in a process that has none of them.
+    /// Changes nothing.
+    pub(super) fn premap(&self, slots: u32, how: Premapping) {
+        let procs = &self.all_procs[..slots as usize * self.stride_words];
+        let words = how.step() / size_of::<AtomicU32>();
+        // The last, too: a mapping begins on a page, not on 64 kB.
+        for word in procs.iter().step_by(words).chain(procs.last()) {
+            // A zero that the compiler knows would be no store.
+            match how {
+                Premapping::WriteEachPage => word.fetch_or(black_box(0), Relaxed),
+                Premapping::ReadPer64Kb => black_box(word.load(Relaxed)),
+            };
+        }
     }
 
     /// Only the `pgxactoff`, wherever it is.

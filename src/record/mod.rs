@@ -22,8 +22,8 @@ pub use key::{ClockKind, Operation, Phase, Role, SeriesKey};
 pub use provenance::{Provenance, ServerProvenance, ServerSource};
 pub use recorder::{BlockRecord, Recorder, SeriesId};
 pub use run::{
-    AbsentArm, AbsentLevel, Block, Calibration, Run, RunHead, RunStatus, SCHEMA_VERSION, arm_label,
-    levels_side_by_side,
+    AbsentArm, AbsentLevel, Block, Calibration, Run, RunHead, RunStatus, SCHEMA_VERSION,
+    SLOTS_VERIFIED, arm_label, levels_side_by_side,
 };
 pub use setup::SetupSums;
 pub use survey::{Between, Census, OthersConnections, PoolMode, Survey};

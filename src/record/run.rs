@@ -78,6 +78,9 @@ pub fn arm_label(arm: Arm, twin: bool) -> String {
     }
 }
 
+/// The counter of a block that is 1 where the slot order was seen to be what was asked for.
+pub const SLOTS_VERIFIED: &str = "slots.verified";
+
 /// An arm that was asked for and did not run (to the end), and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AbsentArm {

@@ -87,11 +87,12 @@ fn pair(first: &Analysis, second: &Analysis) -> Result<(), Incomparable> {
 }
 
 /// What of a configuration may differ between comparable runs.
-const MAY_DIFFER: [&str; 12] = [
+const MAY_DIFFER: [&str; 13] = [
     // What runs are compared by: the levels are checked.
     "factors",
     // Arms that both have are compared: that there is one is checked.
     "arms",
+    "arms_by_name",
     // The rate that was asked for: the one that was offered is checked.
     "client_rate",
     // How much was measured: the intervals carry it.
@@ -256,6 +257,7 @@ mod tests {
         seen.retain(|path| !path.starts_with("factors."));
         let may = [
             "arms",
+            "arms_by_name",
             "blocks",
             "client_rate",
             "duration_ns",

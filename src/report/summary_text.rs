@@ -20,7 +20,7 @@ use crate::experiment::Experiment;
 use crate::factor::{Factor, Factors, in_common};
 use crate::procarray::MappingKind;
 use crate::record::RunHead;
-use crate::stats::Analysis;
+use crate::stats::{Analysis, ContenderSummary, Guard};
 
 /// `SUMMARY.md` of an experiment's runs.
 pub fn markdown(experiment: &Experiment, items: &[&Analysis], figures: &[String]) -> String {
@@ -156,7 +156,15 @@ fn limits(analysis: &Analysis) -> Vec<String> {
             let mut single = SINGLE.to_vec();
             single.retain(|(factor, _)| !analysis.varying.contains(factor));
             let single = single.iter().map(|(_, words)| words).join(", ");
-            lines.push(format!("Not other {single}: one of each was measured. Slot order was arranged but not verified."));
+            let stands = analysis.levels.iter().any(|l| l.factors.standing > 0);
+            let unseen = |c: &ContenderSummary| c.guards.contains(&Guard::SlotOrderUnverified);
+            let slots = match stands && !analysis.contenders().any(|(_, c)| unseen(c)) {
+                true => "and seen in pg_locks",
+                false => "but not verified",
+            };
+            lines.push(format!(
+                "Not other {single}: one of each was measured. Slot order was arranged {slots}."
+            ));
         }
         Mode::Model => {
             // PostgreSQL's own locks are LWLocks.

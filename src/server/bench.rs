@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::levels::{Asked, Supply, check_same_version};
-use super::provision::{RunningServer, init_pgbench_accounts, provision, start_pgbouncer};
+use super::provision::{
+    RunningServer, ServerSpec, init_pgbench_accounts, provision, start_pgbouncer,
+};
 use super::server_facts::{
     SettingsSeen, read_settings, server_provenance, server_remarks, server_source,
 };
@@ -92,7 +94,14 @@ impl<'a> ServerBench<'a> {
         }
         let silent = |_: &str| {};
         let most = self.asked.max_connections(&self.arms, level.standing);
-        let spec = self.supply.spec(level, most);
+        let arms = self.arms.clone();
+        let premaps =
+            |arm: Arm| arm.premapping().is_some() && self.leaves_out(arm, level).is_none();
+        let premap = arms.into_iter().any(premaps);
+        let spec = ServerSpec {
+            premap,
+            ..self.supply.spec(level, most)
+        };
         let first = self.sources.iter().find(|(pg, _)| *pg == level.pg);
         let say = if first.is_none() { self.say } else { &silent };
         let server = provision(&self.supply.choice, &spec, say).map_err(|e| {
@@ -251,6 +260,11 @@ impl Bench for ServerBench<'_> {
             })
         });
         absent.collect()
+    }
+
+    fn leaves_out(&mut self, arm: Arm, level: &Factors) -> Option<String> {
+        let major = self.supply.look_for(level, self.say).ok().flatten();
+        self.asked.config.leaves_out(arm, level, major)
     }
 
     fn set_client_rates(&mut self, rates: ClientRates) {

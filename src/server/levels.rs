@@ -78,6 +78,7 @@ fn spec_of(level: &Factors, max_connections: u32) -> ServerSpec {
         auth: level.auth.unwrap_or_default(),
         scram_iterations: level.scram_iterations.map(|n| n.0),
         tls: level.tls.unwrap_or_default(),
+        premap: false,
         settings: logged.into_iter().collect(),
     }
 }

@@ -9,11 +9,13 @@ use tokio::task::JoinSet;
 
 use super::frontend::{Frontend, FrontendError};
 use super::provision::Endpoint;
+use super::slot_check::{self, SlotsSeen};
 use super::target::{Target, event_loop};
 use crate::config::Disconnect;
 use crate::factor::{Factors, StandingState};
 use crate::load::Cancel;
 use crate::procarray::SlotOrder;
+use crate::record::SLOTS_VERIFIED;
 
 /// How many connections are opened at a time.
 const AT_ONCE: usize = 8;
@@ -27,6 +29,8 @@ const WITH_XID: &str = "BEGIN; SELECT txid_current()";
 /// Idle connections that stay open until this value is dropped.
 pub struct Standing {
     connections: RefCell<Vec<Frontend>>,
+    /// Where churn's slots lie among theirs; none where that was left to chance, or could not be seen.
+    slots: Option<SlotsSeen>,
     event_loop: Runtime,
 }
 
@@ -78,17 +82,29 @@ impl Standing {
     ) -> Result<Self, FrontendError> {
         let event_loop = event_loop()?;
         let target = Target::new(endpoint)?;
-        let connections = event_loop.block_on(async {
+        let (connections, slots) = event_loop.block_on(async {
             tokio::select! {
-                opened = open_all(&target, plan) => opened,
+                opened = open_and_look(&target, plan) => opened,
                 // A server may never answer.
                 () = stop_requested(cancel) => Err(FrontendError::here("interrupted")),
             }
         })?;
         Ok(Standing {
             connections: RefCell::new(connections),
+            slots,
             event_loop,
         })
+    }
+
+    /// What was seen of churn's slots, as counters of every block.
+    pub fn slot_counters(&self) -> Vec<(&'static str, u64)> {
+        let counters = |seen: SlotsSeen| {
+            vec![
+                (SLOTS_VERIFIED, u64::from(seen.as_asked)),
+                ("slots.standing-behind", seen.fewest_behind),
+            ]
+        };
+        self.slots.map_or_else(Vec::new, counters)
     }
 
     /// Checks that all of them are still open, as far as the client side has seen.
@@ -122,7 +138,25 @@ impl Drop for Standing {
     }
 }
 
-async fn open_all(target: &Target, plan: StandingPlan<'_>) -> Result<Vec<Frontend>, FrontendError> {
+async fn open_and_look(
+    target: &Target,
+    plan: StandingPlan<'_>,
+) -> Result<(Vec<Frontend>, Option<SlotsSeen>), FrontendError> {
+    let mut standing = open_all(target, &plan).await?;
+    if plan.placeholders == 0 || standing.is_empty() {
+        return Ok((standing, None));
+    }
+    let in_transactions = plan.level.standing_state == Some(StandingState::InTransaction);
+    let order = plan.level.slot_order.unwrap_or_default();
+    // What cannot be seen stays a caution; connections that it cost are missed before the first block.
+    let seen = slot_check::look(target, &mut standing, in_transactions, order).await;
+    Ok((standing, seen.ok()))
+}
+
+async fn open_all(
+    target: &Target,
+    plan: &StandingPlan<'_>,
+) -> Result<Vec<Frontend>, FrontendError> {
     let (mut standing, mut placeholders) = (Vec::new(), Vec::new());
     // Slots are taken in the order of the connects; within a batch of the same
     // kind that order does not matter.

@@ -14,6 +14,7 @@ use super::fork_count::ForkCount;
 use super::levels::Asked;
 use super::life::{self, THROES, broke_connections, stable_children};
 use super::load_thread::{BlockLoad, LoadError, LoadThread, READERS};
+use super::premapping;
 use super::provision::{RunningServer, start_pgbouncer};
 use super::standing::{Standing, StandingPlan};
 use crate::arm::Arm;
@@ -66,7 +67,7 @@ pub struct BlockOutcome {
     pub record: BlockRecord,
     /// CPU of everybody.
     pub cpu: BlockCpu,
-    /// Forks, and what `cpu-burn` was asked for.
+    /// Forks, what the preloaded library did, and what `cpu-burn` was asked for.
     pub counters: BTreeMap<String, u64>,
 }
 
@@ -202,6 +203,7 @@ impl<'a> ServerStart<'a> {
         let config = self.asked.config;
         let burn = self.burn(request)?;
         let burnt_before = self.burner_account(request.arm)?;
+        let premapped = premapping::begin(&self.server, request.arm)?;
         self.count_forks();
         let before = CpuReading::take(self.watched, self.last_reading.take().as_ref());
         let start_ns = MonotonicClock.now_ns() + LEAD_NS;
@@ -242,6 +244,8 @@ impl<'a> ServerStart<'a> {
         let mut cpu = before.until(&after, &record);
         self.last_reading.replace(Some(after));
         let mut counters = Vec::from_iter(self.count_forks());
+        counters.extend(premapping::counters(premapped)?);
+        counters.extend(self.standing.slot_counters());
         self.check_alive(request.arm, &record)?;
         self.standing.check().map_err(Failure::StartLost)?;
         if let Some(cores) = &self.cores {

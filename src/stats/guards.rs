@@ -4,7 +4,7 @@ use super::contender::ContenderSummary;
 use super::guard::Guard;
 use crate::arm::{Arm, Mode};
 use crate::factor::Factors;
-use crate::record::{Block, BlockCpu, Role, Run, SeriesKey, samples_above};
+use crate::record::{Block, BlockCpu, Role, Run, SLOTS_VERIFIED, SeriesKey, samples_above};
 
 /// Every finding about one contender at one level, struck ones first. `burn_ratio` is the level's.
 pub(super) fn findings(
@@ -111,7 +111,7 @@ fn load_guards(run: &Run, blocks: &[&Block], starts: usize) -> Vec<Guard> {
     let is_crowded = !is_server && cores > 0 && threads as usize > cores;
     let is_limit = is_server && busiest > 0.8;
     let has_others = !others.is_empty() && others.iter().sum::<f64>() / others.len() as f64 > 0.05;
-    let has_slots = is_server && blocks.iter().any(|b| b.factors.standing > 0);
+    let has_slots = is_server && blocks.iter().any(|b| has_unseen_slots(b));
     let blocks = blocks.len();
     where_true([
         (is_crowded, Guard::ThreadsOverCores { threads, cores }),
@@ -124,6 +124,11 @@ fn load_guards(run: &Run, blocks: &[&Block], starts: usize) -> Vec<Guard> {
         (blocks < 8, Guard::FewBlocks { blocks }),
         (unsettled > 0, Guard::Unsettled { blocks: unsettled }),
     ])
+}
+
+/// Whether churn's slots were meant to lie somewhere, and nobody saw that they do.
+fn has_unseen_slots(block: &Block) -> bool {
+    block.factors.standing > 0 && block.counters.get(SLOTS_VERIFIED) != Some(&1)
 }
 
 /// Share of the machine's CPU that nobody of this run used; `None` where the

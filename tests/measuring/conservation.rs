@@ -17,7 +17,7 @@ fn phases(arm: Arm) -> Vec<SeriesKey> {
     let parts: &[(Operation, Phase)] = match arm {
         Arm::Quiet => &[],
         Arm::KeptOpen | Arm::PgbouncerKept => &[(Query, Phase::Total)],
-        Arm::Unpooled | Arm::Pgbouncer => &[
+        Arm::Unpooled | Arm::Premapped | Arm::PremappedFew | Arm::Pgbouncer => &[
             (Connect, Phase::Socket),
             (Connect, Phase::Startup),
             (Connect, Phase::Total),

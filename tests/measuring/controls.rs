@@ -1,7 +1,6 @@
 //! The control arms against a real server: what they do there, counted on its side.
 
-use procbench::arm::Arm;
-use procbench::arm::Mode;
+use procbench::arm::{Arm, Connections, Mode};
 use procbench::config::{Disconnect, ServerChoice};
 use procbench::experiment::analyse;
 use procbench::factor::FactorLists;
@@ -38,7 +37,8 @@ fn the_postmaster_forks_once_for_each_operation_that_connects() {
         .collect();
     let run = run(&arms, 2, 400);
     for block in &run.blocks {
-        let forking = matches!(block.arm, Arm::Unpooled | Arm::ForkOnly | Arm::FailedLogin);
+        let of_operations = block.arm.descriptor().connections == Connections::PerTransaction;
+        let forking = of_operations && block.arm != Arm::CpuBurn;
         let expected = if forking { begun(block) } else { 0 };
         assert!(!forking || expected > 0);
         let counted = |name: &str| block.counters.get(name).copied();

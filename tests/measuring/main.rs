@@ -13,6 +13,8 @@ mod conservation;
 mod controls;
 mod isolation;
 mod pgbench;
+mod premapped;
 mod relay;
 mod relayed;
+mod slots;
 mod support;

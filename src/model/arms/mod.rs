@@ -31,7 +31,9 @@ pub(super) fn client_of<L: SharedExclusiveLock>(arm: Arm) -> Option<RunRole<L>> 
             |client| client.persistent(Some(Operation::Vacuum), |backend, _| backend.vacuum())
         }
         Arm::Pool => pool::run,
-        Arm::Unpooled | Arm::Premapped | Arm::PremappedFew => unpooled::run,
+        Arm::Unpooled => |client| unpooled::run(client, None),
+        Arm::Premapped => |client| unpooled::run(client, Arm::Premapped.premapping()),
+        Arm::PremappedFew => |client| unpooled::run(client, Arm::PremappedFew.premapping()),
         Arm::FailedLogin => unpooled::fail_login,
         // The CPU of a fork, and no ProcArray.
         Arm::ForkOnly => |client| burn(client, |config| config.fork_cpu_ns),

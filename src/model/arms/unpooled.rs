@@ -1,4 +1,5 @@
 //! `unpooled`: connect, statement, disconnect, each time (postinit.c `InitPostgres`, ipc.c `proc_exit`);
+//! `premapped`, `premapped-few`: so, in forked children that map the PGPROC array before they join;
 //! `failed-login`: a role that does not exist joins the array, is looked for, and leaves.
 
 use super::super::lock_times::LockTimes;
@@ -6,18 +7,22 @@ use super::super::operation_counts::OperationCounts;
 use super::super::session::{Forking, SessionError, Steps, in_child, in_thread};
 use super::super::worker_thread::{Finished, RoleContext, declare, repeat};
 use crate::clock::{Clock, MonotonicClock};
-use crate::procarray::MappingKind;
 use crate::procarray::locks::SharedExclusiveLock;
+use crate::procarray::{MappingKind, Premapping};
 use crate::record::{ErrorClass, Operation, Phase};
 
-/// Does a client's part of a block of `unpooled`.
-pub(super) fn run<L: SharedExclusiveLock>(client: RoleContext<'_, L>) -> Finished {
+/// Does a client's part of a block of `unpooled`, or of an arm with `premapping`.
+pub(super) fn run<L: SharedExclusiveLock>(
+    client: RoleContext<'_, L>,
+    premapping: Option<Premapping>,
+) -> Finished {
     let version = client.array.config().profile.version();
     let steps = Steps {
         fork_cpu_ns: client.config.fork_cpu_ns,
         session_cpu_ns: client.config.session_cpu_ns,
         at_login: version.snapshots_per_connect,
         statement: Some(client.config.snapshots_per_statement),
+        premapping,
     };
     let phases = [Operation::Connect, Operation::Query, Operation::Disconnect];
     connect_again_and_again(client, steps, None, &phases)
@@ -31,6 +36,7 @@ pub(super) fn fail_login<L: SharedExclusiveLock>(client: RoleContext<'_, L>) -> 
         session_cpu_ns: 0,
         at_login: version.snapshots_per_failed_login,
         statement: None,
+        premapping: None,
     };
     connect_again_and_again(client, steps, Some(Operation::FailedLogin), &[])
 }

@@ -29,7 +29,7 @@ pub(super) use self::client::{Phases, Setup};
 pub(super) enum Client {
     /// `kept-open`, `pgbouncer-kept`, `vacuum`, `commit`, and readers.
     Persistent(Persistent),
-    /// `unpooled` and `pgbouncer`.
+    /// `unpooled`, `premapped`, `premapped-few` and `pgbouncer`.
     Unpooled(Unpooled),
     /// `pool`.
     Pooled(Pooled),
@@ -138,6 +138,7 @@ async fn clients(setup: &Setup, arm: Arm) -> Result<Vec<Client>, FrontendError> 
             Arm::KeptOpen | Arm::PgbouncerKept => {
                 Client::Persistent(Persistent::open(target, &[], texts).await?)
             }
+            // What their connections' backends do before they join is said to the server, for the whole block.
             Arm::Unpooled | Arm::Premapped | Arm::PremappedFew | Arm::Pgbouncer => {
                 Client::Unpooled(Unpooled {
                     target,

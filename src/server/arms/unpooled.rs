@@ -1,4 +1,4 @@
-//! `unpooled` and `pgbouncer`: connect, transaction, disconnect, each time.
+//! `unpooled`, `premapped`, `premapped-few` and `pgbouncer`: connect, transaction, disconnect, each time.
 
 use super::client::{Phases, StatementTexts};
 use crate::config::Disconnect;

@@ -8,6 +8,7 @@ use super::authentication::ServerCertificate;
 use super::connect::{major_of, send};
 use super::endpoint::Endpoint;
 use super::error::ProvisionError;
+use super::premap::PremapPage;
 use super::process::Process;
 use super::spec::ServerKind;
 
@@ -22,6 +23,7 @@ pub struct RunningServer {
     pub(super) certificate: Option<ServerCertificate>,
     pub(super) bin_dir: Option<PathBuf>,
     pub(super) user: Option<User>,
+    pub(super) premap: Option<PremapPage>,
     pub(super) server_version: String,
     pub(super) chosen_because: String,
 }
@@ -36,6 +38,7 @@ impl RunningServer {
             certificate: None,
             bin_dir: None,
             user: None,
+            premap: None,
             server_version,
             chosen_because: String::new(),
         }
@@ -62,6 +65,11 @@ impl RunningServer {
     /// Which server this is and why it was taken, one sentence for the user.
     pub fn chosen_because(&self) -> &str {
         &self.chosen_because
+    }
+
+    /// Where its forked children are told to map the PGPROC array, if it has the library for it.
+    pub fn premap(&self) -> Option<&PremapPage> {
+        self.premap.as_ref()
     }
 
     /// Docker, local or URL.

@@ -12,7 +12,7 @@ use nix::unistd::{Pid, User};
 use super::command::poll;
 use super::error::ProvisionError;
 use super::owner::{ProcessId, own_prefix, pid_space};
-use super::shared_memory::{free_posix_segments, free_sysv_segment, mapped_segments};
+use super::shared_memory::{SHM_DIR, free_posix_segments, free_sysv_segment, mapped_segments};
 use super::user::give;
 use crate::procfs;
 
@@ -92,7 +92,7 @@ fn set_mode(path: &Path, mode: u32) -> Result<(), ProvisionError> {
 /// Writes one file with this mode, whatever the umask, and gives it to its reader.
 pub(crate) fn write_file(
     path: &Path,
-    text: &str,
+    content: impl AsRef<[u8]>,
     mode: u32,
     user: Option<&User>,
 ) -> Result<(), ProvisionError> {
@@ -104,11 +104,16 @@ pub(crate) fn write_file(
         .mode(mode & 0o600)
         .open(path)
         .and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
+            file.write_all(content.as_ref())?;
             file.set_permissions(fs::Permissions::from_mode(mode))
         })
         .map_err(ProvisionError::at("cannot write", path))?;
     give(path, user)
+}
+
+/// Where what a scratch directory's server maps beside its own shared memory lies; goes with the directory.
+pub(crate) fn shm_dir(scratch: &Path) -> Option<PathBuf> {
+    Some(Path::new(SHM_DIR).join(scratch.file_name()?))
 }
 
 /// Programs this tool starts in scratch directories.
@@ -149,6 +154,10 @@ pub(crate) fn dismantle(path: &Path) -> std::io::Result<()> {
     });
     free_posix_segments(&shared);
     free_sysv_segment(&path.join("pgdata"));
+    if let Some(dir) = shm_dir(path) {
+        // Most have none.
+        let _ = fs::remove_dir_all(dir);
+    }
     match fs::remove_dir_all(path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
         other => other,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::command;
 
 /// Where POSIX shared memory shows as files.
-const SHM_DIR: &str = "/dev/shm";
+pub(super) const SHM_DIR: &str = "/dev/shm";
 
 /// `PG_DYNSHMEM_CONTROL_MAGIC` (dsm.c).
 const DSM_CONTROL_MAGIC: usize = 0x9a50_3d32;

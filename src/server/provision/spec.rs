@@ -47,6 +47,8 @@ pub struct ServerSpec {
     pub scram_iterations: Option<u32>,
     /// Whether TCP connections are encrypted.
     pub tls: Tls,
+    /// Whether the postmaster preloads the library of `premapped` and `premapped-few`.
+    pub premap: bool,
     /// Further `name=value` settings for the command line, for experiments that vary one.
     pub settings: Vec<(String, String)>,
 }
@@ -62,6 +64,7 @@ impl Default for ServerSpec {
             auth: Auth::Trust,
             scram_iterations: None,
             tls: Tls::Off,
+            premap: false,
             settings: Vec::new(),
         }
     }

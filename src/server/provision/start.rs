@@ -13,6 +13,7 @@ use super::docker::engine_version;
 use super::endpoint::Endpoint;
 use super::error::ProvisionError;
 use super::image::{ensure_foreign_image, ensure_own_image, major_in_image};
+use super::premap::{self, PremapPage};
 use super::process::{Process, start_on_free_port};
 use super::running::RunningServer;
 use super::scratch::{Scratch, write_file};
@@ -176,6 +177,10 @@ fn start(
     if let (None, Some(pid)) = (process.container(), process.pid()) {
         process.scratch.note_shared_memory(pid);
     }
+    let premap = spec
+        .premap
+        .then(|| PremapPage::of_started(&process.scratch));
+    let premap = premap.transpose()?;
     let credentials = Credentials::make(spec)?;
     create_role_and_database(&admin, credentials.as_ref().map(|c| &c.verifier))?;
     let endpoint = Endpoint {
@@ -199,6 +204,7 @@ fn start(
         certificate,
         bin_dir,
         user,
+        premap,
     })
 }
 
@@ -228,10 +234,17 @@ fn launch(
         // Readable for the server's user, the certificate's key too. None holds a password.
         write_file(&files.join(name), text, 0o644, None)?;
     }
+    let page = if spec.premap {
+        let (name, bytes) = premap::LIBRARY;
+        write_file(&files.join(name), bytes, 0o644, None)?;
+        Some(PremapPage::make(&scratch, user, mode & 0o666)?)
+    } else {
+        None
+    };
     let arguments = spec.postgres_args(port);
     let process = match source {
         Source::Image { image, .. } => {
-            let options = [
+            let mut options = vec![
                 "--tmpfs=/procbench:rw,mode=1777".to_owned(),
                 // Dynamic segments only, the main area is anonymous.
                 "--shm-size=256m".to_owned(),
@@ -241,6 +254,10 @@ fn launch(
                 format!("--user={SUPERUSER}"),
                 "--entrypoint=sh".to_owned(),
             ];
+            if let Some(page) = &page {
+                options.push(format!("--volume={}:/premap", page.display()));
+                options.push(format!("--env={}=/premap", premap::PATH_VARIABLE));
+            }
             let script = format!("{IN_CONTAINER}/{}", ENTRYPOINT.0);
             let arguments = [vec![script], arguments].concat();
             Process::start_container(scratch, image, &options, &arguments)?
@@ -256,6 +273,9 @@ fn launch(
                 .env("PROCBENCH_DATA", &data)
                 .env("PROCBENCH_SOCKETS", &sockets)
                 .current_dir(&data);
+            if let Some(page) = &page {
+                command.env(premap::PATH_VARIABLE, page);
+            }
             // Immediate shutdown: nothing in it is to be kept.
             Process::start(scratch, &mut command, Signal::SIGQUIT)?
         }
