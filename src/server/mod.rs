@@ -3,6 +3,7 @@
 mod arms;
 mod bench;
 pub mod burner;
+mod connection_cost;
 mod fork_count;
 mod frontend;
 mod levels;
