@@ -35,6 +35,14 @@ pub(super) fn has_many_levels(analysis: &Analysis) -> bool {
 /// The contrasts that are shown of each level.
 fn shown(analysis: &Analysis) -> Vec<(Arm, Arm, Statistic)> {
     let quoted = Statistic::Percentile(analysis.run.config.quoted_percentile);
+    let mut shown = pairs_shown(analysis, quoted);
+    // Where the control itself lies, from the middle to the tail.
+    let itself = |p| (Arm::CpuBurn, Arm::ForkOnly, Statistic::Percentile(p));
+    shown.extend([50.0, 90.0, 99.0].map(itself));
+    shown
+}
+
+fn pairs_shown(analysis: &Analysis, quoted: Statistic) -> Vec<(Arm, Arm, Statistic)> {
     if has_many_levels(analysis) {
         return PAIRS.map(|(a, b)| (a, b, quoted)).to_vec();
     }

@@ -20,7 +20,7 @@ pub struct LevelSummary {
     pub contenders: Vec<ContenderSummary>,
     /// The baseline minus its own A/A twin; its magnitude is the noise floor.
     pub noise: Vec<Contrast>,
-    /// Each arm minus the baseline, and `unpooled` minus `fork-only`, `cpu-burn` and `quiet`.
+    /// Each arm minus the baseline, `unpooled` minus `fork-only`, `cpu-burn` and `quiet`, and `cpu-burn` minus `fork-only`.
     pub effects: Vec<Effect>,
     /// `unpooled` minus the baseline in service time.
     pub service: Vec<Contrast>,
@@ -153,8 +153,8 @@ pub(super) fn summarize_level(run: &Run, factors: &Factors) -> LevelSummary {
     level.service = between((Arm::Unpooled, false, service), (base, false, service));
     let arms = run.config.arms.iter().filter(|&&arm| arm != base);
     let mut pairs: Vec<(Arm, Arm)> = arms.map(|&arm| (arm, base)).collect();
-    for other in [Arm::ForkOnly, Arm::CpuBurn, Arm::Quiet] {
-        let pair = (Arm::Unpooled, other);
+    let controls = [Arm::ForkOnly, Arm::CpuBurn, Arm::Quiet].map(|other| (Arm::Unpooled, other));
+    for pair in controls.into_iter().chain([(Arm::CpuBurn, Arm::ForkOnly)]) {
         if !pairs.contains(&pair) && pair.0 != base {
             pairs.push(pair);
         }

@@ -35,7 +35,10 @@ pub(super) async fn operation(burn: Option<&Burn>, phases: &mut Phases) -> Resul
 async fn burst(stream: &mut UnixStream, request: &[u8]) -> Result<(), ErrorClass> {
     stream.write_all(request).await?;
     let answer = stream.read_u8().await;
-    answer.is_ok_and(|a| a == DONE).then_some(()).ok_or_else(failed)
+    answer
+        .is_ok_and(|a| a == DONE)
+        .then_some(())
+        .ok_or_else(failed)
 }
 
 fn failed() -> ErrorClass {

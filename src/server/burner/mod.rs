@@ -9,9 +9,9 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use crate::cgroup;
 use crate::stats::Bursts;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 pub use process::serve;
 
