@@ -34,7 +34,7 @@ const TRIALS_OF_BURNING: u64 = 2;
 const PROBES: u32 = 20;
 
 /// How long all of them may take.
-const PROBES_LIMIT: Duration = Duration::from_secs(5);
+const PROBES_LIMIT: Duration = Duration::from_secs(10);
 
 impl ServerStart<'_> {
     /// Measures what a connection costs the server, which is what `cpu-burn` has to burn, before any block; later
