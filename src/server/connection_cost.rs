@@ -1,21 +1,22 @@
 //! What a connection costs a server, measured before the blocks of a level: what `cpu-burn` is to use.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout};
 
 use super::arms::StatementTexts;
 use super::frontend::FrontendError;
-use super::start::{BlockOutcome, BlockRequest, ServerStart};
+use super::start::{BlockRequest, ServerStart};
 use super::target::{Target, event_loop};
 use crate::arm::Arm;
 use crate::config::{Disconnect, ServerConfig};
 use crate::factor::OfferedRate;
 use crate::load::driver::Failure;
 use crate::procfs::{self, TaskCpu};
+use crate::record::Role;
 use crate::seed::derive_seed;
-use crate::stats::ConnectionCost;
+use crate::stats::{Bursts, ConnectionCost};
 
 /// One stretch of it: warm-up and measured time; both count, as all CPU does.
 const STRETCH_NS: (u64, u64) = (50_000_000, 450_000_000);
@@ -30,10 +31,13 @@ const MOST_STRETCHES: u64 = 8;
 /// A rough first value and one that takes the cost of fork and exit into account.
 const TRIALS_OF_BURNING: u64 = 2;
 
-/// Connections whose bursts are looked at.
-const PROBES: u32 = 20;
+/// For how long connections are looked at one by one in a stretch: all of them end before it does.
+const PROBING: Duration = Duration::from_millis(400);
 
-/// How long all of them may take.
+/// Between two of them, so that they add little to the load.
+const BETWEEN_PROBES: Duration = Duration::from_millis(10);
+
+/// How long the last one may take.
 const PROBES_LIMIT: Duration = Duration::from_secs(10);
 
 impl ServerStart<'_> {
@@ -43,64 +47,102 @@ impl ServerStart<'_> {
     /// # Errors
     /// As [`ServerStart::run_block`].
     pub fn measure_cost(&self, client_rate: OfferedRate) -> Result<ConnectionCost, Failure> {
+        let mut cost = ConnectionCost::default();
         let mut turn = 0;
-        let mut stretch = |cost: Option<&mut ConnectionCost>, arm: Arm| -> Result<(), Failure> {
+        let mut stretch = |arm: Arm, burn: Result<Bursts, String>| {
             turn += 1;
-            self.settle();
-            let unknown = Err("what a connection costs is not known".to_owned());
-            let done = self.run_block(&BlockRequest {
+            self.run_block(&BlockRequest {
                 arm,
                 client_rate,
                 lengths_ns: STRETCH_NS,
-                burn: cost.as_ref().map_or(unknown, |c| c.next_request()),
+                burn,
                 seed_path: derive_seed(0x4255_524E, &[turn]),
-            })?;
-            let BlockOutcome { record, cpu, .. } = &done;
-            if let Some(cost) = cost {
-                cost.add(arm, cpu, &record.tallies, &done.counters);
-            }
-            Ok(())
+            })
         };
-        // Under the load that they stand for; they are not counted among its connections.
-        let (target, postmaster) = (Target::new(self.server.endpoint()), self.server.pid());
-        let phases_ns = thread::scope(|scope| {
-            let statements = self.asked.server;
-            let probes = scope.spawn(move || probe(&target?, postmaster, statements));
-            stretch(None, Arm::Unpooled)?;
-            let died = |_| Err(FrontendError::here("the probes' thread died"));
-            Ok(probes.join().unwrap_or_else(died))
-        })?;
-        let unknown = |e| format!("the bursts of a connection could not be seen: {e}");
-        let mut cost = ConnectionCost::of_phases(phases_ns.map_err(unknown));
-        stretch(Some(&mut cost), Arm::Quiet)?;
+        let none = || Err(String::new());
+        self.settle();
+        let done = stretch(Arm::Quiet, none())?;
+        cost.add(Arm::Quiet, &done.cpu, &done.record.tallies, &done.counters);
+        let mut probed = Ok(Probed::default());
         for _ in 0..MOST_STRETCHES {
-            stretch(Some(&mut cost), Arm::Unpooled)?;
+            self.settle();
+            let (mut done, found) = thread::scope(|scope| {
+                let target = Target::new(self.server.endpoint());
+                let (postmaster, statements) = (self.server.pid(), self.asked.server);
+                let probes = scope.spawn(move || probe(&target?, postmaster, statements));
+                let done = stretch(Arm::Unpooled, none())?;
+                let died = |_| Err(FrontendError::here("the probes' thread died"));
+                Ok((done, probes.join().unwrap_or_else(died)))
+            })?;
+            // They are connections like the others.
+            if let (Ok(found), Some(tally)) = (&found, done.record.tallies.get_mut(&Role::Client)) {
+                tally.begun_in_load += found.count;
+            }
+            probed = probed.and_then(|so_far: Probed| Ok(so_far.and(&found?)));
+            cost.add(
+                Arm::Unpooled,
+                &done.cpu,
+                &done.record.tallies,
+                &done.counters,
+            );
             if cost.unpooled_seen_ns() >= ENOUGH_CPU_NS || self.asked.cancel.is_cancelled() {
                 break;
             }
         }
+        let unknown =
+            |e: FrontendError| format!("the bursts of a connection could not be seen: {e}");
+        cost.spread(probed.map(|p| p.means()).map_err(unknown));
         for _ in 0..TRIALS_OF_BURNING {
-            match stretch(Some(&mut cost), Arm::CpuBurn) {
+            self.settle();
+            match stretch(Arm::CpuBurn, cost.next_request()) {
                 // Shows up again, and is named, in the run.
                 Err(Failure::ArmLost(_)) => break,
-                other => other?,
+                Err(other) => return Err(other),
+                Ok(done) => cost.add(
+                    Arm::CpuBurn,
+                    &done.cpu,
+                    &done.record.tallies,
+                    &done.counters,
+                ),
             }
         }
         Ok(cost)
     }
 }
 
-/// Mean CPU of a backend in ns from its fork to its sleep after the first ReadyForQuery, and from there to its
-/// sleep after the statement.
+/// What single connections showed.
+#[derive(Default)]
+struct Probed {
+    count: u64,
+    /// CPU of the backends from the fork to their sleep after the first ReadyForQuery, and from there to their sleep
+    /// after the statement, in ns.
+    phases_ns: [u64; 2],
+}
+
+impl Probed {
+    fn and(&self, other: &Probed) -> Probed {
+        Probed {
+            count: self.count + other.count,
+            phases_ns: [0, 1].map(|i| self.phases_ns[i] + other.phases_ns[i]),
+        }
+    }
+
+    fn means(&self) -> [f64; 2] {
+        self.phases_ns.map(|ns| ns as f64 / self.count as f64)
+    }
+}
+
+/// Looks at one connection after another; at one at least.
 fn probe(
     target: &Target,
     postmaster: Option<u32>,
     statements: &ServerConfig,
-) -> Result<[f64; 2], FrontendError> {
+) -> Result<Probed, FrontendError> {
+    let began = Instant::now();
     let probes = async {
         let mut texts = StatementTexts::new(&statements.query, statements.protocol, u32::MAX);
-        let mut sums = [0.0; 2];
-        for _ in 0..PROBES {
+        let mut probed = Probed::default();
+        while probed.count == 0 || began.elapsed() < PROBING {
             let mut connection = target.connect().await?;
             let id = connection.process_id.zip(postmaster);
             let backend = id.and_then(|(id, postmaster)| {
@@ -110,10 +152,14 @@ fn probe(
             texts.run_on(&mut connection).await?;
             let queried = used_when_asleep(backend).await?;
             connection.terminate(Disconnect::Wait).await?;
-            sums[0] += connected as f64;
-            sums[1] += queried.saturating_sub(connected) as f64;
+            let phases_ns = [connected, queried.saturating_sub(connected)];
+            probed = probed.and(&Probed {
+                count: 1,
+                phases_ns,
+            });
+            sleep(BETWEEN_PROBES).await;
         }
-        Ok(sums.map(|ns| ns / f64::from(PROBES)))
+        Ok(probed)
     };
     let late = |_| FrontendError::here("the server did not answer in time");
     // The timer is to be made on the event loop.

@@ -18,6 +18,8 @@ const ASKED: [&str; 4] = [
 /// What the forking process used in a block, in ns.
 const PARENT_USED: &str = "burn.parent-used-ns";
 
+const UNKNOWN: &str = "what a connection costs is not known";
+
 /// CPU of one operation of `cpu-burn` in ns, in the rhythm of a connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Bursts {
@@ -41,9 +43,8 @@ impl Bursts {
 /// The CPU of the blocks of one level, summed up.
 #[derive(Debug, Clone)]
 pub struct ConnectionCost {
-    /// CPU of a backend for connecting and for its statement, in ns, from connections that were looked at one by
-    /// one; or why it is not known.
-    phases_ns: Result<[f64; 2], String>,
+    /// Which shares of a backend's CPU go into connecting and into its statement; or why that is not known.
+    shares: Result<[f64; 2], String>,
     quiet: CpuSum,
     unpooled: CpuSum,
     burner: CpuSum,
@@ -52,17 +53,27 @@ pub struct ConnectionCost {
     used_ns: [u64; 2],
 }
 
-impl ConnectionCost {
-    /// Of a server whose backends use so much CPU for connecting and for the statement, in ns.
-    pub fn of_phases(phases_ns: Result<[f64; 2], String>) -> Self {
+impl Default for ConnectionCost {
+    fn default() -> Self {
         ConnectionCost {
-            phases_ns,
+            shares: Err(UNKNOWN.to_owned()),
             quiet: CpuSum::default(),
             unpooled: CpuSum::default(),
             burner: CpuSum::default(),
             asked_ns: [0; 2],
             used_ns: [0; 2],
         }
+    }
+}
+
+impl ConnectionCost {
+    /// Takes over how the CPU of the backends counted so far was spread: the mean for connecting and for the
+    /// statement, in ns, of some of these connections; or why that is not known.
+    pub fn spread(&mut self, phases_ns: Result<[f64; 2], String>) {
+        self.shares = phases_ns.and_then(|phases_ns| {
+            let [_, backends] = self.unpooled_ns().ok_or(UNKNOWN)?;
+            Ok(phases_ns.map(|ns| ns / backends))
+        });
     }
 
     /// Adds a block's CPU. Arms other than `quiet`, `unpooled` and `cpu-burn`, and blocks without the
@@ -111,16 +122,15 @@ impl ConnectionCost {
     /// # Errors
     /// What is not known.
     pub fn next_request(&self) -> Result<Bursts, String> {
-        let unknown = "what a connection costs is not known";
-        let target = self.unpooled_ns().ok_or(unknown)?;
-        let [connect, query] = self.phases_ns.clone()?;
+        let target = self.unpooled_ns().ok_or(UNKNOWN)?;
         let operations = self.burner.begun(Role::Client).max(1) as f64;
         let [parent, child] = [0, 1].map(|i| {
             let on_top = (self.used_ns[i] as f64 - self.asked_ns[i] as f64) / operations;
             (target[i] - on_top).max(0.0)
         });
+        let [connect, query] = self.shares.clone()?.map(|share| target[1] * share);
         let exit = (child - connect - query).max(0.0);
-        // Below 1 only where a connection was dearer when looked at than it is on average.
+        // Below 1 where next to nothing is left for the exit.
         let scale = child / (connect + query + exit).max(1.0);
         Ok(Bursts {
             parent_ns: parent as u64,
@@ -178,8 +188,9 @@ mod tests {
 
     #[test]
     fn the_request_converges_to_what_either_process_of_a_connection_costs() {
-        let mut cost = ConnectionCost::of_phases(Ok([150.0, 30.0]));
-        assert!(cost.next_request().is_err());
+        let mut cost = ConnectionCost::default();
+        cost.spread(Ok([150.0, 30.0]));
+        assert_eq!(cost.next_request(), Err(UNKNOWN.to_owned()));
         server(&mut cost, Arm::Quiet, (0, 1_000), (100, 0));
         assert_eq!(cost.unpooled_ns(), None);
         // 2,000 for 200 statements of the readers, 50 connections at 100 and 300.
@@ -192,6 +203,8 @@ mod tests {
                 child_ns,
             })
         };
+        assert_eq!(cost.next_request(), Err(UNKNOWN.to_owned()));
+        cost.spread(Ok([150.0, 30.0]));
         let first = cost.next_request();
         assert_eq!(first, request(100, [150, 30, 120]));
         // On top of it come 20 for accept and fork, and 80 for the child's exit.
@@ -209,16 +222,20 @@ mod tests {
         );
         server(&mut cost, Arm::Pool, (1, 1), (200, 50));
         assert_eq!(cost.unpooled_ns(), Some([100.0, 300.0]));
+        // Connections become dearer: the shares stay.
+        server(&mut cost, Arm::Unpooled, (5_000, 47_000), (200, 50));
+        assert_eq!(cost.next_request(), request(80, [300, 60, 160]));
     }
 
     #[test]
     fn bursts_that_are_dearer_than_the_whole_are_scaled_down_to_it() {
-        let mut cost = ConnectionCost::of_phases(Ok([300.0, 100.0]));
+        let mut cost = ConnectionCost::default();
         server(&mut cost, Arm::Quiet, (0, 0), (100, 0));
         server(&mut cost, Arm::Unpooled, (0, 10_000), (0, 50));
+        cost.spread(Ok([300.0, 100.0]));
         let bursts = cost.next_request().unwrap();
         assert_eq!((bursts.parent_ns, bursts.child_ns), (0, [150, 50, 0]));
-        cost.phases_ns = Err("hidden".to_owned());
+        cost.spread(Err("hidden".to_owned()));
         assert_eq!(cost.next_request(), Err("hidden".to_owned()));
     }
 }
