@@ -192,6 +192,24 @@ mod tests {
     }
 
     #[test]
+    fn the_cpu_alone_is_held_against_a_bare_fork_from_the_middle_to_the_tail() {
+        let mut run = sample_run(8);
+        let arms = run.head.config.arms.iter_mut();
+        for arm in arms.chain(run.blocks.iter_mut().map(|b| &mut b.arm)) {
+            *arm = match arm {
+                Arm::Quiet => Arm::ForkOnly,
+                Arm::Unpooled => Arm::CpuBurn,
+                _ => *arm,
+            };
+        }
+        let text = markdown(&contrast_table(&analyse(&run)));
+        for at in ["p50", "p90", "p99"] {
+            let row = format!("| cpu-burn minus fork-only | {at} | higher |");
+            assert!(text.contains(&row), "{text}");
+        }
+    }
+
+    #[test]
     fn few_levels_have_all_their_contrasts() {
         let analysis = analyse(&sample_run(8));
         let text = markdown(&contrast_table(&analysis));

@@ -59,26 +59,25 @@ impl ServerStart<'_> {
                 seed_path: derive_seed(0x4255_524E, &[turn]),
             })
         };
-        let none = || Err(String::new());
         self.settle();
-        let done = stretch(Arm::Quiet, none())?;
+        let done = stretch(Arm::Quiet, cost.next_request())?;
         cost.add(Arm::Quiet, &done.cpu, &done.record.tallies, &done.counters);
-        let mut probed = Ok(Probed::default());
+        let mut probed = Ok(Vec::new());
         for _ in 0..MOST_STRETCHES {
             self.settle();
             let (mut done, found) = thread::scope(|scope| {
                 let target = Target::new(self.server.endpoint());
                 let (postmaster, statements) = (self.server.pid(), self.asked.server);
                 let probes = scope.spawn(move || probe(&target?, postmaster, statements));
-                let done = stretch(Arm::Unpooled, none())?;
+                let done = stretch(Arm::Unpooled, cost.next_request())?;
                 let died = |_| Err(FrontendError::here("the probes' thread died"));
                 Ok((done, probes.join().unwrap_or_else(died)))
             })?;
             // They are connections like the others.
-            if let (Ok(found), Some(tally)) = (&found, done.record.tallies.get_mut(&Role::Client)) {
-                tally.begun_in_load += found.count;
+            if let Some(tally) = done.record.tallies.get_mut(&Role::Client) {
+                tally.begun_in_load += found.as_ref().map_or(0, |found| found.len() as u64);
             }
-            probed = probed.and_then(|so_far: Probed| Ok(so_far.and(&found?)));
+            probed = probed.and_then(|so_far| Ok([so_far, found?].concat()));
             cost.add(
                 Arm::Unpooled,
                 &done.cpu,
@@ -91,7 +90,7 @@ impl ServerStart<'_> {
         }
         let unknown =
             |e: FrontendError| format!("the bursts of a connection could not be seen: {e}");
-        cost.spread(probed.map(|p| p.means()).map_err(unknown));
+        cost.spread(probed.map(|p| means(&p)).map_err(unknown));
         for _ in 0..TRIALS_OF_BURNING {
             self.settle();
             match stretch(Arm::CpuBurn, cost.next_request()) {
@@ -110,26 +109,12 @@ impl ServerStart<'_> {
     }
 }
 
-/// What single connections showed.
-#[derive(Default)]
-struct Probed {
-    count: u64,
-    /// CPU of the backends from the fork to their sleep after the first ReadyForQuery, and from there to their sleep
-    /// after the statement, in ns.
-    phases_ns: [u64; 2],
-}
+/// CPU of one backend in ns: from the fork to its sleep after the first ReadyForQuery, and from there to its sleep
+/// after the statement.
+type Phases = [u64; 2];
 
-impl Probed {
-    fn and(&self, other: &Probed) -> Probed {
-        Probed {
-            count: self.count + other.count,
-            phases_ns: [0, 1].map(|i| self.phases_ns[i] + other.phases_ns[i]),
-        }
-    }
-
-    fn means(&self) -> [f64; 2] {
-        self.phases_ns.map(|ns| ns as f64 / self.count as f64)
-    }
+fn means(all: &[Phases]) -> [f64; 2] {
+    [0, 1].map(|i| all.iter().map(|phases| phases[i] as f64).sum::<f64>() / all.len() as f64)
 }
 
 /// Looks at one connection after another; at one at least.
@@ -137,12 +122,12 @@ fn probe(
     target: &Target,
     postmaster: Option<u32>,
     statements: &ServerConfig,
-) -> Result<Probed, FrontendError> {
+) -> Result<Vec<Phases>, FrontendError> {
     let began = Instant::now();
     let probes = async {
         let mut texts = StatementTexts::new(&statements.query, statements.protocol, u32::MAX);
-        let mut probed = Probed::default();
-        while probed.count == 0 || began.elapsed() < PROBING {
+        let mut probed = Vec::new();
+        while probed.is_empty() || began.elapsed() < PROBING {
             let mut connection = target.connect().await?;
             let id = connection.process_id.zip(postmaster);
             let backend = id.and_then(|(id, postmaster)| {
@@ -152,11 +137,7 @@ fn probe(
             texts.run_on(&mut connection).await?;
             let queried = used_when_asleep(backend).await?;
             connection.terminate(Disconnect::Wait).await?;
-            let phases_ns = [connected, queried.saturating_sub(connected)];
-            probed = probed.and(&Probed {
-                count: 1,
-                phases_ns,
-            });
+            probed.push([connected, queried.saturating_sub(connected)]);
             sleep(BETWEEN_PROBES).await;
         }
         Ok(probed)
