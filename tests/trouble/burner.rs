@@ -79,7 +79,7 @@ fn answer(client: &mut UnixStream) -> Option<u8> {
 
 /// CPU that a process has used once it sleeps, in ns.
 fn used_when_asleep(pid: u32) -> u64 {
-    wait_for("its sleep", || (state(pid)? == 'S').then_some(()));
+    wait_for("its sleep", || (state(pid).unwrap() == 'S').then_some(()));
     let text = std::fs::read_to_string(format!("/proc/{pid}/schedstat")).unwrap();
     text.split(' ').next().unwrap().parse().unwrap()
 }
