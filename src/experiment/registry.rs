@@ -73,6 +73,7 @@ pub fn find(name: &str) -> Result<&'static Experiment, UnknownExperiment> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arm::{Arm, Mode};
     use crate::record::{SeriesHistogram, SeriesKey};
     use crate::stats::{Outcome, ROUNDS_NEEDED, STARTS_NEEDED};
     use crate::testing::sample_run;
@@ -97,6 +98,11 @@ mod tests {
                 }
             }
         }
+        // The controls nearest to the lock are not left out of the full run.
+        let full = find("churn-tail")
+            .unwrap()
+            .config(Mode::Server, Scale::Full);
+        assert_eq!(full.arms, Arm::all_in(Mode::Server));
         assert!(chapter(Scale::Quick).len() > 1 && chapter(Scale::Full).len() > 3);
         assert!(find("nope").unwrap_err().to_string().contains("churn-tail"));
     }

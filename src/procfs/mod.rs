@@ -106,6 +106,19 @@ pub(crate) fn children(pid: u32) -> Option<Vec<u32>> {
     }
 }
 
+/// A process's child by the id it has in its own PID namespace, which a container's is not ours.
+/// `None` when there is none, or it is not visible.
+pub(crate) fn child_known_as(parent: u32, id: u32) -> Option<u32> {
+    let knows = |pid: &u32| {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let ids = status.lines().find_map(|l| l.strip_prefix("NSpid:"))?;
+        (ids.split_ascii_whitespace().last()? == id.to_string()).then_some(())
+    };
+    // The last forked come last.
+    let mut newest = children(parent)?.into_iter().rev();
+    newest.find(|pid| knows(pid).is_some())
+}
+
 /// How many children the postmaster has: backends, connections still being accepted, auxiliary
 /// processes, and exited ones it has not reaped. `None` when the postmaster is gone.
 ///

@@ -42,6 +42,14 @@ pub(super) fn has_many_levels(analysis: &Analysis) -> bool {
 
 /// The contrasts that are shown of each level.
 fn shown(analysis: &Analysis) -> Vec<(Arm, Arm, Statistic)> {
+    let mut shown = pairs_shown(analysis);
+    // Where the control itself lies, from the middle to the tail.
+    let itself = |p| (Arm::CpuBurn, Arm::ForkOnly, Statistic::Percentile(p));
+    shown.extend([50.0, 90.0, 99.0].map(itself));
+    shown
+}
+
+fn pairs_shown(analysis: &Analysis) -> Vec<(Arm, Arm, Statistic)> {
     let run = &analysis.run;
     let quoted = run.quoted_statistic();
     if has_many_levels(analysis) {
@@ -234,6 +242,24 @@ mod tests {
             told[0].contains("4 levels: higher at 4 (+2.99 µs to"),
             "{told:?}"
         );
+    }
+
+    #[test]
+    fn the_cpu_alone_is_held_against_a_bare_fork_from_the_middle_to_the_tail() {
+        let mut run = sample_run(8);
+        let arms = run.head.config.arms.iter_mut();
+        for arm in arms.chain(run.blocks.iter_mut().map(|b| &mut b.arm)) {
+            *arm = match arm {
+                Arm::Quiet => Arm::ForkOnly,
+                Arm::Unpooled => Arm::CpuBurn,
+                _ => *arm,
+            };
+        }
+        let text = markdown(&contrast_table(&analyse(&run)));
+        for at in ["p50", "p90", "p99"] {
+            let row = format!("| cpu-burn minus fork-only | {at} | higher |");
+            assert!(text.contains(&row), "{text}");
+        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ use crate::load::{Cancel, ClientRates};
 use crate::procarray::PageSize;
 use crate::record::{AbsentArm, AbsentLevel, Between, Block, Role, ServerProvenance, ServerSource};
 use crate::seed::derive_seed;
-use crate::stats::ConnectionCost;
+use crate::stats::{Bursts, ConnectionCost};
 
 /// Closed-loop calibration of one arm: warm-up and measured time.
 const CALIBRATION_NS: (u64, u64) = (150_000_000, 450_000_000);
@@ -167,9 +167,10 @@ impl<'a> ServerBench<'a> {
         open.ok_or_else(|| Failure::Fatal("no server is open".into()))
     }
 
-    /// What a child of `cpu-burn` is asked to use next at this level.
-    fn burn_ns(&self, level: &Factors) -> Option<u64> {
-        self.costs.get(level)?.next_request_ns()
+    /// What an operation of `cpu-burn` is asked to use next at this level, or why it is not known.
+    fn bursts(&self, level: &Factors) -> Result<Bursts, String> {
+        let unknown = "what a connection costs was not measured";
+        self.costs.get(level).ok_or(unknown)?.next_request()
     }
 
     /// Keeps a remark, and says whether it is new.
@@ -294,21 +295,21 @@ impl Bench for ServerBench<'_> {
         let start = self.start()?;
         let (settle, settled) = start.settle();
         let factors = start.factors.clone();
-        let burn_ns = self.burn_ns(&factors);
+        let burn = self.bursts(&factors);
         let mark = setup_log::mark(start, spec.arm);
         let config = self.asked.config;
         let mut done = start.run_block(&BlockRequest {
             arm: spec.arm,
             client_rate: self.client_rates.at(&spec.factors),
             lengths_ns: (config.warmup_ns, config.block_ns()),
-            burn_ns,
+            burn,
             seed_path: spec.arrivals_path(),
         })?;
         let logged = setup_log::counters_since(start, mark, &done.record);
         done.counters.extend(logged);
         if let Some(cost) = self.costs.get_mut(&factors) {
             let tallies = &done.record.tallies;
-            cost.add(spec.arm, &done.cpu, tallies, burn_ns.unwrap_or(0));
+            cost.add(spec.arm, &done.cpu, tallies, &done.counters);
         }
         Ok(Block {
             index: spec.index,
@@ -335,7 +336,7 @@ impl Bench for ServerBench<'_> {
             arm,
             client_rate: OfferedRate::Max,
             lengths_ns: CALIBRATION_NS,
-            burn_ns: self.burn_ns(&start.factors),
+            burn: self.bursts(&start.factors),
             seed_path: derive_seed(0, &[arm.index() as u64]),
         })?;
         let clients = record.tallies.get(&Role::Client);

@@ -3,6 +3,7 @@
 mod arms;
 mod bench;
 pub mod burner;
+mod connection_cost;
 pub(crate) mod cores;
 mod fork_count;
 mod frontend;

@@ -25,25 +25,12 @@ use crate::load::cpu::{CpuReading, Watched};
 use crate::load::driver::Failure;
 use crate::record::{BlockCpu, BlockRecord, CpuAccount, CpuGroup, Role};
 use crate::seed::derive_seed;
-use crate::stats::ConnectionCost;
+use crate::stats::Bursts;
 
 /// From the request to the start of the load.
 const LEAD_NS: u64 = 5_000_000;
 /// How long operations may take beyond the end of the window.
 const DRAIN_NS: u64 = 2_000_000_000;
-
-/// One stretch of measuring what a connection costs: warm-up and measured time; both count, as all CPU does.
-const STRETCH_NS: (u64, u64) = (50_000_000, 450_000_000);
-
-/// Stretches of `unpooled` go on until the server has used so much CPU for it: exited backends' CPU comes in
-/// steps of 10 ms, which are then about 1 % ...
-const ENOUGH_CPU_NS: f64 = 800e6;
-
-/// ... but no longer than this.
-const MOST_STRETCHES: u64 = 8;
-
-/// A rough first value and one that takes the cost of fork and exit into account.
-const TRIALS_OF_BURNING: u64 = 2;
 
 /// What one block is to do.
 pub struct BlockRequest {
@@ -53,8 +40,8 @@ pub struct BlockRequest {
     pub client_rate: OfferedRate,
     /// Warm-up and measured time, in ns.
     pub lengths_ns: (u64, u64),
-    /// What a child of `cpu-burn` is asked to use, in ns.
-    pub burn_ns: Option<u64>,
+    /// What an operation of `cpu-burn` is asked to use, or why it is not known.
+    pub burn: Result<Bursts, String>,
     /// Tells the block's arrivals from those of other rounds.
     pub seed_path: u64,
 }
@@ -74,7 +61,7 @@ pub struct BlockOutcome {
 /// A server with everything that is connected to it. Fields drop in order:
 /// load first, the server last.
 pub(super) struct ServerStart<'a> {
-    asked: Asked<'a>,
+    pub asked: Asked<'a>,
     /// The readers' threads, then the clients', each with its share of the role's workers.
     threads: Vec<(Role, f64, LoadThread)>,
     /// The helper of `cpu-burn`, or why there is none. In the server's cgroup, hence gone before it.
@@ -202,7 +189,7 @@ impl<'a> ServerStart<'a> {
     pub fn run_block(&self, request: &BlockRequest) -> Result<BlockOutcome, Failure> {
         let config = self.asked.config;
         let burn = self.burn(request)?;
-        let burnt_before = self.burner_account(request.arm)?;
+        let burnt_before = self.burner_account(burn.as_ref())?;
         let premapped = premapping::begin(&self.server, request.arm)?;
         self.count_forks();
         let before = CpuReading::take(self.watched, self.last_reading.take().as_ref());
@@ -251,9 +238,10 @@ impl<'a> ServerStart<'a> {
         if let Some(cores) = &self.cores {
             cores.check().map_err(Failure::StartLost)?;
         }
-        if let Some(after) = self.burner_account(request.arm)? {
+        if let Some((after, burn)) = self.burner_account(burn.as_ref())?.zip(burn) {
             let before = burnt_before.unwrap_or_default();
-            let used_ns = after.used_ns.saturating_sub(before.used_ns);
+            let parent_ns = after.parent_ns.saturating_sub(before.parent_ns);
+            let used_ns = parent_ns + after.children_ns.saturating_sub(before.children_ns);
             cpu.used_ns.insert("burner".to_owned(), used_ns);
             let account = CpuAccount {
                 used_ns,
@@ -261,8 +249,8 @@ impl<'a> ServerStart<'a> {
             };
             cpu.groups.insert(CpuGroup::Burner, account);
             let outside = matches!(&*self.burner.borrow(), Ok(b) if b.outside_cgroup.is_some());
+            counters.extend(burn.bursts.counters(parent_ns));
             counters.extend([
-                ("burn.asked-ns", request.burn_ns.unwrap_or(0)),
                 ("burn.forks", after.forked - before.forked),
                 ("burn.outside-cgroup", u64::from(outside)),
             ]);
@@ -276,61 +264,22 @@ impl<'a> ServerStart<'a> {
         })
     }
 
-    /// Measures what a connection costs the server, which is what `cpu-burn` has to burn, before any block; later
-    /// blocks of `quiet`, `unpooled` and `cpu-burn` add to it.
-    ///
-    /// # Errors
-    /// As [`ServerStart::run_block`].
-    pub fn measure_cost(&self, client_rate: OfferedRate) -> Result<ConnectionCost, Failure> {
-        let mut cost = ConnectionCost::default();
-        let mut turn = 0;
-        let mut stretch = |cost: &mut ConnectionCost, arm: Arm| -> Result<(), Failure> {
-            turn += 1;
-            self.settle();
-            let burn_ns = cost.next_request_ns();
-            let BlockOutcome { record, cpu, .. } = self.run_block(&BlockRequest {
-                arm,
-                client_rate,
-                lengths_ns: STRETCH_NS,
-                burn_ns,
-                seed_path: derive_seed(0x4255_524E, &[turn]),
-            })?;
-            cost.add(arm, &cpu, &record.tallies, burn_ns.unwrap_or(0));
-            Ok(())
-        };
-        stretch(&mut cost, Arm::Quiet)?;
-        for _ in 0..MOST_STRETCHES {
-            stretch(&mut cost, Arm::Unpooled)?;
-            if cost.unpooled_seen_ns() >= ENOUGH_CPU_NS || self.asked.cancel.is_cancelled() {
-                break;
-            }
-        }
-        for _ in 0..TRIALS_OF_BURNING {
-            match stretch(&mut cost, Arm::CpuBurn) {
-                // Shows up again, and is named, in the run.
-                Err(Failure::ArmLost(_)) => break,
-                other => other?,
-            }
-        }
-        Ok(cost)
-    }
-
     /// The operation of `cpu-burn`, where this is one.
     fn burn(&self, request: &BlockRequest) -> Result<Option<Burn>, Failure> {
         if request.arm != Arm::CpuBurn {
             return Ok(None);
         }
-        let unknown = || Failure::ArmLost("what a connection costs is not known".to_owned());
-        let cpu_ns = request.burn_ns.ok_or_else(unknown)?;
+        let bursts = request.burn.clone().map_err(Failure::ArmLost)?;
         match &*self.burner.borrow() {
-            Ok(burner) => Ok(Some(burner.burn(cpu_ns))),
+            Ok(burner) => Ok(Some(burner.burn(bursts))),
             Err(reason) => Err(Failure::ArmLost(reason.clone())),
         }
     }
 
-    fn burner_account(&self, arm: Arm) -> Result<Option<BurnerAccount>, Failure> {
-        let account = match &mut *self.burner.borrow_mut() {
-            Ok(burner) if arm == Arm::CpuBurn => Some(burner.account()),
+    /// What the helper has done so far, if it has something to do; it learns its own part of it.
+    fn burner_account(&self, burn: Option<&Burn>) -> Result<Option<BurnerAccount>, Failure> {
+        let account = match (&mut *self.burner.borrow_mut(), burn) {
+            (Ok(burner), Some(burn)) => Some(burner.account(burn.bursts.parent_ns)),
             _ => None,
         };
         account.transpose().map_err(Failure::ArmLost)

@@ -171,13 +171,14 @@ pub(super) fn summarize_level(run: &Run, factors: &Factors, rule: Rule) -> Level
 }
 
 /// What tells the causes apart: CPU, the lock's part at equal work, what a patch could gain, the rest.
-const CAUSES: [(Arm, Arm); 6] = [
+const CAUSES: [(Arm, Arm); 7] = [
     (Arm::Unpooled, Arm::ForkOnly),
     (Arm::Unpooled, Arm::CpuBurn),
     (Arm::Unpooled, Arm::Quiet),
     (Arm::Unpooled, Arm::Premapped),
     (Arm::Unpooled, Arm::PremappedFew),
     (Arm::Premapped, Arm::ForkOnly),
+    (Arm::CpuBurn, Arm::ForkOnly),
 ];
 
 /// One side of a contrast: the arm, whether it is its A/A twin, and the series (`None`: the quoted one).

@@ -17,7 +17,8 @@ fn phases(arm: Arm) -> Vec<SeriesKey> {
     let parts: &[(Operation, Phase)] = match arm {
         Arm::Quiet => &[],
         Arm::KeptOpen | Arm::PgbouncerKept => &[(Query, Phase::Total)],
-        Arm::Unpooled | Arm::Premapped | Arm::PremappedFew | Arm::Pgbouncer => &[
+        // With the helper cpu-burn goes through the phases of a connection.
+        Arm::Unpooled | Arm::Premapped | Arm::PremappedFew | Arm::Pgbouncer | Arm::CpuBurn => &[
             (Connect, Phase::Socket),
             (Connect, Phase::Startup),
             (Connect, Phase::Total),
@@ -31,8 +32,6 @@ fn phases(arm: Arm) -> Vec<SeriesKey> {
             (Operation::FailedLogin, Phase::Total),
         ],
         Arm::Vacuum | Arm::Commit => &[(Query, Phase::Total)],
-        // Nothing of a connection is in it.
-        Arm::CpuBurn => &[],
     };
     parts
         .iter()

@@ -53,7 +53,7 @@ fn the_postmaster_forks_once_for_each_operation_that_connects() {
     }
 }
 
-/// The helper's CPU an operation is that of a connection: the run itself says so, from its own blocks.
+/// The helper's CPU per operation is that of a connection: the run itself says so, from its own blocks.
 #[test]
 fn cpu_burn_uses_what_a_connection_costs_the_server() {
     let Some(_turn) = server_turn() else { return };
@@ -76,14 +76,28 @@ fn cpu_burn_uses_what_a_connection_costs_the_server() {
     // comes in steps of 10 ms.
     assert!((0.5..2.0).contains(&ratio), "{ratio}");
     for block in run.blocks.iter().filter(|b| b.arm == Arm::CpuBurn) {
-        let (asked_ns, forks) = (
-            block.counters["burn.asked-ns"],
-            block.counters["burn.forks"],
+        let counter = |name: &str| block.counters[name];
+        let asked = |part: &str| counter(&format!("burn.asked-{part}-ns"));
+        let (forks, used_ns) = (counter("burn.forks"), block.cpu.used_ns["burner"]);
+        assert_eq!(forks, begun(block));
+        // A backend uses CPU to connect and for its statement; what the exits cost is left to them.
+        assert!(
+            asked("connect") > 0 && asked("query") > 0,
+            "{}",
+            block.label()
         );
-        let used_ns = block.cpu.used_ns["burner"];
-        // Every child uses what it is asked for, and leaves.
-        assert!(asked_ns > 0 && forks > 0);
-        assert!(used_ns >= asked_ns * forks * 95 / 100, "{}", block.label());
+        let (parent, child) = (
+            asked("parent"),
+            asked("connect") + asked("query") + asked("exit"),
+        );
+        // Both processes use what they are asked for, the forking one as the postmaster does.
+        let of_parent = counter("burn.parent-used-ns");
+        assert!(of_parent >= parent * forks, "{}", block.label());
+        assert!(
+            used_ns - of_parent >= child * forks * 95 / 100,
+            "{}",
+            block.label()
+        );
     }
     let guards = &level.contender(Arm::CpuBurn, false).unwrap().guards;
     let out_of_bounds = guards.iter().any(|g| matches!(g, Guard::BurnRatio { .. }));

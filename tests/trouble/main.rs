@@ -7,6 +7,7 @@
 // clippy.toml's allow-unwrap-in-tests covers #[test] functions only, not their helpers.
 #![allow(clippy::unwrap_used)]
 
+mod burner;
 mod interrupted;
 mod killed;
 mod killed_child;

@@ -2,6 +2,7 @@
 //! [`Client`] names each arm's; what is known about an arm beside what it does is in [`crate::arm`].
 
 mod client;
+mod cpu_burn;
 mod failed_login;
 mod fork_only;
 mod persistent;
@@ -12,18 +13,17 @@ use std::collections::BTreeMap;
 
 use tokio::task::JoinSet;
 
-use self::client::StatementTexts;
 use self::persistent::Persistent;
 use self::pool::Pooled;
 use self::unpooled::Unpooled;
-use super::burner::{Burn, burn_once};
+use super::burner::Burn;
 use super::frontend::FrontendError;
 use super::target::Target;
 use crate::arm::Arm;
 use crate::config::Disconnect;
 use crate::record::ErrorClass;
 
-pub(super) use self::client::{Phases, Setup};
+pub(super) use self::client::{Phases, Setup, StatementTexts};
 
 /// One client of an arm, or one reader. It lives as long as the server it was made for.
 pub(super) enum Client {
@@ -76,7 +76,7 @@ impl Client {
             Client::Pooled(client) => client.operation(phases).await,
             Client::ForkOnly(target) => fork_only::operation(target, phases).await,
             Client::FailedLogin(target) => failed_login::operation(target, phases).await,
-            Client::CpuBurn => burn_once(burn).await,
+            Client::CpuBurn => cpu_burn::operation(burn, phases).await,
         }
     }
 

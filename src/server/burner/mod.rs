@@ -1,5 +1,5 @@
-//! `cpu-burn`: the CPU of a connection without the ProcArray. A helper process in the server's cgroup forks
-//! a child for each operation, which uses a given amount of CPU and exits.
+//! The helper of `cpu-burn`, in the server's cgroup: for each operation it uses the postmaster's part of the CPU and
+//! forks a child, which uses a backend's part in a backend's bursts and exits.
 
 mod process;
 
@@ -9,20 +9,23 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
-
 use crate::cgroup;
-use crate::record::ErrorClass;
+use crate::stats::Bursts;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 pub use process::serve;
 
 /// The hidden subcommand that is the helper.
 pub const SUBCOMMAND: &str = "__burner";
 
-/// What a child says when it has used its CPU.
-const DONE: u8 = b'.';
+/// What a child says at the end of a burst that is not its last.
+pub(super) const DONE: u8 = b'.';
+
+/// What a child is told to begin its next burst.
+pub(super) const NEXT: u8 = b'n';
+
+/// Length of a request to a child: three bursts in ns, little-endian.
+const BURSTS_BYTES: usize = 24;
 
 /// Bound on one answer of the helper; longer than a child may live.
 const ANSWER_LIMIT_MS: u32 = 90_000;
@@ -40,9 +43,24 @@ fn silent(why: impl std::fmt::Display) -> String {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Burn {
     /// The helper's process id, which names its socket.
-    pub helper: u32,
-    /// CPU of the forked child, in ns, from its fork on.
-    pub cpu_ns: u64,
+    helper: u32,
+    /// What the helper and its child use.
+    pub(super) bursts: Bursts,
+}
+
+impl Burn {
+    /// The address of the helper.
+    pub(super) fn address(&self) -> String {
+        format!("\0{}", abstract_name(self.helper))
+    }
+
+    /// What a child is sent first: how long its bursts are.
+    pub(super) fn request(&self) -> [u8; BURSTS_BYTES] {
+        let mut bytes = [0; BURSTS_BYTES];
+        let bursts = bytes.chunks_mut(8).zip(self.bursts.child_ns);
+        bursts.for_each(|(to, ns)| to.copy_from_slice(&ns.to_le_bytes()));
+        bytes
+    }
 }
 
 /// What the helper has done so far.
@@ -50,8 +68,10 @@ pub struct Burn {
 pub struct BurnerAccount {
     /// Children forked.
     pub forked: u64,
-    /// CPU of the helper and of its children, in ns.
-    pub used_ns: u64,
+    /// CPU of the helper itself, in ns.
+    pub parent_ns: u64,
+    /// CPU of its children, in ns.
+    pub children_ns: u64,
 }
 
 /// The running helper. It ends when this value is dropped, or when this process ends in any way.
@@ -108,25 +128,31 @@ impl Burner {
     }
 
     /// An operation that uses so much CPU.
-    pub fn burn(&self, cpu_ns: u64) -> Burn {
+    pub fn burn(&self, bursts: Bursts) -> Burn {
         Burn {
             helper: self.child.id(),
-            cpu_ns,
+            bursts,
         }
     }
 
-    /// What it has done so far; waits for children that still run.
+    /// What it has done so far; waits for children that still run. From now on it uses `parent_ns` of CPU itself
+    /// before each fork.
     ///
     /// # Errors
     /// When it has gone.
-    pub fn account(&mut self) -> Result<BurnerAccount, String> {
+    pub fn account(&mut self, parent_ns: u64) -> Result<BurnerAccount, String> {
         if let Some(requests) = &mut self.child.stdin {
-            requests.write_all(b"a").map_err(silent)?;
+            let request = parent_ns.to_le_bytes();
+            requests.write_all(&request).map_err(silent)?;
         }
         let line = self.line()?;
-        let mut numbers = line.split(' ').map(str::parse);
-        match (numbers.next(), numbers.next()) {
-            (Some(Ok(forked)), Some(Ok(used_ns))) => Ok(BurnerAccount { forked, used_ns }),
+        let numbers: Result<Vec<u64>, _> = line.split(' ').map(str::parse).collect();
+        match numbers.as_deref() {
+            Ok(&[forked, parent_ns, children_ns]) => Ok(BurnerAccount {
+                forked,
+                parent_ns,
+                children_ns,
+            }),
             _ => Err(silent(format!("it says '{line}'"))),
         }
     }
@@ -153,21 +179,4 @@ impl Drop for Burner {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// One operation: a fork, the CPU, the exit. It fails where what to burn is not known.
-///
-/// # Errors
-/// The class of the failure.
-pub async fn burn_once(burn: Option<&Burn>) -> Result<(), ErrorClass> {
-    let failed = || ErrorClass::new("burn-failed");
-    let burn = burn.ok_or_else(failed)?;
-    let address = format!("\0{}", abstract_name(burn.helper));
-    let mut stream = UnixStream::connect(address).await?;
-    let asked = burn.cpu_ns.to_le_bytes();
-    stream.write_all(&asked).await?;
-    let mut answer = Vec::new();
-    // To the child's exit, as a disconnect is waited for.
-    stream.read_to_end(&mut answer).await?;
-    (answer == [DONE]).then_some(()).ok_or_else(failed)
 }

@@ -1,5 +1,6 @@
 //! The helper's side of `cpu-burn`: one process that forks a child for each connection it accepts, as the
-//! postmaster does. The child uses CPU of its own and exits. `procbench` starts it as a hidden subcommand.
+//! postmaster does, and uses CPU itself before it does so. The child uses CPU in bursts, sleeps between them until
+//! its client asks, and exits. `procbench` starts the helper as a hidden subcommand.
 #![expect(
     unsafe_code,
     reason = "the helper forks, and its children leave without destructors"
@@ -14,19 +15,17 @@ use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use nix::sys::resource::UsageWho;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{ForkResult, Pid, alarm, fork, getuid, setsid};
 
-use super::{DONE, abstract_name};
-use crate::clock::{process_cpu_ns, thread_cpu_ns};
+use super::{BURSTS_BYTES, DONE, abstract_name};
+use crate::clock::{burn_cpu, process_cpu_ns, thread_cpu_ns};
 
 /// A child that has not ended by then is killed (alarm(2)).
 const LONGEST_LIFE_SECONDS: u32 = 60;
-
-/// How often ended children are looked for while there are any.
-const REAP_EVERY_MS: u8 = 20;
 
 /// Serves until standard input is closed: whoever started it is gone then.
 ///
@@ -37,39 +36,40 @@ pub fn serve() -> io::Result<()> {
     let name = SocketAddr::from_abstract_name(abstract_name(std::process::id()))?;
     let listener = UnixListener::bind_addr(&name)?;
     listener.set_nonblocking(true)?;
+    // Told of ended children at once, as the postmaster is (15: postmaster.c `reaper`).
+    let child_ended = SigSet::from(Signal::SIGCHLD);
+    child_ended.thread_block()?;
+    let ended = SignalFd::with_flags(&child_ended, SfdFlags::SFD_NONBLOCK)?;
     let mut helper = Helper {
+        parent_ns: 0,
         forked: 0,
         running: 0,
     };
     answer("ready")?;
     loop {
         let stdin = io::stdin();
-        let mut fds = [
-            PollFd::new(listener.as_fd(), PollFlags::POLLIN),
-            PollFd::new(stdin.as_fd(), PollFlags::POLLIN),
-        ];
-        let patience = match helper.running {
-            0 => PollTimeout::NONE,
-            _ => PollTimeout::from(REAP_EVERY_MS),
-        };
-        match poll(&mut fds, patience) {
+        let mut fds = [listener.as_fd(), ended.as_fd(), stdin.as_fd()]
+            .map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+        match poll(&mut fds, PollTimeout::NONE) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(e) => return Err(e.into()),
         }
-        let asked = fds[1].revents().is_some_and(|r| !r.is_empty());
+        let asked = fds[2].revents().is_some_and(|r| !r.is_empty());
         while let Ok((stream, _)) = listener.accept() {
             helper.accept(stream)?;
         }
+        while ended.read_signal()?.is_some() {}
         helper.reap(false);
         if asked {
-            let mut request = [0];
-            if stdin.lock().read(&mut request)? == 0 {
+            let mut request = [0; 8];
+            if stdin.lock().read_exact(&mut request).is_err() {
                 return Ok(());
             }
+            helper.parent_ns = u64::from_le_bytes(request);
             helper.reap(true);
-            let used_ns =
-                process_cpu_ns(UsageWho::RUSAGE_SELF)? + process_cpu_ns(UsageWho::RUSAGE_CHILDREN)?;
-            answer(&format!("{} {used_ns}", helper.forked))?;
+            let parent_ns = process_cpu_ns(UsageWho::RUSAGE_SELF)?;
+            let children_ns = process_cpu_ns(UsageWho::RUSAGE_CHILDREN)?;
+            answer(&format!("{} {parent_ns} {children_ns}", helper.forked))?;
         }
     }
 }
@@ -81,6 +81,8 @@ fn answer(line: &str) -> io::Result<()> {
 }
 
 struct Helper {
+    /// CPU that it uses before each fork.
+    parent_ns: u64,
     forked: u64,
     running: u64,
 }
@@ -91,6 +93,7 @@ impl Helper {
         if getsockopt(&stream, PeerCredentials)?.uid() != getuid().as_raw() {
             return Ok(());
         }
+        burn_cpu(self.parent_ns);
         // SAFETY: this process has one thread (it is started for `serve` and starts none), so the child has
         // no lock that nobody will release.
         match unsafe { fork() }? {
@@ -115,21 +118,34 @@ impl Helper {
     }
 }
 
-/// The child: uses as much CPU as the client asks for, counted from its fork on, and exits.
+/// The child: its bursts, and the exit. It ends when its client goes away.
 fn burn_and_exit(mut stream: UnixStream) -> ! {
     let _ = prctl::set_pdeathsig(Signal::SIGKILL);
     // As a backend does (postmaster.c `BackendStartup`, `InitPostmasterChild`): a scheduling group of its own.
     let _ = setsid();
     alarm::set(LONGEST_LIFE_SECONDS);
-    let mut asked = [0; 8];
-    if stream.read_exact(&mut asked).is_ok() {
-        // The thread's CPU clock began with the fork: what the child needed to get here is part of it.
-        let until_ns = u64::from_le_bytes(asked);
+    let _ = bursts(&mut stream);
+    // SAFETY: ends the process at once; nothing of the parent's is flushed or unlinked by its copy.
+    unsafe { libc::_exit(0) }
+}
+
+/// Uses CPU in the bursts that the client asks for, each begun when it says so. The last is answered by the exit.
+fn bursts(stream: &mut UnixStream) -> io::Result<()> {
+    let mut asked = [0; BURSTS_BYTES];
+    stream.read_exact(&mut asked)?;
+    let (bursts_ns, _) = asked.as_chunks::<8>();
+    // The thread's CPU clock began with the fork: what the child needed to get here is part of the first burst,
+    // and what it needs to talk with its client of the next.
+    let mut until_ns = 0;
+    for (i, ns) in bursts_ns.iter().enumerate() {
+        if i > 0 {
+            stream.write_all(&[DONE])?;
+            stream.read_exact(&mut [0])?;
+        }
+        until_ns += u64::from_le_bytes(*ns);
         while thread_cpu_ns() < until_ns {
             std::hint::spin_loop();
         }
-        let _ = stream.write_all(&[DONE]);
     }
-    // SAFETY: ends the process at once; nothing of the parent's is flushed or unlinked by its copy.
-    unsafe { libc::_exit(0) }
+    Ok(())
 }
