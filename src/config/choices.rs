@@ -83,3 +83,22 @@ named_enum! {
         Off = "off",
     }
 }
+
+named_enum! {
+    /// Which blocks of a server run are traced (root, bpftrace).
+    #[derive(Default)]
+    pub enum Tracing: "choice of blocks to trace" {
+        /// None: the times of statements and transactions are quoted.
+        #[default]
+        Off = "off",
+        /// All: acquisitions, holds and faults are quoted, times are not.
+        EveryBlock = "every-block",
+    }
+}
+
+impl Tracing {
+    /// Whether nothing was asked for; such a file says nothing about it.
+    pub fn is_off(&self) -> bool {
+        *self == Tracing::Off
+    }
+}

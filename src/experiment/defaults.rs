@@ -3,7 +3,7 @@
 use crate::arm::Mode;
 use crate::config::{
     Arrivals, Background, Config, Disconnect, KeepAwakeChoice, ModelConfig, OwnServer, Protocol,
-    ServerChoice, ServerConfig, Statement,
+    ServerChoice, ServerConfig, Statement, Tracing,
 };
 use crate::factor::{
     Auth, ClientRate, Combine, FactorLists, LogConnections, OfferedRate, PgSource, SharedBuffers,
@@ -40,6 +40,7 @@ pub(super) fn base(mode: Mode) -> Config {
             disconnect: Disconnect::Wait,
             protocol: Protocol::Simple,
             pgbouncer: None,
+            trace: Tracing::Off,
             own: OwnServer::default(),
         }),
     }

@@ -14,7 +14,7 @@ use super::start::{BlockOutcome, BlockRequest, ServerStart};
 use super::survey::Surveyed;
 use crate::arm::Arm;
 use crate::clock::{Clock, MonotonicClock};
-use crate::config::{Config, ServerConfig, Statement};
+use crate::config::{Config, ServerConfig, Statement, Tracing};
 use crate::factor::{Factors, OfferedRate, PgSource};
 use crate::load::driver::{Bench, Failure};
 use crate::load::plan::{BlockSpec, PlannedStart};
@@ -26,6 +26,9 @@ use crate::stats::ConnectionCost;
 
 /// Closed-loop calibration of one arm: warm-up and measured time.
 const CALIBRATION_NS: (u64, u64) = (150_000_000, 450_000_000);
+
+/// Of each arm before the first traced block.
+const WARM_NS: u64 = 100_000_000;
 
 /// Server mode's [`Bench`].
 pub struct ServerBench<'a> {
@@ -193,6 +196,32 @@ impl<'a> ServerBench<'a> {
         Ok(())
     }
 
+    /// Attaches the trace, where one was asked for; without one the run goes on. Then every connection has done
+    /// what it does only once, so that counts are those of any later statement.
+    fn attach_trace(&mut self) -> Result<(), Failure> {
+        if self.asked.server.trace == Tracing::Off {
+            return Ok(());
+        }
+        if let Err(problem) = self.start()?.watch.attach() {
+            let remark = format!("not traced: {problem}");
+            if self.remark(remark.clone()) {
+                (self.say)(&format!("procbench: {remark}"));
+            }
+            return Ok(());
+        }
+        let start = self.start()?;
+        for (arm, path) in self.arms.iter().zip(0..) {
+            start.run_block(&BlockRequest {
+                arm: *arm,
+                client_rate: self.client_rates.at(&start.factors),
+                lengths_ns: (0, WARM_NS),
+                burn_ns: self.burn_ns(&start.factors),
+                seed_path: derive_seed(0x5452_4143, &[path]),
+            })?;
+        }
+        Ok(())
+    }
+
     fn factors(&self, start: &ServerStart<'_>, settings: &BTreeMap<String, String>) -> Factors {
         let (level, server) = (&start.factors, &start.server);
         let major = server.pg_major().map(PgSource::Major);
@@ -273,7 +302,8 @@ impl Bench for ServerBench<'_> {
         self.settings.note(&settings);
         start.factors = self.factors(&start, &settings);
         self.open = Some(start);
-        self.learn_connection_cost()
+        self.learn_connection_cost()?;
+        self.attach_trace()
     }
 
     fn run_block(&mut self, spec: &BlockSpec) -> Result<Block, Failure> {
@@ -292,6 +322,14 @@ impl Bench for ServerBench<'_> {
         })?;
         let logged = setup_log::counters_since(start, mark, &done.record);
         done.counters.extend(logged);
+        match start.watch.account(&done.window) {
+            Some(Ok(account)) => {
+                done.counters.extend(account.counters);
+                done.record.series.extend(account.series);
+            }
+            Some(Err(problem)) => drop(self.remark(format!("a block was not traced: {problem}"))),
+            None => {}
+        }
         if let Some(cost) = self.costs.get_mut(&factors) {
             let tallies = &done.record.tallies;
             cost.add(spec.arm, &done.cpu, tallies, burn_ns.unwrap_or(0));

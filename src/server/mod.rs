@@ -16,6 +16,7 @@ mod survey;
 mod target;
 #[cfg(test)]
 mod testing;
+pub mod trace;
 
 pub mod provision;
 

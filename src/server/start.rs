@@ -14,6 +14,7 @@ use super::life::{self, THROES, broke_connections, stable_children};
 use super::load_thread::{BlockLoad, LoadError, LoadThread, READERS};
 use super::provision::{RunningServer, start_pgbouncer};
 use super::standing::{Standing, StandingPlan};
+use super::trace::Watch;
 use crate::arm::Arm;
 use crate::clock::{Clock, MonotonicClock};
 use crate::factor::{Factors, OfferedRate};
@@ -82,6 +83,8 @@ pub(super) struct ServerStart<'a> {
     pub pgbouncer: Option<RunningServer>,
     /// The server.
     pub server: RunningServer,
+    /// Its trace, where blocks are traced.
+    pub watch: Watch,
     /// Its number of processes when nothing churns, where visible.
     base_children: Option<usize>,
     /// Whose CPU is counted.
@@ -122,10 +125,14 @@ impl<'a> ServerStart<'a> {
         } else {
             None
         };
+        let mut watch = Watch::of(server.pid());
         let mut threads = Vec::new();
         let (readers, clients) = (asked.config.readers, asked.config.clients);
         let shares = asked.reader_shares().map(|n| (Role::Reader, n, readers));
         for (role, count, of) in shares.chain([(Role::Client, clients, clients)]) {
+            if role == Role::Client {
+                watch.note_readers();
+            }
             let (pgbouncer, arms) = match role {
                 Role::Reader => (None, vec![READERS]),
                 _ => (pgbouncer.as_ref(), arms.to_vec()),
@@ -165,6 +172,7 @@ impl<'a> ServerStart<'a> {
             burner: RefCell::new(burner),
             standing,
             pgbouncer,
+            watch,
             base_children: stable_children(&server),
             server,
             watched,
