@@ -1,10 +1,17 @@
 //! How often the locks were taken, found busy and held, and what snapshots and
 //! membership did: from the counters inside the model's, and from a trace of a server's.
 
+use itertools::{Itertools, iproduct};
+
 use super::format::quantity;
+use super::level_title::series_name;
 use super::section::{Section, Table, cell};
-use crate::arm::Mode;
-use crate::stats::{Analysis, ContenderSummary, Counted, accounted_columns};
+use crate::arm::{Arm, Mode};
+use crate::record::levels_side_by_side;
+use crate::stats::{
+    Analysis, ContenderSummary, Counted, PROCARRAY_EXCLUSIVE, PROCARRAY_SHARED, XID_GEN_EXCLUSIVE,
+    accounted_columns,
+};
 
 const NOTE_OF_MODEL: &str = "The warm-up is counted, too. This is a regression guard, not evidence about PostgreSQL: the model takes each lock as often as it was written to. Only waits, faults, reuse and group sizes were not put in.";
 
@@ -27,6 +34,31 @@ pub(super) fn accounting_table(analysis: &Analysis) -> Option<Section> {
     Section::table(caption, table, [note])
 }
 
+/// What one operation of the clients takes, a column for each run: a server's counts beside the model's. `None` where
+/// not every run was counted.
+pub(super) fn accounts_beside(items: &[&Analysis]) -> Option<Section> {
+    const LOCKS: [&str; 3] = [PROCARRAY_SHARED, PROCARRAY_EXCLUSIVE, XID_GEN_EXCLUSIVE];
+    let levels = items.iter().map(|i| i.level_factors()).collect_vec();
+    let (levels, named) = levels_side_by_side(&levels);
+    let names = |lock| items.iter().map(move |a| format!("{lock}: {}", series_name(&a.run, items)));
+    let mut table = Table::by_level(&named, &["arm"], LOCKS.into_iter().flat_map(names));
+    for (level, arm) in iproduct!(&levels, Arm::ALL) {
+        let value = |lock: &str, analysis: &&Analysis| {
+            let contender = analysis.level(level)?.contender(*arm, false)?;
+            let counted = contender.counted(lock)?;
+            Some(quantity(counted.value, counted.unit))
+        };
+        let cells = LOCKS.iter().flat_map(|lock| items.iter().map(|a| value(lock, a)));
+        let cells = cells.collect_vec();
+        if cells.iter().all(Option::is_some) {
+            let row = std::iter::once(arm.to_string()).chain(cells.into_iter().flatten());
+            table.push_level(level, row);
+        }
+    }
+    let note = "Means over all operations that ended well. A server's counts are a trace's, the model's are its own.";
+    Section::table("How often the locks are taken, side by side", table, [note])
+}
+
 /// An account's numbers in these columns.
 pub(super) fn account_cells(columns: &[&str], account: &[Counted]) -> Vec<String> {
     let value = |column: &&str| {
@@ -39,7 +71,6 @@ pub(super) fn account_cells(columns: &[&str], account: &[Counted]) -> Vec<String
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arm::Arm;
     use crate::experiment::analyse;
     use crate::record::Run;
     use crate::report::section::markdown;
@@ -107,9 +138,14 @@ mod tests {
         let traced = markdown(&accounting_table(&analyse(&server)));
         assert_eq!(row(&traced, "| unpooled ")[3..6], ["6", "2", "2"]);
         assert!(traced.contains("(traced)"), "{traced}");
+        let (a, b) = (analyse(&server), analyse(&counted(0)));
+        let beside = markdown(&accounts_beside(&[&a, &b]));
+        let cells = row(&beside, "| unpooled ");
+        assert_eq!(cells[3..9], ["6", "6", "2", "2", "2", "2"], "{beside}");
         for block in &mut server.blocks {
             block.counters = [("server.forks".to_owned(), 50)].into();
         }
         assert_eq!(accounting_table(&analyse(&server)), None);
+        assert_eq!(accounts_beside(&[&analyse(&server), &b]), None);
     }
 }

@@ -17,6 +17,7 @@ use super::level_title::{level_title, series_name, varying_first};
 use super::lock_drawing::lock_tails;
 use super::phase_drawing::phase_bars;
 use super::phases::phase_csv;
+use super::sweep_beside::figures_beside;
 use super::sweep_drawing::{PANELS, sweep_figures};
 use crate::arm::{Arm, Mode};
 use crate::record::{RunHead, write_atomically};
@@ -85,10 +86,12 @@ pub fn draw_comparison(
     redraw: &str,
 ) -> Result<Vec<PathBuf>, FigureError> {
     let footer = footer(items, redraw);
-    let drawings = vec![
+    let mut drawings = vec![
         rows("compare-excess", excess(items), &footer),
         curves("compare-response-time", response_times(items), &footer),
     ];
+    let sweeps = figures_beside(items).into_iter();
+    drawings.extend(sweeps.map(|(stem, f)| curves(&stem, Some(f), &footer)));
     write_all(drawings, dir)
 }
 

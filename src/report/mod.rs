@@ -28,5 +28,6 @@ pub mod rows;
 pub mod section;
 pub mod summary_text;
 pub mod survival;
+mod sweep_beside;
 mod sweep_drawing;
 mod sweep_words;

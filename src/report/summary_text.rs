@@ -2,7 +2,7 @@
 
 use itertools::Itertools;
 
-use super::accounting::accounting_table;
+use super::accounting::{accounting_table, accounts_beside};
 use super::arm_table::{arm_table, guard_notes};
 use super::contrast_table::contrast_table;
 use super::cost_table::cost_table;
@@ -12,6 +12,7 @@ use super::grouped::grouped;
 use super::lock_table::lock_tables;
 use super::phases::phase_tables;
 use super::section::{self, Section};
+use super::sweep_beside::table_beside;
 use super::sweep_words::sweep_tables;
 use crate::arm::Mode;
 use crate::experiment::Experiment;
@@ -51,6 +52,7 @@ pub(super) fn page(
     for analysis in items {
         out += &section::markdown(&tables(analysis));
     }
+    out += &section::markdown(side_by_side(items).iter());
     if !figures.is_empty() {
         out += "## Figures\n\n";
         for figure in figures {
@@ -73,6 +75,14 @@ pub fn tables(analysis: &Analysis) -> Vec<Section> {
         .chain(accounting_table(analysis))
         .chain(cpu_table(analysis))
         .collect()
+}
+
+/// What is counted or swept in every run, a column for each of them.
+pub(super) fn side_by_side(items: &[&Analysis]) -> Vec<Section> {
+    if items.len() < 2 {
+        return Vec::new();
+    }
+    table_beside(items).into_iter().chain(accounts_beside(items)).collect()
 }
 
 /// What the answer rests on, and what is missing from it.

@@ -15,3 +15,4 @@ mod pgbench;
 mod relay;
 mod relayed;
 mod support;
+mod traced;
