@@ -7,11 +7,11 @@ use std::time::Duration;
 use nix::unistd::Uid;
 
 use super::check::{Check, Status};
-use crate::server::trace;
 use crate::server::provision::{
     IMAGES, OwnImage, ProvisionError, engine_version, find_local_binaries, find_on_path,
     image_available_or_buildable, run_bounded,
 };
+use crate::server::trace;
 
 const DOCKER: &str = "Docker engine";
 const LOCAL: &str = "local PostgreSQL";
@@ -103,9 +103,10 @@ fn bpftrace() -> Check {
     let here = || first_line("bpftrace", &["--version"]).unwrap_or_default();
     match (trace::missing(), find_on_path("bpftrace")) {
         (None, _) => Check::ok(here()),
-        (Some(missing), Some(_)) => {
-            Check::caution(missing, "without it commands run, and give bounds instead of a trace")
-        }
+        (Some(missing), Some(_)) => Check::caution(
+            missing,
+            "without it commands run, and give bounds instead of a trace",
+        ),
         (Some(missing), None) => Check::not_installed(Status::Caution, missing, "bpftrace"),
     }
 }

@@ -94,7 +94,8 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
         }
     }
     if wrong.is_empty() && right == 0 {
-        let why = "nothing was counted (a server has to be traced), or of no arm whose counts are known";
+        let why =
+            "nothing was counted (a server has to be traced), or of no arm whose counts are known";
         return Some(Finding::cannot_tell(claimed, why));
     }
     let whole = match wrong[..] {
@@ -109,7 +110,8 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
 fn configure(config: &mut Config, scale: Scale) -> Lengths {
     config.arms = Arm::all_in(config.mode);
     // They spend CPU and take no lock; PgBouncer's connections to the server are not one per transaction.
-    let takes_none = |arm: &Arm| matches!(arm, Arm::ForkOnly | Arm::CpuBurn) || arm.needs_pgbouncer();
+    let takes_none =
+        |arm: &Arm| matches!(arm, Arm::ForkOnly | Arm::CpuBurn) || arm.needs_pgbouncer();
     config.arms.retain(|a| !takes_none(a));
     config.reader_rate = OfferedRate::PerSecond(500.0);
     config.factors.standing = vec![50];

@@ -150,7 +150,12 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
 fn bounds(analysis: &Analysis) -> Vec<Statement> {
     let is_traced = analysis.sweeps.first().is_some_and(|s| !s.lines.is_empty());
     let of = |s: &&Swept| s.sweep.quantity == STARTUP && !is_traced;
-    let lines = analysis.sweeps.iter().find(of).into_iter().flat_map(|s| &s.lines);
+    let lines = analysis
+        .sweeps
+        .iter()
+        .find(of)
+        .into_iter()
+        .flat_map(|s| &s.lines);
     let told = lines.filter(|l| !l.is_struck()).filter_map(|line| {
         let claim = "not traced: ProcArrayAdd's hold grows by no more than a connection's median startup does, if nothing else in it gets shorter";
         let name = line.rest.words(&analysis.varying).join(", ");

@@ -20,8 +20,14 @@ const NOTE_OF_SERVER: &str = "Counted by probes at the functions that take the l
 /// A row for each arm and level; `None` without counters.
 pub(super) fn accounting_table(analysis: &Analysis) -> Option<Section> {
     let (caption, note) = match analysis.run.mode {
-        Mode::Model => ("What the model's locks and operations counted", NOTE_OF_MODEL),
-        Mode::Server => ("What the server did with its locks (traced)", NOTE_OF_SERVER),
+        Mode::Model => (
+            "What the model's locks and operations counted",
+            NOTE_OF_MODEL,
+        ),
+        Mode::Server => (
+            "What the server did with its locks (traced)",
+            NOTE_OF_SERVER,
+        ),
     };
     let columns: Vec<&str> = accounted_columns().collect();
     let mut table = Table::by_level(&analysis.varying, &["arm"], &columns);
@@ -40,7 +46,11 @@ pub(super) fn accounts_beside(items: &[&Analysis]) -> Option<Section> {
     const LOCKS: [&str; 3] = [PROCARRAY_SHARED, PROCARRAY_EXCLUSIVE, XID_GEN_EXCLUSIVE];
     let levels = items.iter().map(|i| i.level_factors()).collect_vec();
     let (levels, named) = levels_side_by_side(&levels);
-    let names = |lock| items.iter().map(move |a| format!("{lock}: {}", series_name(&a.run, items)));
+    let names = |lock| {
+        items
+            .iter()
+            .map(move |a| format!("{lock}: {}", series_name(&a.run, items)))
+    };
     let mut table = Table::by_level(&named, &["arm"], LOCKS.into_iter().flat_map(names));
     for (level, arm) in iproduct!(&levels, Arm::ALL) {
         let value = |lock: &str, analysis: &&Analysis| {
@@ -48,7 +58,9 @@ pub(super) fn accounts_beside(items: &[&Analysis]) -> Option<Section> {
             let counted = contender.counted(lock)?;
             Some(quantity(counted.value, counted.unit))
         };
-        let cells = LOCKS.iter().flat_map(|lock| items.iter().map(|a| value(lock, a)));
+        let cells = LOCKS
+            .iter()
+            .flat_map(|lock| items.iter().map(|a| value(lock, a)));
         let cells = cells.collect_vec();
         if cells.iter().all(Option::is_some) {
             let row = std::iter::once(arm.to_string()).chain(cells.into_iter().flatten());

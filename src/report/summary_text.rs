@@ -82,7 +82,10 @@ pub(super) fn side_by_side(items: &[&Analysis]) -> Vec<Section> {
     if items.len() < 2 {
         return Vec::new();
     }
-    table_beside(items).into_iter().chain(accounts_beside(items)).collect()
+    table_beside(items)
+        .into_iter()
+        .chain(accounts_beside(items))
+        .collect()
 }
 
 /// What the answer rests on, and what is missing from it.

@@ -33,7 +33,12 @@ fn common<'a>(items: &[&'a Analysis]) -> Vec<Vec<&'a Swept>> {
         all.iter().all(|s| !s.lines.is_empty()).then_some(all)
     };
     let comparable = |s: &&Swept| has_a_common_scale(s.sweep.quantity);
-    first.sweeps.iter().filter(comparable).filter_map(of).collect()
+    first
+        .sweeps
+        .iter()
+        .filter(comparable)
+        .filter_map(of)
+        .collect()
 }
 
 /// Without the model's lines whose mapping no backend has: a backend maps the array when it first touches it.

@@ -73,9 +73,17 @@ fn joining_faults_in_the_pages_of_those_that_stand_behind() {
         return;
     }
     let standing = 400;
-    let run = run(&[Arm::Unpooled], standing, &[SlotOrder::Front, SlotOrder::Behind]);
+    let run = run(
+        &[Arm::Unpooled],
+        standing,
+        &[SlotOrder::Front, SlotOrder::Behind],
+    );
     for slots in [SlotOrder::Front, SlotOrder::Behind] {
-        let block = run.blocks.iter().find(|b| b.factors.slot_order == Some(slots)).unwrap();
+        let block = run
+            .blocks
+            .iter()
+            .find(|b| b.factors.slot_order == Some(slots))
+            .unwrap();
         let counted = |name: &str| block.counters[name];
         let joined = counted("operations.procarray-add");
         assert_eq!(joined, block.tallies[&Role::Client].succeeded());

@@ -12,7 +12,9 @@ const TRACED: &str = "--server local --arms quiet,unpooled --trace every-block";
 /// The bpftrace that a procbench has started.
 fn bpftrace_of(procbench: &Procbench<'_>) -> u32 {
     let of = children(procbench.pid());
-    let found = of.into_iter().find(|pid| title(*pid).starts_with("bpftrace"));
+    let found = of
+        .into_iter()
+        .find(|pid| title(*pid).starts_with("bpftrace"));
     found.expect("a traced run has a bpftrace")
 }
 
@@ -44,7 +46,7 @@ fn a_killed_procbench_takes_its_trace_along() {
         return;
     }
     let place = Place::new();
-    let procbench = Procbench::start(&place, "out", &format!("{LONG} {TRACED}"), &[]);
+    let mut procbench = Procbench::start(&place, "out", &format!("{LONG} {TRACED}"), &[]);
     procbench.wait_until_mid_run();
     let bpftrace = bpftrace_of(&procbench);
     send(procbench.pid(), Signal::SIGKILL);
@@ -57,14 +59,19 @@ fn a_killed_bpftrace_leaves_what_was_measured_and_the_run_says_so() {
         return;
     }
     let place = Place::new();
-    let options = format!("{SHORT} {TRACED} --blocks 12 --duration 6s").replace("--blocks 6 --duration 600ms", "");
+    let options = format!("{SHORT} {TRACED} --blocks 12 --duration 6s")
+        .replace("--blocks 6 --duration 600ms", "");
     let mut procbench = Procbench::start(&place, "out", &options, &[]);
     procbench.wait_until_mid_run();
     send(bpftrace_of(&procbench), Signal::SIGKILL);
     procbench.ended().assert_code(0);
     let run = procbench.run();
     let said = "a block was not traced: bpftrace ended";
-    assert!(run.remarks.iter().any(|r| r.starts_with(said)), "{:?}", run.remarks);
+    assert!(
+        run.remarks.iter().any(|r| r.starts_with(said)),
+        "{:?}",
+        run.remarks
+    );
     assert_eq!(run.blocks.len(), 24);
     assert!(!run.blocks[23].counters.contains_key("procarraylock.shared"));
 }
@@ -84,6 +91,10 @@ fn without_bpftrace_the_run_goes_on_and_says_what_is_missing() {
     let remark = remark.expect("the run says that it was not traced");
     let root = nix::unistd::Uid::effective().is_root();
     assert!(!root || remark.contains("no probes here"), "{remark}");
-    assert!(run.blocks.iter().all(|b| !b.counters.contains_key("procarraylock.shared")));
+    assert!(
+        run.blocks
+            .iter()
+            .all(|b| !b.counters.contains_key("procarraylock.shared"))
+    );
     procbench.assert_nothing_left();
 }

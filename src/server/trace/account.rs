@@ -52,7 +52,14 @@ impl Account {
                     }
                 }
                 Event::XidGen { pid, exclusive, .. } if roles.of(*pid).is_some() => {
-                    account.count(if *exclusive { XID_EXCLUSIVE } else { XID_SHARED }, 1);
+                    account.count(
+                        if *exclusive {
+                            XID_EXCLUSIVE
+                        } else {
+                            XID_SHARED
+                        },
+                        1,
+                    );
                 }
                 _ => {}
             }
@@ -175,8 +182,10 @@ mod tests {
             ("trace.probes", 2),
             ("trace.probes-ns", 6),
         ];
-        let expected: BTreeMap<String, u64> =
-            expected.into_iter().map(|(n, v)| (n.to_owned(), v)).collect();
+        let expected: BTreeMap<String, u64> = expected
+            .into_iter()
+            .map(|(n, v)| (n.to_owned(), v))
+            .collect();
         assert_eq!(account.counters, expected);
         let keys: Vec<String> = account.series.keys().map(ToString::to_string).collect();
         let of = |name: &str| account.series[&name.parse().unwrap()].percentile_ns(100.0);

@@ -39,7 +39,10 @@ pub(super) enum Event {
         at_ns: u64,
     },
     /// Whatever this CPU did before is told.
-    Tick { cpu: u32, at_ns: u64 },
+    Tick {
+        cpu: u32,
+        at_ns: u64,
+    },
     /// bpftrace could not keep up.
     Lost,
 }
@@ -56,7 +59,19 @@ impl Event {
         let numbers: Vec<u64> = words.map(str::parse).collect::<Result<_, _>>().ok()?;
         let pid = u32::try_from(*numbers.first()?).ok()?;
         match (kind, &numbers[1..]) {
-            ("h", &[place, mode, sleeps, entered_ns, requested_ns, acquired_ns, released_ns, faults]) => {
+            (
+                "h",
+                &[
+                    place,
+                    mode,
+                    sleeps,
+                    entered_ns,
+                    requested_ns,
+                    acquired_ns,
+                    released_ns,
+                    faults,
+                ],
+            ) => {
                 let place = match place {
                     1 => Place::Add,
                     2 => Place::Remove,
@@ -123,7 +138,13 @@ mod tests {
         let tick = Event::Tick { cpu: 1, at_ns: 5 };
         assert_eq!(Event::parse("t 1 5"), Some(tick));
         assert_eq!(Event::parse("Lost 12 events"), Some(Event::Lost));
-        for other in ["", "Attaching 9 probes...", "h 1 2", "x 1 y 3", "@mode[12]: 1"] {
+        for other in [
+            "",
+            "Attaching 9 probes...",
+            "h 1 2",
+            "x 1 y 3",
+            "@mode[12]: 1",
+        ] {
             assert_eq!(Event::parse(other), None, "{other}");
         }
     }

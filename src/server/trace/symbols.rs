@@ -90,7 +90,10 @@ fn exported(image: &[u8], name: &str) -> Option<u64> {
     let dynsym = (0..count)
         .map(section)
         .find(|&s| number::<4>(image, s + 4) == Some(SHT_DYNSYM))?;
-    let (symbols, bytes) = (number::<8>(image, dynsym + 0x18)?, number::<8>(image, dynsym + 0x20)?);
+    let (symbols, bytes) = (
+        number::<8>(image, dynsym + 0x18)?,
+        number::<8>(image, dynsym + 0x20)?,
+    );
     let names = number::<8>(image, section(number::<4>(image, dynsym + 0x28)?) + 0x18)?;
     let is_it = |symbol: u64| {
         let at = usize::try_from(names + number::<4>(image, symbol)?).ok()?;

@@ -95,7 +95,11 @@ impl Tracer {
         std::thread::Builder::new()
             .name("trace".to_owned())
             .spawn(move || {
-                for line in output.map(BufReader::new).into_iter().flat_map(|output| output.lines().map_while(Result::ok)) {
+                for line in output
+                    .map(BufReader::new)
+                    .into_iter()
+                    .flat_map(|output| output.lines().map_while(Result::ok))
+                {
                     if sender.send(line).is_err() {
                         return;
                     }
@@ -117,7 +121,8 @@ impl Tracer {
         if events.contains(&Event::Lost) {
             return Err(TraceError::Lost);
         }
-        self.events.extend(events.extract_if(.., |e| e.at_ns() > to_ns));
+        self.events
+            .extend(events.extract_if(.., |e| e.at_ns() > to_ns));
         events.retain(|e| e.at_ns() >= from_ns);
         Ok(events)
     }
@@ -188,6 +193,6 @@ mod tests {
         let script = script(&locks);
         assert!(script.contains("uprobe:/proc/7/root/usr/bin/postgres:ProcArrayAdd"));
         assert!(script.contains("arg0 == 4608") && script.contains("arg0 == 4480"));
-        assert!(!script.contains("BINARY") && !script.contains("LOCK"));
+        assert!(!script.contains("BINARY") && !script.contains("PROCARRAYLOCK"));
     }
 }

@@ -52,9 +52,14 @@ impl Watch {
     ///
     /// # Errors
     /// When the trace is not whole.
-    pub(in crate::server) fn account(&self, window: &Window) -> Option<Result<Account, TraceError>> {
+    pub(in crate::server) fn account(
+        &self,
+        window: &Window,
+    ) -> Option<Result<Account, TraceError>> {
         let mut tracer = self.tracer.borrow_mut();
-        let events = tracer.as_mut()?.events(window.start_ns, MonotonicClock.now_ns());
+        let events = tracer
+            .as_mut()?
+            .events(window.start_ns, MonotonicClock.now_ns());
         Some(events.map(|events| Account::of(&events, &self.roles)))
     }
 }
