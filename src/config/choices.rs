@@ -91,6 +91,8 @@ named_enum! {
         /// None: the times of statements and transactions are quoted.
         #[default]
         Off = "off",
+        /// A twin of each, right after it: where statements spend their time; quoted times are the others'.
+        Twins = "twins",
         /// All: acquisitions, holds and faults are quoted, times are not.
         EveryBlock = "every-block",
     }

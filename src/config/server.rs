@@ -49,8 +49,8 @@ pub struct ServerConfig {
     /// Your own PgBouncer before a server given by URL
     #[arg(long, value_name = "URL")]
     pub pgbouncer: Option<ServerUrl>,
-    /// Which blocks to trace (needs root and bpftrace): their acquisitions and holds of ProcArrayLock are counted, their
-    /// times are not to be quoted
+    /// Which blocks to trace (root, bpftrace): off, twins (a traced block after each: where statements spend their time)
+    /// or every-block (acquisitions and holds of ProcArrayLock; their times are not to be quoted)
     #[arg(long, value_name = "WHICH")]
     #[serde(default, skip_serializing_if = "Tracing::is_off")]
     pub trace: Tracing,

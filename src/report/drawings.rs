@@ -17,6 +17,7 @@ use super::level_title::{level_title, series_name, varying_first};
 use super::lock_drawing::lock_tails;
 use super::phase_drawing::phase_bars;
 use super::phases::phase_csv;
+use super::split::split_figure;
 use super::sweep_beside::figures_beside;
 use super::sweep_drawing::{PANELS, sweep_figures};
 use crate::arm::{Arm, Mode};
@@ -50,6 +51,7 @@ pub fn draw_run(
             rows("cells", cells_figure(analysis)),
             rows("cpu", cpu_figure(analysis).filter(|_| is_server)),
             rows("locks", lock_tails(analysis)),
+            rows("statement-parts", split_figure(analysis)),
         ],
         Answer::Costs => vec![
             rows("transactions", cost_figure(analysis)),

@@ -26,6 +26,7 @@ mod phases;
 mod prediction;
 pub mod rows;
 pub mod section;
+mod split;
 pub mod summary_text;
 pub mod survival;
 mod sweep_beside;

@@ -12,6 +12,7 @@ use super::grouped::grouped;
 use super::lock_table::lock_tables;
 use super::phases::phase_tables;
 use super::section::{self, Section};
+use super::split::split_table;
 use super::sweep_beside::table_beside;
 use super::sweep_words::sweep_tables;
 use crate::arm::Mode;
@@ -72,6 +73,7 @@ pub fn tables(analysis: &Analysis) -> Vec<Section> {
         .chain(phase_tables(analysis))
         .chain(sweep_tables(analysis))
         .chain(lock_tables(analysis))
+        .chain(split_table(analysis))
         .chain(accounting_table(analysis))
         .chain(cpu_table(analysis))
         .collect()

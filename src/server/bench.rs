@@ -12,6 +12,7 @@ use super::server_facts::{
 use super::setup_log;
 use super::start::{BlockOutcome, BlockRequest, ServerStart};
 use super::survey::Surveyed;
+use super::trace::TraceError;
 use crate::arm::Arm;
 use crate::clock::{Clock, MonotonicClock};
 use crate::config::{Config, ServerConfig, Statement, Tracing};
@@ -196,17 +197,21 @@ impl<'a> ServerBench<'a> {
         Ok(())
     }
 
+    fn not_traced(&mut self, problem: &TraceError) {
+        let remark = format!("not traced: {problem}");
+        if self.remark(remark.clone()) {
+            (self.say)(&format!("procbench: {remark}"));
+        }
+    }
+
     /// Attaches the trace, where one was asked for; without one the run goes on. Then every connection has done
     /// what it does only once, so that counts are those of any later statement.
     fn attach_trace(&mut self) -> Result<(), Failure> {
-        if self.asked.server.trace == Tracing::Off {
+        if self.asked.server.trace != Tracing::EveryBlock {
             return Ok(());
         }
         if let Err(problem) = self.start()?.watch.attach() {
-            let remark = format!("not traced: {problem}");
-            if self.remark(remark.clone()) {
-                (self.say)(&format!("procbench: {remark}"));
-            }
+            self.not_traced(&problem);
             return Ok(());
         }
         let start = self.start()?;
@@ -313,21 +318,26 @@ impl Bench for ServerBench<'_> {
         let burn_ns = self.burn_ns(&factors);
         let mark = setup_log::mark(start, spec.arm);
         let config = self.asked.config;
-        let mut done = start.run_block(&BlockRequest {
+        let request = BlockRequest {
             arm: spec.arm,
             client_rate: self.client_rates.at(&spec.factors),
             lengths_ns: (config.warmup_ns, config.block_ns()),
             burn_ns,
             seed_path: u64::from(spec.index) + 1,
-        })?;
+        };
+        let mut done = start.run_block(&request)?;
         let logged = setup_log::counters_since(start, mark, &done.record);
         done.counters.extend(logged);
-        match start.watch.account(&done.window) {
+        let account = match self.asked.server.trace {
+            Tracing::Twins => Some(start.traced_twin(&request)?),
+            Tracing::Off | Tracing::EveryBlock => start.watch.account(&done.window, &done.record),
+        };
+        match account {
             Some(Ok(account)) => {
                 done.counters.extend(account.counters);
                 done.record.series.extend(account.series);
             }
-            Some(Err(problem)) => drop(self.remark(format!("a block was not traced: {problem}"))),
+            Some(Err(problem)) => self.not_traced(&problem),
             None => {}
         }
         if let Some(cost) = self.costs.get_mut(&factors) {

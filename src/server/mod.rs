@@ -17,6 +17,7 @@ mod target;
 #[cfg(test)]
 mod testing;
 pub mod trace;
+mod traced_twin;
 
 pub mod provision;
 

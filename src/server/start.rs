@@ -220,6 +220,7 @@ impl<'a> ServerStart<'a> {
                 arrivals: config.arrivals,
                 seed: derive_seed(config.seed, &[request.seed_path, path]),
                 burn: burn.clone(),
+                keep_statements: self.watch.is_attached(),
                 cancel: self.asked.cancel.clone(),
             };
             begun.push((*role, thread, thread.begin(load)));

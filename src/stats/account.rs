@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::bootstrap::Unit;
+use crate::config::Tracing;
 use crate::record::RunHead;
 
 /// One thing that was counted.
@@ -129,7 +130,10 @@ fn is_closed(run: &RunHead) -> bool {
             && b.horizon_rate_per_second == 0.0
             && b.parallel_workers_per_second == 0.0
     });
-    run.config.warmup_ns == 0 && alone
+    // A traced twin's counts are not those of the block's own operations.
+    let server = run.config.server.as_ref();
+    let twins = server.is_some_and(|s| s.trace == Tracing::Twins);
+    run.config.warmup_ns == 0 && alone && !twins
 }
 
 /// What `counters` say; `done` client transactions ended well in `load_ns`. What was not counted is

@@ -17,6 +17,7 @@ mod level;
 mod paired_ratio;
 mod pooling;
 mod rounds;
+mod split;
 mod statistic;
 mod sweep;
 mod swept;
@@ -42,6 +43,7 @@ pub use pooling::{
     ConnectTimes, HARDLY_ANY, KnownRate, LOCK_MATTERS, Pooling, PoolingAnswer, ReconnectCost,
     WORTH_SAVING,
 };
+pub use split::{StatementSplit, splits};
 pub use statistic::{Statistic, TABLE_PERCENTILES, quoted_series};
 pub use sweep::{Along, Answer, Quantity, Sweep};
 pub use swept::{SweepLine, SweepPoint, Swept};

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::event::{Event, Hold, Place};
-use crate::record::{Operation, Phase, Role, SeriesHistogram, SeriesKey};
+use super::split::{Span, Trace};
+use crate::record::{Operation, Phase, Role, SeriesHistogram, SeriesKey, StatementPart};
 
 /// Which of the server's processes are whose, by PID on this machine. All others are the clients', whether they come
 /// and go or stay.
@@ -72,6 +73,28 @@ impl Account {
             account.count(PROBES_NS, probes * median);
         }
         account
+    }
+
+    /// Adds where the readers' statements spent their time, sorted by how long they took. A reader whose statements do
+    /// not fit a backend's is left out.
+    pub(super) fn split(&mut self, events: &[Event], statements: &[Vec<Span>]) {
+        let trace = Trace::new(events);
+        for reader in statements {
+            let Some(all) = trace.split(reader) else {
+                self.count("split.readers-left-out", 1);
+                continue;
+            };
+            for parts in all {
+                let total_ns: u64 = parts.iter().sum();
+                let below = |us: &&u64| total_ns >= **us * 1_000;
+                for &us in StatementPart::THRESHOLDS_US.iter().take_while(below) {
+                    self.count(&StatementPart::statements(us), 1);
+                    for (part, ns) in StatementPart::ALL.iter().zip(parts) {
+                        self.count(&part.counter(us), ns);
+                    }
+                }
+            }
+        }
     }
 
     fn take(&mut self, hold: &Hold, role: Role) {
@@ -193,6 +216,33 @@ mod tests {
         assert_eq!(of("client.procarray-remove.hold.service"), Some(20));
         assert_eq!(of("reader.snapshot.wait.service"), Some(50));
         assert_eq!(keys.len(), 6, "{keys:?}");
+    }
+
+    #[test]
+    fn slow_statements_are_summed_up_apart_and_parts_add_up_to_their_time() {
+        let lines = [
+            "w 20 1000",
+            "r 20 2000",
+            "q 20 50000",
+            "w 20 500000",
+            "r 20 900000",
+            "q 20 950000",
+        ];
+        let events: Vec<Event> = lines.iter().map(|l| Event::parse(l).unwrap()).collect();
+        let mut account = Account::default();
+        let statements = vec![(0, 60_000), (490_000, 1_000_000)];
+        account.split(&events, &[statements, vec![(0, 2)]]);
+        let counter = |name: &str| account.counters.get(name).copied();
+        assert_eq!(counter("split.over-0us.statements"), Some(2));
+        assert_eq!(counter("split.over-500us.statements"), Some(1));
+        assert_eq!(counter("split.over-1000us.statements"), None);
+        assert_eq!(counter("split.over-500us.wait-for-cpu-ns"), Some(400_000));
+        assert_eq!(counter("split.readers-left-out"), Some(1));
+        let sum = |us| {
+            let of = |p: &StatementPart| counter(&p.counter(us)).unwrap();
+            StatementPart::ALL.iter().map(of).sum::<u64>()
+        };
+        assert_eq!((sum(0), sum(500)), (570_000, 510_000));
     }
 
     #[test]

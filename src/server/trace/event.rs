@@ -28,6 +28,25 @@ pub(super) struct Hold {
     pub(super) faults: u64,
 }
 
+/// What a process does from an instant on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// A reader's backend was woken.
+    Woken,
+    /// It runs.
+    Runs,
+    /// It lost the CPU, and could go on.
+    Preempted,
+    /// It sleeps.
+    Sleeps,
+    /// Its statement is over.
+    Done,
+    /// Whoever holds ProcArrayLock exclusively lost the CPU.
+    HolderOff,
+    /// That process runs again.
+    HolderOn,
+}
+
 /// One line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Event {
@@ -36,6 +55,11 @@ pub(super) enum Event {
     XidGen {
         pid: u32,
         exclusive: bool,
+        at_ns: u64,
+    },
+    Turn {
+        pid: u32,
+        turn: Turn,
         at_ns: u64,
     },
     /// Whatever this CPU did before is told.
@@ -95,6 +119,19 @@ impl Event {
                 at_ns,
             }),
             ("t", &[at_ns]) => Some(Event::Tick { cpu: pid, at_ns }),
+            (kind, &[at_ns]) => {
+                let turn = match kind {
+                    "w" => Turn::Woken,
+                    "r" => Turn::Runs,
+                    "p" => Turn::Preempted,
+                    "s" => Turn::Sleeps,
+                    "q" => Turn::Done,
+                    "o" => Turn::HolderOff,
+                    "i" => Turn::HolderOn,
+                    _ => return None,
+                };
+                Some(Event::Turn { pid, turn, at_ns })
+            }
             _ => None,
         }
     }
@@ -103,7 +140,9 @@ impl Event {
     pub(super) fn at_ns(&self) -> u64 {
         match *self {
             Event::Hold(hold) => hold.released_ns,
-            Event::XidGen { at_ns, .. } | Event::Tick { at_ns, .. } => at_ns,
+            Event::XidGen { at_ns, .. } | Event::Turn { at_ns, .. } | Event::Tick { at_ns, .. } => {
+                at_ns
+            }
             Event::Lost => u64::MAX,
         }
     }

@@ -5,9 +5,12 @@
 mod account;
 mod event;
 mod needs;
+mod split;
 mod symbols;
 mod tracer;
 mod watch;
 
+pub(super) use account::Account;
 pub use needs::missing;
+pub(super) use tracer::TraceError;
 pub(super) use watch::Watch;

@@ -1,6 +1,6 @@
 //! The bpftrace process that watches one server, from attach to detach.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
@@ -14,7 +14,7 @@ use super::needs::missing;
 use super::symbols::{Locks, NoLocks};
 use crate::clock::{Clock, MonotonicClock};
 
-const SCRIPT: &str = include_str!("locks.bt");
+const SCRIPT: &str = concat!(include_str!("locks.bt"), include_str!("statements.bt"));
 
 /// Attaches to its functions' tracefs in a mount namespace of its own: nothing of the machine's is changed.
 const SHELL: &str =
@@ -66,13 +66,13 @@ impl Tracer {
     ///
     /// # Errors
     /// What is missing, or what bpftrace said.
-    pub(super) fn attach(postmaster: u32) -> Result<Self, TraceError> {
+    pub(super) fn attach(postmaster: u32, readers: &BTreeSet<u32>) -> Result<Self, TraceError> {
         if let Some(missing) = missing() {
             return Err(TraceError::Missing(missing));
         }
         let locks = Locks::of(postmaster)?;
         let mut child = Command::new("unshare")
-            .args(["--mount", "sh", "-c", SHELL, &script(&locks)])
+            .args(["--mount", "sh", "-c", SHELL, &script(&locks, readers)])
             .env("BPFTRACE_PERF_RB_PAGES", BUFFER_PAGES)
             .env_remove("PGPASSWORD")
             .stdin(Stdio::null())
@@ -171,9 +171,11 @@ impl Drop for Tracer {
     }
 }
 
-/// The script for one server.
-fn script(locks: &Locks) -> String {
+/// The script for one server and the readers' backends.
+fn script(locks: &Locks, readers: &BTreeSet<u32>) -> String {
+    let readers = readers.iter().map(|pid| format!("@reader[{pid}] = 1; "));
     SCRIPT
+        .replace("READERS", &readers.collect::<String>())
         .replace("BINARY", &locks.binary.display().to_string())
         .replace("PROCARRAYLOCK", &locks.proc_array.to_string())
         .replace("XIDGENLOCK", &locks.xid_gen.to_string())
@@ -190,7 +192,8 @@ mod tests {
             proc_array: 4096 + 512,
             xid_gen: 4096 + 384,
         };
-        let script = script(&locks);
+        let script = script(&locks, &[11, 12].into());
+        assert!(script.contains("BEGIN { @reader[11] = 1; @reader[12] = 1;  }"));
         assert!(script.contains("uprobe:/proc/7/root/usr/bin/postgres:ProcArrayAdd"));
         assert!(script.contains("arg0 == 4608") && script.contains("arg0 == 4480"));
         assert!(!script.contains("BINARY") && !script.contains("PROCARRAYLOCK"));

@@ -7,6 +7,7 @@ use super::tracer::{TraceError, Tracer};
 use crate::clock::{Clock, MonotonicClock};
 use crate::load::Window;
 use crate::procfs;
+use crate::record::BlockRecord;
 
 /// Who the processes of a server are, and its trace once there is one.
 pub(in crate::server) struct Watch {
@@ -43,23 +44,39 @@ impl Watch {
     /// What is missing, or what bpftrace said.
     pub(in crate::server) fn attach(&self) -> Result<(), TraceError> {
         let postmaster = self.postmaster.ok_or(TraceError::NotOurs)?;
-        self.tracer.replace(Some(Tracer::attach(postmaster)?));
+        let tracer = Tracer::attach(postmaster, &self.roles.readers)?;
+        self.tracer.replace(Some(tracer));
         Ok(())
     }
 
-    /// What readers and clients did with the locks from the start of a block's load until now; `None` where nothing
-    /// is traced.
+    /// Takes the probes away.
+    pub(in crate::server) fn detach(&self) {
+        self.tracer.take();
+    }
+
+    /// Whether blocks are traced now.
+    pub(in crate::server) fn is_attached(&self) -> bool {
+        self.tracer.borrow().is_some()
+    }
+
+    /// What readers and clients did with the locks from the start of a block's load until now, and where the readers'
+    /// statements spent their time; `None` where nothing is traced.
     ///
     /// # Errors
     /// When the trace is not whole.
     pub(in crate::server) fn account(
         &self,
         window: &Window,
+        record: &BlockRecord,
     ) -> Option<Result<Account, TraceError>> {
         let mut tracer = self.tracer.borrow_mut();
         let events = tracer
             .as_mut()?
             .events(window.start_ns, MonotonicClock.now_ns());
-        Some(events.map(|events| Account::of(&events, &self.roles)))
+        Some(events.map(|events| {
+            let mut account = Account::of(&events, &self.roles);
+            account.split(&events, &record.statements);
+            account
+        }))
     }
 }
