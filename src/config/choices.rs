@@ -83,3 +83,24 @@ named_enum! {
         Off = "off",
     }
 }
+
+named_enum! {
+    /// Which blocks of a server run are traced (root, bpftrace).
+    #[derive(Default)]
+    pub enum Tracing: "choice of blocks to trace" {
+        /// None: the times of statements and transactions are quoted.
+        #[default]
+        Off = "off",
+        /// A twin of each, right after it: where statements spend their time; quoted times are the others'.
+        Twins = "twins",
+        /// All: acquisitions, holds and faults are quoted, times are not.
+        EveryBlock = "every-block",
+    }
+}
+
+impl Tracing {
+    /// Whether nothing was asked for; such a file says nothing about it.
+    pub fn is_off(&self) -> bool {
+        *self == Tracing::Off
+    }
+}

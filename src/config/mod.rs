@@ -11,7 +11,7 @@ mod server_choice;
 mod settings;
 mod values;
 
-pub use choices::{Arrivals, Disconnect, KeepAwakeChoice, Protocol, Statement};
+pub use choices::{Arrivals, Disconnect, KeepAwakeChoice, Protocol, Statement, Tracing};
 pub use definition::Config;
 pub use model::{Background, ModelConfig};
 pub use own_server::{GENTLE_CLIENT_RATE, gentle};

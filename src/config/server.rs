@@ -3,7 +3,7 @@
 use anyhow::{bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::{Disconnect, Protocol, ServerChoice, ServerUrl, Statement};
+use super::{Disconnect, Protocol, ServerChoice, ServerUrl, Statement, Tracing};
 use crate::factor::{Auth, Combine, Factor, FactorLists, PgSource, Tls, Transport};
 
 /// What concerns a server by URL only.
@@ -49,6 +49,11 @@ pub struct ServerConfig {
     /// Your own PgBouncer before a server given by URL
     #[arg(long, value_name = "URL")]
     pub pgbouncer: Option<ServerUrl>,
+    /// Which blocks to trace (root, bpftrace): off, twins (a traced block after each: where statements spend their time)
+    /// or every-block (acquisitions and holds of ProcArrayLock; their times are not to be quoted)
+    #[arg(long, value_name = "WHICH")]
+    #[serde(default, skip_serializing_if = "Tracing::is_off")]
+    pub trace: Tracing,
     /// What concerns a server by URL only.
     #[command(flatten)]
     #[serde(default, skip_serializing_if = "OwnServer::is_default")]

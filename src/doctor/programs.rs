@@ -11,6 +11,7 @@ use crate::server::provision::{
     IMAGES, OwnImage, ProvisionError, engine_version, find_local_binaries, find_on_path,
     image_available_or_buildable, run_bounded,
 };
+use crate::server::trace;
 
 const DOCKER: &str = "Docker engine";
 const LOCAL: &str = "local PostgreSQL";
@@ -26,6 +27,7 @@ pub(super) fn checks() -> Vec<Check> {
         local_postgres().named(LOCAL),
         pgbouncer().named("PgBouncer"),
         mmdebstrap().named("mmdebstrap"),
+        bpftrace().named("bpftrace"),
     ]);
     // With one way to a server the other is only an option.
     let is_way = |c: &Check| c.name == DOCKER || c.name == LOCAL;
@@ -94,6 +96,18 @@ fn pgbouncer() -> Check {
             "not installed: with a local server the pgbouncer arms are absent",
             "pgbouncer",
         ),
+    }
+}
+
+fn bpftrace() -> Check {
+    let here = || first_line("bpftrace", &["--version"]).unwrap_or_default();
+    match (trace::missing(), find_on_path("bpftrace")) {
+        (None, _) => Check::ok(here()),
+        (Some(missing), Some(_)) => Check::caution(
+            missing,
+            "without it commands run, and give bounds instead of a trace",
+        ),
+        (Some(missing), None) => Check::not_installed(Status::Caution, missing, "bpftrace"),
     }
 }
 

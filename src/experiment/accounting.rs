@@ -3,7 +3,7 @@
 use super::defaults::{Lengths, every_profile, model_with_little_cpu};
 use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
-use crate::config::Config;
+use crate::config::{Config, Tracing};
 use crate::factor::{ClientRate, OfferedRate};
 use crate::procarray::PgProfile;
 use crate::stats::{
@@ -13,7 +13,7 @@ use crate::stats::{
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
     name: "accounting",
-    question: "How often does each of the clients' operations take each lock, by version? (A regression guard: the model takes each lock as often as it was written to. The numbers to hold it against were counted in servers.)",
+    question: "How often does each of the clients' operations take each lock, by version? (On a server it is counted by a trace. In the model it is a regression guard: the model takes each lock as often as it was written to.)",
     prediction: "A connection with one SELECT takes ProcArrayLock exclusively twice, shared 6 times on 13 to 17 and 5 times on 18, and XidGenLock exclusively twice since 14 and never on 13 (counted by uprobes in 13.16, 15.18, 17.11 and 18). The same SELECT on a kept connection takes ProcArrayLock shared twice, pooled or not, and nothing exclusively. A failed login takes both locks exclusively as a connection does, and ProcArrayLock shared twice, once on 18. A single INSERT takes ProcArrayLock shared twice, and each lock exclusively once. A VACUUM of an empty table takes ProcArrayLock shared 6 times and exclusively twice (15).",
     refuted_by: "Any other number: they are whole, without an interval.",
     primary_outcome: "Acquisitions of ProcArrayLock and XidGenLock for each operation of the clients, by arm and version.",
@@ -22,10 +22,10 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     assess,
     answer: Answer::Counts,
     limits: &[
-        "Not evidence about PostgreSQL: who wrote the model read the same source. It is a guard against a model that drifts; the servers' counts are the evidence.",
+        "The model's counts are not evidence about PostgreSQL: who wrote the model read the same source. They guard against a model that drifts; the servers' counts are the evidence.",
         "Not other statements: a prepared or extended-protocol statement, a first access to a table that is to be pruned, or a limit on connections takes more.",
     ],
-    modes: &[Mode::Model],
+    modes: &[Mode::Server, Mode::Model],
     in_chapter: &[],
     configure,
 };
@@ -49,13 +49,21 @@ fn counted_in_servers(arm: Arm, profile: PgProfile) -> Option<[f64; 3]> {
     }
 }
 
-const CLAIM: &str =
-    "regression guard: the model takes each lock exactly as often as the servers did";
+/// What is claimed of a run in this mode.
+const fn claim(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Model => {
+            "regression guard: the model takes each lock exactly as often as the servers did"
+        }
+        Mode::Server => "this server takes each lock exactly as often as those counted before",
+    }
+}
 
 fn assess(analysis: &Analysis) -> Option<Finding> {
+    let claimed = claim(analysis.run.mode);
     if analysis.run.config.warmup_ns > 0 {
         let why = "the counts hold a warm-up, too, and cannot be divided by operations";
-        return Some(Finding::cannot_tell(CLAIM, why));
+        return Some(Finding::cannot_tell(claimed, why));
     }
     let mut wrong = Vec::new();
     let mut right = 0;
@@ -68,6 +76,10 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
                 continue;
             };
             let found = LOCKS.map(|lock| contender.counted(lock).map(|c| c.value));
+            // Not traced: there is nothing to hold against it.
+            if found == [None; 3] {
+                continue;
+            }
             if found == expected.map(Some) {
                 right += 1;
                 continue;
@@ -83,27 +95,40 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
         }
     }
     if wrong.is_empty() && right == 0 {
-        let why = "no arm was run whose counts are known from servers";
-        return Some(Finding::cannot_tell(CLAIM, why));
+        let why =
+            "nothing was counted (a server has to be traced), or of no arm whose counts are known";
+        return Some(Finding::cannot_tell(claimed, why));
     }
     let whole = match wrong[..] {
         [] => Outcome::Stands,
         _ => Outcome::Refuted,
     };
     let what = "combinations of arm and version that do";
-    let first = Statement::judged(CLAIM, whole).with(what, f64::from(right), Unit::Count);
+    let first = Statement::judged(claimed, whole).with(what, f64::from(right), Unit::Count);
     Some(Finding::of([vec![first], wrong].concat()))
 }
 
 fn configure(config: &mut Config, scale: Scale) -> Lengths {
     config.arms = Arm::all_in(config.mode);
-    // The ones spend CPU and take no lock, the others take it as `unpooled` does.
-    let adds_nothing =
-        |arm: &Arm| matches!(arm, Arm::ForkOnly | Arm::CpuBurn) || arm.premapping().is_some();
+    // Some spend CPU and take no lock, some take it as `unpooled` does; PgBouncer's connections to the server are not one
+    // per transaction.
+    let adds_nothing = |arm: &Arm| {
+        matches!(arm, Arm::ForkOnly | Arm::CpuBurn)
+            || arm.premapping().is_some()
+            || arm.needs_pgbouncer()
+    };
     config.arms.retain(|a| !adds_nothing(a));
     config.reader_rate = OfferedRate::PerSecond(500.0);
-    config.client_rate = ClientRate::Given(OfferedRate::Max);
     config.factors.standing = vec![50];
+    if let Some(server) = &mut config.server {
+        server.trace = Tracing::EveryBlock;
+        config.client_rate = ClientRate::Given(OfferedRate::PerSecond(100.0));
+        return match scale {
+            Scale::Quick => Lengths(8, 4, 250, 0),
+            Scale::Full => Lengths(10, 5, 1000, 0),
+        };
+    }
+    config.client_rate = ClientRate::Given(OfferedRate::Max);
     config.factors.pg = every_profile();
     config.model = Some(model_with_little_cpu("acquisitions are counted, not timed"));
     match scale {

@@ -3,7 +3,7 @@
 use crate::arm::Mode;
 use crate::config::{
     Arrivals, Background, Config, Disconnect, KeepAwakeChoice, ModelConfig, OwnServer, Protocol,
-    ServerChoice, ServerConfig, Statement,
+    ServerChoice, ServerConfig, Statement, Tracing,
 };
 use crate::factor::{
     Auth, ClientRate, Combine, FactorLists, Isolate, LogConnections, OfferedRate, PgSource,
@@ -42,6 +42,7 @@ pub(super) fn base(mode: Mode) -> Config {
             disconnect: Disconnect::Wait,
             protocol: Protocol::Simple,
             pgbouncer: None,
+            trace: Tracing::Off,
             own: OwnServer::default(),
         }),
     }

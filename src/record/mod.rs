@@ -8,6 +8,7 @@ mod provenance;
 mod recorder;
 mod run;
 mod setup;
+mod statement_part;
 mod survey;
 mod tally;
 
@@ -26,5 +27,6 @@ pub use run::{
     SLOTS_VERIFIED, arm_label, levels_side_by_side,
 };
 pub use setup::SetupSums;
+pub use statement_part::StatementPart;
 pub use survey::{Between, Census, OthersConnections, PoolMode, Survey};
 pub use tally::{ErrorClass, RoleTally};

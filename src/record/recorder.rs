@@ -39,6 +39,8 @@ pub struct BlockRecord {
     pub series: BTreeMap<SeriesKey, SeriesHistogram>,
     /// Counts by role.
     pub tallies: BTreeMap<Role, RoleTally>,
+    /// Begin and end (CLOCK_MONOTONIC, ns) of every statement of each reader, where they are kept (traced blocks).
+    pub statements: Vec<Vec<(u64, u64)>>,
     /// CPU used by the workers of a role, in ns.
     pub cpu_ns: BTreeMap<Role, u64>,
     /// CPU used by the busiest load thread, in ns.
@@ -71,6 +73,7 @@ impl BlockRecord {
         for (role, tally) in &other.tallies {
             self.tallies.entry(*role).or_default().merge(tally);
         }
+        self.statements.extend(other.statements.iter().cloned());
         self.busiest_thread_ns = self.busiest_thread_ns.max(other.busiest_thread_ns);
         for (role, cpu) in &other.cpu_ns {
             *self.cpu_ns.entry(*role).or_default() += cpu;

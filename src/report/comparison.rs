@@ -2,21 +2,25 @@
 
 use itertools::{Itertools, iproduct};
 
+use super::accounting::accounts_beside;
 use super::busy_table::busy_by_mode;
 use super::format::{change, difference, duration, interval};
 use super::section::{Section, Table, cell, struck_mark};
+use super::sweep_beside::table_beside;
 use crate::arm::Arm;
 use crate::factor::Factors;
 use crate::record::levels_side_by_side;
 use crate::stats::{Analysis, ContenderSummary, Statistic};
 
 /// Each run's times and excess over its own baseline, side by side; for two runs of one mode their
-/// difference, too.
+/// difference, too; what they swept, where it has a common scale.
 pub fn comparison(items: &[&Analysis]) -> Vec<Section> {
     side_by_side(items)
         .into_iter()
         .chain(between_runs(items))
         .chain(busy_by_mode(items))
+        .chain(table_beside(items))
+        .chain(accounts_beside(items))
         .collect()
 }
 

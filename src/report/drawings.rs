@@ -17,6 +17,8 @@ use super::level_title::{level_title, series_name, varying_first};
 use super::lock_drawing::lock_tails;
 use super::phase_drawing::phase_bars;
 use super::phases::phase_csv;
+use super::split::split_figure;
+use super::sweep_beside::figures_beside;
 use super::sweep_drawing::{PANELS, sweep_figures};
 use super::wait_drawing::wait_figure;
 use crate::arm::{Arm, Mode};
@@ -51,6 +53,7 @@ pub fn draw_run(
             rows("cpu", cpu_figure(analysis).filter(|_| is_server)),
             rows("locks", lock_tails(analysis)),
             rows("lock-wait", wait_figure(items)),
+            rows("statement-parts", split_figure(analysis)),
         ],
         Answer::Costs => vec![
             rows("transactions", cost_figure(analysis)),
@@ -87,11 +90,13 @@ pub fn draw_comparison(
     redraw: &str,
 ) -> Result<Vec<PathBuf>, FigureError> {
     let footer = footer(items, redraw);
-    let drawings = vec![
+    let mut drawings = vec![
         rows("compare-excess", excess(items), &footer),
         curves("compare-response-time", response_times(items), &footer),
         rows("compare-lock-wait", wait_figure(items), &footer),
     ];
+    let sweeps = figures_beside(items).into_iter();
+    drawings.extend(sweeps.map(|(stem, f)| curves(&stem, Some(f), &footer)));
     write_all(drawings, dir)
 }
 

@@ -2,7 +2,7 @@
 
 use itertools::Itertools;
 
-use super::accounting::accounting_table;
+use super::accounting::{accounting_table, accounts_beside};
 use super::across_table::across_table;
 use super::arm_table::{arm_table, guard_notes};
 use super::busy_table::busy_table;
@@ -14,6 +14,8 @@ use super::grouped::grouped;
 use super::lock_table::lock_tables;
 use super::phases::phase_tables;
 use super::section::{self, Section};
+use super::split::split_table;
+use super::sweep_beside::table_beside;
 use super::sweep_words::sweep_tables;
 use crate::arm::Mode;
 use crate::experiment::Experiment;
@@ -53,6 +55,7 @@ pub(super) fn page(
     for analysis in items {
         out += &section::markdown(&tables(analysis));
     }
+    out += &section::markdown(side_by_side(items).iter());
     if !figures.is_empty() {
         out += "## Figures\n\n";
         for figure in figures {
@@ -74,8 +77,20 @@ pub fn tables(analysis: &Analysis) -> Vec<Section> {
         .chain(sweep_tables(analysis))
         .chain(busy_table(analysis))
         .chain(lock_tables(analysis))
+        .chain(split_table(analysis))
         .chain(accounting_table(analysis))
         .chain(cpu_table(analysis))
+        .collect()
+}
+
+/// What is counted or swept in every run, a column for each of them.
+pub(super) fn side_by_side(items: &[&Analysis]) -> Vec<Section> {
+    if items.len() < 2 {
+        return Vec::new();
+    }
+    table_beside(items)
+        .into_iter()
+        .chain(accounts_beside(items))
         .collect()
 }
 

@@ -19,6 +19,11 @@ pub(super) fn sweep_figures(analysis: &Analysis) -> Vec<(String, CurveFigure)> {
     analysis.sweeps.iter().flat_map(figures).collect()
 }
 
+/// The first figure of one sweep; `None` where it has no line.
+pub(super) fn figure_of(swept: &Swept) -> Option<(String, CurveFigure)> {
+    figures(swept).into_iter().next()
+}
+
 fn figures(swept: &Swept) -> Vec<(String, CurveFigure)> {
     let Swept { sweep, lines, .. } = swept;
     let names = LineNames::of(lines);

@@ -14,9 +14,10 @@ use super::server_facts::{
 use super::setup_log;
 use super::start::{BlockOutcome, BlockRequest, ServerStart};
 use super::survey::Surveyed;
+use super::trace::TraceError;
 use crate::arm::Arm;
 use crate::clock::{Clock, MonotonicClock};
-use crate::config::{Config, ServerConfig, Statement};
+use crate::config::{Config, ServerConfig, Statement, Tracing};
 use crate::factor::{Factors, OfferedRate, PgSource};
 use crate::load::driver::{Bench, Failure};
 use crate::load::plan::{BlockSpec, PlannedStart};
@@ -28,6 +29,9 @@ use crate::stats::{Bursts, ConnectionCost};
 
 /// Closed-loop calibration of one arm: warm-up and measured time.
 const CALIBRATION_NS: (u64, u64) = (150_000_000, 450_000_000);
+
+/// Of each arm before the first traced block.
+const WARM_NS: u64 = 100_000_000;
 
 /// Server mode's [`Bench`].
 pub struct ServerBench<'a> {
@@ -203,6 +207,36 @@ impl<'a> ServerBench<'a> {
         Ok(())
     }
 
+    fn not_traced(&mut self, problem: &TraceError) {
+        let remark = format!("not traced: {problem}");
+        if self.remark(remark.clone()) {
+            (self.say)(&format!("procbench: {remark}"));
+        }
+    }
+
+    /// Attaches the trace, where one was asked for; without one the run goes on. Then every connection has done
+    /// what it does only once, so that counts are those of any later statement.
+    fn attach_trace(&mut self) -> Result<(), Failure> {
+        if self.asked.server.trace != Tracing::EveryBlock {
+            return Ok(());
+        }
+        if let Err(problem) = self.start()?.watch.attach() {
+            self.not_traced(&problem);
+            return Ok(());
+        }
+        let start = self.start()?;
+        for (arm, path) in self.arms.iter().zip(0..) {
+            start.run_block(&BlockRequest {
+                arm: *arm,
+                client_rate: self.client_rates.at(&start.factors),
+                lengths_ns: (0, WARM_NS),
+                burn_ns: self.burn_ns(&start.factors),
+                seed_path: derive_seed(0x5452_4143, &[path]),
+            })?;
+        }
+        Ok(())
+    }
+
     fn factors(&self, start: &ServerStart<'_>, settings: &BTreeMap<String, String>) -> Factors {
         let (level, server) = (&start.factors, &start.server);
         let major = server.pg_major().map(PgSource::Major);
@@ -288,7 +322,8 @@ impl Bench for ServerBench<'_> {
         self.settings.note(&settings);
         start.factors = self.factors(&start, &settings);
         self.open = Some(start);
-        self.learn_connection_cost()
+        self.learn_connection_cost()?;
+        self.attach_trace()
     }
 
     fn run_block(&mut self, spec: &BlockSpec) -> Result<Block, Failure> {
@@ -298,15 +333,28 @@ impl Bench for ServerBench<'_> {
         let burn = self.bursts(&factors);
         let mark = setup_log::mark(start, spec.arm);
         let config = self.asked.config;
-        let mut done = start.run_block(&BlockRequest {
+        let request = BlockRequest {
             arm: spec.arm,
             client_rate: self.client_rates.at(&spec.factors),
             lengths_ns: (config.warmup_ns, config.block_ns()),
             burn,
             seed_path: spec.arrivals_path(),
-        })?;
+        };
+        let mut done = start.run_block(&request)?;
         let logged = setup_log::counters_since(start, mark, &done.record);
         done.counters.extend(logged);
+        let account = match self.asked.server.trace {
+            Tracing::Twins => Some(start.traced_twin(&request)?),
+            Tracing::Off | Tracing::EveryBlock => start.watch.account(&done.window, &done.record),
+        };
+        match account {
+            Some(Ok(account)) => {
+                done.counters.extend(account.counters);
+                done.record.series.extend(account.series);
+            }
+            Some(Err(problem)) => self.not_traced(&problem),
+            None => {}
+        }
         if let Some(cost) = self.costs.get_mut(&factors) {
             let tallies = &done.record.tallies;
             cost.add(spec.arm, &done.cpu, tallies, &done.counters);

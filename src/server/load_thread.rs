@@ -34,6 +34,9 @@ const LOOK_FOR_STOP: Duration = Duration::from_millis(50);
 /// What a wait ends with when the user does not want it any more.
 const INTERRUPTED: &str = "interrupted";
 
+/// Statements of one reader that are kept without allocating meanwhile.
+const KEPT_AT_ONCE: usize = 1 << 16;
+
 /// Pause after a failed closed-loop operation, so that a dead server is not
 /// hammered.
 const AFTER_FAILURE: Duration = Duration::from_millis(5);
@@ -56,6 +59,8 @@ pub struct BlockLoad {
     pub seed: u64,
     /// What an operation of `cpu-burn` burns.
     pub burn: Option<Burn>,
+    /// Whether begin and end of each of the readers' statements are kept.
+    pub keep_statements: bool,
     /// Stop request.
     pub cancel: Cancel,
 }
@@ -142,14 +147,20 @@ impl ThreadWorkers {
             let mut worker = Worker::new(role, operation, schedule, load.window);
             let load = load.clone();
             tasks.push(tokio::task::spawn_local(async move {
-                let outcome = drive(&mut worker, &mut client, lead_ns, &load).await;
-                (worker, client, outcome)
+                let keep = load.keep_statements && role == Role::Reader;
+                let mut statements = Vec::with_capacity(if keep { KEPT_AT_ONCE } else { 0 });
+                let kept = keep.then_some(&mut statements);
+                let outcome = drive(&mut worker, &mut client, lead_ns, &load, kept).await;
+                (worker, client, outcome, statements)
             }));
         }
         let mut failed = None;
         for task in tasks {
             match task.await {
-                Ok((worker, client, outcome)) => {
+                Ok((worker, client, outcome, statements)) => {
+                    if !statements.is_empty() {
+                        record.statements.push(statements);
+                    }
                     let (role, recorder, tally) = worker.finish();
                     record.merge_worker(role, &recorder, &tally, 0);
                     clients.push(client);
@@ -299,6 +310,7 @@ async fn drive(
     client: &mut Client,
     timer_lead_ns: u64,
     load: &BlockLoad,
+    mut kept: Option<&mut Vec<(u64, u64)>>,
 ) -> Result<(), TimerError> {
     let clock = MonotonicClock;
     let mut timer = PreciseTimer::new(timer_lead_ns)?;
@@ -326,7 +338,8 @@ async fn drive(
         {
             return Ok(());
         }
-        let begun = worker.begin(due, clock.now_ns(), ahead.is_some());
+        let begun_ns = clock.now_ns();
+        let begun = worker.begin(due, begun_ns, ahead.is_some());
         let ended = tokio::select! {
             biased;
             outcome = client.operation(load.burn.as_ref(), &mut phases) => Some(outcome),
@@ -340,6 +353,9 @@ async fn drive(
             Some(outcome) => {
                 let (ended_ns, failed) = (clock.now_ns(), outcome.is_err());
                 worker.end(begun, ended_ns, outcome);
+                if let Some(kept) = &mut kept {
+                    kept.push((begun_ns, ended_ns));
+                }
                 if begun.measured() && !failed && of_client {
                     phases.record(worker);
                 }

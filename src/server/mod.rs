@@ -20,6 +20,8 @@ mod survey;
 mod target;
 #[cfg(test)]
 mod testing;
+pub mod trace;
+mod traced_twin;
 
 pub mod provision;
 

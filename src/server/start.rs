@@ -17,6 +17,7 @@ use super::load_thread::{BlockLoad, LoadError, LoadThread, READERS};
 use super::premapping;
 use super::provision::{RunningServer, start_pgbouncer};
 use super::standing::{Standing, StandingPlan};
+use super::trace::Watch;
 use crate::arm::Arm;
 use crate::clock::{Clock, MonotonicClock};
 use crate::factor::{Factors, OfferedRate};
@@ -72,6 +73,8 @@ pub(super) struct ServerStart<'a> {
     pub pgbouncer: Option<RunningServer>,
     /// The server.
     pub server: RunningServer,
+    /// Its trace, where blocks are traced.
+    pub watch: Watch,
     /// Its number of processes when nothing churns, where visible.
     base_children: Option<usize>,
     /// Whose CPU is counted.
@@ -117,10 +120,14 @@ impl<'a> ServerStart<'a> {
             pooled.then(|| start_pgbouncer(&server, &asked.pgbouncer_spec(level), &|_| {}));
         let pgbouncer = pgbouncer.transpose();
         let pgbouncer = pgbouncer.map_err(|e| failed("PgBouncer", e.to_string()))?;
+        let mut watch = Watch::of(server.pid());
         let mut threads = Vec::new();
         let (readers, clients) = (asked.config.readers, asked.config.clients);
         let shares = shares.into_iter().map(|n| (Role::Reader, n, readers));
         for (role, count, of) in shares.chain([(Role::Client, clients, clients)]) {
+            if role == Role::Client {
+                watch.note_readers();
+            }
             let (pgbouncer, arms, cores) = match role {
                 Role::Reader => (None, vec![READERS], cores.clone()),
                 _ => (pgbouncer.as_ref(), arms.to_vec(), None),
@@ -165,6 +172,7 @@ impl<'a> ServerStart<'a> {
             burner: RefCell::new(burner),
             standing,
             pgbouncer,
+            watch,
             base_children: stable_children(&server),
             server,
             watched,
@@ -214,6 +222,7 @@ impl<'a> ServerStart<'a> {
                 arrivals: config.arrivals,
                 seed: derive_seed(config.seed, &[request.seed_path, path]),
                 burn: burn.clone(),
+                keep_statements: self.watch.is_attached(),
                 cancel: self.asked.cancel.clone(),
             };
             begun.push((*role, thread, thread.begin(load)));

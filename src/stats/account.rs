@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::bootstrap::Unit;
+use crate::config::Tracing;
 use crate::record::RunHead;
 
 /// One thing that was counted.
@@ -31,6 +32,8 @@ enum Formula {
     Mean(&'static str, &'static str),
     /// A counter over joins and leaves, in runs without transactions that end: those count in it, too.
     PerMembership(&'static str),
+    /// The same in ns.
+    MeanTime(&'static str, &'static str),
     /// A counter for each client transaction, where nobody but readers and clients was counted, without
     /// what a second one says the readers took.
     PerClient(&'static str, Option<&'static str>),
@@ -39,7 +42,7 @@ enum Formula {
     /// A counter in ns.
     Duration(&'static str),
 }
-use Formula::{Duration, Mean, OfLoad, PerClient, PerMembership, Share, Sum, SumWhere};
+use Formula::{Duration, Mean, MeanTime, OfLoad, PerClient, PerMembership, Share, Sum, SumWhere};
 
 const ADD: &str = "operations.procarray-add";
 const REMOVE: &str = "operations.procarray-remove";
@@ -60,7 +63,7 @@ const GRANTS: &str = "procarraylock.longest-starvation-grants";
 const LONGEST_WAIT: &str = "procarraylock.longest-starvation-ns";
 const GROUPS: &str = "group-clear.groups";
 
-const ACCOUNT: [(&str, Formula); 17] = [
+const ACCOUNT: [(&str, Formula); 18] = [
     (PROCARRAY_SHARED, PerClient(SHARED, Some(BY_READERS))),
     (PROCARRAY_EXCLUSIVE, PerClient(EXCLUSIVE, None)),
     ("XidGenLock shared / client op", PerClient(XID_SHARED, None)),
@@ -78,6 +81,7 @@ const ACCOUNT: [(&str, Formula); 17] = [
     ("faults / remove", Mean(REMOVE_FAULTS, REMOVE)),
     ("group size", Mean("group-clear.members", GROUPS)),
     ("largest group", SumWhere("group-clear.largest", GROUPS)),
+    (PROBE, MeanTime("trace.probes-ns", "trace.probes")),
 ];
 
 /// The lock's account of its queue; not every lock keeps one.
@@ -101,6 +105,8 @@ pub const PROCARRAY_EXCLUSIVE: &str = "exclusive / client op";
 pub const XID_GEN_EXCLUSIVE: &str = "XidGenLock exclusive / client op";
 /// Column: share of the shared acquisitions of ProcArrayLock that found it busy.
 pub const FOUND_BUSY: &str = "shared found busy";
+/// Column: what one probe of the trace costs.
+const PROBE: &str = "one probe";
 /// Column: share of the load's time for which ProcArrayLock was held exclusively.
 const HELD_EXCLUSIVELY: &str = "held exclusively";
 
@@ -115,16 +121,19 @@ pub fn queue_columns() -> impl Iterator<Item = &'static str> {
 }
 
 /// Whether whatever was counted was done by readers and the arm's clients in the measured window: no
-/// warm-up, nobody in the background.
+/// warm-up, nobody in the background. A trace tells a server's own processes from the others.
 fn is_closed(run: &RunHead) -> bool {
-    run.config.model.as_ref().is_some_and(|model| {
+    let alone = run.config.model.as_ref().is_none_or(|model| {
         let b = &model.background;
-        run.config.warmup_ns == 0
-            && b.committers == 0
+        b.committers == 0
             && b.monitor_rate_per_second == 0.0
             && b.horizon_rate_per_second == 0.0
             && b.parallel_workers_per_second == 0.0
-    })
+    });
+    // A traced twin's counts are not those of the block's own operations.
+    let server = run.config.server.as_ref();
+    let twins = server.is_some_and(|s| s.trace == Tracing::Twins);
+    run.config.warmup_ns == 0 && alone && !twins
 }
 
 /// What `counters` say; `done` client transactions ended well in `load_ns`. What was not counted is
@@ -147,6 +156,7 @@ pub(super) fn account(
             }
             Share(of, over) => (ratio(of, sum(over))?, Unit::Share),
             Mean(of, over) => (ratio(of, sum(over))?, Unit::Number),
+            MeanTime(of, over) => (ratio(of, sum(over))?, Unit::Ns),
             PerMembership(name) => {
                 let commits = sum("operations.get-new-transaction-id").unwrap_or(0);
                 let over = sum(ADD)? + sum(REMOVE)?;

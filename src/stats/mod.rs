@@ -11,7 +11,6 @@ mod busy_seen;
 mod busy_share;
 mod by_lock;
 mod connection_cost;
-
 mod connection_cpu;
 mod contender;
 mod contrast;
@@ -27,6 +26,7 @@ mod pooling;
 #[cfg(test)]
 mod power_tests;
 mod rounds;
+mod split;
 mod statistic;
 mod sweep;
 mod swept;
@@ -58,6 +58,7 @@ pub use pooling::{
     ConnectTimes, HARDLY_ANY, KnownRate, LOCK_MATTERS, Pooling, PoolingAnswer, ReconnectCost,
     WORTH_SAVING,
 };
+pub use split::{StatementSplit, splits};
 pub use statistic::{CAP, Statistic, TABLE_PERCENTILES, quoted_series};
 pub use sweep::{Along, Answer, Quantity, Sweep};
 pub use swept::{SweepLine, SweepPoint, Swept};

@@ -64,7 +64,7 @@ impl Along {
     }
 
     /// The level without it: what tells one line from another.
-    pub(super) fn rest(self, level: &Factors) -> Factors {
+    pub fn rest(self, level: &Factors) -> Factors {
         let mut rest = level.clone();
         match self {
             Along::Standing => rest.standing = 0,

@@ -18,3 +18,4 @@ mod relay;
 mod relayed;
 mod slots;
 mod support;
+mod traced;

@@ -16,4 +16,5 @@ mod place;
 mod procbench_process;
 mod refused;
 mod too_many_clients;
+mod traced;
 mod wanted;

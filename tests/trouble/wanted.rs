@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use procbench::server::provision::{engine_version, find_local_binaries, find_on_path};
+use procbench::server::trace::missing;
 
 /// A line that is shown of tests that pass, too: the test runner takes only what the print macros write.
 fn say(line: &str) {
@@ -44,5 +45,17 @@ pub fn docker_server() -> bool {
         engine.is_ok(),
         "no Docker engine answers ({engine:?}): procbench doctor --install and start it, or set PROCBENCH_TESTS_NO_DOCKER=1"
     );
+    true
+}
+
+/// Whether tests that trace a server run; fails with the instruction when they should and cannot.
+pub fn trace() -> bool {
+    if set("PROCBENCH_TESTS_NO_TRACE") {
+        say("deselected by PROCBENCH_TESTS_NO_TRACE=1");
+        return false;
+    }
+    if let Some(missing) = missing() {
+        panic!("{missing}, or set PROCBENCH_TESTS_NO_TRACE=1");
+    }
     true
 }

@@ -76,8 +76,8 @@ pub(super) const PERCENTILE_LOOKS: [SeriesLook; 4] = [
     series(ORANGE, Shape::Diamond),
 ];
 
-/// Phases of a connection: what startup may be split into has one hue, and so have the server's own words for it.
-const KNOWN: [(&str, SeriesLook); 18] = [
+/// Parts of a statement: the lock's have one hue. Phases of a connection: what startup may be split into has one hue, and so have the server's own words for it.
+const KNOWN: [(&str, SeriesLook); 24] = [
     ("server", series(BLUE, Shape::Disc)),
     ("model", series(ORANGE, Shape::Diamond)),
     ("client", series(YELLOW, Shape::Square)),
@@ -96,6 +96,12 @@ const KNOWN: [(&str, SeriesLook); 18] = [
     ("server: fork", series(PURPLE, Shape::Square)),
     ("server: authentication", series(PALE_ORANGE, Shape::Square)),
     ("server: rest of setup", series(PALE_BLUE, Shape::Square)),
+    ("on-cpu", series(GREEN, Shape::Square)),
+    ("wait-for-cpu", series(LIGHT_BLUE, Shape::Square)),
+    ("lock-holder-running", series(ORANGE, Shape::Square)),
+    ("lock-holder-off", series(BROWN, Shape::Square)),
+    ("lock-wake-up", series(PALE_ORANGE, Shape::Square)),
+    ("other-waits", series(GREY, Shape::Square)),
 ];
 
 /// Looks of known series; others take the remaining ones in order.

@@ -1,0 +1,151 @@
+//! Where traced statements spent their time: all of them and the slow ones, arm by arm.
+
+use itertools::Itertools;
+
+use super::figure::{Row, RowFigure, RowGroup, RowMark};
+use super::format::{count, duration};
+use super::grouped::grouped;
+use super::level_title::level_title;
+use super::section::{Section, Table, cell};
+use crate::record::{SeriesKey, StatementPart};
+use crate::stats::{Analysis, ContenderSummary, LevelSummary, StatementSplit, splits};
+
+/// A statement slower than this is slow, if so many are: else the next lower threshold that has as many.
+const SLOW_US: u64 = 200;
+const ENOUGH: u64 = 10;
+
+/// All statements, and the slow ones.
+fn shown(contender: &ContenderSummary) -> Vec<StatementSplit> {
+    let all = splits(contender);
+    let slow =
+        |s: &&StatementSplit| s.over_us > 0 && s.over_us <= SLOW_US && s.statements >= ENOUGH;
+    let slow = all.iter().rfind(slow).cloned();
+    all.first().cloned().into_iter().chain(slow).collect()
+}
+
+fn name(split: &StatementSplit) -> String {
+    match split.over_us {
+        0 => "all".to_owned(),
+        us => format!("over {}", duration(us as f64 * 1e3)),
+    }
+}
+
+/// Every contender's shown splits.
+fn all(
+    analysis: &Analysis,
+) -> impl Iterator<Item = (&LevelSummary, &ContenderSummary, StatementSplit)> {
+    let contenders = analysis.contenders();
+    contenders.flat_map(|(level, contender)| {
+        let splits = shown(contender).into_iter();
+        splits.map(move |split| (level, contender, split))
+    })
+}
+
+/// The table; `None` without a trace of statements.
+pub(super) fn split_table(analysis: &Analysis) -> Option<Section> {
+    let parts = StatementPart::ALL.iter().map(|p| p.name());
+    let header = ["statements", "untraced mean", "traced mean"]
+        .into_iter()
+        .chain(parts);
+    let mut table = Table::by_level(&analysis.varying, &["arm", "which"], header);
+    for (level, contender, split) in all(analysis) {
+        // Of the same arrivals in the block before, without a probe.
+        let untraced = contender
+            .merged
+            .get(&SeriesKey::READER_SERVICE)
+            .and_then(|s| s.mean_ns())
+            .filter(|_| split.over_us == 0);
+        let mut row = vec![contender.label(), name(&split), count(split.statements)];
+        row.push(cell(untraced.map(duration)));
+        row.push(duration(split.total_ns()));
+        row.extend(split.parts.iter().map(|p| duration(p.1)));
+        table.push_level(&level.factors, row);
+    }
+    let caption = "Where the time of running statements went (traced twins)";
+    let note = "Means per statement, warm-up included; the parts add up to the traced service time, by the readers' backends' turns on the CPU and by who held ProcArrayLock. Traced minus untraced mean is what observing costs. Not a share of any quoted percentile: the twins run after the blocks that are quoted.";
+    Section::table(caption, table, [note])
+}
+
+/// The figure: one bar for all statements and one for the slow ones of each arm.
+pub(super) fn split_figure(analysis: &Analysis) -> Option<RowFigure> {
+    let bars = all(analysis).map(|(level, contender, split)| {
+        let parts = split.parts.iter().filter(|p| p.1 > 0.0);
+        let row = Row {
+            label: format!("{}, {}", contender.label(), name(&split)),
+            marks: parts.map(|p| RowMark::part(p.0.name(), p.1)).collect(),
+            samples: split.statements,
+            ..Row::default()
+        };
+        (level_title(&level.factors, &analysis.varying), row)
+    });
+    let groups = grouped(bars).into_iter().map(|(title, rows)| RowGroup {
+        title,
+        rows,
+        floors_ns: Vec::new(),
+    });
+    let groups = groups.collect_vec();
+    (!groups.is_empty()).then(|| RowFigure {
+        title: "Where the time of running statements went".to_owned(),
+        subtitle: "Means of traced statements: they add up. Look at what the lock's parts are of the slow ones, and what waiting for a CPU is".to_owned(),
+        quantity: "mean service time of one traced statement".to_owned(),
+        groups,
+        ..RowFigure::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arm::Arm;
+    use crate::experiment::analyse;
+    use crate::record::Run;
+    use crate::report::figure::Figure;
+    use crate::report::section::markdown;
+    use crate::testing::sample_run;
+
+    /// Every block's twin: 100 statements of 30 us on the CPU and 10 us in the client; of `unpooled` 20 of them
+    /// waited 400 us for a holder that ran.
+    fn run() -> Run {
+        let mut run = sample_run(8);
+        for block in &mut run.blocks {
+            let slow = if block.arm == Arm::Unpooled { 20 } else { 0 };
+            for (us, statements) in [(0, 100), (200, slow)] {
+                if statements == 0 {
+                    continue;
+                }
+                let sums = [
+                    (StatementPart::OnCpu, 30_000 * statements),
+                    (StatementPart::HolderRunning, 400_000 * slow),
+                    (StatementPart::Client, 10_000 * statements),
+                ];
+                let sums = sums.map(|(part, ns)| (part.counter(us), ns));
+                block.counters.extend(sums);
+                block
+                    .counters
+                    .insert(StatementPart::statements(us), statements);
+            }
+        }
+        run
+    }
+
+    #[test]
+    fn all_statements_and_slow_ones_are_split_into_parts_that_add_up() {
+        let analysis = analyse(&run());
+        let text = markdown(&split_table(&analysis));
+        let rows: Vec<Vec<&str>> = text
+            .lines()
+            .filter(|l| l.contains("| unpooled |"))
+            .map(|l| l.split('|').map(str::trim).collect())
+            .collect();
+        assert_eq!(rows[0][3], "all");
+        assert_eq!((rows[0][4], rows[0][6]), ("800", "120 µs"), "{text}");
+        assert_eq!(rows[1][3..5], ["over 200 µs", "160"]);
+        assert_eq!((rows[1][6], rows[1][9]), ("440 µs", "400 µs"), "{text}");
+        assert!(!text.contains("| kept-open | over"));
+        let svg = split_figure(&analysis).unwrap().svg().unwrap();
+        assert!(svg.contains("lock-holder-running") && svg.contains("unpooled, over"));
+        let untraced = analyse(&sample_run(8));
+        assert_eq!(split_table(&untraced), None);
+        assert!(split_figure(&untraced).is_none());
+    }
+}
