@@ -68,7 +68,7 @@ fn configure(config: &mut Config, scale: Scale) -> Lengths {
     }
     match (scale, mode) {
         (Scale::Quick, Mode::Server) => Lengths(9, 3, 500, 100),
-        (Scale::Quick, Mode::Model) => Lengths(9, 3, 300, 50),
+        (Scale::Quick, Mode::Model) => Lengths(9, 3, 270, 50),
         (Scale::Full, Mode::Server) => Lengths(8, 3, 350, 100),
         (Scale::Full, Mode::Model) => Lengths(9, 3, 400, 50),
     }

@@ -56,11 +56,7 @@ fn check(block: &Block) {
         return;
     };
     assert_ne!(block.arm, Arm::Quiet);
-    for clock in [
-        ClockKind::Service,
-        ClockKind::Response,
-        ClockKind::Adjusted,
-    ] {
+    for clock in [ClockKind::Service, ClockKind::Response, ClockKind::Adjusted] {
         let whole = SeriesKey::new(Role::Client, Operation::Transaction, Phase::Total, clock);
         assert_eq!(
             series(block, whole).len(),
