@@ -47,10 +47,6 @@ named_enum! {
         Commit = "commit",
         /// The CPU of a connection, and no ProcArray.
         CpuBurn = "cpu-burn",
-        /// As `unpooled`; each child maps the PGPROC array before it joins.
-        Premapped = "premapped",
-        /// The same by few reads.
-        PremappedFew = "premapped-few",
     }
 }
 
@@ -228,18 +224,6 @@ pub static ARMS: [Descriptor; 13] = [
         meaning: "the CPU of a connection, no ProcArray",
         needs: Needs::OwnServer("it needs the CPU time of the server's processes"),
         stroke: Stroke::new("#5c660a", 1.4, "14 4"),
-        ..QUIET
-    },
-    Descriptor {
-        arm: Arm::Premapped,
-        meaning: "as unpooled, the array mapped before joining",
-        modes: &[],
-        ..QUIET
-    },
-    Descriptor {
-        arm: Arm::PremappedFew,
-        meaning: "the same by few reads",
-        modes: &[],
         ..QUIET
     },
 ];

@@ -243,7 +243,7 @@ fn without_enough_statements_there_is_no_threshold_and_a_remark_says_why() {
     let url = |c: &mut Config| {
         let server = experiment::find("churn-tail").unwrap();
         c.server = server.config(Mode::Server, Scale::Quick).server;
-        let url = "postgresql://h/d".parse().unwrap();
+        let url = "postgres://me@h:5432/d".parse().unwrap();
         c.server.as_mut().unwrap().server = crate::config::ServerChoice::Url(url);
     };
     let cases: [(Change, Option<Arm>, &str); 4] = [

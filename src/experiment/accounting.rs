@@ -124,8 +124,18 @@ fn configure(config: &mut Config, scale: Scale) -> Lengths {
         server.trace = Tracing::EveryBlock;
         config.client_rate = ClientRate::Given(OfferedRate::PerSecond(100.0));
         return match scale {
-            Scale::Quick => Lengths(8, 4, 250, 0),
-            Scale::Full => Lengths(10, 5, 1000, 0),
+            Scale::Quick => Lengths {
+                blocks: 12,
+                starts: 6,
+                block_ms: 250,
+                warmup_ms: 0,
+            },
+            Scale::Full => Lengths {
+                blocks: 12,
+                starts: 6,
+                block_ms: 1000,
+                warmup_ms: 0,
+            },
         };
     }
     config.client_rate = ClientRate::Given(OfferedRate::Max);

@@ -197,8 +197,18 @@ fn configure(config: &mut Config, scale: Scale) -> Lengths {
         server.trace = Tracing::EveryBlock;
         config.client_rate = ClientRate::Given(OfferedRate::PerSecond(50.0));
         return match scale {
-            Scale::Quick => Lengths(8, 4, 400, 50),
-            Scale::Full => Lengths(10, 5, 1000, 100),
+            Scale::Quick => Lengths {
+                blocks: 12,
+                starts: 6,
+                block_ms: 400,
+                warmup_ms: 50,
+            },
+            Scale::Full => Lengths {
+                blocks: 12,
+                starts: 6,
+                block_ms: 1000,
+                warmup_ms: 100,
+            },
         };
     }
     config.factors.pg = every_profile();

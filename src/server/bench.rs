@@ -230,7 +230,7 @@ impl<'a> ServerBench<'a> {
                 arm: *arm,
                 client_rate: self.client_rates.at(&start.factors),
                 lengths_ns: (0, WARM_NS),
-                burn_ns: self.burn_ns(&start.factors),
+                burn: self.bursts(&start.factors),
                 seed_path: derive_seed(0x5452_4143, &[path]),
             })?;
         }
