@@ -319,6 +319,9 @@ pub fn lock_run(blocks: u32, faulting: u64, elsewhere: u64) -> Run {
     run.config.blocks = blocks;
     run.config.factors = FactorLists {
         standing: vec![10],
+        pg: ["15", "18"].map(|pg| pg.parse().unwrap()).to_vec(),
+        slot_order: vec![SlotOrder::Front, SlotOrder::Behind],
+        page_size: PageSize::ALL.to_vec(),
         ..FactorLists::default()
     };
     let level = |pg: &str, slots: &str, pages: &str| Factors {

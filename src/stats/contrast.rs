@@ -125,32 +125,30 @@ pub(super) fn contrasts(cell: &Cell, wanted: &[Statistic], seed: u64) -> Vec<Con
 /// Contrasts of the weighted sum over cells: weights that add up to one give a mean, 1 and -1 an interaction.
 pub(super) fn over_cells(cells: &[(f64, &Cell)], wanted: &[Statistic], seed: u64) -> Vec<Contrast> {
     let permutations = permutations(cells.iter().map(|c| c.1.rounds()).sum(), seed);
-    let nested = Resampling::new(cells, |i, cell| {
-        Bootstrap::nested(&cell.starts, derive_seed(seed, &[0x4E45_5354, i]))
+    let claims = |statistic: &Statistic| cells.len() > 1 || statistic.needs_threshold();
+    let nested = wanted.iter().any(claims).then(|| {
+        resampling(cells, |i, cell| {
+            Bootstrap::nested(&cell.starts, derive_seed(seed, &[0x4E45_5354, i]))
+        })
     });
-    let plain = (cells.len() == 1)
-        .then(|| Resampling::new(cells, |_, cell| Bootstrap::new(cell.rounds(), seed)));
+    let plain = resampling(cells, |_, cell| Bootstrap::new(cell.rounds(), seed));
     let contrast = |&statistic: &Statistic| {
-        let plain = plain.as_ref().filter(|_| !statistic.needs_threshold());
-        contrast(cells, statistic, plain.unwrap_or(&nested), &permutations)
+        let nested = nested.as_ref().filter(|_| claims(&statistic));
+        contrast(cells, statistic, nested.unwrap_or(&plain), &permutations)
     };
     wanted.iter().filter_map(contrast).collect()
 }
 
 /// How often each round of each cell is in each resample: cells lie in starts of their own.
-struct Resampling(Vec<Bootstrap>);
-
-impl Resampling {
-    fn new(cells: &[(f64, &Cell)], of: impl Fn(u64, &Cell) -> Bootstrap) -> Self {
-        let cells = (0..).zip(cells);
-        Resampling(cells.map(|(i, (_, cell))| of(i, cell)).collect())
-    }
+fn resampling(cells: &[(f64, &Cell)], of: impl Fn(u64, &Cell) -> Bootstrap) -> Vec<Bootstrap> {
+    let cells = (0..).zip(cells);
+    cells.map(|(i, (_, cell))| of(i, cell)).collect()
 }
 
 fn contrast(
     cells: &[(f64, &Cell)],
     statistic: Statistic,
-    resampling: &Resampling,
+    resampling: &[Bootstrap],
     permutations: &[Vec<bool>],
 ) -> Option<Contrast> {
     let once: Vec<Vec<u32>> = cells.iter().map(|(_, c)| vec![1; c.rounds()]).collect();
@@ -165,7 +163,7 @@ fn contrast(
         .sum()
     };
     let drawn = |i: usize| -> Option<f64> {
-        let each = cells.iter().zip(&resampling.0).zip(&unswapped);
+        let each = cells.iter().zip(resampling).zip(&unswapped);
         each.map(|(((weight, cell), bootstrap), unswapped)| {
             let times = bootstrap.resamples().get(i)?;
             Some(weight * cell.difference(times, unswapped, statistic)?)

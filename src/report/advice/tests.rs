@@ -38,7 +38,7 @@ fn others(count: u64) -> Option<OthersConnections> {
 
 /// A run whose unpooled readers are no slower, with connections of 2 ms and transactions of `kept_ns`.
 fn run(kept_ns: u64, survey: Survey) -> Run {
-    let mut run = sample_run(8);
+    let mut run = sample_run(12);
     let mut config = crate::experiment::find("churn-tail")
         .unwrap()
         .config(Mode::Server, crate::experiment::Scale::Quick);
