@@ -8,10 +8,11 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use super::outcome::CommandError;
 use crate::arm::Mode;
 use crate::config::{Config, ServerConfig};
+use crate::console::tell;
 use crate::factor::{Auth, FACTORS, Factor, FactorLists, FactorRow, Isolate};
 use crate::procarray::MappingKind;
 use crate::procarray::locks::{LockChoice, LockKind};
-use crate::server::cores::enough_cores;
+use crate::server::cores::{can_isolate, enough_cores};
 
 /// The values given of each factor that one of the modes has.
 #[derive(Debug, Clone)]
@@ -109,6 +110,16 @@ impl<const MODEL: bool, const SERVER: bool> FactorOptions<MODEL, SERVER> {
         // An experiment's own level is left out where it cannot be; one that is asked for by name is refused.
         if self.is_given(Factor::Isolate) && config.factors.isolate.contains(&Isolate::On) {
             enough_cores().map_err(CommandError::Request)?;
+        }
+        let alone = config.factors.isolate == [Isolate::On];
+        if alone
+            && !self.is_given(Factor::Isolate)
+            && let Err(why) = can_isolate()
+        {
+            tell(&format!(
+                "procbench: readers get no cores of their own: {why}"
+            ));
+            config.factors.isolate = vec![Isolate::Off];
         }
         // A single rate is a setting; several make levels.
         if let [rate] = config.factors.client_rate[..] {

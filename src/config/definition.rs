@@ -7,7 +7,7 @@ use super::{
     Arrivals, KeepAwakeChoice, ModelConfig, Protocol, ServerConfig, combine, own_server, values,
 };
 use crate::arm::{Arm, Mode};
-use crate::factor::{ClientRate, FactorLists, Factors, OfferedRate};
+use crate::factor::{ClientRate, Combine, FactorLists, Factors, OfferedRate};
 use crate::procarray::locks::LockChoice;
 
 /// Everything a run was asked to do.
@@ -215,6 +215,12 @@ impl Config {
             self.blocks
         );
         Ok(())
+    }
+
+    /// Whether the levels are the first one and its departures.
+    pub fn has_departures(&self) -> bool {
+        let departures = |s: &ServerConfig| s.combine == Combine::Departures;
+        self.server.as_ref().is_some_and(departures)
     }
 
     /// Measured length of one block, in ns.

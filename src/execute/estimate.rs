@@ -23,7 +23,7 @@ pub fn estimate(config: &Config) -> Duration {
     // Every arm, and the A/A twin.
     let blocks = (config.arms.len() + 1) * levels.len() * config.blocks as usize;
     let calibration = if needs_calibration(config) {
-        let most = levels_to_calibrate(&levels).len() as u32;
+        let most = levels_to_calibrate(config, &levels).len() as u32;
         (start(config.largest_standing()) + calibration_time(config)) * most
     } else {
         Duration::ZERO

@@ -30,8 +30,11 @@ pub(super) fn needs_calibration(config: &Config) -> bool {
     rates.iter().any(|r| !matches!(r, ClientRate::Given(_)))
 }
 
-/// The starts with the largest number of standing connections.
-pub(super) fn levels_to_calibrate(levels: &[Factors]) -> Vec<Factors> {
+/// The start that others depart from, or those with the largest number of standing connections.
+pub(super) fn levels_to_calibrate(config: &Config, levels: &[Factors]) -> Vec<Factors> {
+    if config.has_departures() {
+        return levels.iter().take(1).map(Factors::of_the_start).collect();
+    }
     let standing = levels.iter().map(|l| l.standing).max();
     let mut kept: Vec<Factors> = Vec::new();
     for level in levels.iter().filter(|l| Some(l.standing) == standing) {
@@ -147,7 +150,7 @@ pub(super) fn settle_rates(
         return Ok(given(OfferedRate::PerSecond(GENTLE_CLIENT_RATE)));
     }
     let all_levels = levels;
-    let levels = levels_to_calibrate(all_levels);
+    let levels = levels_to_calibrate(config, all_levels);
     let standing = levels.first().map_or(0, |l| l.standing);
     progress.say(&format!(
         "procbench: calibrating the clients' rate at {standing} standing connections, about {} s",

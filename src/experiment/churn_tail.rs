@@ -4,12 +4,12 @@ use super::defaults::Lengths;
 use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::Config;
-use crate::factor::ClientRate;
-use crate::procarray::{MappingKind, PageSize, SlotOrder};
+use crate::factor::{ClientRate, Isolate};
+use crate::procarray::MappingKind;
 use crate::stats::{Analysis, Answer, Cells, Finding, Statement, Statistic};
 
 /// Differences of the slow share below one percentage point count as none.
-const BOUND: f64 = 0.01;
+pub(super) const BOUND: f64 = 0.01;
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
     name: "churn-tail",
@@ -32,7 +32,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
 };
 
 /// The prediction is about the server.
-fn assess(analysis: &Analysis) -> Option<Finding> {
+pub(super) fn assess(analysis: &Analysis) -> Option<Finding> {
     if analysis.run.mode != Mode::Server {
         return None;
     }
@@ -83,7 +83,14 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
 fn configure(config: &mut Config, scale: Scale) -> Lengths {
     let mode = config.mode;
     config.arms = Arm::all_in(mode);
-    config.factors.standing = vec![0, 2000];
+    config.factors.standing = vec![2000];
+    config.factors.isolate = match (scale, mode) {
+        (_, Mode::Model) => Vec::new(),
+        (Scale::Quick, Mode::Server) => vec![Isolate::On],
+        (Scale::Full, Mode::Server) => vec![Isolate::On, Isolate::Off],
+    };
+    // Where a machine does not let cores be divided, the rest is measured.
+    config.page_size_if_granted = mode == Mode::Server;
     if scale == Scale::Quick {
         // Both declared outcomes and the bare fork.
         let asked = [
@@ -94,7 +101,6 @@ fn configure(config: &mut Config, scale: Scale) -> Lengths {
             Arm::Premapped,
         ];
         config.arms.retain(|arm| asked.contains(arm));
-        config.factors.standing = vec![0, 500];
     }
     config.readers = 2;
     config.clients = 8;
@@ -104,11 +110,6 @@ fn configure(config: &mut Config, scale: Scale) -> Lengths {
     if mode == Mode::Model {
         // As backends do: ProcArrayAdd faults in pages while it holds the lock.
         config.factors.mapping = vec![MappingKind::Forked];
-    }
-    if (scale, mode) == (Scale::Full, Mode::Server) {
-        config.factors.slot_order.push(SlotOrder::Behind);
-        config.factors.page_size = PageSize::ALL.to_vec();
-        config.page_size_if_granted = true;
     }
     match (scale, mode) {
         (Scale::Quick, Mode::Server) => Lengths {
@@ -124,9 +125,9 @@ fn configure(config: &mut Config, scale: Scale) -> Lengths {
             warmup_ms: 40,
         },
         (Scale::Full, Mode::Server) => Lengths {
-            blocks: 12,
-            starts: 6,
-            block_ms: 350,
+            blocks: 24,
+            starts: 8,
+            block_ms: 500,
             warmup_ms: 100,
         },
         (Scale::Full, Mode::Model) => Lengths {

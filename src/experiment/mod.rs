@@ -9,6 +9,7 @@ mod churn_tail;
 mod commit_rate;
 mod defaults;
 mod definition;
+mod lock_part;
 mod locks;
 mod membership_hold;
 mod pool;

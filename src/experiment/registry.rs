@@ -2,8 +2,8 @@
 
 use super::definition::{Experiment, Scale};
 use super::{
-    accounting, anatomy, busy_share, ceiling, churn_tail, commit_rate, locks, membership_hold,
-    pool, standing,
+    accounting, anatomy, busy_share, ceiling, churn_tail, commit_rate, lock_part, locks,
+    membership_hold, pool, standing,
 };
 use crate::record::Run;
 use crate::stats::{Analysis, Answer};
@@ -31,8 +31,9 @@ pub fn registry() -> &'static [Experiment] {
     &REGISTRY
 }
 
-static REGISTRY: [Experiment; 10] = [
+static REGISTRY: [Experiment; 11] = [
     churn_tail::EXPERIMENT,
+    lock_part::EXPERIMENT,
     pool::EXPERIMENT,
     membership_hold::EXPERIMENT,
     busy_share::EXPERIMENT,

@@ -43,6 +43,15 @@ pub(super) fn may_move_others() -> Result<(), String> {
     }
 }
 
+/// Whether readers can be isolated here, whatever kind of server of ours is measured.
+///
+/// # Errors
+/// What is missing, in one line.
+pub(crate) fn can_isolate() -> Result<(), String> {
+    enough_cores()?;
+    may_move_others()
+}
+
 /// The cores that the calling thread may use, by number.
 fn allowed() -> Result<Vec<usize>, String> {
     let set = sched_getaffinity(None).map_err(|e| format!("--isolate on: no cores known: {e}"))?;

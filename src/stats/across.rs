@@ -84,7 +84,7 @@ pub struct Pooled {
 
 /// Every interaction with the primary level; none without a threshold.
 pub(super) fn interactions(run: &Run, levels: &[LevelSummary], rule: Rule) -> Vec<Interaction> {
-    let Some(primary) = primary_level(levels) else {
+    let Some(primary) = primary_level(&run.config, levels) else {
         return Vec::new();
     };
     let differing = |level: &LevelSummary| {

@@ -152,7 +152,7 @@ pub fn analyse(run: &Run, answer: Answer, smaller_than: Option<f64>) -> Analysis
     let levels = run.levels();
     let levels = levels.iter().map(|l| summarize_level(run, l, rule));
     let levels: Vec<LevelSummary> = levels.collect();
-    let primary_level = primary_level(&levels);
+    let primary_level = primary_level(&run.config, &levels);
     let (mut sweeps, mut anatomies, mut pooling) = Default::default();
     match answer {
         Answer::Sweeps(asked) => sweeps = asked.iter().map(|s| swept(run, &levels, *s)).collect(),
@@ -185,10 +185,10 @@ pub fn analyse(run: &Run, answer: Answer, smaller_than: Option<f64>) -> Analysis
 }
 
 impl Analysis {
-    /// Where the primary outcome is read: the first level with the largest
+    /// Where the primary outcome is read: the level that the others depart from, or the first with the largest
     /// number of standing connections.
     pub fn primary_level(&self) -> Option<&LevelSummary> {
-        primary_level(&self.levels)
+        primary_level(&self.run.config, &self.levels)
     }
 
     /// The first level that agrees with `key` in all that both name.

@@ -9,6 +9,7 @@ use super::rounds::Rounds;
 use super::statistic::{Statistic, TABLE_PERCENTILES};
 use super::verdict::Rule;
 use crate::arm::Arm;
+use crate::config::Config;
 use crate::factor::{Factor, Factors};
 use crate::record::{Block, Operation, Phase, Role, Run, SeriesKey};
 
@@ -25,7 +26,7 @@ pub struct Conclusion {
 /// The conclusions of a run whose lock varies, the first its primary outcome's;
 /// empty for every other run.
 pub(super) fn conclusions(run: &Run, levels: &[LevelSummary], rule: Rule) -> Vec<Conclusion> {
-    let levels = levels_by_lock(levels);
+    let levels = levels_by_lock(&run.config, levels);
     let (Some(base), false) = (Arm::baseline(&run.config.arms), levels.is_empty()) else {
         return Vec::new();
     };
@@ -148,8 +149,11 @@ pub struct LockLevel {
 
 /// The levels of a run that differ from the primary one in their lock alone, in
 /// the order of the run; empty where the lock does not vary.
-pub(super) fn levels_by_lock(levels: &[LevelSummary]) -> Vec<&LevelSummary> {
-    let Some(primary) = primary_level(levels) else {
+pub(super) fn levels_by_lock<'l>(
+    config: &Config,
+    levels: &'l [LevelSummary],
+) -> Vec<&'l LevelSummary> {
+    let Some(primary) = primary_level(config, levels) else {
         return Vec::new();
     };
     let others: Vec<Factor> = Factor::all().filter(|f| *f != Factor::Lock).collect();
@@ -164,7 +168,7 @@ pub(super) fn levels_by_lock(levels: &[LevelSummary]) -> Vec<&LevelSummary> {
 /// Every lock of a run at its primary level; empty where the lock does not vary
 /// or no client connects.
 pub(super) fn lock_levels(run: &Run, levels: &[LevelSummary]) -> Vec<LockLevel> {
-    levels_by_lock(levels)
+    levels_by_lock(&run.config, levels)
         .into_iter()
         .filter_map(|level| {
             let quoted = level.contender(Arm::Unpooled, false)?.quoted;

@@ -8,6 +8,7 @@ use super::guards::findings;
 use super::statistic::{Statistic, quoted_series};
 use super::verdict::{Rule, Verdict};
 use crate::arm::Arm;
+use crate::config::Config;
 use crate::factor::Factors;
 use crate::record::{Block, CpuGroup, Run, SeriesHistogram, SeriesKey};
 
@@ -112,8 +113,16 @@ impl LevelSummary {
     }
 }
 
-/// Where the primary outcome is read: the first level with the largest number of standing connections.
-pub(super) fn primary_level(levels: &[LevelSummary]) -> Option<&LevelSummary> {
+/// Where the primary outcome is read: the level that the others depart from, or the first with the largest number
+/// of standing connections.
+pub(super) fn primary_level<'l>(
+    config: &Config,
+    levels: &'l [LevelSummary],
+) -> Option<&'l LevelSummary> {
+    if config.has_departures() {
+        let first = config.levels().into_iter().next()?;
+        return levels.iter().find(|l| l.factors.agrees_with(&first));
+    }
     let largest = levels.iter().map(|l| l.factors.standing).max()?;
     levels.iter().find(|l| l.factors.standing == largest)
 }
