@@ -300,6 +300,7 @@ pub fn some_value(factor: crate::factor::Factor) -> Factors {
         "in-transaction",
         "9",
         "setup_durations",
+        "on",
     ];
     let mut lists = FactorLists::default();
     let text = texts[factor as usize];
