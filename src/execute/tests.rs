@@ -99,6 +99,7 @@ fn config(rate: ClientRate) -> Config {
         .config(Mode::Model, Scale::Quick);
     config.arms = vec![Arm::Quiet, Arm::KeptOpen, Arm::Unpooled];
     config.client_rate = rate;
+    config.factors.standing = vec![0, 500];
     config
 }
 
@@ -248,7 +249,7 @@ fn without_enough_statements_there_is_no_threshold_and_a_remark_says_why() {
     };
     let cases: [(Change, Option<Arm>, &str); 4] = [
         (
-            |c| c.duration_ns = 900_000_000,
+            |c| (c.blocks, c.duration_ns) = (9, 900_000_000),
             None,
             "9 blocks of 100 ms bring about 900 reader statements of the 2000",
         ),
@@ -256,7 +257,7 @@ fn without_enough_statements_there_is_no_threshold_and_a_remark_says_why() {
             // 2,000 would take 20 s.
             |c| {
                 c.reader_rate = OfferedRate::PerSecond(100.0);
-                c.duration_ns = 90_000_000_000;
+                (c.blocks, c.duration_ns) = (9, 90_000_000_000);
                 c.warmup_ns = 0;
             },
             None,

@@ -102,7 +102,8 @@ fn configure(config: &mut Config, scale: Scale) -> Lengths {
         ];
         config.arms.retain(|arm| asked.contains(arm));
     }
-    config.readers = 2;
+    // Two would share the readers' one core, of two.
+    config.readers = if mode == Mode::Server { 1 } else { 2 };
     config.clients = 8;
     config.client_rate = ClientRate::Auto;
     config.pool_size = 4;

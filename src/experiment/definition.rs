@@ -153,7 +153,7 @@ mod tests {
         }));
         let changes: [fn(&mut Config); 5] = [
             |c| c.arms.retain(|a| *a != Arm::CpuBurn),
-            |c| c.factors.standing = vec![2000],
+            |c| c.factors.standing = vec![0],
             |c| c.blocks -= 1,
             |c| c.quoted_percentile = 90.0,
             |c| c.slow_over_ns = Some(200_000),

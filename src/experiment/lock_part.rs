@@ -24,7 +24,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
         "Not the lock's part beside other load on the readers' cores: here they have their own.",
     ],
     modes: &[Mode::Server],
-    in_chapter: &[Scale::Full],
+    in_chapter: &[],
     configure,
 };
 
@@ -39,7 +39,7 @@ fn configure(config: &mut Config, scale: Scale) -> Lengths {
     ];
     // On 13 they are the placebo.
     config.arms_by_name = true;
-    config.readers = 2;
+    config.readers = 1;
     config.clients = 8;
     config.client_rate = ClientRate::Auto;
     config.pool_size = 4;

@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn the_cpu_alone_is_held_against_a_bare_fork_from_the_middle_to_the_tail() {
-        let mut run = sample_run(8);
+        let mut run = sample_run(12);
         let arms = run.head.config.arms.iter_mut();
         for arm in arms.chain(run.blocks.iter_mut().map(|b| &mut b.arm)) {
             *arm = match arm {

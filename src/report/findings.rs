@@ -230,6 +230,12 @@ mod tests {
         );
     }
 
+    fn as_declared(run: &mut Run) {
+        let experiment = crate::experiment::find("churn-tail").unwrap();
+        let declared = experiment.config(run.mode, crate::experiment::Scale::Quick);
+        run.config = declared;
+    }
+
     #[test]
     fn only_the_declared_percentile_of_an_experiment_is_a_primary_outcome() {
         let kind = |change: fn(&mut Run)| {
@@ -238,8 +244,11 @@ mod tests {
             assert_ne!(primary, text.contains("exploratory"), "{text}");
             primary
         };
-        assert!(kind(|_| {}));
-        assert!(!kind(|run| run.config.quoted_percentile = 90.0));
+        assert!(kind(as_declared));
+        assert!(!kind(|run| {
+            as_declared(run);
+            run.config.quoted_percentile = 90.0;
+        }));
         assert!(!kind(|run| run.experiment = "model".to_owned()));
     }
 }

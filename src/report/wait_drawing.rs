@@ -20,7 +20,9 @@ pub(super) fn wait_figure(items: &[&Analysis]) -> Option<RowFigure> {
                 .waits
                 .iter()
                 .find(|w| w.factors.agrees_with(level))?;
-            (waits.tail.samples > 0).then(|| row(series_name(&analysis.run, items), waits))
+            let row = row(series_name(&analysis.run, items), waits);
+            // With few samples no percentile is carried.
+            (!row.marks.is_empty()).then_some(row)
         };
         RowGroup {
             title: level_title(level, &named),
