@@ -10,6 +10,9 @@ use crate::record::{RunHead, SeriesHistogram, SeriesKey};
 
 /// So many statements at least must be behind the p99: 20 are then above it.
 const ENOUGH_STATEMENTS: u64 = 2_000;
+/// With so many it is sought no further: one stall of the machine delays several statements at once, and must not
+/// decide the p99 alone.
+const PLENTY_OF_STATEMENTS: u64 = 6_000;
 /// Longest load for it, warm-ups included, in ns.
 const MOST_NS: u64 = 10_000_000_000;
 /// What is offered to a server that is not ours brings too few statements.
@@ -40,9 +43,8 @@ pub(super) fn blocks_needed(config: &Config) -> Result<u64, String> {
         // One is mostly enough: a closed loop offers as much as is done.
         return Ok(most.min(1));
     };
-    let needed = (ENOUGH_STATEMENTS as f64 / each).ceil() as u64;
-    if needed <= most {
-        return Ok(needed);
+    if each * most as f64 >= ENOUGH_STATEMENTS as f64 {
+        return Ok(most.min((PLENTY_OF_STATEMENTS as f64 / each).ceil() as u64));
     }
     Err(format!(
         "{most} blocks of {} ms bring about {:.0} reader statements of the {ENOUGH_STATEMENTS} that a p99 needs",
@@ -106,7 +108,7 @@ impl SlowOver {
         ));
         let mut times = SeriesHistogram::default();
         let mut round = 0;
-        while times.len() < ENOUGH_STATEMENTS && u64::from(round) < most_blocks(config) {
+        while times.len() < PLENTY_OF_STATEMENTS && u64::from(round) < most_blocks(config) {
             if cancel.is_cancelled() {
                 return Err(Failure::Interrupted);
             }
