@@ -220,7 +220,7 @@ fn a_role_that_may_only_connect_gets_an_answer_and_sends_nothing_but_selects() {
         "Should I pool?",
         "From nothing to the server's first ReadyForQuery",
         "unpooled minus kept-open at 20 per second",
-        "measured on another machine",
+        "not in this server",
         "With more rights it could add",
     ] {
         assert!(said.contains(part), "'{part}' in:\n{said}");

@@ -116,7 +116,7 @@ fn headline(analysis: &Analysis) -> String {
         Claim::Small => {
             "**What churn does to running queries is smaller than the declared bound.**"
         }
-        Claim::CannotTell => "**Whether churn made running queries slower cannot be told.**",
+        Claim::CannotTell => "**Whether churn made running queries slower is unknown.**",
         Claim::NoConclusion => "**No conclusion.**",
     };
     let kind = if analysis.is_declared {
@@ -194,7 +194,7 @@ mod tests {
             ),
             (
                 &[],
-                "**Whether churn made running queries slower cannot be told.**",
+                "**Whether churn made running queries slower is unknown.**",
             ),
         ] {
             let text = headline_of(scales, |_| {});

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::levels::{Asked, Supply, check_same_version};
+use super::levels::{Asked, Supply, as_measured, check_same_version};
 use super::provision::{
     RunningServer, ServerSpec, init_pgbench_accounts, provision, start_pgbouncer,
 };
@@ -22,7 +22,6 @@ use crate::factor::{Factors, OfferedRate, PgSource};
 use crate::load::driver::{Bench, Failure};
 use crate::load::plan::{BlockSpec, PlannedStart};
 use crate::load::{Cancel, ClientRates};
-use crate::procarray::PageSize;
 use crate::record::{AbsentArm, AbsentLevel, Between, Block, Role, ServerProvenance, ServerSource};
 use crate::seed::derive_seed;
 use crate::stats::{Bursts, ConnectionCost};
@@ -236,24 +235,6 @@ impl<'a> ServerBench<'a> {
         }
         Ok(())
     }
-
-    fn factors(&self, start: &ServerStart<'_>, settings: &BTreeMap<String, String>) -> Factors {
-        let (level, server) = (&start.factors, &start.server);
-        let major = server.pg_major().map(PgSource::Major);
-        Factors {
-            pg: level.pg.clone().or(major),
-            slot_order: level.slot_order.filter(|_| self.asked.is_ours()),
-            transport: Some(server.endpoint().transport()),
-            // With `try`, the setting does not say which one it is.
-            page_size: match settings.get("huge_pages").map(String::as_str) {
-                Some("off") => Some(PageSize::Small),
-                Some("on") => Some(PageSize::Huge),
-                _ if self.asked.is_ours() => level.page_size,
-                _ => None,
-            },
-            ..level.clone()
-        }
-    }
 }
 
 impl Bench for ServerBench<'_> {
@@ -320,7 +301,12 @@ impl Bench for ServerBench<'_> {
             BTreeMap::new()
         });
         self.settings.note(&settings);
-        start.factors = self.factors(&start, &settings);
+        start.factors = as_measured(
+            &start.factors,
+            &start.server,
+            &settings,
+            self.asked.is_ours(),
+        );
         self.open = Some(start);
         self.learn_connection_cost()?;
         self.attach_trace()
@@ -414,30 +400,5 @@ impl Bench for ServerBench<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::ServerChoice;
-
-    #[test]
-    fn a_version_that_cannot_be_had_is_named_and_the_others_stay() {
-        let none = Factors {
-            pg: Some(PgSource::Bin("/nowhere/bin".into())),
-            ..Factors::standing(0)
-        };
-        let mut config = crate::experiment::find("churn-tail")
-            .unwrap()
-            .config(crate::arm::Mode::Server, crate::experiment::Scale::Quick);
-        config.factors.standing = vec![0];
-        let mut server = config.server.clone().unwrap();
-        server.server = ServerChoice::Local;
-        let mut bench = ServerBench::new((&config, &server), Cancel::default(), &|_| {});
-        let absent = bench.absent_levels(std::slice::from_ref(&none));
-        assert_eq!(absent.len(), 1);
-        assert!(absent[0].wanted);
-        assert!(
-            absent[0].reason.contains("/nowhere/bin"),
-            "{}",
-            absent[0].reason
-        );
-    }
-}
+#[path = "bench_tests.rs"]
+mod tests;

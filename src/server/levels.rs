@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::cores::{enough_cores, may_move_others};
-use super::provision::{PgBouncerSpec, ServerSpec, obtain};
+use super::provision::{PgBouncerSpec, RunningServer, ServerSpec, obtain};
 use crate::arm::Arm;
 use crate::config::{Config, ServerChoice, ServerConfig};
 use crate::factor::{
@@ -80,6 +80,29 @@ fn spec_of(level: &Factors, max_connections: u32) -> ServerSpec {
         tls: level.tls.unwrap_or_default(),
         premap: false,
         settings: logged.into_iter().collect(),
+    }
+}
+
+/// A level as `server` has it: with what was asked for or, of a server by URL, what it says of itself.
+pub(super) fn as_measured(
+    level: &Factors,
+    server: &RunningServer,
+    settings: &BTreeMap<String, String>,
+    is_ours: bool,
+) -> Factors {
+    let major = server.pg_major().map(PgSource::Major);
+    Factors {
+        pg: level.pg.clone().or(major),
+        slot_order: level.slot_order.filter(|_| is_ours),
+        transport: Some(server.endpoint().transport()),
+        // With `try`, the setting does not say which one it is.
+        page_size: match settings.get("huge_pages").map(String::as_str) {
+            Some("off") => Some(PageSize::Small),
+            Some("on") => Some(PageSize::Huge),
+            _ if is_ours => level.page_size,
+            _ => None,
+        },
+        ..level.clone()
     }
 }
 

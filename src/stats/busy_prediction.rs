@@ -114,7 +114,7 @@ impl Fit {
         measured.sort_by_key(|m| m.0);
         let first = measured.first()?.clone();
         let last = measured.pop()?;
-        (first.0 < last.0).then(|| Fit {
+        (first.0 < last.0).then_some(Fit {
             rest,
             standing: [first.0, last.0],
             measured: [first.1, last.1],

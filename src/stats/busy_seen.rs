@@ -123,7 +123,7 @@ impl<'a> Seen<'a> {
 
     /// Share of `unpooled`'s statements above a service time, minus that of another arm in the same rounds.
     pub(super) fn slow_excess(&self, other: Arm, slow_over_ns: u64) -> Option<Estimate> {
-        let counts = |block: &Block| {
+        let counts = |block: &Block| -> Option<(u64, u64)> {
             let series = block.series.get(&SeriesKey::READER_SERVICE)?;
             let slow = series.buckets().into_iter().filter(|b| b.0 > slow_over_ns);
             Some((slow.map(|b| b.1).sum(), series.len()))
@@ -134,7 +134,7 @@ impl<'a> Seen<'a> {
             let other = others.iter().find(|b| b.round == block.round)?;
             Some((counts(block)?, counts(other)?))
         });
-        let (ours, others): (Vec<(u64, u64)>, Vec<(u64, u64)>) = pairs.unzip();
+        let (ours, others): (Vec<_>, Vec<_>) = pairs.unzip();
         self.bootstrap(ours.len())
             .estimate(|weights| Some(ratio(&ours, weights, 1.0)? - ratio(&others, weights, 1.0)?))
     }
