@@ -15,6 +15,7 @@ use crate::config::{self, Config, ServerChoice, ServerUrl};
 use crate::console::{print, tell};
 use crate::execute::{execute, run_id};
 use crate::experiment::{self, analyse};
+use crate::factor::Isolate;
 use crate::load::Cancel;
 use crate::load::driver::Bench;
 use crate::load::progress::Progress;
@@ -76,7 +77,13 @@ pub struct ServerCommand {
 /// What a free run begins with.
 fn free_run(mode: Mode, load: &LoadOptions) -> Result<Config, CommandError> {
     let experiment = experiment::find("churn-tail").map_err(CommandError::request)?;
-    Ok(experiment.config(mode, load.scale()))
+    let mut config = experiment.config(mode, load.scale());
+    // Cores of their own are the experiment's: a free run is the machine as it is, unless --isolate is given.
+    for isolate in &mut config.factors.isolate {
+        *isolate = Isolate::Off;
+    }
+    config.factors.isolate.truncate(1);
+    Ok(config)
 }
 
 impl ModelCommand {

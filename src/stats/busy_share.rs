@@ -28,7 +28,7 @@ impl Line {
     }
 }
 
-/// Where the holds of [`holds_ns`] were traced.
+/// Where the holds of the estimate were traced.
 pub const TRACED_ON: &str =
     "PostgreSQL 13.16 and 15.18 on a virtual machine with two cores, Linux 6.18";
 

@@ -87,7 +87,7 @@ impl Traffic {
         self.per_time(hit).min(1.0)
     }
 
-    /// Mean wait of a snapshot that finds the lock busy, in ns: the mean rest of a hold, E[h²] / 2 E[h]. 0
+    /// Mean wait of a snapshot that finds the lock busy, in ns: the mean rest of a hold, `E[h²] / 2 E[h]`. 0
     /// without holds.
     pub(super) fn mean_wait_ns(&self) -> f64 {
         let (held, squared) = (self.per_time(|h| h), self.per_time(|h| h * h));

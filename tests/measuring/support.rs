@@ -11,6 +11,7 @@ use procbench::config::{EndpointHost, ServerChoice, ServerConfig};
 use procbench::execute::execute;
 use procbench::experiment::{self, Scale};
 use procbench::factor::ClientRate;
+use procbench::factor::Isolate;
 use procbench::factor::OfferedRate;
 use procbench::factor::Transport;
 use procbench::load::Cancel;
@@ -70,6 +71,9 @@ pub fn config(mode: Mode, arms: &[Arm]) -> Config {
     config.client_rate = ClientRate::Given(OfferedRate::PerSecond(60.0));
     config.pool_size = 2;
     config.factors.standing = vec![0];
+    for isolate in &mut config.factors.isolate {
+        *isolate = Isolate::Off;
+    }
     config.blocks = 1;
     config.starts = 1;
     config.duration_ns = 1_000 * MS;
