@@ -159,9 +159,11 @@ fn the_librarys_presence_costs_a_backend_next_to_nothing() {
     println!(
         "faults of a start: {stock} without the library, {idle} with it, {write} and {read} told to map"
     );
-    assert!(idle.abs_diff(stock) <= 8, "{idle}, {stock}");
     // The standing connections' PGPROCs, and a hundred more that stock does not touch.
     let all = 430 * 880 / 4096;
+    // Where a program lies in memory changes from server to server, and some 20 faults of each start with it: a
+    // library that maps the array unasked would add more than that.
+    assert!(idle.abs_diff(stock) <= all / 2, "{idle}, {stock}");
     assert!((idle..=idle + all).contains(&write), "{write}, {idle}");
     let standing = STANDING as u64 * 880 / 4096;
     assert!(read + standing / 2 <= idle, "{read}, {idle}");
