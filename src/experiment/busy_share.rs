@@ -18,7 +18,7 @@ const fn hold(stem: &'static str, title: &'static str, of: Operation) -> Sweep {
         title,
         look_at: "A straight line is what the prediction takes for granted: it is drawn through the first and the last number of standing connections",
         quantity_words: "exclusive hold of ProcArrayLock, mean",
-        arm: Arm::Unpooled,
+        arms: &[Arm::Unpooled],
         quantity: Quantity::Time(
             SeriesKey::service(Role::Client, of, Phase::Hold),
             Statistic::Mean,
@@ -35,7 +35,7 @@ const SWEEPS: [Sweep; 3] = [
         title: "How often a shared acquisition found ProcArrayLock busy",
         look_at: "Rate times hold says so beforehand: the table has the prediction for each point",
         quantity_words: "share of the shared acquisitions that found the lock busy",
-        arm: Arm::Unpooled,
+        arms: &[Arm::Unpooled],
         quantity: Quantity::Ratio {
             of: &["procarraylock.shared-waits"],
             over: &["procarraylock.shared"],

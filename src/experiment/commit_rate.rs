@@ -22,7 +22,7 @@ const SWEEPS: [Sweep; 2] = [
         title: "How completing transactions spoil snapshot reuse",
         look_at: "One reader takes 1,000 snapshots per second; where as many transactions complete, about half of its snapshots are still valid. 13 has no reuse",
         quantity_words: "share of the reader's snapshots that were reused",
-        arm: Arm::Quiet,
+        arms: &[Arm::Quiet],
         quantity: Quantity::Ratio {
             of: &["operations.reader-snapshot-reused"],
             over: &["operations.reader-snapshot"],
@@ -37,7 +37,7 @@ const SWEEPS: [Sweep; 2] = [
         title: "What a snapshot costs as more transactions complete",
         look_at: "The median turns from a reused snapshot's time to a scan's where fewer than half are reused; 13 scans at every rate",
         quantity_words: "service time of one snapshot, p50, a clock read included",
-        arm: Arm::Quiet,
+        arms: &[Arm::Quiet],
         quantity: Quantity::Time(SeriesKey::READER_SERVICE, Statistic::Percentile(50.0)),
         along: Along::CommitRate,
         panels: &[],

@@ -20,6 +20,8 @@ const fn hold(operation: Operation) -> Quantity {
     )
 }
 
+/// As PostgreSQL is; mapped beforehand by a write per page, and by few reads.
+const HOLDERS: &[Arm] = &[Arm::Unpooled, Arm::Premapped, Arm::PremappedFew];
 const PANELS: &[Factor] = &[Factor::SlotOrder, Factor::Mapping];
 
 const SWEEPS: [Sweep; 4] = [
@@ -28,7 +30,7 @@ const SWEEPS: [Sweep; 4] = [
         title: "How long joining the ProcArray holds ProcArrayLock",
         look_at: "Compare a version's line where standing connections lie behind its slot (slots front: each is renumbered) with the one where none does (slots behind), and a fresh mapping, which faults, with one that is mapped",
         quantity_words: "hold of ProcArrayLock in ProcArrayAdd, p50",
-        arm: Arm::Unpooled,
+        arms: HOLDERS,
         quantity: hold(Operation::ProcArrayAdd),
         along: Along::Standing,
         panels: PANELS,
@@ -39,7 +41,7 @@ const SWEEPS: [Sweep; 4] = [
         title: "Page faults while ProcArrayAdd holds ProcArrayLock",
         look_at: "A fault for each page of PGPROCs that is renumbered: what a line has here, its hold has in time",
         quantity_words: "minor faults of one ProcArrayAdd, mean",
-        arm: Arm::Unpooled,
+        arms: HOLDERS,
         quantity: Quantity::Ratio {
             of: &["faults.procarray-add"],
             over: &["operations.procarray-add"],
@@ -54,7 +56,7 @@ const SWEEPS: [Sweep; 4] = [
         title: "How long leaving the ProcArray holds ProcArrayLock",
         look_at: "The pages are mapped by now: what is left is moving the arrays and renumbering",
         quantity_words: "hold of ProcArrayLock in ProcArrayRemove, p50",
-        arm: Arm::Unpooled,
+        arms: HOLDERS,
         quantity: hold(Operation::ProcArrayRemove),
         along: Along::Standing,
         panels: PANELS,
@@ -65,7 +67,7 @@ const SWEEPS: [Sweep; 4] = [
         title: "How long a connection's startup takes, ProcArrayAdd and all",
         look_at: "Without a trace this is the bound: ProcArrayAdd is a part of startup, so that its hold grows by no more than this does, if nothing else gets shorter",
         quantity_words: "from the startup message to ReadyForQuery (server), p50",
-        arm: Arm::Unpooled,
+        arms: &[Arm::Unpooled],
         quantity: STARTUP,
         along: Along::Standing,
         panels: PANELS,
@@ -81,8 +83,8 @@ const STARTUP: Quantity = Quantity::Time(
 pub(super) const EXPERIMENT: Experiment = Experiment {
     name: "membership-hold",
     question: "How long do connecting and disconnecting hold ProcArrayLock, by standing connections, version, slot order, mapping and page size?",
-    prediction: "With standing connections behind the slot (slots front) and a fresh mapping of 4 kB pages, PostgreSQL 15's ProcArrayAdd holds the lock in proportion to their number, about 0.2 µs each, because it faults in a page for every four or five PGPROCs that it renumbers; 16, 17 and 18 do the same. 13 renumbers nothing and is flat. With slots behind, or with pages of 2 MB, at most a fifth of that slope is left. ProcArrayRemove faults in nothing and grows far less.",
-    refuted_by: "In front, fresh, 4 kB: 15's slope is not above 13's (their intervals overlap). Or a line behind, or with 2 MB pages, has more than a fifth of 15's slope.",
+    prediction: "With standing connections behind the slot (slots front) and a fresh mapping of 4 kB pages, PostgreSQL 15's ProcArrayAdd holds the lock in proportion to their number, about 0.2 µs each, because it faults in a page for every four or five PGPROCs that it renumbers; 16, 17 and 18 do the same. 13 renumbers nothing and is flat. With slots behind, with pages of 2 MB, or with the array mapped before the lock is taken (premapped, premapped-few), at most a fifth of that slope is left. ProcArrayRemove faults in nothing and grows far less.",
+    refuted_by: "In front, fresh, 4 kB: 15's slope is not above 13's (their intervals overlap). Or a line behind, with 2 MB pages, or of an array mapped beforehand, has more than a fifth of 15's slope.",
     primary_outcome: "Slope of ProcArrayAdd's median hold against standing connections, slots front, fresh mapping of 4 kB pages, PostgreSQL 15 against 13.",
     declared_percentile: 50.0,
     smaller_than: None,
@@ -104,16 +106,18 @@ const CLAIM: &str = "with slots in front and a fresh mapping of 4 kB pages, Proc
 fn assess(analysis: &Analysis) -> Option<Finding> {
     let sweep = analysis.sweeps.first()?;
     let is_model = analysis.run.mode == Mode::Model;
-    let slope = |pg: u32, slots: SlotOrder, page_size: PageSize| {
-        sweep.slope(&Factors {
+    let slope_of = |arm, pg: u32, slots: SlotOrder, page_size: PageSize| {
+        let rest = Factors {
             pg: Some(PgSource::Major(pg)),
             slot_order: Some(slots),
             page_size: Some(page_size),
             // A server has the mapping that the kernel gives it.
             mapping: is_model.then_some(MappingKind::Fresh),
             ..Factors::default()
-        })
+        };
+        sweep.slope(arm, &rest)
     };
+    let slope = |pg, slots, page_size| slope_of(Arm::Unpooled, pg, slots, page_size);
     let of_13 = slope(13, SlotOrder::Front, PageSize::Small);
     let (Some(steep), Some(flat)) = (slope(15, SlotOrder::Front, PageSize::Small), of_13) else {
         let why = "not measured, or struck out (it needs PostgreSQL 15 and 13, slots front, a fresh mapping of 4 kB pages, and two numbers of standing connections; on a server, a trace)";
@@ -130,11 +134,17 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
         let fifth = steep.value_ns / 5.0;
         let behind = slope(15, SlotOrder::Behind, PageSize::Small);
         let huge = slope(15, SlotOrder::Front, PageSize::Huge);
-        for (name, slope) in [
+        let mapped = |arm| slope_of(arm, 15, SlotOrder::Front, PageSize::Small);
+        let mut left = vec![
             ("15 with slots behind", behind),
             ("15 with 2 MB pages", huge),
             ("13", of_13),
-        ] {
+        ];
+        if !is_model {
+            left.push(("15, premapped", mapped(Arm::Premapped)));
+            left.push(("15, premapped-few", mapped(Arm::PremappedFew)));
+        }
+        for (name, slope) in left {
             let claim = format!("at most a fifth of that slope is left for {name}");
             statements.push(match slope {
                 Some(slope) => {
@@ -194,6 +204,7 @@ fn configure(config: &mut Config, scale: Scale) -> Lengths {
     config.factors.page_size = PageSize::ALL.to_vec();
     config.page_size_if_granted = true;
     if let Some(server) = &mut config.server {
+        config.arms = HOLDERS.to_vec();
         server.trace = Tracing::EveryBlock;
         config.client_rate = ClientRate::Given(OfferedRate::PerSecond(50.0));
         return match scale {

@@ -90,12 +90,8 @@ mod tests {
                     assert_eq!(config.mode, mode);
                     assert!(config.blocks as usize >= ROUNDS_NEEDED);
                     assert!(config.starts as usize >= STARTS_NEEDED);
-                    assert!(
-                        !experiment
-                            .sweeps()
-                            .iter()
-                            .any(|s| !config.arms.contains(&s.arm))
-                    );
+                    let sweeps = experiment.sweeps().iter();
+                    assert!(sweeps.clone().all(|s| config.arms.contains(&s.arms[0])));
                 }
             }
         }

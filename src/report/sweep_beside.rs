@@ -107,8 +107,8 @@ pub(super) fn table_beside(items: &[&Analysis]) -> Option<Section> {
 /// A sweep's point at a level.
 fn point<'a>(swept: &'a Swept, level: &Factors) -> Option<&'a SweepPoint> {
     let (at, rest) = (swept.sweep.along.at(level)?, swept.sweep.along.rest(level));
-    let lines = swept.lines.iter().filter(|l| l.rest.agrees_with(&rest));
-    lines.flat_map(|l| &l.points).find(|p| p.at == at)
+    let line = swept.line(*swept.sweep.arms.first()?, &rest)?;
+    line.points.iter().find(|p| p.at == at)
 }
 
 #[cfg(test)]

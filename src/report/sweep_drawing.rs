@@ -33,10 +33,10 @@ fn figures(swept: &Swept) -> Vec<(String, CurveFigure)> {
     // Colours go by the first part of a line's name, dashes by the others.
     let (mut inks, mut dashes) = (Vec::new(), Vec::new());
     let curves = lines.iter().map(|line| {
-        let mut parts = names.parts(&line.rest, &own).into_iter();
+        let mut parts = names.parts(line, &own).into_iter();
         let ink = place(&mut inks, parts.next());
         let case = (ink, place(&mut dashes, parts.collect_vec()));
-        let label = names.name(&line.rest, &own);
+        let label = names.name(line, &own);
         let mut key = line.rest.only(&own);
         key.standing = 0;
         (key, curve(sweep, line, label, stroke_of_case(case)))
@@ -65,10 +65,12 @@ fn figures(swept: &Swept) -> Vec<(String, CurveFigure)> {
                 Along::Standing | Along::ClientRate => figure::Along::Even,
                 Along::CommitRate => figure::Along::Decades,
             },
-            interval: format!(
-                "95 % bootstrap interval over the blocks of each point (arm {})",
-                sweep.arm
-            ),
+            interval: match sweep.arms {
+                [arm] => {
+                    format!("95 % bootstrap interval over the blocks of each point (arm {arm})")
+                }
+                _ => "95 % bootstrap interval over the blocks of each point".to_owned(),
+            },
             panels: panels.to_vec(),
             notes: notes(sweep, lines, &names),
             footer: Vec::new(),
@@ -129,7 +131,7 @@ fn notes(sweep: &Sweep, lines: &[SweepLine], names: &LineNames) -> Vec<String> {
         .filter(|_| sweep.along == Along::Standing)
         .max_by(|a, b| a.1.value_ns.total_cmp(&b.1.value_ns));
     let steepest = steepest.map(|(line, slope)| {
-        let name = names.name(&line.rest, &[]);
+        let name = names.name(line, &[]);
         let slope = slope_words(sweep.quantity.unit(), slope);
         format!("Steepest line: {name}: {slope}")
     });
@@ -148,7 +150,7 @@ fn notes(sweep: &Sweep, lines: &[SweepLine], names: &LineNames) -> Vec<String> {
     };
     let mut said: Vec<(String, String)> = Vec::new();
     for line in lines {
-        let name = names.name(&line.rest, &[]);
+        let name = names.name(line, &[]);
         for point in &line.points {
             let struck = point.struck.iter().map(|s| format!("○ {s}"));
             let cautions = point.cautions.iter().map(|c| format!("† {c}"));

@@ -5,13 +5,14 @@ use itertools::Itertools;
 use super::format::{count, interval, interval_95, quantity, slope};
 use super::level_title::standing;
 use super::section::{Section, Table, cell, struck_mark};
-use crate::factor::{Factor, Factors, varying};
+use crate::factor::{Factor, varying};
 use crate::stats::{Along, Analysis, Estimate, SweepLine, Swept, Unit};
 
 /// What tells the lines of a sweep apart.
 pub(super) struct LineNames {
     factors: Vec<Factor>,
     standing: bool,
+    arms: bool,
 }
 
 impl LineNames {
@@ -20,19 +21,21 @@ impl LineNames {
         LineNames {
             factors: varying(rests.clone()),
             standing: !rests.map(|r| r.standing).all_equal(),
+            arms: !lines.iter().map(|l| l.arm).all_equal(),
         }
     }
 
     /// The line's name but for these factors: `PostgreSQL 15, 4k`.
-    pub(super) fn name(&self, rest: &Factors, but: &[Factor]) -> String {
-        match &self.parts(rest, but)[..] {
+    pub(super) fn name(&self, line: &SweepLine, but: &[Factor]) -> String {
+        match &self.parts(line, but)[..] {
             [] => "all".to_owned(),
             parts => parts.join(", "),
         }
     }
 
     /// The parts of the name, most telling first.
-    pub(super) fn parts(&self, rest: &Factors, but: &[Factor]) -> Vec<String> {
+    pub(super) fn parts(&self, line: &SweepLine, but: &[Factor]) -> Vec<String> {
+        let rest = &line.rest;
         let factors = self.factors.iter().filter(|f| !but.contains(f));
         let values = factors.filter_map(|&f| {
             let value = rest.get(f)?;
@@ -44,6 +47,7 @@ impl LineNames {
         });
         values
             .chain(self.standing.then(|| standing(rest)))
+            .chain(self.arms.then(|| line.arm.to_string()))
             .collect()
     }
 }
@@ -68,7 +72,7 @@ fn section(swept: &Swept) -> Option<Section> {
     let names = LineNames::of(lines);
     let mut table = Table::new(["line"], header);
     for line in lines {
-        let mut row = vec![names.name(&line.rest, &[])];
+        let mut row = vec![names.name(line, &[])];
         row.extend(places.iter().map(|at| {
             let point = line.points.iter().find(|p| p.at == *at);
             cell(point.map(|p| {
@@ -82,7 +86,11 @@ fn section(swept: &Swept) -> Option<Section> {
         table.push(row);
     }
     let (what, along) = (sweep.quantity_words, sweep.along.words());
-    let caption = format!("{what} ({}), by {along}", sweep.arm);
+    let mut arms = sweep
+        .arms
+        .iter()
+        .filter(|a| lines.iter().any(|l| l.arm == **a));
+    let caption = format!("{what} ({}), by {along}", arms.join(", "));
     let notes = vec!["In brackets: bootstrap 95 % interval.".to_owned()];
     Section::table(caption, table, notes)
 }

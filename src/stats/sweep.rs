@@ -1,4 +1,4 @@
-//! What an experiment asks of its run: the kind of answer; which quantity, of which arm, along which numeric factor.
+//! What an experiment asks of its run: the kind of answer; which quantity, of which arms, along which numeric factor.
 
 use serde::{Serialize, Serializer};
 
@@ -84,7 +84,7 @@ impl Along {
     }
 }
 
-/// One question to a run: which quantity, of which arm, along which factor.
+/// One question to a run: which quantity, of which arms, along which factor.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Sweep {
     /// File name of its figure, without extension.
@@ -97,8 +97,8 @@ pub struct Sweep {
     pub look_at: &'static str,
     /// The quantity in words, for instance `hold of ProcArrayLock in ProcArrayAdd, p50`.
     pub quantity_words: &'static str,
-    /// Whose blocks; those of its A/A twin are counted in.
-    pub arm: Arm,
+    /// Whose blocks: a line each; those of an A/A twin are counted in. The first is the one that is asked about.
+    pub arms: &'static [Arm],
     /// The quantity.
     pub quantity: Quantity,
     /// The factor.

@@ -1,4 +1,4 @@
-//! A quantity along a numeric factor: one line for each combination of the
+//! A quantity along a numeric factor: one line for each arm and each combination of the
 //! other factors, with bootstrap intervals and the slope of each line.
 
 use serde::Serialize;
@@ -9,6 +9,7 @@ use super::guard::{Guard, reasons};
 use super::level::LevelSummary;
 use super::rounds::Rounds;
 use super::sweep::{Quantity, Sweep};
+use crate::arm::Arm;
 use crate::factor::Factors;
 use crate::record::{Block, Run};
 use crate::seed::derive_seed;
@@ -31,6 +32,8 @@ pub struct SweepPoint {
 /// One line.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SweepLine {
+    /// Whose blocks.
+    pub arm: Arm,
     /// The other factors' values.
     pub rest: Factors,
     /// The points, by the factor.
@@ -48,19 +51,20 @@ pub struct Swept {
     pub sweep: Sweep,
     /// Unit of the values; slopes are in it for each one more of the factor.
     pub unit: Unit,
-    /// A line for each combination of the other factors.
+    /// A line for each arm and each combination of the other factors.
     pub lines: Vec<SweepLine>,
 }
 
 impl Swept {
-    /// The line at these factors, as far as they are named.
-    pub fn line(&self, rest: &Factors) -> Option<&SweepLine> {
-        self.lines.iter().find(|l| l.rest.agrees_with(rest))
+    /// An arm's line at these factors, as far as they are named.
+    pub fn line(&self, arm: Arm, rest: &Factors) -> Option<&SweepLine> {
+        let mut lines = self.lines.iter();
+        lines.find(|l| l.arm == arm && l.rest.agrees_with(rest))
     }
 
     /// Its slope, where there is one and no point of it is struck out.
-    pub fn slope(&self, rest: &Factors) -> Option<Estimate> {
-        let line = self.line(rest)?;
+    pub fn slope(&self, arm: Arm, rest: &Factors) -> Option<Estimate> {
+        let line = self.line(arm, rest)?;
         line.slope.filter(|_| !line.is_struck())
     }
 }
@@ -133,28 +137,36 @@ pub(super) fn swept(run: &Run, levels: &[LevelSummary], sweep: Sweep) -> Swept {
         let place = levels.position(|l| sweep.along.rest(l).agrees_with(rest));
         place.unwrap_or(usize::MAX)
     });
-    let lines = rests.into_iter();
+    let arms = sweep.arms.iter();
+    let lines = arms.flat_map(|arm| rests.iter().map(move |rest| (*arm, rest)));
     Swept {
         lines: lines
-            .filter_map(|rest| line(run, levels, &sweep, rest))
+            .filter_map(|(arm, rest)| line(run, levels, &sweep, arm, rest))
             .collect(),
         unit: sweep.quantity.unit(),
         sweep,
     }
 }
 
-fn line(run: &Run, levels: &[LevelSummary], sweep: &Sweep, rest: Factors) -> Option<SweepLine> {
-    let on_line = |level: &LevelSummary| sweep.along.rest(&level.factors) == rest;
+fn line(
+    run: &Run,
+    levels: &[LevelSummary],
+    sweep: &Sweep,
+    arm: Arm,
+    rest: &Factors,
+) -> Option<SweepLine> {
+    let on_line = |level: &LevelSummary| sweep.along.rest(&level.factors) == *rest;
     let mut found: Vec<(SweepPoint, Vec<f64>)> = (0..)
         .zip(levels)
         .filter(|(_, level)| on_line(level))
-        .filter_map(|(place, level)| point(run, place, level, sweep))
+        .filter_map(|(place, level)| point(run, place, level, arm, sweep))
         .collect();
     found.sort_by(|a, b| a.0.at.total_cmp(&b.0.at));
     let (points, resampled): (Vec<SweepPoint>, Vec<Vec<f64>>) = found.into_iter().unzip();
     (!points.is_empty()).then(|| SweepLine {
         slope: slope_with_interval(&points, &resampled),
-        rest,
+        arm,
+        rest: rest.clone(),
         points,
     })
 }
@@ -164,12 +176,13 @@ fn point(
     run: &Run,
     place: u64,
     level: &LevelSummary,
+    arm: Arm,
     sweep: &Sweep,
 ) -> Option<(SweepPoint, Vec<f64>)> {
     let at = sweep.along.at(&level.factors)?;
-    let contender = level.contender(sweep.arm, false)?;
-    let mut blocks = run.blocks_of(sweep.arm, false, &level.factors);
-    blocks.extend(run.blocks_of(sweep.arm, true, &level.factors));
+    let contender = level.contender(arm, false)?;
+    let mut blocks = run.blocks_of(arm, false, &level.factors);
+    blocks.extend(run.blocks_of(arm, true, &level.factors));
     let measured = Measured::new(sweep.quantity, &blocks)?;
     // Levels are resampled independently of each other.
     let seed = derive_seed(run.config.seed, &[0x5357_4545, place]);
@@ -222,7 +235,6 @@ fn slope(at: &[f64], values: &[f64]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arm::Arm;
     use crate::record::{CpuGroup, SeriesKey};
     use crate::stats::Along;
     use crate::stats::{Answer, Statistic, analyse};
@@ -233,7 +245,7 @@ mod tests {
         title: "",
         look_at: "",
         quantity_words: "",
-        arm: Arm::KeptOpen,
+        arms: &[Arm::KeptOpen],
         quantity: Quantity::Time(SeriesKey::READER_SERVICE, Statistic::Mean),
         along: Along::Standing,
         panels: &[],
@@ -312,7 +324,7 @@ mod tests {
         }
         let group = CpuGroup::Backends;
         let sweep = Sweep {
-            arm: Arm::Unpooled,
+            arms: &[Arm::Unpooled],
             quantity: Quantity::Cpu(group),
             along: Along::ClientRate,
             ..SWEEP
@@ -329,6 +341,17 @@ mod tests {
             (used + b.cpu.groups[&group].used_ns, over + b.cpu.over_ns)
         });
         assert_eq!(points[0].estimate.value_ns, sums.0 as f64 / sums.1 as f64);
+    }
+
+    #[test]
+    fn every_arm_is_a_line_and_one_that_did_not_run_is_none() {
+        let sweep = Sweep {
+            arms: &[Arm::Unpooled, Arm::Premapped, Arm::KeptOpen],
+            ..SWEEP
+        };
+        let found = lines(&sample_run(8), sweep);
+        let arms: Vec<Arm> = found.iter().map(|l| l.arm).collect();
+        assert_eq!(arms, [Arm::Unpooled, Arm::KeptOpen]);
     }
 
     #[test]
