@@ -7,6 +7,9 @@ use crate::stats::{Analysis, Estimate, LockPart, Unit};
 const CAUSE: &str = "unpooled minus premapped, by cause";
 const TRACE: &str = "unpooled minus premapped, by trace";
 
+/// Traced over untraced mean service time from which the trace is not of the same server any more.
+const MUCH_SLOWER: f64 = 2.0;
+
 /// The table; `None` where no statements were traced.
 pub(super) fn lock_part_table(analysis: &Analysis) -> Option<Section> {
     let words = ["slow by ProcArrayLock", "intervals"];
@@ -43,6 +46,11 @@ pub(super) fn lock_part_table(analysis: &Analysis) -> Option<Section> {
         let of = agree.len() + apart.len();
         notes.push(format!("Cause and trace disagree at {} of {of} levels: their intervals do not overlap. The trace leaves out queueing behind a slow statement, and its probes make holds longer.", apart.len()));
     }
+    let slowed = analysis.lock_parts.iter().filter_map(|p| p.slowed);
+    let most = slowed.fold(0.0, f64::max);
+    if most > MUCH_SLOWER {
+        notes.push(format!("Observing cost much: traced statements under unpooled took up to {most:.1} times as long as untraced ones. Their waits are those of a busier server; offer a lower --client-rate."));
+    }
     Section::table("The lock's part, by cause and by trace", table, notes)
 }
 
@@ -64,6 +72,7 @@ mod tests {
             by_cause: Some(0.025.into()),
             by_trace: Some(by_trace.into()),
             traced: vec![(Arm::Unpooled, by_trace.into())],
+            slowed: Some(1.2),
         };
         analysis.lock_parts = vec![part(0.025)];
         let same = markdown(&lock_part_table(&analysis));
@@ -72,7 +81,10 @@ mod tests {
             assert!(same.contains(&row), "{same}");
         }
         assert!(same.contains("| unpooled, by trace | - | 2.50 %"), "{same}");
-        assert!(!same.contains("disagree"), "{same}");
+        assert!(!same.contains("disagree") && !same.contains("cost much"));
+        analysis.lock_parts[0].slowed = Some(7.3);
+        let dear = markdown(&lock_part_table(&analysis));
+        assert!(dear.contains("up to 7.3 times as long"), "{dear}");
         analysis.lock_parts.push(part(0.003));
         let less = markdown(&lock_part_table(&analysis));
         let row = format!("| {TRACE} | do not overlap | +0.30 pp");

@@ -73,9 +73,10 @@ pub(super) fn split_table(analysis: &Analysis) -> Option<Section> {
     Section::table(caption, table, notes)
 }
 
-/// The figure: a bar for all statements, the slow ones, and those slow by the lock, of each arm.
+/// The figure: one bar for all statements and one for the slow ones of each arm.
 pub(super) fn split_figure(analysis: &Analysis) -> Option<RowFigure> {
-    let bars = all(analysis).map(|(level, contender, split)| {
+    let drawn = all(analysis).filter(|(.., split)| split.class != StatementClass::SlowByLock);
+    let bars = drawn.map(|(level, contender, split)| {
         let parts = split.parts.iter().filter(|p| p.1 > 0.0);
         let name = name(split.class, analysis.run.slow_over_ns);
         let row = Row {

@@ -5,10 +5,12 @@ use serde::Serialize;
 
 use super::bootstrap::{Bootstrap, Estimate, ratio};
 use super::level::LevelSummary;
+use super::split::splits;
 use super::statistic::Statistic;
 use crate::arm::Arm;
+use crate::config::Tracing;
 use crate::factor::Factors;
-use crate::record::{Block, Run, StatementClass};
+use crate::record::{Block, Run, SeriesKey, StatementClass};
 
 /// Both ways at one level. All numbers are shares of all statements, 0 to 1.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -21,6 +23,8 @@ pub struct LockPart {
     pub by_trace: Option<Estimate>,
     /// Arm by arm, the traced statements that are slow and would not be without their waits for ProcArrayLock.
     pub traced: Vec<(Arm, Estimate)>,
+    /// How many times as long a statement of `unpooled` took with probes, on average; `None` without twins.
+    pub slowed: Option<f64>,
 }
 
 impl LockPart {
@@ -66,6 +70,18 @@ fn difference(run: &Run, factors: &Factors, first: Arm, second: Arm) -> Option<E
         .estimate(|weights| Some(ratio(&ours, weights, 1.0)? - ratio(&others, weights, 1.0)?))
 }
 
+/// Traced over untraced mean service time; `None` unless the traced blocks are twins.
+fn slowed(run: &Run, level: &LevelSummary) -> Option<f64> {
+    run.config
+        .server
+        .as_ref()
+        .filter(|s| s.trace == Tracing::Twins)?;
+    let contender = level.contender(Arm::Unpooled, false)?;
+    let untraced = contender.merged.get(&SeriesKey::READER_SERVICE)?;
+    let all = splits(contender).into_iter().next()?;
+    Some(all.total_ns() / untraced.mean_ns()?)
+}
+
 /// The levels at which statements were traced and sorted.
 pub(super) fn lock_parts(run: &Run, levels: &[LevelSummary]) -> Vec<LockPart> {
     let of = |level: &LevelSummary| {
@@ -80,6 +96,7 @@ pub(super) fn lock_parts(run: &Run, levels: &[LevelSummary]) -> Vec<LockPart> {
             by_cause: cause.map(|(contrast, _)| contrast.difference),
             by_trace: difference(run, factors, Arm::Unpooled, Arm::Premapped),
             traced,
+            slowed: slowed(run, level),
         })
     };
     levels.iter().filter_map(of).collect()
