@@ -49,7 +49,7 @@ pub(super) fn lock_part_table(analysis: &Analysis) -> Option<Section> {
     let slowed = analysis.lock_parts.iter().filter_map(|p| p.slowed);
     let most = slowed.fold(0.0, f64::max);
     if most > MUCH_SLOWER {
-        notes.push(format!("Observing cost much: traced statements under unpooled took up to {most:.1} times as long as untraced ones. Their waits are those of a busier server; offer a lower --client-rate."));
+        notes.push(format!("Observing cost much: traced statements under unpooled took up to {most:.1} times as long as untraced ones. Their waits are those of a busier server: rely on the part by cause."));
     }
     Section::table("The lock's part, by cause and by trace", table, notes)
 }
