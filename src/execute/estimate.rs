@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::rates::{calibration_time, levels_to_calibrate, needs_calibration};
 use super::slow_over::blocks_needed;
 use crate::arm::{Arm, Mode};
-use crate::config::Config;
+use crate::config::{Config, ServerConfig, Tracing};
 
 /// Rough time that a configuration takes; printed before the first block.
 pub fn estimate(config: &Config) -> Duration {
@@ -20,6 +20,12 @@ pub fn estimate(config: &Config) -> Duration {
     let starts: Duration = levels.iter().map(|l| start(l.standing)).sum();
     let block = Duration::from_nanos(config.block_ns() + config.warmup_ns)
         + Duration::from_millis(block_ms);
+    // Attached and detached each time.
+    let is_traced = |s: &ServerConfig| s.trace == Tracing::Twins;
+    let traced = match config.server.as_ref().is_some_and(is_traced) {
+        true => block + Duration::from_millis(2_500),
+        false => Duration::ZERO,
+    };
     // Every arm, and the A/A twin.
     let blocks = (config.arms.len() + 1) * levels.len() * config.blocks as usize;
     let calibration = if needs_calibration(config) {
@@ -39,5 +45,5 @@ pub fn estimate(config: &Config) -> Duration {
         Some(_) => 0,
         None => blocks_needed(config).unwrap_or(0) as u32,
     };
-    starts * config.starts + block * (blocks as u32 + slow) + calibration + learning
+    starts * config.starts + (block + traced) * (blocks as u32 + slow) + calibration + learning
 }

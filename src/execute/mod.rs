@@ -125,7 +125,9 @@ fn carry_out(
     let title = format!("{} {}", run.experiment, run.mode);
     let mut slow_over = SlowOver::of(&config);
     let mut before_blocks = |bench: &mut dyn Bench, start: &PlannedStart, progress: &Progress| {
-        slow_over.settle((&config, &arms), bench, start, (cancel, progress))
+        slow_over.settle((&config, &arms), bench, start, (cancel, progress))?;
+        bench.set_slow_over(slow_over.threshold_ns);
+        Ok(())
     };
     let driven = drive(&plan, (bench, &mut before_blocks), cancel, progress, &title);
     slow_over.enter(&mut run.head);

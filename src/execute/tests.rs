@@ -24,6 +24,7 @@ struct Scripted {
     /// The counts of this block do not add up.
     miscounted: Option<u32>,
     rates: Option<ClientRates>,
+    slow_over_ns: Option<u64>,
     /// Blocks before the measured ones.
     calibrated: Vec<Arm>,
     /// This arm is lost whenever it runs.
@@ -52,6 +53,10 @@ impl Bench for Scripted {
 
     fn set_client_rates(&mut self, rates: ClientRates) {
         self.rates = Some(rates);
+    }
+
+    fn set_slow_over(&mut self, slow_over_ns: Option<u64>) {
+        self.slow_over_ns = slow_over_ns;
     }
 
     fn sustained_per_second(&mut self, arm: Arm) -> Result<f64, Failure> {
@@ -219,6 +224,7 @@ fn a_slow_statement_is_over_the_p99_of_the_baseline_before_the_measured_blocks()
     assert_eq!(bench.calibrated, [Arm::KeptOpen; 12]);
     let service = &run.blocks[0].series[&crate::record::SeriesKey::READER_SERVICE];
     assert_eq!(run.slow_over_ns, service.percentile_ns(99.0));
+    assert_eq!(bench.slow_over_ns, run.slow_over_ns);
     let remark = &run.remarks[0];
     assert!(
         remark.contains("p99 of 6000 statements under kept-open"),

@@ -35,6 +35,10 @@ pub trait Bench {
     /// Sets the clients' rates of the following blocks.
     fn set_client_rates(&mut self, rates: ClientRates);
 
+    /// Says over what a statement of the following blocks is slow, in ns; only a bench that sorts statements while it
+    /// runs listens.
+    fn set_slow_over(&mut self, _slow_over_ns: Option<u64>) {}
+
     /// Transactions per second that `arm` sustains in a short closed loop, in
     /// the start that is open.
     ///

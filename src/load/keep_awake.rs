@@ -64,10 +64,10 @@ impl KeepAwake {
             KeepAwakeChoice::PowerManagement => power_management()
                 .map(KeepAwake::PowerManagement)
                 .map_err(KeepAwakeError::PowerManagement),
-            KeepAwakeChoice::Spinners => Spinners::start().map(KeepAwake::Spinners),
+            KeepAwakeChoice::Spinners => spinners().map(KeepAwake::Spinners),
             KeepAwakeChoice::Auto => match (power_management(), mode) {
                 (Ok(request), _) => Ok(KeepAwake::PowerManagement(request)),
-                (Err(_), Mode::Model) => Spinners::start().map(KeepAwake::Spinners),
+                (Err(_), Mode::Model) => spinners().map(KeepAwake::Spinners),
                 (Err(_), Mode::Server) => Ok(KeepAwake::Off(
                     "power management needs root, and spinners would compete with the server",
                 )),
@@ -91,6 +91,11 @@ fn power_management() -> std::io::Result<File> {
     Ok(request)
 }
 
+/// On every core that this process may use.
+fn spinners() -> Result<Spinners, KeepAwakeError> {
+    Spinners::start(std::thread::available_parallelism().map_or(1, usize::from))
+}
+
 /// SCHED_IDLE threads, one pinned to each core.
 #[derive(Debug)]
 pub struct Spinners {
@@ -99,8 +104,11 @@ pub struct Spinners {
 }
 
 impl Spinners {
-    fn start() -> Result<Self, KeepAwakeError> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    /// On the first so many cores.
+    ///
+    /// # Errors
+    /// When a thread cannot be made SCHED_IDLE.
+    pub fn start(cores: usize) -> Result<Self, KeepAwakeError> {
         let mut spinners = Spinners {
             stop: Arc::new(AtomicBool::new(false)),
             threads: Vec::new(),

@@ -27,6 +27,6 @@ pub use run::{
     SLOTS_VERIFIED, arm_label, levels_side_by_side,
 };
 pub use setup::SetupSums;
-pub use statement_part::StatementPart;
+pub use statement_part::{StatementClass, StatementPart};
 pub use survey::{Between, Census, OthersConnections, PoolMode, Survey};
 pub use tally::{ErrorClass, RoleTally};

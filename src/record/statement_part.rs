@@ -23,17 +23,31 @@ named_enum! {
     }
 }
 
-impl StatementPart {
-    /// Thresholds in us over which slow statements are summed up apart; 0 stands for all statements.
-    pub const THRESHOLDS_US: [u64; 6] = [0, 100, 200, 500, 1_000, 2_000];
-
-    /// Name of a block's counter: the sum of this part in ns over statements slower than that.
-    pub fn counter(self, over_us: u64) -> String {
-        format!("split.over-{over_us}us.{self}-ns")
+named_enum! {
+    /// Which traced statements are summed up together, by their service time.
+    pub enum StatementClass: "class of statements" {
+        /// Every one.
+        All = "all",
+        /// Those over the run's threshold.
+        Slow = "slow",
+        /// Those of the slow ones that would not be slow without the lock's parts.
+        SlowByLock = "slow-by-lock",
     }
+}
 
+impl StatementPart {
+    /// The waits for ProcArrayLock.
+    pub const LOCK: [StatementPart; 3] = [Self::HolderRunning, Self::HolderOff, Self::WakeUp];
+
+    /// Name of a block's counter: the sum of this part over a class, in ns.
+    pub fn counter(self, class: StatementClass) -> String {
+        format!("split.{class}.{self}-ns")
+    }
+}
+
+impl StatementClass {
     /// Name of a block's counter: how many statements those are.
-    pub fn statements(over_us: u64) -> String {
-        format!("split.over-{over_us}us.statements")
+    pub fn counter(self) -> String {
+        format!("split.{self}.statements")
     }
 }

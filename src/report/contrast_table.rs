@@ -197,7 +197,8 @@ pub(super) fn sentences(analysis: &Analysis) -> Vec<String> {
         let found = levels.filter_map(|level| level.found(first, second, quoted));
         let found = found.collect_vec();
         let (n, judged) = (found.len(), verdicts(&found));
-        (n > 0).then(|| format!("{first} minus {second} at {quoted}, {n} levels: {judged}."))
+        let levels = if n == 1 { "level" } else { "levels" };
+        (n > 0).then(|| format!("{first} minus {second} at {quoted}, {n} {levels}: {judged}."))
     });
     pairs.collect()
 }

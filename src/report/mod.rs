@@ -23,6 +23,7 @@ mod format;
 mod grouped;
 mod level_title;
 pub mod lock_drawing;
+mod lock_part_table;
 pub mod lock_table;
 mod lock_witness;
 mod phase_drawing;

@@ -7,26 +7,26 @@ use super::format::{count, duration};
 use super::grouped::grouped;
 use super::level_title::level_title;
 use super::section::{Section, Table, cell};
-use crate::record::{SeriesKey, StatementPart};
+use crate::config::Tracing;
+use crate::record::{SeriesKey, StatementClass, StatementPart};
 use crate::stats::{Analysis, ContenderSummary, LevelSummary, StatementSplit, splits};
 
-/// A statement slower than this is slow, if so many are: else the next lower threshold that has as many.
-const SLOW_US: u64 = 200;
+/// The fewest slow statements that are worth a row of their own.
 const ENOUGH: u64 = 10;
 
-/// All statements, and the slow ones.
-fn shown(contender: &ContenderSummary) -> Vec<StatementSplit> {
-    let all = splits(contender);
-    let slow =
-        |s: &&StatementSplit| s.over_us > 0 && s.over_us <= SLOW_US && s.statements >= ENOUGH;
-    let slow = all.iter().rfind(slow).cloned();
-    all.first().cloned().into_iter().chain(slow).collect()
+/// All statements, and the slow ones if they are enough.
+fn shown(contender: &ContenderSummary) -> impl Iterator<Item = StatementSplit> + use<> {
+    let is_shown = |s: &StatementSplit| s.class == StatementClass::All || s.statements >= ENOUGH;
+    splits(contender).into_iter().filter(is_shown)
 }
 
-fn name(split: &StatementSplit) -> String {
-    match split.over_us {
-        0 => "all".to_owned(),
-        us => format!("over {}", duration(us as f64 * 1e3)),
+/// `all`, `over 200 µs`, `over 200 µs by the lock`.
+fn name(class: StatementClass, slow_over_ns: Option<u64>) -> String {
+    let over = format!("over {}", duration(slow_over_ns.unwrap_or_default() as f64));
+    match class {
+        StatementClass::All => "all".to_owned(),
+        StatementClass::Slow => over,
+        StatementClass::SlowByLock => format!("{over} by the lock"),
     }
 }
 
@@ -35,10 +35,8 @@ fn all(
     analysis: &Analysis,
 ) -> impl Iterator<Item = (&LevelSummary, &ContenderSummary, StatementSplit)> {
     let contenders = analysis.contenders();
-    contenders.flat_map(|(level, contender)| {
-        let splits = shown(contender).into_iter();
-        splits.map(move |split| (level, contender, split))
-    })
+    contenders
+        .flat_map(|(level, contender)| shown(contender).map(move |split| (level, contender, split)))
 }
 
 /// The table; `None` without a trace of statements.
@@ -48,30 +46,41 @@ pub(super) fn split_table(analysis: &Analysis) -> Option<Section> {
         .into_iter()
         .chain(parts);
     let mut table = Table::by_level(&analysis.varying, &["arm", "which"], header);
+    let server = analysis.run.config.server.as_ref();
+    let are_twins = server.is_none_or(|s| s.trace == Tracing::Twins);
     for (level, contender, split) in all(analysis) {
         // Of the same arrivals in the block before, without a probe.
         let untraced = contender
             .merged
             .get(&SeriesKey::READER_SERVICE)
             .and_then(|s| s.mean_ns())
-            .filter(|_| split.over_us == 0);
-        let mut row = vec![contender.label(), name(&split), count(split.statements)];
+            .filter(|_| are_twins && split.class == StatementClass::All);
+        let name = name(split.class, analysis.run.slow_over_ns);
+        let mut row = vec![contender.label(), name, count(split.statements)];
         row.push(cell(untraced.map(duration)));
         row.push(duration(split.total_ns()));
         row.extend(split.parts.iter().map(|p| duration(p.1)));
         table.push_level(&level.factors, row);
     }
-    let caption = "Where the time of running statements went (traced twins)";
-    let note = "Means per statement, warm-up included; the parts add up to the traced service time, by the readers' backends' turns on the CPU and by who held ProcArrayLock. Traced minus untraced mean is what observing costs. Not a share of any quoted percentile: the twins run after the blocks that are quoted.";
-    Section::table(caption, table, [note])
+    let mut notes = vec!["Means per statement, warm-up included. The parts add up to the traced service time. They are told by the readers' backends' turns on the CPU and by who held ProcArrayLock. By the lock: slow, and not without the three waits for it.".to_owned()];
+    let caption = match are_twins {
+        true => "Where the time of running statements went (traced twins)",
+        false => "Where the time of running statements went (traced)",
+    };
+    if are_twins {
+        notes.push("Traced minus untraced mean is what observing costs. Not a share of any quoted percentile: the twins run after the blocks that are quoted.".to_owned());
+    }
+    Section::table(caption, table, notes)
 }
 
 /// The figure: one bar for all statements and one for the slow ones of each arm.
 pub(super) fn split_figure(analysis: &Analysis) -> Option<RowFigure> {
-    let bars = all(analysis).map(|(level, contender, split)| {
+    let drawn = all(analysis).filter(|(.., split)| split.class != StatementClass::SlowByLock);
+    let bars = drawn.map(|(level, contender, split)| {
         let parts = split.parts.iter().filter(|p| p.1 > 0.0);
+        let name = name(split.class, analysis.run.slow_over_ns);
         let row = Row {
-            label: format!("{}, {}", contender.label(), name(&split)),
+            label: format!("{}, {name}", contender.label()),
             marks: parts.map(|p| RowMark::part(p.0.name(), p.1)).collect(),
             samples: split.statements,
             ..Row::default()
@@ -107,22 +116,22 @@ mod tests {
     /// waited 400 us for a holder that ran.
     fn run() -> Run {
         let mut run = sample_run(8);
+        run.slow_over_ns = Some(200_000);
         for block in &mut run.blocks {
             let slow = if block.arm == Arm::Unpooled { 20 } else { 0 };
-            for (us, statements) in [(0, 100), (200, slow)] {
-                if statements == 0 {
-                    continue;
-                }
+            for &class in StatementClass::ALL {
+                let statements = match class {
+                    StatementClass::All => 100,
+                    _ => slow,
+                };
                 let sums = [
                     (StatementPart::OnCpu, 30_000 * statements),
                     (StatementPart::HolderRunning, 400_000 * slow),
                     (StatementPart::Client, 10_000 * statements),
                 ];
-                let sums = sums.map(|(part, ns)| (part.counter(us), ns));
+                let sums = sums.map(|(part, ns)| (part.counter(class), ns));
                 block.counters.extend(sums);
-                block
-                    .counters
-                    .insert(StatementPart::statements(us), statements);
+                block.counters.insert(class.counter(), statements);
             }
         }
         run
@@ -141,6 +150,7 @@ mod tests {
         assert_eq!((rows[0][4], rows[0][6]), ("800", "120 µs"), "{text}");
         assert_eq!(rows[1][3..5], ["over 200 µs", "160"]);
         assert_eq!((rows[1][6], rows[1][9]), ("440 µs", "400 µs"), "{text}");
+        assert_eq!(rows[2][3..5], ["over 200 µs by the lock", "160"]);
         assert!(!text.contains("| kept-open | over"));
         let svg = split_figure(&analysis).unwrap().svg().unwrap();
         assert!(svg.contains("lock-holder-running") && svg.contains("unpooled, over"));

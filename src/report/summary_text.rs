@@ -11,6 +11,7 @@ use super::cost_table::cost_table;
 use super::cpu_table::cpu_table;
 use super::findings::{answer, place};
 use super::grouped::grouped;
+use super::lock_part_table::lock_part_table;
 use super::lock_table::lock_tables;
 use super::phases::phase_tables;
 use super::section::{self, Section};
@@ -77,6 +78,7 @@ pub fn tables(analysis: &Analysis) -> Vec<Section> {
         .chain(sweep_tables(analysis))
         .chain(busy_table(analysis))
         .chain(lock_tables(analysis))
+        .chain(lock_part_table(analysis))
         .chain(split_table(analysis))
         .chain(accounting_table(analysis))
         .chain(cpu_table(analysis))

@@ -39,6 +39,7 @@ pub struct ServerBench<'a> {
     supply: Supply,
     began_ns: u64,
     client_rates: ClientRates,
+    slow_over_ns: Option<u64>,
     /// Arms that take part, as found by [`Bench::prepare`].
     arms: Vec<Arm>,
     open: Option<ServerStart<'a>>,
@@ -71,6 +72,7 @@ impl<'a> ServerBench<'a> {
             supply: Supply::new(&server.server, &config.factors.pg),
             began_ns: MonotonicClock.now_ns(),
             client_rates: ClientRates::default(),
+            slow_over_ns: None,
             arms: config.arms.clone(),
             open: None,
             provenance: None,
@@ -289,6 +291,10 @@ impl Bench for ServerBench<'_> {
         self.costs.clear();
     }
 
+    fn set_slow_over(&mut self, slow_over_ns: Option<u64>) {
+        self.slow_over_ns = slow_over_ns;
+    }
+
     fn open_start(&mut self, planned: &PlannedStart) -> Result<(), Failure> {
         let server = self.start_server(&planned.factors)?;
         self.survey(&server)?;
@@ -329,11 +335,7 @@ impl Bench for ServerBench<'_> {
         let mut done = start.run_block(&request)?;
         let logged = setup_log::counters_since(start, mark, &done.record);
         done.counters.extend(logged);
-        let account = match self.asked.server.trace {
-            Tracing::Twins => Some(start.traced_twin(&request)?),
-            Tracing::Off | Tracing::EveryBlock => start.watch.account(&done.window, &done.record),
-        };
-        match account {
+        match start.traced(&request, &done, self.slow_over_ns)? {
             Some(Ok(account)) => {
                 done.counters.extend(account.counters);
                 done.record.series.extend(account.series);

@@ -1,25 +1,35 @@
-//! A block once more, traced: the times of the first one stay untouched by probes.
+//! What the trace says of a block: of itself, or of a twin, so that the times of the first one stay untouched by probes.
 
-use super::start::{BlockRequest, ServerStart};
+use super::start::{BlockOutcome, BlockRequest, ServerStart};
 use super::trace::{Account, TraceError};
+use crate::config::Tracing;
 use crate::load::driver::Failure;
 
 impl ServerStart<'_> {
-    /// Runs a block that has just been run again, with the same arrivals, while bpftrace watches.
+    /// What the trace says of a block that has just been run; `None` where nothing is traced. For a twin the block is
+    /// run once more, with the same arrivals, while bpftrace watches.
     ///
     /// # Errors
     /// As [`ServerStart::run_block`]; within, why it was not traced.
-    pub(super) fn traced_twin(
+    pub(super) fn traced(
         &self,
         request: &BlockRequest,
-    ) -> Result<Result<Account, TraceError>, Failure> {
+        done: &BlockOutcome,
+        slow_over_ns: Option<u64>,
+    ) -> Result<Option<Result<Account, TraceError>>, Failure> {
+        let account = |done: &BlockOutcome| {
+            let (window, record) = (&done.window, &done.record);
+            self.watch.account(window, record, slow_over_ns)
+        };
+        if self.asked.server.trace != Tracing::Twins {
+            return Ok(account(done));
+        }
         if let Err(problem) = self.watch.attach() {
-            return Ok(Err(problem));
+            return Ok(Some(Err(problem)));
         }
         self.settle();
-        let done = self.run_block(request);
-        let account = done.map(|done| self.watch.account(&done.window, &done.record));
+        let twin = self.run_block(request).map(|done| account(&done));
         self.watch.detach();
-        Ok(account?.unwrap_or(Err(TraceError::NotOurs)))
+        twin
     }
 }

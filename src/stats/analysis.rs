@@ -15,6 +15,7 @@ use super::contender::ContenderSummary;
 use super::contrast::Contrast;
 use super::finding::Finding;
 use super::level::{Found, LevelSummary, primary_level, summarize_level};
+use super::lock_part::{LockPart, lock_parts};
 use super::lock_waits::{LockWaits, lock_waits};
 use super::pooling::Pooling;
 use super::statistic::Statistic;
@@ -69,6 +70,8 @@ pub struct Analysis {
     pub busy: Vec<BusyPrediction>,
     /// How long readers wait for the lock under churn, level by level; empty where nobody counted.
     pub waits: Vec<LockWaits>,
+    /// The lock's part by cause and by trace, level by level; empty where no statements were traced.
+    pub lock_parts: Vec<LockPart>,
     /// The experiment's prediction held against the run; `None` for free runs.
     pub finding: Option<Finding>,
 }
@@ -179,6 +182,7 @@ pub fn analyse(run: &Run, answer: Answer, smaller_than: Option<f64>) -> Analysis
         pooling,
         busy: predictions(run, &levels),
         waits: lock_waits(run, &levels),
+        lock_parts: lock_parts(run, &levels),
         levels,
         finding: None,
     }

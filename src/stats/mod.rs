@@ -19,6 +19,7 @@ mod finding;
 mod guard;
 mod guards;
 mod level;
+mod lock_part;
 mod lock_wait;
 mod lock_waits;
 mod paired_ratio;
@@ -52,6 +53,7 @@ pub use cpu_cost::{CpuPerTransaction, CpuSum};
 pub use finding::{Finding, Outcome, Statement, Value};
 pub use guard::{Guard, Severity};
 pub use level::{Found, LevelSummary, paired_contrasts};
+pub use lock_part::LockPart;
 pub use lock_waits::LockWaits;
 pub use paired_ratio::PairedRatio;
 pub use pooling::{

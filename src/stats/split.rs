@@ -1,14 +1,14 @@
 //! Where traced statements spent their time: means that add up.
 
 use super::contender::ContenderSummary;
-use crate::record::StatementPart;
+use crate::record::{StatementClass, StatementPart};
 
-/// The statements slower than a threshold, and what they were made of.
+/// A class of statements, and what they were made of.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StatementSplit {
-    /// Service times above this, in us; 0 for all.
-    pub over_us: u64,
-    /// How many.
+    /// Which statements.
+    pub class: StatementClass,
+    /// How many; never 0.
     pub statements: u64,
     /// Mean of each part per statement, in ns; they add up to the mean service time.
     pub parts: Vec<(StatementPart, f64)>,
@@ -21,20 +21,19 @@ impl StatementSplit {
     }
 }
 
-/// The splits of a contender's traced statements by threshold; empty if none was traced.
+/// The splits of a contender's traced statements by class; empty if none was traced.
 pub fn splits(contender: &ContenderSummary) -> Vec<StatementSplit> {
-    let thresholds = StatementPart::THRESHOLDS_US.iter();
-    let of = |&over_us: &u64| {
-        let statements = contender.counter(&StatementPart::statements(over_us))?;
+    let of = |&class: &StatementClass| {
+        let statements = contender.counter(&class.counter()).filter(|n| *n > 0)?;
         let mean = |part: &StatementPart| {
-            let sum = contender.counter(&part.counter(over_us)).unwrap_or(0);
+            let sum = contender.counter(&part.counter(class)).unwrap_or(0);
             (*part, sum as f64 / statements as f64)
         };
         Some(StatementSplit {
-            over_us,
+            class,
             statements,
             parts: StatementPart::ALL.iter().map(mean).collect(),
         })
     };
-    thresholds.filter_map(of).collect()
+    StatementClass::ALL.iter().filter_map(of).collect()
 }

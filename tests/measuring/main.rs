@@ -17,5 +17,7 @@ mod premapped;
 mod relay;
 mod relayed;
 mod slots;
+mod stopped_holder;
+mod stopper;
 mod support;
 mod traced;

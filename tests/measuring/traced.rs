@@ -13,7 +13,7 @@ use procbench::stats::{PROCARRAY_EXCLUSIVE, PROCARRAY_SHARED, XID_GEN_EXCLUSIVE}
 use crate::support::{MS, config, run_server, series, server_turn};
 
 /// Whether traced tests run; fails with the instruction when they should and cannot.
-fn wanted() -> bool {
+pub fn wanted() -> bool {
     if std::env::var("PROCBENCH_TESTS_NO_TRACE").is_ok_and(|v| v == "1") {
         return false;
     }

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::event::{Event, Hold, Place};
-use super::split::{Span, Trace};
-use crate::record::{Operation, Phase, Role, SeriesHistogram, SeriesKey, StatementPart};
+use super::split::{Parts, Span, Trace};
+use crate::record::{
+    Operation, Phase, Role, SeriesHistogram, SeriesKey, StatementClass, StatementPart,
+};
 
 /// Which of the server's processes are whose, by PID on this machine. All others are the clients', whether they come
 /// and go or stay.
@@ -75,22 +77,33 @@ impl Account {
         account
     }
 
-    /// Adds where the readers' statements spent their time, sorted by how long they took. A reader whose statements do
-    /// not fit a backend's is left out.
-    pub(super) fn split(&mut self, events: &[Event], statements: &[Vec<Span>]) {
+    /// Adds where the readers' statements spent their time: all of them, and where a threshold is known, those over
+    /// it. A reader whose statements do not fit a backend's is left out.
+    pub(super) fn split(
+        &mut self,
+        events: &[Event],
+        statements: &[Vec<Span>],
+        slow_over_ns: Option<u64>,
+    ) {
         let trace = Trace::new(events);
+        let classes = match slow_over_ns {
+            Some(_) => StatementClass::ALL,
+            None => &[StatementClass::All],
+        };
+        // None of a class is a count, too.
+        for class in classes {
+            self.count(&class.counter(), 0);
+        }
         for reader in statements {
             let Some(all) = trace.split(reader) else {
                 self.count("split.readers-left-out", 1);
                 continue;
             };
             for parts in all {
-                let total_ns: u64 = parts.iter().sum();
-                let below = |us: &&u64| total_ns >= **us * 1_000;
-                for &us in StatementPart::THRESHOLDS_US.iter().take_while(below) {
-                    self.count(&StatementPart::statements(us), 1);
+                for class in classes_of(&parts, slow_over_ns) {
+                    self.count(&class.counter(), 1);
                     for (part, ns) in StatementPart::ALL.iter().zip(parts) {
-                        self.count(&part.counter(us), ns);
+                        self.count(&part.counter(class), ns);
                     }
                 }
             }
@@ -137,6 +150,21 @@ impl Account {
     fn count(&mut self, name: &str, n: u64) {
         *self.counters.entry(name.to_owned()).or_default() += n;
     }
+}
+
+/// The classes of a statement: without its waits for the lock it would have been so much shorter.
+fn classes_of(parts: &Parts, slow_over_ns: Option<u64>) -> impl Iterator<Item = StatementClass> {
+    let total_ns: u64 = parts.iter().sum();
+    let lock_ns: u64 = StatementPart::LOCK.iter().map(|p| parts[*p as usize]).sum();
+    let is_slow = |ns: u64| slow_over_ns.is_some_and(|over| ns > over);
+    let (slow, without) = (is_slow(total_ns), is_slow(total_ns - lock_ns));
+    [
+        (StatementClass::All, true),
+        (StatementClass::Slow, slow),
+        (StatementClass::SlowByLock, slow && !without),
+    ]
+    .into_iter()
+    .filter_map(|(class, is_in)| is_in.then_some(class))
 }
 
 const XID_SHARED: &str = "xidgenlock.shared";
@@ -218,8 +246,9 @@ mod tests {
         assert_eq!(keys.len(), 6, "{keys:?}");
     }
 
-    #[test]
-    fn slow_statements_are_summed_up_apart_and_parts_add_up_to_their_time() {
+    /// Three statements of one reader: 60 us; 510 us, of which 400 us waiting for a CPU; 300 us, of which 210 us
+    /// waiting for the lock.
+    fn three_statements(slow_over_ns: Option<u64>) -> Account {
         let lines = [
             "w 20 1000",
             "r 20 2000",
@@ -227,22 +256,61 @@ mod tests {
             "w 20 500000",
             "r 20 900000",
             "q 20 950000",
+            "w 20 1000000",
+            "r 20 1010000",
+            "s 20 1020000",
+            "h 30 1 0 0 1000000 1000000 1000000 1200000 418",
+            "w 20 1210000",
+            "r 20 1230000",
+            "h 20 0 1 1 0 1015000 1231000 1232000 0",
+            "q 20 1290000",
         ];
         let events: Vec<Event> = lines.iter().map(|l| Event::parse(l).unwrap()).collect();
         let mut account = Account::default();
-        let statements = vec![(0, 60_000), (490_000, 1_000_000)];
-        account.split(&events, &[statements, vec![(0, 2)]]);
+        let statements = vec![(0, 60_000), (490_000, 1_000_000), (1_000_000, 1_300_000)];
+        account.split(&events, &[statements, vec![(0, 2)]], slow_over_ns);
+        account
+    }
+
+    #[test]
+    fn slow_statements_are_summed_up_apart_and_parts_add_up_to_their_time() {
+        let account = three_statements(Some(200_000));
         let counter = |name: &str| account.counters.get(name).copied();
-        assert_eq!(counter("split.over-0us.statements"), Some(2));
-        assert_eq!(counter("split.over-500us.statements"), Some(1));
-        assert_eq!(counter("split.over-1000us.statements"), None);
-        assert_eq!(counter("split.over-500us.wait-for-cpu-ns"), Some(400_000));
-        assert_eq!(counter("split.readers-left-out"), Some(1));
-        let sum = |us| {
-            let of = |p: &StatementPart| counter(&p.counter(us)).unwrap();
-            StatementPart::ALL.iter().map(of).sum::<u64>()
+        let of = |class: StatementClass| {
+            let ns = |p: &StatementPart| counter(&p.counter(class)).unwrap();
+            let sum: u64 = StatementPart::ALL.iter().map(ns).sum();
+            (counter(&class.counter()), sum)
         };
-        assert_eq!((sum(0), sum(500)), (570_000, 510_000));
+        assert_eq!(of(StatementClass::All), (Some(3), 870_000));
+        assert_eq!(of(StatementClass::Slow), (Some(2), 810_000));
+        assert_eq!(of(StatementClass::SlowByLock), (Some(1), 300_000));
+        assert_eq!(counter("split.slow.wait-for-cpu-ns"), Some(410_000));
+        assert_eq!(
+            counter("split.slow-by-lock.lock-holder-running-ns"),
+            Some(180_000)
+        );
+        assert_eq!(
+            counter("split.slow-by-lock.lock-wake-up-ns"),
+            Some(10_000 + 20_000)
+        );
+        assert_eq!(counter("split.readers-left-out"), Some(1));
+    }
+
+    #[test]
+    fn a_statement_is_slow_by_the_lock_if_what_is_left_without_it_is_not_over_the_threshold() {
+        let counts = |over_ns| {
+            let account = three_statements(over_ns);
+            StatementClass::ALL
+                .iter()
+                .map(|c| account.counters.get(&c.counter()).copied())
+                .collect::<Vec<_>>()
+        };
+        // 300 us are 90 without the lock.
+        assert_eq!(counts(Some(300_000)), [Some(3), Some(1), Some(0)]);
+        assert_eq!(counts(Some(299_999)), [Some(3), Some(2), Some(1)]);
+        assert_eq!(counts(Some(90_000)), [Some(3), Some(2), Some(1)]);
+        assert_eq!(counts(Some(89_999)), [Some(3), Some(2), Some(0)]);
+        assert_eq!(counts(None), [Some(3), None, None]);
     }
 
     #[test]

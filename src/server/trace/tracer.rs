@@ -4,18 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use nix::unistd::{SysconfVar, sysconf};
-use rustix::thread::{CpuSet, sched_setaffinity};
 
 use super::event::Event;
 use super::needs::missing;
 use super::symbols::{Locks, NoLocks};
 use crate::clock::{Clock, MonotonicClock};
+use crate::load::keep_awake::Spinners;
 
 const SCRIPT: &str = concat!(include_str!("locks.bt"), include_str!("statements.bt"));
 
@@ -48,35 +46,6 @@ pub(in crate::server) enum TraceError {
     Broken { what: &'static str, words: String },
     #[error("bpftrace lost events: offer a lower --reader-rate or --client-rate")]
     Lost,
-}
-
-/// Keeps every CPU busy until it is dropped.
-struct Awake(Arc<AtomicBool>);
-
-impl Awake {
-    fn every_cpu(cpus: usize) -> Self {
-        let over = Arc::new(AtomicBool::new(false));
-        for cpu in 0..cpus {
-            let over = Arc::clone(&over);
-            std::thread::spawn(move || {
-                let mut own = CpuSet::new();
-                own.set(cpu);
-                // Where it may not, that CPU ticks when it has work.
-                if sched_setaffinity(None, &own).is_ok() {
-                    while !over.load(Ordering::Relaxed) {
-                        std::hint::spin_loop();
-                    }
-                }
-            });
-        }
-        Awake(over)
-    }
-}
-
-impl Drop for Awake {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 /// Watches one server's locks until it is dropped. If procbench dies, so does bpftrace: its next tick
@@ -162,8 +131,9 @@ impl Tracer {
     /// Reads on until all that happened up to an instant has been told.
     fn read_until(&mut self, to_ns: u64, limit: Duration) -> Result<(), TraceError> {
         let deadline = Instant::now() + limit;
-        // Beyond the instant: the block is over. An idle CPU does not tick.
-        let _awake = Awake::every_cpu(self.cpus);
+        // Beyond the instant: the block is over. An idle CPU does not tick; where it cannot be kept awake it ticks when
+        // it has work.
+        let _awake = Spinners::start(self.cpus);
         loop {
             let told = self.told_ns.values().filter(|at_ns| **at_ns > to_ns);
             if told.count() >= self.cpus {

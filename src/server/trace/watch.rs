@@ -60,7 +60,7 @@ impl Watch {
     }
 
     /// What readers and clients did with the locks from the start of a block's load until now, and where the readers'
-    /// statements spent their time; `None` where nothing is traced.
+    /// statements spent their time, the slow ones apart where a threshold is known; `None` where nothing is traced.
     ///
     /// # Errors
     /// When the trace is not whole.
@@ -68,6 +68,7 @@ impl Watch {
         &self,
         window: &Window,
         record: &BlockRecord,
+        slow_over_ns: Option<u64>,
     ) -> Option<Result<Account, TraceError>> {
         let mut tracer = self.tracer.borrow_mut();
         let events = tracer
@@ -75,7 +76,7 @@ impl Watch {
             .events(window.start_ns, MonotonicClock.now_ns());
         Some(events.map(|events| {
             let mut account = Account::of(&events, &self.roles);
-            account.split(&events, &record.statements);
+            account.split(&events, &record.statements, slow_over_ns);
             account
         }))
     }
