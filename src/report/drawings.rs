@@ -13,7 +13,7 @@ use super::figure::{
     write_figure,
 };
 use super::footer::footer;
-use super::level_title::{level_title, series_name, varying_first};
+use super::level_title::{level_title, series_name, title_in, varying_first};
 use super::lock_drawing::lock_tails;
 use super::phase_drawing::phase_bars;
 use super::phases::phase_csv;
@@ -22,6 +22,7 @@ use super::sweep_beside::figures_beside;
 use super::sweep_drawing::{PANELS, sweep_figures};
 use super::wait_drawing::wait_figure;
 use crate::arm::{Arm, Mode};
+use crate::names::counted;
 use crate::record::{RunHead, write_atomically};
 use crate::stats::{Analysis, Answer, ContenderSummary, LevelSummary, Statistic, Unit};
 
@@ -174,7 +175,8 @@ fn response_times(items: &[&Analysis]) -> Option<CurveFigure> {
                 continue;
             }
             let title = match items.len() {
-                // What tells the panels apart comes first: a title may be cut short.
+                // What tells the panels apart comes first.
+                1 if analysis.run.config.has_departures() => title_in(analysis, &level.factors),
                 1 if !varying.is_empty() => varying_first(&level.factors, varying),
                 _ => {
                     let name = series_name(&analysis.run, items);
@@ -188,13 +190,13 @@ fn response_times(items: &[&Analysis]) -> Option<CurveFigure> {
     let clock = first.levels.first()?.contenders.first()?.quoted.clock;
     (!panels.is_empty()).then(|| CurveFigure {
         title: "Running statements while others connect and disconnect".to_owned(),
-        subtitle: "Look at the right-hand ends: where unpooled leaves the band around kept-open, churn hurts running queries".to_owned(),
+        subtitle: "Look at the right-hand ends, where the curves part. The shaded band is what two sets of blocks of one arm differ by; what is shown is in the figures of differences".to_owned(),
         quantity: format!("{clock} time of a running statement"),
         unit: Unit::Ns,
         logarithmic: true,
         caption: "percentile, spaced by 1/(1 − p)".to_owned(),
         along: Along::Percentiles,
-        interval: format!("95 % bootstrap interval over {} blocks", first.run.config.blocks),
+        interval: format!("95 % bootstrap interval over {}", counted(first.run.config.blocks, "block")),
         panels,
         notes: Vec::new(),
         footer: Vec::new(),

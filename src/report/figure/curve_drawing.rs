@@ -6,12 +6,15 @@ use super::furniture::{
     LABEL_SIZE, MARGIN, NOISE_EDGE, NOISE_OPACITY, NOTE_SIZE, STRUCK_OPACITY, TICK_SIZE,
     draw_axis_lines, draw_bottom_ticks, draw_foot, draw_header,
 };
-use super::style::{AXIS, GRID, LIGHT_GRID, NOISE, PAPER, SOFT_TEXT, Shape, TEXT};
+use super::style::{AXIS, Fill, GRID, LIGHT_GRID, NOISE, PAPER, SOFT_TEXT, Shape, TEXT};
 use super::svg::{Frame, Pixel, Svg, WIDTH};
 use super::write::{Figure, FigureError, series_table};
 use super::{labels, text};
 use crate::arm::Stroke;
 use crate::stats::Unit;
+
+/// From one line of a panel's title to the next.
+const TITLE_LINE: f64 = 15.0;
 
 impl Figure for CurveFigure {
     fn svg(&self) -> Result<String, FigureError> {
@@ -28,7 +31,14 @@ impl Figure for CurveFigure {
         let end_labels = self.curves().map(|(_, c)| c.end_label());
         let label_width = text::widest(end_labels, LABEL_SIZE) + LEADER + 6.0;
         let cell_width = (WIDTH - 2.0 * MARGIN) / columns as f64;
-        let cell_height = plot_height + 75.0;
+        let title_size = LABEL_SIZE + 0.5;
+        let titles = self.panels.iter();
+        let titles = titles.map(|p| text::wrap(&p.title, title_size, cell_width - 20.0));
+        let titles: Vec<Vec<String>> = titles.collect();
+        // Panels stay in line with each other.
+        let title_lines = titles.iter().map(Vec::len).max().unwrap_or(1).max(1);
+        let head = 36.0 + (title_lines - 1) as f64 * TITLE_LINE;
+        let cell_height = plot_height + head + 39.0;
         let mut svg = Svg::default();
         let below_header = draw_header(&mut svg, &self.title, &self.subtitle);
         for (i, panel) in self.panels.iter().enumerate() {
@@ -36,15 +46,16 @@ impl Figure for CurveFigure {
             let top = below_header + (i / columns) as f64 * cell_height;
             let plot = Frame {
                 left: left + tick_width,
-                top: top + 36.0,
+                top: top + head,
                 right: left + cell_width - label_width,
-                bottom: top + 36.0 + plot_height,
+                bottom: top + head + plot_height,
             };
-            let size = LABEL_SIZE + 0.5;
-            let fitted = |words: &str, size| text::fit(words, size, cell_width - 20.0);
-            svg.words((left, top + 13.0), size, TEXT, &fitted(&panel.title, size));
-            let quantity = fitted(&self.quantity, NOTE_SIZE);
-            svg.words((left, top + 28.0), NOTE_SIZE, SOFT_TEXT, &quantity);
+            for (line, words) in titles[i].iter().enumerate() {
+                let baseline = top + 13.0 + line as f64 * TITLE_LINE;
+                svg.words((left, baseline), title_size, TEXT, words);
+            }
+            let quantity = text::fit(&self.quantity, NOTE_SIZE, cell_width - 20.0);
+            svg.words((left, top + head - 8.0), NOTE_SIZE, SOFT_TEXT, &quantity);
             self.draw_panel(panel, (&x, &y), &plot, &mut svg);
             let below = (plot.middle(), plot.bottom + 30.0);
             svg.words_around(below, NOTE_SIZE, SOFT_TEXT, &self.caption);
@@ -176,8 +187,8 @@ impl CurveFigure {
                     Along::Percentiles if struck && on_tick => 2.8,
                     Along::Percentiles => continue,
                 };
-                let hollow = struck || point.struck;
-                svg.mark(*at, size, Shape::Disc, curve.stroke.colour, hollow);
+                let fill = Fill::of(struck || point.struck, None);
+                svg.mark(*at, size, Shape::Disc, curve.stroke.colour, fill);
             }
             let corner = (plot.right, plot.bottom);
             ends.push(line.last().copied().unwrap_or(corner));
