@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use procbench::arm::Arm;
 use procbench::report::figure::{
-    Along, Curve, CurveFigure, CurvePanel, CurvePoint, Figure, FigureError, NoiseBand, Row,
-    RowFigure, RowForm, RowGroup, RowMark, Signs, write_figure,
+    Along, Curve, CurveFigure, CurveForm, CurvePanel, CurvePoint, Figure, FigureError, NoiseBand,
+    Row, RowFigure, RowForm, RowGroup, RowMark, Signs, write_figure,
 };
 use procbench::stats::{Estimate, Unit, Verdict};
 use resvg::usvg;
@@ -47,11 +47,13 @@ fn curve(label: &str, median_ns: f64, tail: f64, last_nines: i32) -> Curve {
                 },
                 samples: 0,
                 struck: false,
+                verdict: None,
             }
         })
         .collect();
     Curve {
         label: label.to_owned(),
+        form: CurveForm::Line,
         stroke: label.parse().unwrap_or(Arm::Quiet).descriptor().stroke,
         points,
         samples: 48_000 + label.len() as u64,
@@ -78,6 +80,7 @@ fn panel(title: &str, factor: f64, last_nines: i32) -> CurvePanel {
         title: title.to_owned(),
         curves,
         noise,
+        caption: None,
     }
 }
 
@@ -230,6 +233,7 @@ fn gallery() -> Vec<(&'static str, Box<dyn Figure>)> {
         title: "500 standing connections".to_owned(),
         curves: vec![curve("unpooled", 95e3, 2.0, 5)],
         noise: None,
+        caption: None,
     }]);
     one_curve.footer.clear();
     let four = percentile_figure(vec![
@@ -275,6 +279,7 @@ fn gallery() -> Vec<(&'static str, Box<dyn Figure>)> {
             })
             .collect(),
         noise: None,
+        caption: None,
     }]);
     let mut server_only = contrast_figure();
     for row in server_only.groups.iter_mut().flat_map(|g| &mut g.rows) {

@@ -7,10 +7,11 @@ use itertools::Itertools;
 use super::arm_signs::signs;
 use super::cost_drawing::{cost_figure, cpu_figure};
 use super::difference_drawing::{cells_figure, excess};
+use super::dose_drawing::dose_figure;
 use super::export::series_csv;
 use super::figure::{
-    Along, Curve, CurveFigure, CurvePanel, CurvePoint, Figure, FigureError, NoiseBand, RowFigure,
-    write_figure,
+    Along, Curve, CurveFigure, CurveForm, CurvePanel, CurvePoint, Figure, FigureError, NoiseBand,
+    RowFigure, write_figure,
 };
 use super::footer::footer;
 use super::level_title::{level_title, series_name, title_in, varying_first};
@@ -51,6 +52,7 @@ pub fn draw_run(
             curves("response-time", response_times(items)),
             rows("excess", excess(items)),
             rows("cells", cells_figure(analysis)),
+            curves("dose-response", dose_figure(analysis)),
             rows("cpu", cpu_figure(analysis).filter(|_| is_server)),
             rows("locks", lock_tails(analysis)),
             rows("lock-wait", wait_figure(items)),
@@ -132,10 +134,12 @@ fn curve(contender: &ContenderSummary) -> Option<Curve> {
         estimate,
         samples: 0,
         struck: false,
+        verdict: None,
     };
     // Few samples carry one percentile or none: no line can be drawn.
     (contender.curve.len() >= 2).then(|| Curve {
         label: contender.label(),
+        form: CurveForm::Line,
         stroke: contender.arm.descriptor().stroke,
         points: contender.curve.iter().map(point).collect(),
         samples: contender.samples,
@@ -160,6 +164,7 @@ fn panel(run: &RunHead, level: &LevelSummary, title: String) -> Option<CurvePane
         title,
         curves,
         noise,
+        caption: None,
     })
 }
 

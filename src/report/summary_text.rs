@@ -9,6 +9,7 @@ use super::busy_table::busy_table;
 use super::contrast_table::contrast_table;
 use super::cost_table::cost_table;
 use super::cpu_table::cpu_table;
+use super::dose_table::dose_table;
 use super::findings::{answer, place};
 use super::grouped::grouped;
 use super::lock_table::lock_tables;
@@ -77,6 +78,7 @@ pub fn tables(analysis: &Analysis) -> Vec<Section> {
         .chain(phase_tables(analysis))
         .chain(sweep_tables(analysis))
         .chain(busy_table(analysis))
+        .chain(dose_table(analysis))
         .chain(lock_tables(analysis))
         .chain(split_table(analysis))
         .chain(accounting_table(analysis))

@@ -224,7 +224,7 @@ impl RowFigure {
             RowForm::Stacks => {
                 // All-zero bars still need an axis.
                 let longest = self.rows().map(|(_, r)| total_ns(r)).fold(1.0, f64::max);
-                Axis::linear(longest * 1.02, 6.0, Unit::Ns)
+                Axis::linear((0.0, longest * 1.02), 6.0, Unit::Ns)
             }
         }
     }

@@ -60,6 +60,11 @@ pub(super) enum Shape {
     Triangle,
 }
 
+impl Shape {
+    pub(super) const ALL: [Shape; 4] =
+        [Shape::Disc, Shape::Diamond, Shape::Square, Shape::Triangle];
+}
+
 /// What a mark is filled with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fill {
