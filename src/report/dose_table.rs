@@ -4,7 +4,7 @@ use super::busy_table::{error, observed, points, predicted};
 use super::format::{duration, rate};
 use super::section::{Section, Table, cell};
 use crate::names::counted;
-use crate::stats::{Analysis, Cells, TRACED_ON, Verdict};
+use crate::stats::{Analysis, Cells, Compared, TRACED_ON, Verdict};
 
 /// A row for each level of a run whose standing connections or rates vary.
 pub(super) fn dose_table(analysis: &Analysis) -> Option<Section> {
@@ -27,12 +27,14 @@ pub(super) fn dose_table(analysis: &Analysis) -> Option<Section> {
         ];
         table.push_level(&dose.factors, row);
     }
-    let met = analysis.doses.iter().filter_map(|d| d.lock_part.meets());
-    let (met, all) = (met.clone().filter(|m| *m).count(), met.count());
-    let levels = counted(all, "level");
+    let parts = analysis.doses.iter().map(|d| &d.lock_part);
+    let observed_at = counted(parts.clone().filter_map(Compared::meets).count(), "level");
+    let met = parts.clone().filter(|p| p.meets() == Some(true)).count();
+    let apart = parts.filter(|p| p.meets() == Some(false));
+    let above = apart.filter(|p| p.error() > Some(0.0)).count();
     let notes = [
         format!(
-            "Observed: unpooled minus premapped. The interval meets the prediction at {met} of {levels}. Error: observed minus the nearer end of the prediction."
+            "Observed: unpooled minus premapped. Of {observed_at} the interval meets the prediction at {met}, and lies above it at {above}. Error: observed minus the nearer end of the prediction."
         ),
         format!("{} {}", predicted_from(analysis), holds_words(analysis)),
     ];

@@ -175,7 +175,12 @@ fn response_times(items: &[&Analysis]) -> Option<CurveFigure> {
     let mut panels = Vec::new();
     for analysis in items.iter().take(PANELS) {
         let varying = &analysis.varying;
-        for (i, level) in analysis.levels.iter().enumerate() {
+        // What the others depart from is always among those that are drawn.
+        let departs = analysis.run.config.has_departures();
+        let primary = analysis.primary_level().filter(|_| departs);
+        let is_primary = |l: &&LevelSummary| primary.is_some_and(|p| p.factors == l.factors);
+        let levels = analysis.levels.iter().filter(|l| !is_primary(l));
+        for (i, level) in primary.into_iter().chain(levels).enumerate() {
             if i + 1 >= each && i + 1 < analysis.levels.len() {
                 continue;
             }

@@ -223,9 +223,10 @@ impl CurveFigure {
 
     /// Marks with their intervals, those of several curves beside each other.
     fn draw_marks(&self, panel: &CurvePanel, (x, y): (&Axis, &Axis), plot: &Frame, svg: &mut Svg) {
-        let count = panel.marks().count() as f64;
         for (i, (curve, SeriesLook { colour, shape })) in panel.marks().enumerate() {
-            let aside = (i as f64 - (count - 1.0) / 2.0) * BESIDE;
+            // The first stand where they are, the others right and left of them.
+            let side = if i % 2 == 1 { BESIDE } else { -BESIDE };
+            let aside = i.div_ceil(2) as f64 * side;
             for point in &curve.points {
                 let across = x.pixel(x.position(point.at), (plot.left, plot.right)) + aside;
                 let pixel = |value| y.pixel(y.position(value), (plot.bottom, plot.top));
