@@ -397,12 +397,15 @@ fn a_difference_that_is_not_shown_is_pale() {
     let csv = figure.csv();
     assert_eq!(csv.matches(",cannot tell,").count(), 4, "{csv}");
     assert_eq!(csv.matches(",higher,").count(), 1);
-    let mut shown = contrast_figure();
-    for row in shown.groups.iter_mut().flat_map(|g| &mut g.rows) {
-        row.marks.iter_mut().for_each(|m| m.verdict = None);
+    // What is struck out is hollow, not pale.
+    for verdict in [None, Some(Verdict::Lower), Some(Verdict::StruckOut)] {
+        let mut other = contrast_figure();
+        for row in other.groups.iter_mut().flat_map(|g| &mut g.rows) {
+            row.marks.iter_mut().for_each(|m| m.verdict = verdict);
+        }
+        let svg = other.svg().unwrap();
+        assert!(faint(&svg) == 0 && !svg.contains("pale:"), "{verdict:?}");
     }
-    let svg = shown.svg().unwrap();
-    assert!(faint(&svg) == 0 && !svg.contains("pale:"));
 }
 
 fn options() -> usvg::Options<'static> {

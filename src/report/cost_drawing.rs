@@ -87,7 +87,6 @@ fn bars(
     measured(analysis.levels.iter().map(|level| RowGroup {
         title: title_in(analysis, &level.factors),
         rows: with_clients(level).filter(|c| !c.twin).map(bar).collect(),
-        ..RowGroup::default()
     }))
 }
 

@@ -70,12 +70,9 @@ impl Column<'_> {
         let is_stack = self.figure.form == RowForm::Stacks;
         if !is_stack {
             let more = lines.len().saturating_sub(1) as f64 * HEADING_LINE;
-            svg.rect(
-                (left, top),
-                (right - left, HEADING - 1.0 + more),
-                PAPER,
-                1.0,
-            );
+            // The axis of some begins at the left edge.
+            let area = (right - left + 1.0, HEADING - 1.0 + more);
+            svg.rect((left - 1.0, top), area, PAPER, 1.0);
             if top > self.plot.top {
                 let y = top + 2.0;
                 svg.line((MARGIN, y), (WIDTH - MARGIN, y), GRID, 0.7);

@@ -81,6 +81,7 @@ impl Fill {
     pub(super) fn of(struck: bool, verdict: Option<Verdict>) -> Self {
         match verdict {
             _ if struck => Fill::Hollow,
+            Some(Verdict::StruckOut) => Fill::Hollow,
             Some(verdict) if !verdict.is_shown() => Fill::Pale,
             _ => Fill::Solid,
         }
