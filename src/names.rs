@@ -1,4 +1,4 @@
-//! Values that are written and read by their names.
+//! Values that are written and read by their names; nouns behind numbers.
 
 /// An enum whose values have names: `ALL`, `name()`, `Display`, `FromStr` and serde by the name.
 ///
@@ -69,6 +69,12 @@ macro_rules! serde_by_text {
             }
         }
     )+};
+}
+
+/// A number with its noun: `1 reader`, `2 readers`.
+pub(crate) fn counted<N: From<u8> + PartialEq + std::fmt::Display>(n: N, noun: &str) -> String {
+    let ending = if n == N::from(1) { "" } else { "s" };
+    format!("{n} {noun}{ending}")
 }
 
 pub(crate) use {named_enum, serde_by_text};

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 
 use procbench::arm::Arm;
 use procbench::report::figure::{
-    Along, Curve, CurveFigure, CurvePanel, CurvePoint, Figure, FigureError, NoiseBand, Row,
-    RowFigure, RowForm, RowGroup, RowMark, Signs, write_figure,
+    Along, Curve, CurveFigure, CurveForm, CurvePanel, CurvePoint, Figure, FigureError, NoiseBand,
+    Row, RowFigure, RowForm, RowGroup, RowMark, Signs, write_figure,
 };
-use procbench::stats::{Estimate, Unit};
+use procbench::stats::{Estimate, Unit, Verdict};
 use resvg::usvg;
 
 const SHAPES: [(&str, f64, f64); 7] = [
@@ -47,11 +47,13 @@ fn curve(label: &str, median_ns: f64, tail: f64, last_nines: i32) -> Curve {
                 },
                 samples: 0,
                 struck: false,
+                verdict: None,
             }
         })
         .collect();
     Curve {
         label: label.to_owned(),
+        form: CurveForm::Line,
         stroke: label.parse().unwrap_or(Arm::Quiet).descriptor().stroke,
         points,
         samples: 48_000 + label.len() as u64,
@@ -78,6 +80,7 @@ fn panel(title: &str, factor: f64, last_nines: i32) -> CurvePanel {
         title: title.to_owned(),
         curves,
         noise,
+        caption: None,
     }
 }
 
@@ -127,6 +130,7 @@ fn mark(series: &str, value_ns: f64, low_ns: f64, high_ns: f64) -> RowMark {
             high_ns,
         },
         signs: Signs::default(),
+        verdict: None,
     }
 }
 
@@ -159,7 +163,6 @@ fn contrast_figure() -> RowFigure {
             signs: Signs::default(),
         })
         .collect(),
-        floors_ns: vec![("server".to_owned(), 8e3), ("model".to_owned(), 15.0)],
     };
     let mut figure = RowFigure {
         form: RowForm::Differences,
@@ -176,6 +179,11 @@ fn contrast_figure() -> RowFigure {
     let groups = &mut figure.groups;
     groups[1].rows[5].marks[0].signs.struck = Some("achieved rate 83 %, under 99 %".to_owned());
     groups[1].rows[1].marks[0].signs.caution = Some("server CPU saturated".to_owned());
+    for mark in groups.iter_mut().flat_map(|g| &mut g.rows[2].marks) {
+        mark.verdict = Some(Verdict::CannotTell);
+    }
+    groups[0].rows[1].marks[0].verdict = Some(Verdict::Higher);
+    groups[1].rows[5].marks[0].verdict = Some(Verdict::StruckOut);
     figure
 }
 
@@ -205,7 +213,6 @@ fn bar_figure() -> RowFigure {
     let group = |title: &str, factor| RowGroup {
         title: title.to_owned(),
         rows: bars(factor),
-        floors_ns: Vec::new(),
     };
     RowFigure {
         title: "What one transaction costs in CPU time".to_owned(),
@@ -226,6 +233,7 @@ fn gallery() -> Vec<(&'static str, Box<dyn Figure>)> {
         title: "500 standing connections".to_owned(),
         curves: vec![curve("unpooled", 95e3, 2.0, 5)],
         noise: None,
+        caption: None,
     }]);
     one_curve.footer.clear();
     let four = percentile_figure(vec![
@@ -271,6 +279,7 @@ fn gallery() -> Vec<(&'static str, Box<dyn Figure>)> {
             })
             .collect(),
         noise: None,
+        caption: None,
     }]);
     let mut server_only = contrast_figure();
     for row in server_only.groups.iter_mut().flat_map(|g| &mut g.rows) {
@@ -318,7 +327,6 @@ fn tail_figure() -> RowFigure {
     let column = |title: &str, scale: f64| RowGroup {
         title: title.to_owned(),
         rows: (0..10).map(|lock| row(lock, scale)).collect(),
-        floors_ns: Vec::new(),
     };
     RowFigure {
         form: RowForm::Percentiles,
@@ -355,9 +363,49 @@ fn tails_are_drawn_once_for_each_row_and_named_when_they_cannot_be() {
     assert!(
         refused(|f| f.groups[0].rows[2].marks[0].estimate.low_ns = 0.0).contains("some-lock-2")
     );
-    assert!(refused(|f| f.groups[1].rows.swap(0, 1)).contains("the same rows"));
-    assert!(refused(|f| f.groups.extend_from_within(..)).contains("4 columns"));
     assert!(refused(|f| f.groups.clear()).contains("no mark"));
+}
+
+/// Levels of runs need not have the same rows, nor be two: then they lie under one another.
+#[test]
+fn tails_that_are_no_columns_have_headings() {
+    let svg = |change: fn(&mut RowFigure)| {
+        let mut figure = tail_figure();
+        change(&mut figure);
+        figure.svg().unwrap()
+    };
+    let rows = |svg: &str| svg.matches("some-lock-4<").count();
+    assert_eq!(rows(&svg(|_| {})), 1);
+    for change in [
+        (|f| f.groups[1].rows.swap(0, 1)) as fn(&mut RowFigure),
+        |f| drop(f.groups[1].rows.pop()),
+    ] {
+        assert_eq!(rows(&svg(change)), 2);
+    }
+    assert_eq!(rows(&svg(|f| f.groups.extend_from_within(..))), 4);
+}
+
+/// Filled, pale and hollow marks, a line in the key for each, and the verdict in the CSV.
+#[test]
+fn a_difference_that_is_not_shown_is_pale() {
+    let figure = contrast_figure();
+    let svg = figure.svg().unwrap();
+    assert_eq!(svg.matches("pale: no difference shown").count(), 1);
+    let faint = |svg: &str| svg.matches("stroke-width=\"1.2\" opacity").count();
+    // Four differences that are not shown, and the key.
+    assert_eq!(faint(&svg), 5);
+    let csv = figure.csv();
+    assert_eq!(csv.matches(",cannot tell,").count(), 4, "{csv}");
+    assert_eq!(csv.matches(",higher,").count(), 1);
+    // What is struck out is hollow, not pale.
+    for verdict in [None, Some(Verdict::Lower), Some(Verdict::StruckOut)] {
+        let mut other = contrast_figure();
+        for row in other.groups.iter_mut().flat_map(|g| &mut g.rows) {
+            row.marks.iter_mut().for_each(|m| m.verdict = verdict);
+        }
+        let svg = other.svg().unwrap();
+        assert!(faint(&svg) == 0 && !svg.contains("pale:"), "{verdict:?}");
+    }
 }
 
 fn options() -> usvg::Options<'static> {

@@ -6,6 +6,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use serde::{Deserialize, Serialize};
 
 use super::Survey;
+use crate::names::counted;
 
 /// Tool and machine of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -109,8 +110,10 @@ impl Provenance {
     /// The machine in words: `AMD EPYC, 2 cores, Linux 6.1`.
     pub fn machine(&self) -> String {
         format!(
-            "{}, {} cores, Linux {}",
-            self.cpu_model, self.cores, self.kernel
+            "{}, {}, Linux {}",
+            self.cpu_model,
+            counted(self.cores, "core"),
+            self.kernel
         )
     }
 

@@ -1,8 +1,9 @@
 //! Contrasts across levels: differences in differences, and means over cells.
 
 use super::format::{change, detectable};
-use super::level_title::level_title;
+use super::level_title::title_in;
 use super::section::{Section, Table, cell};
+use crate::names::counted;
 use crate::stats::{Analysis, Cells, Contrast, Verdict};
 
 /// The lock's signature: what the declared pairs differ by more where page faults under the lock are expected.
@@ -25,19 +26,19 @@ pub(super) fn across_table(analysis: &Analysis) -> Option<Section> {
     };
     for pooled in &analysis.pooled {
         let over = match pooled.cells {
-            Cells::WithFaults => "cells with faults under the lock",
-            Cells::Placebo => "placebo cells",
+            Cells::WithFaults => format!(
+                "{} with faults under the lock",
+                counted(pooled.levels, "cell")
+            ),
+            Cells::Placebo => counted(pooled.levels, "placebo cell"),
         };
         for found in &pooled.contrasts {
             let what = format!("{} minus {}", pooled.first, pooled.second);
-            push(what, format!("{} {over}", pooled.levels), found);
+            push(what, over.clone(), found);
         }
     }
     for i in &analysis.interactions {
-        let over = format!(
-            "primary level less {}",
-            level_title(&i.other, &analysis.varying)
-        );
+        let over = format!("primary level less {}", title_in(analysis, &i.other));
         for found in &i.contrasts {
             push(
                 format!("{} minus {}", i.first, i.second),

@@ -2,14 +2,14 @@
 
 use itertools::Itertools;
 
-use super::format::{duration, interval, rate, share};
+use super::format::{duration, interval, quantity, rate, share};
 use super::section::{Section, Table, cell};
 use crate::arm::Mode;
 use crate::record::levels_side_by_side;
-use crate::stats::{Analysis, BusyPrediction, Compared};
+use crate::stats::{Analysis, BusyPrediction, Compared, Unit};
 
 /// `3.10 %`, or `3.10 % to 3.30 %` where both ends differ.
-fn predicted(compared: &Compared, words: impl Fn(f64) -> String) -> String {
+pub(super) fn predicted(compared: &Compared, words: impl Fn(f64) -> String) -> String {
     let ends = [compared.predicted.low, compared.predicted.high].map(words);
     match ends {
         [low, high] if low == high => low,
@@ -17,17 +17,13 @@ fn predicted(compared: &Compared, words: impl Fn(f64) -> String) -> String {
     }
 }
 
-fn observed(compared: &Compared, words: impl Fn(f64) -> String) -> String {
+pub(super) fn observed(compared: &Compared, words: impl Fn(f64) -> String) -> String {
     cell(compared.observed.map(|seen| interval(seen, words)))
 }
 
-/// `+0.40 points`: observed minus predicted.
-fn error(compared: &Compared) -> String {
-    cell(
-        compared
-            .error()
-            .map(|error| format!("{:+.2} points", 100.0 * error)),
-    )
+/// `+0.40 pp`: observed minus predicted.
+pub(super) fn error(compared: &Compared) -> String {
+    cell(compared.error().map(points))
 }
 
 /// A row for each level of a run whose holds were measured at two numbers of standing connections.
@@ -97,9 +93,9 @@ fn row(prediction: &BusyPrediction) -> Vec<String> {
     ]
 }
 
-/// A difference of shares: `+1.20 points`.
-fn points(difference: f64) -> String {
-    format!("{:+.2} points", 100.0 * difference)
+/// A difference of shares: `+1.20 pp`.
+pub(super) fn points(difference: f64) -> String {
+    quantity(difference, Unit::ShareDifference)
 }
 
 /// The server's holds and the model's run as predictions of the same level, beside what the server saw; `None` unless both

@@ -114,7 +114,7 @@ const MAY_DIFFER: [&str; 13] = [
 ];
 
 /// What may differ besides where a model is laid beside a server.
-const BETWEEN_MODES: [&str; 4] = [
+const BETWEEN_MODES: [&str; 5] = [
     // It is what is compared.
     "mode",
     // A server has no such settings, and a model none of a server's.
@@ -122,6 +122,9 @@ const BETWEEN_MODES: [&str; 4] = [
     "server",
     // A server takes longer to get warm.
     "warmup_ns",
+    // A server's share its cores, of which there may be one. They hold the lock shared, each run is held against its
+    // own controls, and the footer says how many there were.
+    "readers",
 ];
 
 /// Whether a setting may differ between comparable runs.
@@ -269,6 +272,23 @@ mod tests {
             "starts",
         ];
         assert_eq!(seen.iter().map(String::as_str).collect::<Vec<_>>(), may);
+    }
+
+    /// The chapter lays them side by side; nobody saw that it had stopped.
+    #[test]
+    fn the_halves_of_an_experiment_differ_in_nothing_that_forbids_a_comparison() {
+        use crate::experiment::{Scale, registry};
+        use crate::stats::Answer;
+        // Arms against each other: sweeps of the model are not laid beside a server's.
+        let contrasts = registry().iter().filter(|e| e.answer == Answer::Contrast);
+        let in_both = contrasts.filter(|e| e.modes.len() > 1);
+        assert!(in_both.clone().any(|e| e.name == "churn-tail"));
+        for (experiment, scale) in in_both.flat_map(|e| [(e, Scale::Quick), (e, Scale::Full)]) {
+            let [a, b] =
+                [Mode::Server, Mode::Model].map(|m| experiment.config(m, scale).settings());
+            let differ = different_setting(&a, &b, |path| may_differ(path, false));
+            assert_eq!(differ, None, "{}", experiment.name);
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::grouped::grouped;
 use super::section::{Section, Table, cell};
 use crate::arm::{Arm, Mode};
 use crate::factor::Factor;
+use crate::names::counted;
 use crate::stats::{
     Analysis, CAP, Contrast, ERROR_RATE, Found, LevelSummary, ROUNDS_NEEDED, STARTS_NEEDED,
     Statistic, Unit, Verdict,
@@ -196,9 +197,9 @@ pub(super) fn sentences(analysis: &Analysis) -> Vec<String> {
         let levels = analysis.levels.iter();
         let found = levels.filter_map(|level| level.found(first, second, quoted));
         let found = found.collect_vec();
-        let (n, judged) = (found.len(), verdicts(&found));
-        let levels = if n == 1 { "level" } else { "levels" };
-        (n > 0).then(|| format!("{first} minus {second} at {quoted}, {n} {levels}: {judged}."))
+        let (levels, judged) = (counted(found.len(), "level"), verdicts(&found));
+        (!found.is_empty())
+            .then(|| format!("{first} minus {second} at {quoted}, {levels}: {judged}."))
     });
     pairs.collect()
 }

@@ -3,7 +3,7 @@
 use super::arm_signs::measured;
 use super::cost_table::with_clients;
 use super::figure::{Row, RowFigure, RowGroup, RowMark, Signs};
-use super::level_title::level_title;
+use super::level_title::title_in;
 use crate::arm::Arm;
 use crate::record::{CpuGroup, Operation, Phase, Role, SeriesKey};
 use crate::stats::{Analysis, ContenderSummary, Guard};
@@ -85,9 +85,8 @@ fn bars(
         ..Row::default()
     };
     measured(analysis.levels.iter().map(|level| RowGroup {
-        title: level_title(&level.factors, &analysis.varying),
+        title: title_in(analysis, &level.factors),
         rows: with_clients(level).filter(|c| !c.twin).map(bar).collect(),
-        ..RowGroup::default()
     }))
 }
 

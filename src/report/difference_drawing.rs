@@ -1,11 +1,11 @@
-//! What arms add to the time of running statements, as figures around zero with the noise floors.
+//! What arms add to the time of running statements, as figures around zero.
 
 use itertools::Itertools;
 
 use super::arm_signs::measured;
 use super::contrast_table::{has_many_levels, pairs};
 use super::figure::{Row, RowFigure, RowForm, RowGroup, RowMark, Signs};
-use super::level_title::{level_title, series_name};
+use super::level_title::{level_title, series_name, title_in};
 use crate::arm::Arm;
 use crate::record::levels_side_by_side;
 use crate::stats::{Analysis, ContenderSummary, LevelSummary, Statistic};
@@ -25,7 +25,10 @@ pub(super) fn excess(items: &[&Analysis]) -> Option<RowFigure> {
             .iter()
             .filter_map(|analysis| Some((series_name(&analysis.run, items), analysis.level(key)?)));
         let rows = Arm::ALL.iter().map(|&arm| (arm.to_string(), (arm, base)));
-        let title = level_title(key, &named);
+        let title = match items {
+            [one] => title_in(one, key),
+            _ => level_title(key, &named),
+        };
         let caution = |arm: &ContenderSummary, _: Option<&_>| arm.caution();
         group(title, &found.collect_vec(), at, rows, caution)
     });
@@ -53,7 +56,7 @@ pub(super) fn cells_figure(analysis: &Analysis) -> Option<RowFigure> {
         let found = [(analysis.run.mode.to_string(), level)];
         // The subtitle says of what.
         let rows = pairs(analysis).map(|pair| (format!("minus {}", pair.1), pair));
-        let title = level_title(&level.factors, &analysis.varying);
+        let title = title_in(analysis, &level.factors);
         group(title, &found, at, rows, |arm, control| {
             arm.caution().or_else(|| control?.caution())
         })
@@ -61,7 +64,7 @@ pub(super) fn cells_figure(analysis: &Analysis) -> Option<RowFigure> {
     let groups = measured(groups)?;
     Some(RowFigure {
         title: format!("What connecting and disconnecting add to the {at} of running statements, cell by cell"),
-        subtitle: "unpooled minus each control. Right of the shaded band the difference is larger than what two sets of blocks of one arm show".to_owned(),
+        subtitle: "unpooled minus each control. Filled marks are differences that the permutation test shows".to_owned(),
         quantity: format!("difference at {at}, {} time", analysis.clock()),
         interval: INTERVAL.to_owned(),
         groups,
@@ -79,7 +82,7 @@ fn group(
     caution: impl Fn(&ContenderSummary, Option<&ContenderSummary>) -> Option<String>,
 ) -> RowGroup {
     let mark = |name: &str, level: &LevelSummary, (arm, control)| -> Option<RowMark> {
-        let (contrast, _) = level.found(arm, control, at)?;
+        let (contrast, verdict) = level.found(arm, control, at)?;
         let arm = level.contender(arm, false)?;
         let control = level.contender(control, false);
         let struck = arm.struck().or_else(|| control?.struck());
@@ -91,6 +94,7 @@ fn group(
             series: name.to_owned(),
             estimate: contrast.difference,
             signs,
+            verdict: Some(verdict),
         })
     };
     let marks = |pair| {
@@ -102,12 +106,9 @@ fn group(
         marks: marks(pair),
         ..Row::default()
     });
-    let floor =
-        |(name, level): &(String, &LevelSummary)| Some((name.clone(), level.noise_floor(at)?));
     RowGroup {
         title,
         rows: rows.collect(),
-        floors_ns: levels.iter().filter_map(floor).collect(),
     }
 }
 

@@ -7,13 +7,14 @@ use itertools::Itertools;
 use super::arm_signs::signs;
 use super::cost_drawing::{cost_figure, cpu_figure};
 use super::difference_drawing::{cells_figure, excess};
+use super::dose_drawing::dose_figure;
 use super::export::series_csv;
 use super::figure::{
-    Along, Curve, CurveFigure, CurvePanel, CurvePoint, Figure, FigureError, NoiseBand, RowFigure,
-    write_figure,
+    Along, Curve, CurveFigure, CurveForm, CurvePanel, CurvePoint, Figure, FigureError, NoiseBand,
+    RowFigure, write_figure,
 };
 use super::footer::footer;
-use super::level_title::{level_title, series_name, varying_first};
+use super::level_title::{level_title, series_name, title_in, varying_first};
 use super::lock_drawing::lock_tails;
 use super::phase_drawing::phase_bars;
 use super::phases::phase_csv;
@@ -22,6 +23,7 @@ use super::sweep_beside::figures_beside;
 use super::sweep_drawing::{PANELS, sweep_figures};
 use super::wait_drawing::wait_figure;
 use crate::arm::{Arm, Mode};
+use crate::names::counted;
 use crate::record::{RunHead, write_atomically};
 use crate::stats::{Analysis, Answer, ContenderSummary, LevelSummary, Statistic, Unit};
 
@@ -50,6 +52,7 @@ pub fn draw_run(
             curves("response-time", response_times(items)),
             rows("excess", excess(items)),
             rows("cells", cells_figure(analysis)),
+            curves("dose-response", dose_figure(analysis)),
             rows("cpu", cpu_figure(analysis).filter(|_| is_server)),
             rows("locks", lock_tails(analysis)),
             rows("lock-wait", wait_figure(items)),
@@ -131,10 +134,12 @@ fn curve(contender: &ContenderSummary) -> Option<Curve> {
         estimate,
         samples: 0,
         struck: false,
+        verdict: None,
     };
     // Few samples carry one percentile or none: no line can be drawn.
     (contender.curve.len() >= 2).then(|| Curve {
         label: contender.label(),
+        form: CurveForm::Line,
         stroke: contender.arm.descriptor().stroke,
         points: contender.curve.iter().map(point).collect(),
         samples: contender.samples,
@@ -159,6 +164,7 @@ fn panel(run: &RunHead, level: &LevelSummary, title: String) -> Option<CurvePane
         title,
         curves,
         noise,
+        caption: None,
     })
 }
 
@@ -169,12 +175,18 @@ fn response_times(items: &[&Analysis]) -> Option<CurveFigure> {
     let mut panels = Vec::new();
     for analysis in items.iter().take(PANELS) {
         let varying = &analysis.varying;
-        for (i, level) in analysis.levels.iter().enumerate() {
+        // What the others depart from is always among those that are drawn.
+        let departs = analysis.run.config.has_departures();
+        let primary = analysis.primary_level().filter(|_| departs);
+        let is_primary = |l: &&LevelSummary| primary.is_some_and(|p| p.factors == l.factors);
+        let levels = analysis.levels.iter().filter(|l| !is_primary(l));
+        for (i, level) in primary.into_iter().chain(levels).enumerate() {
             if i + 1 >= each && i + 1 < analysis.levels.len() {
                 continue;
             }
             let title = match items.len() {
-                // What tells the panels apart comes first: a title may be cut short.
+                // What tells the panels apart comes first.
+                1 if analysis.run.config.has_departures() => title_in(analysis, &level.factors),
                 1 if !varying.is_empty() => varying_first(&level.factors, varying),
                 _ => {
                     let name = series_name(&analysis.run, items);
@@ -188,13 +200,13 @@ fn response_times(items: &[&Analysis]) -> Option<CurveFigure> {
     let clock = first.levels.first()?.contenders.first()?.quoted.clock;
     (!panels.is_empty()).then(|| CurveFigure {
         title: "Running statements while others connect and disconnect".to_owned(),
-        subtitle: "Look at the right-hand ends: where unpooled leaves the band around kept-open, churn hurts running queries".to_owned(),
+        subtitle: "Look at the right-hand ends, where the curves part. The shaded band is what two sets of blocks of one arm differ by; what is shown is in the figures of differences".to_owned(),
         quantity: format!("{clock} time of a running statement"),
         unit: Unit::Ns,
         logarithmic: true,
         caption: "percentile, spaced by 1/(1 − p)".to_owned(),
         along: Along::Percentiles,
-        interval: format!("95 % bootstrap interval over {} blocks", first.run.config.blocks),
+        interval: format!("95 % bootstrap interval over {}", counted(first.run.config.blocks, "block")),
         panels,
         notes: Vec::new(),
         footer: Vec::new(),

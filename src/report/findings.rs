@@ -8,6 +8,7 @@ use super::prediction;
 use super::section::Section;
 use super::survival;
 use crate::arm::{Arm, Mode};
+use crate::names::counted;
 use crate::record::RunHead;
 use crate::stats::{Analysis, Claim, Contrast, Found, Primary, Statistic, Verdict};
 
@@ -88,8 +89,9 @@ pub(super) fn judgement(c: &Contrast, verdict: Verdict) -> String {
             detectable(c)
         ),
         Verdict::TooFew { rounds, starts } => format!(
-            "{by}, from {} rounds over {} starts: too few ({rounds} over {starts} needed)",
-            c.rounds, c.starts
+            "{by}, from {} over {}: too few ({rounds} over {starts} needed)",
+            counted(c.rounds, "round"),
+            counted(c.starts, "start")
         ),
         Verdict::StruckOut => format!("{by}, struck out by a guard: not to be quoted"),
     }

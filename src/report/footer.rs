@@ -4,6 +4,7 @@ use itertools::Itertools;
 
 use crate::config::ModelConfig;
 use crate::factor::{FactorLists, Factors};
+use crate::names::counted;
 use crate::record::RunHead;
 use crate::stats::Analysis;
 
@@ -46,13 +47,17 @@ fn load_words(run: &RunHead) -> String {
         (rates, _) => rates.iter().join(", "),
     };
     let name = format!("{} run {} ({})", run.mode, run.run_id, run.started_at);
-    let readers = format!("{} readers at {}", config.readers, config.reader_rate);
-    let clients = format!("{} clients at {rate}", config.clients);
+    let readers = format!(
+        "{} at {}",
+        counted(config.readers, "reader"),
+        config.reader_rate
+    );
+    let clients = format!("{} at {rate}", counted(config.clients, "client"));
     let slots = factors.slot_order.iter().join(", ");
     let block_ms = config.block_ns() / 1_000_000;
     let blocks = format!(
-        "{} blocks of {block_ms} ms per arm and level",
-        config.blocks
+        "{} of {block_ms} ms per arm and level",
+        counted(config.blocks, "block")
     );
     format!("{name}: {what}; {readers}, {clients}; slots {slots}; {blocks}")
 }
@@ -78,9 +83,12 @@ fn model_words(model: &ModelConfig, asked: &FactorLists) -> String {
         };
         let with = match b.subtransactions {
             0 => String::new(),
-            n => format!(" with {n} subtransactions"),
+            n => format!(" with {}", counted(n, "subtransaction")),
         };
-        words.push(format!("{} committers at {rate}/s{with}", b.committers));
+        words.push(format!(
+            "{} at {rate}/s{with}",
+            counted(b.committers, "committer")
+        ));
         if b.subtransactions > 0 && b.rolled_back_subtransactions > 0 {
             words.push(format!("{} rolled back", b.rolled_back_subtransactions));
         }

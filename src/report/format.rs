@@ -165,6 +165,13 @@ pub(crate) fn signed_tick(ns: f64) -> String {
     format!("{sign}{}", tick(ns.abs()))
 }
 
+/// Label of a tick on an axis of differences of shares: `+2 pp`, `−0.5 pp`.
+pub(crate) fn points_tick(share: f64) -> String {
+    let points = trimmed(100.0 * share, 3);
+    let sign = if share > 0.0 { "+" } else { "" };
+    typeset(&format!("{sign}{points} pp"))
+}
+
 /// A measured difference at three significant digits: `+512 µs`, `−1.25 ms`.
 pub(crate) fn signed(ns: f64) -> String {
     match significant(ns) {

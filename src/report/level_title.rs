@@ -7,8 +7,28 @@ use crate::stats::Analysis;
 
 /// `500 standing connections, lock std`.
 pub(super) fn level_title(level: &Factors, varying: &[Factor]) -> String {
-    let standing = format!("{} connections", standing(level));
-    [vec![standing], level.words(varying)].concat().join(", ")
+    [vec![standing_connections(level)], level.words(varying)]
+        .concat()
+        .join(", ")
+}
+
+/// The same within a run. Of levels that depart from the primary one only what differs is said.
+pub(super) fn title_in(analysis: &Analysis, level: &Factors) -> String {
+    let varying = &analysis.varying;
+    let departs = analysis.run.config.has_departures();
+    let Some(primary) = analysis.primary_level().filter(|_| departs) else {
+        return level_title(level, varying);
+    };
+    let differs = |f: &Factor| level.get(*f) != primary.factors.get(*f);
+    let differing: Vec<Factor> = varying.iter().copied().filter(differs).collect();
+    let mut words = level.words(&differing);
+    if level.standing != primary.factors.standing {
+        words.insert(0, standing_connections(level));
+    }
+    match words.is_empty() {
+        true => format!("primary level: {}", level_title(level, varying)),
+        false => format!("primary level but {}", words.join(", ")),
+    }
 }
 
 /// `500 standing, lock std`.
@@ -23,6 +43,15 @@ pub(super) fn varying_first(level: &Factors, varying: &[Factor]) -> String {
     [level.words(varying), vec![standing(level)]]
         .concat()
         .join(", ")
+}
+
+/// `2,000 standing connections`.
+fn standing_connections(level: &Factors) -> String {
+    let noun = match level.standing {
+        1 => "connection",
+        _ => "connections",
+    };
+    format!("{} {noun}", standing(level))
 }
 
 /// `2,000 standing`.

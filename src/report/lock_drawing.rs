@@ -2,6 +2,7 @@
 
 use super::arm_signs::signs;
 use super::figure::{Row, RowFigure, RowForm, RowGroup, RowMark, Signs};
+use crate::names::counted;
 use crate::record::percentile_name;
 use crate::stats::{Analysis, LockLevel, SeriesTail};
 
@@ -16,7 +17,6 @@ pub fn lock_tails(analysis: &Analysis) -> Option<RowFigure> {
     let column = |title: String, tail: fn(&LockLevel) -> &SeriesTail| RowGroup {
         title,
         rows: locks.clone().map(|l| row(analysis, l, tail(l))).collect(),
-        floors_ns: Vec::new(),
     };
     let readers = format!("Readers: {clock} time of a statement");
     let writers = "Writers: ProcArrayAdd's wait for the lock".to_owned();
@@ -30,7 +30,7 @@ pub fn lock_tails(analysis: &Analysis) -> Option<RowFigure> {
         form: RowForm::Percentiles,
         title: "Who waits, under which lock, while clients connect and disconnect".to_owned(),
         subtitle: "Each row is one lock under the same load. Look along a row: a lock that spares its readers may do so at the writers' cost. Look down a column: what changes from row to row is the lock's, not PostgreSQL's".to_owned(),
-        interval: format!("95 % bootstrap interval over {} blocks", analysis.run.config.blocks),
+        interval: format!("95 % bootstrap interval over {}", counted(analysis.run.config.blocks, "block")),
         groups,
         ..RowFigure::default()
     })
@@ -44,6 +44,7 @@ fn row(analysis: &Analysis, lock: &LockLevel, tail: &SeriesTail) -> Row {
             series: percentile_name(p),
             estimate: e.map(|ns| ns.max(1.0)),
             signs: Signs::default(),
+            verdict: None,
         })
     };
     Row {

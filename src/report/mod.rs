@@ -14,6 +14,8 @@ mod cost_drawing;
 mod cost_table;
 mod cpu_table;
 mod difference_drawing;
+mod dose_drawing;
+mod dose_table;
 pub mod drawings;
 pub mod export;
 pub mod figure;

@@ -29,11 +29,9 @@ pub(super) fn phase_bars(analysis: &Analysis) -> Option<RowFigure> {
         let title = level_title(&anatomy.factors, &heads);
         bars(anatomy, label).map(move |bar| (title.clone(), bar))
     });
-    let groups = grouped(bars).into_iter().map(|(title, rows)| RowGroup {
-        title,
-        rows,
-        floors_ns: Vec::new(),
-    });
+    let groups = grouped(bars)
+        .into_iter()
+        .map(|(title, rows)| RowGroup { title, rows });
     let groups = groups.collect_vec();
     let accounted = if found.iter().any(|a| a.server.is_some()) {
         "; under it, the server's own account of the same connections, from accept() to ready"

@@ -5,7 +5,7 @@ use itertools::Itertools;
 use super::figure::{Row, RowFigure, RowGroup, RowMark};
 use super::format::{count, duration};
 use super::grouped::grouped;
-use super::level_title::level_title;
+use super::level_title::title_in;
 use super::section::{Section, Table, cell};
 use crate::config::Tracing;
 use crate::record::{SeriesKey, StatementClass, StatementPart};
@@ -85,13 +85,11 @@ pub(super) fn split_figure(analysis: &Analysis) -> Option<RowFigure> {
             samples: split.statements,
             ..Row::default()
         };
-        (level_title(&level.factors, &analysis.varying), row)
+        (title_in(analysis, &level.factors), row)
     });
-    let groups = grouped(bars).into_iter().map(|(title, rows)| RowGroup {
-        title,
-        rows,
-        floors_ns: Vec::new(),
-    });
+    let groups = grouped(bars)
+        .into_iter()
+        .map(|(title, rows)| RowGroup { title, rows });
     let groups = groups.collect_vec();
     (!groups.is_empty()).then(|| RowFigure {
         title: "Where the time of running statements went".to_owned(),

@@ -9,6 +9,7 @@ use super::busy_table::busy_table;
 use super::contrast_table::contrast_table;
 use super::cost_table::cost_table;
 use super::cpu_table::cpu_table;
+use super::dose_table::dose_table;
 use super::findings::{answer, place};
 use super::grouped::grouped;
 use super::lock_part_table::lock_part_table;
@@ -21,6 +22,7 @@ use super::sweep_words::sweep_tables;
 use crate::arm::Mode;
 use crate::experiment::Experiment;
 use crate::factor::{Factor, Factors, in_common};
+use crate::names::counted;
 use crate::procarray::MappingKind;
 use crate::record::RunHead;
 use crate::stats::{Analysis, ContenderSummary, Guard};
@@ -77,6 +79,7 @@ pub fn tables(analysis: &Analysis) -> Vec<Section> {
         .chain(phase_tables(analysis))
         .chain(sweep_tables(analysis))
         .chain(busy_table(analysis))
+        .chain(dose_table(analysis))
         .chain(lock_tables(analysis))
         .chain(lock_part_table(analysis))
         .chain(split_table(analysis))
@@ -115,11 +118,11 @@ fn certainty_of(analysis: &Analysis) -> Vec<String> {
     let on = if run.config.server.as_ref().is_some_and(|s| s.is_url()) {
         "on one server, which was not started anew".to_owned()
     } else {
-        format!("over {} fresh starts", analysis.starts)
+        format!("over {}", counted(analysis.starts, "fresh start"))
     };
-    let (blocks, seed) = (analysis.blocks, run.config.seed);
+    let (blocks, seed) = (counted(analysis.blocks, "block"), run.config.seed);
     let order = format!("interleaved in random order (seed {seed})");
-    let mut lines = vec![format!("{blocks} blocks {on}, {order}")];
+    let mut lines = vec![format!("{blocks} {on}, {order}")];
     let partial = run.partial_reason();
     lines.extend(partial.map(|reason| format!("**the run is partial**: {reason}")));
     for absent in &run.absent_arms {
@@ -152,7 +155,7 @@ fn absent_levels(analysis: &Analysis) -> Vec<String> {
     let line = |(reason, absent): (&str, Vec<&Factors>)| {
         let common = in_common(&absent, &had).into_iter();
         match &common.map(|(f, v)| format!("{} {v}", f.title())).join(", ")[..] {
-            "" => format!("{} levels were absent: {reason}", absent.len()),
+            "" => format!("absent: {}: {reason}", counted(absent.len(), "level")),
             words => format!("levels with {words} were absent: {reason}"),
         }
     };
@@ -163,13 +166,13 @@ fn limits(analysis: &Analysis) -> Vec<String> {
     let mut lines = Vec::new();
     let factors = &analysis.run.config.factors;
     let p = &analysis.run.provenance;
-    let (cores, cpu_model) = (p.cores, &p.cpu_model);
+    let (cores, cpu_model) = (counted(p.cores, "core"), &p.cpu_model);
     if analysis.varying.contains(&Factor::Lock) {
-        lines.push(format!("Not a ranking of locks: threads of one process stand for backends, {cores} cores decide who runs next, and each lock's blocks lie in starts of their own. No test is made between two locks."));
+        lines.push(format!("Not a ranking of locks: threads of one process stand for backends, the scheduler decides who runs next ({cores}), and each lock's blocks lie in starts of their own. No test is made between two locks."));
     }
     match analysis.run.mode {
         Mode::Server => {
-            lines.push(format!("Not other machines: load and server share {cores} cores ({cpu_model}), so CPU queueing is part of every tail."));
+            lines.push(format!("Not other machines: load and server share {cores} ({cpu_model}), so CPU queueing is part of every tail."));
             let mut single = SINGLE.to_vec();
             single.retain(|(factor, _)| !analysis.varying.contains(factor));
             let single = single.iter().map(|(_, words)| words).join(", ");

@@ -2,7 +2,9 @@
 
 use itertools::Itertools;
 
-use super::figure::{self, Curve, CurveFigure, CurvePanel, CurvePoint, Signs, stroke_of_case};
+use super::figure::{
+    self, Curve, CurveFigure, CurveForm, CurvePanel, CurvePoint, Signs, stroke_of_case,
+};
 use super::format::{count, duration};
 use super::grouped::grouped;
 use super::sweep_words::{LineNames, slope_words};
@@ -47,6 +49,7 @@ fn figures(swept: &Swept) -> Vec<(String, CurveFigure)> {
         title: panel_title(&key, &varying),
         curves,
         noise: None,
+        caption: None,
     });
     let panels = panels.collect_vec();
     let figure = |(i, panels): (usize, &[CurvePanel])| {
@@ -109,10 +112,12 @@ fn curve(sweep: &Sweep, line: &SweepLine, label: String, stroke: Stroke) -> Curv
         estimate: p.estimate.map(|value| value.max(floor)),
         samples: p.samples,
         struck: p.struck.is_some(),
+        verdict: None,
     };
     let caution = line.points.iter().any(|p| !p.cautions.is_empty());
     Curve {
         label,
+        form: CurveForm::Line,
         stroke,
         points: line.points.iter().map(point).collect(),
         samples: 0,

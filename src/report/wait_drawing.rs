@@ -1,7 +1,8 @@
 //! Readers' waits for ProcArrayLock under churn: the model's and a traced server's on one axis.
 
 use super::figure::{Row, RowFigure, RowForm, RowGroup, RowMark, Signs};
-use super::level_title::{level_title, series_name};
+use super::level_title::{level_title, series_name, title_in};
+use crate::names::counted;
 use crate::record::{levels_side_by_side, percentile_name};
 use crate::stats::{Analysis, LockWaits};
 
@@ -25,21 +26,23 @@ pub(super) fn wait_figure(items: &[&Analysis]) -> Option<RowFigure> {
             (!row.marks.is_empty()).then_some(row)
         };
         RowGroup {
-            title: level_title(level, &named),
+            title: match items {
+                [one] => title_in(one, level),
+                _ => level_title(level, &named),
+            },
             rows: items.iter().filter_map(row).collect(),
-            floors_ns: Vec::new(),
         }
     };
     let groups: Vec<RowGroup> = levels.iter().map(group).collect();
     let mut groups: Vec<RowGroup> = groups.into_iter().filter(|g| !g.rows.is_empty()).collect();
     // The most standing connections are the ones of the primary outcome.
     groups.drain(..groups.len().saturating_sub(LEVELS));
-    let blocks = items.first()?.run.config.blocks;
+    let blocks = counted(items.first()?.run.config.blocks, "block");
     (!groups.is_empty()).then(|| RowFigure {
         form: RowForm::Percentiles,
         title: "How long running statements wait for ProcArrayLock under churn".to_owned(),
         subtitle: "Most snapshots find the lock free. Look at the rightmost marks: those waited for a connection that joined or left".to_owned(),
-        interval: format!("95 % bootstrap interval over {blocks} blocks"),
+        interval: format!("95 % bootstrap interval over {blocks}"),
         groups,
         ..RowFigure::default()
     })
@@ -52,6 +55,7 @@ fn row(label: String, waits: &LockWaits) -> Row {
             // A logarithmic axis has no zero; no clock tells less than 1 ns.
             estimate: waits.tail.at(p)?.map(|ns| ns.max(1.0)),
             signs: Signs::default(),
+            verdict: None,
         })
     };
     Row {

@@ -13,6 +13,7 @@ use super::by_lock::{Conclusion, conclusions};
 use super::by_lock::{LockLevel, lock_levels};
 use super::contender::ContenderSummary;
 use super::contrast::Contrast;
+use super::dose::{Dose, doses};
 use super::finding::Finding;
 use super::level::{Found, LevelSummary, primary_level, summarize_level};
 use super::lock_part::{LockPart, lock_parts};
@@ -68,6 +69,8 @@ pub struct Analysis {
     pub pooling: Option<Pooling>,
     /// What holds and rate predict of the lock, level by level; empty where no holds were measured.
     pub busy: Vec<BusyPrediction>,
+    /// The lock's part against its dose, level by level; empty where neither standing connections nor rate vary.
+    pub doses: Vec<Dose>,
     /// How long readers wait for the lock under churn, level by level; empty where nobody counted.
     pub waits: Vec<LockWaits>,
     /// The lock's part by cause and by trace, level by level; empty where no statements were traced.
@@ -181,6 +184,7 @@ pub fn analyse(run: &Run, answer: Answer, smaller_than: Option<f64>) -> Analysis
         conclusions: conclusions(run, &levels, rule),
         pooling,
         busy: predictions(run, &levels),
+        doses: doses(run, &levels),
         waits: lock_waits(run, &levels),
         lock_parts: lock_parts(run, &levels),
         levels,

@@ -19,7 +19,8 @@ use crate::record::{Run, RunHead, SeriesHistogram, SeriesKey};
 
 /// What `unpooled` is held against, the closest first: the same faults outside the lock; a fork and an exit; no
 /// connections that come.
-const WITHOUT_LOCK: [Arm; 4] = [Arm::Premapped, Arm::ForkOnly, Arm::KeptOpen, Arm::Quiet];
+pub(super) const WITHOUT_LOCK: [Arm; 4] =
+    [Arm::Premapped, Arm::ForkOnly, Arm::KeptOpen, Arm::Quiet];
 
 /// Fewer acquisitions than this that found the lock busy carry no conclusion about it.
 pub const LEAST_BUSY: u64 = 100;
@@ -86,9 +87,15 @@ pub struct BusyPrediction {
 }
 
 /// A merged series of an arm's blocks, or of its twin's where only those were looked into.
-fn series(level: &LevelSummary, arm: Arm, key: SeriesKey) -> Option<&SeriesHistogram> {
+pub(super) fn series(level: &LevelSummary, arm: Arm, key: SeriesKey) -> Option<&SeriesHistogram> {
     let of = |twin| level.contender(arm, twin)?.merged.get(&key);
     of(false).or_else(|| of(true))
+}
+
+/// Both holds of a connection as this run measured them.
+pub(super) fn holds_of(level: &LevelSummary) -> Option<[Holds; 2]> {
+    let [add, remove] = HOLDS.map(|key| Holds::of(series(level, Arm::Unpooled, key)?));
+    Some([add?, remove?])
 }
 
 /// Holds at two numbers of standing connections.
@@ -103,13 +110,9 @@ struct Fit {
 impl Fit {
     /// From the levels of one group; `None` where fewer than two numbers of standing connections were looked into.
     fn of(rest: Factors, levels: &[&LevelSummary]) -> Option<Self> {
-        let holds = |level: &LevelSummary| -> Option<[Holds; 2]> {
-            let [add, remove] = HOLDS.map(|key| Holds::of(series(level, Arm::Unpooled, key)?));
-            Some([add?, remove?])
-        };
         let measured = levels
             .iter()
-            .filter_map(|l| Some((l.factors.standing, holds(l)?)));
+            .filter_map(|l| Some((l.factors.standing, holds_of(l)?)));
         let mut measured: Vec<_> = measured.collect();
         measured.sort_by_key(|m| m.0);
         let first = measured.first()?.clone();
@@ -186,7 +189,7 @@ pub(super) fn predictions(run: &Run, levels: &[LevelSummary]) -> Vec<BusyPredict
 
 /// Snapshots of one of the readers' statements (postgres.c: planning and execution of a simple query; one more where a
 /// prepared statement is bound).
-fn snapshots(run: &RunHead) -> u32 {
+pub(super) fn snapshots(run: &RunHead) -> u32 {
     let of_server = run.config.server.as_ref().map(|s| match s.protocol {
         Protocol::Simple => 2,
         Protocol::Prepared => 3,

@@ -2,6 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
+use crate::names::counted;
 use crate::record::{Role, percentile_name};
 
 /// What a guard does to the numbers it is about.
@@ -57,7 +58,7 @@ pub enum Guard {
     #[error("not one operation succeeded")]
     NoSuccess,
     /// More runnable load threads than cores.
-    #[error("{threads} load threads on {cores} cores: tails include the scheduler")]
+    #[error("{} on {}: tails include the scheduler", counted(*.threads, "load thread"), counted(*.cores, "core"))]
     ThreadsOverCores {
         /// Load threads.
         threads: u32,
@@ -116,19 +117,19 @@ pub enum Guard {
     #[error("slot order was arranged but not verified")]
     SlotOrderUnverified,
     /// Fewer fresh starts than a printed claim needs.
-    #[error("{starts} fresh start(s) (3 needed for a printed claim)")]
+    #[error("{} (3 needed for a printed claim)", counted(*.starts, "fresh start"))]
     FewStarts {
         /// How many there were.
         starts: usize,
     },
     /// Fewer blocks than a quoted effect needs.
-    #[error("{blocks} blocks (8 needed for a quoted effect, 10 for print)")]
+    #[error("{} (8 needed for a quoted effect, 10 for print)", counted(*.blocks, "block"))]
     FewBlocks {
         /// How many there were.
         blocks: usize,
     },
     /// Blocks that began although the settle rule was not met.
-    #[error("{blocks} blocks began before the server had settled")]
+    #[error("{} began before the server had settled", counted(*.blocks, "block"))]
     Unsettled {
         /// How many.
         blocks: usize,

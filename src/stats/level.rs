@@ -56,11 +56,6 @@ impl LevelSummary {
         self.noise.iter().find(|c| c.statistic == statistic)
     }
 
-    /// Noise floor of one statistic, in its unit: 95 % of resampled A/A differences are no larger.
-    pub fn noise_floor(&self, statistic: Statistic) -> Option<f64> {
-        self.check(statistic).map(|c| c.magnitude_95)
-    }
-
     /// One contender.
     pub fn contender(&self, arm: Arm, twin: bool) -> Option<&ContenderSummary> {
         self.contenders

@@ -20,6 +20,11 @@ impl Holds {
         (samples > 0).then(|| Holds(series.buckets().into_iter().map(share).collect()))
     }
 
+    /// All of one length.
+    pub(super) fn all(ns: f64) -> Self {
+        Holds(vec![(ns, 1.0)])
+    }
+
     /// The mean of a function of a hold.
     fn expected(&self, of: impl Fn(f64) -> f64) -> f64 {
         self.0.iter().map(|(ns, share)| share * of(*ns)).sum()

@@ -42,6 +42,11 @@ impl Verdict {
         !matches!(self, Verdict::TooFew { .. } | Verdict::StruckOut)
     }
 
+    /// Whether a difference is shown, either way.
+    pub fn is_shown(self) -> bool {
+        matches!(self, Verdict::Higher | Verdict::Lower)
+    }
+
     /// In words.
     pub fn words(self) -> String {
         match self {

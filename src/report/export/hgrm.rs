@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use hdrhistogram::Histogram;
 
+use crate::names::counted;
 use crate::record::Run;
 use crate::report::level_title::short_title;
 use crate::stats::Analysis;
@@ -67,8 +68,8 @@ pub(super) fn of_run(run: &Run, analysis: &Analysis) -> String {
             contender.label()
         );
         for (key, histogram) in &contender.merged {
-            let samples = histogram.len();
-            out += &format!("# run {place}, {key}, values in us, {samples} samples\n");
+            let samples = counted(histogram.len(), "sample");
+            out += &format!("# run {place}, {key}, values in us, {samples}\n");
             match histogram.overflow_ns().len() {
                 0 => {}
                 longer => out += &format!("# and {longer} longer than an hour\n"),

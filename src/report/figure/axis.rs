@@ -138,22 +138,22 @@ impl Axis {
         axis.with_ticks(std::iter::once(0.0).chain(decades), format::signed_tick)
     }
 
-    /// From zero to `high`, with round ticks 0, step, 2 step ..., at most `most` steps.
-    pub(super) fn linear(high: f64, most: f64, unit: Unit) -> Self {
-        let rough = high / most.max(1.0);
+    /// From `low` (zero or less) to `high`, with round ticks, zero among them, at most `most` steps.
+    pub(super) fn linear((low, high): (f64, f64), most: f64, unit: Unit) -> Self {
+        let rough = (high - low) / most.max(1.0);
         let decade = 10f64.powf(rough.log10().floor());
         let steps = [1.0, 2.0, 5.0].map(|m| m * decade);
         let step = steps.into_iter().find(|s| *s >= rough * (1.0 - 1e-9));
         let step = step.unwrap_or(10.0 * decade);
-        let count = (high / step + 1e-9).floor() as u32;
-        let ticks = (0..=count).map(|k| f64::from(k) * step);
-        Axis::new(Spacing::Linear, 0.0, high).with_ticks(ticks, |value| label(value, unit))
+        let [first, last] = [low, high].map(|end| (end.abs() / step + 1e-9).floor() as i32);
+        let ticks = (-first..=last).map(|k| f64::from(k) * step);
+        Axis::new(Spacing::Linear, low, high).with_ticks(ticks, |value| label(value, unit))
     }
 
     /// Numbers from zero on, evenly spaced.
     pub(super) fn even(values: &[f64]) -> Self {
         let largest = values.iter().copied().fold(1.0, f64::max);
-        Axis::linear(largest, 5.0, Unit::Number)
+        Axis::linear((0.0, largest), 5.0, Unit::Number)
     }
 
     /// Numbers on a logarithmic axis; zero has a place of its own at the left.
@@ -230,8 +230,9 @@ impl Axis {
 /// A value with its unit.
 fn label(value: f64, unit: Unit) -> String {
     match unit {
-        Unit::Share | Unit::ShareDifference => format::percent(100.0 * value),
+        Unit::Share => format::percent(100.0 * value),
         _ if value == 0.0 => "0".to_owned(),
+        Unit::ShareDifference => format::points_tick(value),
         Unit::Ns | Unit::NsDifference | Unit::NsPerConnection => format::tick(value),
         Unit::Count | Unit::PerSecond | Unit::Number => format::number(value),
     }
@@ -299,7 +300,7 @@ mod tests {
 
     #[test]
     fn linear_ticks_are_round_and_few() {
-        let axis = |high| Axis::linear(high, 5.0, Unit::Number);
+        let axis = |high| Axis::linear((0.0, high), 5.0, Unit::Number);
         assert_eq!(labels(&axis(1.0)), ["0", "0.2", "0.4", "0.6", "0.8", "1"]);
         assert_eq!(
             labels(&axis(4e3)),
@@ -310,6 +311,12 @@ mod tests {
                 "3\u{202f}000",
                 "4\u{202f}000"
             ]
+        );
+        let signed = Axis::linear((-0.021, 0.04), 5.0, Unit::ShareDifference);
+        let expected = ["\u{2212}2 pp", "0", "+2 pp", "+4 pp"];
+        assert_eq!(
+            labels(&signed),
+            expected.map(|l| l.replace(' ', "\u{202f}"))
         );
     }
 }

@@ -1,17 +1,24 @@
 //! Drawing a [`CurveFigure`]: panels with grid, bands, curves and labels at their ends.
 
 use super::axis::Axis;
-use super::curves::{Along, CurveFigure, CurvePanel, LABEL_GAP, LEADER};
+use super::curves::{Along, CurveFigure, CurveForm, CurvePanel, LABEL_GAP, LEADER};
 use super::furniture::{
     LABEL_SIZE, MARGIN, NOISE_EDGE, NOISE_OPACITY, NOTE_SIZE, STRUCK_OPACITY, TICK_SIZE,
     draw_axis_lines, draw_bottom_ticks, draw_foot, draw_header,
 };
-use super::style::{AXIS, GRID, LIGHT_GRID, NOISE, PAPER, SOFT_TEXT, Shape, TEXT};
+use super::style::{
+    AXIS, Fill, GRID, LIGHT_GRID, NOISE, PAPER, SOFT_TEXT, SeriesLook, Shape, TEXT,
+};
 use super::svg::{Frame, Pixel, Svg, WIDTH};
 use super::write::{Figure, FigureError, series_table};
 use super::{labels, text};
 use crate::arm::Stroke;
-use crate::stats::Unit;
+use crate::stats::{Unit, Verdict};
+
+/// From the marks of one curve to those of the next at the same place.
+const BESIDE: f64 = 7.0;
+/// From one line of a panel's title to the next.
+const TITLE_LINE: f64 = 15.0;
 
 impl Figure for CurveFigure {
     fn svg(&self) -> Result<String, FigureError> {
@@ -23,12 +30,22 @@ impl Figure for CurveFigure {
         let (columns, rows) = (self.panels.len().min(2), self.panels.len().div_ceil(2));
         let roomy: f64 = [330.0, 305.0, 220.0][columns - 1 + usize::from(rows > 1)];
         let plot_height = roomy.max(most.unwrap_or(1) as f64 * LABEL_GAP + 8.0);
-        let (x, y) = self.axes(plot_height);
+        let y = self.upwards(plot_height);
         let tick_width = text::widest(y.ticks.iter().map(|t| &t.label), TICK_SIZE) + 9.0;
-        let end_labels = self.curves().map(|(_, c)| c.end_label());
+        let end_labels = self
+            .curves()
+            .filter(|(_, c)| c.form == CurveForm::Line)
+            .map(|(_, c)| c.end_label());
         let label_width = text::widest(end_labels, LABEL_SIZE) + LEADER + 6.0;
         let cell_width = (WIDTH - 2.0 * MARGIN) / columns as f64;
-        let cell_height = plot_height + 75.0;
+        let title_size = LABEL_SIZE + 0.5;
+        let titles = self.panels.iter();
+        let titles = titles.map(|p| text::wrap(&p.title, title_size, cell_width - 20.0));
+        let titles: Vec<Vec<String>> = titles.collect();
+        // Panels stay in line with each other.
+        let title_lines = titles.iter().map(Vec::len).max().unwrap_or(1).max(1);
+        let head = 36.0 + (title_lines - 1) as f64 * TITLE_LINE;
+        let cell_height = plot_height + head + 39.0;
         let mut svg = Svg::default();
         let below_header = draw_header(&mut svg, &self.title, &self.subtitle);
         for (i, panel) in self.panels.iter().enumerate() {
@@ -36,18 +53,20 @@ impl Figure for CurveFigure {
             let top = below_header + (i / columns) as f64 * cell_height;
             let plot = Frame {
                 left: left + tick_width,
-                top: top + 36.0,
+                top: top + head,
                 right: left + cell_width - label_width,
-                bottom: top + 36.0 + plot_height,
+                bottom: top + head + plot_height,
             };
-            let size = LABEL_SIZE + 0.5;
-            let fitted = |words: &str, size| text::fit(words, size, cell_width - 20.0);
-            svg.words((left, top + 13.0), size, TEXT, &fitted(&panel.title, size));
-            let quantity = fitted(&self.quantity, NOTE_SIZE);
-            svg.words((left, top + 28.0), NOTE_SIZE, SOFT_TEXT, &quantity);
-            self.draw_panel(panel, (&x, &y), &plot, &mut svg);
+            for (line, words) in titles[i].iter().enumerate() {
+                let baseline = top + 13.0 + line as f64 * TITLE_LINE;
+                svg.words((left, baseline), title_size, TEXT, words);
+            }
+            let quantity = text::fit(&self.quantity, NOTE_SIZE, cell_width - 20.0);
+            svg.words((left, top + head - 8.0), NOTE_SIZE, SOFT_TEXT, &quantity);
+            self.draw_panel(panel, (&self.across(panel), &y), &plot, &mut svg);
             let below = (plot.middle(), plot.bottom + 30.0);
-            svg.words_around(below, NOTE_SIZE, SOFT_TEXT, &self.caption);
+            let caption = panel.caption.as_ref().unwrap_or(&self.caption);
+            svg.words_around(below, NOTE_SIZE, SOFT_TEXT, caption);
         }
         let bottom = below_header + rows as f64 * cell_height;
         let height = draw_foot(&mut svg, bottom, &self.key(), &self.notes(), &self.footer);
@@ -62,6 +81,7 @@ impl Figure for CurveFigure {
             }
             Unit::Share => "panel,line,at,share,low,high,samples,struck",
             Unit::Number => "panel,line,at,value,low,high,samples,struck",
+            Unit::ShareDifference => "panel,series,at,difference,low,high,rounds,verdict",
             _ => "panel,line,at,value_ns,low_ns,high_ns,samples,struck",
         };
         let decimals = if percentiles { 1 } else { 4 };
@@ -88,8 +108,9 @@ impl Figure for CurveFigure {
                         row.push(curve.samples.to_string());
                         row.extend(curve.signs.cells());
                     } else {
-                        let struck = if p.struck { "yes" } else { "" };
-                        row.extend([p.samples.to_string(), struck.to_owned()]);
+                        let struck = || if p.struck { "yes" } else { "" }.to_owned();
+                        let last = p.verdict.map_or_else(struck, Verdict::words);
+                        row.extend([p.samples.to_string(), last]);
                     }
                     rows.push(row);
                 }
@@ -132,7 +153,8 @@ impl CurveFigure {
             svg.curve(&lower, NOISE_EDGE, 1.0);
             svg.curve(&upper, NOISE_EDGE, 1.0);
         }
-        for curve in &panel.curves {
+        let lines = || panel.curves.iter().filter(|c| c.form == CurveForm::Line);
+        for curve in lines() {
             let edges = curve.points.iter().map(|p| {
                 let e = p.estimate;
                 (pixel(p.at, e.low_ns), pixel(p.at, e.high_ns))
@@ -161,8 +183,12 @@ impl CurveFigure {
         }
         draw_bottom_ticks(svg, plot, x);
 
+        if y.low < 0.0 {
+            let zero = y.pixel(y.position(0.0), up);
+            svg.line((plot.left, zero), (plot.right, zero), AXIS, 0.9);
+        }
         let mut ends = Vec::new();
-        for curve in &panel.curves {
+        for curve in lines() {
             let points = curve.points.iter();
             let line: Vec<Pixel> = points.map(|p| pixel(p.at, p.estimate.value_ns)).collect();
             let struck = curve.signs.struck.is_some();
@@ -176,21 +202,46 @@ impl CurveFigure {
                     Along::Percentiles if struck && on_tick => 2.8,
                     Along::Percentiles => continue,
                 };
-                let hollow = struck || point.struck;
-                svg.mark(*at, size, Shape::Disc, curve.stroke.colour, hollow);
+                let fill = Fill::of(struck || point.struck, None);
+                svg.mark(*at, size, Shape::Disc, curve.stroke.colour, fill);
             }
             let corner = (plot.right, plot.bottom);
             ends.push(line.last().copied().unwrap_or(corner));
         }
         let wanted: Vec<f64> = ends.iter().map(|(_, y)| *y).collect();
         let placed = labels::spread(&wanted, LABEL_GAP, plot.top + 4.0, plot.bottom - 4.0);
-        for ((curve, end), at) in panel.curves.iter().zip(ends).zip(placed) {
+        for ((curve, end), at) in lines().zip(ends).zip(placed) {
             let colour = curve.stroke.colour;
             let beside = (plot.right + 3.5, end.1);
             let leader = [end, beside, (plot.right + LEADER - 3.5, at)];
             svg.curve(&leader, Stroke::new(colour, 0.7, ""), 0.8);
             let at = (plot.right + LEADER, at + LABEL_SIZE * 0.36);
             svg.words(at, LABEL_SIZE, colour, &curve.end_label());
+        }
+        self.draw_marks(panel, (x, y), plot, svg);
+    }
+
+    /// Marks with their intervals, those of several curves beside each other.
+    fn draw_marks(&self, panel: &CurvePanel, (x, y): (&Axis, &Axis), plot: &Frame, svg: &mut Svg) {
+        for (i, (curve, SeriesLook { colour, shape })) in panel.marks().enumerate() {
+            // The first stand where they are, the others right and left of them.
+            let side = if i % 2 == 1 { BESIDE } else { -BESIDE };
+            let aside = i.div_ceil(2) as f64 * side;
+            for point in &curve.points {
+                let across = x.pixel(x.position(point.at), (plot.left, plot.right)) + aside;
+                let pixel = |value| y.pixel(y.position(value), (plot.bottom, plot.top));
+                let fill = Fill::of(point.struck || curve.signs.struck.is_some(), point.verdict);
+                let mut line = |from, to| {
+                    svg.curve(&[from, to], Stroke::new(colour, 1.4, ""), fill.opacity());
+                };
+                let ends = [point.estimate.low_ns, point.estimate.high_ns].map(pixel);
+                line((across, ends[0]), (across, ends[1]));
+                for end in ends {
+                    line((across - 3.0, end), (across + 3.0, end));
+                }
+                let at = (across, pixel(point.estimate.value_ns));
+                svg.mark(at, 3.6, shape, colour, fill);
+            }
         }
     }
 }

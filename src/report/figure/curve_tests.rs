@@ -1,6 +1,6 @@
 //! Sweeps as curves: every line is drawn, struck points are hollow, what cannot be drawn is refused.
 
-use super::curves::{Along, Curve, CurveFigure, CurvePanel, CurvePoint};
+use super::curves::{Along, Curve, CurveFigure, CurveForm, CurvePanel, CurvePoint};
 use super::{Figure, Signs, stroke_of_case};
 use crate::stats::{Estimate, Unit};
 
@@ -14,9 +14,11 @@ fn curve(label: &str, look: (usize, usize), values: &[(f64, f64)]) -> Curve {
         },
         samples: 100,
         struck: false,
+        verdict: None,
     };
     Curve {
         label: label.to_owned(),
+        form: CurveForm::Line,
         stroke: stroke_of_case(look),
         points: values.iter().map(point).collect(),
         samples: 0,
@@ -33,6 +35,7 @@ fn figure() -> CurveFigure {
             curve("15 2m", (1, 1), &[(0.0, 3e3), (2000.0, 9e3)]),
         ],
         noise: None,
+        caption: None,
     };
     CurveFigure {
         title: "Hold".into(),

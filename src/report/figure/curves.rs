@@ -3,9 +3,10 @@
 use super::axis::Axis;
 use super::furniture::{LABEL_SIZE, Swatch, sample_counts};
 use super::signs::{Signs, sign_notes};
+use super::style::{SeriesLook, Shape};
 use super::text;
 use crate::arm::Stroke;
-use crate::stats::{Estimate, Unit};
+use crate::stats::{Estimate, Unit, Verdict};
 
 /// One point of a curve.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,6 +19,18 @@ pub struct CurvePoint {
     pub samples: u64,
     /// Whether the point must not be quoted; it is then drawn hollow.
     pub struck: bool,
+    /// What a difference lets one say: it is pale unless it is shown.
+    pub verdict: Option<Verdict>,
+}
+
+/// How a curve's points are joined.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CurveForm {
+    /// By a line with a band, and a label at its end.
+    #[default]
+    Line,
+    /// Not at all: marks with their intervals, beside those of other curves at the same place, and named in the key.
+    Marks,
 }
 
 /// One curve.
@@ -25,6 +38,8 @@ pub struct CurvePoint {
 pub struct Curve {
     /// Label at its end.
     pub label: String,
+    /// How its points are joined.
+    pub form: CurveForm,
     /// Its look.
     pub stroke: Stroke,
     /// Its points, from left to right.
@@ -68,6 +83,8 @@ pub struct CurvePanel {
     pub curves: Vec<Curve>,
     /// Its noise floor, when one was measured.
     pub noise: Option<NoiseBand>,
+    /// What its horizontal axis is, where it has one of its own.
+    pub caption: Option<String>,
 }
 
 /// How the horizontal axis is spaced.
@@ -81,7 +98,7 @@ pub enum Along {
     Decades,
 }
 
-/// One to four panels with common axes. Two lie side by side, three and four in two rows.
+/// One to four panels with common axes, unless a panel names its own horizontal one. Two lie side by side, three and four in two rows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CurveFigure {
     /// Title.
@@ -115,6 +132,19 @@ pub(super) const LABEL_GAP: f64 = 14.0;
 pub(super) const LEADER: f64 = 16.0;
 const LONGEST_LABEL: f64 = 150.0;
 
+impl CurvePanel {
+    /// The curves that are marks, with their looks: no two alike.
+    pub(super) fn marks(&self) -> impl Iterator<Item = (&Curve, SeriesLook)> {
+        let marks = self.curves.iter().filter(|c| c.form == CurveForm::Marks);
+        marks
+            .zip(Shape::ALL.into_iter().cycle())
+            .map(|(curve, shape)| {
+                let colour = curve.stroke.colour;
+                (curve, SeriesLook { colour, shape })
+            })
+    }
+}
+
 impl Curve {
     /// Whether a point of its own is struck out.
     fn struck_in_part(&self) -> bool {
@@ -143,10 +173,10 @@ impl CurveFigure {
             Along::Percentiles => 0.0..100.0,
             Along::Even | Along::Decades => 0.0..f64::MAX,
         };
-        let least = if self.logarithmic {
-            f64::MIN_POSITIVE
-        } else {
-            0.0
+        let least = match self.logarithmic {
+            true => f64::MIN_POSITIVE,
+            false if self.is_difference() => f64::NEG_INFINITY,
+            false => 0.0,
         };
         for panel in &self.panels {
             let title = &panel.title;
@@ -185,14 +215,26 @@ impl CurveFigure {
             .flat_map(|panel| panel.curves.iter().map(move |curve| (panel, curve)))
     }
 
-    pub(super) fn axes(&self, height: f64) -> (Axis, Axis) {
-        let points = || self.curves().flat_map(|(_, c)| &c.points);
-        let at: Vec<f64> = points().map(|p| p.at).collect();
-        let x = match self.along {
+    /// Whether its values are differences, which may lie below zero.
+    pub(super) fn is_difference(&self) -> bool {
+        matches!(self.unit, Unit::NsDifference | Unit::ShareDifference)
+    }
+
+    /// The horizontal axis of a panel.
+    pub(super) fn across(&self, panel: &CurvePanel) -> Axis {
+        let shared = self.panels.iter().filter(|p| p.caption == panel.caption);
+        let points = shared.flat_map(|p| &p.curves).flat_map(|c| &c.points);
+        let at: Vec<f64> = points.map(|p| p.at).collect();
+        match self.along {
             Along::Percentiles => Axis::percentiles(&at),
             Along::Even => Axis::even(&at),
             Along::Decades => Axis::decades(&at),
-        };
+        }
+    }
+
+    /// The vertical axis of all panels.
+    pub(super) fn upwards(&self, height: f64) -> Axis {
+        let points = || self.curves().flat_map(|(_, c)| &c.points);
         let noise = self.panels.iter().filter_map(|p| p.noise.as_ref());
         let edges = noise.flat_map(|n| &n.edges).map(|e| e.2);
         let lows = points().map(|p| p.estimate.low_ns.min(p.estimate.value_ns));
@@ -200,16 +242,18 @@ impl CurveFigure {
         let high = highs.chain(edges).fold(0.0, f64::max);
         if self.logarithmic {
             let range = (lows.fold(f64::MAX, f64::min), high);
-            return (x, Axis::logarithmic(range, self.unit, height, 20.0));
+            return Axis::logarithmic(range, self.unit, height, 20.0);
         }
         let high = if self.unit == Unit::Share || high <= 0.0 {
             1.0
         } else {
             high
         };
-        let mut y = Axis::linear(high, (height / 32.0).clamp(3.0, 8.0), self.unit);
-        y.high = high * 1.03;
-        (x, y)
+        let low = lows.fold(0.0, f64::min);
+        let most = (height / 32.0).clamp(3.0, 8.0);
+        let mut y = Axis::linear((low, high), most, self.unit);
+        (y.low, y.high) = (low * 1.03, high * 1.03);
+        y
     }
 
     pub(super) fn notes(&self) -> Vec<String> {
@@ -240,7 +284,18 @@ impl CurveFigure {
     }
 
     pub(super) fn key(&self) -> Vec<(Swatch, String)> {
-        let mut key = vec![(Swatch::Band, self.interval.clone())];
+        let has_lines = self.curves().any(|(_, c)| c.form == CurveForm::Line);
+        let band = has_lines.then(|| (Swatch::Band, self.interval.clone()));
+        let mut key: Vec<(Swatch, String)> = band.into_iter().collect();
+        for panel in &self.panels {
+            for (curve, look) in panel.marks() {
+                if !key.iter().any(|(_, label)| *label == curve.label) {
+                    key.push((Swatch::Mark(look), curve.label.clone()));
+                }
+            }
+        }
+        let points = self.curves().flat_map(|(_, c)| &c.points);
+        key.extend(Swatch::of_verdicts(points.filter_map(|p| p.verdict)));
         for noise in self.panels.iter().filter_map(|p| p.noise.as_ref()) {
             if !key.iter().any(|(_, label)| *label == noise.label) {
                 key.push((Swatch::Noise, noise.label.clone()));

@@ -2,11 +2,12 @@
 
 use super::axis::{Axis, Tick};
 use super::signs::CAUTION_SIGN;
-use super::style::{AXIS, Colour, NOISE, SOFT_TEXT, SeriesLook, Shape, TEXT};
+use super::style::{AXIS, Colour, Fill, NOISE, PALE_OPACITY, SOFT_TEXT, SeriesLook, Shape, TEXT};
 use super::svg::{Frame, Svg, WIDTH};
 use super::{labels, text};
 use crate::arm::Stroke;
 use crate::report::format;
+use crate::stats::Verdict;
 
 /// Blank border.
 pub(super) const MARGIN: f64 = 14.0;
@@ -23,9 +24,8 @@ const TICK_GAP: f64 = 4.0;
 
 /// Outline of a noise floor.
 pub(super) const NOISE_EDGE: Stroke = Stroke::new(NOISE, 0.7, "2 2");
-/// How faint the noise floor is, and that of one of several series.
+/// How faint the noise floor is.
 pub(super) const NOISE_OPACITY: f64 = 0.22;
-pub(super) const FLOOR_OPACITY: f64 = 0.16;
 /// How faint a struck curve is.
 pub(super) const STRUCK_OPACITY: f64 = 0.45;
 
@@ -109,12 +109,14 @@ pub(super) enum Swatch {
     Band,
     /// The noise floor.
     Noise,
-    /// An area: a bar segment, or the noise floor of one series.
-    Area(Colour, f64),
+    /// A bar segment.
+    Area(Colour),
     /// A hollow curve.
     StruckCurve,
     /// A hollow mark.
     StruckMark,
+    /// A pale mark with its interval.
+    PaleMark,
     /// The dagger.
     Caution,
     /// A mark of a series with its interval.
@@ -122,6 +124,14 @@ pub(super) enum Swatch {
 }
 
 impl Swatch {
+    /// The entry for pale marks, where there are any.
+    pub(super) fn of_verdicts(
+        mut verdicts: impl Iterator<Item = Verdict>,
+    ) -> Option<(Swatch, String)> {
+        let pale = verdicts.any(|v| Fill::of(false, Some(v)) == Fill::Pale);
+        pale.then(|| (Swatch::PaleMark, "pale: no difference shown".to_owned()))
+    }
+
     /// The entries for the signs that occur; `struck` is what something struck looks like.
     pub(super) fn of_signs(struck: Option<Swatch>, caution: bool) -> Vec<(Swatch, String)> {
         let struck = struck.map(|swatch| (swatch, "struck out, not to be quoted".to_owned()));
@@ -145,17 +155,22 @@ impl Swatch {
                     svg.curve(&[(x, edge), (end, edge)], NOISE_EDGE, 1.0);
                 }
             }
-            Self::Area(colour, opacity) => area(svg, colour, opacity),
+            Self::Area(colour) => area(svg, colour, 1.0),
             Self::StruckCurve => {
                 let stroke = Stroke::new(TEXT, 1.3, "");
                 svg.curve(&[(x, y), (end, y)], stroke, STRUCK_OPACITY);
-                svg.mark((middle, y), 3.0, Shape::Disc, SOFT_TEXT, true);
+                svg.mark((middle, y), 3.0, Shape::Disc, SOFT_TEXT, Fill::Hollow);
             }
-            Self::StruckMark => svg.mark((middle, y), 3.6, Shape::Disc, SOFT_TEXT, true),
+            Self::StruckMark => svg.mark((middle, y), 3.6, Shape::Disc, SOFT_TEXT, Fill::Hollow),
+            Self::PaleMark => {
+                let stroke = Stroke::new(TEXT, 1.5, "");
+                svg.curve(&[(x, y), (end, y)], stroke, PALE_OPACITY);
+                svg.mark((middle, y), 3.6, Shape::Disc, TEXT, Fill::Pale);
+            }
             Self::Caution => svg.words_before((end, y + 4.0), LABEL_SIZE, TEXT, CAUTION_SIGN),
             Self::Mark(look) => {
                 svg.line((x, y), (end, y), look.colour, 1.5);
-                svg.mark((middle, y), 3.6, look.shape, look.colour, false);
+                svg.mark((middle, y), 3.6, look.shape, look.colour, Fill::Solid);
             }
         }
     }

@@ -19,7 +19,7 @@ mod svg;
 mod text;
 mod write;
 
-pub use curves::{Along, Curve, CurveFigure, CurvePanel, CurvePoint, NoiseBand};
+pub use curves::{Along, Curve, CurveFigure, CurveForm, CurvePanel, CurvePoint, NoiseBand};
 pub use rows::{Row, RowFigure, RowForm, RowGroup, RowMark};
 pub use signs::Signs;
 pub use style::stroke_of_case;

@@ -2,16 +2,17 @@
 
 use super::axis::Axis;
 use super::furniture::{
-    FLOOR_OPACITY, LABEL_SIZE, MARGIN, NOTE_SIZE, STRUCK_OPACITY, TICK_SIZE, draw_axis_lines,
-    draw_bottom_ticks, draw_foot, draw_header,
+    LABEL_SIZE, MARGIN, NOTE_SIZE, STRUCK_OPACITY, TICK_SIZE, draw_axis_lines, draw_bottom_ticks,
+    draw_foot, draw_header,
 };
-use super::rows::{HEADING, Placed, RowFigure, RowForm, RowMark, total_ns};
-use super::style::{AXIS, GRID, LIGHT_GRID, PAPER, SOFT_TEXT, SeriesLook, TEXT};
+use super::rows::{HEADING, HEADING_LINE, Placed, RowFigure, RowForm, RowMark, total_ns};
+use super::style::{AXIS, Fill, GRID, LIGHT_GRID, PAPER, SOFT_TEXT, SeriesLook, TEXT};
 use super::svg::{Frame, Svg, WIDTH};
 use super::text;
 use super::write::{Figure, FigureError, series_table};
 use crate::arm::Stroke;
 use crate::report::format;
+use crate::stats::Verdict;
 
 /// Between two columns: room for the tick labels at their ends.
 const GUTTER: f64 = 30.0;
@@ -64,20 +65,28 @@ impl Column<'_> {
         svg.line(corners[0], corners[1], AXIS, 0.9);
     }
 
-    fn draw_heading(&self, heading: &str, top: f64, svg: &mut Svg) {
+    fn draw_heading(&self, lines: &[String], top: f64, svg: &mut Svg) {
         let Frame { left, right, .. } = self.plot;
-        let shown = text::fit(heading, TICK_SIZE, right - left - 8.0);
-        let baseline = top + 15.5;
-        if self.figure.form == RowForm::Stacks {
-            // Bars have their labels on the axis, and the headings behind it.
-            return boxed_text(svg, (left + 6.0, baseline), TICK_SIZE, SOFT_TEXT, &shown);
+        let is_stack = self.figure.form == RowForm::Stacks;
+        if !is_stack {
+            let more = lines.len().saturating_sub(1) as f64 * HEADING_LINE;
+            // The axis of some begins at the left edge.
+            let area = (right - left + 1.0, HEADING - 1.0 + more);
+            svg.rect((left - 1.0, top), area, PAPER, 1.0);
+            if top > self.plot.top {
+                let y = top + 2.0;
+                svg.line((MARGIN, y), (WIDTH - MARGIN, y), GRID, 0.7);
+            }
         }
-        svg.rect((left, top), (right - left, HEADING - 1.0), PAPER, 1.0);
-        if top > self.plot.top {
-            let y = top + 2.0;
-            svg.line((MARGIN, y), (WIDTH - MARGIN, y), GRID, 0.7);
+        let mut baseline = top + 15.5;
+        for line in lines {
+            match is_stack {
+                // Bars have their labels on the axis, and the headings behind it.
+                true => boxed_text(svg, (left + 6.0, baseline), TICK_SIZE, SOFT_TEXT, line),
+                false => svg.words((MARGIN, baseline), TICK_SIZE, SOFT_TEXT, line),
+            }
+            baseline += HEADING_LINE;
         }
-        svg.words((MARGIN, baseline), TICK_SIZE, SOFT_TEXT, &shown);
     }
 
     /// The marks of one row on lanes around its middle.
@@ -95,19 +104,18 @@ impl Column<'_> {
             // Each percentile has a lane of its own, so that intervals never lie over each other.
             let lane = if percentiles { place } else { i };
             let y = placed.middle + (lane as f64 - (lanes as f64 - 1.0) / 2.0) * form.lane();
-            if let Some(floor) = placed.group.floor_ns(&mark.series) {
-                let (low, high) = (self.pixel_of(-floor), self.pixel_of(floor));
-                let from = (low, y - form.lane() / 2.0);
-                svg.rect(from, (high - low, form.lane()), colour, FLOOR_OPACITY);
-            }
             let e = mark.estimate;
             let ends = [e.low_ns, e.high_ns].map(|ns| self.pixel_of(ns));
-            svg.line((ends[0], y), (ends[1], y), colour, weight);
-            for end in ends {
-                svg.line((end, y - half), (end, y + half), colour, 1.2);
-            }
             let struck = row.signs.struck.is_some() || mark.signs.struck.is_some();
-            svg.mark((self.pixel_of(e.value_ns), y), size, shape, colour, struck);
+            let fill = Fill::of(struck, mark.verdict);
+            let mut line = |from, to, weight| {
+                svg.curve(&[from, to], Stroke::new(colour, weight, ""), fill.opacity());
+            };
+            line((ends[0], y), (ends[1], y), weight);
+            for end in ends {
+                line((end, y - half), (end, y + half), 1.2);
+            }
+            svg.mark((self.pixel_of(e.value_ns), y), size, shape, colour, fill);
             values.push((y, colour, self.figure.value_text(row, mark)));
         }
         for (y, colour, value) in values.iter().filter(|(_, _, value)| !value.is_empty()) {
@@ -173,14 +181,18 @@ impl Figure for RowFigure {
             None => self.quantity.clone(),
         };
         let caption = text::fit(&caption, NOTE_SIZE, WIDTH - 2.0 * MARGIN);
-        let percentiles = self.form == RowForm::Percentiles;
+        let has_columns = self.has_columns();
         let mut svg = Svg::default();
         let top = draw_header(&mut svg, &self.title, &self.subtitle);
-        let top = top + if percentiles { 22.0 } else { 6.0 };
+        let top = top + if has_columns { 22.0 } else { 6.0 };
+        let heading_width = match self.form {
+            RowForm::Stacks => width - 12.0,
+            _ => WIDTH - 2.0 * MARGIN,
+        };
         let mut bottom = top;
         for (i, groups) in self.columns().enumerate() {
-            let (placed, headings, height) = self.places(groups);
-            bottom = top + height;
+            let places = self.places(groups, heading_width);
+            bottom = top + places.height;
             let left = MARGIN + label_width + i as f64 * (width + GUTTER);
             let column = Column {
                 figure: self,
@@ -193,14 +205,14 @@ impl Figure for RowFigure {
                     bottom,
                 },
             };
-            let title = if percentiles { &groups[0].title } else { "" };
+            let title = if has_columns { &groups[0].title } else { "" };
             let title = text::fit(title, LABEL_SIZE, width + GUTTER - 8.0);
             svg.words((left, top - 8.0), LABEL_SIZE, TEXT, &title);
             column.draw_grid(&mut svg);
-            for (heading, at) in headings {
-                column.draw_heading(heading, top + at, &mut svg);
+            for (lines, at) in &places.headings {
+                column.draw_heading(lines, top + at, &mut svg);
             }
-            for mut row in placed {
+            for mut row in places.rows {
                 row.middle += top;
                 if i == 0 {
                     let at = (left - 8.0, row.middle + LABEL_SIZE * 0.36);
@@ -231,7 +243,7 @@ impl Figure for RowFigure {
     fn csv(&self) -> String {
         let header = match self.form {
             RowForm::Differences => {
-                "group,row,series,value_ns,low_ns,high_ns,noise_floor_ns,struck,caution"
+                "group,row,series,value_ns,low_ns,high_ns,verdict,struck,caution"
             }
             RowForm::Percentiles => {
                 "column,row,statistic,value_ns,low_ns,high_ns,sample_count,struck,caution"
@@ -247,9 +259,9 @@ impl Figure for RowFigure {
             } = mark;
             let mut cells = vec![group.title.clone(), row.label.clone(), series.clone()];
             cells.push(number(e.value_ns));
-            let floor = || group.floor_ns(series).map(number).unwrap_or_default();
+            let verdict = || mark.verdict.map(Verdict::words).unwrap_or_default();
             let (last, signs) = match self.form {
-                RowForm::Differences => (floor(), &mark.signs),
+                RowForm::Differences => (verdict(), &mark.signs),
                 RowForm::Percentiles => (row.samples.to_string(), &row.signs),
                 RowForm::Stacks => (String::new(), &row.signs),
             };

@@ -2,20 +2,20 @@
 
 use super::axis::Axis;
 use super::curves::drawable;
-use super::furniture::{FLOOR_OPACITY, LABEL_SIZE, Swatch, sample_counts};
+use super::furniture::{LABEL_SIZE, Swatch, TICK_SIZE, sample_counts};
 use super::signs::{Signs, sign_notes};
 use super::style::{PERCENTILE_LOOKS, SeriesLook, series_look};
 use super::text;
 use crate::report::format;
-use crate::stats::{Estimate, Unit};
+use crate::stats::{Estimate, Unit, Verdict};
 
 /// What the rows show.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum RowForm {
-    /// Differences with their intervals and noise floors, on an axis that is linear around zero and logarithmic
+    /// Differences with their intervals and verdicts, on an axis that is linear around zero and logarithmic
     /// outside, so that a model's 100 ns and a server's 500 µs can share it.
     Differences,
-    /// A few percentiles with their intervals on a logarithmic axis; each group is a column.
+    /// A few percentiles with their intervals on a logarithmic axis; two groups with the same rows are columns.
     Percentiles,
     /// Times that add up, stacked from zero.
     #[default]
@@ -31,6 +31,8 @@ pub struct RowMark {
     pub estimate: Estimate,
     /// Why the mark alone must not be quoted, or is to be read with care.
     pub signs: Signs,
+    /// What a difference lets one say: it is pale unless it is shown.
+    pub verdict: Option<Verdict>,
 }
 
 impl RowMark {
@@ -40,6 +42,7 @@ impl RowMark {
             series: series.to_owned(),
             estimate: Estimate::exactly(value_ns),
             signs: Signs::default(),
+            verdict: None,
         }
     }
 }
@@ -64,16 +67,6 @@ pub struct RowGroup {
     pub title: String,
     /// Its rows.
     pub rows: Vec<Row>,
-    /// Noise floor per series in ns: a smaller difference is what two blocks of the same arm show.
-    pub floors_ns: Vec<(String, f64)>,
-}
-
-impl RowGroup {
-    /// The noise floor of a series.
-    pub(super) fn floor_ns(&self, series: &str) -> Option<f64> {
-        let floor = self.floors_ns.iter().find(|(name, _)| name == series);
-        floor.map(|(_, ns)| *ns)
-    }
 }
 
 /// Groups of rows, under one another or in two columns.
@@ -89,21 +82,29 @@ pub struct RowFigure {
     pub quantity: String,
     /// What the intervals are, for instance `95 % bootstrap interval over 10 blocks`.
     pub interval: String,
-    /// The groups; those that are columns have the same rows.
+    /// The groups.
     pub groups: Vec<RowGroup>,
     /// Lines under the figure; reasons of signs are added.
     pub footer: Vec<String>,
 }
 
-/// Height of a heading, and the longest labels.
+/// Height of a heading of one line, of each further line, and the longest labels.
 pub(super) const HEADING: f64 = 23.0;
+pub(super) const HEADING_LINE: f64 = 14.0;
 const LONGEST_LABEL: f64 = 160.0;
 
 /// A row with the middle of its place, in pixels below the plot's top.
 pub(super) struct Placed<'a> {
-    pub group: &'a RowGroup,
     pub row: &'a Row,
     pub middle: f64,
+}
+
+/// Where everything in a column lies.
+pub(super) struct Places<'a> {
+    pub rows: Vec<Placed<'a>>,
+    /// Lines of each heading, and its top.
+    pub headings: Vec<(Vec<String>, f64)>,
+    pub height: f64,
 }
 
 impl RowForm {
@@ -127,11 +128,21 @@ impl RowForm {
 }
 
 impl RowFigure {
+    /// Whether each group is a column, with its title over it.
+    pub(super) fn has_columns(&self) -> bool {
+        let labels = |g: &RowGroup| g.rows.iter().map(|r| r.label.clone()).collect::<Vec<_>>();
+        self.form == RowForm::Percentiles
+            && match &self.groups[..] {
+                [one, other] => labels(one) == labels(other),
+                groups => groups.len() == 1,
+            }
+    }
+
     /// The groups of each column.
     pub(super) fn columns(&self) -> std::slice::Chunks<'_, RowGroup> {
-        self.groups.chunks(match self.form {
-            RowForm::Percentiles => 1,
-            RowForm::Differences | RowForm::Stacks => self.groups.len().max(1),
+        self.groups.chunks(match self.has_columns() {
+            true => 1,
+            false => self.groups.len().max(1),
         })
     }
 
@@ -145,27 +156,10 @@ impl RowFigure {
             .flat_map(|(g, r)| r.marks.iter().map(move |m| (g, r, m)))
     }
 
-    fn floors_ns(&self) -> impl Iterator<Item = &(String, f64)> {
-        self.groups.iter().flat_map(|g| &g.floors_ns)
-    }
-
     /// Why it cannot be drawn.
     pub(super) fn check(&self) -> Result<(), String> {
-        let count = self.columns().len();
-        if count > 2 {
-            return Err(format!("it has {count} columns; 1 or 2 can be drawn"));
-        }
         if self.marks().next().is_none() {
             return Err("it has no mark".to_owned());
-        }
-        let labels = |column: &[RowGroup]| -> Vec<String> {
-            let rows = column.iter().flat_map(|g| &g.rows);
-            rows.map(|r| r.label.clone()).collect()
-        };
-        let mut columns = self.columns().map(labels);
-        let first = columns.next();
-        if columns.any(|other| Some(other) != first) {
-            return Err("its columns do not have the same rows".to_owned());
         }
         let most = PERCENTILE_LOOKS.len();
         if self.form == RowForm::Percentiles && self.series().len() > most {
@@ -184,13 +178,7 @@ impl RowFigure {
                 mark.series, row.label, group.title, e.value_ns, e.low_ns, e.high_ns
             ));
         }
-        let unfit = |floor: f64| !floor.is_finite() || floor < 0.0;
-        match self.floors_ns().find(|(_, floor)| unfit(*floor)) {
-            Some((series, floor)) => Err(format!(
-                "the noise floor of {series} is {floor} ns; it must be zero or more"
-            )),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     /// Names of the series with their looks, in order of first appearance, in the longest row first.
@@ -219,8 +207,7 @@ impl RowFigure {
         let highs = estimates().map(|e| e.high_ns.max(e.value_ns));
         match self.form {
             RowForm::Differences => {
-                let floors = self.floors_ns().flat_map(|(_, floor)| [-floor, *floor]);
-                let extents: Vec<f64> = lows.chain(highs).chain(floors).collect();
+                let extents: Vec<f64> = lows.chain(highs).collect();
                 // The series with the smallest reach decides where the axis turns linear.
                 let reach = |(name, _): (&str, SeriesLook)| {
                     let marks = self.marks().filter(|(_, _, m)| m.series == name);
@@ -237,30 +224,33 @@ impl RowFigure {
             RowForm::Stacks => {
                 // All-zero bars still need an axis.
                 let longest = self.rows().map(|(_, r)| total_ns(r)).fold(1.0, f64::max);
-                Axis::linear(longest * 1.02, 6.0, Unit::Ns)
+                Axis::linear((0.0, longest * 1.02), 6.0, Unit::Ns)
             }
         }
     }
 
-    /// Rows with their places, headings with their tops, and the height of all.
-    pub(super) fn places<'a>(
-        &self,
-        column: &'a [RowGroup],
-    ) -> (Vec<Placed<'a>>, Vec<(&'a str, f64)>, f64) {
+    /// Rows with their places, the lines of headings no wider than `limit` with their tops, and the height of all.
+    pub(super) fn places<'a>(&self, column: &'a [RowGroup], limit: f64) -> Places<'a> {
         let (mut placed, mut headings, mut y) = (Vec::new(), Vec::new(), 0.0);
         for group in column {
-            if self.form != RowForm::Percentiles && !group.title.is_empty() {
-                headings.push((group.title.as_str(), y));
-                y += HEADING;
+            if !self.has_columns() && !group.title.is_empty() {
+                let lines = text::wrap(&group.title, TICK_SIZE, limit);
+                let more = lines.len().saturating_sub(1) as f64 * HEADING_LINE;
+                headings.push((lines, y));
+                y += HEADING + more;
             }
             for row in &group.rows {
                 let (height, air) = self.form.row_height(row.marks.len());
                 let middle = y + height / 2.0;
-                placed.push(Placed { group, row, middle });
+                placed.push(Placed { row, middle });
                 y += height + air;
             }
         }
-        (placed, headings, y + 4.0)
+        Places {
+            rows: placed,
+            headings,
+            height: y + 4.0,
+        }
     }
 
     /// A row's label, with its signs where its marks have none of their own.
@@ -285,16 +275,13 @@ impl RowFigure {
     pub(super) fn key(&self) -> Vec<(Swatch, String)> {
         let series = self.series();
         let entry = |(name, look): &(&str, SeriesLook)| match self.form {
-            RowForm::Stacks => (Swatch::Area(look.colour, 1.0), (*name).to_owned()),
+            RowForm::Stacks => (Swatch::Area(look.colour), (*name).to_owned()),
             _ => (Swatch::Mark(*look), format!("{name}, {}", self.interval)),
         };
         let mut key: Vec<(Swatch, String)> = series.iter().map(entry).collect();
-        for (name, look) in &series {
-            if self.floors_ns().any(|(floor, _)| floor == name) {
-                let area = Swatch::Area(look.colour, FLOOR_OPACITY);
-                key.push((area, format!("noise floor, {name}")));
-            }
-        }
+        key.extend(Swatch::of_verdicts(
+            self.marks().filter_map(|(_, _, m)| m.verdict),
+        ));
         let rows = self.rows().map(|(_, row)| &row.signs);
         let signs: Vec<&Signs> = rows.chain(self.marks().map(|(_, _, m)| &m.signs)).collect();
         let struck = signs.iter().any(|s| s.struck.is_some());

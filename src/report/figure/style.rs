@@ -4,6 +4,7 @@
 //! where a thin line or a label would be too pale on paper.
 
 use crate::arm::Stroke;
+use crate::stats::Verdict;
 
 /// Colour as `#rrggbb`.
 pub(super) type Colour = &'static str;
@@ -15,6 +16,8 @@ pub(super) const GRID: Colour = "#d2d2d2";
 pub(super) const LIGHT_GRID: Colour = "#ececec";
 pub(super) const PAPER: Colour = "#ffffff";
 pub(super) const NOISE: Colour = "#948450";
+/// How faint a difference is that is not shown.
+pub(super) const PALE_OPACITY: f64 = 0.38;
 
 const BLACK: Colour = "#000000";
 const GREY: Colour = "#8c8c8c";
@@ -55,6 +58,42 @@ pub(super) enum Shape {
     Diamond,
     Square,
     Triangle,
+}
+
+impl Shape {
+    pub(super) const ALL: [Shape; 4] =
+        [Shape::Disc, Shape::Diamond, Shape::Square, Shape::Triangle];
+}
+
+/// What a mark is filled with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fill {
+    /// Its colour.
+    Solid,
+    /// Its colour, faint like its outline: a difference that is not shown.
+    Pale,
+    /// Nothing: it must not be quoted.
+    Hollow,
+}
+
+impl Fill {
+    /// Of what is struck out or not, and judged or not.
+    pub(super) fn of(struck: bool, verdict: Option<Verdict>) -> Self {
+        match verdict {
+            _ if struck => Fill::Hollow,
+            Some(Verdict::StruckOut) => Fill::Hollow,
+            Some(verdict) if !verdict.is_shown() => Fill::Pale,
+            _ => Fill::Solid,
+        }
+    }
+
+    /// How faint its interval is.
+    pub(super) fn opacity(self) -> f64 {
+        match self {
+            Fill::Pale => PALE_OPACITY,
+            Fill::Solid | Fill::Hollow => 1.0,
+        }
+    }
 }
 
 /// Look of a series of marks or bar segments.

@@ -1,6 +1,6 @@
 //! The drawing layer: SVG elements in drawing order, in CSS pixels of the finished figure.
 
-use super::style::{Colour, Shape};
+use super::style::{Colour, Fill, PALE_OPACITY, PAPER, Shape};
 use super::text::{FONT_FAMILY, escape};
 use crate::arm::Stroke;
 
@@ -104,17 +104,25 @@ impl Svg {
         ));
     }
 
-    /// A mark centred on a point; hollow marks are white inside.
+    /// A mark centred on a point.
     pub(super) fn mark(
         &mut self,
         (x, y): Pixel,
         radius: f64,
         shape: Shape,
         colour: Colour,
-        hollow: bool,
+        fill: Fill,
     ) {
-        let fill = if hollow { "#ffffff" } else { colour };
-        let paint = format!("fill=\"{fill}\" stroke=\"{colour}\" stroke-width=\"1.2\"");
+        let (inside, opacity) = match fill {
+            Fill::Solid => (colour, String::new()),
+            Fill::Hollow => (PAPER, String::new()),
+            Fill::Pale => {
+                // What lies under it must not show through.
+                self.mark((x, y), radius, shape, PAPER, Fill::Solid);
+                (colour, format!(" opacity=\"{PALE_OPACITY}\""))
+            }
+        };
+        let paint = format!("fill=\"{inside}\" stroke=\"{colour}\" stroke-width=\"1.2\"{opacity}");
         let corners: &[Pixel] = match shape {
             Shape::Disc => {
                 return self.add(format!(

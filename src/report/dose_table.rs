@@ -1,0 +1,114 @@
+//! The lock's part of slow statements, observed beside predicted, level by level.
+
+use super::busy_table::{error, observed, points, predicted};
+use super::format::{duration, rate};
+use super::section::{Section, Table, cell};
+use crate::names::counted;
+use crate::stats::{Analysis, Cells, Compared, TRACED_ON, Verdict};
+
+/// A row for each level of a run whose standing connections or rates vary.
+pub(super) fn dose_table(analysis: &Analysis) -> Option<Section> {
+    let words = ["faults under the lock", "verdict"];
+    let numbers = ["connections/s", "observed (95 %)", "predicted", "error"];
+    let mut table = Table::by_level(&analysis.varying, &words, numbers);
+    for dose in &analysis.doses {
+        let faults = match dose.cells {
+            Cells::WithFaults => "yes",
+            Cells::Placebo => "no (placebo)",
+        };
+        let part = &dose.lock_part;
+        let row = [
+            faults.to_owned(),
+            cell(dose.verdict.map(Verdict::words)),
+            rate(dose.per_second),
+            observed(part, points),
+            predicted(part, points),
+            error(part),
+        ];
+        table.push_level(&dose.factors, row);
+    }
+    let parts = analysis.doses.iter().map(|d| &d.lock_part);
+    let observed_at = counted(parts.clone().filter_map(Compared::meets).count(), "level");
+    let met = parts.clone().filter(|p| p.meets() == Some(true)).count();
+    let apart = parts.filter(|p| p.meets() == Some(false));
+    let above = apart.filter(|p| p.error() > Some(0.0)).count();
+    let notes = [
+        format!(
+            "Observed: unpooled minus premapped. Of {observed_at} the interval meets the prediction at {met}, and lies above it at {above}. Error: observed minus the nearer end of the prediction."
+        ),
+        format!("{} {}", predicted_from(analysis), holds_words(analysis)),
+    ];
+    let run = format!("{} run `{}`", analysis.run.mode, analysis.run.run_id);
+    let caption = format!("{run}: dose and response, the lock's part of slow statements");
+    Section::table(caption, table, notes)
+}
+
+/// What is predicted, and from what.
+pub(super) fn predicted_from(analysis: &Analysis) -> String {
+    let over = analysis.run.slow_over_ns.unwrap_or_default();
+    format!(
+        "Predicted: statements with the times of premapped that meet the lock, and wait for longer than is left to {}: rate times rest of the hold. Its ends are snapshots of one statement at once, and as far apart as the statement is long. A holder that loses the CPU, and a queue that drains after it, are not in it.",
+        duration(over as f64)
+    )
+}
+
+/// Where the holds come from.
+pub(super) fn holds_words(analysis: &Analysis) -> String {
+    let of_run = analysis.doses.iter().filter(|d| d.holds_of_run).count();
+    let stored =
+        format!("the tool's stored lines, traced in {TRACED_ON} (METHODOLOGY.md), not in this run");
+    match of_run {
+        0 => format!("Holds: {stored}."),
+        all if all == analysis.doses.len() => "Holds: traced in this run.".to_owned(),
+        some => format!(
+            "Holds: traced in this run at {}, elsewhere {stored}.",
+            counted(some, "level")
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::analyse;
+    use crate::record::Run;
+    use crate::report::dose_drawing::dose_figure;
+    use crate::report::figure::Figure;
+    use crate::report::section::markdown;
+    use crate::testing::lock_run;
+
+    /// Cells of 15 and 18; those in front of 4 kB pages at three numbers of standing connections.
+    fn run() -> Run {
+        let mut run = lock_run(12, 40, 0);
+        let with_faults =
+            |b: &&crate::record::Block| Cells::of(&b.factors) == Some(Cells::WithFaults);
+        let blocks: Vec<_> = run.blocks.iter().filter(with_faults).cloned().collect();
+        for standing in [2_000, 4_000] {
+            run.blocks.extend(blocks.iter().cloned().map(|mut block| {
+                block.factors.standing = standing;
+                block
+            }));
+        }
+        run
+    }
+
+    #[test]
+    fn every_level_has_a_row_and_a_mark_and_the_source_of_the_holds_is_said() {
+        let analysis = analyse(&run());
+        let text = markdown(&dose_table(&analysis));
+        assert_eq!(text.matches("| no (placebo) |").count(), 4, "{text}");
+        assert_eq!(text.matches("| yes | higher |").count(), 6, "{text}");
+        assert!(text.contains("stored lines") && text.contains("+4.00 pp"));
+        let figure = dose_figure(&analysis).unwrap();
+        let csv = figure.csv();
+        let of = |name: &str| csv.matches(name).count();
+        // At the largest number the primary level's line has no placebo: they are other lines.
+        assert_eq!((of(",observed,"), of(",predicted,")), (3, 3), "{csv}");
+        assert_eq!(of(",higher"), 6, "{csv}");
+        let svg = figure.svg().unwrap();
+        assert!(svg.contains("placebo: slots behind") && svg.contains(">predicted<"));
+        assert!(svg.contains("pale: no difference shown") && svg.contains("stored lines"));
+        let flat = analyse(&lock_run(12, 40, 0));
+        assert!(dose_table(&flat).is_none() && dose_figure(&flat).is_none());
+    }
+}
