@@ -120,6 +120,8 @@ impl LockVisitor for Stress {
                         if taken % 64 == 0 {
                             array.check_invariants().unwrap();
                         }
+                        // Else writers wait for a CPU while thousands of snapshots see the same.
+                        thread::yield_now();
                     }
                     snapshots_taken.fetch_add(taken, SeqCst);
                     without_lock.fetch_add(reused_without_lock, SeqCst);

@@ -15,7 +15,7 @@ use rand_pcg::Pcg64;
 use serde::Serialize;
 
 use super::bootstrap::{Bootstrap, Estimate, Unit, interval, quantile};
-use super::rounds::Rounds;
+use super::rounds::{Rounds, Taken};
 use super::statistic::Statistic;
 use crate::record::SeriesHistogram;
 use crate::seed::derive_seed;
@@ -107,12 +107,15 @@ impl Cell {
     /// First minus second, each round taken so many times, the labels exchanged where `swapped`.
     fn difference(&self, times: &[u32], swapped: &[bool], statistic: Statistic) -> Option<f64> {
         let n = self.rounds();
-        let mut sides = [vec![0; 2 * n], vec![0; 2 * n]];
-        for (round, (&times, &swapped)) in times.iter().zip(swapped).enumerate() {
-            sides[usize::from(swapped)][round] = times;
-            sides[usize::from(!swapped)][n + round] = times;
+        let mut sides: [Vec<Taken>; 2] = [Vec::with_capacity(n), Vec::with_capacity(n)];
+        for half in 0..2 {
+            for (round, (&times, &swapped)) in times.iter().zip(swapped).enumerate() {
+                if times > 0 {
+                    sides[half ^ usize::from(swapped)].push((half * n + round, times));
+                }
+            }
         }
-        let [first, second] = sides.map(|weights| self.blocks.statistic(&weights, statistic));
+        let [first, second] = sides.map(|blocks| self.blocks.statistic_of(&blocks, statistic));
         Some(first? - second?)
     }
 }

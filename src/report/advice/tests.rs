@@ -39,6 +39,9 @@ fn others(count: u64) -> Option<OthersConnections> {
 /// A run whose unpooled readers are no slower, with connections of 2 ms and transactions of `kept_ns`.
 fn run(kept_ns: u64, survey: Survey) -> Run {
     let mut run = sample_run(12);
+    // As on a server that is somebody's own.
+    run.config.factors.standing = vec![0];
+    run.blocks.retain(|b| b.factors.standing == 0);
     let mut config = crate::experiment::find("churn-tail")
         .unwrap()
         .config(Mode::Server, crate::experiment::Scale::Quick);
@@ -71,12 +74,14 @@ fn run(kept_ns: u64, survey: Survey) -> Run {
     run
 }
 
-fn advise(run: &Run) -> Vec<Section> {
-    advice(&analyse(run)).unwrap()
+fn advise(run: &Run) -> (PoolingAnswer, Vec<Section>) {
+    let analysis = analyse(run);
+    let sections = advice(&analysis).unwrap();
+    (analysis.pooling.unwrap().answer, sections)
 }
 
 fn answer(run: &Run) -> PoolingAnswer {
-    analyse(run).pooling.unwrap().answer
+    advise(run).0
 }
 
 fn answer_to(advice: &[Section]) -> String {
@@ -101,17 +106,17 @@ fn each_rule_gives_its_answer() {
         (LONG, with(others(500)), PoolingAnswer::NoReasonShown),
         (LONG, with(None), PoolingAnswer::NoReasonShown),
     ] {
-        let run = run(kept_ns, survey.clone());
-        assert_eq!(answer(&run), expected, "{kept_ns} {survey:?}");
-        assert!(answer_to(&advise(&run)).contains("**"));
+        let (answer, advice) = advise(&run(kept_ns, survey.clone()));
+        assert_eq!(answer, expected, "{kept_ns} {survey:?}");
+        assert!(answer_to(&advice).contains("**"));
     }
     // 2,000 standing connections and 100 new ones per second: 5 % at the high end.
     let mut crowded = survey();
     crowded.census.connections = 2_000;
     crowded.others = others(1_000);
-    let long = run(LONG, crowded.clone());
-    assert_eq!(answer(&long), PoolingAnswer::Yes);
-    assert!(answer_to(&advise(&long)).contains("may be a part of it"));
+    let (yes, advice) = advise(&run(LONG, crowded.clone()));
+    assert_eq!(yes, PoolingAnswer::Yes);
+    assert!(answer_to(&advice).contains("may be a part of it"));
     // On 13 the same is no matter of the lock.
     crowded.pg_major = 13;
     assert_eq!(answer(&run(LONG, crowded)), PoolingAnswer::NoReasonShown);
@@ -128,8 +133,8 @@ fn a_given_rate_goes_before_the_counted_one() {
     );
     assert_eq!(answer(&run), PoolingAnswer::NotNow);
     run.config.server.as_mut().unwrap().own.their_rate = Some(5.0);
-    assert_eq!(answer(&run), PoolingAnswer::Yes);
-    let advice = advise(&run);
+    let (yes, advice) = advise(&run);
+    assert_eq!(yes, PoolingAnswer::Yes);
     assert!(text(&advice).contains("at 5.00 per second"));
     assert!(text(&advice).contains("at 50 per second"));
 }
@@ -143,9 +148,8 @@ fn a_pooler_is_said_first_and_nothing_is_claimed_about_the_server() {
         },
         ..survey()
     };
-    let run = run(SHORT, pooled);
-    assert_eq!(answer(&run), PoolingAnswer::AlreadyPooled);
-    let advice = advise(&run);
+    let (answer, advice) = advise(&run(SHORT, pooled));
+    assert_eq!(answer, PoolingAnswer::AlreadyPooled);
     assert!(answer_to(&advice).starts_with("**You already do**"));
     assert!(text(&advice).contains("`unpooled` therefore means connecting to the pooler"));
 }
@@ -162,7 +166,7 @@ fn without_the_two_arms_there_is_no_answer() {
 #[test]
 fn slower_statements_are_a_reason_and_no_difference_is_not_said_to_be_none() {
     let calm = run(LONG, survey());
-    let text = text(&advise(&calm));
+    let text = text(&advise(&calm).1);
     assert!(text.contains("cannot tell") && text.contains("cannot show"));
     let mut slow = calm;
     for block in slow.blocks.iter_mut().filter(|b| b.arm == Arm::Unpooled) {
@@ -174,8 +178,9 @@ fn slower_statements_are_a_reason_and_no_difference_is_not_said_to_be_none() {
             block.series.insert(key, slower);
         }
     }
-    assert_eq!(answer(&slow), PoolingAnswer::Yes);
-    assert!(answer_to(&advise(&slow)).contains("became slower already"));
+    let (yes, advice) = advise(&slow);
+    assert_eq!(yes, PoolingAnswer::Yes);
+    assert!(answer_to(&advice).contains("became slower already"));
 }
 
 #[test]
