@@ -63,14 +63,14 @@ fn config() -> Config {
     config.arms.retain(|arm| arm.premapping().is_none());
     config.factors.mapping = vec![MappingKind::default()];
     config.readers = 2;
-    config.reader_rate = OfferedRate::PerSecond(2_000.0);
+    config.reader_rate = OfferedRate::PerSecond(4_000.0);
     config.clients = 3;
-    config.client_rate = ClientRate::Given(OfferedRate::PerSecond(300.0));
+    config.client_rate = ClientRate::Given(OfferedRate::PerSecond(600.0));
     config.pool_size = 2;
     config.factors.standing = vec![0, 200];
     config.blocks = 1;
     config.starts = 1;
-    config.duration_ns = 60 * MS;
+    config.duration_ns = 30 * MS;
     config.warmup_ns = 0;
     config.keep_awake = KeepAwakeChoice::Off;
     let model = config.model.as_mut().unwrap();
@@ -263,7 +263,7 @@ fn the_seed_fixes_the_order_and_what_is_scheduled() {
         config.seed = seed;
         config.factors.standing = vec![0, 10];
         config.blocks = 2;
-        config.duration_ns = 60 * MS;
+        config.duration_ns = 30 * MS;
         run(&config)
             .blocks
             .into_iter()
@@ -294,7 +294,7 @@ fn arrivals_are_common_to_the_arms_of_a_round_and_differ_between_rounds() {
     config.factors.standing = vec![0, 10];
     config.blocks = 3;
     config.starts = 2;
-    config.duration_ns = 3 * 60 * MS;
+    config.duration_ns = 3 * 30 * MS;
     let mut scheduled: BTreeMap<(u32, u32), BTreeSet<(u64, u64)>> = BTreeMap::new();
     let blocks = run(&config).blocks;
     for block in &blocks {

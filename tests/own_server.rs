@@ -328,12 +328,9 @@ fn pgbouncer_is_recognised_in_every_mode_and_a_relay_is_not_taken_for_it() {
         let dir = dir.display().to_string().replace('/', "%2F");
         let address = format!("postgres://procbench@{dir}:{}/procbench", endpoint.port);
         // The cap is for what is not here; a pooler's server may be anywhere.
-        let rate = if is_pooler { "" } else { "--client-rate 150" };
-        let (run, _) = measured(
-            &address,
-            rate,
-            &out.path().join(format!("unix-{is_pooler}")),
-        );
+        let load = if is_pooler { brief(90) } else { brief(150) };
+        let place = out.path().join(format!("unix-{is_pooler}"));
+        let (run, _) = measured(&address, &load, &place);
         assert_eq!(survey(&run).is_pooler(), is_pooler);
     }
     pooler.stop().unwrap();

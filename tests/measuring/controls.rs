@@ -35,7 +35,7 @@ fn the_postmaster_forks_once_for_each_operation_that_connects() {
         .into_iter()
         .filter(|a| !a.needs_pgbouncer())
         .collect();
-    let run = run(&arms, 2, 400);
+    let run = run(&arms, 2, 200);
     for block in &run.blocks {
         let of_operations = block.arm.descriptor().connections == Connections::PerTransaction;
         let forking = of_operations && block.arm != Arm::CpuBurn;

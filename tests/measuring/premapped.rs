@@ -29,10 +29,10 @@ fn children_map_the_array_in_their_own_blocks_only() {
     ];
     let mut config = config(Mode::Server, &arms);
     config.factors.standing = vec![100];
-    config.blocks = 3;
-    config.duration_ns = 3 * 300 * MS;
+    config.blocks = 2;
+    config.duration_ns = 2 * 300 * MS;
     let run = run_server(&config, ServerChoice::Local);
-    assert_eq!(run.blocks.len(), 3 * (arms.len() + 1));
+    assert_eq!(run.blocks.len(), 2 * (arms.len() + 1));
     let mut touches = [const { BTreeSet::new() }; 2];
     for block in &run.blocks {
         let counter = |name: &str| block.counters.get(name).copied();
