@@ -52,7 +52,9 @@ fn failing<L: SharedExclusiveLock>() -> Vec<&'static str> {
     let failed = |(name, check): Check| check(WOULD_HANG).is_err().then_some(name);
     thread::scope(|scope| {
         let each = checks::<L>().map(|check| scope.spawn(move || failed(check)));
-        let ended = each.into_iter().filter_map(|thread| thread.join().unwrap());
+        let ended = each
+            .into_iter()
+            .filter_map(|t| t.join().expect("checks return, they do not panic"));
         ended.collect()
     })
 }
