@@ -10,9 +10,11 @@ use crate::record::{RunHead, SeriesHistogram, SeriesKey};
 
 /// So many statements at least must be behind the p99: 20 are then above it.
 const ENOUGH_STATEMENTS: u64 = 2_000;
-/// With so many it is sought no further: one stall of the machine delays several statements at once, and must not
-/// decide the p99 alone.
+/// With so many it is sought no further.
 const PLENTY_OF_STATEMENTS: u64 = 6_000;
+/// The p99 is that of the middle one of so many stretches, one after another: a stall of some 100 ms,
+/// which delays more than one statement in 100 of its own stretch, decides nothing.
+const STRETCHES: usize = 3;
 /// Longest load for it, warm-ups included, in ns.
 const MOST_NS: u64 = 10_000_000_000;
 /// What is offered to a server that is not ours brings too few statements.
@@ -51,6 +53,19 @@ pub(super) fn blocks_needed(config: &Config) -> Result<u64, String> {
         config.block_ns() / 1_000_000,
         each * most as f64
     ))
+}
+
+/// The p99 of the middle one of [`STRETCHES`] runs of blocks.
+pub(super) fn middle_p99_ns(blocks: &[SeriesHistogram]) -> Option<u64> {
+    let stretch = |blocks: &[SeriesHistogram]| {
+        let mut times = SeriesHistogram::default();
+        blocks.iter().for_each(|block| times.merge(block));
+        times.percentile_ns(99.0)
+    };
+    let each = blocks.len().div_ceil(STRETCHES).max(1);
+    let mut p99s: Vec<u64> = blocks.chunks(each).filter_map(stretch).collect();
+    p99s.sort_unstable();
+    p99s.get(p99s.len() / 2).copied()
 }
 
 /// Finds the threshold on the first start that opens. Done once, before its first block.
@@ -106,9 +121,10 @@ impl SlowOver {
         progress.say(&format!(
             "procbench: {arm} runs before the measured blocks, to find what a slow statement is"
         ));
-        let mut times = SeriesHistogram::default();
+        let mut blocks: Vec<SeriesHistogram> = Vec::new();
+        let mut statements = 0;
         let mut round = 0;
-        while times.len() < PLENTY_OF_STATEMENTS && u64::from(round) < most_blocks(config) {
+        while statements < PLENTY_OF_STATEMENTS && u64::from(round) < most_blocks(config) {
             if cancel.is_cancelled() {
                 return Err(Failure::Interrupted);
             }
@@ -135,24 +151,23 @@ impl SlowOver {
                 .iter()
                 .find_map(|key| series.get(key));
             if let Some(found) = found {
-                times.merge(found);
+                statements += found.len();
+                blocks.push(found.clone());
             }
             round += 1;
         }
-        *self = match times.percentile_ns(99.0) {
-            Some(p99_ns) if times.len() >= ENOUGH_STATEMENTS => SlowOver {
+        *self = match middle_p99_ns(&blocks) {
+            Some(p99_ns) if statements >= ENOUGH_STATEMENTS => SlowOver {
                 is_settled: true,
                 threshold_ns: Some(p99_ns),
                 remark: Some(format!(
-                    "a statement is slow over {:.1} us: the p99 of {} statements under {arm} before the measured blocks, at {} standing connections",
+                    "a statement is slow over {:.1} us: the p99 of {statements} statements under {arm} before the measured blocks (the middle one of {STRETCHES} stretches), at {} standing connections",
                     p99_ns as f64 / 1e3,
-                    times.len(),
                     start.factors.standing
                 )),
             },
             _ => SlowOver::none(&format!(
-                "{} statements in the calibration, and a p99 needs {ENOUGH_STATEMENTS}",
-                times.len()
+                "{statements} statements in the calibration, and a p99 needs {ENOUGH_STATEMENTS}"
             )),
         };
         Ok(())

@@ -6,7 +6,7 @@ use crate::experiment::{self, Scale};
 use crate::factor::{ClientRate, OfferedRate};
 use crate::load::ClientRates;
 use crate::load::plan::{BlockSpec, PlannedStart};
-use crate::record::{AbsentArm, AbsentLevel, Role, ServerProvenance};
+use crate::record::{AbsentArm, AbsentLevel, Role, SeriesHistogram, ServerProvenance};
 use crate::testing::sample_block;
 
 /// A bench with made-up blocks.
@@ -231,6 +231,27 @@ fn a_slow_statement_is_over_the_p99_of_the_baseline_before_the_measured_blocks()
         "{remark}"
     );
     assert!(run.blocks.iter().all(|b| b.index != u32::MAX));
+}
+
+#[test]
+fn a_stall_in_one_stretch_of_the_calibration_does_not_decide_the_threshold() {
+    let times = |all: &[u64]| {
+        let mut series = SeriesHistogram::default();
+        all.iter().for_each(|ns| series.record(*ns));
+        series
+    };
+    let calm = times(&Vec::from_iter((1..=2_000).map(|i| 100 * i)));
+    let stalled = times(&Vec::from_iter(
+        (1..=2_000).map(|i| if i < 1_900 { 100 * i } else { 40_000_000 }),
+    ));
+    let p99 = slow_over::middle_p99_ns(&[calm.clone(), stalled, calm.clone()]);
+    assert_eq!(p99, calm.percentile_ns(99.0));
+    // Fewer blocks than stretches: the higher one of two.
+    assert_eq!(
+        slow_over::middle_p99_ns(std::slice::from_ref(&calm)),
+        calm.percentile_ns(99.0)
+    );
+    assert_eq!(slow_over::middle_p99_ns(&[]), None);
 }
 
 #[test]

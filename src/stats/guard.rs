@@ -76,6 +76,12 @@ pub enum Guard {
         "more statements failed or were cut off than a tenth of those above the quoted percentile"
     )]
     Censored,
+    /// The threshold of slow statements was found before the measured blocks and does not fit them.
+    #[error("of its statements only {:.2} % are slow, where 1 % was sought: the calibration was disturbed, and nothing is said to be smaller than a bound", .share * 100.0)]
+    ThresholdTooHigh {
+        /// The baseline's slow share, 0 to 1.
+        share: f64,
+    },
     /// The reader threads themselves began late.
     #[error(
         "the readers' own pacing error (p99) is over a quarter of the quoted percentile: see service time too"
@@ -178,6 +184,9 @@ impl Guard {
             ),
             Guard::ClientSaturated { .. } => {
                 "a load thread used most of a core: the client may be the limit".to_owned()
+            }
+            Guard::ThresholdTooHigh { .. } => {
+                "the threshold of slow statements is far above the baseline's p99: nothing is said to be smaller than a bound".to_owned()
             }
             Guard::Unsettled { .. } => "blocks began before the server had settled".to_owned(),
             Guard::BurnRatio { .. } => {

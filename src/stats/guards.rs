@@ -2,6 +2,7 @@
 
 use super::contender::ContenderSummary;
 use super::guard::Guard;
+use super::statistic::Statistic;
 use crate::arm::{Arm, Mode};
 use crate::factor::Factors;
 use crate::record::{Block, BlockCpu, Role, Run, SLOTS_VERIFIED, SeriesKey, samples_above};
@@ -41,12 +42,25 @@ pub(super) fn findings(
     found.extend(run.provenance.debug_build.then_some(Guard::DebugBuild));
     let blocks = run.blocks_of(contender.arm, contender.twin, level);
     found.extend(sample_guards(run, contender));
+    found.extend(threshold_too_high(run, contender));
     if contender.arm == Arm::CpuBurn && run.mode == Mode::Server {
         found.extend(burn_guards(&blocks, burn_ratio));
     }
     found.extend(load_guards(run, &blocks, contender.starts));
     found.sort_by_key(|g| std::cmp::Reverse(g.severity()));
     found
+}
+
+/// A threshold that was meant to be the baseline's p99 must leave a quarter of that share slow, or it shows nothing.
+const LEAST_SLOW_SHARE: f64 = 0.0025;
+
+/// Whether this is the baseline, and the threshold that was found for it is not its own.
+fn threshold_too_high(run: &Run, contender: &ContenderSummary) -> Option<Guard> {
+    let is_sought = run.config.slow_over_ns.is_none();
+    let is_baseline = Arm::baseline(&run.config.arms) == Some(contender.arm);
+    let share = contender.estimate(Statistic::SlowShare)?.value_ns;
+    let is_high = is_sought && is_baseline && share < LEAST_SLOW_SHARE;
+    is_high.then_some(Guard::ThresholdTooHigh { share })
 }
 
 fn sample_guards(run: &Run, contender: &ContenderSummary) -> Vec<Guard> {
@@ -147,7 +161,7 @@ mod tests {
     use super::super::guard::Severity;
     use super::*;
     use crate::record::ErrorClass;
-    use crate::stats::{Answer, analyse};
+    use crate::stats::{Answer, Verdict, analyse};
     use crate::testing::sample_run;
 
     fn found(run: &Run, arm: Arm) -> Vec<Guard> {
@@ -164,6 +178,25 @@ mod tests {
     #[test]
     fn a_clean_run_is_not_struck() {
         assert_eq!(struck(&sample_run(8)), []);
+    }
+
+    #[test]
+    fn a_threshold_far_above_the_baseline_s_p99_makes_nothing_smaller_than_a_bound() {
+        let verdicts = |sought: bool| {
+            let mut run = sample_run(12);
+            run.slow_over_ns = Some(1_000_000_000);
+            run.config.slow_over_ns = run.slow_over_ns.filter(|_| !sought);
+            for block in &mut run.blocks {
+                block.start = block.round / 2;
+            }
+            let level = analyse(&run, Answer::Contrast, Some(0.01)).levels.remove(0);
+            let too_high = |g: &Guard| matches!(g, Guard::ThresholdTooHigh { .. });
+            let base = level.contender(Arm::KeptOpen, false).unwrap();
+            let found = level.found(Arm::Unpooled, Arm::KeptOpen, Statistic::SlowShare);
+            (base.guards.iter().any(too_high), found.unwrap().1)
+        };
+        assert_eq!(verdicts(false), (false, Verdict::SmallerThan(0.01)));
+        assert_eq!(verdicts(true), (true, Verdict::CannotTell));
     }
 
     #[test]

@@ -143,6 +143,7 @@ pub(super) fn summarize_level(run: &Run, factors: &Factors, rule: Rule) -> Level
     let Some(base) = Arm::baseline(&run.config.arms) else {
         return level;
     };
+    let rule = rule.at(&level);
     let between = |first, second| paired_contrasts(run, factors, first, second);
     let judged = |first: Side, second: Side| -> Vec<(Contrast, Verdict)> {
         let struck = level.is_struck(first.0) || level.is_struck(second.0);
