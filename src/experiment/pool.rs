@@ -115,7 +115,7 @@ fn configure(config: &mut Config, scale: Scale) -> Lengths {
         Scale::Quick => Lengths {
             blocks: 12,
             starts: 6,
-            block_ms: 170,
+            block_ms: 110,
             warmup_ms: 40,
         },
         Scale::Full => Lengths {
