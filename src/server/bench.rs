@@ -92,6 +92,13 @@ impl<'a> ServerBench<'a> {
         self
     }
 
+    /// The arms that have something to show at a level.
+    fn arms_at(&mut self, level: &Factors) -> Vec<Arm> {
+        let mut arms = self.arms.clone();
+        arms.retain(|&arm| self.leaves_out(arm, level).is_none());
+        arms
+    }
+
     fn start_server(&mut self, level: &Factors) -> Result<RunningServer, Failure> {
         // Seconds, with an image to be made minutes: not begun after a stop request.
         if self.asked.cancel.is_cancelled() {
@@ -99,12 +106,8 @@ impl<'a> ServerBench<'a> {
         }
         let silent = |_: &str| {};
         let most = self.asked.max_connections(&self.arms, level.standing);
-        let arms = self.arms.clone();
-        let premaps =
-            |arm: Arm| arm.premapping().is_some() && self.leaves_out(arm, level).is_none();
-        let premap = arms.into_iter().any(premaps);
         let spec = ServerSpec {
-            premap,
+            premap: self.arms_at(level).iter().any(|a| a.premapping().is_some()),
             ..self.supply.spec(level, most)
         };
         let first = self.sources.iter().find(|(pg, _)| *pg == level.pg);
@@ -225,10 +228,12 @@ impl<'a> ServerBench<'a> {
             self.not_traced(&problem);
             return Ok(());
         }
+        let level = self.start()?.factors.clone();
+        let arms = self.arms_at(&level);
         let start = self.start()?;
-        for (arm, path) in self.arms.iter().zip(0..) {
+        for (arm, path) in arms.into_iter().zip(0..) {
             start.run_block(&BlockRequest {
-                arm: *arm,
+                arm,
                 client_rate: self.client_rates.at(&start.factors),
                 lengths_ns: (0, WARM_NS),
                 burn: self.bursts(&start.factors),
