@@ -166,7 +166,9 @@ fn judged(
     let cells: Vec<(f64, &Cell)> = cells.iter().map(|(weight, cell)| (*weight, cell)).collect();
     let is_struck = |level: &LevelSummary| level.is_struck(first) || level.is_struck(second);
     let struck = levels.iter().any(|(_, level)| is_struck(level));
-    let rule = levels.iter().fold(rule, |rule, (_, level)| rule.at(level));
+    let rule = levels
+        .iter()
+        .fold(rule, |rule, (_, level)| level.rule(rule));
     let seed = derive_seed(run.config.seed, &[salt]);
     let contrasts = over_cells(&cells, &STATISTICS, seed).into_iter();
     contrasts.map(|c| (c, rule.judge(&c, struck))).collect()

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::contender::{ContenderSummary, summarize_contender};
 use super::contrast::{Cell, Contrast, contrasts};
+use super::guard::Guard;
 use super::guards::findings;
 use super::statistic::{Statistic, quoted_series};
 use super::verdict::{Rule, Verdict};
@@ -51,6 +52,16 @@ impl Effect {
 }
 
 impl LevelSummary {
+    /// The run's rule here: without the bound where the threshold of slow statements is too high.
+    pub(super) fn rule(&self, rule: Rule) -> Rule {
+        let guards = self.contenders.iter().flat_map(|c| &c.guards);
+        let mut too_high = guards.filter(|g| matches!(g, Guard::ThresholdTooHigh { .. }));
+        Rule {
+            smaller_than: rule.smaller_than.filter(|_| too_high.next().is_none()),
+            ..rule
+        }
+    }
+
     /// The A/A check of one statistic.
     pub fn check(&self, statistic: Statistic) -> Option<&Contrast> {
         self.noise.iter().find(|c| c.statistic == statistic)
@@ -143,7 +154,7 @@ pub(super) fn summarize_level(run: &Run, factors: &Factors, rule: Rule) -> Level
     let Some(base) = Arm::baseline(&run.config.arms) else {
         return level;
     };
-    let rule = rule.at(&level);
+    let rule = level.rule(rule);
     let between = |first, second| paired_contrasts(run, factors, first, second);
     let judged = |first: Side, second: Side| -> Vec<(Contrast, Verdict)> {
         let struck = level.is_struck(first.0) || level.is_struck(second.0);

@@ -3,8 +3,6 @@
 use serde::Serialize;
 
 use super::contrast::Contrast;
-use super::guard::Guard;
-use super::level::LevelSummary;
 use super::statistic::Statistic;
 use crate::record::RunHead;
 
@@ -79,16 +77,6 @@ impl Rule {
         Rule {
             smaller_than,
             starts: if is_url { 1 } else { STARTS_NEEDED },
-        }
-    }
-
-    /// At a level: without the bound where the threshold of slow statements is too high for it.
-    pub(super) fn at(self, level: &LevelSummary) -> Self {
-        let guards = level.contenders.iter().flat_map(|c| &c.guards);
-        let mut too_high = guards.filter(|g| matches!(g, Guard::ThresholdTooHigh { .. }));
-        Rule {
-            smaller_than: self.smaller_than.filter(|_| too_high.next().is_none()),
-            ..self
         }
     }
 
