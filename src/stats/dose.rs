@@ -2,7 +2,7 @@
 //!
 //! Observed is `unpooled` minus `premapped` in the share of slow statements. Predicted is what connections at the
 //! rate that was seen add to the statements of `premapped` if each holds the lock for as long as the trace of this
-//! run says, or else the tool's stored lines ([`super::busy_share`]). A statement sees the lock as it is when the
+//! run says, or else the tool's stored lines ([`mod@super::busy_share`]). A statement sees the lock as it is when the
 //! statement is due: one that waits behind an earlier statement waits for the same hold.
 
 use serde::Serialize;
