@@ -55,7 +55,7 @@ pub(super) fn blocks_needed(config: &Config) -> Result<u64, String> {
     ))
 }
 
-/// The p99 of the middle one of [`STRETCHES`] runs of blocks.
+/// The p99 of the middle one of at most [`STRETCHES`] runs of blocks; of two, the lower one.
 pub(super) fn middle_p99_ns(blocks: &[SeriesHistogram]) -> Option<u64> {
     let stretch = |blocks: &[SeriesHistogram]| {
         let mut times = SeriesHistogram::default();
@@ -65,7 +65,7 @@ pub(super) fn middle_p99_ns(blocks: &[SeriesHistogram]) -> Option<u64> {
     let each = blocks.len().div_ceil(STRETCHES).max(1);
     let mut p99s: Vec<u64> = blocks.chunks(each).filter_map(stretch).collect();
     p99s.sort_unstable();
-    p99s.get(p99s.len() / 2).copied()
+    p99s.get(p99s.len().saturating_sub(1) / 2).copied()
 }
 
 /// Finds the threshold on the first start that opens. Done once, before its first block.
@@ -161,7 +161,7 @@ impl SlowOver {
                 is_settled: true,
                 threshold_ns: Some(p99_ns),
                 remark: Some(format!(
-                    "a statement is slow over {:.1} us: the p99 of {statements} statements under {arm} before the measured blocks (the middle one of {STRETCHES} stretches), at {} standing connections",
+                    "a statement is slow over {:.1} us: the p99 of {statements} statements under {arm} before the measured blocks (the middle one of up to {STRETCHES} stretches), at {} standing connections",
                     p99_ns as f64 / 1e3,
                     start.factors.standing
                 )),

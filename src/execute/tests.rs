@@ -244,13 +244,15 @@ fn a_stall_in_one_stretch_of_the_calibration_does_not_decide_the_threshold() {
     let stalled = times(&Vec::from_iter(
         (1..=2_000).map(|i| if i < 1_900 { 100 * i } else { 40_000_000 }),
     ));
-    let p99 = slow_over::middle_p99_ns(&[calm.clone(), stalled, calm.clone()]);
-    assert_eq!(p99, calm.percentile_ns(99.0));
-    // Fewer blocks than stretches: the higher one of two.
-    assert_eq!(
-        slow_over::middle_p99_ns(std::slice::from_ref(&calm)),
-        calm.percentile_ns(99.0)
-    );
+    let p99 = calm.percentile_ns(99.0);
+    // Of four blocks there are two stretches.
+    for before in 0..3 {
+        let mut blocks = vec![calm.clone(); 3];
+        blocks.insert(before, stalled.clone());
+        assert_eq!(slow_over::middle_p99_ns(&blocks), p99);
+        assert_eq!(slow_over::middle_p99_ns(&blocks[..3]), p99);
+    }
+    assert_eq!(slow_over::middle_p99_ns(&[calm]), p99);
     assert_eq!(slow_over::middle_p99_ns(&[]), None);
 }
 

@@ -132,8 +132,8 @@ fn configure(config: &mut Config, scale: Scale) -> Lengths {
             config.factors.commit_rate = vec![CommitRate(0.0), CommitRate(COMMITS)];
             config.model = Some(model_with_a_committer());
         }
-        // One active reader as fast as it can; nobody connects meanwhile. It shares one core with its backend: on two, a
-        // statement takes as long as that other core takes to wake up, which changes from start to start.
+        // One active reader as fast as it can; nobody connects meanwhile. It shares one core with its backend: where the
+        // two are placed freely, medians differ by more from block to block than by what is looked for.
         Mode::Server => {
             config.reader_rate = OfferedRate::Max;
             config.readers = 1;

@@ -1,5 +1,4 @@
-//! Server mode's bench: a fresh server for each start, load threads, standing
-//! connections, and one block after another on them.
+//! Server mode's bench: a fresh server for each start, load threads, standing connections, and block after block.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,7 +13,6 @@ use super::server_facts::{
 use super::setup_log;
 use super::start::{BlockOutcome, BlockRequest, ServerStart};
 use super::survey::Surveyed;
-use super::trace::TraceError;
 use crate::arm::Arm;
 use crate::clock::{Clock, MonotonicClock};
 use crate::config::{Config, ServerConfig, Statement, Tracing};
@@ -94,9 +92,9 @@ impl<'a> ServerBench<'a> {
 
     /// The arms that have something to show at a level.
     fn arms_at(&mut self, level: &Factors) -> Vec<Arm> {
-        let mut arms = self.arms.clone();
-        arms.retain(|&arm| self.leaves_out(arm, level).is_none());
-        arms
+        let arms = self.arms.clone().into_iter();
+        arms.filter(|&arm| self.leaves_out(arm, level).is_none())
+            .collect()
     }
 
     fn start_server(&mut self, level: &Factors) -> Result<RunningServer, Failure> {
@@ -181,11 +179,12 @@ impl<'a> ServerBench<'a> {
         self.costs.get(level).ok_or(unknown)?.next_request()
     }
 
-    /// Keeps a remark, and says whether it is new.
-    fn remark(&mut self, remark: String) -> bool {
-        let new = !self.remarks.contains(&remark);
-        self.remarks.extend(new.then_some(remark));
-        new
+    /// Says a remark and keeps it, once.
+    fn remark(&mut self, remark: String) {
+        if !self.remarks.contains(&remark) {
+            (self.say)(&format!("procbench: {remark}"));
+            self.remarks.push(remark);
+        }
     }
 
     /// Measures what a connection costs, if `cpu-burn` takes part and nothing is known of the level.
@@ -197,11 +196,9 @@ impl<'a> ServerBench<'a> {
             Err(_) => return Ok(()),
         };
         if let Some(why) = outside {
-            let remark =
-                format!("cpu-burn did not run in the server's cgroup, so CPU shares differ: {why}");
-            if self.remark(remark.clone()) {
-                (self.say)(&format!("procbench: {remark}"));
-            }
+            self.remark(format!(
+                "cpu-burn did not run in the server's cgroup, so CPU shares differ: {why}"
+            ));
         }
         if !self.costs.contains_key(&level) {
             let rate = self.client_rates.at(&level);
@@ -211,13 +208,6 @@ impl<'a> ServerBench<'a> {
         Ok(())
     }
 
-    fn not_traced(&mut self, problem: &TraceError) {
-        let remark = format!("not traced: {problem}");
-        if self.remark(remark.clone()) {
-            (self.say)(&format!("procbench: {remark}"));
-        }
-    }
-
     /// Attaches the trace, where one was asked for; without one the run goes on. Then every connection has done
     /// what it does only once, so that counts are those of any later statement.
     fn attach_trace(&mut self) -> Result<(), Failure> {
@@ -225,18 +215,16 @@ impl<'a> ServerBench<'a> {
             return Ok(());
         }
         if let Err(problem) = self.start()?.watch.attach() {
-            self.not_traced(&problem);
+            self.remark(format!("not traced: {problem}"));
             return Ok(());
         }
         let level = self.start()?.factors.clone();
-        let arms = self.arms_at(&level);
-        let start = self.start()?;
-        for (arm, path) in arms.into_iter().zip(0..) {
-            start.run_block(&BlockRequest {
+        for (arm, path) in self.arms_at(&level).into_iter().zip(0..) {
+            self.start()?.run_block(&BlockRequest {
                 arm,
-                client_rate: self.client_rates.at(&start.factors),
+                client_rate: self.client_rates.at(&level),
                 lengths_ns: (0, WARM_NS),
-                burn: self.bursts(&start.factors),
+                burn: self.bursts(&level),
                 seed_path: derive_seed(0x5452_4143, &[path]),
             })?;
         }
@@ -345,7 +333,7 @@ impl Bench for ServerBench<'_> {
                 done.counters.extend(account.counters);
                 done.record.series.extend(account.series);
             }
-            Some(Err(problem)) => self.not_traced(&problem),
+            Some(Err(problem)) => self.remark(format!("not traced: {problem}")),
             None => {}
         }
         if let Some(cost) = self.costs.get_mut(&factors) {
