@@ -117,7 +117,7 @@ mod tests {
             group("results/quick/churn-tail", "churn-tail"),
             group("results/quick/pool", "pool"),
             group("results/pool", "pool"),
-            group("results/churn-tail", "churn-tail"),
+            group("results/lock-part", "churn-tail"),
         ]);
         let found = chapters(&groups);
         let dirs: Vec<&Path> = found.iter().map(|c| c.0).collect();
