@@ -214,7 +214,7 @@ impl<'a> ServerBench<'a> {
         if self.asked.server.trace != Tracing::EveryBlock {
             return Ok(());
         }
-        if let Err(problem) = self.start()?.watch.attach() {
+        if let Err(problem) = self.start()?.watch.attach(self.asked.server.trace) {
             self.remark(format!("not traced: {problem}"));
             return Ok(());
         }

@@ -24,7 +24,7 @@ impl ServerStart<'_> {
         if self.asked.server.trace != Tracing::Twins {
             return Ok(account(done));
         }
-        if let Err(problem) = self.watch.attach() {
+        if let Err(problem) = self.watch.attach(self.asked.server.trace) {
             return Ok(Some(Err(problem)));
         }
         self.settle();

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use procbench::arm::{Arm, Mode};
 use procbench::config::{Config, ServerChoice};
@@ -84,6 +85,7 @@ fn watched<T>(measure: impl FnOnce() -> T, mut on_look: impl FnMut(Look) + Send)
                 if let Some(look) = look().filter(complete) {
                     on_look(look);
                 }
+                std::thread::sleep(Duration::from_millis(20));
             }
         });
         let outcome = measure();

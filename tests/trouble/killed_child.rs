@@ -15,7 +15,7 @@ fn a_child_killed_with_the_lock_leaves_what_was_measured() {
     let mut procbench = Procbench::start_model(
         &place,
         "out",
-        "--mapping forked --inject-hold 800ms --arms unpooled --clients 2 --client-rate 0.75 --readers 2 \
+        "--mapping forked --inject-hold 800ms --arms unpooled --clients 2 --client-rate 3 --readers 2 \
          --reader-rate 200 --standing 10 --starts 1 --blocks 100 --duration 80s --warmup 0ms \
          --keep-awake off",
     );

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::event::{Event, Hold, Place};
 use super::split::{Parts, Span, Trace};
+use crate::config::Tracing;
 use crate::record::{
     Operation, Phase, Role, SeriesHistogram, SeriesKey, StatementClass, StatementPart,
 };
@@ -38,11 +39,15 @@ pub(in crate::server) struct Account {
 }
 
 impl Account {
-    /// What readers and clients did in these events.
-    pub(super) fn of(events: &[Event], roles: &Roles) -> Self {
+    /// What readers and clients did in these events. A twin's trace does not see XidGenLock.
+    pub(super) fn of(events: &[Event], roles: &Roles, tracing: Tracing) -> Self {
         let mut account = Account::default();
-        for name in COUNTERS {
-            account.counters.insert((*name).to_owned(), 0);
+        let xid_gen = match tracing {
+            Tracing::EveryBlock => [XID_SHARED, XID_EXCLUSIVE].as_slice(),
+            Tracing::Twins | Tracing::Off => &[],
+        };
+        for name in COUNTERS.iter().chain(xid_gen) {
+            account.count(name, 0);
         }
         let mut probes_ns = Vec::new();
         for event in events {
@@ -187,8 +192,6 @@ const COUNTERS: &[&str] = &[
     "procarraylock.exclusive",
     "procarraylock.exclusive-waits",
     "procarraylock.exclusive-held-ns",
-    XID_SHARED,
-    XID_EXCLUSIVE,
 ];
 
 #[cfg(test)]
@@ -215,7 +218,7 @@ mod tests {
             readers: [20].into(),
             auxiliary: [10].into(),
         };
-        let account = Account::of(&events, &roles);
+        let account = Account::of(&events, &roles, Tracing::EveryBlock);
         let expected = [
             ("operations.procarray-add", 1),
             ("operations.procarray-remove", 1),
@@ -315,7 +318,7 @@ mod tests {
 
     #[test]
     fn a_block_in_which_nothing_happened_counts_zeros() {
-        let account = Account::of(&[], &Roles::default());
+        let account = Account::of(&[], &Roles::default(), Tracing::Twins);
         assert_eq!(account.counters.len(), COUNTERS.len());
         assert!(account.counters.values().all(|n| *n == 0) && account.series.is_empty());
     }

@@ -1,4 +1,4 @@
-//! What `locks.bt` prints, one event per line.
+//! What the scripts print, one event per line.
 
 /// Where ProcArrayLock was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

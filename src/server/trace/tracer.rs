@@ -13,9 +13,13 @@ use super::event::Event;
 use super::needs::missing;
 use super::symbols::{Locks, NoLocks};
 use crate::clock::{Clock, MonotonicClock};
+use crate::config::Tracing;
 use crate::load::keep_awake::Spinners;
 
-const SCRIPT: &str = concat!(include_str!("locks.bt"), include_str!("statements.bt"));
+/// Every acquisition, and where statements spend their time.
+const EVERY: &str = concat!(include_str!("every.bt"), include_str!("statements.bt"));
+/// The latter with as few probes as it takes.
+const LIGHT: &str = concat!(include_str!("light.bt"), include_str!("statements.bt"));
 
 /// Attaches to its functions' tracefs in a mount namespace of its own: nothing of the machine's is changed.
 const SHELL: &str =
@@ -51,6 +55,8 @@ pub(in crate::server) enum TraceError {
 /// Watches one server's locks until it is dropped. If procbench dies, so does bpftrace: its next tick
 /// writes to a closed pipe.
 pub(super) struct Tracer {
+    /// For what it was attached.
+    pub(super) tracing: Tracing,
     child: Child,
     lines: Receiver<String>,
     /// How far each CPU's events are told, in ns.
@@ -67,13 +73,17 @@ impl Tracer {
     ///
     /// # Errors
     /// What is missing, or what bpftrace said.
-    pub(super) fn attach(postmaster: u32, readers: &BTreeSet<u32>) -> Result<Self, TraceError> {
+    pub(super) fn attach(
+        postmaster: u32,
+        readers: &BTreeSet<u32>,
+        tracing: Tracing,
+    ) -> Result<Self, TraceError> {
         if let Some(missing) = missing() {
             return Err(TraceError::Missing(missing));
         }
         let locks = Locks::of(postmaster)?;
         let mut child = Command::new("unshare")
-            .args(["--mount", "sh", "-c", SHELL, &script(&locks, readers)])
+            .args(["--mount", "sh", "-c", SHELL, &script(&locks, readers, tracing)])
             .env("BPFTRACE_PERF_RB_PAGES", BUFFER_PAGES)
             .env_remove("PGPASSWORD")
             .stdin(Stdio::null())
@@ -85,6 +95,7 @@ impl Tracer {
         let (sender, lines) = channel();
         let cpus = sysconf(SysconfVar::_NPROCESSORS_ONLN);
         let mut tracer = Tracer {
+            tracing,
             child,
             lines,
             told_ns: BTreeMap::new(),
@@ -176,9 +187,13 @@ impl Drop for Tracer {
 }
 
 /// The script for one server and the readers' backends.
-fn script(locks: &Locks, readers: &BTreeSet<u32>) -> String {
+fn script(locks: &Locks, readers: &BTreeSet<u32>, tracing: Tracing) -> String {
     let readers = readers.iter().map(|pid| format!("@reader[{pid}] = 1; "));
-    SCRIPT
+    let probes = match tracing {
+        Tracing::EveryBlock => EVERY,
+        Tracing::Twins | Tracing::Off => LIGHT,
+    };
+    probes
         .replace("READERS", &readers.collect::<String>())
         .replace("BINARY", &locks.binary.display().to_string())
         .replace("PROCARRAYLOCK", &locks.proc_array.to_string())
@@ -196,7 +211,9 @@ mod tests {
             proc_array: 4096 + 512,
             xid_gen: 4096 + 384,
         };
-        let script = script(&locks, &[11, 12].into());
+        let light = script(&locks, &[11, 12].into(), Tracing::Twins);
+        assert!(!light.contains("BINARY") && !light.contains("LWLock"));
+        let script = script(&locks, &[11, 12].into(), Tracing::EveryBlock);
         assert!(script.contains("BEGIN { @reader[11] = 1; @reader[12] = 1;  }"));
         assert!(script.contains("uprobe:/proc/7/root/usr/bin/postgres:ProcArrayAdd"));
         assert!(script.contains("arg0 == 4608") && script.contains("arg0 == 4480"));

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use super::account::{Account, Roles};
 use super::tracer::{TraceError, Tracer};
 use crate::clock::{Clock, MonotonicClock};
+use crate::config::Tracing;
 use crate::load::Window;
 use crate::procfs;
 use crate::record::BlockRecord;
@@ -42,9 +43,9 @@ impl Watch {
     ///
     /// # Errors
     /// What is missing, or what bpftrace said.
-    pub(in crate::server) fn attach(&self) -> Result<(), TraceError> {
+    pub(in crate::server) fn attach(&self, tracing: Tracing) -> Result<(), TraceError> {
         let postmaster = self.postmaster.ok_or(TraceError::NotOurs)?;
-        let tracer = Tracer::attach(postmaster, &self.roles.readers)?;
+        let tracer = Tracer::attach(postmaster, &self.roles.readers, tracing)?;
         self.tracer.replace(Some(tracer));
         Ok(())
     }
@@ -71,11 +72,11 @@ impl Watch {
         slow_over_ns: Option<u64>,
     ) -> Option<Result<Account, TraceError>> {
         let mut tracer = self.tracer.borrow_mut();
-        let events = tracer
-            .as_mut()?
-            .events(window.start_ns, MonotonicClock.now_ns());
+        let tracer = tracer.as_mut()?;
+        let tracing = tracer.tracing;
+        let events = tracer.events(window.start_ns, MonotonicClock.now_ns());
         Some(events.map(|events| {
-            let mut account = Account::of(&events, &self.roles);
+            let mut account = Account::of(&events, &self.roles, tracing);
             account.split(&events, &record.statements, slow_over_ns);
             account
         }))
