@@ -214,7 +214,7 @@ mod tests {
         let light = script(&locks, &[11, 12].into(), Tracing::Twins);
         assert!(!light.contains("BINARY") && !light.contains("LWLock"));
         let script = script(&locks, &[11, 12].into(), Tracing::EveryBlock);
-        assert!(script.contains("BEGIN { @reader[11] = 1; @reader[12] = 1;  }"));
+        assert!(script.contains("BEGIN { @me = pid; @reader[11] = 1; @reader[12] = 1;  }"));
         assert!(script.contains("uprobe:/proc/7/root/usr/bin/postgres:ProcArrayAdd"));
         assert!(script.contains("arg0 == 4608") && script.contains("arg0 == 4480"));
         assert!(!script.contains("BINARY") && !script.contains("PROCARRAYLOCK"));
