@@ -78,8 +78,7 @@ fn measure(experiment: &Experiment, config: &Config, dir: &Path) -> anyhow::Resu
     write_run(&model_dir, &run).context("the run could not be saved")?;
     let summary = analyse(&run);
 
-    let redraw = format!("procbench figures {}", dir.display());
-    let drawn = drawings::draw_run(&summary, &model_dir, &redraw).context("drawing")?;
+    let drawn = drawings::draw_run(&summary, &model_dir).context("drawing")?;
     let figures: Vec<String> = drawn
         .iter()
         .filter(|path| path.extension().is_some_and(|e| e == "png"))

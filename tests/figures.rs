@@ -459,7 +459,7 @@ fn no_text_is_clipped_or_covers_another() {
 }
 
 #[test]
-fn every_figure_becomes_its_four_files() {
+fn every_figure_becomes_its_files() {
     let scratch = tempfile::tempdir().unwrap();
     let dir =
         std::env::var_os("PROCBENCH_FIGURE_DIR").map_or(scratch.path().to_owned(), PathBuf::from);
@@ -469,7 +469,8 @@ fn every_figure_becomes_its_four_files() {
             .iter()
             .map(|p| p.file_name().unwrap().to_string_lossy().into_owned())
             .collect();
-        let expected = [".svg", "-outlined.svg", ".png", ".csv"].map(|end| format!("{name}{end}"));
+        let ends = [".svg", "-outlined.svg", ".png", ".pdf", ".csv", ".txt"];
+        let expected = ends.map(|end| format!("{name}{end}"));
         assert_eq!(names, expected);
         let svg = fs::read_to_string(&written[0]).unwrap();
         assert!(svg.contains("<text") && svg.contains("DejaVu Sans"));
@@ -488,7 +489,8 @@ fn every_figure_becomes_its_four_files() {
             (dimension(16), dimension(20)),
             (twice(tree.size().width()), twice(tree.size().height()))
         );
-        assert_eq!(fs::read_to_string(&written[3]).unwrap(), figure.csv());
+        assert!(fs::read(&written[3]).unwrap().starts_with(b"%PDF"));
+        assert_eq!(fs::read_to_string(&written[4]).unwrap(), figure.csv());
     }
     let hidden = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with('.');
     let files = fs::read_dir(&dir).unwrap();
@@ -546,7 +548,12 @@ fn signs_reach_label_note_and_csv() {
     let figure = two_panels();
     let svg = figure.svg().unwrap();
     assert!(svg.contains(">fork-only ○<") && svg.contains(">unpooled †<"));
-    assert!(svg.contains("○ achieved rate 83 % of the offered rate, under 99 %: fork-only (500"));
+    let caption = figure.caption().join("\n");
+    let reason = "○ achieved rate 83 % of the offered rate, under 99 %: fork-only (500";
+    assert!(
+        caption.contains(reason) && !svg.contains(reason),
+        "{caption}"
+    );
     assert!(
         figure
             .csv()

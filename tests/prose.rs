@@ -274,9 +274,9 @@ fn documents_name_files_that_exist() {
 }
 
 #[test]
-fn the_readmes_arms_are_the_descriptors() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let (_, table) = readme
+fn the_arms_are_described_as_the_descriptors_do() {
+    let methodology = fs::read_to_string(root().join("METHODOLOGY.md")).unwrap();
+    let (_, table) = methodology
         .split_once("| arm | clients' transactions |\n|---|---|\n")
         .unwrap();
     let rows: Vec<&str> = table.lines().take_while(|l| !l.is_empty()).collect();
@@ -328,4 +328,23 @@ fn visit(seat: &'static str) -> char {
             (9, "visit"),
         ]
     );
+}
+
+/// What is read first is short: words of a document, lines of a run's one page.
+#[test]
+fn what_is_read_first_is_short() {
+    for (document, most) in [("README.md", 900), ("METHODOLOGY.md", 5_000)] {
+        let text = fs::read_to_string(root().join(document)).unwrap();
+        let words = text.split_whitespace().count();
+        assert!(words <= most, "{document}: {words} words");
+    }
+    let pages = files(&root().join("results"), "md", true);
+    let pages = pages.iter().filter(|p| p.ends_with("SUMMARY.md"));
+    let mut seen = 0;
+    for page in pages {
+        let lines = fs::read_to_string(page).unwrap().lines().count();
+        assert!(lines <= 60, "{}: {lines} lines", page.display());
+        seen += 1;
+    }
+    assert!(seen > 0);
 }

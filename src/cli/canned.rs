@@ -8,7 +8,7 @@ use clap::ValueEnum;
 
 use super::factor_options::OfBoth;
 use super::measure::{
-    measure, outcome_of, output_dir, print_answer, print_run, print_sections, save_summary,
+    measure, outcome_of, output_dir, print_answer, print_run, save_summary, save_text,
 };
 use super::options::{LoadOptions, ModelOptions, OutputOptions, StdoutFormat};
 use super::outcome::{CommandError, Outcome};
@@ -21,8 +21,8 @@ use crate::execute::estimate;
 use crate::experiment::{self, Experiment};
 use crate::factor::{ClientRate, Factor, OfferedRate};
 use crate::load::Cancel;
-use crate::report::argument::{argument_section, chapter_markdown};
-use crate::report::{comparable, drawings, summary_text};
+use crate::report::brief::Brief;
+use crate::report::{comparable, drawings, one_page, summary_text};
 use crate::stats::{Analysis, connection_cpu};
 
 /// Which modes to run.
@@ -180,7 +180,7 @@ pub(super) fn carry_out(
         if all.is_empty() {
             continue;
         }
-        if let Err(problem) = conclude(&all, &place, output.format) {
+        if let Err(problem) = conclude(experiment, &all, &place, output, order.is_chapter) {
             // The run files are there; the other experiments still have to be measured.
             tell(&format!("procbench: {}: {problem}", experiment.name));
             outcome = Outcome::Partial;
@@ -191,7 +191,12 @@ pub(super) fn carry_out(
         let runs: Vec<&Analysis> = measured.iter().collect();
         conclude_chapter(&runs, &dir)?;
         if output.format == StdoutFormat::Text {
-            print_sections([&argument_section(&runs)]);
+            let page = dir.join("SUMMARY.md");
+            let rest = format!(
+                "One page: {}; each experiment has its own below.",
+                page.display()
+            );
+            print(&Brief::of_chapter(&runs).terminal(&rest));
         }
     }
     tell(&format!("procbench: everything is in {}", dir.display()));
@@ -227,21 +232,24 @@ fn follow_server(config: &mut Config, server: &Analysis, given: &Given) {
 
 /// Writes the chapter's own summary: its argument against these runs.
 pub fn conclude_chapter(runs: &[&Analysis], dir: &Path) -> Result<(), CommandError> {
-    save_summary(dir, &chapter_markdown(runs))
+    save_summary(dir, &one_page::of_chapter(runs))
 }
 
-/// Figures, comparison and summary of one experiment's runs.
-fn conclude(all: &[Analysis], dir: &Path, format: StdoutFormat) -> Result<(), CommandError> {
+/// Figures, comparison and summary of one experiment's runs. A chapter's own answer comes at its end.
+fn conclude(
+    experiment: &Experiment,
+    all: &[Analysis],
+    dir: &Path,
+    output: &OutputOptions,
+    is_part: bool,
+) -> Result<(), CommandError> {
     let items: Vec<&Analysis> = all.iter().collect();
-    let figures = draw_all(&items, dir)?;
-    if format != StdoutFormat::Text {
-        return all.iter().try_for_each(|m| print_run(m, format));
+    draw_all(&items, dir)?;
+    if output.format != StdoutFormat::Text {
+        return all.iter().try_for_each(|m| print_run(m, output, dir));
     }
-    print_answer(&items);
-    print(&format!("summary: {}\n", dir.join("SUMMARY.md").display()));
-    for figure in figures {
-        let figure = dir.join(format!("{figure}.png"));
-        print(&format!("figure:  {}\n", figure.display()));
+    if output.details || !is_part {
+        print_answer(Some(experiment), &items, output, dir);
     }
     Ok(())
 }
@@ -249,19 +257,16 @@ fn conclude(all: &[Analysis], dir: &Path, format: StdoutFormat) -> Result<(), Co
 /// Draws each run of an experiment beside its run file and, if they may be compared, all of them together, and
 /// sums them up; returns the figures' stems relative to `dir`.
 pub fn draw_all(items: &[&Analysis], dir: &Path) -> Result<Vec<String>, CommandError> {
-    let redraw = format!("procbench figures {}", dir.display());
     let mut written = Vec::new();
     if items.len() > 1 {
         match comparable::check(items) {
-            Ok(()) => {
-                written.extend(drawings::draw_comparison(items, dir, &redraw).context("drawing")?)
-            }
+            Ok(()) => written.extend(drawings::draw_comparison(items, dir).context("drawing")?),
             Err(reason) => tell(&format!("procbench: no comparison: {reason}")),
         }
     }
     for item in items {
         let place = dir.join(item.run.mode.name());
-        written.extend(drawings::draw_run(item, &place, &redraw).context("drawing")?);
+        written.extend(drawings::draw_run(item, &place).context("drawing")?);
     }
     let stems: Vec<String> = written
         .iter()
@@ -272,7 +277,9 @@ pub fn draw_all(items: &[&Analysis], dir: &Path) -> Result<Vec<String>, CommandE
     if let Some(first) = items.first()
         && let Ok(experiment) = experiment::find(&first.run.experiment)
     {
-        save_summary(dir, &summary_text::markdown(experiment, items, &stems))?;
+        save_summary(dir, &one_page::of_experiment(experiment, items, &stems))?;
+        let details = summary_text::markdown(experiment, items, &stems);
+        save_text(&dir.join("DETAILS.md"), &details)?;
     }
     Ok(stems)
 }

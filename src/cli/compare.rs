@@ -25,9 +25,9 @@ pub struct CompareCommand {
     /// Run files, or the directories that hold them; two or more
     #[arg(required = true, num_args = 2.., value_name = "RUN")]
     runs: Vec<PathBuf>,
-    /// Directory for the figures
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    out: PathBuf,
+    /// Draw figures, too, into this directory
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
     /// What to print on stdout: text, json or csv
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: StdoutFormat,
@@ -47,10 +47,11 @@ impl CompareCommand {
             .map_err(CommandError::request)?;
         let items: Vec<&Analysis> = runs.iter().collect();
         comparable::check(&items).map_err(CommandError::request)?;
-        make_dir(&self.out)?;
-        let names: Vec<String> = self.runs.iter().map(|p| p.display().to_string()).collect();
-        let redraw = format!("procbench compare {}", names.join(" "));
-        let written = drawings::draw_comparison(&items, &self.out, &redraw).context("drawing")?;
+        let mut written = Vec::new();
+        if let Some(out) = &self.out {
+            make_dir(out)?;
+            written = drawings::draw_comparison(&items, out).context("drawing")?;
+        }
         if self.format == StdoutFormat::Text {
             print_sections(&comparison(&items));
             let is_png = |path: &&PathBuf| path.extension().is_some_and(|e| e == "png");

@@ -14,13 +14,14 @@ use crate::arm::Mode;
 use crate::config::{self, Config, ServerChoice, ServerUrl};
 use crate::console::{print, tell};
 use crate::execute::{execute, run_id};
-use crate::experiment::{self, analyse};
+use crate::experiment::{self, Experiment, analyse};
 use crate::factor::Isolate;
 use crate::load::Cancel;
 use crate::load::driver::Bench;
 use crate::load::progress::Progress;
 use crate::model::ModelBench;
 use crate::record::{write_atomically, write_run};
+use crate::report::brief::Brief;
 use crate::report::comparison::comparison;
 use crate::report::rows::{self, SummaryRow};
 use crate::report::section::{self, Section};
@@ -136,7 +137,7 @@ fn one_run(name: &str, config: &Config, output: &OutputOptions) -> Result<Outcom
     let cancel = Cancel::on_signals().context("cannot handle signals")?;
     let analysis = measure(name, config, &cancel, &dir, Some(id))?;
     draw_alone(&analysis, &dir)?;
-    print_run(&analysis, output.format)?;
+    print_run(&analysis, output, &dir)?;
     tell(&format!(
         "procbench: run file and figures are in {}",
         dir.display()
@@ -147,8 +148,7 @@ fn one_run(name: &str, config: &Config, output: &OutputOptions) -> Result<Outcom
 /// Draws one run into its directory, with a `SUMMARY.md` if it was against somebody's own server; returns the
 /// figures' stems.
 pub fn draw_alone(analysis: &Analysis, dir: &Path) -> Result<Vec<String>, CommandError> {
-    let redraw = format!("procbench figures {}", dir.display());
-    let written = drawings::draw_run(analysis, dir, &redraw).context("drawing")?;
+    let written = drawings::draw_run(analysis, dir).context("drawing")?;
     let stems = drawings::stems(&written);
     if let Some(text) = advice::markdown(analysis, &stems) {
         save_summary(dir, &text)?;
@@ -158,8 +158,13 @@ pub fn draw_alone(analysis: &Analysis, dir: &Path) -> Result<Vec<String>, Comman
 
 /// Writes `SUMMARY.md`.
 pub fn save_summary(dir: &Path, text: &str) -> Result<(), CommandError> {
-    write_atomically(&dir.join("SUMMARY.md"), text.as_bytes())
-        .context("the summary could not be saved")?;
+    save_text(&dir.join("SUMMARY.md"), text)
+}
+
+/// Writes a page.
+pub fn save_text(path: &Path, text: &str) -> Result<(), CommandError> {
+    write_atomically(path, text.as_bytes())
+        .with_context(|| format!("{} could not be saved", path.display()))?;
     Ok(())
 }
 
@@ -241,24 +246,51 @@ pub fn print_sections<'a>(sections: impl IntoIterator<Item = &'a Section>) {
 }
 
 /// Prints a run on stdout.
-pub fn print_run(analysis: &Analysis, format: StdoutFormat) -> Result<(), CommandError> {
-    if format != StdoutFormat::Text {
-        return print_rows(&rows::summary_rows(analysis), format);
+pub fn print_run(
+    analysis: &Analysis,
+    output: &OutputOptions,
+    dir: &Path,
+) -> Result<(), CommandError> {
+    if output.format != StdoutFormat::Text {
+        return print_rows(&rows::summary_rows(analysis), output.format);
     }
-    print_answer(&[analysis]);
-    print_sections(advice::advice(analysis).iter().flatten());
+    match advice::advice(analysis) {
+        Some(advice) if !output.details => print_sections(&advice),
+        advice => {
+            print_answer(None, &[analysis], output, dir);
+            print_sections(advice.iter().flatten());
+        }
+    }
     Ok(())
 }
 
-/// Prints the tables of some runs, of all of them together, and what comes of it.
-pub fn print_answer(items: &[&Analysis]) {
-    for item in items {
-        print_sections(&summary_text::tables(item));
+/// Prints the answer of some runs on one screen; before it every table, if asked for.
+pub fn print_answer(
+    experiment: Option<&Experiment>,
+    items: &[&Analysis],
+    output: &OutputOptions,
+    dir: &Path,
+) {
+    if output.details {
+        for item in items {
+            print_sections(&summary_text::tables(item));
+        }
+        if items.len() > 1 {
+            print_sections(&comparison(items));
+        }
+        print_sections([&findings::answer(items)]);
     }
-    if items.len() > 1 {
-        print_sections(&comparison(items));
-    }
-    print_sections([&findings::answer(items)]);
+    let rest = match experiment {
+        Some(_) => format!(
+            "One page: {}; all of it: DETAILS.md there, or --details.",
+            dir.join("SUMMARY.md").display()
+        ),
+        None => format!(
+            "Run file and figures: {}; every table: --details.",
+            dir.display()
+        ),
+    };
+    print(&Brief::of(experiment, items).terminal(&rest));
 }
 
 /// Prints the summary's rows for other programs.

@@ -15,6 +15,7 @@ mod outcome;
 mod overlay;
 mod run;
 mod server_options;
+mod shell;
 mod taken_over;
 
 use std::process::ExitCode;
@@ -64,10 +65,14 @@ enum Command {
     Figures(figures::FiguresCommand),
     /// Write a stored run as JSON, CSV, hgrm or hlog
     Export(export::ExportCommand),
-    /// List the experiments
-    Experiments,
+    /// List the experiments, or say what is declared of one
+    Experiments(list::ExperimentsCommand),
     /// Look at this machine and say what is missing
     Doctor(doctor::DoctorCommand),
+    /// Print a shell's completions
+    Completions(shell::CompletionsCommand),
+    /// Print a manual page
+    Man(shell::ManCommand),
     /// The helper of the arm cpu-burn, which procbench starts by itself
     #[command(name = burner::SUBCOMMAND, hide = true)]
     Burner,
@@ -87,7 +92,9 @@ pub fn main() -> ExitCode {
         Command::Compare(command) => command.run(),
         Command::Figures(command) => command.run(),
         Command::Export(command) => command.run(),
-        Command::Experiments => list::run(),
+        Command::Experiments(command) => command.run(),
+        Command::Completions(command) => command.run(),
+        Command::Man(command) => command.run(),
         Command::Doctor(command) => command.run(),
         Command::Burner => burner::serve()
             .map(|()| Outcome::Done)

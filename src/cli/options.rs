@@ -32,6 +32,9 @@ pub struct OutputOptions {
     /// What to print on stdout: text, json or csv
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: StdoutFormat,
+    /// Print every table, not only the answer
+    #[arg(long)]
+    pub details: bool,
 }
 
 named_enum! {

@@ -26,7 +26,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
         "Not other statements: a prepared or extended-protocol statement, a first access to a table that is to be pruned, or a limit on connections takes more.",
     ],
     modes: &[Mode::Server, Mode::Model],
-    in_chapter: &[],
+    in_chapter: &[Scale::Full],
     configure,
 };
 

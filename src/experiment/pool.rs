@@ -76,6 +76,16 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
         }
         _ => Statement::cannot_tell(claim, missing),
     };
+    let cpu_ns = |arm| level.contender(arm, false)?.cpu_cost.as_ref()?.server_ns();
+    let dearer = cpu_ns(Arm::Unpooled)
+        .zip(cpu_ns(Arm::Pool))
+        .map(|(unpooled, pool)| {
+            Statement::told("server CPU of a transaction, reconnecting over a pool").with(
+                "times as much:",
+                unpooled / pool,
+                Unit::Number,
+            )
+        });
     let mut rates: Vec<_> = level
         .contenders
         .iter()
@@ -87,7 +97,8 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
         Statement::told("transactions per second in the closed loop, fastest first"),
         |told, (arm, rate)| told.with(arm.to_string(), rate, Unit::PerSecond),
     );
-    Some(Finding::of(vec![gain, tie, told]))
+    let all = [Some(gain), Some(tie), dearer, Some(told)];
+    Some(Finding::of(all.into_iter().flatten().collect()))
 }
 
 /// Rates that differ by less than this factor tie.

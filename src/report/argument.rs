@@ -127,22 +127,20 @@ pub fn argument_section(runs: &[&Analysis]) -> Section {
     }
 }
 
-/// `SUMMARY.md` of a chapter: the argument first, then where each experiment's own summary is.
-pub fn chapter_markdown(runs: &[&Analysis]) -> String {
-    let mut names: Vec<&str> = runs.iter().map(|r| r.run.experiment.as_str()).collect();
-    names.dedup();
-    let own = names
-        .iter()
-        .map(|name| format!("[{name}]({name}/SUMMARY.md)"));
-    let sections = [
-        argument_section(runs),
-        Section::list("Each experiment's own summary", own.collect()),
-    ];
-    let text = super::section::markdown(&sections);
-    format!(
-        "# What churn does to running queries\n\n{}\n",
-        text.trim_end()
-    )
+/// The sentences with their verdicts alone.
+pub(super) fn verdicts(runs: &[&Analysis]) -> Section {
+    let mut table = Table::new(["sentence", "verdict"], std::iter::empty::<&str>());
+    for row in argument(runs) {
+        table.push(vec![
+            told(row.step).to_owned(),
+            verdict(row.support).to_owned(),
+        ]);
+    }
+    Section {
+        caption: "The argument, sentence by sentence".to_owned(),
+        table,
+        notes: Vec::new(),
+    }
 }
 
 #[cfg(test)]
@@ -150,13 +148,14 @@ mod tests {
     use super::*;
     use crate::arm::Mode;
     use crate::experiment::analyse;
+    use crate::report::one_page::of_chapter;
     use crate::testing::sample_run;
 
     #[test]
     fn the_argument_stands_first_and_says_what_is_missing() {
-        let text = chapter_markdown(&[]);
+        let text = of_chapter(&[]);
         let table = text.find("The argument, sentence by sentence").unwrap();
-        assert!(table < text.find("Each experiment's own summary").unwrap());
+        assert!(table < text.find("Each experiment on its own page").unwrap());
         assert_eq!(text.matches("| not measured |").count(), 4, "{text}");
         assert_eq!(text.matches("`procbench run ").count(), 4, "{text}");
         assert!(text.contains("Missing for \"Pooling cures it.\""), "{text}");
@@ -170,7 +169,7 @@ mod tests {
         for block in &mut run.blocks {
             block.start = block.round / 2;
         }
-        let text = chapter_markdown(&[&analyse(&run)]);
+        let text = of_chapter(&[&analyse(&run)]);
         let row = text.lines().find(|l| l.contains("paralyses")).unwrap();
         for part in [
             "| supported |",

@@ -55,8 +55,9 @@ pub(super) fn predicted_from(analysis: &Analysis) -> String {
 /// Where the holds come from.
 pub(super) fn holds_words(analysis: &Analysis) -> String {
     let of_run = analysis.doses.iter().filter(|d| d.holds_of_run).count();
-    let stored =
-        format!("the tool's stored lines, traced in {TRACED_ON} (METHODOLOGY.md), not in this run");
+    let stored = format!(
+        "the tool's stored lines, traced in {TRACED_ON} (docs/reference/own-server.md), not in this run"
+    );
     match of_run {
         0 => format!("Holds: {stored}."),
         all if all == analysis.doses.len() => "Holds: traced in this run.".to_owned(),
@@ -107,7 +108,9 @@ mod tests {
         assert_eq!(of(",higher"), 6, "{csv}");
         let svg = figure.svg().unwrap();
         assert!(svg.contains("placebo: slots behind") && svg.contains(">predicted<"));
-        assert!(svg.contains("pale: no difference shown") && svg.contains("stored lines"));
+        assert!(svg.contains("pale: no difference shown"));
+        let caption = figure.caption().join("\n");
+        assert!(caption.contains("stored lines"), "{caption}");
         let flat = analyse(&lock_run(12, 40, 0));
         assert!(dose_table(&flat).is_none() && dose_figure(&flat).is_none());
     }

@@ -35,15 +35,11 @@ type Drawing = Option<(String, Box<dyn Figure + Sync>)>;
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn draw_run(
-    analysis: &Analysis,
-    dir: &Path,
-    redraw: &str,
-) -> Result<Vec<PathBuf>, FigureError> {
+pub fn draw_run(analysis: &Analysis, dir: &Path) -> Result<Vec<PathBuf>, FigureError> {
     let write_csv = |name, text: String| write_atomically(&dir.join(name), text.as_bytes());
     write_csv("percentiles.csv", series_csv(analysis))?;
     let items = &[analysis];
-    let footer = footer(items, redraw);
+    let footer = footer(items);
     let curves = |stem: &str, figure| curves(stem, figure, &footer);
     let rows = |stem: &str, figure| rows(stem, figure, &footer);
     let is_server = analysis.run.mode == Mode::Server;
@@ -87,12 +83,8 @@ pub fn stems(written: &[PathBuf]) -> Vec<String> {
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn draw_comparison(
-    items: &[&Analysis],
-    dir: &Path,
-    redraw: &str,
-) -> Result<Vec<PathBuf>, FigureError> {
-    let footer = footer(items, redraw);
+pub fn draw_comparison(items: &[&Analysis], dir: &Path) -> Result<Vec<PathBuf>, FigureError> {
+    let footer = footer(items);
     let mut drawings = vec![
         rows("compare-excess", excess(items), &footer),
         curves("compare-response-time", response_times(items), &footer),

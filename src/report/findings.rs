@@ -139,14 +139,14 @@ fn headline(analysis: &Analysis) -> String {
     };
     let lock = also("The lock's part (unpooled minus premapped)", p.lock_part);
     let quiet = also("Against no client transactions (quiet)", p.against_quiet);
-    let of_100 = of_100(analysis, p).unwrap_or_default();
+    let of_100 = of_100(analysis, p).map_or(String::new(), |said| format!(" {said}."));
     format!(
         "{place}: {what}{of_100} Reconnecting for each transaction instead of keeping connections open changed the {at} by {by} ({level}; {kind}).{lock}{quiet}"
     )
 }
 
-/// `Of 100 statements 1.0 is slow (over 150 us) without churn, 3.8 with it.`
-fn of_100(analysis: &Analysis, primary: &Primary) -> Option<String> {
+/// `Of 100 statements 1.0 are slow (over 150 us) without churn, 3.8 with it.`
+pub(super) fn of_100(analysis: &Analysis, primary: &Primary) -> Option<String> {
     let over = duration(analysis.run.slow_over_ns? as f64);
     let level = analysis.level(&primary.factors)?;
     let of = |arm| {
@@ -157,7 +157,7 @@ fn of_100(analysis: &Analysis, primary: &Primary) -> Option<String> {
     };
     let (without, with) = (of(Arm::KeptOpen)?, of(Arm::Unpooled)?);
     Some(format!(
-        " Of 100 statements {without} are slow (over {over}) without churn, {with} with it."
+        "Of 100 statements {without} are slow (over {over}) without churn, {with} with it"
     ))
 }
 

@@ -1,4 +1,4 @@
-//! What stands under every figure: what was measured, on which machine, how to draw it again.
+//! What stands under every figure, and in its caption: what was measured, on which machine.
 
 use itertools::Itertools;
 
@@ -8,9 +8,13 @@ use crate::names::counted;
 use crate::record::RunHead;
 use crate::stats::Analysis;
 
-/// The lines under a figure of these runs.
-pub(super) fn footer(items: &[&Analysis], redraw: &str) -> Vec<String> {
-    let mut lines = Vec::new();
+/// The lines of these runs' captions; the first, which runs they are, stands in the picture, too.
+pub(super) fn footer(items: &[&Analysis]) -> Vec<String> {
+    let name = |a: &&Analysis| {
+        let partial = a.run.partial_reason().map_or("", |_| ", partial");
+        format!("{} run {}{partial}", a.run.mode, a.run.run_id)
+    };
+    let mut lines = vec![items.iter().map(name).join("; ")];
     for run in items.iter().map(|a| &a.run) {
         lines.push(load_words(run));
         let partial = run.partial_reason();
@@ -25,7 +29,6 @@ pub(super) fn footer(items: &[&Analysis], redraw: &str) -> Vec<String> {
         );
         lines.push(format!("{}; {tool}; {clock}", p.machine()));
     }
-    lines.push(format!("redraw: {redraw}"));
     lines
 }
 

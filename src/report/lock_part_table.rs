@@ -38,18 +38,18 @@ pub(super) fn lock_part_table(analysis: &Analysis) -> Option<Section> {
     }
     let clock = analysis.clock();
     let mut notes = vec![format!(
-        "By cause: by how much more statements are slow ({clock} time, blocks without probes). By trace: statements that are slow and would not be without their waits for ProcArrayLock (service time, traced blocks, warm-up included)."
+        "By cause: by how much more statements are slow ({clock} time, blocks without probes). By trace: how many more statements without probes would be slow if they waited for ProcArrayLock as the traced ones did (service time, warm-up included)."
     )];
     let found = analysis.lock_parts.iter().filter_map(LockPart::agrees);
     let (agree, apart): (Vec<bool>, Vec<bool>) = found.partition(|agrees| *agrees);
     if !apart.is_empty() {
         let of = agree.len() + apart.len();
-        notes.push(format!("Cause and trace disagree at {} of {of} levels: their intervals do not overlap. The trace leaves out queueing behind a slow statement, and its probes make holds longer.", apart.len()));
+        notes.push(format!("Cause and trace disagree at {} of {of} levels: their intervals do not overlap. The trace leaves out queueing behind a slow statement.", apart.len()));
     }
     let slowed = analysis.lock_parts.iter().filter_map(|p| p.slowed);
     let most = slowed.fold(0.0, f64::max);
     if most > MUCH_SLOWER {
-        notes.push(format!("Observing cost much: traced statements under unpooled took up to {most:.1} times as long as untraced ones. Their waits are those of a busier server: rely on the part by cause."));
+        notes.push(format!("Observing cost much: traced statements under unpooled took up to {most:.1} times as long as untraced ones. Of a traced statement only its wait for the lock counts here."));
     }
     Section::table("The lock's part, by cause and by trace", table, notes)
 }

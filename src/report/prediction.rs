@@ -14,8 +14,35 @@ pub fn sentences(analysis: &Analysis) -> Vec<String> {
         Outcome::Refuted => "The prediction is refuted.",
         Outcome::CannotTell => "The prediction cannot be judged by this run.",
     });
-    let parts = finding.statements.iter().map(sentence);
-    whole.map(str::to_owned).into_iter().chain(parts).collect()
+    whole
+        .map(str::to_owned)
+        .into_iter()
+        .chain(parts(analysis))
+        .collect()
+}
+
+/// A line for each part.
+fn parts(analysis: &Analysis) -> Vec<String> {
+    let statements = analysis.finding.iter().flat_map(|f| &f.statements);
+    statements.map(sentence).collect()
+}
+
+/// More numbers than this are for a table.
+const FEW_VALUES: usize = 3;
+
+/// The same where one screen is to hold it: as sentences, without long lists.
+pub(super) fn short_parts(analysis: &Analysis) -> Vec<String> {
+    let statements = analysis.finding.iter().flat_map(|f| &f.statements);
+    let short = statements
+        .filter(|s| s.values.len() <= FEW_VALUES)
+        .map(sentence);
+    short.map(|line| capitalised(&line)).collect()
+}
+
+fn capitalised(line: &str) -> String {
+    let mut letters = line.chars();
+    let first = letters.next().map(char::to_uppercase);
+    first.into_iter().flatten().chain(letters).collect()
 }
 
 fn sentence(statement: &Statement) -> String {

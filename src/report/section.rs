@@ -1,6 +1,6 @@
 //! What is shown: a caption, a table and notes; made once, printed for the terminal or as Markdown.
 
-use comfy_table::{Cell, CellAlignment, Table as Grid};
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table as Grid, presets};
 use itertools::Itertools;
 
 use super::format::count;
@@ -10,6 +10,8 @@ use crate::factor::{Factor, Factors};
 const NONE: &str = "-";
 /// The terminal shows no more rows of a table than this.
 const MOST_ROWS: usize = 40;
+/// And of the table that goes with the answer.
+const MOST_ROWS_OF_ANSWER: usize = 8;
 
 /// A cell whose value may be missing.
 pub(super) fn cell(value: Option<String>) -> String {
@@ -93,10 +95,10 @@ impl Table {
         self
     }
 
-    fn terminal(&self) -> String {
+    fn grid(&self, most_rows: usize) -> Grid {
         let mut grid = Grid::new();
         grid.set_header(self.columns.iter().map(|c| Cell::new(&c.title)));
-        for row in self.rows.iter().take(MOST_ROWS) {
+        for row in self.rows.iter().take(most_rows) {
             grid.add_row(self.columns.iter().zip(row).map(|(column, text)| {
                 let cell = Cell::new(text);
                 if column.is_number {
@@ -106,6 +108,11 @@ impl Table {
                 }
             }));
         }
+        grid
+    }
+
+    fn terminal(&self) -> String {
+        let grid = self.grid(MOST_ROWS);
         match self.rows.len().saturating_sub(MOST_ROWS) {
             0 => format!("{grid}\n"),
             more => format!("{grid}\n{more} more rows are in analysis.json.\n"),
@@ -155,6 +162,24 @@ impl Section {
             table,
             notes: notes.into_iter().map(Into::into).collect(),
         })
+    }
+
+    /// Caption and table in so many columns and lines, without rules between the rows.
+    pub(super) fn fitting(&self, columns: usize, lines: usize) -> String {
+        let mut grid = self.table.grid(MOST_ROWS_OF_ANSWER);
+        grid.load_style(presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(columns.try_into().unwrap_or(u16::MAX));
+        let caption = format!("{}:", self.caption);
+        let grid = grid.to_string();
+        let all = std::iter::once(caption.as_str()).chain(grid.lines());
+        all.map(str::trim_end).take(lines).join("\n")
+    }
+
+    /// Its first rows, as many as go with an answer.
+    pub(super) fn shortened(mut self) -> Self {
+        self.table.rows.truncate(MOST_ROWS_OF_ANSWER);
+        self
     }
 
     fn is_list(&self) -> bool {

@@ -27,7 +27,7 @@ use crate::procarray::MappingKind;
 use crate::record::RunHead;
 use crate::stats::{Analysis, ContenderSummary, Guard};
 
-/// `SUMMARY.md` of an experiment's runs.
+/// `DETAILS.md` of an experiment's runs.
 pub fn markdown(experiment: &Experiment, items: &[&Analysis], figures: &[String]) -> String {
     let declared = vec![
         format!("Prediction: {}", experiment.prediction),

@@ -237,7 +237,9 @@ mod tests {
             .find(|c| c.label == curves[0].label);
         assert_eq!(same.unwrap().stroke, curves[0].stroke);
         let svg = figure.svg().unwrap();
-        assert!(svg.contains("PostgreSQL 15, 2m") && svg.contains("Steepest line"));
+        assert!(svg.contains("PostgreSQL 15, 2m"));
+        let caption = figure.caption().join("\n");
+        assert!(caption.contains("Steepest line"), "{caption}");
         let other = sample_run(8);
         assert!(sweep_figures(&analyse(&other)).is_empty());
     }

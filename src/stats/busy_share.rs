@@ -1,7 +1,7 @@
 //! How much of the time connections that come and go hold ProcArrayLock exclusively: an estimate
 //! without load, rate times hold, from the number of standing connections, version and page size.
 //!
-//! The holds were traced **in servers on one machine** (METHODOLOGY.md, "Exclusively held, by estimate", has it). Where
+//! The holds were traced **in servers on one machine** (docs/reference/own-server.md, "Exclusively held, by estimate", has it). Where
 //! the new connection's slot lies among the others cannot be seen from outside, so both ends are given: `low`
 //! with every standing connection behind none (slots behind), `high` with all of them behind it (slots in front).
 
@@ -153,10 +153,10 @@ mod tests {
         assert_eq!(at(1e9).high, 1.0);
     }
 
-    /// METHODOLOGY.md's table has the lines as they are here.
+    /// docs/reference/own-server.md has the lines as they are here.
     #[test]
     fn the_constants_are_those_of_the_methodology() {
-        let text = include_str!("../../METHODOLOGY.md");
+        let text = include_str!("../../docs/reference/own-server.md");
         for (row, lines) in [
             ("14 and later, 4 kB", &RENUMBERING_4K),
             ("14 and later, huge", &RENUMBERING_2M),

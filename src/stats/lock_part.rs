@@ -1,16 +1,24 @@
 //! The lock's part of the damage, found in two ways: by cause, from what running statements lose when the same faults
-//! happen outside the lock, and by trace, from the slow statements that would not be slow without their waits for it.
+//! happen outside the lock, and by trace, from how long readers were seen to wait for it.
+//!
+//! Probes make every statement longer, so that traced statements are not held against the threshold. Each traced wait
+//! is added to the untraced statements of an arm without these holds: the share of them that only the wait lifts over
+//! the threshold is what the wait does. A statement that waits twice counts for both, if rarely.
 
 use serde::Serialize;
 
 use super::bootstrap::{Bootstrap, Estimate, ratio};
+use super::busy_prediction::WITHOUT_LOCK;
 use super::level::LevelSummary;
 use super::split::splits;
 use super::statistic::Statistic;
 use crate::arm::Arm;
 use crate::config::Tracing;
 use crate::factor::Factors;
-use crate::record::{Block, Run, SeriesKey, StatementClass};
+use crate::record::{Block, Operation, Phase, Role, Run, SeriesKey, StatementClass};
+
+/// How long a reader's snapshot waits for the lock.
+const WAITS: SeriesKey = SeriesKey::service(Role::Reader, Operation::Snapshot, Phase::Wait);
 
 /// Both ways at one level. All numbers are shares of all statements, 0 to 1.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -21,7 +29,7 @@ pub struct LockPart {
     pub by_cause: Option<Estimate>,
     /// The same difference of what is below; `None` if either was not traced.
     pub by_trace: Option<Estimate>,
-    /// Arm by arm, the traced statements that are slow and would not be without their waits for ProcArrayLock.
+    /// Arm by arm, the statements that the traced waits for ProcArrayLock make slow.
     pub traced: Vec<(Arm, Estimate)>,
     /// How many times as long a statement of `unpooled` took with probes, on average; `None` without twins.
     pub slowed: Option<f64>,
@@ -40,34 +48,81 @@ impl LockPart {
     }
 }
 
-/// Statements that are slow by the lock, and all; `None` if nobody sorted them.
-fn counts(block: &Block) -> Option<(u64, u64)> {
-    let count = |class: StatementClass| block.counters.get(&class.counter()).copied();
-    Some((
-        count(StatementClass::SlowByLock)?,
-        count(StatementClass::All)?,
-    ))
+/// A millionth of a statement.
+const SCALE: f64 = 1e-6;
+
+/// What waits do to statements.
+struct Lifting<'a> {
+    run: &'a Run,
+    factors: &'a Factors,
+    slow_over_ns: u64,
+    /// Service times without these holds.
+    base: Vec<(u64, u64)>,
 }
 
-fn traced(run: &Run, factors: &Factors, arm: Arm) -> Option<Estimate> {
-    let blocks = run.blocks_of(arm, false, factors);
-    let found = blocks.iter().filter_map(|b| Some((counts(b)?, b.start)));
-    let (pairs, starts): (Vec<_>, Vec<_>) = found.unzip();
-    Bootstrap::nested(&starts, run.config.seed).estimate(|weights| ratio(&pairs, weights, 1.0))
-}
+impl<'a> Lifting<'a> {
+    fn of(run: &'a Run, level: &'a LevelSummary) -> Option<Self> {
+        let mut calm = WITHOUT_LOCK.into_iter();
+        let base = calm.find_map(|arm| {
+            level
+                .contender(arm, false)?
+                .merged
+                .get(&SeriesKey::READER_SERVICE)
+        })?;
+        Some(Lifting {
+            run,
+            factors: &level.factors,
+            slow_over_ns: run.slow_over_ns?,
+            base: base.buckets(),
+        })
+    }
 
-/// The difference between two arms in the rounds that both have.
-fn difference(run: &Run, factors: &Factors, first: Arm, second: Arm) -> Option<Estimate> {
-    let others = run.blocks_of(second, false, factors);
-    let blocks = run.blocks_of(first, false, factors).into_iter();
-    let pairs = blocks.filter_map(|block| {
-        let other = others.iter().find(|b| b.round == block.round)?;
-        Some(((counts(block)?, counts(other)?), block.start))
-    });
-    let (pairs, starts): (Vec<_>, Vec<_>) = pairs.unzip();
-    let (ours, others): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
-    Bootstrap::nested(&starts, run.config.seed)
-        .estimate(|weights| Some(ratio(&ours, weights, 1.0)? - ratio(&others, weights, 1.0)?))
+    /// Share of the statements that are slow with a wait and are not without it.
+    fn lifted(&self, wait_ns: u64) -> f64 {
+        let count = |is_in: &dyn Fn(u64) -> bool| -> u64 {
+            self.base.iter().filter(|b| is_in(b.0)).map(|b| b.1).sum()
+        };
+        let over = self.slow_over_ns;
+        let lifted = count(&|ns| ns <= over && ns + wait_ns > over);
+        lifted as f64 / count(&|_| true).max(1) as f64
+    }
+
+    /// Statements that the waits of a traced block make slow, in millionths, and all of its statements; `None` if
+    /// nobody traced it.
+    fn counts(&self, block: &Block) -> Option<(u64, u64)> {
+        let all = block.counters.get(&StatementClass::All.counter())?;
+        let waits = block.series.get(&WAITS)?.buckets();
+        let slow = waits
+            .into_iter()
+            .filter(|(ns, _)| *ns > 0)
+            .map(|(ns, n)| n as f64 * self.lifted(ns));
+        Some(((slow.sum::<f64>() / SCALE) as u64, *all))
+    }
+
+    fn traced(&self, arm: Arm) -> Option<Estimate> {
+        let blocks = self.run.blocks_of(arm, false, self.factors);
+        let found = blocks
+            .iter()
+            .filter_map(|b| Some((self.counts(b)?, b.start)));
+        let (pairs, starts): (Vec<_>, Vec<_>) = found.unzip();
+        Bootstrap::nested(&starts, self.run.config.seed)
+            .estimate(|weights| ratio(&pairs, weights, SCALE))
+    }
+
+    /// The difference between two arms in the rounds that both have.
+    fn difference(&self, first: Arm, second: Arm) -> Option<Estimate> {
+        let others = self.run.blocks_of(second, false, self.factors);
+        let blocks = self.run.blocks_of(first, false, self.factors).into_iter();
+        let pairs = blocks.filter_map(|block| {
+            let other = others.iter().find(|b| b.round == block.round)?;
+            Some(((self.counts(block)?, self.counts(other)?), block.start))
+        });
+        let (pairs, starts): (Vec<_>, Vec<_>) = pairs.unzip();
+        let (ours, others): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
+        Bootstrap::nested(&starts, self.run.config.seed).estimate(|weights| {
+            Some(ratio(&ours, weights, SCALE)? - ratio(&others, weights, SCALE)?)
+        })
+    }
 }
 
 /// Traced over untraced mean service time; `None` unless the traced blocks are twins.
@@ -85,16 +140,16 @@ fn slowed(run: &Run, level: &LevelSummary) -> Option<f64> {
 /// The levels at which statements were traced and sorted.
 pub(super) fn lock_parts(run: &Run, levels: &[LevelSummary]) -> Vec<LockPart> {
     let of = |level: &LevelSummary| {
-        let factors = &level.factors;
+        let lifting = Lifting::of(run, level)?;
         let arms = run.config.arms.iter();
         let traced: Vec<(Arm, Estimate)> = arms
-            .filter_map(|&arm| Some((arm, traced(run, factors, arm)?)))
+            .filter_map(|&arm| Some((arm, lifting.traced(arm)?)))
             .collect();
         let cause = level.found(Arm::Unpooled, Arm::Premapped, Statistic::SlowShare);
         (!traced.is_empty()).then(|| LockPart {
-            factors: factors.clone(),
+            factors: level.factors.clone(),
             by_cause: cause.map(|(contrast, _)| contrast.difference),
-            by_trace: difference(run, factors, Arm::Unpooled, Arm::Premapped),
+            by_trace: lifting.difference(Arm::Unpooled, Arm::Premapped),
             traced,
             slowed: slowed(run, level),
         })
@@ -105,6 +160,7 @@ pub(super) fn lock_parts(run: &Run, levels: &[LevelSummary]) -> Vec<LockPart> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::SeriesHistogram;
     use crate::stats::{Answer, analyse};
     use crate::testing::lock_run;
 
@@ -120,12 +176,11 @@ mod tests {
                 Arm::Premapped => 5,
                 _ => 0,
             };
-            let counts = [
-                (StatementClass::All, 1_000),
-                (StatementClass::SlowByLock, slow),
-            ];
-            let named = counts.map(|(class, n)| (class.counter(), n));
-            block.counters.extend(named);
+            block.counters.insert(StatementClass::All.counter(), 1_000);
+            let mut waits = SeriesHistogram::default();
+            // Every statement's, of which only these are long.
+            (0..1_000).for_each(|i| waits.record(if i < slow { 1_000_000 } else { 0 }));
+            block.series.insert(WAITS, waits);
         }
         analyse(&run, Answer::Contrast, None).lock_parts
     }
@@ -138,12 +193,14 @@ mod tests {
         let part = found.iter().find(faulting).unwrap();
         let near = |e: Option<Estimate>, value: f64| {
             let e = e.unwrap();
-            assert!((e.value_ns - value).abs() < 1e-9, "{e:?} {value}");
+            // 12 of 1,000 statements are slow without any wait.
+            assert!((e.value_ns / 0.988 - value).abs() < 1e-4, "{e:?} {value}");
             e
         };
-        near(part.by_cause, 0.025);
+        let cause = part.by_cause.unwrap();
+        assert!((cause.value_ns - 0.025).abs() < 1e-9, "{cause:?}");
         let trace = near(part.by_trace, 0.025);
-        assert!(trace.low_ns < 0.025 && 0.025 < trace.high_ns && trace.low_ns >= 0.024);
+        assert!(trace.low_ns < trace.value_ns && trace.value_ns < trace.high_ns);
         near(part.traced(Arm::Unpooled), 0.030);
         near(part.traced(Arm::Premapped), 0.005);
         near(part.traced(Arm::KeptOpen), 0.0);

@@ -80,7 +80,8 @@ fn check(mut run: Run) {
     }
     for (times, is_found) in [(1, false), (SLOWER, true)] {
         let copied = with_twins_copied(run.clone(), times);
-        for pair in 0..PAIRS {
+        // They are all alike: each is its own copy.
+        for pair in 0..PAIRS / 5 {
             let contrasts = contrasts_of(&copied, pair);
             let median = |c: &&Contrast| c.statistic == Statistic::Percentile(50.0);
             for contrast in contrasts.iter().filter(|c| !is_found || median(c)) {

@@ -22,24 +22,25 @@ const TITLE_LINE: f64 = 15.0;
 
 impl Figure for CurveFigure {
     fn svg(&self) -> Result<String, FigureError> {
-        self.check().map_err(|reason| FigureError::Unfit {
-            title: self.title.clone(),
+        let shown = self.with_telling_signs();
+        shown.check().map_err(|reason| FigureError::Unfit {
+            title: shown.title.clone(),
             reason,
         })?;
-        let most = self.panels.iter().map(|p| p.curves.len()).max();
-        let (columns, rows) = (self.panels.len().min(2), self.panels.len().div_ceil(2));
+        let most = shown.panels.iter().map(|p| p.curves.len()).max();
+        let (columns, rows) = (shown.panels.len().min(2), shown.panels.len().div_ceil(2));
         let roomy: f64 = [330.0, 305.0, 220.0][columns - 1 + usize::from(rows > 1)];
         let plot_height = roomy.max(most.unwrap_or(1) as f64 * LABEL_GAP + 8.0);
-        let y = self.upwards(plot_height);
+        let y = shown.upwards(plot_height);
         let tick_width = text::widest(y.ticks.iter().map(|t| &t.label), TICK_SIZE) + 9.0;
-        let end_labels = self
+        let end_labels = shown
             .curves()
             .filter(|(_, c)| c.form == CurveForm::Line)
             .map(|(_, c)| c.end_label());
         let label_width = text::widest(end_labels, LABEL_SIZE) + LEADER + 6.0;
         let cell_width = (WIDTH - 2.0 * MARGIN) / columns as f64;
         let title_size = LABEL_SIZE + 0.5;
-        let titles = self.panels.iter();
+        let titles = shown.panels.iter();
         let titles = titles.map(|p| text::wrap(&p.title, title_size, cell_width - 20.0));
         let titles: Vec<Vec<String>> = titles.collect();
         // Panels stay in line with each other.
@@ -47,8 +48,8 @@ impl Figure for CurveFigure {
         let head = 36.0 + (title_lines - 1) as f64 * TITLE_LINE;
         let cell_height = plot_height + head + 39.0;
         let mut svg = Svg::default();
-        let below_header = draw_header(&mut svg, &self.title, &self.subtitle);
-        for (i, panel) in self.panels.iter().enumerate() {
+        let below_header = draw_header(&mut svg, &shown.title, &shown.subtitle);
+        for (i, panel) in shown.panels.iter().enumerate() {
             let left = MARGIN + (i % columns) as f64 * cell_width;
             let top = below_header + (i / columns) as f64 * cell_height;
             let plot = Frame {
@@ -61,16 +62,28 @@ impl Figure for CurveFigure {
                 let baseline = top + 13.0 + line as f64 * TITLE_LINE;
                 svg.words((left, baseline), title_size, TEXT, words);
             }
-            let quantity = text::fit(&self.quantity, NOTE_SIZE, cell_width - 20.0);
+            let quantity = text::fit(&shown.quantity, NOTE_SIZE, cell_width - 20.0);
             svg.words((left, top + head - 8.0), NOTE_SIZE, SOFT_TEXT, &quantity);
-            self.draw_panel(panel, (&self.across(panel), &y), &plot, &mut svg);
+            shown.draw_panel(panel, (&shown.across(panel), &y), &plot, &mut svg);
             let below = (plot.middle(), plot.bottom + 30.0);
-            let caption = panel.caption.as_ref().unwrap_or(&self.caption);
+            let caption = panel.caption.as_ref().unwrap_or(&shown.caption);
             svg.words_around(below, NOTE_SIZE, SOFT_TEXT, caption);
         }
         let bottom = below_header + rows as f64 * cell_height;
-        let height = draw_foot(&mut svg, bottom, &self.key(), &self.notes(), &self.footer);
-        Ok(svg.finish(height, &self.title))
+        let height = draw_foot(
+            &mut svg,
+            bottom,
+            &shown.key(),
+            &shown.samples(),
+            shown.footer.first(),
+        );
+        Ok(svg.finish(height, &shown.title))
+    }
+
+    fn caption(&self) -> Vec<String> {
+        let own = [&self.title, &self.subtitle].into_iter().cloned();
+        let lines = own.chain(self.notes()).chain(self.samples());
+        lines.chain(self.footer.iter().cloned()).collect()
     }
 
     fn csv(&self) -> String {

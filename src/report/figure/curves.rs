@@ -121,7 +121,7 @@ pub struct CurveFigure {
     pub panels: Vec<CurvePanel>,
     /// Further notes, one line each; reasons of the curves' signs are added.
     pub notes: Vec<String>,
-    /// Lines under the figure: machine, versions, run id, redraw command.
+    /// Lines of the caption: runs, of which the first also stands in the picture, load, machine.
     pub footer: Vec<String>,
 }
 
@@ -256,6 +256,17 @@ impl CurveFigure {
         y
     }
 
+    /// Without daggers where every curve has one: they would tell nothing apart, and stand in the caption.
+    pub(super) fn with_telling_signs(&self) -> Self {
+        let mut shown = self.clone();
+        if self.curves().all(|(_, c)| c.signs.caution.is_some()) {
+            let curves = shown.panels.iter_mut().flat_map(|p| &mut p.curves);
+            curves.for_each(|c| c.signs.caution = None);
+        }
+        shown
+    }
+
+    /// Reasons of the signs, then its own notes.
     pub(super) fn notes(&self) -> Vec<String> {
         let many = self.panels.len() > 1;
         let mut notes = sign_notes(self.curves().map(|(panel, curve)| {
@@ -263,6 +274,13 @@ impl CurveFigure {
             (&curve.signs, place.to_owned(), curve.label.as_str())
         }));
         notes.extend_from_slice(&self.notes);
+        notes
+    }
+
+    /// How many samples are behind each curve.
+    pub(super) fn samples(&self) -> Vec<String> {
+        let many = self.panels.len() > 1;
+        let mut notes = Vec::new();
         let counts = self.panels.iter().map(|panel| {
             let curves = panel.curves.iter();
             sample_counts(curves.map(|c| (c.label.as_str(), c.samples)))

@@ -1,4 +1,4 @@
-//! What surrounds the plots: title above; axes; key, notes and footer below.
+//! What surrounds the plots: title above; axes; key, samples and origin below.
 
 use super::axis::{Axis, Tick};
 use super::signs::CAUTION_SIGN;
@@ -62,13 +62,13 @@ pub(super) fn draw_header(svg: &mut Svg, title: &str, subtitle: &str) -> f64 {
     draw_text(svg, y, subtitle, (LABEL_SIZE, 15.0), SOFT_TEXT) + 4.0
 }
 
-/// Key in rows, notes and footer under the plots, from `top` on; returns the height of the figure.
+/// Key in rows, notes and a line on the origin under the plots, from `top` on; returns the height of the figure.
 pub(super) fn draw_foot(
     svg: &mut Svg,
     top: f64,
     key: &[(Swatch, String)],
     notes: &[String],
-    footer: &[String],
+    origin: Option<&String>,
 ) -> f64 {
     let limit = WIDTH - 2.0 * MARGIN;
     let (mut x, mut y) = (0.0, top + 10.0);
@@ -91,12 +91,7 @@ pub(super) fn draw_foot(
     for note in notes {
         y = draw_text(svg, y, note, (NOTE_SIZE, NOTE_LINE), TEXT);
     }
-    if !footer.is_empty() {
-        let at = y + 3.0;
-        svg.line((MARGIN, at), (WIDTH - MARGIN, at), "#bbbbbb", 0.6);
-    }
-    y += 8.0;
-    for line in footer {
+    if let Some(line) = origin {
         y = draw_text(svg, y, line, (NOTE_SIZE, NOTE_LINE), SOFT_TEXT);
     }
     y + MARGIN

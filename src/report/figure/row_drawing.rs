@@ -157,41 +157,42 @@ fn boxed_text(svg: &mut Svg, (x, y): (f64, f64), size: f64, colour: &'static str
 
 impl Figure for RowFigure {
     fn svg(&self) -> Result<String, FigureError> {
-        self.check().map_err(|reason| FigureError::Unfit {
-            title: self.title.clone(),
+        let shown = self.with_telling_signs();
+        shown.check().map_err(|reason| FigureError::Unfit {
+            title: shown.title.clone(),
             reason,
         })?;
-        let series = self.series();
-        let labels = self.rows().map(|(_, row)| self.label(row));
+        let series = shown.series();
+        let labels = shown.rows().map(|(_, row)| shown.label(row));
         let label_width = text::widest(labels, LABEL_SIZE) + 12.0;
-        let values = self
+        let values = shown
             .marks()
-            .map(|(_, row, mark)| self.value_text(row, mark));
+            .map(|(_, row, mark)| shown.value_text(row, mark));
         let value_width = text::widest(values, NOTE_SIZE) + 14.0;
-        let count = self.columns().len() as f64;
+        let count = shown.columns().len() as f64;
         let room = WIDTH - 2.0 * MARGIN - label_width - value_width - (count - 1.0) * GUTTER;
         let width = room / count;
-        let axis = self.axis(width);
+        let axis = shown.axis(width);
         let caption = match axis.threshold() {
             Some(threshold) => format!(
                 "{}; linear within ±{}, logarithmic outside",
-                self.quantity,
+                shown.quantity,
                 format::tick(threshold)
             ),
-            None => self.quantity.clone(),
+            None => shown.quantity.clone(),
         };
         let caption = text::fit(&caption, NOTE_SIZE, WIDTH - 2.0 * MARGIN);
-        let has_columns = self.has_columns();
+        let has_columns = shown.has_columns();
         let mut svg = Svg::default();
-        let top = draw_header(&mut svg, &self.title, &self.subtitle);
+        let top = draw_header(&mut svg, &shown.title, &shown.subtitle);
         let top = top + if has_columns { 22.0 } else { 6.0 };
-        let heading_width = match self.form {
+        let heading_width = match shown.form {
             RowForm::Stacks => width - 12.0,
             _ => WIDTH - 2.0 * MARGIN,
         };
         let mut bottom = top;
-        for (i, groups) in self.columns().enumerate() {
-            let places = self.places(groups, heading_width);
+        for (i, groups) in shown.columns().enumerate() {
+            let places = shown.places(groups, heading_width);
             bottom = top + places.height;
             let left = MARGIN + label_width + i as f64 * (width + GUTTER);
             let column = Column {
@@ -216,13 +217,13 @@ impl Figure for RowFigure {
                 row.middle += top;
                 if i == 0 {
                     let at = (left - 8.0, row.middle + LABEL_SIZE * 0.36);
-                    svg.words_before(at, LABEL_SIZE, TEXT, &self.label(row.row));
+                    svg.words_before(at, LABEL_SIZE, TEXT, &shown.label(row.row));
                 }
                 if row.row.marks.is_empty() {
                     let at = (left + 8.0, row.middle + NOTE_SIZE * 0.36);
                     svg.words(at, NOTE_SIZE, SOFT_TEXT, "too few samples");
                 }
-                match self.form {
+                match shown.form {
                     RowForm::Stacks => column.draw_stack(&row, &mut svg),
                     _ => column.draw_marks(&row, &mut svg),
                 }
@@ -236,8 +237,20 @@ impl Figure for RowFigure {
             svg.words_around((middle, bottom + 31.0), NOTE_SIZE, SOFT_TEXT, &caption);
         }
         let below = bottom + if caption.is_empty() { 22.0 } else { 36.0 };
-        let height = draw_foot(&mut svg, below, &self.key(), &self.notes(), &self.footer);
-        Ok(svg.finish(height, &self.title))
+        let height = draw_foot(
+            &mut svg,
+            below,
+            &shown.key(),
+            &shown.samples(),
+            shown.footer.first(),
+        );
+        Ok(svg.finish(height, &shown.title))
+    }
+
+    fn caption(&self) -> Vec<String> {
+        let own = [&self.title, &self.subtitle].into_iter().cloned();
+        let lines = own.chain(self.notes()).chain(self.samples());
+        lines.chain(self.footer.iter().cloned()).collect()
     }
 
     fn csv(&self) -> String {

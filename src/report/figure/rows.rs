@@ -292,6 +292,17 @@ impl RowFigure {
         key
     }
 
+    /// Without daggers where every row has one: they would tell nothing apart, and stand in the caption.
+    pub(super) fn with_telling_signs(&self) -> Self {
+        let mut shown = self.clone();
+        if self.rows().all(|(_, row)| row.signs.caution.is_some()) {
+            let rows = shown.groups.iter_mut().flat_map(|g| &mut g.rows);
+            rows.for_each(|row| row.signs.caution = None);
+        }
+        shown
+    }
+
+    /// Reasons of the signs.
     pub(super) fn notes(&self) -> Vec<String> {
         let mut signs: Vec<(&Signs, String, &str)> = Vec::new();
         // A row's signs are the same in every column.
@@ -308,7 +319,12 @@ impl RowFigure {
                 }
             }
         }
-        let mut notes = sign_notes(signs.into_iter());
+        sign_notes(signs.into_iter())
+    }
+
+    /// How many samples are behind each row.
+    pub(super) fn samples(&self) -> Vec<String> {
+        let mut notes = Vec::new();
         for group in &self.groups {
             let counts = sample_counts(group.rows.iter().map(|r| (r.label.as_str(), r.samples)));
             if !counts.is_empty() {

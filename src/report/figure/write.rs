@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use resvg::{tiny_skia, usvg};
+use svg2pdf::{ConversionOptions, PageOptions};
 
 use super::text::usvg_options;
 use crate::record::{RunFileError, write_atomically};
@@ -36,6 +37,9 @@ pub trait Figure {
     /// time of zero on a logarithmic axis, points out of order).
     fn svg(&self) -> Result<String, FigureError>;
 
+    /// What stands under it in print: title, reasons of its signs, samples, origin; one sentence or list per line.
+    fn caption(&self) -> Vec<String>;
+
     /// The drawn series as CSV, one row per drawn value, units in the column
     /// names.
     fn csv(&self) -> String;
@@ -55,8 +59,8 @@ pub(super) fn series_table(header: &str, rows: impl IntoIterator<Item = Vec<Stri
 const PNG_SCALE: f32 = 2.0;
 
 /// Writes `stem.svg` (live text), `stem-outlined.svg` (text as paths, for
-/// readers without the font), `stem.png` at two device pixels per CSS pixel
-/// and `stem.csv` into `dir`, and returns their paths in that order.
+/// readers without the font), `stem.png` at two device pixels per CSS pixel,
+/// `stem.pdf` (fonts embedded), `stem.csv` and `stem.txt` (the caption) into `dir`, and returns their paths in that order.
 ///
 /// Each file appears whole or not at all.
 ///
@@ -75,7 +79,9 @@ pub fn write_figure(
         (".svg", svg.into_bytes()),
         ("-outlined.svg", outlined(&tree).into_bytes()),
         (".png", png(&tree)?),
+        (".pdf", pdf(&tree)?),
         (".csv", figure.csv().into_bytes()),
+        (".txt", (figure.caption().join("\n") + "\n").into_bytes()),
     ];
     let write = |(end, content): (&str, Vec<u8>)| {
         let path = dir.join(format!("{stem}{end}"));
@@ -92,6 +98,12 @@ fn outlined(tree: &usvg::Tree) -> String {
         ..usvg::WriteOptions::default()
     };
     tree.to_string(&options)
+}
+
+/// One page of the figure's size, with the parts of the font that it uses.
+fn pdf(tree: &usvg::Tree) -> Result<Vec<u8>, FigureError> {
+    let (conversion, page) = (ConversionOptions::default(), PageOptions::default());
+    svg2pdf::to_pdf(tree, conversion, page).map_err(|e| FigureError::Convert(e.to_string()))
 }
 
 fn png(tree: &usvg::Tree) -> Result<Vec<u8>, FigureError> {

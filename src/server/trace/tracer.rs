@@ -83,7 +83,13 @@ impl Tracer {
         }
         let locks = Locks::of(postmaster)?;
         let mut child = Command::new("unshare")
-            .args(["--mount", "sh", "-c", SHELL, &script(&locks, readers, tracing)])
+            .args([
+                "--mount",
+                "sh",
+                "-c",
+                SHELL,
+                &script(&locks, readers, tracing),
+            ])
             .env("BPFTRACE_PERF_RB_PAGES", BUFFER_PAGES)
             .env_remove("PGPASSWORD")
             .stdin(Stdio::null())

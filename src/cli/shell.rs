@@ -1,0 +1,69 @@
+//! `completions` and `man`: what a shell and its manual know of this command line, on stdout.
+
+use clap::{Args, CommandFactory};
+use clap_complete::Shell;
+
+use super::Cli;
+use super::outcome::{CommandError, Outcome};
+use crate::console::print;
+
+/// `procbench completions`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  procbench completions bash > ~/.local/share/bash-completion/completions/procbench")]
+pub struct CompletionsCommand {
+    /// The shell
+    #[arg(value_enum)]
+    shell: Shell,
+}
+
+impl CompletionsCommand {
+    /// Carries out the command.
+    ///
+    /// # Errors
+    /// None.
+    pub fn run(self) -> Result<Outcome, CommandError> {
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut Cli::command(), "procbench", &mut script);
+        print(&String::from_utf8_lossy(&script));
+        Ok(Outcome::Done)
+    }
+}
+
+/// `procbench man`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  procbench man | man -l -            all of it
+  procbench man server > procbench-server.1")]
+pub struct ManCommand {
+    /// The command; without one, procbench itself
+    command: Option<String>,
+}
+
+impl ManCommand {
+    /// Carries out the command.
+    ///
+    /// # Errors
+    /// A command that there is not.
+    pub fn run(self) -> Result<Outcome, CommandError> {
+        let mut of = Cli::command();
+        of.build();
+        if let Some(name) = self.command {
+            let found = of.find_subcommand(&name).cloned();
+            let unknown = || {
+                CommandError::Request(format!(
+                    "there is no command '{name}': procbench --help lists all"
+                ))
+            };
+            of = found.ok_or_else(unknown)?;
+        }
+        let mut page = Vec::new();
+        clap_mangen::Man::new(of)
+            .render(&mut page)
+            .map_err(|e| CommandError::Failed(e.into()))?;
+        print(&String::from_utf8_lossy(&page));
+        Ok(Outcome::Done)
+    }
+}

@@ -1,0 +1,248 @@
+//! The answer on one screen: the question, at most three sentences, one small table, the caution that matters.
+
+use itertools::Itertools;
+use textwrap::fill;
+
+use super::argument::verdicts;
+use super::arm_table::guard_notes;
+use super::brief_table::brief_table;
+use super::findings::{of_100, place};
+use super::format::{detectable, interval_95, quantity};
+use super::lock_witness;
+use super::prediction;
+use super::section::Section;
+use crate::arm::{Arm, Mode};
+use crate::experiment::{Experiment, find};
+use crate::names::counted;
+use crate::stats::{Analysis, Cells, Claim, Contrast, Found, Pooled, Primary, Verdict};
+
+/// What fits on one screen.
+pub const COLUMNS: usize = 80;
+/// Its lines.
+pub const LINES: usize = 24;
+/// The experiment that the chapter's own question is put to.
+const CHURN: &str = "churn-tail";
+/// Sentences of the answer.
+const SENTENCES: usize = 3;
+
+/// One experiment's runs on one screen.
+pub struct Brief {
+    title: String,
+    pub(super) question: String,
+    pub(super) answer: Vec<String>,
+    pub(super) table: Option<Section>,
+    pub(super) caution: Option<String>,
+}
+
+impl Brief {
+    /// Of runs of one experiment, or of a free run (`None`); the server's answer stands before the model's.
+    pub fn of(experiment: Option<&Experiment>, items: &[&Analysis]) -> Self {
+        let free = "What does connection churn do to running queries?";
+        let of = |mode| items.iter().filter(move |a| a.run.mode == mode);
+        let modelled = of(Mode::Model)
+            .flat_map(|a| sentences(a))
+            .map(|said| format!("Model: {said}"));
+        let mut answer = of(Mode::Server).flat_map(|a| sentences(a)).collect_vec();
+        // One screen: beside a server the model has one sentence.
+        answer.truncate(
+            SENTENCES - usize::from(of(Mode::Model).next().is_some() && !answer.is_empty()),
+        );
+        answer.extend(modelled);
+        answer.truncate(SENTENCES);
+        let names = items.iter().map(|a| place(&a.run)).unique().join(" and ");
+        let first = items.first();
+        Brief {
+            title: match first {
+                Some(a) => format!("{}, {names}", a.run.experiment),
+                None => "nothing was measured".to_owned(),
+            },
+            question: experiment.map_or(free, |e| e.question).to_owned(),
+            answer,
+            table: first.and_then(|a| brief_table(a)).map(Section::shortened),
+            caution: items.iter().find_map(|a| caution(a)),
+        }
+    }
+
+    /// Of a chapter's runs: what churn did to running statements, and its argument sentence by sentence.
+    pub fn of_chapter(runs: &[&Analysis]) -> Self {
+        let of_churn = runs.iter().copied().filter(|a| a.run.experiment == CHURN);
+        let experiment = find(CHURN).ok();
+        Brief {
+            title: "chapter".to_owned(),
+            table: Some(verdicts(runs)),
+            ..Brief::of(experiment, &of_churn.collect_vec())
+        }
+    }
+
+    /// For the terminal; `rest` says where everything else is.
+    pub fn terminal(&self, rest: &str) -> String {
+        let wrapped = |text: &str| fill(text, COLUMNS);
+        let mut parts = vec![wrapped(&format!("{}. {}", self.title, self.question))];
+        parts.push(self.answer.iter().map(|said| wrapped(said)).join("\n"));
+        let mut end = self
+            .caution
+            .iter()
+            .map(|c| wrapped(&format!("Caution: {c}.")))
+            .collect_vec();
+        end.push(wrapped(rest));
+        let end = end.join("\n");
+        let lines = |text: &str| text.lines().count() + 1;
+        let taken: usize = parts.iter().map(|p| lines(p)).sum::<usize>() + end.lines().count();
+        if let Some(table) = &self.table {
+            parts.push(table.fitting(COLUMNS, LINES.saturating_sub(taken + 1)));
+        }
+        parts.push(end);
+        parts.join("\n\n").replace("**", "") + "\n"
+    }
+}
+
+/// The most telling first.
+fn sentences(analysis: &Analysis) -> Vec<String> {
+    let of_lock = lock_witness::sentence(analysis);
+    match &analysis.primary {
+        Some(primary) if analysis.is_contrast() && analysis.run.mode == Mode::Server => {
+            let mut all = vec![of_churn(analysis, primary)];
+            all.extend(of_the_lock(primary.lock_part));
+            all.extend(over_cells(analysis));
+            all
+        }
+        _ if analysis.is_contrast() => of_lock.into_iter().collect(),
+        _ => prediction::short_parts(analysis),
+    }
+}
+
+/// `+2.70 pp (95 % +1.31 to +4.48), shown`.
+fn by(c: &Contrast, verdict: Verdict) -> String {
+    let by = interval_95(c.difference, |value| quantity(value, c.unit));
+    match verdict {
+        Verdict::Higher | Verdict::Lower => format!("{by}, shown"),
+        Verdict::CannotTell => {
+            format!("{by}; this run could have shown {}", detectable(c))
+        }
+        other => format!("{by}: {}", other.words()),
+    }
+}
+
+fn of_churn(analysis: &Analysis, primary: &Primary) -> String {
+    let claim = match primary.claim {
+        Claim::Slower => "Yes, churn makes running queries slower here.",
+        Claim::NotSlowerThanQuiet => {
+            "No conclusion: churn is slower than kept connections, and not than no clients at all."
+        }
+        Claim::Faster => {
+            "Running queries were faster under churn. Look for a cause before believing it."
+        }
+        Claim::Small => {
+            "No, what churn does to running queries is smaller than the declared bound."
+        }
+        Claim::CannotTell => "This run cannot tell whether churn makes running queries slower.",
+        Claim::NoConclusion => "No conclusion about churn.",
+    };
+    let by = by(&primary.contrast, primary.verdict);
+    match of_100(analysis, primary) {
+        Some(of_100) => format!("{claim} {of_100}: {by}."),
+        None => format!("{claim} {} changes by {by}.", primary.contrast.statistic),
+    }
+}
+
+fn of_the_lock(found: Found) -> Option<String> {
+    let (contrast, verdict) = found?;
+    let by = by(&contrast, verdict);
+    Some(match verdict {
+        Verdict::Higher => format!(
+            "ProcArrayLock's part of that is {by}: it goes where connections take their page faults before they take the lock."
+        ),
+        Verdict::CannotTell => format!("ProcArrayLock's part is unknown: {by}."),
+        _ => format!("ProcArrayLock's part: {by}."),
+    })
+}
+
+/// The lock's part over all levels that have page faults under it, and over those that have none.
+fn over_cells(analysis: &Analysis) -> Option<String> {
+    let quoted = analysis.run.quoted_statistic();
+    let of = |cells, levels: &str| {
+        let mut pooled = analysis.pooled.iter();
+        let is_it = |p: &&Pooled| p.cells == cells && p.second == Arm::Premapped;
+        let pooled = pooled.find(is_it)?;
+        let (contrast, verdict) = pooled.contrasts.iter().find(|c| c.0.statistic == quoted)?;
+        let by = by(contrast, *verdict);
+        Some(format!(
+            "over {} {levels} {by}",
+            counted(pooled.levels, "level")
+        ))
+    };
+    let with = of(Cells::WithFaults, "with page faults under the lock")?;
+    let without = of(Cells::Placebo, "without")?;
+    Some(format!("The lock's part is {with}; {without}."))
+}
+
+/// A partial run before all; else the guard that concerns the most arms and levels.
+fn caution(analysis: &Analysis) -> Option<String> {
+    let partial = analysis.run.partial_reason();
+    let all = analysis.contenders().count();
+    let worst = || {
+        let (text, about) = guard_notes(analysis)
+            .into_iter()
+            .max_by_key(|note| note.1)?;
+        let text = text.trim_start_matches("Caution: ").to_owned();
+        Some(format!("{text} ({about} of {all} arms and levels)"))
+    };
+    partial
+        .map(|why| format!("the run is partial: {why}"))
+        .or_else(worst)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::{analyse, registry};
+    use crate::record::RunStatus;
+    use crate::testing::{sample_run, sample_run_with_versions};
+
+    fn assert_fits(text: &str) {
+        assert!(text.lines().count() <= LINES, "{text}");
+        assert!(text.lines().all(|l| l.chars().count() <= COLUMNS), "{text}");
+    }
+
+    #[test]
+    fn every_experiments_answer_fits_one_screen() {
+        let versions = sample_run_with_versions(&["13", "14", "15", "16", "17", "18"]);
+        for experiment in registry() {
+            for &mode in experiment.modes {
+                // Many levels where they make the table long.
+                let mut run = match experiment.name {
+                    CHURN | "accounting" => versions.clone(),
+                    _ => sample_run(2),
+                };
+                run.experiment = experiment.name.to_owned();
+                run.mode = mode;
+                let analysis = analyse(&run);
+                let brief = Brief::of(Some(experiment), &[&analysis]);
+                let text = brief.terminal("The rest: here.");
+                assert_fits(&text);
+                assert!(text.ends_with("The rest: here.\n"), "{text}");
+                assert!(text.starts_with(experiment.name), "{text}");
+            }
+        }
+        assert_fits(&Brief::of_chapter(&[]).terminal("The rest: here."));
+    }
+
+    #[test]
+    fn the_server_answers_before_the_model_and_a_partial_run_says_so() {
+        let mut server = sample_run(12);
+        server.mode = Mode::Server;
+        server.status = RunStatus::Partial {
+            reason: "interrupted".to_owned(),
+        };
+        let items = [analyse(&sample_run(12)), analyse(&server)];
+        let brief = Brief::of(find(CHURN).ok(), &[&items[0], &items[1]]);
+        assert!(
+            brief.answer[0].starts_with("Yes, churn makes running queries slower"),
+            "{:?}",
+            brief.answer
+        );
+        assert!(brief.answer.len() <= SENTENCES);
+        let caution = brief.caution.unwrap();
+        assert!(caution.contains("partial"), "{caution}");
+    }
+}

@@ -1,0 +1,110 @@
+//! The one table that goes with the answer: at most eight rows that fit 80 columns.
+
+use super::accounting::account_cells;
+use super::cost_table::with_clients;
+use super::format::{count, duration, interval, quantity, slope};
+use super::level_title::title_in;
+use super::section::{Section, Table, cell};
+use super::sweep_words::LineNames;
+use crate::arm::Arm;
+use crate::factor::{ClientRate, OfferedRate};
+use crate::stats::{Analysis, Answer, ConnectionPhase, PROCARRAY_EXCLUSIVE, PROCARRAY_SHARED};
+
+/// By what the run was asked for.
+pub(super) fn brief_table(analysis: &Analysis) -> Option<Section> {
+    let (caption, table) = match &analysis.answer {
+        Answer::Contrast => arms(analysis)?,
+        Answer::Sweeps(_) => slopes(analysis)?,
+        Answer::Phases => phases(analysis)?,
+        Answer::Costs => costs(analysis)?,
+        Answer::Counts => counts(analysis),
+    };
+    Section::table(caption, table, std::iter::empty::<String>())
+}
+
+/// Every arm where the primary outcome is read.
+fn arms(analysis: &Analysis) -> Option<(String, Table)> {
+    let level = analysis.primary_level()?;
+    let base = Arm::baseline(&analysis.run.config.arms)?;
+    let quoted = analysis.run.quoted_statistic();
+    let more = format!("more than {base} (95 %)");
+    let mut table = Table::new(["arm", "verdict"], [quoted.to_string(), more]);
+    for contender in level.contenders.iter().filter(|c| !c.twin) {
+        let found = level.found(contender.arm, base, quoted);
+        let value = contender.estimate(quoted);
+        table.push(vec![
+            contender.label(),
+            cell(found.map(|f| f.1.words())),
+            cell(value.map(|e| quantity(e.value_ns, quoted.unit()))),
+            cell(found.map(|(c, _)| interval(c.difference, |v| quantity(v, c.unit)))),
+        ]);
+    }
+    Some((title_in(analysis, &level.factors), table))
+}
+
+/// Every line of the first sweep.
+fn slopes(analysis: &Analysis) -> Option<(String, Table)> {
+    let swept = analysis.sweeps.first()?;
+    let names = LineNames::of(&swept.lines);
+    let mut table = Table::new(["line"], ["from", "to", "slope per 1,000 (95 %)"]);
+    for line in &swept.lines {
+        let ends = [line.points.first(), line.points.last()];
+        let mut row = vec![names.name(line, &[])];
+        row.extend(ends.map(|p| cell(p.map(|p| quantity(p.estimate.value_ns, swept.unit)))));
+        let words = |per_one| slope(per_one, swept.unit);
+        row.push(cell(line.slope.map(|e| interval(e, words))));
+        table.push(row);
+    }
+    Some((swept.sweep.title.to_owned(), table))
+}
+
+/// What a connection of the first level is made of.
+fn phases(analysis: &Analysis) -> Option<(String, Table)> {
+    let anatomy = analysis.anatomies.first()?;
+    let whole = anatomy.mean(ConnectionPhase::Whole)?.value_ns;
+    let mut table = Table::new(["phase"], ["mean (95 %)", "of the whole"]);
+    for phase in &anatomy.phases {
+        let share = format!("{:.1} %", 100.0 * phase.mean.value_ns / whole);
+        let mean = interval(phase.mean, duration);
+        table.push(vec![phase.phase.name().to_owned(), mean, share]);
+    }
+    let level = title_in(analysis, &anatomy.factors);
+    Some((format!("A connection, {level}"), table))
+}
+
+/// Every arm with clients at full speed, or else at the last level.
+fn costs(analysis: &Analysis) -> Option<(String, Table)> {
+    let full = Some(ClientRate::Given(OfferedRate::Max));
+    let mut levels = analysis.levels.iter();
+    let closed = levels.find(|l| l.factors.client_rate == full);
+    let level = closed.or(analysis.levels.last())?;
+    let mut table = Table::new(["arm"], ["per second (95 %)", "server CPU each"]);
+    for contender in with_clients(level).filter(|c| !c.twin) {
+        let rate = contender.client_rate;
+        let cpu = contender.cpu_cost.as_ref().and_then(|c| c.server_ns());
+        table.push(vec![
+            contender.label(),
+            cell(rate.map(|r| interval(r, |n| count(n.round() as u64)))),
+            cell(cpu.map(duration)),
+        ]);
+    }
+    let level = title_in(analysis, &level.factors);
+    Some((format!("Client transactions, {level}"), table))
+}
+
+/// How often an operation of each arm takes the lock.
+fn counts(analysis: &Analysis) -> (String, Table) {
+    let columns = [PROCARRAY_SHARED, PROCARRAY_EXCLUSIVE];
+    let mut table = Table::by_level(&analysis.varying, &["arm"], ["shared", "exclusive"]);
+    for (level, contender) in analysis.contenders().filter(|(_, c)| !c.twin) {
+        let cells = account_cells(&columns, &contender.account);
+        if cells.iter().any(|c| c != "-") {
+            let row = std::iter::once(contender.label()).chain(cells);
+            table.push_level(&level.factors, row);
+        }
+    }
+    (
+        "ProcArrayLock, acquisitions per operation".to_owned(),
+        table,
+    )
+}

@@ -1,0 +1,83 @@
+//! `SUMMARY.md`: one page with the answer, one figure, what does not follow, and the command.
+
+use itertools::Itertools;
+
+use super::argument::argument_section;
+use super::brief::Brief;
+use super::section::{Section, markdown};
+use crate::experiment::Experiment;
+use crate::stats::Analysis;
+
+/// Of an experiment's runs.
+pub fn of_experiment(experiment: &Experiment, items: &[&Analysis], figures: &[String]) -> String {
+    let brief = Brief::of(Some(experiment), items);
+    let doses = figures.iter().find(|f| f.ends_with("dose-response"));
+    let limits = experiment.limits.iter().map(|l| (*l).to_owned());
+    let sections = [
+        answer(&brief) + &markdown(&brief.table),
+        figure(doses.or(figures.first()).map(String::as_str)),
+        limited(limits.collect(), &brief),
+        again(items),
+        "All tables and figures, and how sure each number is: [DETAILS.md](DETAILS.md).\n"
+            .to_owned(),
+    ];
+    format!("# {}\n\n{}", experiment.name, sections.concat())
+}
+
+/// Of a chapter: its argument sentence by sentence, then where each experiment's own page is.
+pub fn of_chapter(runs: &[&Analysis]) -> String {
+    let brief = Brief::of_chapter(runs);
+    let names = runs.iter().map(|r| r.run.experiment.as_str()).unique();
+    let links = names
+        .clone()
+        .map(|name| format!("[{name}]({name}/SUMMARY.md)"));
+    let links = Section::list("Each experiment on its own page", links.collect());
+    let drawn = names
+        .clone()
+        .contains(&"churn-tail")
+        .then_some("churn-tail/server/response-time");
+    let limits = vec![
+        "Not other machines than the one that is named in each experiment's DETAILS.md.".to_owned(),
+    ];
+    let sections = [
+        answer(&brief),
+        markdown(&[argument_section(runs)]),
+        figure(drawn),
+        limited(limits, &brief),
+        again(&runs.iter().copied().take(1).collect_vec()),
+        markdown(&[links]),
+    ];
+    let text = sections.concat();
+    format!(
+        "# What churn does to running queries\n\n{}\n",
+        text.trim_end()
+    )
+}
+
+fn answer(brief: &Brief) -> String {
+    let (question, answer) = (&brief.question, brief.answer.join("\n\n"));
+    format!("**Question.** {question}\n\n## Answer\n\n{answer}\n\n")
+}
+
+fn figure(stem: Option<&str>) -> String {
+    stem.map_or(String::new(), |stem| format!("![{stem}]({stem}.png)\n\n"))
+}
+
+fn limited(mut limits: Vec<String>, brief: &Brief) -> String {
+    limits.extend(
+        brief
+            .caution
+            .iter()
+            .map(|caution| format!("Caution: {caution}.")),
+    );
+    markdown(&[Section::list("What it does not show", limits)])
+}
+
+/// The command lines, without the machine's path of the program.
+fn again(items: &[&Analysis]) -> String {
+    let lines = items.iter().map(|analysis| {
+        let given = &analysis.run.provenance.command_line;
+        format!("    procbench {}\n", given.iter().skip(1).join(" "))
+    });
+    format!("## The same again\n\n{}\n", lines.unique().join(""))
+}
