@@ -3,7 +3,7 @@
 use super::defaults::Lengths;
 use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
-use crate::config::Config;
+use crate::config::{Config, Tracing};
 use crate::factor::{ClientRate, Factor, OfferedRate};
 use crate::procarray::MappingKind;
 use crate::record::{Operation, Phase, Role, SeriesKey};
@@ -148,6 +148,16 @@ fn configure(config: &mut Config, scale: Scale) -> Lengths {
     config.factors.standing = vec![500, 1000, 2000];
     if mode == Mode::Model {
         config.factors.mapping = vec![MappingKind::Forked];
+    }
+    if let Some(server) = &mut config.server {
+        server.trace = Tracing::Twins;
+        // Twins take their time: no more than the two rates of the prediction at full length.
+        if scale == Scale::Quick {
+            config.factors.client_rate.truncate(1);
+            config
+                .arms
+                .retain(|arm| *arm != Arm::Quiet && *arm != Arm::ForkOnly);
+        }
     }
     match scale {
         Scale::Quick => Lengths {
