@@ -20,7 +20,7 @@ mod taken_over;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 pub use outcome::{CommandError, Outcome};
 
@@ -93,8 +93,8 @@ pub fn main() -> ExitCode {
         Command::Figures(command) => command.run(),
         Command::Export(command) => command.run(),
         Command::Experiments(command) => command.run(),
-        Command::Completions(command) => command.run(),
-        Command::Man(command) => command.run(),
+        Command::Completions(command) => command.run(Cli::command()),
+        Command::Man(command) => command.run(Cli::command()),
         Command::Doctor(command) => command.run(),
         Command::Burner => burner::serve()
             .map(|()| Outcome::Done)

@@ -1,9 +1,8 @@
 //! `completions` and `man`: what a shell and its manual know of this command line, on stdout.
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use super::Cli;
 use super::outcome::{CommandError, Outcome};
 use crate::console::print;
 
@@ -19,13 +18,13 @@ pub struct CompletionsCommand {
 }
 
 impl CompletionsCommand {
-    /// Carries out the command.
+    /// Carries out the command, for this command line.
     ///
     /// # Errors
     /// None.
-    pub fn run(self) -> Result<Outcome, CommandError> {
+    pub fn run(self, mut of: Command) -> Result<Outcome, CommandError> {
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Cli::command(), "procbench", &mut script);
+        clap_complete::generate(self.shell, &mut of, "procbench", &mut script);
         print(&String::from_utf8_lossy(&script));
         Ok(Outcome::Done)
     }
@@ -43,12 +42,11 @@ pub struct ManCommand {
 }
 
 impl ManCommand {
-    /// Carries out the command.
+    /// Carries out the command, for this command line.
     ///
     /// # Errors
     /// A command that there is not.
-    pub fn run(self) -> Result<Outcome, CommandError> {
-        let mut of = Cli::command();
+    pub fn run(self, mut of: Command) -> Result<Outcome, CommandError> {
         of.build();
         if let Some(name) = self.command {
             let found = of.find_subcommand(&name).cloned();

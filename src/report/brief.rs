@@ -14,7 +14,7 @@ use super::section::Section;
 use crate::arm::{Arm, Mode};
 use crate::experiment::{Experiment, find};
 use crate::names::counted;
-use crate::stats::{Analysis, Cells, Claim, Contrast, Found, Pooled, Primary, Verdict};
+use crate::stats::{Analysis, Cells, Claim, Contrast, Found, Pooled, Primary, Unit, Verdict};
 
 /// What fits on one screen.
 pub const COLUMNS: usize = 80;
@@ -103,6 +103,7 @@ fn sentences(analysis: &Analysis) -> Vec<String> {
         Some(primary) if analysis.is_contrast() && analysis.run.mode == Mode::Server => {
             let mut all = vec![of_churn(analysis, primary)];
             all.extend(of_the_lock(primary.lock_part));
+            all.extend(by_trace(analysis));
             all.extend(over_cells(analysis));
             all
         }
@@ -155,6 +156,23 @@ fn of_the_lock(found: Found) -> Option<String> {
         Verdict::CannotTell => format!("ProcArrayLock's part is unknown: {by}."),
         _ => format!("ProcArrayLock's part: {by}."),
     })
+}
+
+/// What the trace says of the lock's part, where statements were traced.
+fn by_trace(analysis: &Analysis) -> Option<String> {
+    let primary = analysis.primary.as_ref()?;
+    let mut parts = analysis.lock_parts.iter();
+    let part = parts.find(|p| p.factors == primary.factors)?;
+    let by = interval_95(part.by_trace?, |share| {
+        quantity(share, Unit::ShareDifference)
+    });
+    let agree = match part.agrees()? {
+        true => "both agree",
+        false => "the two disagree",
+    };
+    Some(format!(
+        "What readers were seen to wait for the lock explains {by}: {agree}."
+    ))
 }
 
 /// The lock's part over all levels that have page faults under it, and over those that have none.

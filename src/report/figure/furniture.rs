@@ -29,13 +29,19 @@ pub(super) const NOISE_OPACITY: f64 = 0.22;
 /// How faint a struck curve is.
 pub(super) const STRUCK_OPACITY: f64 = 0.45;
 
-/// Labels with their numbers of samples, without those that have none.
+/// Labels with their numbers of samples, without those that have none; one number where it is the same for several.
 pub(super) fn sample_counts<'a>(counted: impl Iterator<Item = (&'a str, u64)>) -> String {
+    let counted: Vec<(&str, u64)> = counted.filter(|c| c.1 > 0).collect();
+    if let [(_, first), _, ..] = counted[..]
+        && counted.iter().all(|c| c.1 == first)
+    {
+        return format!("{} each", format::grouped(first));
+    }
     let count = |(label, samples): (&str, u64)| {
         let label = label.replace(' ', "\u{a0}");
         format!("{label}\u{a0}{}", format::grouped(samples))
     };
-    let counts: Vec<String> = counted.filter(|c| c.1 > 0).map(count).collect();
+    let counts: Vec<String> = counted.into_iter().map(count).collect();
     counts.join("; ")
 }
 
