@@ -41,7 +41,7 @@ fn stopped_holders_are_found_as_often_and_as_long_as_they_were_stopped() {
     config.warmup_ns = 0;
     config.duration_ns = BLOCK_NS;
     config.slow_over_ns = Some(SLOW_OVER_NS);
-    config.server.as_mut().unwrap().trace = Tracing::Twins;
+    config.server.as_mut().unwrap().trace = Tracing::EveryBlock;
     let every = Duration::from_millis(1_000 / PER_SECOND);
     let stopper = Stopper::start(every, STOPPED);
     let run = run_server(&config, ServerChoice::Local);
