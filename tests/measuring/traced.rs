@@ -6,7 +6,7 @@ use procbench::arm::{Arm, Mode};
 use procbench::config::{ServerChoice, Tracing};
 use procbench::experiment::analyse;
 use procbench::procarray::SlotOrder;
-use procbench::record::{Role, Run, SeriesKey};
+use procbench::record::{Role, Run, SeriesKey, StatementClass};
 use procbench::server::trace::missing;
 use procbench::stats::{PROCARRAY_EXCLUSIVE, PROCARRAY_SHARED, XID_GEN_EXCLUSIVE};
 
@@ -25,15 +25,47 @@ pub fn wanted() -> bool {
 
 /// A traced run of these arms without warm-up.
 fn run(arms: &[Arm], standing: u32, slots: &[SlotOrder]) -> Run {
+    run_of(arms, standing, slots, Tracing::EveryBlock)
+}
+
+fn run_of(arms: &[Arm], standing: u32, slots: &[SlotOrder], tracing: Tracing) -> Run {
     let mut config = config(Mode::Server, arms);
     config.warmup_ns = 0;
     config.duration_ns = 500 * MS;
     config.factors.standing = vec![standing];
     config.factors.slot_order = slots.to_vec();
-    config.server.as_mut().unwrap().trace = Tracing::EveryBlock;
+    config.server.as_mut().unwrap().trace = tracing;
     let run = run_server(&config, ServerChoice::Local);
     assert_eq!(run.remarks.iter().find(|r| r.contains("traced")), None);
     run
+}
+
+/// The twins' probes: two snapshots for each statement of a reader, one joining and one leaving for each connection. A lost
+/// event would show, or one of a function that is not probed.
+#[test]
+fn twins_see_every_snapshot_and_every_connection() {
+    let Some(_turn) = server_turn() else { return };
+    if !wanted() {
+        return;
+    }
+    let arms = [Arm::KeptOpen, Arm::Unpooled];
+    let run = run_of(&arms, 10, &[SlotOrder::Front], Tracing::Twins);
+    for block in &run.blocks {
+        let counted = |name: &str| block.counters.get(name).copied();
+        let statements = counted(&StatementClass::All.counter()).unwrap();
+        assert!(statements > 0);
+        assert_eq!(counted("operations.reader-snapshot"), Some(2 * statements));
+        let [joined, left] =
+            ["add", "remove"].map(|of| counted(&format!("operations.procarray-{of}")));
+        assert_eq!(joined, left, "{}", block.arm);
+        assert_eq!(joined > Some(0), block.arm == Arm::Unpooled);
+        assert_eq!(
+            counted("procarraylock.exclusive"),
+            Some(joined.unwrap() + left.unwrap())
+        );
+        // Not seen by them.
+        assert_eq!(counted("xidgenlock.exclusive"), None);
+    }
 }
 
 /// Two exclusive and six shared acquisitions for each connection with a SELECT (five since 18), two of XidGenLock since
