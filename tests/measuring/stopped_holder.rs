@@ -15,7 +15,7 @@ use crate::traced::wanted;
 const PER_SECOND: u64 = 5;
 const STOPPED: Duration = Duration::from_millis(50);
 /// Measured time of a block, in ns.
-const BLOCK_NS: u64 = 1_400 * MS;
+const BLOCK_NS: u64 = 2_100 * MS;
 /// Each reader begins a statement every 10 ms: in each stop one of its statements waits, for between 40 and 50 ms.
 const READERS: u64 = 2;
 const PERIOD_NS: u64 = 10 * MS;
