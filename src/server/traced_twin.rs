@@ -24,6 +24,9 @@ impl ServerStart<'_> {
         if self.asked.server.trace != Tracing::Twins {
             return Ok(account(done));
         }
+        if self.watch.gave_up() {
+            return Ok(None);
+        }
         if let Err(problem) = self.watch.attach(self.asked.server.trace) {
             return Ok(Some(Err(problem)));
         }

@@ -1,6 +1,6 @@
 //! One start's trace: attached or not, and whose processes are whose.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use super::account::{Account, Roles};
 use super::tracer::{TraceError, Tracer};
@@ -15,6 +15,8 @@ pub(in crate::server) struct Watch {
     postmaster: Option<u32>,
     roles: Roles,
     tracer: RefCell<Option<Tracer>>,
+    /// It could not be attached, which may have taken half a minute: once per start is enough.
+    gave_up: Cell<bool>,
 }
 
 impl Watch {
@@ -28,6 +30,7 @@ impl Watch {
                 ..Roles::default()
             },
             tracer: RefCell::new(None),
+            gave_up: Cell::new(false),
         }
     }
 
@@ -45,9 +48,15 @@ impl Watch {
     /// What is missing, or what bpftrace said.
     pub(in crate::server) fn attach(&self, tracing: Tracing) -> Result<(), TraceError> {
         let postmaster = self.postmaster.ok_or(TraceError::NotOurs)?;
-        let tracer = Tracer::attach(postmaster, &self.roles.readers, tracing)?;
-        self.tracer.replace(Some(tracer));
+        let tracer = Tracer::attach(postmaster, &self.roles.readers, tracing);
+        self.gave_up.set(tracer.is_err());
+        self.tracer.replace(Some(tracer?));
         Ok(())
+    }
+
+    /// Whether attaching failed.
+    pub(in crate::server) fn gave_up(&self) -> bool {
+        self.gave_up.get()
     }
 
     /// Takes the probes away.
