@@ -11,6 +11,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 mod console;
+pub mod demo;
 pub mod doctor;
 pub mod execute;
 pub mod experiment;

@@ -23,7 +23,7 @@ const LAYERS: &[&[&str]] = &[
     &["model", "server"],
     &["execute"],
     &["report"],
-    &["doctor"],
+    &["demo", "doctor"],
     &["cli"],
     &["main"],
 ];

@@ -4,6 +4,7 @@
 mod canned;
 mod chapter;
 mod compare;
+mod demo;
 mod doctor;
 mod export;
 mod factor_options;
@@ -59,6 +60,8 @@ enum Command {
     Run(run::RunCommand),
     /// The main job: every experiment of the chapter in both modes, compared and drawn
     Chapter(chapter::ChapterCommand),
+    /// Show churn live in the terminal, step by step; or play a stored demonstration
+    Demo(demo::DemoCommand),
     /// Lay stored runs side by side: table and figures
     Compare(compare::CompareCommand),
     /// Redraw every figure of the stored runs below a directory
@@ -89,6 +92,7 @@ pub fn main() -> ExitCode {
         Command::Server(command) => command.run(),
         Command::Run(command) => command.run(),
         Command::Chapter(command) => command.run(),
+        Command::Demo(command) => command.run(),
         Command::Compare(command) => command.run(),
         Command::Figures(command) => command.run(),
         Command::Export(command) => command.run(),

@@ -1,8 +1,10 @@
 //! One execution: prepare, calibrate, plan, drive, assemble the run.
 
 mod estimate;
+mod frame;
 mod left_out;
 mod rates;
+mod session;
 mod slow_over;
 #[cfg(test)]
 mod tests;
@@ -10,12 +12,15 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use estimate::estimate;
+pub use frame::run_id;
+use frame::{begin, finish};
 use left_out::leave_out;
 use rates::{rates_in_words, settle_rates};
+pub use session::Session;
 use slow_over::SlowOver;
 
 use crate::arm::Arm;
-use crate::clock::{Clock, ClockQuality, MonotonicClock};
+use crate::clock::{Clock, MonotonicClock};
 use crate::config::Config;
 use crate::factor::Factors;
 use crate::load::Cancel;
@@ -23,13 +28,7 @@ use crate::load::driver::{Bench, Failure, drive};
 use crate::load::keep_awake::KeepAwake;
 use crate::load::plan::{Plan, PlannedStart};
 use crate::load::progress::Progress;
-use crate::record::{Block, Provenance, Run, RunHead, RunStatus, SCHEMA_VERSION};
-
-/// A short random name for a run, from the clock and the process id.
-pub fn run_id() -> String {
-    let mix = crate::seed::derive_seed(MonotonicClock.now_ns(), &[u64::from(std::process::id())]);
-    format!("{:06x}", mix & 0xff_ffff)
-}
+use crate::record::{Block, Run, RunStatus};
 
 /// Carries out `config` on `bench`. Keeps what was measured: the run is valid even if it is partial, and
 /// its status says why.
@@ -40,45 +39,14 @@ pub fn execute(
     cancel: &Cancel,
     progress: &mut Progress,
 ) -> Run {
-    let started = MonotonicClock.now_ns();
-    let mut run = Run {
-        head: RunHead {
-            schema_version: SCHEMA_VERSION,
-            run_id: run_id(),
-            experiment: experiment.to_owned(),
-            mode: config.mode,
-            status: RunStatus::Complete,
-            started_at: jiff::Timestamp::now()
-                .round(jiff::Unit::Second)
-                .map_or_else(|_| String::new(), |t| t.to_string()),
-            elapsed_ns: 0,
-            config: config.clone(),
-            client_rate_per_second: None,
-            slow_over_ns: None,
-            calibration: None,
-            clock: ClockQuality::measure(),
-            provenance: Provenance::collect(),
-            absent_arms: Vec::new(),
-            absent_levels: Vec::new(),
-            remarks: Vec::new(),
-        },
-        blocks: Vec::new(),
-    };
+    let began_ns = MonotonicClock.now_ns();
+    let mut run = begin(experiment, config);
     if let Err(failure) = carry_out(&mut run, bench, cancel, progress) {
         let reason = failure.or_interrupted(cancel).to_string();
         run.status = RunStatus::Partial { reason };
     }
     progress.finish();
-    let (server, remarks) = bench.describe();
-    run.provenance.server = server;
-    run.remarks.extend(remarks);
-    let conserved = |b: &&Block| b.tallies.values().all(|t| t.is_conserved());
-    if let Some(block) = run.blocks.iter().find(|b| !conserved(b)) {
-        let index = block.index;
-        let reason = format!("counts of block {index} do not add up: a bug in procbench");
-        run.status = RunStatus::Partial { reason };
-    }
-    run.elapsed_ns = MonotonicClock.now_ns() - started;
+    finish(&mut run, bench, began_ns);
     run
 }
 

@@ -30,6 +30,7 @@ mod power_tests;
 mod rounds;
 mod split;
 mod statistic;
+mod stretch;
 mod sweep;
 mod swept;
 mod verdict;
@@ -64,6 +65,7 @@ pub use pooling::{
 };
 pub use split::{StatementSplit, splits};
 pub use statistic::{CAP, Statistic, TABLE_PERCENTILES, quoted_series};
+pub use stretch::Stretch;
 pub use sweep::{Along, Answer, Quantity, Sweep};
 pub use swept::{SweepLine, SweepPoint, Swept};
 pub use verdict::{ERROR_RATE, ROUNDS_NEEDED, Rule, STARTS_NEEDED, Verdict};

@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod burner;
+mod demo;
 mod interrupted;
 mod killed;
 mod killed_child;
@@ -15,6 +16,7 @@ mod passwords;
 mod place;
 mod procbench_process;
 mod refused;
+mod terminal;
 mod too_many_clients;
 mod traced;
 mod wanted;

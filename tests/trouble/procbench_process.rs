@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 use procbench::record::{Run, read_run};
 
 use super::place::{Place, children, program, send, start_ticks};
+use super::terminal::Terminal;
 use super::wanted;
 
 /// Bound on every wait; generous, since the machine may be busy.
@@ -99,12 +100,41 @@ impl<'a> Procbench<'a> {
         )
     }
 
+    /// Starts `procbench demo` without a terminal.
+    pub fn demo(place: &'a Place, name: &str, options: &str) -> Self {
+        let streams = log_files(place, name);
+        Self::start_with(place, ("demo", name), options, &[], streams)
+    }
+
+    /// Starts `procbench demo` on a terminal; its stderr is apart from it.
+    pub fn demo_on(
+        terminal: &Terminal,
+        (place, name): (&'a Place, &str),
+        options: &str,
+        environment: &[(&str, &str)],
+    ) -> Self {
+        let (_, stderr) = log_files(place, name);
+        let streams = (terminal.stdio(), terminal.stdio(), stderr);
+        Self::start_reading(place, ("demo", name), options, environment, streams)
+    }
+
     fn start_with(
+        place: &'a Place,
+        what: (&str, &str),
+        options: &str,
+        environment: &[(&str, &str)],
+        (stdout, stderr): (Stdio, Stdio),
+    ) -> Self {
+        let streams = (Stdio::null(), stdout, stderr);
+        Self::start_reading(place, what, options, environment, streams)
+    }
+
+    fn start_reading(
         place: &'a Place,
         (mode, name): (&str, &str),
         options: &str,
         environment: &[(&str, &str)],
-        (stdout, stderr): (Stdio, Stdio),
+        (stdin, stdout, stderr): (Stdio, Stdio, Stdio),
     ) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_procbench"));
         command
@@ -118,7 +148,7 @@ impl<'a> Procbench<'a> {
             .env_remove("PGPASSWORD")
             .env_remove("PGPASSFILE")
             .envs(environment.iter().copied())
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(stdout)
             .stderr(stderr)
             .process_group(0);

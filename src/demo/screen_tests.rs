@@ -1,0 +1,150 @@
+use std::collections::BTreeMap;
+
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::style::Color;
+
+use super::*;
+use crate::arm::Arm;
+use crate::demo::event::{Event, Second};
+
+/// A second with statements of 60 us, and a p99 of so many ms.
+fn second(arm: Arm, p99_ms: u64) -> Stretch {
+    Stretch {
+        arm,
+        standing: 0,
+        seconds: 1.0,
+        statements: 1_000,
+        p50_ns: Some(60_000),
+        p99_ns: Some(p99_ms * 1_000_000),
+        slow_share: Some(p99_ms as f64 / 100.0),
+        transactions_per_second: 80.0,
+        connections_per_second: 80.0,
+        failed: 0,
+        cores: BTreeMap::from([(CpuGroup::Postmaster, 0.04), (CpuGroup::Backends, 0.25)]),
+    }
+}
+
+/// Ten calm seconds and ten of churn.
+fn scene(colour: bool) -> Scene {
+    let mut scene = Scene::new("a PostgreSQL of its own", colour);
+    let calm = second(Arm::KeptOpen, 1);
+    for (step, stretch) in [(0, calm.clone()), (1, second(Arm::Unpooled, 8))] {
+        scene.take(Event::Step(step, 18));
+        for _ in 0..10 {
+            scene.take(Event::Second(Box::new(Second {
+                now: stretch.clone(),
+                step: stretch.clone(),
+                calm: (step > 0).then(|| calm.clone()),
+                open_connections: 2_021,
+            })));
+        }
+    }
+    scene
+}
+
+fn drawn(scene: &Scene, (width, height): (u16, u16)) -> ratatui::buffer::Buffer {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    terminal.draw(|frame| draw(frame, scene)).unwrap();
+    terminal.backend().buffer().clone()
+}
+
+fn text(buffer: &ratatui::buffer::Buffer) -> String {
+    let width = usize::from(buffer.area.width);
+    let symbols: Vec<&str> = buffer.content().iter().map(|c| c.symbol()).collect();
+    let lines: Vec<String> = symbols.chunks(width).map(|line| line.concat()).collect();
+    lines.join("\n")
+}
+
+#[test]
+fn both_sizes_hold_step_sentences_numbers_lines_and_keys() {
+    for size in [(80, 24), (120, 40), (200, 60)] {
+        let text = text(&drawn(&scene(true), size));
+        let step = &steps()[1];
+        let wanted = [
+            "2/7 Reconnecting for each transaction",
+            "8 s left",
+            step.look.split_whitespace().next_back().unwrap(),
+            step.beware,
+            "2,021",
+            "8.00 ms",
+            "80",
+            "4 %",
+            "25 %",
+            "p99",
+            "slow statements",
+            "calm",
+            "q quit",
+            "? help",
+            "10 ms",
+        ];
+        for wanted in wanted {
+            assert!(text.contains(wanted), "{size:?}: {wanted}\n{text}");
+        }
+        let is_roomy = size.0 > 100;
+        assert_eq!(text.contains("CPU of server"), is_roomy, "{text}");
+        assert!(
+            text.chars().any(|c| ('\u{2801}'..='\u{28ff}').contains(&c)),
+            "no line\n{text}"
+        );
+    }
+}
+
+#[test]
+fn without_colour_there_is_none() {
+    let colours = |colour| {
+        let buffer = drawn(&scene(colour), (120, 40));
+        buffer
+            .content()
+            .iter()
+            .filter(|c| c.fg != Color::Reset || c.bg != Color::Reset)
+            .count()
+    };
+    assert!(colours(true) > 0);
+    assert_eq!(colours(false), 0);
+}
+
+#[test]
+fn a_small_terminal_is_told_what_is_needed_and_help_explains_every_key() {
+    let small = text(&drawn(&scene(true), (60, 20)));
+    assert!(small.contains("80 columns"), "{small}");
+    let mut scene = scene(true);
+    scene.help = true;
+    for size in [(80, 24), (120, 40)] {
+        let help = text(&drawn(&scene, size));
+        for (_, _, words) in KEYS {
+            assert!(help.contains(words), "{words}\n{help}");
+        }
+    }
+}
+
+#[test]
+fn before_the_first_second_nothing_is_made_up() {
+    let mut scene = Scene::new("a stored run", true);
+    assert!(text(&drawn(&scene, (80, 24))).contains("starting"));
+    scene.take(Event::Step(0, 18));
+    scene.take(Event::Said("PostgreSQL starts".to_owned()));
+    let text = text(&drawn(&scene, (80, 24)));
+    assert!(
+        text.contains("PostgreSQL starts") && !text.contains("80 "),
+        "{text}"
+    );
+}
+
+#[test]
+fn axes_are_round_and_hold_their_values() {
+    let curve = |values: &[f64]| Curve {
+        name: "",
+        colour: None,
+        points: values.iter().map(|&v| (0.0, v)).collect(),
+        calm: None,
+    };
+    let (bounds, labels) = axis(Scale::Time, &[curve(&[60e3, 120e6])]);
+    assert_eq!(bounds, [4.0, 9.0]);
+    assert_eq!(labels[0], "10 µs");
+    assert_eq!(labels.last().unwrap(), "1 s");
+    let (bounds, labels) = axis(Scale::Percent, &[curve(&[0.0, 7.2])]);
+    assert_eq!((bounds, labels[2].as_str()), ([0.0, 10.0], "10 %"));
+    let (bounds, _) = axis(Scale::Rate, &[curve(&[])]);
+    assert_eq!(bounds, [0.0, 1.0]);
+}

@@ -1,0 +1,71 @@
+//! A demonstration's steps side by side.
+
+use super::format::{count, duration, rate, share};
+use super::section::{Section, Table, cell};
+use crate::record::CpuGroup;
+use crate::stats::Stretch;
+
+/// Columns and lines of the terminal that it fits.
+const COLUMNS: usize = 80;
+const LINES: usize = 24;
+
+/// What the steps came to, and what it may not be used for, in 80 columns.
+#[must_use]
+pub fn steps_side_by_side(steps: &[Stretch], slow_over_ns: Option<u64>) -> String {
+    let numbers = ["trans./s", "conn./s", "p50", "p99", "slow", "server CPU"];
+    let mut table = Table::new(["step", "standing"], numbers);
+    let of_server = [CpuGroup::Postmaster, CpuGroup::Backends, CpuGroup::Pooler];
+    for step in steps {
+        let time = |ns: Option<u64>| cell(ns.map(|ns| duration(ns as f64)));
+        let used: Vec<&f64> = of_server.iter().filter_map(|g| step.cores.get(g)).collect();
+        let used = (!used.is_empty()).then(|| used.into_iter().sum::<f64>());
+        table.push(vec![
+            step.arm.to_string(),
+            count(u64::from(step.standing)),
+            rate(step.transactions_per_second),
+            rate(step.connections_per_second),
+            time(step.p50_ns),
+            time(step.p99_ns),
+            cell(step.slow_share.map(share)),
+            cell(used.map(|cores| format!("{:.0} %", 100.0 * cores))),
+        ]);
+    }
+    let Some(section) = Section::table("The steps side by side", table, [""; 0]) else {
+        return "Nothing was measured.\n".to_owned();
+    };
+    let slow = slow_over_ns.map_or_else(String::new, |ns| {
+        format!(
+            "slow: over {}, the p99 of the first step. ",
+            duration(ns as f64)
+        )
+    });
+    let notes = format!(
+        "{slow}CPU: of one core. The steps ran one after another, not interleaved: this shows, and proves nothing. To quote: procbench run churn-tail."
+    );
+    let table = section.fitting(COLUMNS, LINES - 6);
+    format!("{table}\n\n{}\n", textwrap::fill(&notes, COLUMNS - 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arm::Arm;
+    use crate::testing::sample_run;
+
+    #[test]
+    fn it_fits_a_small_terminal_and_says_what_it_is_not() {
+        let run = sample_run(2);
+        let level = run.levels()[0].clone();
+        let blocks = run.blocks_of(Arm::Unpooled, false, &level);
+        let step = Stretch::of(&blocks, Some(4_000)).unwrap();
+        let text = steps_side_by_side(&vec![step; 7], Some(4_000));
+        assert!(text.lines().count() <= LINES, "{text}");
+        assert!(text.lines().all(|l| l.chars().count() <= COLUMNS), "{text}");
+        assert!(
+            text.contains("not interleaved") && text.contains("4.00 µs"),
+            "{text}"
+        );
+        assert_eq!(text.matches("unpooled").count(), 7, "{text}");
+        assert_eq!(steps_side_by_side(&[], None), "Nothing was measured.\n");
+    }
+}
