@@ -12,6 +12,7 @@ use crate::load::keep_awake::KeepAwake;
 use crate::procfs::numbered;
 
 use super::check::Check;
+use super::other_load;
 
 /// File descriptors wanted: 500 standing connections, as many clients in flight, files of our own.
 const FILES_WANTED: u64 = 1_100;
@@ -30,6 +31,7 @@ pub(super) fn checks() -> Vec<Check> {
         ("file descriptors", file_limit()),
         ("huge pages", huge_pages()),
         ("idle cores", idle_cores()),
+        ("other load", other_load::check()),
     ];
     checks.map(|(name, check)| check.named(name)).into()
 }

@@ -6,12 +6,13 @@
 mod check;
 mod install;
 mod machine;
+mod other_load;
 mod programs;
 
 pub use check::{Check, Status, render};
 pub use install::{InstallError, install};
 
-/// Looks at everything; takes about a second.
+/// Looks at everything; takes some two seconds.
 pub fn run_checks() -> Vec<Check> {
     let mut checks = machine::checks();
     checks.extend(programs::checks());
