@@ -231,6 +231,7 @@ fn wrong_values_are_refused() {
         ("model extra", &["extra", "--help"]),
         ("compare", &["RUN", "--help"]),
         ("export", &["RUN", "--help"]),
+        ("report", &["DIR", "--help"]),
     ];
     for (line, says) in cases {
         place.assert_refused(&words(line), says);
@@ -407,13 +408,13 @@ fn unreadable_run_files_are_refused() {
     for (file, says) in cases {
         let mut says = says.to_vec();
         says.push(file);
-        for line in ["export --format json", "figures", "compare good"] {
+        for line in ["export --format json", "figures", "report", "compare good"] {
             let mut arguments = words(line);
             arguments.push((*file).to_owned());
-            // `figures` looks for runs below a directory: it says there are none.
+            // These look for runs below a directory: they say there are none.
             place.assert_refused(
                 &arguments,
-                if line == "figures" {
+                if ["figures", "report"].contains(&line) {
                     &says[says.len() - 1..]
                 } else {
                     &says
@@ -430,6 +431,10 @@ fn unreadable_run_files_are_refused() {
         &words("export good --format csv --out good/run.json/x"),
         &["good/run.json"],
     );
+    place.assert_refused(
+        &words("report good --out good/run.json/x"),
+        &["good/run.json"],
+    );
     place.assert_refused(&words("compare good"), &["--help"]);
     place.assert_refused(
         &words("compare good good --format xml"),
@@ -438,6 +443,24 @@ fn unreadable_run_files_are_refused() {
     // The same commands take the file they were derived from.
     let output = place.procbench(&words("export good --format json"));
     assert_eq!(output.status.code(), Some(0));
+}
+
+/// The page is written all the same.
+#[test]
+fn without_a_browser_a_report_says_where_it_is() {
+    let place = Place::new();
+    measure(&place, "good");
+    let output = place.procbench(&words("report good --open"));
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(output.stdout, b"good/report.html\n");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    assert!(
+        stderr.contains("open good/report.html in a browser"),
+        "{stderr}"
+    );
+    let page = fs::read_to_string(place.cwd().join("good/report.html")).unwrap();
+    assert!(page.ends_with("</html>\n"), "the end is missing");
 }
 
 #[test]

@@ -458,6 +458,42 @@ fn no_text_is_clipped_or_covers_another() {
     }
 }
 
+/// Everything that is drawn with a value says it in words, where it is drawn.
+#[test]
+fn every_mark_says_its_numbers() {
+    for (name, figure) in gallery() {
+        let drawn = figure.drawn().unwrap();
+        let rows = figure.csv();
+        let values = rows.lines().skip(1).filter(|l| !l.contains("noise floor"));
+        assert_eq!(drawn.told.len(), values.count(), "{name}");
+        for told in &drawn.told {
+            let [left, top, width, height] = told.place();
+            assert!(
+                left >= 0.0 && left + width <= drawn.size.0,
+                "{name}: {told:?}"
+            );
+            assert!(
+                top >= 0.0 && top + height <= drawn.size.1,
+                "{name}: {told:?}"
+            );
+            assert!(width >= 0.0 && height >= 0.0, "{name}: {told:?}");
+            assert!(!told.value.is_empty() && !told.series.is_empty());
+        }
+    }
+    let told = contrast_figure().drawn().unwrap().told;
+    let struck = told.iter().find(|t| t.remark.contains("not to be quoted"));
+    assert_eq!(struck.unwrap().at, "fork-only");
+    let first = &two_panels().drawn().unwrap().told[0];
+    assert_eq!(
+        (first.panel.as_str(), first.at.as_str()),
+        ("0 standing connections", "p0")
+    );
+    assert!(
+        first.interval.contains(" to ") && first.samples == "48,005",
+        "{first:?}"
+    );
+}
+
 #[test]
 fn every_figure_becomes_its_files() {
     let scratch = tempfile::tempdir().unwrap();

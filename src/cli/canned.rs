@@ -12,6 +12,7 @@ use super::measure::{
 };
 use super::options::{LoadOptions, ModelOptions, OutputOptions, StdoutFormat};
 use super::outcome::{CommandError, Outcome};
+use super::report::REPORT_FILE_NAME;
 use super::server_options::ServerOptions;
 use super::taken_over::take_over;
 use crate::arm::Mode;
@@ -22,7 +23,7 @@ use crate::experiment::{self, Experiment};
 use crate::factor::{ClientRate, Factor, OfferedRate};
 use crate::load::Cancel;
 use crate::report::brief::Brief;
-use crate::report::{comparable, drawings, one_page, summary_text};
+use crate::report::{comparable, drawings, html, one_page, summary_text};
 use crate::stats::{Analysis, connection_cpu};
 
 /// Which modes to run.
@@ -193,7 +194,7 @@ pub(super) fn carry_out(
         if output.format == StdoutFormat::Text {
             let page = dir.join("SUMMARY.md");
             let rest = format!(
-                "One page: {}; each experiment has its own below.",
+                "One page: {}; all of it in a browser: report.html there.",
                 page.display()
             );
             print(&Brief::of_chapter(&runs).terminal(&rest));
@@ -230,9 +231,11 @@ fn follow_server(config: &mut Config, server: &Analysis, given: &Given) {
     }
 }
 
-/// Writes the chapter's own summary: its argument against these runs.
+/// Writes the chapter's own summary, its argument against these runs, and all of it as one HTML page.
 pub fn conclude_chapter(runs: &[&Analysis], dir: &Path) -> Result<(), CommandError> {
-    save_summary(dir, &one_page::of_chapter(runs))
+    save_summary(dir, &one_page::of_chapter(runs))?;
+    let page = html::of_chapter(runs).context("no report")?;
+    save_text(&dir.join(REPORT_FILE_NAME), &page)
 }
 
 /// Figures, comparison and summary of one experiment's runs. A chapter's own answer comes at its end.

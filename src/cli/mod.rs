@@ -14,9 +14,11 @@ mod measure;
 mod options;
 mod outcome;
 mod overlay;
+mod report;
 mod run;
 mod server_options;
 mod shell;
+mod stored;
 mod taken_over;
 
 use std::process::ExitCode;
@@ -45,6 +47,7 @@ Examples:
   procbench model --lock std          the modelled ProcArray on another lock
   procbench compare results/A results/B
   procbench figures results/A         redraw everything from the stored run
+  procbench report results/A --open   one page of it, in the browser
 
 Exit codes: 0 done, 1 failed or partial (what was measured is kept), 2 the request was wrong.
 Ctrl-C ends a run in good order (exit code 1). A second one ends it at once (130); what it leaves is
@@ -66,6 +69,8 @@ enum Command {
     Compare(compare::CompareCommand),
     /// Redraw every figure of the stored runs below a directory
     Figures(figures::FiguresCommand),
+    /// Write one HTML page of stored runs: claims, answers, figures, tables
+    Report(report::ReportCommand),
     /// Write a stored run as JSON, CSV, hgrm or hlog
     Export(export::ExportCommand),
     /// List the experiments, or say what is declared of one
@@ -95,6 +100,7 @@ pub fn main() -> ExitCode {
         Command::Demo(command) => command.run(),
         Command::Compare(command) => command.run(),
         Command::Figures(command) => command.run(),
+        Command::Report(command) => command.run(),
         Command::Export(command) => command.run(),
         Command::Experiments(command) => command.run(),
         Command::Completions(command) => command.run(Cli::command()),

@@ -5,6 +5,9 @@ use super::section::{Section, Table, cell};
 use crate::factor::Factor;
 use crate::stats::{Analysis, ArgumentRow, ArgumentStep, Support, Value, argument};
 
+/// What the table is about.
+pub(super) const CAPTION: &str = "The argument, sentence by sentence";
+
 /// The sentence as it is usually told.
 fn told(step: ArgumentStep) -> &'static str {
     match step {
@@ -94,6 +97,35 @@ fn number(value: &Value) -> String {
     format!("{} {number}", value.of).trim().to_owned()
 }
 
+/// A sentence of the argument and what the runs say of it, in words.
+pub(super) struct ClaimInWords {
+    pub(super) sentence: &'static str,
+    pub(super) verdict: &'static str,
+    pub(super) supported: &'static str,
+    pub(super) regime: Option<String>,
+    pub(super) numbers: Vec<String>,
+    /// Its figure, by the name below the chapter's directory.
+    pub(super) figure: Option<String>,
+    /// What is missing, with the command that gives it.
+    pub(super) missing: Option<String>,
+}
+
+/// The argument, sentence by sentence.
+pub(super) fn claims(runs: &[&Analysis]) -> Vec<ClaimInWords> {
+    let claim = |row: ArgumentRow| ClaimInWords {
+        sentence: told(row.step),
+        verdict: verdict(row.support),
+        supported: wording(row.step, row.support),
+        regime: regime(&row),
+        numbers: row.values.iter().map(number).collect(),
+        missing: row.missing.map(|(what, command)| {
+            format!("Missing for \"{}\" {what}: `{command}`.", told(row.step))
+        }),
+        figure: row.figure,
+    };
+    argument(runs).into_iter().map(claim).collect()
+}
+
 /// The sentences, each with its verdict, regime, numbers, figure and a wording that they support.
 pub fn argument_section(runs: &[&Analysis]) -> Section {
     let columns = [
@@ -106,22 +138,20 @@ pub fn argument_section(runs: &[&Analysis]) -> Section {
     ];
     let mut table = Table::new(columns, std::iter::empty::<&str>());
     let mut notes = Vec::new();
-    for row in argument(runs) {
-        let numbers: Vec<String> = row.values.iter().map(number).collect();
+    for claim in claims(runs) {
+        let numbers = claim.numbers.join("; ");
         table.push(vec![
-            told(row.step).to_owned(),
-            verdict(row.support).to_owned(),
-            wording(row.step, row.support).to_owned(),
-            cell(regime(&row)),
-            cell((!numbers.is_empty()).then(|| numbers.join("; "))),
-            cell(row.figure),
+            claim.sentence.to_owned(),
+            claim.verdict.to_owned(),
+            claim.supported.to_owned(),
+            cell(claim.regime),
+            cell((!numbers.is_empty()).then_some(numbers)),
+            cell(claim.figure),
         ]);
-        notes.extend(row.missing.map(|(what, command)| {
-            format!("Missing for \"{}\" {what}: `{command}`.", told(row.step))
-        }));
+        notes.extend(claim.missing);
     }
     Section {
-        caption: "The argument, sentence by sentence".to_owned(),
+        caption: CAPTION.to_owned(),
         table,
         notes,
     }
@@ -137,7 +167,7 @@ pub(super) fn verdicts(runs: &[&Analysis]) -> Section {
         ]);
     }
     Section {
-        caption: "The argument, sentence by sentence".to_owned(),
+        caption: CAPTION.to_owned(),
         table,
         notes: Vec::new(),
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use itertools::Itertools;
 
 use super::arm_signs::signs;
+use super::comparable;
 use super::cost_drawing::{cost_figure, cpu_figure};
 use super::difference_drawing::{cells_figure, excess};
 use super::dose_drawing::dose_figure;
@@ -27,8 +28,8 @@ use crate::names::counted;
 use crate::record::{RunHead, write_atomically};
 use crate::stats::{Analysis, Answer, ContenderSummary, LevelSummary, Statistic, Unit};
 
-/// A figure with the name of its files; none where there is nothing to draw.
-type Drawing = Option<(String, Box<dyn Figure + Sync>)>;
+/// A figure with the name of its files.
+pub type Drawing = (String, Box<dyn Figure + Sync>);
 
 /// Draws everything one run has to show, into `dir`, and writes the percentiles
 /// of every recorded series beside it.
@@ -38,6 +39,14 @@ type Drawing = Option<(String, Box<dyn Figure + Sync>)>;
 pub fn draw_run(analysis: &Analysis, dir: &Path) -> Result<Vec<PathBuf>, FigureError> {
     let write_csv = |name, text: String| write_atomically(&dir.join(name), text.as_bytes());
     write_csv("percentiles.csv", series_csv(analysis))?;
+    if matches!(analysis.answer, Answer::Phases) {
+        write_csv("phase-table.csv", phase_csv(analysis))?;
+    }
+    write_all(of_run(analysis), dir)
+}
+
+/// Every figure that one run has to show.
+fn of_run(analysis: &Analysis) -> Vec<Drawing> {
     let items = &[analysis];
     let footer = footer(items);
     let curves = |stem: &str, figure| curves(stem, figure, &footer);
@@ -58,16 +67,13 @@ pub fn draw_run(analysis: &Analysis, dir: &Path) -> Result<Vec<PathBuf>, FigureE
             rows("transactions", cost_figure(analysis)),
             rows("cpu", cpu_figure(analysis)),
         ],
-        Answer::Phases => {
-            write_csv("phase-table.csv", phase_csv(analysis))?;
-            vec![rows("phases", phase_bars(analysis))]
-        }
+        Answer::Phases => vec![rows("phases", phase_bars(analysis))],
         Answer::Sweeps(_) | Answer::Counts => {
             let sweeps = sweep_figures(analysis).into_iter();
             sweeps.map(|(stem, f)| curves(&stem, Some(f))).collect()
         }
     };
-    write_all(drawings, dir)
+    drawings.into_iter().flatten().collect()
 }
 
 /// The names of the figures among the files written, without extension.
@@ -84,6 +90,11 @@ pub fn stems(written: &[PathBuf]) -> Vec<String> {
 /// # Errors
 /// When a file cannot be written.
 pub fn draw_comparison(items: &[&Analysis], dir: &Path) -> Result<Vec<PathBuf>, FigureError> {
+    write_all(of_comparison(items), dir)
+}
+
+/// Figures of several runs on common axes.
+fn of_comparison(items: &[&Analysis]) -> Vec<Drawing> {
     let footer = footer(items);
     let mut drawings = vec![
         rows("compare-excess", excess(items), &footer),
@@ -92,15 +103,29 @@ pub fn draw_comparison(items: &[&Analysis], dir: &Path) -> Result<Vec<PathBuf>, 
     ];
     let sweeps = figures_beside(items).into_iter();
     drawings.extend(sweeps.map(|(stem, f)| curves(&stem, Some(f), &footer)));
-    write_all(drawings, dir)
+    drawings.into_iter().flatten().collect()
 }
 
-fn curves(stem: &str, figure: Option<CurveFigure>, footer: &[String]) -> Drawing {
+/// Every figure of an experiment's runs, named as below its directory: those of all runs first, then each run's.
+pub fn of_experiment(items: &[&Analysis]) -> Vec<Drawing> {
+    let mut all = match items.len() > 1 && comparable::check(items).is_ok() {
+        true => of_comparison(items),
+        false => Vec::new(),
+    };
+    for item in items {
+        let mode = item.run.mode;
+        let named = |(stem, figure)| (format!("{mode}/{stem}"), figure);
+        all.extend(of_run(item).into_iter().map(named));
+    }
+    all
+}
+
+fn curves(stem: &str, figure: Option<CurveFigure>, footer: &[String]) -> Option<Drawing> {
     let footer = footer.to_vec();
     Some((stem.to_owned(), Box::new(CurveFigure { footer, ..figure? })))
 }
 
-fn rows(stem: &str, figure: Option<RowFigure>, footer: &[String]) -> Drawing {
+fn rows(stem: &str, figure: Option<RowFigure>, footer: &[String]) -> Option<Drawing> {
     let footer = footer.to_vec();
     Some((stem.to_owned(), Box::new(RowFigure { footer, ..figure? })))
 }
@@ -110,7 +135,6 @@ fn write_all(drawings: Vec<Drawing>, dir: &Path) -> Result<Vec<PathBuf>, FigureE
     let written: Vec<_> = std::thread::scope(|scope| {
         let threads = drawings
             .iter()
-            .flatten()
             .map(|(stem, figure)| scope.spawn(move || write_figure(figure.as_ref(), dir, stem)));
         let threads = threads.collect_vec();
         threads.into_iter().map(|t| t.join()).collect()

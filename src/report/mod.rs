@@ -25,6 +25,7 @@ pub mod findings;
 mod footer;
 pub(crate) mod format;
 mod grouped;
+pub mod html;
 mod level_title;
 pub mod lock_drawing;
 mod lock_part_table;

@@ -73,14 +73,20 @@ fn limited(mut limits: Vec<String>, brief: &Brief) -> String {
     markdown(&[Section::list("What it does not show", limits)])
 }
 
-/// The command lines, without this machine's paths: of the program, and of where results went.
 fn again(items: &[&Analysis]) -> String {
+    let lines = commands(items).into_iter();
+    let lines = lines.map(|line| format!("    {line}\n"));
+    format!("## The same again\n\n{}\n", lines.format(""))
+}
+
+/// The command lines, without this machine's paths: of the program, and of where results went.
+pub(super) fn commands(items: &[&Analysis]) -> Vec<String> {
     let lines = items.iter().map(|analysis| {
         let mut given = analysis.run.provenance.command_line.clone();
         if let Some(at) = given.iter().position(|word| word == "--out") {
             given.drain(at..(at + 2).min(given.len()));
         }
-        format!("    procbench {}\n", given.iter().skip(1).join(" "))
+        format!("procbench {}", given.iter().skip(1).join(" "))
     });
-    format!("## The same again\n\n{}\n", lines.unique().join(""))
+    lines.unique().collect()
 }

@@ -5,20 +5,18 @@ use crate::stats::{Analysis, Outcome, Statement, Unit, Value};
 
 /// The outcome first, then a line for each part with its numbers; none for a free run.
 pub fn sentences(analysis: &Analysis) -> Vec<String> {
-    let Some(finding) = &analysis.finding else {
-        return Vec::new();
-    };
-    let whole = finding.outcome.map(|outcome| match outcome {
+    let whole = outcome(analysis).map(str::to_owned).into_iter();
+    whole.chain(parts(analysis)).collect()
+}
+
+/// What became of the prediction as a whole.
+pub(super) fn outcome(analysis: &Analysis) -> Option<&'static str> {
+    Some(match analysis.finding.as_ref()?.outcome? {
         Outcome::Stands => "The prediction stands.",
         Outcome::PartlyRefuted => "The prediction is refuted in part.",
         Outcome::Refuted => "The prediction is refuted.",
         Outcome::CannotTell => "The prediction cannot be judged by this run.",
-    });
-    whole
-        .map(str::to_owned)
-        .into_iter()
-        .chain(parts(analysis))
-        .collect()
+    })
 }
 
 /// A line for each part.

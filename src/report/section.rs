@@ -1,4 +1,4 @@
-//! What is shown: a caption, a table and notes; made once, printed for the terminal or as Markdown.
+//! What is shown: a caption, a table and notes; made once, printed for the terminal or as Markdown, or as HTML in `html`.
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table as Grid, presets};
 use itertools::Itertools;
@@ -25,16 +25,16 @@ pub(super) fn struck_mark(is_struck: bool) -> &'static str {
 
 /// A column of a table.
 #[derive(Debug, Clone, PartialEq)]
-struct Column {
-    title: String,
-    is_number: bool,
+pub(super) struct Column {
+    pub(super) title: String,
+    pub(super) is_number: bool,
 }
 
 /// A header and rows of as many cells.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Table {
-    columns: Vec<Column>,
-    rows: Vec<Vec<String>>,
+    pub(super) columns: Vec<Column>,
+    pub(super) rows: Vec<Vec<String>>,
     /// What tells levels apart beside their standing connections.
     varying: Vec<Factor>,
 }

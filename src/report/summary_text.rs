@@ -34,11 +34,9 @@ pub fn markdown(experiment: &Experiment, items: &[&Analysis], figures: &[String]
         format!("What would refute it: {}", experiment.refuted_by),
         format!("Primary outcome: {}", experiment.primary_outcome),
     ];
-    let own = experiment.limits.iter().map(|l| (*l).to_owned());
-    let limits = own.chain(items.iter().copied().flat_map(limits)).collect();
     let sections = [
         answer(items),
-        Section::list("What may not be concluded", limits),
+        Section::list("What may not be concluded", limits(Some(experiment), items)),
         Section::list("How sure this is", certainty(items)),
         Section::list("Declared beforehand", declared),
     ];
@@ -162,7 +160,15 @@ fn absent_levels(analysis: &Analysis) -> Vec<String> {
     by_reason.into_iter().map(line).collect()
 }
 
-fn limits(analysis: &Analysis) -> Vec<String> {
+/// What may not be concluded: the experiment's own limits, then those of each run.
+pub(super) fn limits(experiment: Option<&Experiment>, items: &[&Analysis]) -> Vec<String> {
+    let own = experiment.iter().flat_map(|e| e.limits);
+    let own = own.map(|l| (*l).to_owned());
+    own.chain(items.iter().copied().flat_map(limits_of))
+        .collect()
+}
+
+fn limits_of(analysis: &Analysis) -> Vec<String> {
     let mut lines = Vec::new();
     let factors = &analysis.run.config.factors;
     let p = &analysis.run.provenance;
@@ -214,7 +220,8 @@ const SINGLE: [(Factor, &str); 5] = [
     (Factor::Transport, "transports"),
 ];
 
-fn provenance(run: &RunHead) -> Vec<String> {
+/// Where a run comes from: tool, machine, server, calibration.
+pub(super) fn provenance(run: &RunHead) -> Vec<String> {
     let (p, clock) = (&run.provenance, &run.clock);
     let name = format!("{} run `{}` of {}", run.mode, run.run_id, run.started_at);
     let build = format!("revision {}, {}", p.tool_revision, p.rustc);

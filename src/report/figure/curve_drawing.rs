@@ -9,7 +9,7 @@ use super::furniture::{
 use super::style::{
     AXIS, Fill, GRID, LIGHT_GRID, NOISE, PAPER, SOFT_TEXT, SeriesLook, Shape, TEXT,
 };
-use super::svg::{Frame, Pixel, Svg, WIDTH};
+use super::svg::{Drawn, Frame, Pixel, Svg, WIDTH};
 use super::write::{Figure, FigureError, series_table};
 use super::{labels, text};
 use crate::arm::Stroke;
@@ -21,7 +21,7 @@ const BESIDE: f64 = 7.0;
 const TITLE_LINE: f64 = 15.0;
 
 impl Figure for CurveFigure {
-    fn svg(&self) -> Result<String, FigureError> {
+    fn drawn(&self) -> Result<Drawn, FigureError> {
         let shown = self.with_telling_signs();
         shown.check().map_err(|reason| FigureError::Unfit {
             title: shown.title.clone(),
@@ -208,6 +208,7 @@ impl CurveFigure {
             let opacity = if struck { STRUCK_OPACITY } else { 1.0 };
             svg.curve(&line, curve.stroke, opacity);
             for (at, point) in line.iter().zip(&curve.points) {
+                svg.tell(self.told(panel, curve, point, (at.0, [at.1; 2])));
                 let place = x.position(point.at);
                 let on_tick = x.ticks.iter().any(|t| (place - t.at).abs() < 1e-9);
                 let size = match self.along {
@@ -254,6 +255,7 @@ impl CurveFigure {
                 }
                 let at = (across, pixel(point.estimate.value_ns));
                 svg.mark(at, 3.6, shape, colour, fill);
+                svg.tell(self.told(panel, curve, point, (across, ends)));
             }
         }
     }

@@ -17,10 +17,14 @@ mod signs;
 mod style;
 mod svg;
 mod text;
+mod told;
+mod words;
 mod write;
 
 pub use curves::{Along, Curve, CurveFigure, CurveForm, CurvePanel, CurvePoint, NoiseBand};
 pub use rows::{Row, RowFigure, RowForm, RowGroup, RowMark};
 pub use signs::Signs;
 pub use style::stroke_of_case;
+pub use svg::Drawn;
+pub use told::Told;
 pub use write::{Figure, FigureError, write_figure};

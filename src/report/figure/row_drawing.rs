@@ -7,7 +7,7 @@ use super::furniture::{
 };
 use super::rows::{HEADING, HEADING_LINE, Placed, RowFigure, RowForm, RowMark, total_ns};
 use super::style::{AXIS, Fill, GRID, LIGHT_GRID, PAPER, SOFT_TEXT, SeriesLook, TEXT};
-use super::svg::{Frame, Svg, WIDTH};
+use super::svg::{Drawn, Frame, Svg, WIDTH};
 use super::text;
 use super::write::{Figure, FigureError, series_table};
 use crate::arm::Stroke;
@@ -116,6 +116,8 @@ impl Column<'_> {
                 line((end, y - half), (end, y + half), 1.2);
             }
             svg.mark((self.pixel_of(e.value_ns), y), size, shape, colour, fill);
+            let place = [ends[0], y - half, ends[1], y + half];
+            svg.tell(self.figure.told(placed.group, row, mark, place));
             values.push((y, colour, self.figure.value_text(row, mark)));
         }
         for (y, colour, value) in values.iter().filter(|(_, _, value)| !value.is_empty()) {
@@ -133,13 +135,11 @@ impl Column<'_> {
         for mark in &row.marks {
             let from = self.pixel_of(end_ns);
             end_ns += mark.estimate.value_ns;
-            let area = (self.pixel_of(end_ns) - from, 13.0);
-            svg.rect(
-                (from, middle - 7.0),
-                area,
-                self.look(mark).1.colour,
-                opacity,
-            );
+            let (to, top) = (self.pixel_of(end_ns), middle - 7.0);
+            let colour = self.look(mark).1.colour;
+            svg.rect((from, top), (to - from, 13.0), colour, opacity);
+            let place = [from, top, to, top + 13.0];
+            svg.tell(self.figure.told(placed.group, row, mark, place));
         }
         if let Some(mark) = row.marks.first() {
             let at = (self.pixel_of(total_ns(row)) + 5.0, middle + NOTE_SIZE * 0.3);
@@ -156,7 +156,7 @@ fn boxed_text(svg: &mut Svg, (x, y): (f64, f64), size: f64, colour: &'static str
 }
 
 impl Figure for RowFigure {
-    fn svg(&self) -> Result<String, FigureError> {
+    fn drawn(&self) -> Result<Drawn, FigureError> {
         let shown = self.with_telling_signs();
         shown.check().map_err(|reason| FigureError::Unfit {
             title: shown.title.clone(),

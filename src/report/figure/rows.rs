@@ -95,6 +95,7 @@ const LONGEST_LABEL: f64 = 160.0;
 
 /// A row with the middle of its place, in pixels below the plot's top.
 pub(super) struct Placed<'a> {
+    pub group: &'a RowGroup,
     pub row: &'a Row,
     pub middle: f64,
 }
@@ -242,7 +243,7 @@ impl RowFigure {
             for row in &group.rows {
                 let (height, air) = self.form.row_height(row.marks.len());
                 let middle = y + height / 2.0;
-                placed.push(Placed { row, middle });
+                placed.push(Placed { group, row, middle });
                 y += height + air;
             }
         }

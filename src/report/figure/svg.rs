@@ -2,6 +2,7 @@
 
 use super::style::{Colour, Fill, PALE_OPACITY, PAPER, Shape};
 use super::text::{FONT_FAMILY, escape};
+use super::told::Told;
 use crate::arm::Stroke;
 
 /// Width of every figure in pixels.
@@ -30,17 +31,48 @@ impl Frame {
 #[derive(Debug, Default)]
 pub(super) struct Svg {
     elements: String,
+    told: Vec<Told>,
+}
+
+/// A drawn figure.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drawn {
+    title: String,
+    /// Width and height in pixels.
+    pub size: (f64, f64),
+    /// Its elements, on white; they have no ids.
+    pub elements: String,
+    /// What its marks say, in drawing order.
+    pub told: Vec<Told>,
+}
+
+impl Drawn {
+    /// As a file of its own.
+    pub fn file(&self) -> String {
+        let (width, height) = self.size;
+        format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\" font-family=\"{FONT_FAMILY}\">\n\
+             <title>{}</title>\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n{}</svg>\n",
+            escape(&self.title),
+            self.elements
+        )
+    }
 }
 
 impl Svg {
-    /// The whole figure on white.
-    pub(super) fn finish(self, height: f64, title: &str) -> String {
-        format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH:.0}\" height=\"{height:.0}\" viewBox=\"0 0 {WIDTH:.0} {height:.0}\" font-family=\"{FONT_FAMILY}\">\n\
-             <title>{}</title>\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n{}</svg>\n",
-            escape(title),
-            self.elements
-        )
+    /// The whole figure.
+    pub(super) fn finish(self, height: f64, title: &str) -> Drawn {
+        Drawn {
+            title: title.to_owned(),
+            size: (WIDTH, height),
+            elements: self.elements,
+            told: self.told,
+        }
+    }
+
+    /// Says in words what was drawn somewhere.
+    pub(super) fn tell(&mut self, told: Told) {
+        self.told.push(told);
     }
 
     fn add(&mut self, element: String) {

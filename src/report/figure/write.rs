@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use resvg::{tiny_skia, usvg};
 use svg2pdf::{ConversionOptions, PageOptions};
 
+use super::svg::Drawn;
 use super::text::usvg_options;
 use crate::record::{RunFileError, write_atomically};
 use crate::report::export::csv_line;
@@ -30,12 +31,20 @@ pub enum FigureError {
 
 /// Something that can be drawn and listed.
 pub trait Figure {
-    /// The figure as SVG with live text in `DejaVu Sans`.
+    /// The figure, with live text in `DejaVu Sans`, and what its marks say.
     ///
     /// # Errors
     /// [`FigureError::Unfit`] when the series cannot be drawn (no curve, a
     /// time of zero on a logarithmic axis, points out of order).
-    fn svg(&self) -> Result<String, FigureError>;
+    fn drawn(&self) -> Result<Drawn, FigureError>;
+
+    /// The figure as SVG.
+    ///
+    /// # Errors
+    /// As for [`drawn`](Self::drawn).
+    fn svg(&self) -> Result<String, FigureError> {
+        Ok(self.drawn()?.file())
+    }
 
     /// What stands under it in print: title, reasons of its signs, samples, origin; one sentence or list per line.
     fn caption(&self) -> Vec<String>;

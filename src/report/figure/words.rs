@@ -1,0 +1,98 @@
+//! The words of a figure's marks.
+
+use super::curves::{Along, Curve, CurveFigure, CurvePanel, CurvePoint};
+use super::rows::{Row, RowFigure, RowForm, RowGroup, RowMark};
+use super::signs::Signs;
+use super::told::Told;
+use crate::record::percentile_name;
+use crate::report::format::{count, number, quantity};
+use crate::stats::{Estimate, Unit, Verdict};
+
+/// Value and interval.
+fn of_value(e: Estimate, unit: Unit) -> Told {
+    let words = |value| quantity(value, unit);
+    let has_ends = e.low_ns < e.high_ns;
+    Told {
+        value: words(e.value_ns),
+        interval: match has_ends {
+            true => format!("{} to {}", words(e.low_ns), words(e.high_ns)),
+            false => String::new(),
+        },
+        ..Told::default()
+    }
+}
+
+fn samples(number: u64) -> String {
+    match number {
+        0 => String::new(),
+        _ => count(number),
+    }
+}
+
+/// What must be known beside the number; why stands in the caption.
+fn remark(verdict: Option<Verdict>, signs: &[&Signs], is_struck: bool) -> String {
+    let is_struck = is_struck || signs.iter().any(|s| s.struck.is_some());
+    let has_caution = signs.iter().any(|s| s.caution.is_some());
+    let verdict = verdict.map(Verdict::words).into_iter();
+    let struck = is_struck.then(|| "struck out, not to be quoted".to_owned());
+    let caution = has_caution.then(|| "read with care".to_owned());
+    let all: Vec<String> = verdict.chain(struck).chain(caution).collect();
+    all.join("; ")
+}
+
+impl CurveFigure {
+    /// What a point says that is drawn from `low` to `high` at `x`.
+    pub(super) fn told(
+        &self,
+        panel: &CurvePanel,
+        curve: &Curve,
+        point: &CurvePoint,
+        (x, [low, high]): (f64, [f64; 2]),
+    ) -> Told {
+        let along = panel.caption.as_ref().unwrap_or(&self.caption);
+        let of_point = match point.samples {
+            0 => curve.samples,
+            own => own,
+        };
+        Told {
+            place: [x, high, x, low],
+            panel: panel.title.clone(),
+            series: curve.label.clone(),
+            at: match self.along {
+                Along::Percentiles => percentile_name(point.at),
+                Along::Even | Along::Decades if point.at.fract() == 0.0 => {
+                    format!("{along}: {}", count(point.at as u64))
+                }
+                Along::Even | Along::Decades => format!("{along}: {}", number(point.at)),
+            },
+            samples: samples(of_point),
+            remark: remark(point.verdict, &[&curve.signs], point.struck),
+            ..of_value(point.estimate, self.unit)
+        }
+    }
+}
+
+impl RowFigure {
+    /// What a mark says.
+    pub(super) fn told(
+        &self,
+        group: &RowGroup,
+        row: &Row,
+        mark: &RowMark,
+        place: [f64; 4],
+    ) -> Told {
+        let unit = match self.form {
+            RowForm::Differences => Unit::NsDifference,
+            RowForm::Percentiles | RowForm::Stacks => Unit::Ns,
+        };
+        Told {
+            place,
+            panel: group.title.clone(),
+            series: mark.series.clone(),
+            at: row.label.clone(),
+            samples: samples(row.samples),
+            remark: remark(mark.verdict, &[&row.signs, &mark.signs], false),
+            ..of_value(mark.estimate, unit)
+        }
+    }
+}

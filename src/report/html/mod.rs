@@ -1,0 +1,16 @@
+//! A report as one HTML page that needs nothing else: the third printer of sections, and the figures inline.
+//!
+//! The templates are in `templates/`, with the style and the script that are put into the page.
+
+mod claim;
+mod error;
+mod inline_figure;
+mod markup;
+mod page;
+#[cfg(test)]
+mod page_tests;
+mod part;
+mod table;
+
+pub use error::PageError;
+pub use page::{Group, of_chapter, of_groups};
