@@ -22,6 +22,7 @@ use crate::experiment::{self, Experiment};
 use crate::factor::{ClientRate, Factor, OfferedRate};
 use crate::load::Cancel;
 use crate::report::brief::Brief;
+use crate::report::figure::Look;
 use crate::report::{comparable, drawings, one_page, summary_text};
 use crate::stats::{Analysis, connection_cpu};
 
@@ -257,23 +258,7 @@ fn conclude(
 /// Draws each run of an experiment beside its run file and, if they may be compared, all of them together, and
 /// sums them up; returns the figures' stems relative to `dir`.
 pub fn draw_all(items: &[&Analysis], dir: &Path) -> Result<Vec<String>, CommandError> {
-    let mut written = Vec::new();
-    if items.len() > 1 {
-        match comparable::check(items) {
-            Ok(()) => written.extend(drawings::draw_comparison(items, dir).context("drawing")?),
-            Err(reason) => tell(&format!("procbench: no comparison: {reason}")),
-        }
-    }
-    for item in items {
-        let place = dir.join(item.run.mode.name());
-        written.extend(drawings::draw_run(item, &place).context("drawing")?);
-    }
-    let stems: Vec<String> = written
-        .iter()
-        .filter(|path| path.extension().is_some_and(|e| e == "png"))
-        .filter_map(|path| path.strip_prefix(dir).ok())
-        .map(|path| path.with_extension("").display().to_string())
-        .collect();
+    let stems = draw_figures(items, Look::Screen, dir)?;
     if let Some(first) = items.first()
         && let Ok(experiment) = experiment::find(&first.run.experiment)
     {
@@ -281,6 +266,36 @@ pub fn draw_all(items: &[&Analysis], dir: &Path) -> Result<Vec<String>, CommandE
         let details = summary_text::markdown(experiment, items, &stems);
         save_text(&dir.join("DETAILS.md"), &details)?;
     }
+    Ok(stems)
+}
+
+/// The figures alone.
+pub fn draw_figures(
+    items: &[&Analysis],
+    look: Look,
+    dir: &Path,
+) -> Result<Vec<String>, CommandError> {
+    let mut written = Vec::new();
+    if items.len() > 1 {
+        match comparable::check(items) {
+            Ok(()) => {
+                let drawn = drawings::draw_comparison(items, look, dir);
+                written.extend(drawn.context("drawing")?);
+            }
+            Err(reason) => tell(&format!("procbench: no comparison: {reason}")),
+        }
+    }
+    for item in items {
+        let place = dir.join(item.run.mode.name());
+        let drawn = drawings::draw_run(item, look, &place);
+        written.extend(drawn.context("drawing")?);
+    }
+    let stems: Vec<String> = written
+        .iter()
+        .filter(|path| path.extension().is_some_and(|e| e == "png"))
+        .filter_map(|path| path.strip_prefix(dir).ok())
+        .map(|path| path.with_extension("").display().to_string())
+        .collect();
     Ok(stems)
 }
 

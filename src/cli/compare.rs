@@ -12,6 +12,7 @@ use crate::console::print;
 use crate::experiment::analyse;
 use crate::record::read_run;
 use crate::report::comparison::comparison;
+use crate::report::figure::Look;
 use crate::report::{comparable, drawings, rows};
 use crate::stats::Analysis;
 
@@ -50,7 +51,7 @@ impl CompareCommand {
         let mut written = Vec::new();
         if let Some(out) = &self.out {
             make_dir(out)?;
-            written = drawings::draw_comparison(&items, out).context("drawing")?;
+            written = drawings::draw_comparison(&items, Look::Screen, out).context("drawing")?;
         }
         if self.format == StdoutFormat::Text {
             print_sections(&comparison(&items));

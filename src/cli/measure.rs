@@ -23,6 +23,7 @@ use crate::model::ModelBench;
 use crate::record::{write_atomically, write_run};
 use crate::report::brief::Brief;
 use crate::report::comparison::comparison;
+use crate::report::figure::Look;
 use crate::report::rows::{self, SummaryRow};
 use crate::report::section::{self, Section};
 use crate::report::{advice, drawings, findings, summary_text};
@@ -148,7 +149,7 @@ fn one_run(name: &str, config: &Config, output: &OutputOptions) -> Result<Outcom
 /// Draws one run into its directory, with a `SUMMARY.md` if it was against somebody's own server; returns the
 /// figures' stems.
 pub fn draw_alone(analysis: &Analysis, dir: &Path) -> Result<Vec<String>, CommandError> {
-    let written = drawings::draw_run(analysis, dir).context("drawing")?;
+    let written = drawings::draw_run(analysis, Look::Screen, dir).context("drawing")?;
     let stems = drawings::stems(&written);
     if let Some(text) = advice::markdown(analysis, &stems) {
         save_summary(dir, &text)?;

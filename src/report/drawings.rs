@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use itertools::Itertools;
 
 use super::arm_signs::signs;
-use super::cost_drawing::{cost_figure, cpu_figure};
+use super::cost_drawing::{cost_figure, cpu_figure, throughput_figure};
 use super::difference_drawing::{cells_figure, excess};
 use super::dose_drawing::dose_figure;
 use super::export::series_csv;
 use super::figure::{
-    Along, Curve, CurveFigure, CurveForm, CurvePanel, CurvePoint, Figure, FigureError, NoiseBand,
-    RowFigure, write_figure,
+    Along, Curve, CurveFigure, CurveForm, CurvePanel, CurvePoint, Figure, FigureError, Look,
+    NoiseBand, RowFigure, write_figure,
 };
 use super::footer::footer;
 use super::level_title::{level_title, series_name, title_in, varying_first};
@@ -30,14 +30,19 @@ use crate::stats::{Analysis, Answer, ContenderSummary, LevelSummary, Statistic, 
 /// A figure with the name of its files; none where there is nothing to draw.
 type Drawing = Option<(String, Box<dyn Figure + Sync>)>;
 
-/// Draws everything one run has to show, into `dir`, and writes the percentiles
-/// of every recorded series beside it.
+/// Draws everything one run has to show, into `dir`; if for the screen, it also writes the percentiles of every
+/// recorded series beside it.
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn draw_run(analysis: &Analysis, dir: &Path) -> Result<Vec<PathBuf>, FigureError> {
-    let write_csv = |name, text: String| write_atomically(&dir.join(name), text.as_bytes());
-    write_csv("percentiles.csv", series_csv(analysis))?;
+pub fn draw_run(analysis: &Analysis, look: Look, dir: &Path) -> Result<Vec<PathBuf>, FigureError> {
+    if look == Look::Screen {
+        let write_csv = |name, text: String| write_atomically(&dir.join(name), text.as_bytes());
+        write_csv("percentiles.csv", series_csv(analysis))?;
+        if analysis.answer == Answer::Phases {
+            write_csv("phase-table.csv", phase_csv(analysis))?;
+        }
+    }
     let items = &[analysis];
     let footer = footer(items);
     let curves = |stem: &str, figure| curves(stem, figure, &footer);
@@ -57,17 +62,15 @@ pub fn draw_run(analysis: &Analysis, dir: &Path) -> Result<Vec<PathBuf>, FigureE
         Answer::Costs => vec![
             rows("transactions", cost_figure(analysis)),
             rows("cpu", cpu_figure(analysis)),
+            rows("throughput", throughput_figure(analysis)),
         ],
-        Answer::Phases => {
-            write_csv("phase-table.csv", phase_csv(analysis))?;
-            vec![rows("phases", phase_bars(analysis))]
-        }
+        Answer::Phases => vec![rows("phases", phase_bars(analysis))],
         Answer::Sweeps(_) | Answer::Counts => {
             let sweeps = sweep_figures(analysis).into_iter();
             sweeps.map(|(stem, f)| curves(&stem, Some(f))).collect()
         }
     };
-    write_all(drawings, dir)
+    write_all(drawings, look, dir)
 }
 
 /// The names of the figures among the files written, without extension.
@@ -83,7 +86,11 @@ pub fn stems(written: &[PathBuf]) -> Vec<String> {
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn draw_comparison(items: &[&Analysis], dir: &Path) -> Result<Vec<PathBuf>, FigureError> {
+pub fn draw_comparison(
+    items: &[&Analysis],
+    look: Look,
+    dir: &Path,
+) -> Result<Vec<PathBuf>, FigureError> {
     let footer = footer(items);
     let mut drawings = vec![
         rows("compare-excess", excess(items), &footer),
@@ -92,7 +99,7 @@ pub fn draw_comparison(items: &[&Analysis], dir: &Path) -> Result<Vec<PathBuf>, 
     ];
     let sweeps = figures_beside(items).into_iter();
     drawings.extend(sweeps.map(|(stem, f)| curves(&stem, Some(f), &footer)));
-    write_all(drawings, dir)
+    write_all(drawings, look, dir)
 }
 
 fn curves(stem: &str, figure: Option<CurveFigure>, footer: &[String]) -> Drawing {
@@ -106,12 +113,11 @@ fn rows(stem: &str, figure: Option<RowFigure>, footer: &[String]) -> Drawing {
 }
 
 /// Draws on a thread each: a figure costs some 100 ms, most of it pixels.
-fn write_all(drawings: Vec<Drawing>, dir: &Path) -> Result<Vec<PathBuf>, FigureError> {
+fn write_all(drawings: Vec<Drawing>, look: Look, dir: &Path) -> Result<Vec<PathBuf>, FigureError> {
     let written: Vec<_> = std::thread::scope(|scope| {
-        let threads = drawings
-            .iter()
-            .flatten()
-            .map(|(stem, figure)| scope.spawn(move || write_figure(figure.as_ref(), dir, stem)));
+        let threads = drawings.iter().flatten().map(|(stem, figure)| {
+            scope.spawn(move || write_figure(figure.as_ref(), look, dir, stem))
+        });
         let threads = threads.collect_vec();
         threads.into_iter().map(|t| t.join()).collect()
     });
