@@ -146,13 +146,16 @@ fn one_run(name: &str, config: &Config, output: &OutputOptions) -> Result<Outcom
     Ok(outcome_of(&analysis))
 }
 
-/// Draws one run into its directory, with a `SUMMARY.md` if it was against somebody's own server; returns the
-/// figures' stems.
+/// Draws one run into its directory, with its pages if it was against somebody's own server; returns the figures'
+/// stems.
 pub fn draw_alone(analysis: &Analysis, dir: &Path) -> Result<Vec<String>, CommandError> {
     let written = drawings::draw_run(analysis, Look::Screen, dir).context("drawing")?;
     let stems = drawings::stems(&written);
-    if let Some(text) = advice::markdown(analysis, &stems) {
-        save_summary(dir, &text)?;
+    if let Some(page) = advice::one_page(analysis, &stems) {
+        save_summary(dir, &page)?;
+    }
+    if let Some(details) = advice::details(analysis, &stems) {
+        save_text(&dir.join("DETAILS.md"), &details)?;
     }
     Ok(stems)
 }
@@ -255,14 +258,23 @@ pub fn print_run(
     if output.format != StdoutFormat::Text {
         return print_rows(&rows::summary_rows(analysis), output.format);
     }
-    match advice::advice(analysis) {
-        Some(advice) if !output.details => print_sections(&advice),
-        advice => {
-            print_answer(None, &[analysis], output, dir);
-            print_sections(advice.iter().flatten());
-        }
+    let Some(brief) = advice::brief(analysis) else {
+        print_answer(None, &[analysis], output, dir);
+        return Ok(());
+    };
+    if output.details {
+        print_sections(&summary_text::tables(analysis));
+        print_sections(advice::advice(analysis).iter().flatten());
     }
+    print(&brief.terminal(&where_the_rest_is(dir)));
     Ok(())
+}
+
+fn where_the_rest_is(dir: &Path) -> String {
+    format!(
+        "One page: {}; all of it: DETAILS.md there, or --details.",
+        dir.join("SUMMARY.md").display()
+    )
 }
 
 /// Prints the answer of some runs on one screen; before it every table, if asked for.
@@ -282,10 +294,7 @@ pub fn print_answer(
         print_sections([&findings::answer(items)]);
     }
     let rest = match experiment {
-        Some(_) => format!(
-            "One page: {}; all of it: DETAILS.md there, or --details.",
-            dir.join("SUMMARY.md").display()
-        ),
+        Some(_) => where_the_rest_is(dir),
         None => format!(
             "Run file and figures: {}; every table: --details.",
             dir.display()
