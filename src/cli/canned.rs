@@ -8,7 +8,7 @@ use clap::ValueEnum;
 
 use super::factor_options::OfBoth;
 use super::measure::{
-    measure, outcome_of, output_dir, print_answer, print_run, save_summary, save_text,
+    measure, outcome_of, output_dir, print_answer, print_rows, save_summary, save_text,
 };
 use super::options::{LoadOptions, ModelOptions, OutputOptions, StdoutFormat};
 use super::outcome::{CommandError, Outcome};
@@ -16,14 +16,14 @@ use super::server_options::ServerOptions;
 use super::taken_over::take_over;
 use crate::arm::Mode;
 use crate::config::Config;
-use crate::console::{print, tell};
+use crate::console::{complain, print, tell};
 use crate::execute::estimate;
 use crate::experiment::{self, Experiment};
 use crate::factor::{ClientRate, Factor, OfferedRate};
 use crate::load::Cancel;
 use crate::report::brief::Brief;
 use crate::report::figure::Look;
-use crate::report::{comparable, drawings, one_page, summary_text};
+use crate::report::{comparable, drawings, one_page, rows, summary_text};
 use crate::stats::{Analysis, connection_cpu};
 
 /// Which modes to run.
@@ -183,15 +183,20 @@ pub(super) fn carry_out(
         }
         if let Err(problem) = conclude(experiment, &all, &place, output, order.is_chapter) {
             // The run files are there; the other experiments still have to be measured.
-            tell(&format!("procbench: {}: {problem}", experiment.name));
+            complain(&format!("procbench: {}: {problem}", experiment.name));
             outcome = Outcome::Partial;
         }
         measured.extend(all);
     }
+    let format = output.stdout.format();
+    if format != StdoutFormat::Text {
+        let rows: Vec<_> = measured.iter().flat_map(rows::summary_rows).collect();
+        print_rows(&rows, format)?;
+    }
     if order.is_chapter {
         let runs: Vec<&Analysis> = measured.iter().collect();
         conclude_chapter(&runs, &dir)?;
-        if output.format == StdoutFormat::Text {
+        if format == StdoutFormat::Text {
             let page = dir.join("SUMMARY.md");
             let rest = format!(
                 "One page: {}; each experiment has its own below.",
@@ -202,7 +207,7 @@ pub(super) fn carry_out(
     }
     tell(&format!("procbench: everything is in {}", dir.display()));
     if order.is_chapter && outcome == Outcome::Partial {
-        tell(&format!(
+        complain(&format!(
             "procbench: not complete: the same command with --resume {} measures what is missing",
             dir.display()
         ));
@@ -246,10 +251,8 @@ fn conclude(
 ) -> Result<(), CommandError> {
     let items: Vec<&Analysis> = all.iter().collect();
     draw_all(&items, dir)?;
-    if output.format != StdoutFormat::Text {
-        return all.iter().try_for_each(|m| print_run(m, output, dir));
-    }
-    if output.details || !is_part {
+    let is_text = output.stdout.format() == StdoutFormat::Text;
+    if is_text && (output.details || !is_part) {
         print_answer(Some(experiment), &items, output, dir);
     }
     Ok(())

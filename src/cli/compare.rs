@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::measure::{make_dir, print_rows, print_sections};
-use super::options::StdoutFormat;
+use super::options::{StdoutFormat, StdoutOptions};
 use super::outcome::{CommandError, Outcome};
 use crate::console::print;
 use crate::experiment::analyse;
@@ -29,9 +29,8 @@ pub struct CompareCommand {
     /// Draw figures, too, into this directory
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// What to print on stdout: text, json or csv
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    format: StdoutFormat,
+    #[command(flatten)]
+    stdout: StdoutOptions,
 }
 
 impl CompareCommand {
@@ -53,7 +52,8 @@ impl CompareCommand {
             make_dir(out)?;
             written = drawings::draw_comparison(&items, Look::Screen, out).context("drawing")?;
         }
-        if self.format == StdoutFormat::Text {
+        let format = self.stdout.format();
+        if format == StdoutFormat::Text {
             print_sections(&comparison(&items));
             let is_png = |path: &&PathBuf| path.extension().is_some_and(|e| e == "png");
             for path in written.iter().filter(is_png) {
@@ -61,7 +61,7 @@ impl CompareCommand {
             }
         } else {
             let all: Vec<_> = runs.iter().flat_map(rows::summary_rows).collect();
-            print_rows(&all, self.format)?;
+            print_rows(&all, format)?;
         }
         Ok(Outcome::Done)
     }

@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::canned::{conclude_chapter, draw_all, draw_figures};
-use super::measure::{draw_alone, save_analysis};
+use super::measure::{draw_alone, print_json, save_analysis};
 use super::outcome::{CommandError, Outcome};
 use crate::console::print;
 use crate::experiment::analyse;
@@ -35,6 +35,9 @@ pub struct FiguresCommand {
     /// print (a page wide unless --width is given) or slides, beside the usual figures
     #[arg(long, value_name = "THEME")]
     theme: Option<Theme>,
+    /// Print the figures' names as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 named_enum! {
@@ -114,6 +117,9 @@ impl FiguresCommand {
         for (stems, (group, _)) in drawn.into_iter().zip(&groups) {
             let pictures = stems?.into_iter().map(|stem| format!("{stem}.png"));
             figures.extend(pictures.map(|name| group.join(name).display().to_string()));
+        }
+        if self.json {
+            return print_json(&figures);
         }
         for figure in figures {
             print(&format!("{figure}\n"));

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
+use serde::Serialize;
 
 use super::factor_options::{OfModel, OfServer};
 use super::options::{LoadOptions, ModelOptions, OutputOptions, StdoutFormat};
@@ -12,7 +13,7 @@ use super::outcome::{CommandError, Outcome};
 use super::server_options::ServerOptions;
 use crate::arm::Mode;
 use crate::config::{self, Config, ServerChoice, ServerUrl};
-use crate::console::{print, tell};
+use crate::console::{complain, print, tell};
 use crate::execute::{execute, run_id};
 use crate::experiment::{self, Experiment, analyse};
 use crate::factor::Isolate;
@@ -227,7 +228,7 @@ pub fn measure(
     }
     let path = write_run(dir, &run).context("the run could not be saved")?;
     if let Some(reason) = run.partial_reason() {
-        tell(&format!(
+        complain(&format!(
             "procbench: PARTIAL RUN: {reason}; what was measured is in {}",
             path.display()
         ));
@@ -255,8 +256,8 @@ pub fn print_run(
     output: &OutputOptions,
     dir: &Path,
 ) -> Result<(), CommandError> {
-    if output.format != StdoutFormat::Text {
-        return print_rows(&rows::summary_rows(analysis), output.format);
+    if output.stdout.format() != StdoutFormat::Text {
+        return print_rows(&rows::summary_rows(analysis), output.stdout.format());
     }
     let Some(brief) = advice::brief(analysis) else {
         print_answer(None, &[analysis], output, dir);
@@ -303,13 +304,19 @@ pub fn print_answer(
     print(&Brief::of(experiment, items).terminal(&rest));
 }
 
-/// Prints the summary's rows for other programs.
+/// Prints the summary's rows for other programs, those of all runs together.
 pub fn print_rows(rows: &[SummaryRow], format: StdoutFormat) -> Result<(), CommandError> {
     if format == StdoutFormat::Csv {
         print(&rows::summary_csv(rows));
     } else {
-        let json = serde_json::to_string_pretty(rows).context("cannot write JSON")?;
-        print(&format!("{json}\n"));
+        print_json(&rows)?;
     }
     Ok(())
+}
+
+/// Prints a result for other programs.
+pub fn print_json(result: &impl Serialize) -> Result<Outcome, CommandError> {
+    let json = serde_json::to_string_pretty(result).context("cannot write JSON")?;
+    print(&format!("{json}\n"));
+    Ok(Outcome::Done)
 }
