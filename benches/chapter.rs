@@ -18,6 +18,7 @@ use procbench::load::Cancel;
 use procbench::load::progress::Progress;
 use procbench::model::ModelBench;
 use procbench::record::{write_atomically, write_run};
+use procbench::report::figure::Look;
 use procbench::report::findings::answer;
 use procbench::report::section::terminal;
 use procbench::report::{drawings, summary_text};
@@ -78,7 +79,7 @@ fn measure(experiment: &Experiment, config: &Config, dir: &Path) -> anyhow::Resu
     write_run(&model_dir, &run).context("the run could not be saved")?;
     let summary = analyse(&run);
 
-    let drawn = drawings::draw_run(&summary, &model_dir).context("drawing")?;
+    let drawn = drawings::draw_run(&summary, Look::Screen, &model_dir).context("drawing")?;
     let figures: Vec<String> = drawn
         .iter()
         .filter(|path| path.extension().is_some_and(|e| e == "png"))

@@ -42,11 +42,7 @@ macro_rules! named_enum {
             fn from_str(text: &str) -> Result<Self, String> {
                 match text {
                     $($text $(| $other)* => Ok($name::$value),)+
-                    other => Err(format!(
-                        concat!("unknown ", $what, " '{}': choose from {}"),
-                        other,
-                        [$($text),+].join(", ")
-                    )),
+                    other => Err(crate::names::unknown($what, other, &[$($text),+])),
                 }
             }
         }
@@ -71,6 +67,21 @@ macro_rules! serde_by_text {
     )+};
 }
 
+/// How alike two names are from which on one is taken for a misspelling of the other, as clap does.
+const ALIKE: f64 = 0.7;
+
+/// What is said of a name that there is not: the one that may have been meant, and all there are.
+pub(crate) fn unknown(what: &str, given: &str, names: &[&str]) -> String {
+    let alike = |name: &&&str| strsim::jaro(given, name);
+    let meant = names.iter().max_by(|a, b| alike(a).total_cmp(&alike(b)));
+    let meant = meant.filter(|name| alike(name) > ALIKE);
+    let hint = meant.map_or(String::new(), |name| format!("did you mean '{name}'? "));
+    format!(
+        "unknown {what} '{given}': {hint}choose from {}",
+        names.join(", ")
+    )
+}
+
 /// A number with its noun: `1 reader`, `2 readers`.
 pub(crate) fn counted<N: From<u8> + PartialEq + std::fmt::Display>(n: N, noun: &str) -> String {
     let ending = if n == N::from(1) { "" } else { "s" };
@@ -78,3 +89,25 @@ pub(crate) fn counted<N: From<u8> + PartialEq + std::fmt::Display>(n: N, noun: &
 }
 
 pub(crate) use {named_enum, serde_by_text};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_nearly_right_is_recognised_and_another_is_not() {
+        let said = |given| unknown("experiment", given, &["churn-tail", "lock-part", "pool"]);
+        for nearly in ["churn-tial", "churntail", "chrun-tail"] {
+            assert!(
+                said(nearly)
+                    .contains("did you mean 'churn-tail'? choose from churn-tail, lock-part")
+            );
+        }
+        assert!(said("pol").contains("'pool'?"));
+        for other in ["", "x", "frobnicate"] {
+            let wanted =
+                format!("unknown experiment '{other}': choose from churn-tail, lock-part, pool");
+            assert_eq!(said(other), wanted);
+        }
+    }
+}

@@ -230,6 +230,10 @@ fn wrong_values_are_refused() {
         ("model --frobnicate", &["--frobnicate", "--help"]),
         ("model extra", &["extra", "--help"]),
         ("compare", &["RUN", "--help"]),
+        ("figures", &["DIR", "--help"]),
+        ("figures . --width wide", &["--width", "column, page, or 70 to 400"]),
+        ("figures . --width 8", &["--width", "70 to 400"]),
+        ("figures . --theme slides --width column", &["--width is for print"]),
         ("export", &["RUN", "--help"]),
         ("report", &["DIR", "--help"]),
     ];

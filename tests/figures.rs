@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use procbench::arm::Arm;
 use procbench::report::figure::{
-    Along, Curve, CurveFigure, CurveForm, CurvePanel, CurvePoint, Figure, FigureError, NoiseBand,
-    Row, RowFigure, RowForm, RowGroup, RowMark, Signs, write_figure,
+    Along, Curve, CurveFigure, CurveForm, CurvePanel, CurvePoint, Figure, FigureError, Look,
+    NoiseBand, Row, RowFigure, RowForm, RowGroup, RowMark, Signs, write_figure,
 };
 use procbench::stats::{Estimate, Unit, Verdict};
 use resvg::usvg;
@@ -437,10 +437,20 @@ fn texts(group: &usvg::Group, found: &mut Vec<(String, [f32; 4])>) {
     }
 }
 
+/// What figures are drawn for: the narrowest print among them.
+const LOOKS: [Look; 5] = [
+    Look::Screen,
+    Look::Print { mm: 70.0 },
+    Look::Print { mm: 84.0 },
+    Look::Print { mm: 174.0 },
+    Look::Slide,
+];
+
 #[test]
 fn no_text_is_clipped_or_covers_another() {
-    for (name, figure) in gallery() {
-        let tree = usvg::Tree::from_str(&figure.svg().unwrap(), &options()).unwrap();
+    for ((name, figure), look) in gallery().iter().flat_map(|g| LOOKS.map(|look| (g, look))) {
+        let name = format!("{name}{}", look.suffix());
+        let tree = usvg::Tree::from_str(&figure.drawn(look).unwrap().file(), &options()).unwrap();
         let (width, height) = (tree.size().width(), tree.size().height());
         let mut found = Vec::new();
         texts(tree.root(), &mut found);
@@ -462,7 +472,7 @@ fn no_text_is_clipped_or_covers_another() {
 #[test]
 fn every_mark_says_its_numbers() {
     for (name, figure) in gallery() {
-        let drawn = figure.drawn().unwrap();
+        let drawn = figure.drawn(Look::Screen).unwrap();
         let rows = figure.csv();
         let values = rows.lines().skip(1).filter(|l| !l.contains("noise floor"));
         assert_eq!(drawn.told.len(), values.count(), "{name}");
@@ -480,10 +490,10 @@ fn every_mark_says_its_numbers() {
             assert!(!told.value.is_empty() && !told.series.is_empty());
         }
     }
-    let told = contrast_figure().drawn().unwrap().told;
+    let told = contrast_figure().drawn(Look::Screen).unwrap().told;
     let struck = told.iter().find(|t| t.remark.contains("not to be quoted"));
     assert_eq!(struck.unwrap().at, "fork-only");
-    let first = &two_panels().drawn().unwrap().told[0];
+    let first = &two_panels().drawn(Look::Screen).unwrap().told[0];
     assert_eq!(
         (first.panel.as_str(), first.at.as_str()),
         ("0 standing connections", "p0")
@@ -495,12 +505,79 @@ fn every_mark_says_its_numbers() {
 }
 
 #[test]
+fn type_in_print_can_be_read_and_a_slide_is_16_to_9() {
+    for (name, figure) in gallery() {
+        for mm in [70.0, 84.0, 174.0, 400.0] {
+            let svg = figure.drawn(Look::Print { mm }).unwrap().file();
+            assert!(svg.contains(&format!(
+                "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{mm:.2}mm\""
+            )));
+            let after = |key: &str| {
+                let rest = svg.split(key).skip(1);
+                let number = rest.map(|r| r.split(['"', ' ']).next().unwrap().parse::<f64>());
+                number.map(Result::unwrap).fold(f64::MAX, f64::min)
+            };
+            let unit = mm / 25.4 * 72.0 / after("viewBox=\"0 0 ");
+            let points = after("font-size=\"") * unit;
+            assert!(points >= 6.5, "{name}: {points} points");
+        }
+        let slide =
+            usvg::Tree::from_str(&figure.drawn(Look::Slide).unwrap().file(), &options()).unwrap();
+        assert_eq!(
+            (slide.size().width(), slide.size().height()),
+            (960.0, 540.0),
+            "{name}"
+        );
+    }
+}
+
+/// In grey the parts of a bar are told apart by texture; for the screen by colour, as ever.
+#[test]
+fn parts_of_bars_have_textures_in_print() {
+    let print = bar_figure().drawn(Look::Print { mm: 84.0 }).unwrap().file();
+    for place in 0..3 {
+        assert_eq!(
+            print
+                .matches(&format!("<pattern id=\"part{place}\""))
+                .count(),
+            1
+        );
+        assert!(print.contains(&format!("fill=\"url(#part{place})\"")));
+    }
+    assert!(!bar_figure().svg().unwrap().contains("<pattern"));
+}
+
+#[test]
+fn two_redraws_are_equal_to_the_byte() {
+    let dirs = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    for look in LOOKS {
+        for (name, figure) in [
+            ("percentile", Box::new(two_panels()) as Box<dyn Figure>),
+            ("contrast", Box::new(contrast_figure())),
+            ("bars", Box::new(bar_figure())),
+        ] {
+            let written = |dir: &tempfile::TempDir| {
+                let paths = write_figure(&*figure, look, dir.path(), name).unwrap();
+                let bytes = paths.into_iter().map(|p| fs::read(p).unwrap());
+                bytes.collect::<Vec<_>>()
+            };
+            let [first, second] = [0, 1].map(|i| written(&dirs[i]));
+            assert_eq!(first.len(), if look == Look::Screen { 6 } else { 4 });
+            assert!(first == second, "{name}{}", look.suffix());
+            // The PDF brings its font.
+            let pdf = &first[3];
+            assert!(pdf.windows(9).any(|w| w == b"/FontFile"), "{name}");
+        }
+    }
+}
+
+#[test]
 fn every_figure_becomes_its_files() {
     let scratch = tempfile::tempdir().unwrap();
     let dir =
         std::env::var_os("PROCBENCH_FIGURE_DIR").map_or(scratch.path().to_owned(), PathBuf::from);
     for (name, figure) in gallery() {
-        let written = write_figure(&*figure, &dir, name).unwrap();
+        let written = write_figure(&*figure, Look::Screen, &dir, name).unwrap();
         let names: Vec<_> = written
             .iter()
             .map(|p| p.file_name().unwrap().to_string_lossy().into_owned())
@@ -643,6 +720,7 @@ fn what_cannot_be_drawn_is_refused_with_its_name() {
     let mut bars = bar_figure();
     bars.groups[0].rows[0].marks[0].estimate.value_ns = -1.0;
     assert!(bars.svg().unwrap_err().to_string().contains("kept-open"));
-    let no_dir = write_figure(&two_panels(), Path::new("/dev/null/dir"), "x").unwrap_err();
+    let no_dir =
+        write_figure(&two_panels(), Look::Screen, Path::new("/dev/null/dir"), "x").unwrap_err();
     assert!(no_dir.to_string().contains("/dev/null/dir"), "{no_dir}");
 }

@@ -6,6 +6,7 @@
 // clippy.toml's allow-unwrap-in-tests covers #[test] functions only, not their helpers.
 #![allow(clippy::unwrap_used)]
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
@@ -110,7 +111,7 @@ fn made_histograms(dir: &Path, python: &Path) {
             tag: tag.clone(),
             start: Duration::from_millis(250 + 2_500 * i),
             length: Duration::from_millis(2_250),
-            histogram,
+            histogram: Cow::Borrowed(histogram),
         })
         .collect();
     let start_time = SystemTime::UNIX_EPOCH + Duration::from_millis(start_ms);
@@ -124,7 +125,7 @@ fn made_histograms(dir: &Path, python: &Path) {
                 "start_ms": start_ms + interval.start.as_millis() as u64,
                 "length_ms": interval.length.as_millis() as u64,
                 "count": interval.histogram.len(),
-                "buckets": buckets(interval.histogram),
+                "buckets": buckets(&interval.histogram),
             })
         })
         .collect();
@@ -172,7 +173,7 @@ fn a_run_through_the_binary(dir: &Path, python: &Path) {
         let twin = if block.twin { "-twin" } else { "" };
         for (key, histogram) in &block.series {
             let tag = format!("{}/{}{twin}/{key}", block.factors.standing, block.arm);
-            expected.push((tag, buckets(histogram.hdr())));
+            expected.push((tag, buckets(&histogram.hdr())));
         }
     }
     let read: Value = serde_json::from_str(&read_hlog(python, &log, None)).unwrap();

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 
 use super::factor_options::OfBoth;
 use super::measure::{
-    measure, outcome_of, output_dir, print_answer, print_run, save_summary, save_text,
+    measure, outcome_of, output_dir, print_answer, print_rows, save_summary, save_text,
 };
 use super::options::{LoadOptions, ModelOptions, OutputOptions, StdoutFormat};
 use super::outcome::{CommandError, Outcome};
@@ -17,13 +17,14 @@ use super::server_options::ServerOptions;
 use super::taken_over::take_over;
 use crate::arm::Mode;
 use crate::config::Config;
-use crate::console::{print, tell};
+use crate::console::{complain, print, tell};
 use crate::execute::estimate;
 use crate::experiment::{self, Experiment};
 use crate::factor::{ClientRate, Factor, OfferedRate};
 use crate::load::Cancel;
 use crate::report::brief::Brief;
-use crate::report::{comparable, drawings, html, one_page, summary_text};
+use crate::report::figure::Look;
+use crate::report::{comparable, drawings, html, one_page, rows, summary_text};
 use crate::stats::{Analysis, connection_cpu};
 
 /// Which modes to run.
@@ -183,15 +184,20 @@ pub(super) fn carry_out(
         }
         if let Err(problem) = conclude(experiment, &all, &place, output, order.is_chapter) {
             // The run files are there; the other experiments still have to be measured.
-            tell(&format!("procbench: {}: {problem}", experiment.name));
+            complain(&format!("procbench: {}: {problem}", experiment.name));
             outcome = Outcome::Partial;
         }
         measured.extend(all);
     }
+    let format = output.stdout.format();
+    if format != StdoutFormat::Text {
+        let rows: Vec<_> = measured.iter().flat_map(rows::summary_rows).collect();
+        print_rows(&rows, format)?;
+    }
     if order.is_chapter {
         let runs: Vec<&Analysis> = measured.iter().collect();
         conclude_chapter(&runs, &dir)?;
-        if output.format == StdoutFormat::Text {
+        if format == StdoutFormat::Text {
             let page = dir.join("SUMMARY.md");
             let rest = format!(
                 "One page: {}; all of it in a browser: report.html there.",
@@ -202,7 +208,7 @@ pub(super) fn carry_out(
     }
     tell(&format!("procbench: everything is in {}", dir.display()));
     if order.is_chapter && outcome == Outcome::Partial {
-        tell(&format!(
+        complain(&format!(
             "procbench: not complete: the same command with --resume {} measures what is missing",
             dir.display()
         ));
@@ -248,10 +254,8 @@ fn conclude(
 ) -> Result<(), CommandError> {
     let items: Vec<&Analysis> = all.iter().collect();
     draw_all(&items, dir)?;
-    if output.format != StdoutFormat::Text {
-        return all.iter().try_for_each(|m| print_run(m, output, dir));
-    }
-    if output.details || !is_part {
+    let is_text = output.stdout.format() == StdoutFormat::Text;
+    if is_text && (output.details || !is_part) {
         print_answer(Some(experiment), &items, output, dir);
     }
     Ok(())
@@ -260,23 +264,7 @@ fn conclude(
 /// Draws each run of an experiment beside its run file and, if they may be compared, all of them together, and
 /// sums them up; returns the figures' stems relative to `dir`.
 pub fn draw_all(items: &[&Analysis], dir: &Path) -> Result<Vec<String>, CommandError> {
-    let mut written = Vec::new();
-    if items.len() > 1 {
-        match comparable::check(items) {
-            Ok(()) => written.extend(drawings::draw_comparison(items, dir).context("drawing")?),
-            Err(reason) => tell(&format!("procbench: no comparison: {reason}")),
-        }
-    }
-    for item in items {
-        let place = dir.join(item.run.mode.name());
-        written.extend(drawings::draw_run(item, &place).context("drawing")?);
-    }
-    let stems: Vec<String> = written
-        .iter()
-        .filter(|path| path.extension().is_some_and(|e| e == "png"))
-        .filter_map(|path| path.strip_prefix(dir).ok())
-        .map(|path| path.with_extension("").display().to_string())
-        .collect();
+    let stems = draw_figures(items, Look::Screen, dir)?;
     if let Some(first) = items.first()
         && let Ok(experiment) = experiment::find(&first.run.experiment)
     {
@@ -284,6 +272,36 @@ pub fn draw_all(items: &[&Analysis], dir: &Path) -> Result<Vec<String>, CommandE
         let details = summary_text::markdown(experiment, items, &stems);
         save_text(&dir.join("DETAILS.md"), &details)?;
     }
+    Ok(stems)
+}
+
+/// The figures alone.
+pub fn draw_figures(
+    items: &[&Analysis],
+    look: Look,
+    dir: &Path,
+) -> Result<Vec<String>, CommandError> {
+    let mut written = Vec::new();
+    if items.len() > 1 {
+        match comparable::check(items) {
+            Ok(()) => {
+                let drawn = drawings::draw_comparison(items, look, dir);
+                written.extend(drawn.context("drawing")?);
+            }
+            Err(reason) => tell(&format!("procbench: no comparison: {reason}")),
+        }
+    }
+    for item in items {
+        let place = dir.join(item.run.mode.name());
+        let drawn = drawings::draw_run(item, look, &place);
+        written.extend(drawn.context("drawing")?);
+    }
+    let stems: Vec<String> = written
+        .iter()
+        .filter(|path| path.extension().is_some_and(|e| e == "png"))
+        .filter_map(|path| path.strip_prefix(dir).ok())
+        .map(|path| path.with_extension("").display().to_string())
+        .collect();
     Ok(stems)
 }
 

@@ -6,12 +6,13 @@ use anyhow::Context;
 use clap::Args;
 
 use super::measure::{make_dir, print_rows, print_sections};
-use super::options::StdoutFormat;
+use super::options::{StdoutFormat, StdoutOptions};
 use super::outcome::{CommandError, Outcome};
 use crate::console::print;
 use crate::experiment::analyse;
 use crate::record::read_run;
 use crate::report::comparison::comparison;
+use crate::report::figure::Look;
 use crate::report::{comparable, drawings, rows};
 use crate::stats::Analysis;
 
@@ -28,9 +29,8 @@ pub struct CompareCommand {
     /// Draw figures, too, into this directory
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// What to print on stdout: text, json or csv
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    format: StdoutFormat,
+    #[command(flatten)]
+    stdout: StdoutOptions,
 }
 
 impl CompareCommand {
@@ -50,9 +50,10 @@ impl CompareCommand {
         let mut written = Vec::new();
         if let Some(out) = &self.out {
             make_dir(out)?;
-            written = drawings::draw_comparison(&items, out).context("drawing")?;
+            written = drawings::draw_comparison(&items, Look::Screen, out).context("drawing")?;
         }
-        if self.format == StdoutFormat::Text {
+        let format = self.stdout.format();
+        if format == StdoutFormat::Text {
             print_sections(&comparison(&items));
             let is_png = |path: &&PathBuf| path.extension().is_some_and(|e| e == "png");
             for path in written.iter().filter(is_png) {
@@ -60,7 +61,7 @@ impl CompareCommand {
             }
         } else {
             let all: Vec<_> = runs.iter().flat_map(rows::summary_rows).collect();
-            print_rows(&all, self.format)?;
+            print_rows(&all, format)?;
         }
         Ok(Outcome::Done)
     }

@@ -195,8 +195,9 @@ impl DemoCommand {
     }
 
     fn print_table(&self, run: &Run) -> Result<(), CommandError> {
-        if self.output.format != StdoutFormat::Text {
-            return print_rows(&rows::summary_rows(&analyse(run)), self.output.format);
+        let format = self.output.stdout.format();
+        if format != StdoutFormat::Text {
+            return print_rows(&rows::summary_rows(&analyse(run)), format);
         }
         let steps: Vec<Stretch> = steps_taken(run).into_iter().map(|s| s.1).collect();
         print(&format!(

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::measure::print_json;
 use super::outcome::{CommandError, Outcome};
 use crate::console::{print, tell};
 use crate::doctor::{Status, install, render, run_checks};
@@ -11,11 +12,15 @@ use crate::doctor::{Status, install, render, run_checks};
 #[command(after_help = "\
 Examples:
   procbench doctor
+  procbench doctor --json       for other programs
   procbench doctor --install    shows and runs apt-get for what is missing (elsewhere prints the command)")]
 pub struct DoctorCommand {
     /// Install what is missing
     #[arg(long)]
     install: bool,
+    /// Print what was found as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 impl DoctorCommand {
@@ -28,8 +33,11 @@ impl DoctorCommand {
             install_missing()?;
         }
         let checks = run_checks();
-        for line in render(&checks) {
-            print(&format!("{line}\n"));
+        if self.json {
+            print_json(&checks)?;
+        } else {
+            let lines = render(&checks).into_iter();
+            lines.for_each(|line| print(&format!("{line}\n")));
         }
         if checks.iter().any(|c| c.status == Status::Missing) {
             return Err(CommandError::Failed(anyhow::anyhow!(

@@ -21,8 +21,11 @@ pub struct ExportCommand {
     /// Run file, or the directory that holds it
     run: PathBuf,
     /// json, csv, hgrm or hlog
-    #[arg(long, value_name = "FORMAT")]
-    format: ExportFormat,
+    #[arg(long, value_name = "FORMAT", required_unless_present = "json")]
+    format: Option<ExportFormat>,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
     /// File to write instead of stdout
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -35,7 +38,8 @@ impl ExportCommand {
     /// An unreadable run is a wrong request.
     pub fn run(self) -> Result<Outcome, CommandError> {
         let run = read_run(&self.run).map_err(CommandError::request)?;
-        let bytes = self.format.write(&run, &analyse(&run)).context("export")?;
+        let format = self.format.unwrap_or(ExportFormat::Json);
+        let bytes = format.write(&run, &analyse(&run)).context("export")?;
         match &self.out {
             Some(path) => write_atomically(path, &bytes).map_err(CommandError::request)?,
             // A reader that has gone away is no error.

@@ -1,9 +1,11 @@
 //! `experiments`: what can be run by name.
 
 use clap::Args;
+use serde::Serialize;
 
+use super::measure::print_json;
 use super::outcome::{CommandError, Outcome};
-use crate::arm::Arm;
+use crate::arm::{Arm, Mode};
 use crate::console::print;
 use crate::experiment::{Experiment, find, registry};
 
@@ -17,6 +19,35 @@ pub struct ExperimentsCommand {
     /// Everything that is declared of these
     #[arg(value_name = "EXPERIMENT")]
     names: Vec<String>,
+    /// Print everything that is declared as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is declared of an experiment.
+#[derive(Serialize)]
+struct Declared {
+    name: &'static str,
+    modes: &'static [Mode],
+    question: &'static str,
+    prediction: &'static str,
+    refuted_by: &'static str,
+    primary_outcome: &'static str,
+    limits: &'static [&'static str],
+}
+
+impl Declared {
+    fn of(e: &'static Experiment) -> Self {
+        Declared {
+            name: e.name,
+            modes: e.modes,
+            question: e.question,
+            prediction: e.prediction,
+            refuted_by: e.refuted_by,
+            primary_outcome: e.primary_outcome,
+            limits: e.limits,
+        }
+    }
 }
 
 impl ExperimentsCommand {
@@ -25,9 +56,19 @@ impl ExperimentsCommand {
     /// # Errors
     /// A name that no experiment has.
     pub fn run(self) -> Result<Outcome, CommandError> {
-        for name in &self.names {
-            print(&declared(find(name).map_err(CommandError::request)?));
+        let found = self.names.iter().map(|name| find(name));
+        let found: Result<Vec<_>, _> = found.collect();
+        let found = found.map_err(CommandError::request)?;
+        if self.json {
+            let all = if found.is_empty() {
+                registry().iter().collect()
+            } else {
+                found
+            };
+            let all: Vec<Declared> = all.into_iter().map(Declared::of).collect();
+            return print_json(&all);
         }
+        found.into_iter().for_each(|e| print(&declared(e)));
         if self.names.is_empty() {
             for experiment in registry() {
                 print(&format!("{:16} {}\n", experiment.name, experiment.question));

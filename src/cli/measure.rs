@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
+use serde::Serialize;
 
 use super::factor_options::{OfModel, OfServer};
 use super::options::{LoadOptions, ModelOptions, OutputOptions, StdoutFormat};
@@ -12,7 +13,7 @@ use super::outcome::{CommandError, Outcome};
 use super::server_options::ServerOptions;
 use crate::arm::Mode;
 use crate::config::{self, Config, ServerChoice, ServerUrl};
-use crate::console::{print, tell};
+use crate::console::{complain, print, tell};
 use crate::execute::{execute, run_id};
 use crate::experiment::{self, Experiment, analyse};
 use crate::factor::Isolate;
@@ -23,6 +24,7 @@ use crate::model::ModelBench;
 use crate::record::{write_atomically, write_run};
 use crate::report::brief::Brief;
 use crate::report::comparison::comparison;
+use crate::report::figure::Look;
 use crate::report::rows::{self, SummaryRow};
 use crate::report::section::{self, Section};
 use crate::report::{advice, drawings, findings, summary_text};
@@ -145,13 +147,16 @@ fn one_run(name: &str, config: &Config, output: &OutputOptions) -> Result<Outcom
     Ok(outcome_of(&analysis))
 }
 
-/// Draws one run into its directory, with a `SUMMARY.md` if it was against somebody's own server; returns the
-/// figures' stems.
+/// Draws one run into its directory, with its pages if it was against somebody's own server; returns the figures'
+/// stems.
 pub fn draw_alone(analysis: &Analysis, dir: &Path) -> Result<Vec<String>, CommandError> {
-    let written = drawings::draw_run(analysis, dir).context("drawing")?;
+    let written = drawings::draw_run(analysis, Look::Screen, dir).context("drawing")?;
     let stems = drawings::stems(&written);
-    if let Some(text) = advice::markdown(analysis, &stems) {
-        save_summary(dir, &text)?;
+    if let Some(page) = advice::one_page(analysis, &stems) {
+        save_summary(dir, &page)?;
+    }
+    if let Some(details) = advice::details(analysis, &stems) {
+        save_text(&dir.join("DETAILS.md"), &details)?;
     }
     Ok(stems)
 }
@@ -223,7 +228,7 @@ pub fn measure(
     }
     let path = write_run(dir, &run).context("the run could not be saved")?;
     if let Some(reason) = run.partial_reason() {
-        tell(&format!(
+        complain(&format!(
             "procbench: PARTIAL RUN: {reason}; what was measured is in {}",
             path.display()
         ));
@@ -251,17 +256,26 @@ pub fn print_run(
     output: &OutputOptions,
     dir: &Path,
 ) -> Result<(), CommandError> {
-    if output.format != StdoutFormat::Text {
-        return print_rows(&rows::summary_rows(analysis), output.format);
+    if output.stdout.format() != StdoutFormat::Text {
+        return print_rows(&rows::summary_rows(analysis), output.stdout.format());
     }
-    match advice::advice(analysis) {
-        Some(advice) if !output.details => print_sections(&advice),
-        advice => {
-            print_answer(None, &[analysis], output, dir);
-            print_sections(advice.iter().flatten());
-        }
+    let Some(brief) = advice::brief(analysis) else {
+        print_answer(None, &[analysis], output, dir);
+        return Ok(());
+    };
+    if output.details {
+        print_sections(&summary_text::tables(analysis));
+        print_sections(advice::advice(analysis).iter().flatten());
     }
+    print(&brief.terminal(&where_the_rest_is(dir)));
     Ok(())
+}
+
+fn where_the_rest_is(dir: &Path) -> String {
+    format!(
+        "One page: {}; all of it: DETAILS.md there, or --details.",
+        dir.join("SUMMARY.md").display()
+    )
 }
 
 /// Prints the answer of some runs on one screen; before it every table, if asked for.
@@ -281,10 +295,7 @@ pub fn print_answer(
         print_sections([&findings::answer(items)]);
     }
     let rest = match experiment {
-        Some(_) => format!(
-            "One page: {}; all of it: DETAILS.md there, or --details.",
-            dir.join("SUMMARY.md").display()
-        ),
+        Some(_) => where_the_rest_is(dir),
         None => format!(
             "Run file and figures: {}; every table: --details.",
             dir.display()
@@ -293,13 +304,19 @@ pub fn print_answer(
     print(&Brief::of(experiment, items).terminal(&rest));
 }
 
-/// Prints the summary's rows for other programs.
+/// Prints the summary's rows for other programs, those of all runs together.
 pub fn print_rows(rows: &[SummaryRow], format: StdoutFormat) -> Result<(), CommandError> {
     if format == StdoutFormat::Csv {
         print(&rows::summary_csv(rows));
     } else {
-        let json = serde_json::to_string_pretty(rows).context("cannot write JSON")?;
-        print(&format!("{json}\n"));
+        print_json(&rows)?;
     }
     Ok(())
+}
+
+/// Prints a result for other programs.
+pub fn print_json(result: &impl Serialize) -> Result<Outcome, CommandError> {
+    let json = serde_json::to_string_pretty(result).context("cannot write JSON")?;
+    print(&format!("{json}\n"));
+    Ok(Outcome::Done)
 }

@@ -27,7 +27,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 pub use outcome::{CommandError, Outcome};
 
-use crate::console::tell;
+use crate::console::{Talk, complain, print, set_talk};
 use crate::server::burner;
 
 /// What connection churn does to running queries: a modelled ProcArray and a
@@ -35,9 +35,26 @@ use crate::server::burner;
 #[derive(Debug, Parser)]
 #[command(name = "procbench", version, max_term_width = 100, after_help = EXAMPLES)]
 struct Cli {
+    /// Say only errors and the answer
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Say each block that is measured and each file that is written, too
+    #[arg(short, long, global = true)]
+    verbose: bool,
     #[command(subcommand)]
     command: Command,
 }
+
+/// What `procbench` alone says.
+const BEGIN: &str = "\
+What connection churn does to running queries of PostgreSQL. Where to begin:
+
+  You write:         procbench chapter --quick --install     all of it, quickly
+  You teach:         procbench demo                          pooled or not, live
+  You run a server:  procbench server postgres://me@host/db  should I pool?
+
+procbench --help lists all commands, procbench COMMAND --help has examples.
+";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -92,6 +109,11 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
+    set_talk(match (cli.quiet, cli.verbose) {
+        (true, _) => Talk::Quiet,
+        (_, true) => Talk::Verbose,
+        _ => Talk::Usual,
+    });
     let outcome = match cli.command {
         Command::Model(command) => command.run(),
         Command::Server(command) => command.run(),
@@ -118,7 +140,7 @@ pub fn main() -> ExitCode {
     };
     // Names of files, and what a server says, may contain line breaks.
     let line: Vec<&str> = message.lines().map(str::trim).collect();
-    tell(&format!("procbench: {}", line.join(" ")));
+    complain(&format!("procbench: {}", line.join(" ")));
     ExitCode::from(code)
 }
 
@@ -126,15 +148,17 @@ pub fn main() -> ExitCode {
 fn usage(error: &clap::Error) -> ExitCode {
     use clap::error::ErrorKind;
     match error.kind() {
-        ErrorKind::DisplayHelp
-        | ErrorKind::DisplayVersion
-        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            print(BEGIN);
+            ExitCode::SUCCESS
+        }
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             let _ = error.print();
-            ExitCode::from(if error.use_stderr() { 2 } else { 0 })
+            ExitCode::SUCCESS
         }
         _ => {
             let message = without_passwords(&error.to_string(), arguments());
-            tell(&format!("procbench: {}", one_line(&message)));
+            complain(&format!("procbench: {}", one_line(&message)));
             ExitCode::from(2)
         }
     }
@@ -195,6 +219,62 @@ mod tests {
     #[test]
     fn the_definitions_are_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_help_has_examples_that_can_be_parsed() {
+        let mut cli = Cli::command();
+        cli.build();
+        let hidden = |c: &clap::Command| c.is_hide_set() || c.get_name() == "help";
+        let shown = cli.get_subcommands().filter(|c| !hidden(c));
+        let mut examples = 0;
+        for command in std::iter::once(&cli).chain(shown) {
+            let name = command.get_name();
+            let help = command.get_after_help().map(ToString::to_string);
+            let help = help.unwrap_or_default();
+            assert!(help.contains("Example"), "{name} --help has no example");
+            let lines = help.lines().map(str::trim_start);
+            for line in lines.filter(|l| l.starts_with("procbench ")) {
+                // What it does stands behind two blanks or a sign.
+                let line = line.split("  ").next().unwrap_or_default();
+                let line = line.split(['|', '>', '#']).next().unwrap_or_default();
+                let parsed = Cli::try_parse_from(line.split_whitespace());
+                assert!(parsed.is_ok(), "{name}: {line}: {}", parsed.unwrap_err());
+                examples += 1;
+            }
+        }
+        assert!(examples > 20, "{examples}");
+    }
+
+    /// What prints results prints them for other programs, too; `-q` and `-v` go with every command.
+    #[test]
+    fn results_are_also_json() {
+        for line in [
+            "model --json",
+            "server --json",
+            "run pool --json",
+            "chapter --json -q",
+            "compare a b --json -v",
+            "figures a --json",
+            "export a --json",
+            "experiments --json",
+            "doctor --json",
+        ] {
+            let line = format!("procbench {line}");
+            let parsed = Cli::try_parse_from(line.split_whitespace());
+            assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+        }
+        for line in [
+            "model --json --format csv",
+            "export a --json --format csv",
+            "doctor -q -v",
+        ] {
+            let line = format!("procbench {line}");
+            assert!(
+                Cli::try_parse_from(line.split_whitespace()).is_err(),
+                "{line}"
+            );
+        }
     }
 
     #[test]

@@ -29,16 +29,36 @@ pub struct OutputOptions {
     /// Directory for run file, figures and tables (default: results/TIME-NAME-ID)
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// What to print on stdout: text, json or csv
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub format: StdoutFormat,
+    #[command(flatten)]
+    pub stdout: StdoutOptions,
     /// Print every table, not only the answer
     #[arg(long)]
     pub details: bool,
 }
 
+/// What goes to stdout.
+#[derive(Debug, Clone, Args)]
+pub struct StdoutOptions {
+    /// What to print on stdout: text, json or csv
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: StdoutFormat,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+}
+
+impl StdoutOptions {
+    /// What was asked for.
+    pub fn format(&self) -> StdoutFormat {
+        match self.json {
+            true => StdoutFormat::Json,
+            false => self.format,
+        }
+    }
+}
+
 named_enum! {
-    /// What a measuring command prints on stdout.
+    /// What a command prints on stdout.
     pub enum StdoutFormat: "format" {
         /// Tables for people.
         Text = "text",

@@ -45,7 +45,7 @@ impl ReportCommand {
     /// # Errors
     /// Unreadable run files, and a file that cannot be written, are wrong requests.
     pub fn run(self) -> Result<Outcome, CommandError> {
-        let groups = read_groups(&self.dir)?;
+        let groups = read_groups(std::slice::from_ref(&self.dir))?;
         let text = page(&groups, &self.dir)?;
         let own_dir = match self.dir.is_file() {
             true => self.dir.parent().unwrap_or(&self.dir),
@@ -67,7 +67,7 @@ impl ReportCommand {
 /// The page of these runs, below `dir`.
 fn page(groups: &Groups, dir: &Path) -> Result<String, CommandError> {
     let all: usize = groups.values().map(Vec::len).sum();
-    let chapters = chapters(groups, dir);
+    let chapters = chapters(groups, &[dir.to_owned()]);
     let text = match &chapters[..] {
         [(_, runs)] if runs.len() == all => html::of_chapter(runs),
         _ => {

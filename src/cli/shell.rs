@@ -5,6 +5,7 @@ use clap_complete::Shell;
 
 use super::outcome::{CommandError, Outcome};
 use crate::console::print;
+use crate::names::unknown;
 
 /// `procbench completions`
 #[derive(Debug, Args)]
@@ -50,12 +51,10 @@ impl ManCommand {
         of.build();
         if let Some(name) = self.command {
             let found = of.find_subcommand(&name).cloned();
-            let unknown = || {
-                CommandError::Request(format!(
-                    "there is no command '{name}': procbench --help lists all"
-                ))
-            };
-            of = found.ok_or_else(unknown)?;
+            let shown = of.get_subcommands().filter(|c| !c.is_hide_set());
+            let names: Vec<&str> = shown.map(Command::get_name).collect();
+            let none = || CommandError::Request(unknown("command", &name, &names));
+            of = found.ok_or_else(none)?;
         }
         let mut page = Vec::new();
         clap_mangen::Man::new(of)

@@ -1,19 +1,20 @@
 //! Stored runs below a directory, read and analysed, by the directory of their experiment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::thread::scope;
 
 use super::outcome::CommandError;
 use crate::experiment::analyse;
-use crate::record::{find_runs, read_run};
+use crate::record::{RunFileError, find_runs, read_run};
 use crate::stats::Analysis;
 
 /// Runs by the directory of their experiment, each with its own directory.
 pub type Groups = BTreeMap<PathBuf, Vec<(PathBuf, Analysis)>>;
 
-/// The chapters among them, with their runs: directories in or below `dir` all of whose experiments are below their
-/// own names, `churn-tail` among them.
-pub fn chapters<'a>(groups: &'a Groups, dir: &Path) -> Vec<(&'a Path, Vec<&'a Analysis>)> {
+/// The chapters among them, with their runs: directories in or below `dirs` all of whose experiments are below
+/// their own names, `churn-tail` among them.
+pub fn chapters<'a>(groups: &'a Groups, dirs: &[PathBuf]) -> Vec<(&'a Path, Vec<&'a Analysis>)> {
     let mut by_parent: BTreeMap<&Path, Vec<(&Path, &Analysis)>> = BTreeMap::new();
     for (group, runs) in groups {
         let of_group = runs.iter().map(|(_, run)| (group.as_path(), run));
@@ -26,29 +27,40 @@ pub fn chapters<'a>(groups: &'a Groups, dir: &Path) -> Vec<(&'a Path, Vec<&'a An
         runs.iter().all(|(dir, a)| dir.ends_with(&a.run.experiment))
             && runs.iter().any(|(_, a)| a.run.experiment == "churn-tail")
     };
-    let here = by_parent.into_iter().filter(|(at, _)| at.starts_with(dir));
+    let asked = |at: &Path| dirs.iter().any(|dir| at.starts_with(dir));
+    let here = by_parent.into_iter().filter(|(at, _)| asked(at));
     let chapters = here.filter(|(_, runs)| is_chapter(runs));
     let chapters = chapters.map(|(dir, runs)| (dir, runs.into_iter().map(|r| r.1).collect()));
     chapters.collect()
 }
 
-/// Every run below `dir`. Runs of one experiment lie in `<dir>/<mode>/run.json`; a single run in `<dir>/run.json`.
+/// Carries out `work` on each of `items`, on a thread each; results in their order.
+pub fn each<I: Sync, R: Send>(items: &[I], work: impl Fn(&I) -> R + Sync) -> Vec<R> {
+    let work = &work;
+    scope(|scope| {
+        let spawn = |item| scope.spawn(move || work(item));
+        let threads: Vec<_> = items.iter().map(spawn).collect();
+        let done = threads.into_iter().map(|t| t.join());
+        done.map(|r| r.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    })
+}
+
+/// Every run below these directories. Runs of one experiment lie in `<dir>/<mode>/run.json`; a single run in
+/// `<dir>/run.json`.
 ///
 /// # Errors
 /// Unreadable run files are a wrong request.
-pub fn read_groups(dir: &Path) -> Result<Groups, CommandError> {
+pub fn read_groups(dirs: &[PathBuf]) -> Result<Groups, CommandError> {
+    let found = dirs.iter().map(|dir| find_runs(dir));
+    let found: Result<Vec<_>, RunFileError> = found.collect();
+    let found = found.map_err(CommandError::request)?;
+    let paths: BTreeSet<PathBuf> = found.into_iter().flatten().collect();
+    let paths: Vec<PathBuf> = paths.into_iter().collect();
+    // A run has thousands of histograms to unpack.
+    let read = each(&paths, |path| read_run(path).map(|run| analyse(&run)));
     let mut groups = Groups::new();
-    let paths = find_runs(dir).map_err(CommandError::request)?;
-    // A run has thousands of histograms: unpacked on a thread each.
-    let read: Vec<_> = std::thread::scope(|scope| {
-        let threads: Vec<_> = paths
-            .iter()
-            .map(|path| scope.spawn(|| read_run(path).map(|run| analyse(&run))))
-            .collect();
-        threads.into_iter().map(|t| t.join()).collect()
-    });
     for (path, read) in paths.iter().zip(read) {
-        let read = read.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         let analysis = read.map_err(CommandError::request)?;
         let dir = path.parent().map(PathBuf::from).unwrap_or_default();
         let is_mode_dir = dir
@@ -81,12 +93,12 @@ mod tests {
             group("results/pool", "pool"),
             group("results/lock-part", "churn-tail"),
         ]);
-        let found = chapters(&groups, Path::new("results"));
+        let found = chapters(&groups, &["results".into()]);
         let dirs: Vec<&Path> = found.iter().map(|c| c.0).collect();
         assert_eq!(dirs, [Path::new("results/quick")]);
         assert_eq!(found[0].1.len(), 2);
         // An experiment alone is none of the directory above it.
-        let below = Path::new("results/quick/churn-tail");
-        assert!(chapters(&groups, below).is_empty());
+        let below = ["results/quick/churn-tail".into()];
+        assert!(chapters(&groups, &below).is_empty());
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde::Serialize;
+
 use crate::names::named_enum;
 
 named_enum! {
@@ -17,7 +19,7 @@ named_enum! {
 }
 
 /// One line of the report.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// What was looked at.
     pub name: String,
@@ -28,6 +30,7 @@ pub struct Check {
     /// What to do; present unless all is well.
     pub remedy: Option<String>,
     /// The Debian package that would mend it.
+    #[serde(skip)]
     package: Option<&'static str>,
 }
 

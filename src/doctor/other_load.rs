@@ -17,7 +17,9 @@ fn used_ns() -> BTreeMap<u32, u64> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return BTreeMap::new();
     };
-    let pids = entries.flatten().filter_map(|e| e.file_name().to_str()?.parse().ok());
+    let pids = entries
+        .flatten()
+        .filter_map(|e| e.file_name().to_str()?.parse().ok());
     let others = pids.filter(|pid| *pid != std::process::id());
     others
         .filter_map(|pid| Some((pid, process_stat(pid)?.own_ns)))
@@ -32,7 +34,9 @@ pub(super) fn check() -> Check {
         let earlier = before.get(&pid).copied().unwrap_or(ns);
         (ns.saturating_sub(earlier), pid)
     });
-    let busiest = used.max().map(|(ns, pid)| (ns as f64 / WATCHED.as_nanos() as f64, pid));
+    let busiest = used
+        .max()
+        .map(|(ns, pid)| (ns as f64 / WATCHED.as_nanos() as f64, pid));
     let name = |pid| {
         let comm = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
         comm.trim().to_owned()
@@ -43,7 +47,10 @@ pub(super) fn check() -> Check {
 fn verdict(busiest: Option<(f64, u32, String)>) -> Check {
     match busiest {
         Some((share, pid, name)) if share >= NAMED => Check::caution(
-            format!("{name} (process {pid}) uses {:.0} % of a core", 100.0 * share),
+            format!(
+                "{name} (process {pid}) uses {:.0} % of a core",
+                100.0 * share
+            ),
             format!(
                 "stop it while you measure; where it cannot be stopped (a kernel thread), keep it off the readers' core of --isolate on: taskset -pc 1 {pid}"
             ),

@@ -5,6 +5,7 @@ use super::{
     accounting, anatomy, busy_share, ceiling, churn_tail, commit_rate, lock_part, locks,
     membership_hold, pool, standing,
 };
+use crate::names::unknown;
 use crate::record::Run;
 use crate::stats::{Analysis, Answer};
 
@@ -21,10 +22,8 @@ pub fn analyse(run: &Run) -> Analysis {
 
 /// No such experiment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown experiment '{given}': choose from {}", names())]
-pub struct UnknownExperiment {
-    given: String,
-}
+#[error("{0}")]
+pub struct UnknownExperiment(String);
 
 /// Every experiment, in the order of the chapter.
 pub fn registry() -> &'static [Experiment] {
@@ -45,11 +44,6 @@ static REGISTRY: [Experiment; 11] = [
     locks::EXPERIMENT,
 ];
 
-fn names() -> String {
-    let names: Vec<&str> = REGISTRY.iter().map(|e| e.name).collect();
-    names.join(", ")
-}
-
 /// The experiments of the chapter at one scale, in its order.
 pub fn chapter(scale: Scale) -> Vec<&'static Experiment> {
     REGISTRY
@@ -63,12 +57,11 @@ pub fn chapter(scale: Scale) -> Vec<&'static Experiment> {
 /// # Errors
 /// Names the ones there are.
 pub fn find(name: &str) -> Result<&'static Experiment, UnknownExperiment> {
-    REGISTRY
-        .iter()
-        .find(|e| e.name == name)
-        .ok_or_else(|| UnknownExperiment {
-            given: name.to_owned(),
-        })
+    let found = REGISTRY.iter().find(|e| e.name == name);
+    found.ok_or_else(|| {
+        let names: Vec<&str> = REGISTRY.iter().map(|e| e.name).collect();
+        UnknownExperiment(unknown("experiment", name, &names))
+    })
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::console::{Talk, talks, tell};
+
 /// Where progress goes. Never called while a block is being measured.
 #[derive(Debug)]
 pub struct Progress {
@@ -19,10 +21,13 @@ pub struct Progress {
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
 impl Progress {
-    /// Progress on stderr.
+    /// Progress on stderr; none where nothing is to be told.
     pub fn stderr() -> Self {
-        let terminal = std::io::stderr().is_terminal();
         let mut progress = Self::silent();
+        if !talks(Talk::Usual) {
+            return progress;
+        }
+        let terminal = std::io::stderr().is_terminal();
         progress.plain = !terminal;
         if terminal {
             progress.bar.set_draw_target(ProgressDrawTarget::stderr());
@@ -42,7 +47,7 @@ impl Progress {
     /// Prints one line, such as which server was taken and why.
     pub fn say(&self, line: &str) {
         if self.plain {
-            crate::console::tell(line);
+            tell(line);
         } else {
             self.bar.println(line);
         }
@@ -65,6 +70,9 @@ impl Progress {
     pub fn step(&mut self, done: u64, next: &str) {
         self.bar.set_position(done);
         self.bar.set_message(next.to_owned());
+        if talks(Talk::Verbose) {
+            self.say(&format!("procbench: block {}: {next}", done + 1));
+        }
         if self.plain && self.last_line.is_none_or(|at| at.elapsed() >= LINE_EVERY) {
             self.last_line = Some(Instant::now());
             let of = self.bar.length().unwrap_or(done);
@@ -73,7 +81,7 @@ impl Progress {
                 done => self.bar.elapsed().as_secs_f64() * (of - done) as f64 / done as f64,
             };
             let what = self.bar.prefix();
-            crate::console::tell(&format!(
+            tell(&format!(
                 "{what}: {done}/{of} blocks, about {} s left",
                 left_s as u64
             ));

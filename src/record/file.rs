@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::run::{Run, SCHEMA_VERSION};
+use crate::console::detail;
 
 /// Name of the run file in its directory.
 pub const RUN_FILE_NAME: &str = "run.json";
@@ -81,6 +82,7 @@ pub fn write_atomically(path: &Path, contents: &[u8]) -> Result<(), RunFileError
     file.write_all(contents).map_err(io("write", path))?;
     file.as_file().sync_all().map_err(io("write", path))?;
     file.persist(path).map_err(|e| io("write", path)(e.error))?;
+    detail(&format!("procbench: wrote {}", path.display()));
     Ok(())
 }
 

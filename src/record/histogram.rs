@@ -1,6 +1,9 @@
 //! Histograms: small ones that workers own, and merged ones that files keep. Percentiles are by nearest rank over
 //! recorded buckets.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hdrhistogram::serialization::Deserializer as HdrDeserializer;
@@ -10,7 +13,7 @@ use hdrhistogram::{Counter, Histogram};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Largest value a worker's histogram holds: 60 s. Longer ones are kept exactly.
-pub const WORKER_MAX_NS: u64 = 60_000_000_000;
+const WORKER_MAX_NS: u64 = 60_000_000_000;
 /// Largest value a merged histogram holds: one hour.
 pub const MERGED_MAX_NS: u64 = 3_600_000_000_000;
 /// Significant decimal digits.
@@ -18,32 +21,31 @@ const DIGITS: u8 = 3;
 /// Room for overlong values that is set aside beforehand.
 const OVERFLOW_CAPACITY: usize = 64;
 
-/// A histogram of ns, 1 ns to `MAX_NS`, three digits; longer values are kept exactly.
+fn up_to<C: Counter>(max_ns: u64) -> Histogram<C> {
+    Histogram::new_with_bounds(1, max_ns, DIGITS)
+        .unwrap_or_else(|_| unreachable!("the bounds are constants and allowed"))
+}
+
+/// A worker's own histogram of ns: 1 ns to 60 s, three digits; longer values are kept exactly.
 ///
 /// It never allocates while recording up to [`OVERFLOW_CAPACITY`] overlong values, and never drops or clips one.
 #[derive(Debug, Clone, PartialEq)]
-pub struct BoundedHistogram<C: Counter, const MAX_NS: u64> {
-    histogram: Histogram<C>,
+pub struct WorkerHistogram {
+    histogram: Histogram<u32>,
     overflow_ns: Vec<u64>,
 }
 
-/// A worker's own histogram.
-pub type WorkerHistogram = BoundedHistogram<u32, WORKER_MAX_NS>;
-/// The merged histogram of one series in one block.
-pub type SeriesHistogram = BoundedHistogram<u64, MERGED_MAX_NS>;
-
-impl<C: Counter, const MAX_NS: u64> Default for BoundedHistogram<C, MAX_NS> {
+impl Default for WorkerHistogram {
     /// An empty histogram, all memory set aside.
     fn default() -> Self {
-        BoundedHistogram {
-            histogram: Histogram::new_with_bounds(1, MAX_NS, DIGITS)
-                .unwrap_or_else(|_| unreachable!("the bounds are constants and allowed")),
+        WorkerHistogram {
+            histogram: up_to(WORKER_MAX_NS),
             overflow_ns: Vec::with_capacity(OVERFLOW_CAPACITY),
         }
     }
 }
 
-impl<C: Counter, const MAX_NS: u64> BoundedHistogram<C, MAX_NS> {
+impl WorkerHistogram {
     /// Records one duration. Zero counts as 1 ns, the histogram's least value.
     #[inline]
     pub fn record(&mut self, ns: u64) {
@@ -52,26 +54,54 @@ impl<C: Counter, const MAX_NS: u64> BoundedHistogram<C, MAX_NS> {
         }
     }
 
+    /// Whether nothing was recorded.
+    pub fn is_empty(&self) -> bool {
+        self.histogram.is_empty() && self.overflow_ns.is_empty()
+    }
+}
+
+/// The merged histogram of one series in one block: 1 ns to one hour, three digits; longer values are kept exactly.
+///
+/// Only buckets with samples take memory: a run has thousands of series, most of them with a few hundred samples.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SeriesHistogram {
+    /// Samples by the highest ns of their bucket.
+    counts: BTreeMap<u64, u64>,
+    overflow_ns: Vec<u64>,
+}
+
+/// What the buckets are.
+static EMPTY: LazyLock<Histogram<u64>> = LazyLock::new(|| up_to(MERGED_MAX_NS));
+
+impl SeriesHistogram {
+    /// Records one duration. Zero counts as 1 ns, the histogram's least value.
+    pub fn record(&mut self, ns: u64) {
+        self.record_n(ns, 1);
+    }
+
+    fn record_n(&mut self, ns: u64, count: u64) {
+        if ns > MERGED_MAX_NS {
+            self.overflow_ns.extend((0..count).map(|_| ns));
+        } else {
+            let bucket = EMPTY.highest_equivalent(ns.max(1));
+            *self.counts.entry(bucket).or_default() += count;
+        }
+    }
+
     /// How many durations were recorded, overlong ones included.
     pub fn len(&self) -> u64 {
-        self.histogram.len() + self.overflow_ns.len() as u64
+        self.counts.values().sum::<u64>() + self.overflow_ns.len() as u64
     }
 
     /// Whether nothing was recorded.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
-}
 
-impl SeriesHistogram {
     /// Adds everything a worker recorded.
     pub fn merge_worker(&mut self, worker: &WorkerHistogram) {
         for value in worker.histogram.iter_recorded() {
-            let (ns, count) = (value.value_iterated_to(), u64::from(value.count_at_value()));
-            // Below the worker's bound, hence below ours.
-            if self.histogram.record_n(ns, count).is_err() {
-                self.overflow_ns.extend((0..count).map(|_| ns));
-            }
+            self.record_n(value.value_iterated_to(), u64::from(value.count_at_value()));
         }
         for &ns in &worker.overflow_ns {
             self.record(ns);
@@ -80,24 +110,21 @@ impl SeriesHistogram {
 
     /// Adds another series.
     pub fn merge(&mut self, other: &SeriesHistogram) {
-        // Same bounds on both sides, so adding cannot fail.
-        let added = self.histogram.add(&other.histogram);
-        debug_assert!(added.is_ok());
+        for (&bucket, count) in &other.counts {
+            *self.counts.entry(bucket).or_default() += count;
+        }
         self.overflow_ns.extend_from_slice(&other.overflow_ns);
     }
 
     /// The recorded buckets in ascending order: highest equivalent value in
     /// ns and count. Overlong values come last, exactly.
     pub fn buckets(&self) -> Vec<(u64, u64)> {
-        let mut buckets: Vec<(u64, u64)> = self
-            .histogram
-            .iter_recorded()
-            .map(|v| (v.value_iterated_to(), v.count_at_value()))
-            .collect();
         let mut overlong = self.overflow_ns.clone();
         overlong.sort_unstable();
-        buckets.extend(overlong.into_iter().map(|ns| (ns, 1)));
+        let buckets = self.counts.iter().map(|(&ns, &count)| (ns, count));
         buckets
+            .chain(overlong.into_iter().map(|ns| (ns, 1)))
+            .collect()
     }
 
     /// The value in ns at percentile `p` (0 to 100): the least recorded value
@@ -114,9 +141,22 @@ impl SeriesHistogram {
         (count > 0).then(|| sum / count as f64)
     }
 
-    /// The HdrHistogram itself, without the overlong values.
-    pub fn hdr(&self) -> &Histogram<u64> {
-        &self.histogram
+    /// The last ns of the bucket in which these are.
+    pub fn last_of_bucket(ns: u64) -> u64 {
+        match ns {
+            ns if ns > MERGED_MAX_NS => ns,
+            ns => EMPTY.highest_equivalent(ns),
+        }
+    }
+
+    /// As an HdrHistogram, without the overlong values.
+    pub fn hdr(&self) -> Histogram<u64> {
+        let mut hdr = EMPTY.clone();
+        for (&ns, &count) in &self.counts {
+            let recorded = hdr.record_n(ns, count);
+            debug_assert!(recorded.is_ok());
+        }
+        hdr
     }
 
     /// Values above one hour, exact, in ns.
@@ -139,7 +179,7 @@ impl Serialize for SeriesHistogram {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut bytes = Vec::new();
         V2DeflateSerializer::new()
-            .serialize(&self.histogram, &mut bytes)
+            .serialize(&self.hdr(), &mut bytes)
             .map_err(serde::ser::Error::custom)?;
         Wire {
             count: self.len(),
@@ -160,8 +200,11 @@ impl<'de> Deserialize<'de> for SeriesHistogram {
         let histogram: Histogram<u64> = HdrDeserializer::new()
             .deserialize(&mut bytes.as_slice())
             .map_err(D::Error::custom)?;
+        let steps = histogram.iter_recorded();
         let series = SeriesHistogram {
-            histogram,
+            counts: steps
+                .map(|s| (s.value_iterated_to(), s.count_at_value()))
+                .collect(),
             overflow_ns: wire.overflow_ns,
         };
         if series.len() == wire.count {

@@ -27,7 +27,7 @@ const SENTENCES: usize = 3;
 
 /// One experiment's runs on one screen.
 pub struct Brief {
-    title: String,
+    pub(super) title: String,
     pub(super) question: String,
     pub(super) answer: Vec<String>,
     pub(super) table: Option<Section>,
@@ -79,11 +79,7 @@ impl Brief {
         let wrapped = |text: &str| fill(text, COLUMNS);
         let mut parts = vec![wrapped(&format!("{}. {}", self.title, self.question))];
         parts.push(self.answer.iter().map(|said| wrapped(said)).join("\n"));
-        let mut end = self
-            .caution
-            .iter()
-            .map(|c| wrapped(&format!("Caution: {c}.")))
-            .collect_vec();
+        let mut end = self.caution.iter().map(|c| wrapped(c)).collect_vec();
         end.push(wrapped(rest));
         let end = end.join("\n");
         let lines = |text: &str| text.lines().count() + 1;
@@ -124,7 +120,8 @@ fn by(c: &Contrast, verdict: Verdict) -> String {
     }
 }
 
-fn of_churn(analysis: &Analysis, primary: &Primary) -> String {
+/// What churn did to running statements.
+pub(super) fn of_churn(analysis: &Analysis, primary: &Primary) -> String {
     let claim = match primary.claim {
         Claim::Slower => "Yes, churn makes running queries slower here.",
         Claim::NotSlowerThanQuiet => {
@@ -195,18 +192,18 @@ fn over_cells(analysis: &Analysis) -> Option<String> {
 }
 
 /// A partial run before all; else the guard that concerns the most arms and levels.
-fn caution(analysis: &Analysis) -> Option<String> {
+pub(super) fn caution(analysis: &Analysis) -> Option<String> {
     let partial = analysis.run.partial_reason();
     let all = analysis.contenders().count();
     let worst = || {
         let (text, about) = guard_notes(analysis)
             .into_iter()
             .max_by_key(|note| note.1)?;
-        let text = text.trim_start_matches("Caution: ").to_owned();
-        Some(format!("{text} ({about} of {all} arms and levels)"))
+        let text = text.replacen("Struck out:", "Struck out, not to be quoted:", 1);
+        Some(format!("{text} ({about} of {all} arms and levels)."))
     };
     partial
-        .map(|why| format!("the run is partial: {why}"))
+        .map(|why| format!("Caution: the run is partial: {why}."))
         .or_else(worst)
 }
 

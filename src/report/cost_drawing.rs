@@ -2,11 +2,13 @@
 
 use super::arm_signs::measured;
 use super::cost_table::with_clients;
-use super::figure::{Row, RowFigure, RowGroup, RowMark, Signs};
+use super::figure::{Row, RowFigure, RowForm, RowGroup, RowMark, Signs};
 use super::level_title::title_in;
 use crate::arm::Arm;
+use crate::factor::{ClientRate, OfferedRate};
+use crate::names::counted;
 use crate::record::{CpuGroup, Operation, Phase, Role, SeriesKey};
-use crate::stats::{Analysis, ContenderSummary, Guard};
+use crate::stats::{Analysis, ContenderSummary, Guard, LevelSummary};
 
 /// The parts of a transaction, in their order.
 const PARTS: [(Operation, &str); 4] = [
@@ -33,7 +35,9 @@ pub(super) fn cost_figure(analysis: &Analysis) -> Option<RowFigure> {
         };
         PARTS.into_iter().filter_map(part).collect()
     };
-    let groups = bars(analysis, parts, ContenderSummary::struck_for_clients)?;
+    let levels = analysis.levels.iter();
+    let struck = ContenderSummary::struck_for_clients;
+    let groups = bars(analysis, levels, parts, struck)?;
     Some(RowFigure {
         title: "What a client's transaction is made of".to_owned(),
         subtitle: "Look at how little of an unpooled transaction is its query".to_owned(),
@@ -54,7 +58,8 @@ pub(super) fn cpu_figure(analysis: &Analysis) -> Option<RowFigure> {
         };
         CPU_PARTS.into_iter().filter_map(part).collect()
     };
-    let groups = bars(analysis, parts, ContenderSummary::struck)?;
+    let levels = analysis.levels.iter();
+    let groups = bars(analysis, levels, parts, ContenderSummary::struck)?;
     let subtitle = if analysis.run.config.arms.contains(&Arm::ForkOnly) {
         "Look at unpooled against fork-only: what logging in and out costs beyond a bare fork and exit"
     } else {
@@ -69,9 +74,36 @@ pub(super) fn cpu_figure(analysis: &Analysis) -> Option<RowFigure> {
     })
 }
 
+/// How many transactions clients at full speed got done.
+pub(super) fn throughput_figure(analysis: &Analysis) -> Option<RowFigure> {
+    let rate = |contender: &ContenderSummary| {
+        let estimate = contender.client_rate.filter(|rate| rate.low_ns > 0.0);
+        let mark = estimate.map(|estimate| RowMark {
+            estimate,
+            ..RowMark::part("transactions", 0.0)
+        });
+        mark.into_iter().collect()
+    };
+    let full = Some(ClientRate::Given(OfferedRate::Max));
+    let levels = analysis.levels.iter();
+    let levels = levels.filter(|l| l.factors.client_rate == full);
+    let struck = ContenderSummary::struck_for_clients;
+    let blocks = counted(analysis.run.config.blocks, "block");
+    Some(RowFigure {
+        form: RowForm::Rates,
+        title: "How many transactions the clients got done".to_owned(),
+        subtitle: "At full speed. Look at what reconnecting for each transaction leaves of it; the axis is logarithmic".to_owned(),
+        quantity: "transactions per second".to_owned(),
+        interval: format!("95 % bootstrap interval over {blocks}"),
+        groups: bars(analysis, levels, rate, struck)?,
+        ..RowFigure::default()
+    })
+}
+
 /// A bar for each arm with clients, level by level.
-fn bars(
-    analysis: &Analysis,
+fn bars<'a>(
+    analysis: &'a Analysis,
+    levels: impl Iterator<Item = &'a LevelSummary>,
     parts: impl Fn(&ContenderSummary) -> Vec<RowMark>,
     struck: fn(&ContenderSummary) -> Option<&Guard>,
 ) -> Option<Vec<RowGroup>> {
@@ -84,7 +116,7 @@ fn bars(
         },
         ..Row::default()
     };
-    measured(analysis.levels.iter().map(|level| RowGroup {
+    measured(levels.map(|level| RowGroup {
         title: title_in(analysis, &level.factors),
         rows: with_clients(level).filter(|c| !c.twin).map(bar).collect(),
     }))
@@ -96,6 +128,7 @@ mod tests {
     use crate::arm::Arm;
     use crate::experiment::analyse;
     use crate::report::cost_table::cost_table;
+    use crate::report::figure::Figure;
     use crate::report::section::markdown;
     use crate::testing::sample_run;
 
@@ -127,5 +160,17 @@ mod tests {
             .map(|s| s.series.as_str())
             .collect();
         assert_eq!(parts, ["connect", "query"]);
+        // Paced clients do what they were told.
+        assert!(throughput_figure(&analysis).is_none());
+        for block in &mut run.blocks {
+            block.factors.client_rate = Some("max".parse().unwrap());
+        }
+        let figure = throughput_figure(&analyse(&run)).unwrap();
+        assert_eq!(figure.groups[0].rows[0].marks.len(), 1);
+        let csv = figure.csv();
+        assert!(
+            csv.starts_with("group,row,series,per_second,low,high,struck"),
+            "{csv}"
+        );
     }
 }

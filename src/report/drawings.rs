@@ -6,13 +6,13 @@ use itertools::Itertools;
 
 use super::arm_signs::signs;
 use super::comparable;
-use super::cost_drawing::{cost_figure, cpu_figure};
+use super::cost_drawing::{cost_figure, cpu_figure, throughput_figure};
 use super::difference_drawing::{cells_figure, excess};
 use super::dose_drawing::dose_figure;
 use super::export::series_csv;
 use super::figure::{
-    Along, Curve, CurveFigure, CurveForm, CurvePanel, CurvePoint, Figure, FigureError, NoiseBand,
-    RowFigure, write_figure,
+    Along, Curve, CurveFigure, CurveForm, CurvePanel, CurvePoint, Figure, FigureError, Look,
+    NoiseBand, RowFigure, write_figure,
 };
 use super::footer::footer;
 use super::level_title::{level_title, series_name, title_in, varying_first};
@@ -31,18 +31,20 @@ use crate::stats::{Analysis, Answer, ContenderSummary, LevelSummary, Statistic, 
 /// A figure with the name of its files.
 pub type Drawing = (String, Box<dyn Figure + Sync>);
 
-/// Draws everything one run has to show, into `dir`, and writes the percentiles
-/// of every recorded series beside it.
+/// Draws everything one run has to show, into `dir`; if for the screen, it also writes the percentiles of every
+/// recorded series beside it.
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn draw_run(analysis: &Analysis, dir: &Path) -> Result<Vec<PathBuf>, FigureError> {
-    let write_csv = |name, text: String| write_atomically(&dir.join(name), text.as_bytes());
-    write_csv("percentiles.csv", series_csv(analysis))?;
-    if matches!(analysis.answer, Answer::Phases) {
-        write_csv("phase-table.csv", phase_csv(analysis))?;
+pub fn draw_run(analysis: &Analysis, look: Look, dir: &Path) -> Result<Vec<PathBuf>, FigureError> {
+    if look == Look::Screen {
+        let write_csv = |name, text: String| write_atomically(&dir.join(name), text.as_bytes());
+        write_csv("percentiles.csv", series_csv(analysis))?;
+        if analysis.answer == Answer::Phases {
+            write_csv("phase-table.csv", phase_csv(analysis))?;
+        }
     }
-    write_all(of_run(analysis), dir)
+    write_all(of_run(analysis), look, dir)
 }
 
 /// Every figure that one run has to show.
@@ -66,6 +68,7 @@ fn of_run(analysis: &Analysis) -> Vec<Drawing> {
         Answer::Costs => vec![
             rows("transactions", cost_figure(analysis)),
             rows("cpu", cpu_figure(analysis)),
+            rows("throughput", throughput_figure(analysis)),
         ],
         Answer::Phases => vec![rows("phases", phase_bars(analysis))],
         Answer::Sweeps(_) | Answer::Counts => {
@@ -89,8 +92,12 @@ pub fn stems(written: &[PathBuf]) -> Vec<String> {
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn draw_comparison(items: &[&Analysis], dir: &Path) -> Result<Vec<PathBuf>, FigureError> {
-    write_all(of_comparison(items), dir)
+pub fn draw_comparison(
+    items: &[&Analysis],
+    look: Look,
+    dir: &Path,
+) -> Result<Vec<PathBuf>, FigureError> {
+    write_all(of_comparison(items), look, dir)
 }
 
 /// Figures of several runs on common axes.
@@ -131,11 +138,11 @@ fn rows(stem: &str, figure: Option<RowFigure>, footer: &[String]) -> Option<Draw
 }
 
 /// Draws on a thread each: a figure costs some 100 ms, most of it pixels.
-fn write_all(drawings: Vec<Drawing>, dir: &Path) -> Result<Vec<PathBuf>, FigureError> {
+fn write_all(drawings: Vec<Drawing>, look: Look, dir: &Path) -> Result<Vec<PathBuf>, FigureError> {
     let written: Vec<_> = std::thread::scope(|scope| {
-        let threads = drawings
-            .iter()
-            .map(|(stem, figure)| scope.spawn(move || write_figure(figure.as_ref(), dir, stem)));
+        let threads = drawings.iter().map(|(stem, figure)| {
+            scope.spawn(move || write_figure(figure.as_ref(), look, dir, stem))
+        });
         let threads = threads.collect_vec();
         threads.into_iter().map(|t| t.join()).collect()
     });

@@ -11,17 +11,28 @@ use crate::stats::Analysis;
 /// Of an experiment's runs.
 pub fn of_experiment(experiment: &Experiment, items: &[&Analysis], figures: &[String]) -> String {
     let brief = Brief::of(Some(experiment), items);
-    let doses = figures.iter().find(|f| f.ends_with("dose-response"));
     let limits = experiment.limits.iter().map(|l| (*l).to_owned());
+    page_of(experiment.name, &brief, limits.collect(), items, figures)
+}
+
+/// Of an answer on one screen.
+pub(super) fn page_of(
+    title: &str,
+    brief: &Brief,
+    limits: Vec<String>,
+    items: &[&Analysis],
+    figures: &[String],
+) -> String {
+    let doses = figures.iter().find(|f| f.ends_with("dose-response"));
     let sections = [
-        answer(&brief) + &markdown(&brief.table),
+        answer(brief) + &markdown(&brief.table),
         figure(doses.or(figures.first()).map(String::as_str)),
-        limited(limits.collect(), &brief),
+        limited(limits, brief),
         again(items),
         "All tables and figures, and how sure each number is: [DETAILS.md](DETAILS.md).\n"
             .to_owned(),
     ];
-    format!("# {}\n\n{}", experiment.name, sections.concat())
+    format!("# {title}\n\n{}", sections.concat())
 }
 
 /// Of a chapter: its argument sentence by sentence, then where each experiment's own page is.
@@ -64,12 +75,7 @@ fn figure(stem: Option<&str>) -> String {
 }
 
 fn limited(mut limits: Vec<String>, brief: &Brief) -> String {
-    limits.extend(
-        brief
-            .caution
-            .iter()
-            .map(|caution| format!("Caution: {caution}.")),
-    );
+    limits.extend(brief.caution.clone());
     markdown(&[Section::list("What it does not show", limits)])
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::bootstrap::{Bootstrap, Estimate};
 use super::statistic::{CAP, Statistic};
-use crate::record::{Block, MERGED_MAX_NS, SeriesHistogram, SeriesKey, rank_of};
+use crate::record::{Block, SeriesHistogram, SeriesKey, rank_of};
 
 /// A block of a resample, and how often it is taken.
 pub(super) type Taken = (usize, u32);
@@ -25,7 +25,7 @@ impl Rounds {
     /// `slow_over_ns`: buckets are a thousandth wide.
     pub(super) fn new(series: &[&SeriesHistogram], slow_over_ns: Option<u64>) -> Self {
         let blocks = series.len();
-        let over = slow_over_ns.map(|ns| (last_of_bucket(ns), (CAP * ns) as f64));
+        let over = slow_over_ns.map(|ns| (SeriesHistogram::last_of_bucket(ns), (CAP * ns) as f64));
         let mut slow = over.map(|_| (vec![0; blocks], vec![0.0; blocks]));
         let mut by_value: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
         let mut sums_ns = vec![0.0; blocks];
@@ -126,14 +126,6 @@ impl Rounds {
         statistic
             .is_carried_by(self.sample_count())
             .then(|| bootstrap.estimate(|weights| self.statistic(weights, statistic)))?
-    }
-}
-
-/// The last value of the bucket that holds this one.
-fn last_of_bucket(ns: u64) -> u64 {
-    match ns {
-        ns if ns > MERGED_MAX_NS => ns,
-        ns => SeriesHistogram::default().hdr().highest_equivalent(ns),
     }
 }
 

@@ -2,20 +2,37 @@
 //! how busy it keeps ProcArrayLock by estimate. Every rule is said with its threshold.
 
 mod reasons;
+mod short;
 
 use itertools::Itertools;
 
 use self::reasons::reasons;
 use super::findings::{judgement, place};
 use super::format::{count, duration, rate, share};
+use super::one_page::page_of;
 use super::section::Section;
 use super::summary_text::{certainty, page};
 use crate::arm::Arm;
 use crate::record::{Between, Survey, percentile_name};
 use crate::stats::{Analysis, KnownRate, Pooling, TRACED_ON, Verdict};
 
+pub use self::short::brief;
+
 /// `SUMMARY.md` of a run against somebody's own server; `None` for other runs.
-pub fn markdown(analysis: &Analysis, figures: &[String]) -> Option<String> {
+pub fn one_page(analysis: &Analysis, figures: &[String]) -> Option<String> {
+    let limits = [
+        "Not other rates: this load is gentle on purpose.",
+        "Not other transactions: the measured one is short.",
+        "Not this server's holds of ProcArrayLock: they are estimated from servers that were traced.",
+    ];
+    let limits = limits.map(str::to_owned).to_vec();
+    let brief = brief(analysis)?;
+    let title = format!("{}: should I pool?", place(&analysis.run));
+    Some(page_of(&title, &brief, limits, &[analysis], figures))
+}
+
+/// `DETAILS.md` of such a run.
+pub fn details(analysis: &Analysis, figures: &[String]) -> Option<String> {
     let mut sections = advice(analysis)?;
     sections.push(Section::list("How sure this is", certainty(&[analysis])));
     let title = format!("{}: should I pool?", place(&analysis.run));

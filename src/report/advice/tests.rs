@@ -4,7 +4,7 @@ use crate::config::gentle;
 use crate::experiment::analyse;
 use crate::record::Run;
 use crate::record::{Census, OthersConnections, PoolMode, ServerProvenance};
-use crate::record::{Operation, Phase, Role, SeriesHistogram, SeriesKey};
+use crate::record::{Operation, Phase, Role, RunStatus, SeriesHistogram, SeriesKey};
 use crate::stats::PoolingAnswer;
 use crate::testing::sample_run;
 
@@ -187,14 +187,58 @@ fn slower_statements_are_a_reason_and_no_difference_is_not_said_to_be_none() {
 fn only_a_server_that_was_looked_at_is_advised_about() {
     let mut run = run(SHORT, survey());
     let analysis = analyse(&run);
-    let text = markdown(&analysis, &["excess".to_owned()]).unwrap();
-    for part in [
-        "# PostgreSQL 15.18: should I pool?",
-        "## Should I pool?",
-        "(excess.png)",
-    ] {
-        assert!(text.contains(part), "{part}");
+    let figures = ["excess".to_owned()];
+    let details = details(&analysis, &figures).unwrap();
+    let page = one_page(&analysis, &figures).unwrap();
+    for text in [&details, &page] {
+        assert!(text.starts_with("# PostgreSQL 15.18: should I pool?"));
+        assert!(text.contains("(excess.png)"));
     }
+    assert!(details.contains("## Should I pool?") && page.contains("(DETAILS.md)"));
     run.provenance.server.as_mut().unwrap().survey = None;
-    assert!(markdown(&analyse(&run), &[]).is_none());
+    let analysis = analyse(&run);
+    assert!(super::details(&analysis, &[]).is_none() && one_page(&analysis, &[]).is_none());
+    assert!(brief(&analysis).is_none());
+}
+
+#[test]
+fn the_answer_fits_one_screen_and_one_page() {
+    use crate::report::brief::{COLUMNS, LINES};
+    let pooler = Between::Pooler {
+        mode: PoolMode::Transaction,
+        evidence: "two transactions of one connection had two backends".into(),
+    };
+    let mut crowded = survey();
+    crowded.census.connections = 2_000;
+    let partial = |run: &mut Run| {
+        run.status = RunStatus::Partial {
+            reason: "the server went away while it was being measured, after 7 of 96 blocks".into(),
+        };
+    };
+    for between in [Between::Nothing, Between::Relay, pooler] {
+        for others in [None, others(0), others(500), others(100_000)] {
+            let survey = Survey {
+                between: between.clone(),
+                others,
+                ..crowded.clone()
+            };
+            for (kept_ns, is_partial) in [(SHORT, false), (LONG, false), (SHORT, true)] {
+                let mut run = run(kept_ns, survey.clone());
+                if is_partial {
+                    partial(&mut run);
+                }
+                let analysis = analyse(&run);
+                let rest = "One page: results/20261127T021113Z-server-3f9c2a/SUMMARY.md; all of it: DETAILS.md there, or --details.";
+                let brief = brief(&analysis).unwrap();
+                let text = brief.terminal(rest);
+                assert!(text.lines().count() <= LINES, "{text}");
+                assert!(text.lines().all(|l| l.chars().count() <= COLUMNS), "{text}");
+                assert!(text.contains("Should I pool?") && text.ends_with("--details.\n"));
+                assert!(text.contains("Reconnecting adds") && text.contains("connecting, p50"));
+                assert_eq!(text.contains("the run is partial"), is_partial, "{text}");
+                let page = one_page(&analysis, &["excess".to_owned()]).unwrap();
+                assert!(page.lines().count() <= 60, "{page}");
+            }
+        }
+    }
 }

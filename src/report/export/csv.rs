@@ -27,7 +27,7 @@ pub fn csv_line<F: AsRef<str>>(fields: &[F]) -> String {
 ///
 /// `samples_above` says how many samples lie above the value: a percentile
 /// with fewer than ten is anecdote. An empty histogram gives no row.
-fn percentile_csv<'a>(series: impl IntoIterator<Item = (String, &'a Histogram<u64>)>) -> String {
+fn percentile_csv(series: impl IntoIterator<Item = (String, Histogram<u64>)>) -> String {
     let mut csv = "series,percentile,value_ns,samples_above,sample_count\n".to_owned();
     for (name, histogram) in series.into_iter().filter(|(_, h)| !h.is_empty()) {
         for percentile in PERCENTILES {
@@ -74,16 +74,14 @@ mod tests {
         for value in 1..=1000 {
             histogram.record(value).unwrap();
         }
-        let csv = percentile_csv([("reader.select".to_owned(), &histogram)]);
+        let csv = percentile_csv([("reader.select".to_owned(), histogram)]);
         assert_eq!(csv.lines().count(), 1 + PERCENTILES.len());
         assert!(csv.contains("reader.select,50,500,500,1000\n"), "{csv}");
         assert!(csv.contains("reader.select,99.9,999,1,1000\n"), "{csv}");
         assert!(csv.contains("reader.select,100,1000,0,1000\n"), "{csv}");
         let empty = Histogram::<u64>::new(3).unwrap();
         assert_eq!(
-            percentile_csv([("none".to_owned(), &empty)])
-                .lines()
-                .count(),
+            percentile_csv([("none".to_owned(), empty)]).lines().count(),
             1
         );
     }

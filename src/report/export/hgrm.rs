@@ -74,7 +74,7 @@ pub(super) fn of_run(run: &Run, analysis: &Analysis) -> String {
                 0 => {}
                 longer => out += &format!("# and {longer} longer than an hour\n"),
             }
-            out += &hgrm(histogram.hdr(), 1000.0);
+            out += &hgrm(&histogram.hdr(), 1000.0);
             out.push('\n');
         }
     }

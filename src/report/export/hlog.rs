@@ -1,5 +1,6 @@
 //! HdrHistogram's interval log (V2, deflated).
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::time::{Duration, SystemTime};
 
@@ -27,7 +28,7 @@ pub struct LogInterval<'a> {
     /// Length of the stretch; kept to the ms.
     pub length: Duration,
     /// Its samples in ns.
-    pub histogram: &'a Histogram<u64>,
+    pub histogram: Cow<'a, Histogram<u64>>,
 }
 
 /// The interval log of a run: HdrHistogram's `HistogramLogWriter` format with
@@ -66,7 +67,7 @@ pub fn hlog(
         })?;
         writer
             .write_histogram(
-                interval.histogram,
+                &interval.histogram,
                 interval.start,
                 interval.length,
                 Some(tag),
@@ -95,7 +96,7 @@ pub(super) fn of_run(run: &Run) -> Result<Vec<u8>, ExportError> {
             tag: format!("{level}/{arm}/{key}"),
             start: Duration::from_nanos(block.start_ns),
             length: Duration::from_nanos(block.measured_ns),
-            histogram: histogram.hdr(),
+            histogram: Cow::Owned(histogram.hdr()),
         }));
     }
     let factors: String = named.iter().map(|f| format!("{}/", f.title())).collect();
@@ -153,7 +154,7 @@ mod tests {
                 tag: tags[i].to_owned(),
                 start: starts[i],
                 length: Duration::from_millis(2_500),
-                histogram: &histograms[i],
+                histogram: Cow::Borrowed(&histograms[i]),
             })
             .collect();
         let start_time = SystemTime::UNIX_EPOCH + Duration::from_millis(1_790_000_000_125);
@@ -205,7 +206,7 @@ mod tests {
                 tag: tag.to_owned(),
                 start: Duration::ZERO,
                 length: Duration::ZERO,
-                histogram: &histogram,
+                histogram: Cow::Borrowed(&histogram),
             };
             let refused = hlog(SystemTime::UNIX_EPOCH, &[], &[interval]);
             let told = refused.unwrap_err().to_string();

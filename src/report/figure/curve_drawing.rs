@@ -3,13 +3,14 @@
 use super::axis::Axis;
 use super::curves::{Along, CurveFigure, CurveForm, CurvePanel, LABEL_GAP, LEADER};
 use super::furniture::{
-    LABEL_SIZE, MARGIN, NOISE_EDGE, NOISE_OPACITY, NOTE_SIZE, STRUCK_OPACITY, TICK_SIZE,
-    draw_axis_lines, draw_bottom_ticks, draw_foot, draw_header,
+    self, LABEL_LINE, LABEL_SIZE, NOISE_EDGE, NOISE_OPACITY, NOTE_LINE, NOTE_SIZE, STRUCK_OPACITY,
+    TICK_SIZE, around, draw_axis_lines, draw_bottom_ticks, draw_foot, draw_header, middle_within,
 };
+use super::look::Look;
 use super::style::{
     AXIS, Fill, GRID, LIGHT_GRID, NOISE, PAPER, SOFT_TEXT, SeriesLook, Shape, TEXT,
 };
-use super::svg::{Drawn, Frame, Pixel, Svg, WIDTH};
+use super::svg::{Drawn, Frame, Pixel, Svg};
 use super::write::{Figure, FigureError, series_table};
 use super::{labels, text};
 use crate::arm::Stroke;
@@ -21,69 +22,36 @@ const BESIDE: f64 = 7.0;
 const TITLE_LINE: f64 = 15.0;
 
 impl Figure for CurveFigure {
-    fn drawn(&self) -> Result<Drawn, FigureError> {
+    fn drawn(&self, look: Look) -> Result<Drawn, FigureError> {
         let shown = self.with_telling_signs();
         shown.check().map_err(|reason| FigureError::Unfit {
             title: shown.title.clone(),
             reason,
         })?;
         let most = shown.panels.iter().map(|p| p.curves.len()).max();
-        let (columns, rows) = (shown.panels.len().min(2), shown.panels.len().div_ceil(2));
-        let roomy: f64 = [330.0, 305.0, 220.0][columns - 1 + usize::from(rows > 1)];
-        let plot_height = roomy.max(most.unwrap_or(1) as f64 * LABEL_GAP + 8.0);
-        let y = shown.upwards(plot_height);
-        let tick_width = text::widest(y.ticks.iter().map(|t| &t.label), TICK_SIZE) + 9.0;
-        let end_labels = shown
-            .curves()
-            .filter(|(_, c)| c.form == CurveForm::Line)
-            .map(|(_, c)| c.end_label());
-        let label_width = text::widest(end_labels, LABEL_SIZE) + LEADER + 6.0;
-        let cell_width = (WIDTH - 2.0 * MARGIN) / columns as f64;
-        let title_size = LABEL_SIZE + 0.5;
-        let titles = shown.panels.iter();
-        let titles = titles.map(|p| text::wrap(&p.title, title_size, cell_width - 20.0));
-        let titles: Vec<Vec<String>> = titles.collect();
-        // Panels stay in line with each other.
-        let title_lines = titles.iter().map(Vec::len).max().unwrap_or(1).max(1);
-        let head = 36.0 + (title_lines - 1) as f64 * TITLE_LINE;
-        let cell_height = plot_height + head + 39.0;
-        let mut svg = Svg::default();
-        let below_header = draw_header(&mut svg, &shown.title, &shown.subtitle);
-        for (i, panel) in shown.panels.iter().enumerate() {
-            let left = MARGIN + (i % columns) as f64 * cell_width;
-            let top = below_header + (i / columns) as f64 * cell_height;
-            let plot = Frame {
-                left: left + tick_width,
-                top: top + head,
-                right: left + cell_width - label_width,
-                bottom: top + head + plot_height,
-            };
-            for (line, words) in titles[i].iter().enumerate() {
-                let baseline = top + 13.0 + line as f64 * TITLE_LINE;
-                svg.words((left, baseline), title_size, TEXT, words);
-            }
-            let quantity = text::fit(&shown.quantity, NOTE_SIZE, cell_width - 20.0);
-            svg.words((left, top + head - 8.0), NOTE_SIZE, SOFT_TEXT, &quantity);
-            shown.draw_panel(panel, (&shown.across(panel), &y), &plot, &mut svg);
-            let below = (plot.middle(), plot.bottom + 30.0);
-            let caption = panel.caption.as_ref().unwrap_or(&shown.caption);
-            svg.words_around(below, NOTE_SIZE, SOFT_TEXT, caption);
+        let least = most.unwrap_or(1) as f64 * shown.label_gap(look) + 8.0;
+        let rows = shown.panels.len().div_ceil(shown.across_panels(look));
+        let roomy: f64 = match (look, shown.panels.len()) {
+            (Look::Slide, _) => 0.0,
+            _ if look.is_narrow() => 190.0,
+            (_, 1) => 330.0,
+            (_, 2) => 305.0,
+            _ => 220.0,
+        };
+        let mut plot_height = roomy.max(least);
+        let (mut svg, mut height) = shown.laid_out(look, plot_height);
+        if let Some(lacking) = look.height().map(|full| full - height)
+            && lacking > 0.0
+        {
+            plot_height += lacking / rows as f64;
+            (svg, height) = shown.laid_out(look, plot_height);
         }
-        let bottom = below_header + rows as f64 * cell_height;
-        let height = draw_foot(
-            &mut svg,
-            bottom,
-            &shown.key(),
-            &shown.samples(),
-            shown.footer.first(),
-        );
         Ok(svg.finish(height, &shown.title))
     }
 
     fn caption(&self) -> Vec<String> {
-        let own = [&self.title, &self.subtitle].into_iter().cloned();
-        let lines = own.chain(self.notes()).chain(self.samples());
-        lines.chain(self.footer.iter().cloned()).collect()
+        let lines: [&[String]; 3] = [&self.notes(), &self.samples(), &self.footer];
+        furniture::caption((&self.title, &self.subtitle), lines)
     }
 
     fn csv(&self) -> String {
@@ -138,6 +106,80 @@ impl Figure for CurveFigure {
 }
 
 impl CurveFigure {
+    /// Panels side by side.
+    fn across_panels(&self, look: Look) -> usize {
+        self.panels.len().min(if look.is_narrow() { 1 } else { 2 })
+    }
+
+    /// From the middle of one curve's label to that of the next.
+    fn label_gap(&self, look: Look) -> f64 {
+        let lines = self.curves().map(|(_, c)| c.end_label(look).len()).max();
+        LABEL_GAP + lines.unwrap_or(1).saturating_sub(1) as f64 * LABEL_LINE
+    }
+
+    /// With plots of this height; and the height of all.
+    fn laid_out(&self, look: Look, plot_height: f64) -> (Svg, f64) {
+        let columns = self.across_panels(look);
+        let y = self.upwards(plot_height);
+        let tick_width = text::widest(y.ticks.iter().map(|t| &t.label), TICK_SIZE) + 9.0;
+        let end_labels = self
+            .curves()
+            .filter(|(_, c)| c.form == CurveForm::Line)
+            .flat_map(|(_, c)| c.end_label(look));
+        let label_width = text::widest(end_labels, LABEL_SIZE) + LEADER + 6.0;
+        let cell_width = look.room() / columns as f64;
+        let title_size = LABEL_SIZE + 0.5;
+        let titles = self.panels.iter();
+        let titles = titles.map(|p| text::wrap(&p.title, title_size, cell_width - 20.0));
+        let titles: Vec<Vec<String>> = titles.collect();
+        let most_lines = titles.iter().map(Vec::len).max().unwrap_or(1);
+        let quantity = text::wrap(&self.quantity, NOTE_SIZE, cell_width - 20.0);
+        let more_lines = quantity.len().saturating_sub(1) as f64;
+        let mut svg = Svg::new(look);
+        let mut top = draw_header(&mut svg, &self.title, &self.subtitle);
+        for (i, panel) in self.panels.iter().enumerate() {
+            // Panels stay in line with those beside them.
+            let title_lines = if columns == 1 {
+                titles[i].len()
+            } else {
+                most_lines
+            };
+            let below_title = 36.0 + title_lines.saturating_sub(1) as f64 * TITLE_LINE;
+            let head = below_title + more_lines * NOTE_LINE;
+            let left = look.margin() + (i % columns) as f64 * cell_width;
+            let plot = Frame {
+                left: left + tick_width,
+                top: top + head,
+                right: left + cell_width - label_width,
+                bottom: top + head + plot_height,
+            };
+            for (line, words) in titles[i].iter().enumerate() {
+                let baseline = top + 13.0 + line as f64 * TITLE_LINE;
+                svg.words((left, baseline), title_size, TEXT, words);
+            }
+            for (line, words) in quantity.iter().enumerate() {
+                let baseline = top + below_title - 8.0 + line as f64 * NOTE_LINE;
+                svg.words((left, baseline), NOTE_SIZE, SOFT_TEXT, words);
+            }
+            self.draw_panel(panel, (&self.across(panel), &y), &plot, &mut svg);
+            let caption = panel.caption.as_ref().unwrap_or(&self.caption);
+            let middle = middle_within(plot.middle(), caption, (left, left + cell_width));
+            let below = (middle, plot.bottom + 30.0);
+            svg.words_around(below, NOTE_SIZE, SOFT_TEXT, caption);
+            if (i + 1) % columns == 0 || i + 1 == self.panels.len() {
+                top += plot_height + head + 39.0;
+            }
+        }
+        let height = draw_foot(
+            &mut svg,
+            top,
+            &self.key(),
+            &self.samples(),
+            self.footer.first(),
+        );
+        (svg, height)
+    }
+
     /// Grid, bands, curves, labels at their ends.
     fn draw_panel(&self, panel: &CurvePanel, (x, y): (&Axis, &Axis), plot: &Frame, svg: &mut Svg) {
         let across = (plot.left, plot.right);
@@ -223,14 +265,18 @@ impl CurveFigure {
             ends.push(line.last().copied().unwrap_or(corner));
         }
         let wanted: Vec<f64> = ends.iter().map(|(_, y)| *y).collect();
-        let placed = labels::spread(&wanted, LABEL_GAP, plot.top + 4.0, plot.bottom - 4.0);
+        let gap = self.label_gap(svg.look);
+        let edge = 4.0 + (gap - LABEL_GAP) / 2.0;
+        let placed = labels::spread(&wanted, gap, plot.top + edge, plot.bottom - edge);
         for ((curve, end), at) in lines().zip(ends).zip(placed) {
             let colour = curve.stroke.colour;
             let beside = (plot.right + 3.5, end.1);
             let leader = [end, beside, (plot.right + LEADER - 3.5, at)];
             svg.curve(&leader, Stroke::new(colour, 0.7, ""), 0.8);
-            let at = (plot.right + LEADER, at + LABEL_SIZE * 0.36);
-            svg.words(at, LABEL_SIZE, colour, &curve.end_label());
+            let baseline = at + LABEL_SIZE * 0.36;
+            around(&curve.end_label(svg.look), baseline, |y, line| {
+                svg.words((plot.right + LEADER, y), LABEL_SIZE, colour, line);
+            });
         }
         self.draw_marks(panel, (x, y), plot, svg);
     }

@@ -2,9 +2,9 @@
 
 use super::axis::Axis;
 use super::furniture::{LABEL_SIZE, Swatch, sample_counts};
+use super::look::Look;
 use super::signs::{Signs, sign_notes};
 use super::style::{SeriesLook, Shape};
-use super::text;
 use crate::arm::Stroke;
 use crate::stats::{Estimate, Unit, Verdict};
 
@@ -130,7 +130,8 @@ const MOST_PANELS: usize = 4;
 pub(super) const LABEL_GAP: f64 = 14.0;
 /// Room between plot and labels.
 pub(super) const LEADER: f64 = 16.0;
-const LONGEST_LABEL: f64 = 150.0;
+/// Longer labels take more lines, in a narrow figure and in others.
+const LONGEST_LABEL: [f64; 2] = [105.0, 170.0];
 
 impl CurvePanel {
     /// The curves that are marks, with their looks: no two alike.
@@ -151,12 +152,14 @@ impl Curve {
         self.points.iter().any(|p| p.struck)
     }
 
-    pub(super) fn end_label(&self) -> String {
+    /// Its lines.
+    pub(super) fn end_label(&self, look: Look) -> Vec<String> {
         let mut signs = self.signs.clone();
         if self.struck_in_part() {
             signs.struck.get_or_insert_default();
         }
-        signs.signed(&text::fit(&self.label, LABEL_SIZE, LONGEST_LABEL))
+        let limit = LONGEST_LABEL[usize::from(!look.is_narrow())];
+        signs.signed_lines(&self.label, LABEL_SIZE, limit)
     }
 }
 

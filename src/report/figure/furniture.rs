@@ -1,22 +1,23 @@
 //! What surrounds the plots: title above; axes; key, samples and origin below.
 
 use super::axis::{Axis, Tick};
+use super::look::Look;
 use super::signs::CAUTION_SIGN;
 use super::style::{AXIS, Colour, Fill, NOISE, PALE_OPACITY, SOFT_TEXT, SeriesLook, Shape, TEXT};
-use super::svg::{Frame, Svg, WIDTH};
+use super::svg::{Frame, Svg};
 use super::{labels, text};
 use crate::arm::Stroke;
 use crate::report::format;
 use crate::stats::Verdict;
 
-/// Blank border.
-pub(super) const MARGIN: f64 = 14.0;
-/// Sizes of type in pixels.
+/// Sizes of type in units.
 const TITLE_SIZE: f64 = 16.0;
 pub(super) const LABEL_SIZE: f64 = 11.5;
 pub(super) const TICK_SIZE: f64 = 11.0;
 pub(super) const NOTE_SIZE: f64 = 9.5;
-const NOTE_LINE: f64 = 13.0;
+pub(super) const NOTE_LINE: f64 = 13.0;
+/// From one line of a label to the next.
+pub(super) const LABEL_LINE: f64 = 13.5;
 const KEY_LINE: f64 = 17.0;
 const SWATCH: f64 = 22.0;
 /// Least room between two tick labels on one line.
@@ -53,19 +54,46 @@ fn draw_text(
     (size, line_height): (f64, f64),
     colour: Colour,
 ) -> f64 {
-    for line in text::wrap(words, size, WIDTH - 2.0 * MARGIN) {
-        svg.words((MARGIN, y + size), size, colour, &line);
+    for line in text::wrap(words, size, svg.look.room()) {
+        svg.words((svg.look.margin(), y + size), size, colour, &line);
         y += line_height;
     }
     y
 }
 
-/// Title and subtitle; returns their lower end.
+/// Title and, where there is room for it, subtitle; returns their lower end.
 pub(super) fn draw_header(svg: &mut Svg, title: &str, subtitle: &str) -> f64 {
     // Capitals are lower than their size: the border is measured to them.
-    let lift = TITLE_SIZE * 0.15;
-    let y = draw_text(svg, MARGIN - lift, title, (TITLE_SIZE, 20.0), TEXT) + lift;
-    draw_text(svg, y, subtitle, (LABEL_SIZE, 15.0), SOFT_TEXT) + 4.0
+    let (lift, top) = (TITLE_SIZE * 0.15, svg.look.margin());
+    let y = draw_text(svg, top - lift, title, (TITLE_SIZE, 20.0), TEXT) + lift;
+    let y = match svg.look.has_few_words() {
+        true => y,
+        false => draw_text(svg, y, subtitle, (LABEL_SIZE, 15.0), SOFT_TEXT),
+    };
+    y + 4.0
+}
+
+/// Lines around the height `y`, each placed by `put`.
+pub(super) fn around(lines: &[String], y: f64, mut put: impl FnMut(f64, &str)) {
+    let first = y - (lines.len().saturating_sub(1)) as f64 * LABEL_LINE / 2.0;
+    for (i, line) in lines.iter().enumerate() {
+        put(first + i as f64 * LABEL_LINE, line);
+    }
+}
+
+/// The middle nearest to `wanted` at which `words` stay within `left..=right`.
+pub(super) fn middle_within(wanted: f64, words: &str, (left, right): (f64, f64)) -> f64 {
+    let half = text::width(words, NOTE_SIZE) / 2.0;
+    wanted.min(right - half).max(left + half)
+}
+
+/// What stands under a figure in print: title, subtitle, then one line for each of these.
+pub(super) fn caption<'a>(
+    (title, subtitle): (&'a str, &'a str),
+    lines: impl IntoIterator<Item = &'a [String]>,
+) -> Vec<String> {
+    let own = [title, subtitle].map(str::to_owned).into_iter();
+    own.chain(lines.into_iter().flatten().cloned()).collect()
 }
 
 /// Key in rows, notes and a line on the origin under the plots, from `top` on; returns the height of the figure.
@@ -76,31 +104,41 @@ pub(super) fn draw_foot(
     notes: &[String],
     origin: Option<&String>,
 ) -> f64 {
-    let limit = WIDTH - 2.0 * MARGIN;
-    let (mut x, mut y) = (0.0, top + 10.0);
+    let (margin, limit) = (svg.look.margin(), svg.look.room());
+    let (mut x, mut y, mut row) = (0.0, top + 10.0, KEY_LINE);
     for (swatch, label) in key {
-        let label = text::fit(label, NOTE_SIZE, limit - SWATCH - 5.0);
-        let wide = SWATCH + 5.0 + text::width(&label, NOTE_SIZE);
+        let lines = text::wrap(label, NOTE_SIZE, limit - SWATCH - 5.0);
+        let wide = SWATCH + 5.0 + text::widest(lines.iter(), NOTE_SIZE);
         if x > 0.0 && x + wide > limit {
             x = 0.0;
-            y += KEY_LINE;
+            y += row;
+            row = KEY_LINE;
         }
+        row = row.max(KEY_LINE + lines.len().saturating_sub(1) as f64 * NOTE_LINE);
         let middle = y + 0.5 * KEY_LINE - 2.0;
-        swatch.draw(svg, MARGIN + x, middle);
-        let at = (MARGIN + x + SWATCH + 5.0, middle + NOTE_SIZE * 0.36);
-        svg.words(at, NOTE_SIZE, TEXT, &label);
+        swatch.draw(svg, margin + x, middle);
+        for (line, words) in lines.iter().enumerate() {
+            let baseline = middle + NOTE_SIZE * 0.36 + line as f64 * NOTE_LINE;
+            svg.words(
+                (margin + x + SWATCH + 5.0, baseline),
+                NOTE_SIZE,
+                TEXT,
+                words,
+            );
+        }
         x += wide + 18.0;
     }
     if !key.is_empty() {
-        y += KEY_LINE;
+        y += row;
     }
+    let notes = if svg.look == Look::Slide { &[] } else { notes };
     for note in notes {
         y = draw_text(svg, y, note, (NOTE_SIZE, NOTE_LINE), TEXT);
     }
     if let Some(line) = origin {
         y = draw_text(svg, y, line, (NOTE_SIZE, NOTE_LINE), SOFT_TEXT);
     }
-    y + MARGIN
+    y + margin
 }
 
 /// A sample of what a key entry explains.
@@ -110,8 +148,8 @@ pub(super) enum Swatch {
     Band,
     /// The noise floor.
     Noise,
-    /// A bar segment.
-    Area(Colour),
+    /// A part of a bar, of the series that is named at this place.
+    Area(usize, Colour),
     /// A hollow curve.
     StruckCurve,
     /// A hollow mark.
@@ -156,7 +194,9 @@ impl Swatch {
                     svg.curve(&[(x, edge), (end, edge)], NOISE_EDGE, 1.0);
                 }
             }
-            Self::Area(colour) => area(svg, colour, 1.0),
+            Self::Area(place, colour) => {
+                svg.part(place, (x, y - 5.0), (SWATCH, 10.0), colour, 1.0);
+            }
             Self::StruckCurve => {
                 let stroke = Stroke::new(TEXT, 1.3, "");
                 svg.curve(&[(x, y), (end, y)], stroke, STRUCK_OPACITY);

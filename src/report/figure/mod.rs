@@ -1,8 +1,8 @@
 //! Figures as pure functions of their series.
 //!
-//! A figure is a value, [`CurveFigure`] or [`RowFigure`], that renders to one SVG with live text and one CSV
-//! with the same series. [`write_figure`] adds an SVG with outlined text and a PNG. Nothing here reads a clock,
-//! a run file or a system font, so the same value always gives the same bytes.
+//! A figure is a value, [`CurveFigure`] or [`RowFigure`], that renders to one SVG with live text for each [`Look`],
+//! and to one CSV with the same series. [`write_figure`] adds an SVG with outlined text, a PNG and a PDF. Nothing here
+//! reads a clock, a run file or a system font, so the same value always gives the same bytes.
 
 mod axis;
 mod curve_drawing;
@@ -11,6 +11,7 @@ mod curve_tests;
 mod curves;
 mod furniture;
 mod labels;
+mod look;
 mod row_drawing;
 mod rows;
 mod signs;
@@ -22,6 +23,7 @@ mod words;
 mod write;
 
 pub use curves::{Along, Curve, CurveFigure, CurveForm, CurvePanel, CurvePoint, NoiseBand};
+pub use look::Look;
 pub use rows::{Row, RowFigure, RowForm, RowGroup, RowMark};
 pub use signs::Signs;
 pub use style::stroke_of_case;

@@ -2,12 +2,13 @@
 
 use super::axis::Axis;
 use super::furniture::{
-    LABEL_SIZE, MARGIN, NOTE_SIZE, STRUCK_OPACITY, TICK_SIZE, draw_axis_lines, draw_bottom_ticks,
-    draw_foot, draw_header,
+    self, LABEL_SIZE, NOTE_LINE, NOTE_SIZE, STRUCK_OPACITY, TICK_SIZE, around, draw_axis_lines,
+    draw_bottom_ticks, draw_foot, draw_header, middle_within,
 };
+use super::look::Look;
 use super::rows::{HEADING, HEADING_LINE, Placed, RowFigure, RowForm, RowMark, total_ns};
 use super::style::{AXIS, Fill, GRID, LIGHT_GRID, PAPER, SOFT_TEXT, SeriesLook, TEXT};
-use super::svg::{Drawn, Frame, Svg, WIDTH};
+use super::svg::{Drawn, Frame, Svg};
 use super::text;
 use super::write::{Figure, FigureError, series_table};
 use crate::arm::Stroke;
@@ -75,7 +76,8 @@ impl Column<'_> {
             svg.rect((left - 1.0, top), area, PAPER, 1.0);
             if top > self.plot.top {
                 let y = top + 2.0;
-                svg.line((MARGIN, y), (WIDTH - MARGIN, y), GRID, 0.7);
+                let (margin, right) = (svg.look.margin(), svg.look.right());
+                svg.line((margin, y), (right, y), GRID, 0.7);
             }
         }
         let mut baseline = top + 15.5;
@@ -83,7 +85,7 @@ impl Column<'_> {
             match is_stack {
                 // Bars have their labels on the axis, and the headings behind it.
                 true => boxed_text(svg, (left + 6.0, baseline), TICK_SIZE, SOFT_TEXT, line),
-                false => svg.words((MARGIN, baseline), TICK_SIZE, SOFT_TEXT, line),
+                false => svg.words((svg.look.margin(), baseline), TICK_SIZE, SOFT_TEXT, line),
             }
             baseline += HEADING_LINE;
         }
@@ -118,7 +120,7 @@ impl Column<'_> {
             svg.mark((self.pixel_of(e.value_ns), y), size, shape, colour, fill);
             let place = [ends[0], y - half, ends[1], y + half];
             svg.tell(self.figure.told(placed.group, row, mark, place));
-            values.push((y, colour, self.figure.value_text(row, mark)));
+            values.push((y, colour, self.figure.value_text(row, mark, svg.look)));
         }
         for (y, colour, value) in values.iter().filter(|(_, _, value)| !value.is_empty()) {
             let at = (self.plot.right + 10.0, y + NOTE_SIZE * 0.36);
@@ -136,14 +138,15 @@ impl Column<'_> {
             let from = self.pixel_of(end_ns);
             end_ns += mark.estimate.value_ns;
             let (to, top) = (self.pixel_of(end_ns), middle - 7.0);
-            let colour = self.look(mark).1.colour;
-            svg.rect((from, top), (to - from, 13.0), colour, opacity);
+            let (place, look) = self.look(mark);
+            svg.part(place, (from, top), (to - from, 13.0), look.colour, opacity);
             let place = [from, top, to, top + 13.0];
             svg.tell(self.figure.told(placed.group, row, mark, place));
         }
         if let Some(mark) = row.marks.first() {
             let at = (self.pixel_of(total_ns(row)) + 5.0, middle + NOTE_SIZE * 0.3);
-            boxed_text(svg, at, NOTE_SIZE, TEXT, &self.figure.value_text(row, mark));
+            let value = self.figure.value_text(row, mark, svg.look);
+            boxed_text(svg, at, NOTE_SIZE, TEXT, &value);
         }
     }
 }
@@ -156,21 +159,21 @@ fn boxed_text(svg: &mut Svg, (x, y): (f64, f64), size: f64, colour: &'static str
 }
 
 impl Figure for RowFigure {
-    fn drawn(&self) -> Result<Drawn, FigureError> {
+    fn drawn(&self, look: Look) -> Result<Drawn, FigureError> {
         let shown = self.with_telling_signs();
         shown.check().map_err(|reason| FigureError::Unfit {
             title: shown.title.clone(),
             reason,
         })?;
         let series = shown.series();
-        let labels = shown.rows().map(|(_, row)| shown.label(row));
+        let labels = shown.rows().flat_map(|(_, row)| shown.label(row, look));
         let label_width = text::widest(labels, LABEL_SIZE) + 12.0;
         let values = shown
             .marks()
-            .map(|(_, row, mark)| shown.value_text(row, mark));
+            .map(|(_, row, mark)| shown.value_text(row, mark, look));
         let value_width = text::widest(values, NOTE_SIZE) + 14.0;
-        let count = shown.columns().len() as f64;
-        let room = WIDTH - 2.0 * MARGIN - label_width - value_width - (count - 1.0) * GUTTER;
+        let count = shown.columns(look).len() as f64;
+        let room = look.room() - label_width - value_width - (count - 1.0) * GUTTER;
         let width = room / count;
         let axis = shown.axis(width);
         let caption = match axis.threshold() {
@@ -181,20 +184,25 @@ impl Figure for RowFigure {
             ),
             None => shown.quantity.clone(),
         };
-        let caption = text::fit(&caption, NOTE_SIZE, WIDTH - 2.0 * MARGIN);
-        let has_columns = shown.has_columns();
-        let mut svg = Svg::default();
+        let caption = text::wrap(&caption, NOTE_SIZE, look.room());
+        let has_columns = shown.has_columns(look);
+        let mut svg = Svg::new(look);
         let top = draw_header(&mut svg, &shown.title, &shown.subtitle);
         let top = top + if has_columns { 22.0 } else { 6.0 };
+        if shown.form == RowForm::Stacks {
+            for (place, (_, look)) in series.iter().enumerate() {
+                svg.texture(place, look.colour);
+            }
+        }
         let heading_width = match shown.form {
             RowForm::Stacks => width - 12.0,
-            _ => WIDTH - 2.0 * MARGIN,
+            _ => look.room(),
         };
         let mut bottom = top;
-        for (i, groups) in shown.columns().enumerate() {
-            let places = shown.places(groups, heading_width);
+        for (i, groups) in shown.columns(look).enumerate() {
+            let places = shown.places(groups, heading_width, look);
             bottom = top + places.height;
-            let left = MARGIN + label_width + i as f64 * (width + GUTTER);
+            let left = look.margin() + label_width + i as f64 * (width + GUTTER);
             let column = Column {
                 figure: self,
                 series: &series,
@@ -216,8 +224,9 @@ impl Figure for RowFigure {
             for mut row in places.rows {
                 row.middle += top;
                 if i == 0 {
-                    let at = (left - 8.0, row.middle + LABEL_SIZE * 0.36);
-                    svg.words_before(at, LABEL_SIZE, TEXT, &shown.label(row.row));
+                    around(&row.label, row.middle + LABEL_SIZE * 0.36, |y, line| {
+                        svg.words_before((left - 8.0, y), LABEL_SIZE, TEXT, line);
+                    });
                 }
                 if row.row.marks.is_empty() {
                     let at = (left + 8.0, row.middle + NOTE_SIZE * 0.36);
@@ -229,14 +238,18 @@ impl Figure for RowFigure {
                 }
             }
             draw_bottom_ticks(&mut svg, &column.plot, &axis);
-            let half = text::width(&caption, NOTE_SIZE) / 2.0;
-            let middle = column
-                .plot
-                .middle()
-                .clamp(MARGIN + half, WIDTH - MARGIN - half);
-            svg.words_around((middle, bottom + 31.0), NOTE_SIZE, SOFT_TEXT, &caption);
+            for (line, words) in caption.iter().enumerate() {
+                let within = (look.margin(), look.right());
+                let middle = middle_within(column.plot.middle(), words, within);
+                let below = (middle, bottom + 31.0 + line as f64 * NOTE_LINE);
+                svg.words_around(below, NOTE_SIZE, SOFT_TEXT, words);
+            }
         }
-        let below = bottom + if caption.is_empty() { 22.0 } else { 36.0 };
+        let below = bottom
+            + match caption.len() {
+                0 => 22.0,
+                lines => 36.0 + (lines - 1) as f64 * NOTE_LINE,
+            };
         let height = draw_foot(
             &mut svg,
             below,
@@ -248,9 +261,8 @@ impl Figure for RowFigure {
     }
 
     fn caption(&self) -> Vec<String> {
-        let own = [&self.title, &self.subtitle].into_iter().cloned();
-        let lines = own.chain(self.notes()).chain(self.samples());
-        lines.chain(self.footer.iter().cloned()).collect()
+        let lines: [&[String]; 3] = [&self.notes(), &self.samples(), &self.footer];
+        furniture::caption((&self.title, &self.subtitle), lines)
     }
 
     fn csv(&self) -> String {
@@ -262,6 +274,7 @@ impl Figure for RowFigure {
                 "column,row,statistic,value_ns,low_ns,high_ns,sample_count,struck,caution"
             }
             RowForm::Stacks => "group,bar,series,value_ns,struck,caution",
+            RowForm::Rates => "group,row,series,per_second,low,high,struck,caution",
         };
         let number = |n: f64| format!("{n:.1}");
         let rows = self.marks().map(|(group, row, mark)| {
@@ -274,12 +287,13 @@ impl Figure for RowFigure {
             cells.push(number(e.value_ns));
             let verdict = || mark.verdict.map(Verdict::words).unwrap_or_default();
             let (last, signs) = match self.form {
-                RowForm::Differences => (verdict(), &mark.signs),
-                RowForm::Percentiles => (row.samples.to_string(), &row.signs),
-                RowForm::Stacks => (String::new(), &row.signs),
+                RowForm::Differences => (Some(verdict()), &mark.signs),
+                RowForm::Percentiles => (Some(row.samples.to_string()), &row.signs),
+                RowForm::Stacks | RowForm::Rates => (None, &row.signs),
             };
             if self.form != RowForm::Stacks {
-                cells.extend([number(e.low_ns), number(e.high_ns), last]);
+                cells.extend([number(e.low_ns), number(e.high_ns)]);
+                cells.extend(last);
             }
             cells.extend(signs.cells());
             cells

@@ -2,7 +2,8 @@
 
 use super::axis::Axis;
 use super::curves::drawable;
-use super::furniture::{LABEL_SIZE, Swatch, TICK_SIZE, sample_counts};
+use super::furniture::{LABEL_LINE, LABEL_SIZE, Swatch, TICK_SIZE, sample_counts};
+use super::look::Look;
 use super::signs::{Signs, sign_notes};
 use super::style::{PERCENTILE_LOOKS, SeriesLook, series_look};
 use super::text;
@@ -20,6 +21,8 @@ pub enum RowForm {
     /// Times that add up, stacked from zero.
     #[default]
     Stacks,
+    /// Numbers per second with their intervals on a logarithmic axis.
+    Rates,
 }
 
 /// One value with its interval, or one part of a bar.
@@ -27,7 +30,7 @@ pub enum RowForm {
 pub struct RowMark {
     /// `server` or `model`; a percentile such as `p99`; or the part of a bar. The same name looks alike everywhere.
     pub series: String,
-    /// The value with its interval, in ns.
+    /// The value with its interval, in ns, or of a rate per second.
     pub estimate: Estimate,
     /// Why the mark alone must not be quoted, or is to be read with care.
     pub signs: Signs,
@@ -88,15 +91,17 @@ pub struct RowFigure {
     pub footer: Vec<String>,
 }
 
-/// Height of a heading of one line, of each further line, and the longest labels.
+/// Height of a heading of one line, and of each further line.
 pub(super) const HEADING: f64 = 23.0;
 pub(super) const HEADING_LINE: f64 = 14.0;
-const LONGEST_LABEL: f64 = 160.0;
+/// Longer labels take more lines, in a narrow figure and in others.
+const LONGEST_LABEL: [f64; 2] = [110.0, 190.0];
 
-/// A row with the middle of its place, in pixels below the plot's top.
+/// A row with the lines of its label, and the middle of its place, in units below the plot's top.
 pub(super) struct Placed<'a> {
     pub group: &'a RowGroup,
     pub row: &'a Row,
+    pub label: Vec<String>,
     pub middle: f64,
 }
 
@@ -114,7 +119,7 @@ impl RowForm {
         match self {
             RowForm::Differences => 15.0,
             RowForm::Percentiles => 6.5,
-            RowForm::Stacks => 0.0,
+            RowForm::Stacks | RowForm::Rates => 0.0,
         }
     }
 
@@ -123,25 +128,26 @@ impl RowForm {
         match self {
             RowForm::Differences => (marks.max(1) as f64 * self.lane(), 5.0),
             RowForm::Percentiles => (30.0, 0.0),
-            RowForm::Stacks => (20.0, 0.0),
+            RowForm::Stacks | RowForm::Rates => (20.0, 0.0),
         }
     }
 }
 
 impl RowFigure {
     /// Whether each group is a column, with its title over it.
-    pub(super) fn has_columns(&self) -> bool {
+    pub(super) fn has_columns(&self, look: Look) -> bool {
         let labels = |g: &RowGroup| g.rows.iter().map(|r| r.label.clone()).collect::<Vec<_>>();
         self.form == RowForm::Percentiles
+            && !look.is_narrow()
             && match &self.groups[..] {
                 [one, other] => labels(one) == labels(other),
                 groups => groups.len() == 1,
             }
     }
 
-    /// The groups of each column.
-    pub(super) fn columns(&self) -> std::slice::Chunks<'_, RowGroup> {
-        self.groups.chunks(match self.has_columns() {
+    /// The groups of each column, where there is room for columns.
+    pub(super) fn columns(&self, look: Look) -> std::slice::Chunks<'_, RowGroup> {
+        self.groups.chunks(match self.has_columns(look) {
             true => 1,
             false => self.groups.len().max(1),
         })
@@ -168,7 +174,7 @@ impl RowFigure {
         }
         let least = match self.form {
             RowForm::Differences => f64::NEG_INFINITY,
-            RowForm::Percentiles => f64::MIN_POSITIVE,
+            RowForm::Percentiles | RowForm::Rates => f64::MIN_POSITIVE,
             RowForm::Stacks => 0.0,
         };
         let mut marks = self.marks();
@@ -194,7 +200,7 @@ impl RowFigure {
                 let place = series.len();
                 let look = match self.form {
                     RowForm::Percentiles => PERCENTILE_LOOKS[place % PERCENTILE_LOOKS.len()],
-                    RowForm::Differences | RowForm::Stacks => series_look(name, place),
+                    _ => series_look(name, place),
                 };
                 series.push((name, look));
             }
@@ -218,9 +224,13 @@ impl RowFigure {
                 let reaches = self.series().into_iter().map(reach).filter(|r| *r > 0.0);
                 Axis::signed(&extents, reaches.min_by(f64::total_cmp).unwrap_or(1.0))
             }
-            RowForm::Percentiles => {
+            RowForm::Percentiles | RowForm::Rates => {
                 let range = (lows.fold(f64::MAX, f64::min), highs.fold(0.0, f64::max));
-                Axis::logarithmic(range, Unit::Ns, width, 46.0)
+                let unit = match self.form {
+                    RowForm::Rates => Unit::PerSecond,
+                    _ => Unit::Ns,
+                };
+                Axis::logarithmic(range, unit, width, 46.0)
             }
             RowForm::Stacks => {
                 // All-zero bars still need an axis.
@@ -231,19 +241,26 @@ impl RowFigure {
     }
 
     /// Rows with their places, the lines of headings no wider than `limit` with their tops, and the height of all.
-    pub(super) fn places<'a>(&self, column: &'a [RowGroup], limit: f64) -> Places<'a> {
+    pub(super) fn places<'a>(&self, column: &'a [RowGroup], limit: f64, look: Look) -> Places<'a> {
         let (mut placed, mut headings, mut y) = (Vec::new(), Vec::new(), 0.0);
         for group in column {
-            if !self.has_columns() && !group.title.is_empty() {
+            if !self.has_columns(look) && !group.title.is_empty() {
                 let lines = text::wrap(&group.title, TICK_SIZE, limit);
                 let more = lines.len().saturating_sub(1) as f64 * HEADING_LINE;
                 headings.push((lines, y));
                 y += HEADING + more;
             }
             for row in &group.rows {
+                let label = self.label(row, look);
                 let (height, air) = self.form.row_height(row.marks.len());
+                let height = height.max(label.len() as f64 * LABEL_LINE + 1.0);
                 let middle = y + height / 2.0;
-                placed.push(Placed { group, row, middle });
+                placed.push(Placed {
+                    group,
+                    row,
+                    label,
+                    middle,
+                });
                 y += height + air;
             }
         }
@@ -254,32 +271,36 @@ impl RowFigure {
         }
     }
 
-    /// A row's label, with its signs where its marks have none of their own.
-    pub(super) fn label(&self, row: &Row) -> String {
-        let label = text::fit(&row.label, LABEL_SIZE, LONGEST_LABEL);
-        row.signs.signed(&label)
+    /// The lines of a row's label, with its signs where its marks have none of their own.
+    pub(super) fn label(&self, row: &Row, look: Look) -> Vec<String> {
+        let limit = LONGEST_LABEL[usize::from(!look.is_narrow())];
+        row.signs.signed_lines(&row.label, LABEL_SIZE, limit)
     }
 
-    /// What stands right of a row in figures: of a mark, or of the whole bar.
-    pub(super) fn value_text(&self, row: &Row, mark: &RowMark) -> String {
+    /// What stands right of a row in figures: of a mark, or of the whole bar. The interval is drawn anyway.
+    pub(super) fn value_text(&self, row: &Row, mark: &RowMark, look: Look) -> String {
         match self.form {
             RowForm::Differences => {
                 let e = mark.estimate;
                 let [value, low, high] = [e.value_ns, e.low_ns, e.high_ns].map(format::signed);
-                mark.signs.signed(&format!("{value} ({low} … {high})"))
+                mark.signs.signed(&match look.has_few_words() {
+                    true => value,
+                    false => format!("{value} ({low} … {high})"),
+                })
             }
             RowForm::Percentiles => String::new(),
             RowForm::Stacks => format::measured(total_ns(row)),
+            RowForm::Rates => format::grouped(mark.estimate.value_ns.round() as u64),
         }
     }
 
     pub(super) fn key(&self) -> Vec<(Swatch, String)> {
         let series = self.series();
-        let entry = |(name, look): &(&str, SeriesLook)| match self.form {
-            RowForm::Stacks => (Swatch::Area(look.colour), (*name).to_owned()),
+        let entry = |(place, (name, look)): (usize, &(&str, SeriesLook))| match self.form {
+            RowForm::Stacks => (Swatch::Area(place, look.colour), (*name).to_owned()),
             _ => (Swatch::Mark(*look), format!("{name}, {}", self.interval)),
         };
-        let mut key: Vec<(Swatch, String)> = series.iter().map(entry).collect();
+        let mut key: Vec<(Swatch, String)> = series.iter().enumerate().map(entry).collect();
         key.extend(Swatch::of_verdicts(
             self.marks().filter_map(|(_, _, m)| m.verdict),
         ));
@@ -307,7 +328,7 @@ impl RowFigure {
     pub(super) fn notes(&self) -> Vec<String> {
         let mut signs: Vec<(&Signs, String, &str)> = Vec::new();
         // A row's signs are the same in every column.
-        let column = self.columns().next().unwrap_or_default();
+        let column = self.columns(Look::Screen).next().unwrap_or_default();
         let many = column.len() > 1;
         for group in column {
             let place = if many { group.title.as_str() } else { "" };

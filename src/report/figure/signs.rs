@@ -1,5 +1,6 @@
 //! The signs of what must not be quoted or is to be read with care, and their reasons in words.
 
+use super::text;
 use crate::report::grouped::grouped;
 
 /// Sign of a curve or mark that must not be quoted.
@@ -31,6 +32,18 @@ impl Signs {
         let caution = self.caution.iter().map(|_| CAUTION_SIGN);
         let words = std::iter::once(label).chain(struck).chain(caution);
         words.collect::<Vec<_>>().join(" ")
+    }
+
+    /// `label` in lines no wider than `limit`, with the signs behind the last. A little more room is better than a
+    /// broken word.
+    pub(super) fn signed_lines(&self, label: &str, size: f64, limit: f64) -> Vec<String> {
+        let word = text::widest(label.split(' '), size);
+        let limit = limit.max(word.min(1.3 * limit));
+        let mut lines = text::wrap(label, size, limit);
+        if let Some(last) = lines.last_mut() {
+            *last = self.signed(last);
+        }
+        lines
     }
 
     /// The reasons as cells of a table.

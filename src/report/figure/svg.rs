@@ -1,14 +1,12 @@
-//! The drawing layer: SVG elements in drawing order, in CSS pixels of the finished figure.
+//! The drawing layer: SVG elements in drawing order, in units of the look.
 
+use super::look::Look;
 use super::style::{Colour, Fill, PALE_OPACITY, PAPER, Shape};
 use super::text::{FONT_FAMILY, escape};
 use super::told::Told;
 use crate::arm::Stroke;
 
-/// Width of every figure in pixels.
-pub(super) const WIDTH: f64 = 760.0;
-
-/// A point in pixels from the upper left corner.
+/// A point in units from the upper left corner.
 pub(super) type Pixel = (f64, f64);
 
 /// A rectangle of the figure.
@@ -28,8 +26,9 @@ impl Frame {
 }
 
 /// A figure under way.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Svg {
+    pub(super) look: Look,
     elements: String,
     told: Vec<Told>,
 }
@@ -38,7 +37,10 @@ pub(super) struct Svg {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Drawn {
     title: String,
-    /// Width and height in pixels.
+    look: Look,
+    /// The paper's upper left corner.
+    corner: Pixel,
+    /// Its width and height in units.
     pub size: (f64, f64),
     /// Its elements, on white; they have no ids.
     pub elements: String,
@@ -49,10 +51,16 @@ pub struct Drawn {
 impl Drawn {
     /// As a file of its own.
     pub fn file(&self) -> String {
-        let (width, height) = self.size;
+        let (w, h) = self.size;
+        let [width, tall] = [w, h].map(|units| self.look.length(units, w));
+        let (left, top) = self.corner;
+        let corner = match self.corner {
+            (0.0, 0.0) => String::new(),
+            _ => format!(" x=\"{left:.0}\" y=\"{top:.0}\""),
+        };
         format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\" font-family=\"{FONT_FAMILY}\">\n\
-             <title>{}</title>\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n{}</svg>\n",
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{tall}\" viewBox=\"{left:.0} {top:.0} {w:.0} {h:.0}\" font-family=\"{FONT_FAMILY}\">\n\
+             <title>{}</title>\n<rect{corner} width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n{}</svg>\n",
             escape(&self.title),
             self.elements
         )
@@ -60,11 +68,24 @@ impl Drawn {
 }
 
 impl Svg {
-    /// The whole figure.
+    pub(super) fn new(look: Look) -> Self {
+        Svg {
+            look,
+            elements: String::new(),
+            told: Vec::new(),
+        }
+    }
+
+    /// The whole figure in the middle of white paper.
     pub(super) fn finish(self, height: f64, title: &str) -> Drawn {
+        let height = height.round_ties_even();
+        let (width, tall) = self.look.paper(height);
         Drawn {
             title: title.to_owned(),
-            size: (WIDTH, height),
+            look: self.look,
+            // Half of what is left over.
+            corner: ((self.look.width() - width) / 2.0, (height - tall) / 2.0),
+            size: (width, tall),
             elements: self.elements,
             told: self.told,
         }
@@ -129,6 +150,36 @@ impl Svg {
         ));
     }
 
+    /// Makes the texture of the part of bars that is named at this place, where the look has textures.
+    pub(super) fn texture(&mut self, place: usize, colour: Colour) {
+        if !self.look.has_textures() {
+            return;
+        }
+        let (ground, strokes) = texture(place, colour);
+        self.add(format!(
+            "<pattern id=\"part{place}\" width=\"{TEXTURE}\" height=\"{TEXTURE}\" patternUnits=\"userSpaceOnUse\">\
+             <rect width=\"{TEXTURE}\" height=\"{TEXTURE}\" fill=\"{ground}\"/>{strokes}</pattern>"
+        ));
+    }
+
+    /// A part of a bar, of the series that is named at this place.
+    pub(super) fn part(
+        &mut self,
+        place: usize,
+        at: Pixel,
+        size: (f64, f64),
+        colour: Colour,
+        opacity: f64,
+    ) {
+        if !self.look.has_textures() {
+            return self.rect(at, size, colour, opacity);
+        }
+        let ((x, y), (w, h)) = (at, size);
+        self.add(format!(
+            "<rect x=\"{x:.2}\" y=\"{y:.2}\" width=\"{w:.2}\" height=\"{h:.2}\" fill=\"url(#part{place})\" stroke=\"{colour}\" stroke-width=\"0.6\" opacity=\"{opacity}\"/>"
+        ));
+    }
+
     /// A filled rectangle from its upper left corner.
     pub(super) fn rect(&mut self, (x, y): Pixel, (w, h): (f64, f64), colour: Colour, opacity: f64) {
         self.add(format!(
@@ -168,6 +219,27 @@ impl Svg {
         let corner = |(a, b): &Pixel| (x + a * radius, y + b * radius);
         let path = path(&corners.iter().map(corner).collect::<Vec<_>>());
         self.add(format!("<path d=\"{path} Z\" {paint}/>"));
+    }
+}
+
+/// A texture repeats after so many units.
+const TEXTURE: f64 = 5.0;
+
+/// Ground and strokes of a part's texture: neighbours in the key differ without colour.
+fn texture(place: usize, colour: Colour) -> (Colour, String) {
+    let strokes = |path: &str, colour: Colour| {
+        format!("<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1\"/>")
+    };
+    const UP: &str = "M-1 1 L1 -1 M0 5 L5 0 M4 6 L6 4";
+    const DOWN: &str = "M-1 4 L1 6 M0 0 L5 5 M4 -1 L6 1";
+    const UPRIGHT: &str = "M2.5 0 L2.5 5";
+    match place % 6 {
+        0 => (colour, String::new()),
+        1 => (PAPER, strokes(UP, colour)),
+        2 => (colour, strokes(DOWN, PAPER)),
+        3 => (PAPER, String::new()),
+        4 => (colour, strokes(UPRIGHT, PAPER)),
+        _ => (PAPER, strokes(&format!("{UP} {DOWN}"), colour)),
     }
 }
 

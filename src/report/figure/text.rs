@@ -51,9 +51,15 @@ pub(super) fn escape(text: &str) -> String {
 pub(super) fn width(text: &str, size: f64) -> f64 {
     static WIDTHS: Mutex<BTreeMap<String, f64>> = Mutex::new(BTreeMap::new());
     // A panic elsewhere cannot leave a half-written width behind.
-    let mut widths = WIDTHS.lock().unwrap_or_else(PoisonError::into_inner);
-    let known = widths.entry(text.to_owned());
-    *known.or_insert_with(|| shaped_width(text)) * size / MEASURED_AT
+    let widths = || WIDTHS.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = widths().get(text).copied();
+    let width = known.unwrap_or_else(|| {
+        // Shaped without the lock: other figures are drawn meanwhile.
+        let shaped = shaped_width(text);
+        widths().insert(text.to_owned(), shaped);
+        shaped
+    });
+    width * size / MEASURED_AT
 }
 
 /// Width of the widest of `texts`.

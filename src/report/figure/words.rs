@@ -84,6 +84,7 @@ impl RowFigure {
         let unit = match self.form {
             RowForm::Differences => Unit::NsDifference,
             RowForm::Percentiles | RowForm::Stacks => Unit::Ns,
+            RowForm::Rates => Unit::PerSecond,
         };
         Told {
             place,

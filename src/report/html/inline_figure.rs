@@ -6,7 +6,7 @@ use itertools::Itertools;
 use super::error::PageError;
 use super::table::TableHtml;
 use crate::report::drawings::Drawing;
-use crate::report::figure::{Drawn, Told};
+use crate::report::figure::{Drawn, Look, Told};
 use crate::report::section::{Section, Table, cell};
 
 /// A figure with its caption and its numbers.
@@ -44,7 +44,7 @@ impl InlineFigure {
         let mut caption = figure.caption().into_iter();
         let mut next = || caption.next().unwrap_or_default();
         let (title, subtitle) = (next(), next());
-        let drawn = figure.drawn()?;
+        let drawn = figure.drawn(Look::Screen)?;
         Ok(InlineFigure {
             id: id_of(&format!("{part}/{name}")),
             name: name.clone(),

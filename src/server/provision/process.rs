@@ -160,7 +160,7 @@ impl Drop for Process {
     fn drop(&mut self) {
         if let Err(error) = self.end() {
             let name = self.scratch.name();
-            crate::console::tell(&format!(
+            crate::console::complain(&format!(
                 "procbench: container {name} was not removed: {error}"
             ));
         }

@@ -79,7 +79,7 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         if let Err(error) = dismantle(&self.0) {
             let path = self.0.display();
-            crate::console::tell(&format!("procbench: {path} was not removed: {error}"));
+            crate::console::complain(&format!("procbench: {path} was not removed: {error}"));
         }
     }
 }

@@ -1,0 +1,84 @@
+//! The advice on one screen: the answer, what reconnecting costs, what it did to others, a table, a caution.
+
+use itertools::Itertools;
+
+use super::reasons::reasons;
+use crate::record::{Between, Survey, percentile_name};
+use crate::report::brief::{Brief, caution, of_churn};
+use crate::report::findings::place;
+use crate::report::format::{count, duration, rate, share};
+use crate::report::section::{Section, Table};
+use crate::stats::{Analysis, KnownRate, Pooling, ReconnectCost};
+
+/// Of a run against a server that could be looked at.
+pub fn brief(analysis: &Analysis) -> Option<Brief> {
+    let pooling = analysis.pooling.as_ref()?;
+    let survey = analysis.run.provenance.server.as_ref()?.survey.as_ref()?;
+    let mut answer = reasons(pooling, survey);
+    answer.truncate(1);
+    answer.extend(pooling.cost.as_ref().map(cost));
+    answer.extend(analysis.primary.as_ref().map(|p| of_churn(analysis, p)));
+    let relayed = survey.between == Between::Relay;
+    let relay = relayed.then(|| {
+        "Caution: something passes the bytes on (a proxy, a tunnel): its time is in every number."
+            .to_owned()
+    });
+    let partial = analysis.run.partial_reason().is_some();
+    let worst = caution(analysis);
+    Some(Brief {
+        title: place(&analysis.run),
+        question: "Should I pool?".to_owned(),
+        answer,
+        table: Section::table(
+            "What was seen with this role's rights",
+            seen(pooling, survey),
+            std::iter::empty::<String>(),
+        ),
+        caution: if partial { worst } else { relay.or(worst) },
+    })
+}
+
+fn cost(cost: &ReconnectCost) -> String {
+    let [added, kept] = [cost.added, cost.kept].map(duration);
+    let part = share(cost.share);
+    format!(
+        "Reconnecting adds {added} (median) to each transaction. That is {part} of the time of a transaction like the measured one, which takes {kept} on a connection that is kept open."
+    )
+}
+
+fn seen(pooling: &Pooling, survey: &Survey) -> Table {
+    let mut table = Table::new(["what"], ["here"]);
+    let mut push = |what: String, here: String| table.push(vec![what, here]);
+    let connects = pooling.connects.iter().flat_map(|c| &c.percentiles);
+    // The middle and the most that the samples carry.
+    let ends = connects.minmax_by(|a, b| a.0.total_cmp(&b.0)).into_option();
+    let ends = ends.into_iter().flat_map(|(low, high)| [low, high]).dedup();
+    for (p, ns) in ends {
+        push(
+            format!("connecting, {}", percentile_name(*p)),
+            duration(*ns),
+        );
+    }
+    let users = match pooling.rate {
+        KnownRate::Given(per_second) => format!("{} (given)", rate(per_second)),
+        KnownRate::Counted(per_second) => format!("{} (counted)", rate(per_second)),
+        KnownRate::Unknown => "unknown".to_owned(),
+    };
+    push("connections per second of its users".to_owned(), users);
+    for &(per_second, busy) in pooling.busy.iter().take(2) {
+        push(
+            format!(
+                "ProcArrayLock held at {} per second, at most (estimate)",
+                rate(per_second)
+            ),
+            share(busy.high),
+        );
+    }
+    let others = count(survey.census.connections);
+    let most = count(survey.max_connections);
+    push(
+        "other connections now".to_owned(),
+        format!("{others} of {most}"),
+    );
+    table
+}

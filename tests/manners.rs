@@ -1,0 +1,121 @@
+//! How the program talks: where to begin, what was meant, quietly or at length, to people and to programs. No server is
+//! needed.
+
+// clippy.toml's allow-unwrap-in-tests covers #[test] functions only, not their helpers.
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+use std::process::Output;
+
+use assert_cmd::Command;
+use serde_json::Value;
+
+/// The smallest measured run.
+const MODEL: &str = "model --arms quiet,kept-open,unpooled --standing 0 --blocks 2 --starts 1 --duration 300ms \
+    --warmup 1ms --client-rate 50 --reader-rate 2000 --readers 1 --clients 1 --keep-awake off --fork-cpu 1us \
+    --session-cpu 1us --out run";
+
+fn procbench(line: &str, cwd: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_procbench"))
+        .args(line.split_ascii_whitespace())
+        .current_dir(cwd)
+        .output()
+        .unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn alone_it_says_where_to_begin() {
+    let place = tempfile::tempdir().unwrap();
+    let output = procbench("", place.path());
+    let said = stdout(&output);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(stderr(&output).is_empty());
+    for person in ["You write:", "You teach:", "You run a server:", "--help"] {
+        assert!(said.contains(person), "{said}");
+    }
+    assert!(said.lines().all(|l| l.chars().count() <= 80), "{said}");
+}
+
+#[test]
+fn what_is_nearly_right_is_answered_with_what_was_meant() {
+    let place = tempfile::tempdir().unwrap();
+    for (line, meant) in [
+        ("run churn-tial", "did you mean 'churn-tail'?"),
+        ("experiments comit-rate", "did you mean 'commit-rate'?"),
+        ("chapter --only annatomy", "did you mean 'anatomy'?"),
+        ("model --arms kept-opn", "did you mean 'kept-open'?"),
+        ("model --lock sharde", "did you mean 'sharded'?"),
+        ("figures . --theme slide", "did you mean 'slides'?"),
+        ("man experimens", "did you mean 'experiments'?"),
+        ("modell", "'model'"),
+        ("model --standnig 3", "'--standing'"),
+    ] {
+        let output = procbench(line, place.path());
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{line}: {said}");
+        assert!(
+            said.contains(meant) && said.lines().count() == 1,
+            "{line}: {said}"
+        );
+    }
+}
+
+#[test]
+fn quietly_only_the_answer_is_said_and_at_length_every_block_and_file() {
+    let place = tempfile::tempdir().unwrap();
+    let quiet = procbench(&format!("-q {MODEL}"), place.path());
+    assert_eq!(quiet.status.code(), Some(0), "{}", stderr(&quiet));
+    assert_eq!(stderr(&quiet), "");
+    assert!(stdout(&quiet).contains("What does connection churn do"));
+    let verbose = procbench(&format!("{MODEL} --verbose"), place.path());
+    let said = stderr(&verbose);
+    for part in [
+        "block 1: ",
+        "block 6: ",
+        "wrote run/run.json",
+        "wrote run/response-time.pdf",
+    ] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    // Errors are said all the same.
+    let wrong = procbench("-q model --readers 0", place.path());
+    assert_eq!(stderr(&wrong).lines().count(), 1);
+}
+
+#[test]
+fn other_programs_get_json_and_no_colours() {
+    let place = tempfile::tempdir().unwrap();
+    let model = format!("{MODEL} --json");
+    for line in [
+        model.as_str(),
+        "export run --json",
+        "figures run --json",
+        "experiments --json",
+        "experiments pool --json",
+        "doctor --json",
+    ] {
+        let output = procbench(line, place.path());
+        let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(
+            json.as_array().is_some_and(|rows| !rows.is_empty()),
+            "{line}: {json}"
+        );
+    }
+    let figures = procbench("figures run --width column", place.path());
+    assert_eq!(figures.status.code(), Some(0), "{}", stderr(&figures));
+    assert!(stdout(&figures).contains("run/response-time-84mm.png\n"));
+    assert!(place.path().join("run/response-time-84mm.pdf").exists());
+    for line in ["--help", "server --help", "", "experiments", "run nosuch"] {
+        let output = procbench(line, place.path());
+        let said = stdout(&output) + &stderr(&output);
+        assert!(!said.contains('\u{1b}'), "{line}: {said:?}");
+    }
+}
