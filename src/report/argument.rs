@@ -101,13 +101,14 @@ fn number(value: &Value) -> String {
 pub(super) struct ClaimInWords {
     pub(super) sentence: &'static str,
     pub(super) verdict: &'static str,
+    /// A wording that the measurements allow.
     pub(super) supported: &'static str,
     pub(super) regime: Option<String>,
     pub(super) numbers: Vec<String>,
     /// Its figure, by the name below the chapter's directory.
     pub(super) figure: Option<String>,
-    /// What is missing, with the command that gives it.
-    pub(super) missing: Option<String>,
+    /// What is missing, and the command that gives it.
+    pub(super) missing: Option<(&'static str, &'static str)>,
 }
 
 /// The argument, sentence by sentence.
@@ -118,10 +119,8 @@ pub(super) fn claims(runs: &[&Analysis]) -> Vec<ClaimInWords> {
         supported: wording(row.step, row.support),
         regime: regime(&row),
         numbers: row.values.iter().map(number).collect(),
-        missing: row.missing.map(|(what, command)| {
-            format!("Missing for \"{}\" {what}: `{command}`.", told(row.step))
-        }),
         figure: row.figure,
+        missing: row.missing,
     };
     argument(runs).into_iter().map(claim).collect()
 }
@@ -148,7 +147,9 @@ pub fn argument_section(runs: &[&Analysis]) -> Section {
             cell((!numbers.is_empty()).then_some(numbers)),
             cell(claim.figure),
         ]);
-        notes.extend(claim.missing);
+        notes.extend(claim.missing.map(|(what, command)| {
+            format!("Missing for \"{}\" {what}: `{command}`.", claim.sentence)
+        }));
     }
     Section {
         caption: CAPTION.to_owned(),

@@ -40,6 +40,13 @@ fn remark(verdict: Option<Verdict>, signs: &[&Signs], is_struck: bool) -> String
     all.join("; ")
 }
 
+/// A percentile with a decimal for each of its nines, begun ones counted: 78.5, 98.53, 99.9.
+fn rounded(percentile: f64) -> f64 {
+    let nines = -(1.0 - percentile / 100.0).log10();
+    let step = 10f64.powi(nines.ceil().max(1.0) as i32);
+    (percentile * step).round() / step
+}
+
 impl CurveFigure {
     /// What a point says that is drawn from `low` to `high` at `x`.
     pub(super) fn told(
@@ -59,7 +66,7 @@ impl CurveFigure {
             panel: panel.title.clone(),
             series: curve.label.clone(),
             at: match self.along {
-                Along::Percentiles => percentile_name(point.at),
+                Along::Percentiles => percentile_name(rounded(point.at)),
                 Along::Even | Along::Decades if point.at.fract() == 0.0 => {
                     format!("{along}: {}", count(point.at as u64))
                 }
@@ -94,6 +101,26 @@ impl RowFigure {
             samples: samples(row.samples),
             remark: remark(mark.verdict, &[&row.signs, &mark.signs], false),
             ..of_value(mark.estimate, unit)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentile_has_as_many_decimals_as_it_needs() {
+        for (percentile, name) in [
+            (0.0, "p0"),
+            (50.0, "p50"),
+            (78.455_653, "p78.5"),
+            (98.532_2, "p98.53"),
+            (99.9, "p99.9"),
+            (99.616_881, "p99.617"),
+            (99.99, "p99.99"),
+        ] {
+            assert_eq!(percentile_name(rounded(percentile)), name);
         }
     }
 }

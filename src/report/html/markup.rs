@@ -4,7 +4,7 @@ use std::fmt::{Display, Formatter};
 
 use askama::filters::{Html, HtmlSafe, escape};
 
-/// A sentence as HTML: escaped, its `**bold**` and `` `code` `` words marked up.
+/// A sentence as HTML: escaped, its `**bold**` and `` `code` `` words marked up, numbers and their units kept together.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Markup(String);
 
@@ -40,7 +40,7 @@ impl Markup {
                 if j > 0 {
                     toggle(&mut html);
                 }
-                html += &escaped(words).to_string();
+                html += &escaped(&unbroken(words)).to_string();
             }
         }
         if text.matches("**").count() % 2 == 1 {
@@ -54,6 +54,13 @@ impl Markup {
         let each = texts.into_iter();
         each.map(|text| Markup::of(text.as_ref())).collect()
     }
+}
+
+/// With no line break before a unit.
+fn unbroken(words: &str) -> String {
+    const UNITS: [&str; 5] = ["%", "pp", "ms", "µs", "ns"];
+    let glued = |text: String, unit| text.replace(&format!(" {unit}"), &format!("\u{a0}{unit}"));
+    UNITS.into_iter().fold(words.to_owned(), glued)
 }
 
 /// The words alone.
@@ -72,6 +79,7 @@ mod tests {
             html("**Bold: `a<b>`.** & \"so on\""),
             "<b>Bold: <code>a&#60;b&#62;</code>.</b> &#38; &#34;so on&#34;"
         );
+        assert_eq!(html("1.2 % of 3 ms"), "1.2\u{a0}% of 3\u{a0}ms");
         assert_eq!(html("never **closed"), "never <b>closed</b>");
         assert_eq!(plain("**a** `b`"), "a b");
     }
