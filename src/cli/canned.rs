@@ -8,7 +8,7 @@ use clap::ValueEnum;
 
 use super::factor_options::OfBoth;
 use super::measure::{
-    measure, outcome_of, output_dir, print_answer, print_run, save_summary, save_text,
+    measure, outcome_of, output_dir, print_answer, print_run, remove_empty, save_summary, save_text,
 };
 use super::options::{LoadOptions, ModelOptions, OutputOptions, StdoutFormat};
 use super::outcome::{CommandError, Outcome};
@@ -142,7 +142,7 @@ pub(super) fn carry_out(
     output: &OutputOptions,
 ) -> Result<Outcome, CommandError> {
     let planned = order.planned(given)?;
-    let (dir, _) = output_dir(output, order.name)?;
+    let (dir, _, made) = output_dir(output, order.name)?;
     let cancel = Cancel::on_signals().context("cannot handle signals")?;
     tell(&format!(
         "procbench: planned time: about {}",
@@ -171,8 +171,12 @@ pub(super) fn carry_out(
                 false => None,
             };
             let analysis = match known {
-                Some(analysis) => analysis,
+                Some(analysis) => Some(analysis),
                 None => measure(experiment.name, &config, &cancel, &mode_dir, None)?,
+            };
+            let Some(analysis) = analysis else {
+                outcome = Outcome::Partial;
+                continue;
             };
             outcome = outcome.max(outcome_of(&analysis));
             all.push(analysis);
@@ -186,6 +190,10 @@ pub(super) fn carry_out(
             outcome = Outcome::Partial;
         }
         measured.extend(all);
+    }
+    if measured.is_empty() {
+        remove_empty(&made);
+        return Ok(outcome);
     }
     if order.is_chapter {
         let runs: Vec<&Analysis> = measured.iter().collect();

@@ -1,9 +1,12 @@
-//! Nobody listens.
+//! Nobody listens, or nobody answers.
 
 use std::net::TcpListener;
+use std::time::Instant;
+
+use nix::sys::signal::Signal;
 
 use super::place::Place;
-use super::procbench_process::{Procbench, SHORT, assert_partial};
+use super::procbench_process::{Procbench, SHORT};
 
 /// A port of this machine that nobody listens on.
 pub fn closed_port() -> u16 {
@@ -12,7 +15,7 @@ pub fn closed_port() -> u16 {
 }
 
 #[test]
-fn a_refused_connection_is_a_partial_run() {
+fn a_refused_connection_is_one_line_and_leaves_nothing() {
     let place = Place::new();
     let url = format!("postgres://me@127.0.0.1:{}/x", closed_port());
     for arms in ["quiet,unpooled", "quiet,unpooled,pgbouncer"] {
@@ -20,17 +23,41 @@ fn a_refused_connection_is_a_partial_run() {
         let mut procbench = Procbench::start(&place, "out", &options, &[]);
         let ended = procbench.ended();
         ended.assert_code(1);
-        let run = procbench.run();
-        assert_partial(&run, "Connection refused");
-        assert_partial(&run, "127.0.0.1");
-        assert!(run.blocks.is_empty());
-        let partial: Vec<&str> = ended
-            .stderr
-            .lines()
-            .filter(|l| l.contains("PARTIAL RUN"))
-            .collect();
-        assert_eq!(partial.len(), 1, "{}", ended.stderr);
-        assert!(partial[0].contains("Connection refused") && partial[0].contains("run.json"));
-        procbench.assert_nothing_left();
+        assert!(ended.stdout.is_empty(), "{}", ended.stdout);
+        assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+        procbench.assert_nothing_kept("127.0.0.1");
+        procbench.assert_nothing_kept("Connection refused");
     }
+}
+
+/// Takes connections and never says a word, as a paused pooler does once it has let somebody in.
+fn silent() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, format!("postgres://me@127.0.0.1:{port}/x"))
+}
+
+#[test]
+fn a_server_that_says_nothing_is_waited_for_no_longer_than_asked() {
+    let place = Place::new();
+    let (_listener, url) = silent();
+    let options = format!("{SHORT} --server {url} --arms quiet --connect-timeout 1500ms");
+    let mut procbench = Procbench::start(&place, "out", &options, &[]);
+    procbench.ended().assert_code(1);
+    procbench.assert_nothing_kept("did not come within 1.5 s (--connect-timeout)");
+}
+
+#[test]
+fn one_ctrl_c_ends_a_wait_that_was_announced() {
+    let place = Place::new();
+    let (_listener, url) = silent();
+    // An hour, of which nothing may be waited for.
+    let options = format!("{SHORT} --server {url} --arms quiet --connect-timeout 1h");
+    let mut procbench = Procbench::start(&place, "out", &options, &[]);
+    procbench.wait_until_it_says("waiting for a connection, up to 3600 s");
+    let asked = Instant::now();
+    procbench.signal(Signal::SIGINT);
+    procbench.ended().assert_code(1);
+    assert!(asked.elapsed().as_secs() < 600, "it went on waiting");
+    procbench.assert_nothing_kept("interrupted");
 }
