@@ -117,7 +117,7 @@ impl Keyword {
                 values.join(", ")
             )),
             Only(_, why) => Err(format!("{origin} sets {name}: {why}; leave it out")),
-            Secret => Err(format!("{origin} {PASSWORD} ({name})")),
+            Secret => Err(format!("{origin} {PASSWORD}: {name}")),
         }
     }
 }

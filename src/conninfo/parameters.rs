@@ -1,6 +1,7 @@
 //! What a connection string says.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::Path;
@@ -174,10 +175,12 @@ impl Conninfo {
         let pair =
             |(ours, theirs): (&str, &str)| Some(format!("{theirs}='{}'", quoted(self.get(ours)?)));
         let text: Vec<String> = names.into_iter().filter_map(pair).collect();
-        let config: Config = text
-            .join(" ")
-            .parse()
-            .map_err(|e: tokio_postgres::Error| malformed(&crate::causes::on_one_line(&e)))?;
+        let config: Config = text.join(" ").parse().map_err(|e: tokio_postgres::Error| {
+            let why = e
+                .source()
+                .map_or_else(|| e.to_string(), ToString::to_string);
+            malformed(&why)
+        })?;
         match config.get_ports().contains(&0) {
             true => Err(malformed("port 0 cannot be connected to")),
             false => Ok(config),

@@ -11,7 +11,9 @@ pub(super) type Pairs = Vec<(String, String)>;
 
 /// What is wrong, and the form.
 pub(super) fn malformed(why: &str) -> String {
-    format!("malformed server URL ({why}): the form is postgres://user@host:port/dbname")
+    format!(
+        "malformed connection string ({why}): the form is postgres://user@host:port/dbname or 'host=... port=... user=... dbname=...'"
+    )
 }
 
 /// The pairs of a URL or of `key=value` text, in the order in which they stand.

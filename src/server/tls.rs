@@ -185,9 +185,19 @@ impl Tls {
                     "the server's certificate is not for {host}: connect by its name, or give sslmode=verify-ca"
                 )
             }
+            other if is(other, "CaUsedAsEndEntity") => format!(
+                "the server's certificate is an authority's own (CA:TRUE) and none of {roots}: give it itself in sslrootcert"
+            ),
+            other if is(other, "UnsupportedCertVersion") => "the server's certificate is not of X.509 version 3, and cannot be verified here: make it one, or give sslmode=require without root certificates".to_owned(),
             other => format!("the server's certificate cannot be verified with {roots}: {other}"),
+
         }
     }
+}
+
+/// Whether an error of the verification below rustls has this name.
+fn is(problem: &CertificateError, name: &str) -> bool {
+    format!("{problem:?}").contains(name)
 }
 
 fn anchors(roots: &Roots) -> Result<Anchors, String> {
@@ -196,7 +206,12 @@ fn anchors(roots: &Roots) -> Result<Anchors, String> {
         Roots::File(file) => {
             let read = CertificateDer::pem_file_iter(file)
                 .and_then(Iterator::collect::<Result<Vec<_>, _>>);
-            read.map_err(|e| format!("root certificates {} cannot be read: {e}", file.display()))?
+            read.map_err(|e| {
+                format!(
+                    "root certificates {} cannot be read as PEM: {e}",
+                    file.display()
+                )
+            })?
         }
         Roots::System => rustls_native_certs::load_native_certs().certs,
     };
@@ -216,7 +231,8 @@ fn client_certificate(
     let (shown, shown_key) = (certificate.display(), key.display());
     let chain =
         CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let chain = chain.map_err(|e| format!("client certificate {shown} cannot be read: {e}"))?;
+    let chain =
+        chain.map_err(|e| format!("client certificate {shown} cannot be read as PEM: {e}"))?;
     if chain.is_empty() {
         return Err(format!("there is no certificate in {shown}"));
     }

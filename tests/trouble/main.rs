@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod burner;
+mod encrypted;
 mod interrupted;
 mod killed;
 mod killed_child;

@@ -178,6 +178,34 @@ fn a_wrong_password_leaves_nothing_and_no_password_is_ever_shown() {
     server.stop().unwrap();
 }
 
+#[test]
+fn a_password_file_that_others_can_read_is_said_once_and_not_used() {
+    if !wanted::local_server() {
+        return;
+    }
+    let server = provision(&ServerChoice::Local, &ServerSpec::default(), &|_| {}).unwrap();
+    let place = Place::new();
+    let file = place.path("pgpass");
+    fs::write(&file, format!("*:*:*:*:{WRONG}\n")).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    fs::set_permissions(&file, mode).unwrap();
+    let file = file.display().to_string();
+    let port = server.endpoint().port;
+    let url = format!("postgres://procbench@127.0.0.1:{port}/procbench");
+    let options = format!("{SHORT} --server {url} --arms quiet,unpooled");
+    let mut procbench = Procbench::start(&place, "open", &options, &[("PGPASSFILE", &file)]);
+    let ended = procbench.ended();
+    ended.assert_code(0);
+    let warnings = ended
+        .stderr
+        .matches("is readable by others and was not used: chmod 600")
+        .count();
+    assert_eq!(warnings, 1, "{}", ended.stderr);
+    assert_no_password(&place, "open");
+    procbench.assert_nothing_left();
+    server.stop().unwrap();
+}
+
 /// Logs in as the load does, and runs one statement.
 fn log_in(endpoint: &Endpoint, password: Option<&str>) -> Result<Startup, String> {
     let endpoint = Endpoint {

@@ -118,7 +118,7 @@ impl Authentication {
         let code = u32::from_be_bytes(*code);
         let wants_binding = login.channel_binding == ChannelBinding::Require;
         if wants_binding && !self.is_bound && code != 10 {
-            let lacking = "channel_binding=require, and the server lets in without".to_owned();
+            let lacking = "channel_binding=require, and the server lets in, or asks for a password, without it".to_owned();
             return Err(FrontendError::Unsupported(lacking));
         }
         match code {

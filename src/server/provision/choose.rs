@@ -156,7 +156,7 @@ impl Search<'_> {
                         if !for_encryption || nth + 1 == ways.len() {
                             refusals.dedup();
                             return Err(ProvisionError::new(cannot(
-                                &refusals.join("; in the other way: "),
+                                &refusals.join("; and in the other way, with TLS or in clear: "),
                             )));
                         }
                     }
@@ -313,17 +313,13 @@ impl Search<'_> {
             (Step::Encryption, _) => refused(reason, if_offered),
             (_, FrontendError::Server(e)) if e.code == CANNOT_CONNECT_NOW => Miss::Unwanted(reason),
             (Step::Login { encrypted }, FrontendError::Server(_)) => {
-                let hint = match endpoint.tls {
-                    _ if encrypted
-                        || matches!(endpoint.host, EndpointHost::Unix(_))
-                        || !reason.contains("28000") =>
-                    {
-                        ""
-                    }
-                    None if mode == SslMode::Disable => {
-                        " (in clear: sslmode=disable; does the server want TLS?)"
-                    }
-                    _ => " (in clear; does the server want TLS, and offer none?)",
+                let by_way = ["pg_hba.conf", "SSL required"]
+                    .iter()
+                    .any(|words| reason.contains(words));
+                let hint = match &endpoint.tls {
+                    Some(_) if by_way && !encrypted => " (in clear: the server offers no TLS)",
+                    None if by_way && mode == SslMode::Disable => " (in clear: sslmode=disable)",
+                    _ => "",
                 };
                 // Another way exists for `prefer` once it is encrypted, and for `allow` before it is.
                 let other = if_offered && encrypted || mode == SslMode::Allow && !encrypted;
