@@ -56,20 +56,40 @@ fn parsed<'a>(certificate: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>
     Ok(read.1)
 }
 
-impl Verifier {
-    /// A certificate that is among the roots is trusted as it is, while it is valid: servers often have one that
-    /// they have signed themselves.
-    fn check_root(&self, certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), Error> {
-        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+/// Whether it is within its time.
+fn check_time(certificate: &X509Certificate<'_>, now: UnixTime) -> Result<(), Error> {
+    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    let validity = certificate.validity();
+    if now > validity.not_after.timestamp() {
+        return Err(CertificateError::Expired.into());
+    }
+    if now < validity.not_before.timestamp() {
+        return Err(CertificateError::NotValidYet.into());
+    }
+    Ok(())
+}
+
+impl Anchors {
+    /// A certificate that webpki does not take and OpenSSL does: one of the roots itself, as servers have that sign
+    /// for themselves; one that a root has signed directly and that is of version 1, as `openssl x509 -req` makes
+    /// it without extensions, or could sign others.
+    fn check_unusual(&self, certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), Error> {
         let read = parsed(certificate)?;
-        let validity = read.validity();
-        if now > validity.not_after.timestamp() {
-            return Err(CertificateError::Expired.into());
+        check_time(&read, now)?;
+        if self.certificates.iter().any(|root| root == certificate) {
+            return Ok(());
         }
-        if now < validity.not_before.timestamp() {
-            return Err(CertificateError::NotValidYet.into());
+        for root in self
+            .certificates
+            .iter()
+            .filter_map(|root| parsed(root).ok())
+        {
+            let is_issuer = root.subject().as_raw() == read.issuer().as_raw();
+            if is_issuer && read.verify_signature(Some(root.public_key())).is_ok() {
+                return check_time(&root, now);
+            }
         }
-        Ok(())
+        Err(CertificateError::UnknownIssuer.into())
     }
 }
 
@@ -85,10 +105,7 @@ impl ServerCertVerifier for Verifier {
         let Some(roots) = &self.roots else {
             return Ok(ServerCertVerified::assertion());
         };
-        if roots.certificates.iter().any(|root| root == certificate) {
-            self.check_root(certificate, now)?;
-        } else {
-            let read = ParsedCertificate::try_from(certificate)?;
+        let usual = ParsedCertificate::try_from(certificate).and_then(|read| {
             let algorithms = self.algorithms.all;
             verify_server_cert_signed_by_trust_anchor(
                 &read,
@@ -96,7 +113,18 @@ impl ServerCertVerifier for Verifier {
                 intermediates,
                 now,
                 algorithms,
-            )?;
+            )
+        });
+        if let Err(problem) = usual {
+            // webpki's names of what OpenSSL does not mind.
+            let name = format!("{problem:?}");
+            let is_unusual = roots.certificates.iter().any(|root| root == certificate)
+                || ["UnsupportedCertVersion", "CaUsedAsEndEntity"]
+                    .iter()
+                    .any(|n| name.contains(n));
+            if !is_unusual || roots.check_unusual(certificate, now).is_err() {
+                return Err(problem);
+            }
         }
         if self.for_host {
             check_host(certificate, host)?;
@@ -110,7 +138,20 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signed, &self.algorithms)
+        if ParsedCertificate::try_from(certificate).is_ok() {
+            return verify_tls12_signature(message, certificate, signed, &self.algorithms);
+        }
+        let read = parsed(certificate)?;
+        let key = &read.public_key().subject_public_key.data;
+        let mut schemes = self.algorithms.mapping.iter();
+        let algorithms = schemes.find(|(scheme, _)| *scheme == signed.scheme);
+        let mut algorithms = algorithms.iter().flat_map(|(_, algorithms)| *algorithms);
+        let is_by_key =
+            algorithms.any(|a| a.verify_signature(key, message, signed.signature()).is_ok());
+        match is_by_key {
+            true => Ok(HandshakeSignatureValid::assertion()),
+            false => Err(CertificateError::BadSignature.into()),
+        }
     }
 
     fn verify_tls13_signature(
@@ -122,7 +163,7 @@ impl ServerCertVerifier for Verifier {
         if ParsedCertificate::try_from(certificate).is_ok() {
             return verify_tls13_signature(message, certificate, signed, &self.algorithms);
         }
-        // Of version 1, as `openssl x509 -req` makes them without extensions.
+        // Of version 1.
         let read = parsed(certificate)?;
         let key = SubjectPublicKeyInfoDer::from(read.public_key().raw);
         verify_tls13_signature_with_raw_key(message, &key, signed, &self.algorithms)
@@ -289,5 +330,70 @@ mod tests {
             Sha256::digest(certificate.as_ref()).to_vec()
         );
         assert_eq!(end_point(&CertificateDer::from(vec![1, 2, 3])), None);
+    }
+
+    /// An authority, and a server's certificate of version 1 that it has signed: `openssl x509 -req`, to 2126.
+    const VERSION_1: &[u8] = b"\
+-----BEGIN CERTIFICATE-----
+MIIBhzCCAS2gAwIBAgIUMkEmsZJDRLUHJbq4f6OAvLPNReAwCgYIKoZIzj0EAwIw
+GDEWMBQGA1UEAwwNdGhlIGF1dGhvcml0eTAgFw0yNjExMjcwMzIyMDFaGA8yMTI2
+MTEwMzAzMjIwMVowGDEWMBQGA1UEAwwNdGhlIGF1dGhvcml0eTBZMBMGByqGSM49
+AgEGCCqGSM49AwEHA0IABNadDkVF56AjvuNQQSHtqHapNiXayQjGfpoNsw0JpaqJ
+Zgotnpg6RD/+Mm4u1fRrhyDa1Sls8hPPqFmgGbgd6KGjUzBRMB0GA1UdDgQWBBS5
+pI1OBUSUg9OaAo/kx4RhLmAzlzAfBgNVHSMEGDAWgBS5pI1OBUSUg9OaAo/kx4Rh
+LmAzlzAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0gAMEUCIQCgEs8zbe5W
+exSBYKE1RvybKtyBjrh7e5d+9vXNLX5vgwIgemrZQ1gXR6Gqq1lHjTLtLGSORrvp
+dupepibG0qSGTWU=
+-----END CERTIFICATE-----
+-----BEGIN CERTIFICATE-----
+MIIBKTCB0AIUeNA4Dn/kkKSrImEGGa2G0zTNTEQwCgYIKoZIzj0EAwIwGDEWMBQG
+A1UEAwwNdGhlIGF1dGhvcml0eTAgFw0yNjExMjcwMzIyMDFaGA8yMTI2MTEwMzAz
+MjIwMVowFTETMBEGA1UEAwwKZGIuZXhhbXBsZTBZMBMGByqGSM49AgEGCCqGSM49
+AwEHA0IABLE7qpYeD8ecne/TPrGS27DRHvuMJyCmqTDbTfSQaSuZGzop+t4hhok6
+zYI4NHn+jwT9JKKMkKLnuY+kuIDjVfcwCgYIKoZIzj0EAwIDSAAwRQIhAP9Q2UKf
+SMILlYC3Fcg8FXTR5y+P7+7qMqNdKJomyUYnAiAeoCyFzRjalMILPzJ9xaYxU0ln
+JHD+UVK+ez1Wpm94Lw==
+-----END CERTIFICATE-----
+";
+
+    /// Whether a certificate is taken with these roots, in the year 2033.
+    fn is_taken(
+        certificate: &CertificateDer<'static>,
+        roots: &[&CertificateDer<'static>],
+        host: &str,
+    ) -> bool {
+        let provider = tokio_rustls::rustls::crypto::ring::default_provider();
+        let verifier = Verifier {
+            algorithms: provider.signature_verification_algorithms,
+            roots: Some(Anchors::new(
+                roots.iter().map(|&root| root.clone()).collect(),
+            )),
+            for_host: true,
+        };
+        let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(2_000_000_000));
+        let host = ServerName::try_from(host).unwrap();
+        let verified = verifier.verify_server_cert(certificate, &[], &host, &[], now);
+        verified.is_ok()
+    }
+
+    #[test]
+    fn certificates_of_version_1_and_of_authorities_are_taken_as_by_openssl() {
+        use tokio_rustls::rustls::pki_types::pem::PemObject;
+        let read = CertificateDer::pem_slice_iter(VERSION_1).collect::<Result<Vec<_>, _>>();
+        let [authority, server] = <[CertificateDer<'static>; 2]>::try_from(read.unwrap()).unwrap();
+        assert!(is_taken(&server, &[&authority], "db.example"));
+        assert!(!is_taken(&server, &[&authority], "x.example"));
+        let other = made_out_for(&["db.example"], "the authority");
+        assert!(!is_taken(&server, &[&other], "db.example"));
+        // Bytes that are not what was signed.
+        let mut bytes = server.to_vec();
+        bytes[100] ^= 1;
+        assert!(!is_taken(
+            &CertificateDer::from(bytes),
+            &[&authority],
+            "db.example"
+        ));
+        // A root that is the server's own, with and without the right to sign.
+        assert!(is_taken(&other, &[&other], "db.example"));
     }
 }

@@ -186,11 +186,12 @@ impl Tls {
                 )
             }
             other if is(other, "CaUsedAsEndEntity") => format!(
-                "the server's certificate is an authority's own (CA:TRUE) and none of {roots}: give it itself in sslrootcert"
+                "the server's certificate is its own authority's, and not among {roots}: give it in sslrootcert"
             ),
-            other if is(other, "UnsupportedCertVersion") => "the server's certificate is not of X.509 version 3, and cannot be verified here: make it one, or give sslmode=require without root certificates".to_owned(),
+            other if is(other, "UnsupportedCertVersion") => format!(
+                "the server's certificate is not signed by any of {roots}: give the root that signed it in sslrootcert"
+            ),
             other => format!("the server's certificate cannot be verified with {roots}: {other}"),
-
         }
     }
 }
