@@ -10,6 +10,7 @@ pub mod cgroup;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod conninfo;
 mod console;
 pub mod demo;
 pub mod doctor;

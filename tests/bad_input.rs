@@ -267,11 +267,12 @@ fn wrong_server_urls_are_refused_and_passwords_not_repeated() {
     for url in [
         "postgres//me@h/x",
         "postgres:/me@h/x",
-        "postgres://",
-        "postgres://h:5432/x",
         "postgres://me@h:notaport/x",
         "postgres://me@h:0/x",
-        "postgres://me@a,b/x",
+        "postgres://me@h/a%zz",
+        "postgres://me@[::1/x",
+        "postgres://a@b@h/x",
+        "host=h port=x",
         "mysql://me@h/x",
         "dockr",
     ] {
@@ -287,8 +288,21 @@ fn wrong_server_urls_are_refused_and_passwords_not_repeated() {
     }
     place.assert_refused(&words("server --pgbouncer h:6432"), &["--pgbouncer", form]);
     place.assert_refused(
-        &words("server --server postgres://me@h/x?sslmode=require"),
-        &["sslmode", "disable"],
+        &words("server --server postgres://me@h/x?sslmode=on"),
+        &["sslmode", "disable", "verify-full"],
+    );
+    place.assert_refused(
+        &words("server postgres://me@h/x?sslcrl=f"),
+        &["sslcrl", "revoked"],
+    );
+    place.assert_refused(
+        &words("server --url-from-env --server local"),
+        &["--url-from-env", "cannot be used with"],
+    );
+    place.assert_refused(&words("server service=none"), &["'none'"]);
+    place.assert_refused(
+        &words("server postgres://me@h/x --connect-timeout 0s"),
+        &["--connect-timeout", "longer than zero"],
     );
 
     let with_password = [
@@ -322,10 +336,26 @@ fn wrong_server_urls_are_refused_and_passwords_not_repeated() {
     // Other notations of a password.
     for text in [
         format!("me:{PASSWORD}@h/x"),
-        format!("host=h user=me password={PASSWORD}"),
         format!("mysql://me:{PASSWORD}@h/x"),
     ] {
         place.assert_refused(&["server".into(), "--server".into(), text], &[form]);
+    }
+    // What could be one.
+    for (text, says) in [
+        (
+            format!("host=h user=me password={PASSWORD}"),
+            "contains a password",
+        ),
+        (format!("host=h user=me:{PASSWORD}"), "':'"),
+        (format!("postgres://me%3A{PASSWORD}@h/x"), "':'"),
+        (format!("postgres://me@h:5432/{PASSWORD}@b"), "%40"),
+        (format!("host=h {PASSWORD}"), "without '='"),
+    ] {
+        for before in ["server", "server --server", "server --pgbouncer"] {
+            let mut arguments = words(before);
+            arguments.push(text.clone());
+            place.assert_refused(&arguments, &[says]);
+        }
     }
 }
 

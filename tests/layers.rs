@@ -12,7 +12,7 @@ use syn::visit::Visit;
 /// modules on one line know nothing of each other.
 const LAYERS: &[&[&str]] = &[
     &["causes", "clock", "console", "names", "secret", "seed"],
-    &["procarray"],
+    &["conninfo", "procarray"],
     &["arm"],
     &["factor"],
     &["config"],

@@ -8,7 +8,8 @@ use clap::ValueEnum;
 
 use super::factor_options::OfBoth;
 use super::measure::{
-    measure, outcome_of, output_dir, print_answer, print_rows, save_summary, save_text,
+    measure, outcome_of, output_dir, print_answer, print_rows, remove_empty, save_summary,
+    save_text,
 };
 use super::options::{LoadOptions, ModelOptions, OutputOptions, StdoutFormat};
 use super::outcome::{CommandError, Outcome};
@@ -144,7 +145,7 @@ pub(super) fn carry_out(
     output: &OutputOptions,
 ) -> Result<Outcome, CommandError> {
     let planned = order.planned(given)?;
-    let (dir, _) = output_dir(output, order.name)?;
+    let (dir, _, made) = output_dir(output, order.name)?;
     let cancel = Cancel::on_signals().context("cannot handle signals")?;
     tell(&format!(
         "procbench: planned time: about {}",
@@ -173,8 +174,12 @@ pub(super) fn carry_out(
                 false => None,
             };
             let analysis = match known {
-                Some(analysis) => analysis,
+                Some(analysis) => Some(analysis),
                 None => measure(experiment.name, &config, &cancel, &mode_dir, None)?,
+            };
+            let Some(analysis) = analysis else {
+                outcome = Outcome::Partial;
+                continue;
             };
             outcome = outcome.max(outcome_of(&analysis));
             all.push(analysis);
@@ -188,6 +193,10 @@ pub(super) fn carry_out(
             outcome = Outcome::Partial;
         }
         measured.extend(all);
+    }
+    if measured.is_empty() {
+        remove_empty(&made);
+        return Ok(outcome);
     }
     let format = output.stdout.format();
     if format != StdoutFormat::Text {

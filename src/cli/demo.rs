@@ -7,10 +7,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use anyhow::Context;
 use clap::Args;
 
-use super::measure::{draw_alone, output_dir, print_rows, save_analysis};
+use super::measure::{draw_alone, output_dir, print_rows, remove_empty, save_analysis};
 use super::options::{OutputOptions, StdoutFormat};
 use super::outcome::{CommandError, Outcome};
-use crate::config::{self, Config, ServerChoice, ServerConfig, ServerUrl};
+use crate::config::{self, Config, ServerChoice, ServerConfig};
+use crate::conninfo::{Conninfo, Environment};
 use crate::console::{print, tell};
 use crate::demo::{Command, Event, Lines, Live, Replay, conduct, show, steps_taken};
 use crate::execute::Session;
@@ -46,7 +47,7 @@ Keys: n next, b back, space pause, + - rate, > < standing connections, ? help, q
 pub struct DemoCommand {
     /// Your own server: gentle load, nothing changed
     #[arg(value_name = "URL")]
-    url: Option<ServerUrl>,
+    url: Option<Conninfo>,
     /// Play a stored demonstration: its directory, or its run file
     #[arg(long, value_name = "RUN", conflicts_with_all = ["url", "standing", "client_rate", "pg", "server", "isolate", "pgbouncer", "seconds"])]
     replay: Option<PathBuf>,
@@ -70,7 +71,7 @@ pub struct DemoCommand {
     isolate: Option<Isolate>,
     /// Your own PgBouncer before the server at URL
     #[arg(long, value_name = "URL", requires = "url")]
-    pgbouncer: Option<ServerUrl>,
+    pgbouncer: Option<Conninfo>,
     /// Print lines, as without a terminal
     #[arg(long)]
     lines: bool,
@@ -109,7 +110,7 @@ impl DemoCommand {
         let config = self.config()?;
         let server = config.server.as_ref();
         let server = server.unwrap_or_else(|| unreachable!("a demonstration has a server"));
-        let (dir, id) = output_dir(&self.output, NAME)?;
+        let (dir, id, made) = output_dir(&self.output, NAME)?;
         let swept = sweep_stale();
         if !swept.is_empty() {
             tell(&format!(
@@ -140,14 +141,18 @@ impl DemoCommand {
             };
             Ok::<_, Failure>(live.end(outcome, remarks))
         })??;
+        if let Some(reason) = run.partial_reason().filter(|_| run.blocks.is_empty()) {
+            remove_empty(&made);
+            return Err(CommandError::Failed(anyhow::anyhow!(
+                "{reason}: nothing was measured, so nothing is kept"
+            )));
+        }
         run.run_id = id;
         write_run(&dir, &run).context("the run could not be saved")?;
         let analysis = analyse(&run);
         save_analysis(&analysis, &dir)?;
         self.print_table(&run)?;
-        if !run.blocks.is_empty() {
-            draw_alone(&analysis, &dir)?;
-        }
+        draw_alone(&analysis, &dir)?;
         tell(&format!(
             "procbench: run file and figures are in {0}; procbench demo --replay {0} plays it",
             dir.display()
@@ -214,11 +219,16 @@ impl DemoCommand {
             Err(_) => Isolate::Off,
         });
         config.factors.isolate = vec![isolate];
-        let url = match &self.server {
+        let environment = Environment::of_this_process();
+        let said = match &self.server {
             Some(ServerChoice::Url(url)) => Some(url),
             _ => self.url.as_ref(),
         };
-        if let Some(url) = url {
+        let full = |url: &Conninfo| {
+            let url = url.clone().with_environment(&environment);
+            url.map_err(CommandError::Request)
+        };
+        if let Some(url) = said {
             let measured = (config.duration_ns, config.warmup_ns, config.arms.clone());
             config::gentle(&mut config, true);
             (config.duration_ns, config.warmup_ns) = (measured.0, measured.1);
@@ -230,8 +240,8 @@ impl DemoCommand {
             });
             ServerConfig::take_as_is(&mut config.factors);
             if let Some(server) = &mut config.server {
-                server.server = ServerChoice::Url(url.clone());
-                server.pgbouncer.clone_from(&self.pgbouncer);
+                server.server = ServerChoice::Url(full(url)?);
+                server.pgbouncer = self.pgbouncer.as_ref().map(full).transpose()?;
             }
         } else if let Some(server) = &mut config.server {
             server.server = self.server.clone().unwrap_or_default();

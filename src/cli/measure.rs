@@ -12,7 +12,8 @@ use super::options::{LoadOptions, ModelOptions, OutputOptions, StdoutFormat};
 use super::outcome::{CommandError, Outcome};
 use super::server_options::ServerOptions;
 use crate::arm::Mode;
-use crate::config::{self, Config, ServerChoice, ServerUrl};
+use crate::config::{self, Config, ServerChoice};
+use crate::conninfo::{Conninfo, Environment};
 use crate::console::{complain, print, tell};
 use crate::execute::{execute, run_id};
 use crate::experiment::{self, Experiment, analyse};
@@ -59,11 +60,16 @@ Examples:
   procbench server --quick
   procbench server --server local --standing 0,200,500 --query select-only
   PGPASSWORD=... procbench server postgres://me@db.example:5432/app   # your own server: should I pool?
+  procbench server 'host=db.example user=me dbname=app sslmode=verify-full sslrootcert=ca.pem'
+  procbench server --url-from-env     the server of PGHOST, PGSERVICE and the like, as psql connects to
   procbench server --transport unix --arms quiet,kept-open,unpooled")]
 pub struct ServerCommand {
     /// Your own server, as with --server URL: gentle load, nothing changed, an answer to 'should I pool?'
     #[arg(value_name = "URL", conflicts_with = "server")]
-    url: Option<ServerUrl>,
+    url: Option<Conninfo>,
+    /// Your own server, as psql finds it without arguments: PGHOST, PGPORT, PGUSER, PGDATABASE, PGSERVICE, ...
+    #[arg(long, conflicts_with_all = ["url", "server"])]
+    url_from_env: bool,
     /// Connections per second that your server gets from its users, if you know it (for the estimate)
     #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     their_rate: Option<f64>,
@@ -115,6 +121,15 @@ impl ServerCommand {
         let mut config = free_run(Mode::Server, &self.load)?;
         if let Some(url) = self.url {
             self.server.server = Some(ServerChoice::Url(url));
+        } else if self.url_from_env {
+            let nothing_said = "postgres://".parse().map_err(CommandError::Request)?;
+            self.server.server = Some(ServerChoice::Url(nothing_said));
+        } else if self.server.server.is_none()
+            && let Some(variable) = Environment::of_this_process().names_server()
+        {
+            tell(&format!(
+                "procbench: {variable} is set, and a server is started all the same: --url-from-env measures the one it names"
+            ));
         }
         let is_url = matches!(self.server.server, Some(ServerChoice::Url(_)));
         if is_url {
@@ -135,9 +150,12 @@ impl ServerCommand {
 
 fn one_run(name: &str, config: &Config, output: &OutputOptions) -> Result<Outcome, CommandError> {
     config.validate().map_err(CommandError::request)?;
-    let (dir, id) = output_dir(output, name)?;
+    let (dir, id, made) = output_dir(output, name)?;
     let cancel = Cancel::on_signals().context("cannot handle signals")?;
-    let analysis = measure(name, config, &cancel, &dir, Some(id))?;
+    let Some(analysis) = measure(name, config, &cancel, &dir, Some(id))? else {
+        remove_empty(&made);
+        return Ok(Outcome::Partial);
+    };
     draw_alone(&analysis, &dir)?;
     print_run(&analysis, output, &dir)?;
     tell(&format!(
@@ -173,23 +191,41 @@ pub fn save_text(path: &Path, text: &str) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Makes a directory for results.
-pub fn make_dir(dir: &Path) -> Result<(), CommandError> {
+/// Makes a directory for results. Gives those that were not there before, the innermost first.
+pub fn make_dir(dir: &Path) -> Result<Vec<PathBuf>, CommandError> {
+    let is_missing = |d: &&Path| !d.as_os_str().is_empty() && !d.exists();
+    let missing: Vec<PathBuf> = dir
+        .ancestors()
+        .take_while(is_missing)
+        .map(Path::to_owned)
+        .collect();
     // Found out before hours of measuring, not after.
     std::fs::create_dir_all(dir)
         .and_then(|()| tempfile::tempfile_in(dir).map(drop))
-        .map_err(|e| CommandError::Request(format!("cannot write to {}: {e}", dir.display())))
+        .map_err(|e| CommandError::Request(format!("cannot write to {}: {e}", dir.display())))?;
+    Ok(missing)
 }
 
-/// The directory of a new run, and the id in its name.
-pub fn output_dir(output: &OutputOptions, name: &str) -> Result<(PathBuf, String), CommandError> {
+/// Removes what was made for results, as far as there is nothing in it.
+pub fn remove_empty(made: &[PathBuf]) {
+    for dir in made {
+        // One that is not empty stays.
+        let _ = std::fs::remove_dir(dir);
+    }
+}
+
+/// The directory of a new run, the id in its name, and what was made for it.
+pub fn output_dir(
+    output: &OutputOptions,
+    name: &str,
+) -> Result<(PathBuf, String, Vec<PathBuf>), CommandError> {
     let id = run_id();
     let dir = output.out.clone().unwrap_or_else(|| {
         let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
         PathBuf::from(format!("results/{now}-{name}-{id}"))
     });
-    make_dir(&dir)?;
-    Ok((dir, id))
+    let made = make_dir(&dir)?;
+    Ok((dir, id, made))
 }
 
 /// Done, or partial.
@@ -200,14 +236,15 @@ pub fn outcome_of(analysis: &Analysis) -> Outcome {
     }
 }
 
-/// Measures `config`, writes the run file and its analysis into `dir`, says on stderr if it is partial.
+/// Measures `config`, writes the run file and its analysis into `dir`, says on stderr if it is partial. Where nothing
+/// was measured nothing is written.
 pub fn measure(
     name: &str,
     config: &Config,
     cancel: &Cancel,
     dir: &Path,
     id: Option<String>,
-) -> Result<Analysis, CommandError> {
+) -> Result<Option<Analysis>, CommandError> {
     let mut bench: Box<dyn Bench + '_> = match &config.server {
         Some(server) => {
             let swept = sweep_stale();
@@ -226,6 +263,12 @@ pub fn measure(
     if let Some(id) = id {
         run.run_id = id;
     }
+    if let Some(reason) = run.partial_reason().filter(|_| run.blocks.is_empty()) {
+        tell(&format!(
+            "procbench: {reason}: nothing was measured, so nothing is kept"
+        ));
+        return Ok(None);
+    }
     let path = write_run(dir, &run).context("the run could not be saved")?;
     if let Some(reason) = run.partial_reason() {
         complain(&format!(
@@ -235,7 +278,7 @@ pub fn measure(
     }
     let analysis = analyse(&run);
     save_analysis(&analysis, dir)?;
-    Ok(analysis)
+    Ok(Some(analysis))
 }
 
 /// Writes `analysis.json`.

@@ -27,6 +27,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 pub use outcome::{CommandError, Outcome};
 
+use crate::conninfo::is_conninfo;
 use crate::console::{Talk, complain, print, set_talk};
 use crate::server::burner;
 
@@ -61,6 +62,7 @@ Examples:
   procbench doctor --install          look at this machine, install what is missing
   procbench chapter --quick           the main job: both modes, comparison, figures, summary
   procbench server --standing 0,500   churn against a PostgreSQL that is started for it
+  procbench server --url-from-env     gentle load on the server that psql would connect to
   procbench model --lock std          the modelled ProcArray on another lock
   procbench compare results/A results/B
   procbench figures results/A         redraw everything from the stored run
@@ -176,18 +178,19 @@ fn arguments() -> impl Iterator<Item = String> {
 fn without_passwords(message: &str, arguments: impl Iterator<Item = String>) -> String {
     let mut message = message.to_owned();
     for argument in arguments {
+        let value = match argument.split_once('=') {
+            Some((_, value)) if argument.starts_with("--") => value,
+            _ => &argument,
+        };
         let is_address = |text: &str| text.contains(['@', '?']);
-        let may_hold_password = argument.to_lowercase().contains("password")
+        let may_hold_password = is_conninfo(value)
+            || argument.to_lowercase().contains("password")
             || argument
                 .split_once(':')
                 .is_some_and(|(_, rest)| is_address(rest));
         if !may_hold_password {
             continue;
         }
-        let value = match argument.split_once('=') {
-            Some((_, value)) if argument.starts_with("--") => value,
-            _ => &argument,
-        };
         // A list of arms is refused piece by piece.
         for part in std::iter::once(value).chain(value.split(',').filter(|p| p.len() > 2)) {
             if !part.is_empty() {
@@ -288,13 +291,16 @@ mod tests {
             "postgres://me@h/x?password=secret",
             "me:secret@h",
             "host=h PASSWORD=secret",
+            "host=h secret",
+            "user=me:secret host=h",
+            "postgres://me%3Asecret@h",
         ] {
             assert_eq!(
                 redacted(argument),
                 "unexpected argument '(not repeated)' found"
             );
         }
-        for argument in ["postgres://", "postgres:/me", "0..500:3", "dockr", "me@h"] {
+        for argument in ["postgres:/me", "0..500:3", "dockr", "me@h"] {
             assert!(redacted(argument).contains(argument), "{argument}");
         }
         let piece = without_passwords(

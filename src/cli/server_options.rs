@@ -8,13 +8,15 @@ use super::factor_options::FactorOptions;
 use super::outcome::CommandError;
 use super::overlay::Overlay;
 use crate::config::{Config, ServerChoice, ServerConfig};
+use crate::conninfo::Environment;
 use crate::factor::{Factor, PgSource};
 
 /// Options of the real server.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Server")]
 pub struct ServerOptions {
-    /// The server: auto, docker, local, or postgres://user@host:port/db (password from PGPASSWORD or ~/.pgpass)
+    /// The server: auto, docker, local, or as psql takes it: postgres://user@host:port/db, 'host=... user=...'
+    /// (password from PGPASSWORD or ~/.pgpass)
     #[arg(long, value_name = "SERVER")]
     pub server: Option<ServerChoice>,
     /// Own builds of PostgreSQL, as directories of binaries with commas: patched against unpatched
@@ -37,8 +39,15 @@ impl ServerOptions {
         let Some(server) = &mut config.server else {
             return factors.apply(config);
         };
-        server.server = self.server.clone().unwrap_or_default();
+        let environment = Environment::of_this_process();
+        let chosen = self.server.clone().unwrap_or_default();
+        let chosen = chosen.with_environment(&environment);
+        server.server = chosen.map_err(CommandError::Request)?;
         self.fields.apply(server)?;
+        if let Some(url) = server.pgbouncer.take() {
+            let url = url.with_environment(&environment);
+            server.pgbouncer = Some(url.map_err(CommandError::Request)?);
+        }
         factors.apply(config)?;
         let bins = self.pg_bin.iter().cloned().map(PgSource::Bin);
         let images = self.pg_image.iter().cloned().map(PgSource::Image);

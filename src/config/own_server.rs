@@ -4,8 +4,9 @@ use std::net::IpAddr;
 
 use anyhow::{bail, ensure};
 
-use super::{Config, EndpointHost, ServerChoice, ServerConfig};
+use super::{Config, ServerChoice, ServerConfig};
 use crate::arm::{Arm, Connections};
+use crate::conninfo::{Conninfo, EndpointHost};
 use crate::factor::{ClientRate, OfferedRate};
 
 /// Transactions per second offered where no rate is given.
@@ -41,18 +42,15 @@ pub fn gentle(config: &mut Config, quick: bool) {
     config.quoted_percentile = GENTLE_PERCENTILE;
 }
 
-/// Whether the name alone says that the server is on this machine: a Unix socket, loopback.
-fn is_here(host: &EndpointHost) -> bool {
-    match host {
-        EndpointHost::Unix(_) => true,
-        EndpointHost::Tcp(name) => {
-            name == "localhost"
-                || name
-                    .trim_matches(['[', ']'])
-                    .parse::<IpAddr>()
-                    .is_ok_and(|ip| ip.is_loopback())
-        }
-    }
+/// Whether the names alone say that the server is on this machine: Unix sockets, loopback.
+fn is_here(server: &Conninfo) -> bool {
+    let is_loopback = |name: &str| name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    let mut places = server.places().into_iter();
+    places.all(|place| match (place.host, place.address) {
+        (EndpointHost::Unix(_), _) => true,
+        (_, Some(address)) => address.is_loopback(),
+        (EndpointHost::Tcp(name), None) => name == "localhost" || is_loopback(&name),
+    })
 }
 
 impl Config {
@@ -124,7 +122,7 @@ pub(super) fn check_cap(config: &Config, server: &ServerConfig) -> anyhow::Resul
         );
     }
     match (&server.server, config.beyond_cap()) {
-        (ServerChoice::Url(url), Some(beyond)) if !is_here(&url.host) => bail!("{beyond}"),
+        (ServerChoice::Url(url), Some(beyond)) if !is_here(url) => bail!("{beyond}"),
         _ => Ok(()),
     }
 }
@@ -146,10 +144,12 @@ mod tests {
         config
     }
 
-    const AWAY: [&str; 3] = [
+    const AWAY: [&str; 5] = [
         "postgres://me@db.example/app",
         "postgres://me@192.0.2.7:5433/app",
         "postgres://me@[2001:db8::1]/app",
+        "postgres://me@localhost,db.example/app",
+        "host=localhost hostaddr=192.0.2.7 user=me",
     ];
 
     #[test]

@@ -1,9 +1,12 @@
 //! Settings only a server run has.
 
+use std::time::Duration;
+
 use anyhow::{bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::{Disconnect, Protocol, ServerChoice, ServerUrl, Statement, Tracing};
+use super::{Disconnect, Protocol, ServerChoice, Statement, Tracing, values};
+use crate::conninfo::Conninfo;
 use crate::factor::{Auth, Combine, Factor, FactorLists, PgSource, Tls, Transport};
 
 /// What concerns a server by URL only.
@@ -14,6 +17,10 @@ pub struct OwnServer {
     #[arg(long)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub no_cap: bool,
+    /// How long a server by URL may take for a connection, and for its first statement [default: 10s]
+    #[arg(long = "connect-timeout", value_name = "TIME", value_parser = values::positive_duration, allow_hyphen_values = true)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect_timeout_ns: Option<u64>,
     /// Connections per second of the server's own users, where the user knows them.
     #[arg(skip)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,7 +55,7 @@ pub struct ServerConfig {
     pub protocol: Protocol,
     /// Your own PgBouncer before a server given by URL
     #[arg(long, value_name = "URL")]
-    pub pgbouncer: Option<ServerUrl>,
+    pub pgbouncer: Option<Conninfo>,
     /// Which blocks to trace (root, bpftrace): off, twins (a traced block after each: where statements spend their time)
     /// or every-block (acquisitions and holds of ProcArrayLock; their times are not to be quoted)
     #[arg(long, value_name = "WHICH")]
@@ -69,6 +76,16 @@ impl ServerConfig {
     /// Whether the server is somebody else's: nothing is changed there, and nothing of it is a factor.
     pub fn is_url(&self) -> bool {
         matches!(self.server, ServerChoice::Url(_))
+    }
+
+    /// How long a server by URL may take for a connection, and for its first statement, where that was said.
+    pub fn connect_timeout(&self) -> Option<Duration> {
+        let of_text = || match &self.server {
+            ServerChoice::Url(url) => url.connect_timeout(),
+            _ => None,
+        };
+        let given = self.own.connect_timeout_ns.map(Duration::from_nanos);
+        given.or_else(of_text)
     }
 
     /// Leaves everything that only a server of ours can be given as it is.

@@ -160,7 +160,10 @@ pub fn drive(
             ));
         } else {
             interrupted = failure == Failure::Interrupted;
-            missing.push(format!("{failure} after {measured} of {total} blocks"));
+            missing.push(match measured {
+                0 => failure.to_string(),
+                measured => format!("{failure} after {measured} of {total} blocks"),
+            });
         }
         break;
     }

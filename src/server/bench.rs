@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::levels::{Asked, Supply, as_measured, check_same_version};
-use super::provision::{
-    RunningServer, ServerSpec, init_pgbench_accounts, provision, start_pgbouncer,
-};
+use super::provision::{RunningServer, ServerSpec, init_pgbench_accounts, provision, reach};
 use super::server_facts::{
     SettingsSeen, read_settings, server_provenance, server_remarks, server_source,
 };
@@ -15,7 +13,7 @@ use super::start::{BlockOutcome, BlockRequest, ServerStart};
 use super::survey::Surveyed;
 use crate::arm::Arm;
 use crate::clock::{Clock, MonotonicClock};
-use crate::config::{Config, ServerConfig, Statement, Tracing};
+use crate::config::{Config, ServerChoice, ServerConfig, Statement, Tracing};
 use crate::factor::{Factors, OfferedRate, PgSource};
 use crate::load::driver::{Bench, Failure};
 use crate::load::plan::{BlockSpec, PlannedStart};
@@ -110,13 +108,14 @@ impl<'a> ServerBench<'a> {
         };
         let first = self.sources.iter().find(|(pg, _)| *pg == level.pg);
         let say = if first.is_none() { self.say } else { &silent };
-        let server = provision(&self.supply.choice, &spec, say).map_err(|e| {
-            match self.asked.is_ours() {
-                // Another level's may start all the same.
-                true => Failure::StartLost(e.to_string()),
-                false => Failure::Fatal(e.to_string()),
+        let server = match &self.supply.choice {
+            ServerChoice::Url(url) => reach(url, spec.pg_major(), &self.asked.patience(), say)
+                .map_err(|e| Failure::Fatal(e.to_string()))?,
+            // Another level's may start all the same.
+            choice => {
+                provision(choice, &spec, say).map_err(|e| Failure::StartLost(e.to_string()))?
             }
-        })?;
+        };
         if let Some((_, first)) = first {
             check_same_version(&first.version, server.server_version()).map_err(Failure::Fatal)?;
         } else {
@@ -144,7 +143,7 @@ impl<'a> ServerBench<'a> {
         if self.asked.is_ours() || self.surveyed.is_some() {
             return Ok(());
         }
-        let found = Surveyed::look(server.endpoint());
+        let found = Surveyed::look(server.endpoint(), self.asked.patience());
         let direct = matches!(&found, Ok(s) if s.survey.between == Between::Nothing);
         if !direct && let Some(beyond) = self.asked.config.beyond_cap() {
             return Err(Failure::Fatal(beyond));
@@ -234,7 +233,8 @@ impl<'a> ServerBench<'a> {
 
 impl Bench for ServerBench<'_> {
     fn prepare(&mut self) -> Result<Vec<AbsentArm>, Failure> {
-        if !self.arms.iter().any(|a| a.needs_pgbouncer()) {
+        let pooled = self.arms.iter().any(|a| a.needs_pgbouncer());
+        if !pooled && self.asked.is_ours() {
             return Ok(Vec::new());
         }
         // On a version that is available; `absent_levels` names the others.
@@ -244,8 +244,12 @@ impl Bench for ServerBench<'_> {
             standing: 0,
             ..levels.into_iter().find(there).unwrap_or_default()
         };
+        // One that cannot be reached is said before anything is planned.
         let server = self.start_server(&first)?;
-        let started = start_pgbouncer(&server, &self.asked.pgbouncer_spec(&first), self.say);
+        if !pooled {
+            return Ok(Vec::new());
+        }
+        let started = self.asked.pgbouncer(&server, &first, self.say);
         self.note_server(&server, started.as_ref().ok());
         let Err(reason) = started else {
             return Ok(Vec::new());

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::cores::{enough_cores, may_move_others};
-use super::provision::{PgBouncerSpec, RunningServer, ServerSpec, obtain};
+use super::patience::Patience;
+use super::provision::{
+    PgBouncerSpec, ProvisionError, RunningServer, ServerSpec, obtain, reach, start_pgbouncer,
+};
 use crate::arm::Arm;
 use crate::config::{Config, ServerChoice, ServerConfig};
 use crate::factor::{
@@ -52,15 +55,35 @@ impl Asked<'_> {
         (0..threads).map(move |t| readers / threads + u32::from(t < readers % threads))
     }
 
-    /// The PgBouncer of a level.
-    pub fn pgbouncer_spec(&self, level: &Factors) -> PgBouncerSpec {
-        PgBouncerSpec {
+    /// How long a server that is not ours is waited for.
+    pub fn patience(&self) -> Patience {
+        let given = self.server.connect_timeout();
+        Patience {
+            limit: given.unwrap_or(Patience::default().limit),
+            cancel: self.cancel.clone(),
+        }
+    }
+
+    /// Starts the PgBouncer of a level, or reaches the user's own.
+    ///
+    /// # Errors
+    /// Why there is none; its arms are then absent, the rest can run.
+    pub fn pgbouncer(
+        &self,
+        server: &RunningServer,
+        level: &Factors,
+        say: &dyn Fn(&str),
+    ) -> Result<RunningServer, ProvisionError> {
+        if let Some(url) = &self.server.pgbouncer {
+            return reach(url, None, &self.patience(), say);
+        }
+        let spec = PgBouncerSpec {
             auth: level.auth.unwrap_or_default(),
             pool_size: self.config.pool_size,
             max_client_conn: 4 * self.config.clients + 100,
             pool_mode: PoolMode::Transaction,
-            url: self.server.pgbouncer.clone(),
-        }
+        };
+        start_pgbouncer(server, &spec, say)
     }
 }
 

@@ -18,6 +18,7 @@ use super::target::event_loop;
 use crate::arm::Arm;
 use crate::clock::{Clock, MonotonicClock, thread_cpu_ns};
 use crate::config::Arrivals;
+use crate::console::tell;
 use crate::factor::OfferedRate;
 use crate::load::timer::{PreciseTimer, TimerError};
 use crate::load::{Cancel, Schedule, Window, Worker};
@@ -33,6 +34,9 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 const LOOK_FOR_STOP: Duration = Duration::from_millis(50);
 /// What a wait ends with when the user does not want it any more.
 const INTERRUPTED: &str = "interrupted";
+
+/// A wait for connections that takes longer is announced.
+const ANNOUNCED_AFTER_NS: u64 = 1_000_000_000;
 
 /// Statements of one reader that are kept without allocating meanwhile.
 const KEPT_AT_ONCE: usize = 1 << 16;
@@ -208,6 +212,9 @@ impl LoadThread {
         let abandon = Arc::new(Notify::new());
         let abandoned = Arc::clone(&abandon);
         let runtime = event_loop()?;
+        // One of ours is there.
+        let waits_long = setup.server.connect_timeout.is_some();
+        let who = setup.role;
         let thread = std::thread::Builder::new()
             .name(format!("{}s", setup.role))
             .spawn(move || {
@@ -244,8 +251,20 @@ impl LoadThread {
             thread: Some(thread),
             abandon,
         };
-        // Bounded by the server; by the user where it does not answer.
-        let answered = load.wait(&answer, u64::MAX, cancel);
+        // Bounded by the limit on each connection; by the user where there is none.
+        let mut answered = Err(RecvTimeoutError::Timeout);
+        if waits_long {
+            let notice_ns = MonotonicClock.now_ns() + ANNOUNCED_AFTER_NS;
+            answered = load.wait_so(&answer, notice_ns, cancel, Duration::ZERO);
+            if let Err(RecvTimeoutError::Timeout) = answered {
+                tell(&format!(
+                    "procbench: waiting for the connections of the {who}s (--connect-timeout; Ctrl-C ends it)"
+                ));
+            }
+        }
+        if let Err(RecvTimeoutError::Timeout) = answered {
+            answered = load.wait_so(&answer, u64::MAX, cancel, Duration::ZERO);
+        }
         answered.unwrap_or_else(|_| Err(FrontendError::here("the load thread died")))?;
         Ok(load)
     }
@@ -261,6 +280,17 @@ impl LoadThread {
         deadline_ns: u64,
         cancel: &Cancel,
     ) -> Result<T, RecvTimeoutError> {
+        self.wait_so(answer, deadline_ns, cancel, STOP_GRACE)
+    }
+
+    /// The same, with so much time after a stop request.
+    fn wait_so<T>(
+        &self,
+        answer: &Receiver<T>,
+        deadline_ns: u64,
+        cancel: &Cancel,
+        grace: Duration,
+    ) -> Result<T, RecvTimeoutError> {
         let mut cancelled_at: Option<Instant> = None;
         loop {
             match answer.recv_timeout(LOOK_FOR_STOP) {
@@ -271,7 +301,7 @@ impl LoadThread {
                 return Err(RecvTimeoutError::Timeout);
             }
             if cancel.is_cancelled()
-                && cancelled_at.get_or_insert_with(Instant::now).elapsed() >= STOP_GRACE
+                && cancelled_at.get_or_insert_with(Instant::now).elapsed() >= grace
             {
                 self.abandon.notify_one();
             }

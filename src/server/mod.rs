@@ -3,6 +3,7 @@
 mod arms;
 mod bench;
 pub mod burner;
+mod certificate;
 mod connection_cost;
 pub(crate) mod cores;
 mod fork_count;
@@ -10,6 +11,7 @@ mod frontend;
 mod levels;
 mod life;
 mod load_thread;
+mod patience;
 mod premapping;
 mod server_facts;
 mod setup_log;
@@ -20,6 +22,7 @@ mod survey;
 mod target;
 #[cfg(test)]
 mod testing;
+mod tls;
 pub mod trace;
 mod traced_twin;
 

@@ -10,7 +10,8 @@ use sha2::{Digest, Sha256};
 use super::frontend::FrontendError;
 use super::provision::{Endpoint, RunningServer, ServerKind};
 use super::target::{Target, event_loop};
-use crate::config::{Disconnect, EndpointHost};
+use crate::config::Disconnect;
+use crate::conninfo::EndpointHost;
 use crate::factor::{FactorLists, PgSource};
 use crate::procfs;
 use crate::record::{ServerProvenance, ServerSource};
@@ -131,8 +132,11 @@ pub fn read_settings(server: &RunningServer) -> Result<BTreeMap<String, String>,
         'synchronous_commit','fsync','ssl','listen_addresses','superuser_reserved_connections',\
         'password_encryption','data_checksums','log_connections','server_version_num')";
     event_loop()?.block_on(async {
-        let mut connection = Target::new(server.endpoint())?.connect().await?;
-        let rows = connection.rows(QUERY).await?;
+        let target = Target::new(server.endpoint())?;
+        let mut connection = target.connect().await?;
+        let rows = target
+            .in_time("the settings", connection.rows(QUERY))
+            .await?;
         connection.terminate(Disconnect::Wait).await?;
         let pairs = rows.into_iter().filter_map(|row| {
             let mut columns = row.into_iter();

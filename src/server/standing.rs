@@ -8,6 +8,7 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
 use super::frontend::{Frontend, FrontendError};
+use super::patience::stop_requested;
 use super::provision::Endpoint;
 use super::slot_check::{self, SlotsSeen};
 use super::target::{Target, event_loop};
@@ -186,12 +187,6 @@ async fn open_all(
         }
     }
     Ok(standing)
-}
-
-async fn stop_requested(cancel: &Cancel) {
-    while !cancel.is_cancelled() {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
 }
 
 async fn close_all(connections: Vec<Frontend>) {

@@ -15,7 +15,7 @@ use super::levels::Asked;
 use super::life::{self, THROES, broke_connections, stable_children};
 use super::load_thread::{BlockLoad, LoadError, LoadThread, READERS};
 use super::premapping;
-use super::provision::{RunningServer, start_pgbouncer};
+use super::provision::RunningServer;
 use super::standing::{Standing, StandingPlan};
 use super::trace::Watch;
 use crate::arm::Arm;
@@ -116,8 +116,7 @@ impl<'a> ServerStart<'a> {
         let isolated = Cores::of_level(level, server.pid(), shares.len());
         let cores = isolated.map_err(Failure::StartLost)?;
         let pooled = arms.iter().any(|a| a.needs_pgbouncer());
-        let pgbouncer =
-            pooled.then(|| start_pgbouncer(&server, &asked.pgbouncer_spec(level), &|_| {}));
+        let pgbouncer = pooled.then(|| asked.pgbouncer(&server, level, &|_| {}));
         let pgbouncer = pgbouncer.transpose();
         let pgbouncer = pgbouncer.map_err(|e| failed("PgBouncer", e.to_string()))?;
         let mut watch = Watch::of(server.pid());

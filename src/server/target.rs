@@ -1,25 +1,18 @@
-//! Where connections go: one address, resolved once, and who logs in. TLS is negotiated as libpq does by default:
-//! SSLRequest, the server's one byte, the handshake (fe-connect.c `CONNECTION_SSL_STARTUP`; since 17 libpq can
-//! begin with the handshake, too).
+//! Where connections go: one address, resolved once, and who logs in.
 
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
-use bytes::BytesMut;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use rustix::net::sockopt;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::runtime::{Builder, Runtime};
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::client::Resumption;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
 use super::frontend::{Frontend, FrontendError, Login, Socket};
 use super::provision::Endpoint;
-use crate::config::EndpointHost;
+use super::tls::Tls;
+use crate::conninfo::{EndpointHost, Keepalive};
 
 /// An address ready to be connected to, again and again.
 #[derive(Clone)]
@@ -27,6 +20,8 @@ pub struct Target {
     address: Address,
     login: Login,
     tls: Option<Tls>,
+    keepalive: Keepalive,
+    limit: Option<Duration>,
 }
 
 #[derive(Clone)]
@@ -36,36 +31,47 @@ enum Address {
 }
 
 impl Target {
-    /// Resolves the endpoint once, so that no name lookup is timed later.
+    /// Resolves the endpoint once, so that no name lookup is timed later, and reads the certificates it asks for.
     ///
     /// # Errors
-    /// When the name does not resolve.
+    /// When the name does not resolve, or a certificate cannot be read.
     pub fn new(endpoint: &Endpoint) -> Result<Self, FrontendError> {
         let fail = |e| FrontendError::Here(format!("cannot resolve {endpoint}: {e}"));
-        Self::resolve(endpoint).map_err(fail)
-    }
-
-    fn resolve(endpoint: &Endpoint) -> anyhow::Result<Self> {
-        let address = match &endpoint.host {
-            EndpointHost::Unix(_) => {
-                Address::Unix(endpoint.socket_file().context("no socket file")?)
-            }
-            EndpointHost::Tcp(host) => {
+        let address = Self::resolve(endpoint).map_err(fail)?;
+        let tls = match (&endpoint.host, &endpoint.tls) {
+            (EndpointHost::Tcp(host), Some(encryption)) => {
                 let host = host.trim_matches(['[', ']']);
-                let mut found = (host, endpoint.port).to_socket_addrs()?;
-                Address::Tcp(found.next().context("no address")?)
+                Some(Tls::new(host, encryption).map_err(FrontendError::Here)?)
             }
-        };
-        let tls = match (&address, &endpoint.tls) {
-            (Address::Tcp(at), Some(certificate)) => Some(Tls::new(at.ip(), certificate)?),
             // PostgreSQL does not encrypt its Unix socket.
             _ => None,
         };
         let password = endpoint.password.clone();
         Ok(Target {
             address,
-            login: Login::new(&endpoint.user, &endpoint.dbname, password)?,
+            login: Login::with_settings(
+                &endpoint.user,
+                &endpoint.dbname,
+                password,
+                &endpoint.settings,
+            )?,
             tls,
+            keepalive: endpoint.keepalive.clone(),
+            limit: endpoint.connect_timeout,
+        })
+    }
+
+    fn resolve(endpoint: &Endpoint) -> anyhow::Result<Address> {
+        Ok(match (&endpoint.host, endpoint.address) {
+            (EndpointHost::Unix(_), _) => {
+                Address::Unix(endpoint.socket_file().context("no socket file")?)
+            }
+            (EndpointHost::Tcp(_), Some(address)) => Address::Tcp((address, endpoint.port).into()),
+            (EndpointHost::Tcp(host), None) => {
+                let host = host.trim_matches(['[', ']']);
+                let mut found = (host, endpoint.port).to_socket_addrs()?;
+                Address::Tcp(found.next().context("no address")?)
+            }
         })
     }
 
@@ -83,6 +89,9 @@ impl Target {
             Address::Tcp(address) => {
                 let stream = TcpStream::connect(address).await?;
                 stream.set_nodelay(true)?;
+                if self.keepalive != Keepalive::default() {
+                    keep_alive(&stream, &self.keepalive).map_err(std::io::Error::from)?;
+                }
                 Ok(Box::new(stream))
             }
             Address::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
@@ -108,60 +117,50 @@ impl Target {
     /// Connects and logs in; must be called on a tokio runtime.
     ///
     /// # Errors
-    /// When the server refuses or cannot be reached.
+    /// When the server refuses or cannot be reached, or does not answer in time.
     pub async fn connect(&self) -> Result<Frontend, FrontendError> {
-        let socket = self.encrypt(self.open_socket().await?).await?;
-        let mut frontend = Frontend::new(socket);
-        frontend.start_up(&self.login).await?;
-        Ok(frontend)
-    }
-}
-
-/// Ready to encrypt connections to one server, whose certificate is known.
-#[derive(Clone)]
-struct Tls {
-    connector: TlsConnector,
-    name: ServerName<'static>,
-}
-
-impl Tls {
-    /// For a server at this address that has this certificate.
-    ///
-    /// # Errors
-    /// A certificate that is none.
-    fn new(address: IpAddr, certificate: &CertificateDer<'static>) -> Result<Self, rustls::Error> {
-        let mut only = RootCertStore::empty();
-        only.add(certificate.clone())?;
-        let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(only)
-            .with_no_client_auth();
-        // PostgreSQL gives no tickets (be-secure-openssl.c): every handshake is a full one. Not asked for either.
-        config.resumption = Resumption::disabled();
-        Ok(Tls {
-            connector: TlsConnector::from(Arc::new(config)),
-            name: ServerName::from(address),
+        self.in_time("a connection", async {
+            let socket = self.encrypt(self.open_socket().await?).await?;
+            let mut frontend = Frontend::new(socket);
+            frontend.start_up(&self.login).await?;
+            Ok(frontend)
         })
+        .await
     }
 
-    /// Encrypts an open connection.
+    /// Something that a server must answer in time before a load can begin: a connection, its first statement.
     ///
     /// # Errors
-    /// A server that does not offer TLS, another certificate, a connection that breaks.
-    async fn encrypt(&self, mut socket: Socket) -> std::io::Result<Socket> {
-        let mut request = BytesMut::with_capacity(8);
-        postgres_protocol::message::frontend::ssl_request(&mut request);
-        socket.write_all(&request).await?;
-        match socket.read_u8().await? {
-            b'S' => Ok(Box::new(
-                self.connector.connect(self.name.clone(), socket).await?,
-            )),
-            _ => Err(std::io::Error::new(
-                std::io::ErrorKind::Unsupported,
-                "the server does not offer TLS",
-            )),
-        }
+    /// What it ends with, or that there was no answer.
+    pub async fn in_time<T>(
+        &self,
+        what: &str,
+        work: impl Future<Output = Result<T, FrontendError>>,
+    ) -> Result<T, FrontendError> {
+        let Some(limit) = self.limit else {
+            return work.await;
+        };
+        let late = |_| Err(FrontendError::late(what, limit));
+        tokio::time::timeout(limit, work).await.unwrap_or_else(late)
     }
+}
+
+fn keep_alive(stream: &TcpStream, asked: &Keepalive) -> rustix::io::Result<()> {
+    sockopt::set_socket_keepalive(stream, true)?;
+    if let Some(idle) = asked.idle {
+        sockopt::set_tcp_keepidle(stream, idle)?;
+    }
+    if let Some(interval) = asked.interval {
+        sockopt::set_tcp_keepintvl(stream, interval)?;
+    }
+    if let Some(count) = asked.count {
+        sockopt::set_tcp_keepcnt(stream, count)?;
+    }
+    if let Some(time) = asked.user_timeout {
+        let milliseconds = u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+        sockopt::set_tcp_user_timeout(stream, milliseconds)?;
+    }
+    Ok(())
 }
 
 /// A new event loop of one thread.

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use super::provision::Endpoint;
-use crate::config::EndpointHost;
+use crate::conninfo::EndpointHost;
 
 /// AuthenticationOk and ReadyForQuery: a finished startup.
 const LOGGED_IN: &[u8] = b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";
@@ -23,6 +23,7 @@ impl FakeServer {
     pub fn start(answers: bool) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
+        let loopback = EndpointHost::Tcp("127.0.0.1".to_owned());
         let sessions = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&sessions);
         std::thread::spawn(move || {
@@ -33,14 +34,7 @@ impl FakeServer {
             }
         });
         FakeServer {
-            endpoint: Endpoint {
-                host: EndpointHost::Tcp("127.0.0.1".to_owned()),
-                port,
-                user: "nobody".to_owned(),
-                dbname: "nothing".to_owned(),
-                password: None,
-                tls: None,
-            },
+            endpoint: Endpoint::of_ours(loopback, port, "nobody", "nothing"),
             sessions,
         }
     }

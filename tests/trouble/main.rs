@@ -9,6 +9,7 @@
 
 mod burner;
 mod demo;
+mod encrypted;
 mod interrupted;
 mod killed;
 mod killed_child;

@@ -13,7 +13,7 @@ use procbench::server::provision::{Endpoint, RunningServer, ServerSpec, provisio
 use procbench::server::{Frontend, Startup, Target};
 
 use super::place::{Place, all_pids, children, title};
-use super::procbench_process::{Procbench, SHORT, assert_conserved, assert_partial, wait_for};
+use super::procbench_process::{Procbench, SHORT, assert_conserved, wait_for};
 use super::wanted;
 
 const RIGHT: &str = "Xq7-right-never-shown";
@@ -134,7 +134,7 @@ fn assert_no_password(place: &Place, name: &str) {
 }
 
 #[test]
-fn a_wrong_password_is_a_partial_run_and_no_password_is_ever_shown() {
+fn a_wrong_password_leaves_nothing_and_no_password_is_ever_shown() {
     if !wanted::local_server() {
         return;
     }
@@ -149,15 +149,12 @@ fn a_wrong_password_is_a_partial_run_and_no_password_is_ever_shown() {
 
     let mut procbench = Procbench::start(&place, "wrong", &options, &[("PGPASSWORD", WRONG)]);
     watched(&mut procbench).assert_code(1);
-    let run = procbench.run();
-    assert_partial(&run, "password authentication failed");
-    assert!(run.blocks.is_empty());
-    assert_no_password(&place, "wrong");
-    procbench.assert_nothing_left();
+    procbench.assert_nothing_kept("password authentication failed");
+    assert_no_password(&place, "log");
 
     let mut procbench = Procbench::start(&place, "none", &options, &[]);
     procbench.ended().assert_code(1);
-    assert_partial(&procbench.run(), "password");
+    procbench.assert_nothing_kept("PGPASSWORD is not set");
 
     let mut procbench = Procbench::start(&place, "right", &options, &[("PGPASSWORD", RIGHT)]);
     watched(&mut procbench).assert_code(0);
@@ -177,6 +174,34 @@ fn a_wrong_password_is_a_partial_run_and_no_password_is_ever_shown() {
     let mut procbench = Procbench::start(&place, "file", &options, &[("PGPASSFILE", &file)]);
     watched(&mut procbench).assert_code(0);
     assert_no_password(&place, "file");
+    procbench.assert_nothing_left();
+    server.stop().unwrap();
+}
+
+#[test]
+fn a_password_file_that_others_can_read_is_said_once_and_not_used() {
+    if !wanted::local_server() {
+        return;
+    }
+    let server = provision(&ServerChoice::Local, &ServerSpec::default(), &|_| {}).unwrap();
+    let place = Place::new();
+    let file = place.path("pgpass");
+    fs::write(&file, format!("*:*:*:*:{WRONG}\n")).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    fs::set_permissions(&file, mode).unwrap();
+    let file = file.display().to_string();
+    let port = server.endpoint().port;
+    let url = format!("postgres://procbench@127.0.0.1:{port}/procbench");
+    let options = format!("{SHORT} --server {url} --arms quiet,unpooled");
+    let mut procbench = Procbench::start(&place, "open", &options, &[("PGPASSFILE", &file)]);
+    let ended = procbench.ended();
+    ended.assert_code(0);
+    let warnings = ended
+        .stderr
+        .matches("is readable by others and was not used: chmod 600")
+        .count();
+    assert_eq!(warnings, 1, "{}", ended.stderr);
+    assert_no_password(&place, "open");
     procbench.assert_nothing_left();
     server.stop().unwrap();
 }

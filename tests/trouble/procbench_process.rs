@@ -294,6 +294,19 @@ impl<'a> Procbench<'a> {
         read_run(&self.place.path(&self.name)).unwrap()
     }
 
+    /// Nothing was measured: one line says why, and there is no directory.
+    pub fn assert_nothing_kept(&self, says: &str) {
+        let said = self.said("stderr");
+        let lines: Vec<&str> = said
+            .lines()
+            .filter(|l| l.contains("nothing was measured"))
+            .collect();
+        assert_eq!(lines.len(), 1, "{said}");
+        assert!(lines[0].contains(says), "'{says}' in: {said}");
+        assert!(!self.place.path(&self.name).exists(), "{said}");
+        self.assert_nothing_left();
+    }
+
     /// No process, container, directory, socket or shared memory of it is left.
     pub fn assert_nothing_left(&self) {
         assert_eq!(self.place.in_tmp(), Vec::<String>::new());

@@ -45,12 +45,17 @@ pub(super) async fn operation(target: &Target, phases: &mut Phases) -> Result<()
     let began = now();
     let socket = target.open_socket().await?;
     let socket_open = now();
+    let socket = target.encrypt(socket).await?;
+    let encrypted = now();
     let mut frontend = Frontend::new(socket);
     class_of(frontend.start_up(target.login()).await)?;
     // The backend has left the ProcArray when the connection ends.
     frontend.wait_for_close().await;
     phases.add(Operation::Connect, Phase::Socket, socket_open - began);
-    phases.add(Operation::FailedLogin, Phase::Total, now() - socket_open);
+    if target.is_encrypted() {
+        phases.add(Operation::Connect, Phase::Tls, encrypted - socket_open);
+    }
+    phases.add(Operation::FailedLogin, Phase::Total, now() - encrypted);
     Ok(())
 }
 

@@ -167,7 +167,10 @@ async fn fill_pgbouncer(address: &Target, pool_size: u32) -> Result<(), Frontend
         filling.spawn(async move {
             let mut connection = address.connect().await?;
             // Long enough that every client needs a server connection of its own.
-            connection.query("SELECT pg_sleep(0.2)").await?;
+            let first = connection.query("SELECT pg_sleep(0.2)");
+            address
+                .in_time("the answer to a first statement", first)
+                .await?;
             connection.terminate(Disconnect::Wait).await
         });
     }

@@ -32,7 +32,10 @@ impl Persistent {
             outcome.map_err(|e| FrontendError::Here(format!("{made}: {e}")))?;
         }
         // The first statement of a session loads catalogues; not our subject.
-        let outcome = texts.run_on(&mut connection).await;
+        let first = texts.run_on(&mut connection);
+        let outcome = target
+            .in_time("the answer to a first statement", first)
+            .await;
         outcome.map_err(|e| {
             FrontendError::Here(format!("the query failed ({e}): {}", texts.statement))
         })?;

@@ -4,13 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::BytesMut;
 use postgres_protocol::message::frontend as compose;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixStream};
-use tokio_rustls::client::TlsStream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::authentication::{Authentication, Login};
 use super::error::{FrontendError, ServerError};
 use super::incoming::Incoming;
+use super::stream::Socket;
 use crate::clock::{Clock, MonotonicClock};
 use crate::config::Disconnect;
 
@@ -24,27 +23,6 @@ static OPENED: AtomicU64 = AtomicU64::new(0);
 pub(crate) fn sessions_opened() -> u64 {
     OPENED.load(Ordering::Relaxed)
 }
-
-/// A stream to a server.
-pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {
-    /// The port of our end, with TCP in clear.
-    fn local_port(&self) -> Option<u16> {
-        None
-    }
-}
-
-impl Stream for TcpStream {
-    fn local_port(&self) -> Option<u16> {
-        self.local_addr().ok().map(|address| address.port())
-    }
-}
-
-impl Stream for UnixStream {}
-
-impl Stream for TlsStream<Socket> {}
-
-/// TCP with TCP_NODELAY set, a Unix socket, or TLS over TCP.
-pub type Socket = Box<dyn Stream>;
 
 /// The columns of one row as text; `None` is null.
 pub type Row = Vec<Option<String>>;
@@ -120,7 +98,7 @@ impl Frontend {
                     let received = now();
                     self.out.clear();
                     let body = self.incoming.body();
-                    if authentication.request(body, login, &mut self.out)? {
+                    if authentication.request(body, login, &*self.socket, &mut self.out)? {
                         self.send().await?;
                         asked = Some((asked.map_or(received, |a| a.0), now()));
                     }
@@ -150,7 +128,7 @@ impl Frontend {
         }
     }
 
-    /// The port of our end, with TCP in clear.
+    /// The port of our end, with TCP.
     pub fn local_port(&self) -> Option<u16> {
         self.socket.local_port()
     }

@@ -32,8 +32,6 @@ fn on_runtime(test: impl Future<Output = ()>) {
         .block_on(test);
 }
 
-impl Stream for DuplexStream {}
-
 /// A connection and the server's end of it.
 fn pair() -> (Frontend, DuplexStream) {
     let (ours, server) = duplex(64 * 1024);

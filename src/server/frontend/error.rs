@@ -1,6 +1,9 @@
 //! What can go wrong on a connection, and its class.
 
 use std::io::ErrorKind;
+use std::time::Duration;
+
+use tokio_rustls::rustls::{self, AlertDescription};
 
 use crate::record::ErrorClass;
 
@@ -9,7 +12,7 @@ use crate::record::ErrorClass;
 pub enum FrontendError {
     /// The socket.
     #[error("{0}")]
-    Io(#[from] std::io::Error),
+    Io(std::io::Error),
     /// The negotiation of TLS.
     #[error("TLS: {0}")]
     Tls(std::io::Error),
@@ -39,6 +42,14 @@ impl FrontendError {
         FrontendError::Here(what.to_string())
     }
 
+    /// Something of the server's was not there in time.
+    pub(in crate::server) fn late(what: &str, limit: Duration) -> Self {
+        let seconds = limit.as_secs_f64();
+        FrontendError::Here(format!(
+            "{what} did not come within {seconds} s (--connect-timeout)"
+        ))
+    }
+
     /// The class for counting.
     pub fn class(&self) -> ErrorClass {
         const NOT_TLS: [ErrorKind; 2] = [ErrorKind::InvalidData, ErrorKind::Unsupported];
@@ -53,6 +64,47 @@ impl FrontendError {
             _ => ErrorClass::new("protocol"),
         }
     }
+}
+
+impl From<std::io::Error> for FrontendError {
+    fn from(error: std::io::Error) -> Self {
+        // With TLS 1.3 the server's opinion of a client's certificate comes after the handshake.
+        match error
+            .get_ref()
+            .and_then(|e| e.downcast_ref::<rustls::Error>())
+        {
+            Some(inner) => {
+                FrontendError::Tls(std::io::Error::new(error.kind(), alert_in_words(inner)))
+            }
+            None => FrontendError::Io(error),
+        }
+    }
+}
+
+/// What the other side's alert means; other errors as they are.
+pub(in crate::server) fn alert_in_words(error: &rustls::Error) -> String {
+    use AlertDescription as Alert;
+    let rustls::Error::AlertReceived(alert) = error else {
+        return error.to_string();
+    };
+    let words = match alert {
+        Alert::CertificateRequired => {
+            "the server wants a client certificate: give sslcert and sslkey"
+        }
+        Alert::BadCertificate
+        | Alert::UnsupportedCertificate
+        | Alert::CertificateRevoked
+        | Alert::CertificateExpired
+        | Alert::CertificateUnknown
+        | Alert::UnknownCA
+        | Alert::DecryptError => "the server does not accept the client certificate (sslcert)",
+        Alert::HandshakeFailure | Alert::ProtocolVersion => {
+            "the server and procbench share no version or cipher of TLS (procbench speaks 1.2 and 1.3)"
+        }
+        Alert::NoApplicationProtocol => "the server does not speak PostgreSQL's protocol over TLS",
+        _ => "the server ended TLS",
+    };
+    format!("{words} (alert {alert:?})")
 }
 
 impl From<FrontendError> for ErrorClass {

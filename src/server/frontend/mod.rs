@@ -12,8 +12,11 @@ mod authentication;
 mod connection;
 mod error;
 mod incoming;
+mod stream;
 
-pub use authentication::Login;
-pub use connection::{Frontend, Row, Socket, Startup};
+pub use authentication::{Login, SessionSettings};
+pub use connection::{Frontend, Row, Startup};
 pub(crate) use connection::{now, sessions_opened};
+pub(in crate::server) use error::alert_in_words;
 pub use error::{FrontendError, ServerError};
+pub use stream::{Socket, Stream};

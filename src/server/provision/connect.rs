@@ -31,17 +31,9 @@ async fn connect(endpoint: &Endpoint) -> Result<Frontend, ProvisionError> {
         Ok(Err(error)) => on_one_line(&error),
         Err(_) => format!("no answer within {} s", CONNECT_LIMIT.as_secs()),
     };
-    // PostgreSQL's words (auth.c `ClientAuthentication`; "SSL off" to 13) and PgBouncer's.
-    let asks_for_tls = ["no encryption", "SSL off", "SSL required"];
-    let asks_for_tls = asks_for_tls.iter().any(|words| reason.contains(words));
-    let hint = if asks_for_tls && endpoint.tls.is_none() {
-        " (if it asks for TLS: procbench connects to a server by URL without)"
-    } else {
-        ""
-    };
     Err(ProvisionError::failed(
         format!("cannot connect to {endpoint}"),
-        format!("{reason}{hint}"),
+        reason,
     ))
 }
 

@@ -1,15 +1,17 @@
 //! An address with a role: everything needed to open a connection.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use tokio_rustls::rustls::pki_types::CertificateDer;
-
+use super::encryption::Encryption;
 use super::error::ProvisionError;
 use super::spec::SUPERUSER;
-use crate::config::{EndpointHost, ServerUrl};
+use crate::conninfo::{ChannelBinding, EndpointHost, Keepalive};
 use crate::factor::Transport;
-use crate::secret::{Secret, lookup_password};
+use crate::secret::Secret;
+use crate::server::frontend::SessionSettings;
 
 /// `sun_path` holds 108 bytes with the final NUL.
 const SOCKET_PATH_MAX: usize = 107;
@@ -19,6 +21,8 @@ const SOCKET_PATH_MAX: usize = 107;
 pub struct Endpoint {
     /// Where it listens.
     pub host: EndpointHost,
+    /// The address of its name, where it is known already.
+    pub address: Option<IpAddr>,
     /// Port; names the socket file too.
     pub port: u16,
     /// Role.
@@ -27,42 +31,41 @@ pub struct Endpoint {
     pub dbname: String,
     /// Password, where the role needs one.
     pub password: Option<Secret>,
-    /// The certificate its connections are encrypted with; `None` for connections in clear.
-    pub tls: Option<CertificateDer<'static>>,
+    /// How connections are encrypted; `None` for connections in clear.
+    pub tls: Option<Encryption>,
+    /// What sessions are started with.
+    pub settings: SessionSettings,
+    /// TCP keepalive.
+    pub keepalive: Keepalive,
+    /// How long a connection, and its first statement, may take; `None` where something else limits that.
+    pub connect_timeout: Option<Duration>,
 }
 
 impl Endpoint {
-    /// Of a server by URL, with the password from `PGPASSWORD` or the password file.
-    ///
-    /// # Errors
-    /// When a password file exists and may not or cannot be read.
-    pub(crate) fn of_url(url: &ServerUrl) -> Result<Self, ProvisionError> {
-        let host = match &url.host {
-            EndpointHost::Tcp(name) => name.clone(),
-            EndpointHost::Unix(dir) => dir.to_string_lossy().into_owned(),
-        };
-        let port = url.port.to_string();
-        let password = lookup_password([&host, &port, &url.dbname, &url.user]);
-        Ok(Endpoint {
-            host: url.host.clone(),
-            port: url.port,
-            user: url.user.clone(),
-            dbname: url.dbname.clone(),
-            password: password.map_err(|e| ProvisionError::new(e.to_string()))?,
+    /// A role of a server of ours.
+    pub(crate) fn of_ours(host: EndpointHost, port: u16, user: &str, dbname: &str) -> Self {
+        Endpoint {
+            host,
+            address: None,
+            port,
+            user: user.to_owned(),
+            dbname: dbname.to_owned(),
+            password: None,
             tls: None,
-        })
+            // What a login costs is measured without: it would be another login with TLS than in clear.
+            settings: SessionSettings {
+                channel_binding: ChannelBinding::Disable,
+                ..SessionSettings::default()
+            },
+            keepalive: Keepalive::default(),
+            connect_timeout: None,
+        }
     }
 
     /// The superuser of a server of ours, through its socket in this directory.
     pub(crate) fn of_superuser(socket_dir: &Path, port: u16) -> Result<Self, ProvisionError> {
-        let endpoint = Endpoint {
-            host: EndpointHost::Unix(socket_dir.to_owned()),
-            port,
-            user: SUPERUSER.to_owned(),
-            dbname: "postgres".to_owned(),
-            password: None,
-            tls: None,
-        };
+        let sockets = EndpointHost::Unix(socket_dir.to_owned());
+        let endpoint = Endpoint::of_ours(sockets, port, SUPERUSER, "postgres");
         endpoint.check_socket_path()?;
         Ok(endpoint)
     }
@@ -97,14 +100,21 @@ impl Endpoint {
     }
 }
 
-/// `user@host:port/dbname`, never the password.
+/// `user@host:port/dbname`, with the address if it is another text; never the password.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let place = match &self.host {
+            EndpointHost::Tcp(host) if host.contains(':') && !host.starts_with('[') => {
+                format!("[{host}]:{}", self.port)
+            }
             EndpointHost::Tcp(host) => format!("{host}:{}", self.port),
             EndpointHost::Unix(dir) => format!("{}/.s.PGSQL.{}", dir.display(), self.port),
         };
-        write!(f, "{}@{place}/{}", self.user, self.dbname)
+        write!(f, "{}@{place}/{}", self.user, self.dbname)?;
+        match self.address {
+            Some(address) if !place.contains(&address.to_string()) => write!(f, " ({address})"),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -114,16 +124,20 @@ mod tests {
 
     #[test]
     fn the_password_is_in_nothing_printed() {
+        let at = |host: &str| EndpointHost::Tcp(host.to_owned());
         let endpoint = Endpoint {
-            host: EndpointHost::Tcp("db".into()),
-            port: 5433,
-            user: "me".into(),
-            dbname: "d".into(),
             password: Some(Secret::new("hunter2")),
-            tls: None,
+            ..Endpoint::of_ours(at("db"), 5433, "me", "d")
         };
         assert_eq!(endpoint.to_string(), "me@db:5433/d");
         assert!(!format!("{endpoint:?}").contains("hunter2"));
+        let six = Endpoint::of_ours(at("::1"), 5432, "me", "d");
+        assert_eq!(six.to_string(), "me@[::1]:5432/d");
+        let resolved = Endpoint {
+            address: Some("::1".parse().unwrap()),
+            ..Endpoint::of_ours(at("localhost"), 5432, "me", "d")
+        };
+        assert_eq!(resolved.to_string(), "me@localhost:5432/d (::1)");
     }
 
     #[test]

@@ -7,9 +7,11 @@
 
 mod authentication;
 mod binaries;
+mod choose;
 mod command;
 mod connect;
 mod docker;
+mod encryption;
 mod endpoint;
 mod error;
 mod image;
@@ -28,9 +30,11 @@ mod user;
 mod versions;
 
 pub use binaries::{LocalBinaries, find_local_binaries};
+pub use choose::find_server;
 pub use command::find_on_path;
 pub(crate) use command::run_bounded;
 pub use docker::{engine_version, image_id};
+pub use encryption::{Encryption, Roots};
 pub use endpoint::Endpoint;
 pub use error::ProvisionError;
 pub use image::image_available_or_buildable;
@@ -38,6 +42,7 @@ pub use pgbouncer::start_pgbouncer;
 pub use premap::{PremapPage, Premapped, PremappedBlock};
 pub use running::{RunningServer, init_pgbench_accounts};
 pub use spec::{PgBouncerSpec, ServerKind, ServerSpec};
+pub(in crate::server) use start::reach;
 pub use start::{obtain, provision};
 pub use sweep::{Swept, sweep_stale};
 pub use versions::{IMAGES, OwnImage};

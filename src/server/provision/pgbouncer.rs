@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 
 use super::authentication::{CERTIFICATE, KEY};
 use super::command::find_on_path;
-use super::connect::{ask, server_version};
+use super::connect::ask;
 use super::endpoint::Endpoint;
 use super::error::ProvisionError;
 use super::image::ensure_own_image;
@@ -18,7 +18,7 @@ use super::scratch::{Scratch, write_file};
 use super::shipped::{PGBOUNCER_INI, USERLIST};
 use super::spec::{DATABASE, PgBouncerSpec, ROLE, ServerKind, method};
 use super::user::{OF_CONTAINER, command_as, ids_of, to_drop_to};
-use crate::config::EndpointHost;
+use crate::conninfo::EndpointHost;
 use crate::factor::{Auth, Transport};
 
 /// Bound on the time to the first connection through it.
@@ -44,11 +44,6 @@ pub fn start_pgbouncer(
     progress: &dyn Fn(&str),
 ) -> Result<RunningServer, ProvisionError> {
     let failed = || ProvisionError::when("PgBouncer could not be started");
-    if let Some(url) = &spec.url {
-        let endpoint = Endpoint::of_url(url).map_err(failed())?;
-        server_version(&endpoint).map_err(failed())?;
-        return Ok(RunningServer::by_url(endpoint, UNKNOWN_VERSION.to_owned()));
-    }
     let source = match (server.kind(), find_on_path("pgbouncer")) {
         (ServerKind::Docker, _) => {
             Source::Image(ensure_own_image(None, progress).map_err(failed())?)
@@ -232,6 +227,7 @@ mod tests {
     use super::*;
     use crate::secret::Secret;
     use crate::server::provision::authentication::ServerCertificate;
+    use crate::server::provision::encryption::Encryption;
 
     #[test]
     fn every_line_that_varies_is_in_the_shipped_file_and_overruled() {
@@ -240,13 +236,11 @@ mod tests {
             auth: Auth::Scram,
             ..PgBouncerSpec::default()
         };
+        let certificate = ServerCertificate::make().unwrap().der;
         let server = Endpoint {
-            host: EndpointHost::Unix("/srv".into()),
-            port: 7001,
-            user: ROLE.to_owned(),
-            dbname: DATABASE.to_owned(),
             password: Some(Secret::new("pw")),
-            tls: Some(ServerCertificate::make().unwrap().der),
+            tls: Some(Encryption::pinned(certificate)),
+            ..Endpoint::of_ours(EndpointHost::Unix("/srv".into()), 7001, ROLE, DATABASE)
         };
         let text = config_text(&spec, &server, 7000, Path::new("/own"), Path::new("/srv"));
         // The last one of a key holds.

@@ -29,7 +29,7 @@ pub struct RunningServer {
 }
 
 impl RunningServer {
-    /// One that is not ours.
+    /// A pooler or server that is not ours.
     pub(super) fn by_url(endpoint: Endpoint, server_version: String) -> Self {
         Self {
             process: None,

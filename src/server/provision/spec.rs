@@ -1,6 +1,5 @@
 //! What a provisioned server, and PgBouncer before it, must be like.
 
-use crate::config::ServerUrl;
 use crate::factor::{Auth, PgSource, SharedBuffers, Tls, Transport};
 use crate::names::named_enum;
 use crate::procarray::PageSize;
@@ -117,8 +116,6 @@ pub struct PgBouncerSpec {
     pub auth: Auth,
     /// `pool_mode`.
     pub pool_mode: PoolMode,
-    /// A PgBouncer of the user's own, for a server given by URL.
-    pub url: Option<ServerUrl>,
 }
 
 impl Default for PgBouncerSpec {
@@ -128,7 +125,6 @@ impl Default for PgBouncerSpec {
             max_client_conn: 2000,
             auth: Auth::Trust,
             pool_mode: PoolMode::Transaction,
-            url: None,
         }
     }
 }

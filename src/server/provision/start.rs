@@ -8,8 +8,10 @@ use nix::unistd::User;
 
 use super::authentication::{Credentials, ServerCertificate, pg_hba};
 use super::binaries::{LocalBinaries, choose_binaries};
+use super::choose::{Chosen, choose};
 use super::connect::{create_role_and_database, major_of, server_version};
 use super::docker::engine_version;
+use super::encryption::Encryption;
 use super::endpoint::Endpoint;
 use super::error::ProvisionError;
 use super::image::{ensure_foreign_image, ensure_own_image, major_in_image};
@@ -20,8 +22,10 @@ use super::scratch::{Scratch, write_file};
 use super::shipped::{ENTRYPOINT, INITDB_ARGS, PG_HBA, POSTGRESQL_CONF};
 use super::spec::{DATABASE, ROLE, SUPERUSER, ServerSpec};
 use super::user::{OF_SERVER, command_as, to_drop_to};
-use crate::config::{EndpointHost, ServerChoice, ServerUrl};
+use crate::config::ServerChoice;
+use crate::conninfo::{Conninfo, EndpointHost, Environment};
 use crate::factor::{DEFAULT_PG_MAJOR, PgSource, Tls, Transport};
+use crate::server::patience::Patience;
 
 /// Bound on the time from start to the first connection; generous, since the machine may be busy.
 const READY_LIMIT: Duration = Duration::from_secs(90);
@@ -77,7 +81,7 @@ pub fn provision(
     progress: &dyn Fn(&str),
 ) -> Result<RunningServer, ProvisionError> {
     if let ServerChoice::Url(url) = choice {
-        return reach(url, spec);
+        return reach(url, spec.pg_major(), &Patience::default(), progress);
     }
     let source = find(choice, spec, progress)?;
     start(&source, choice, spec, progress)
@@ -124,10 +128,25 @@ fn ensure_image(spec: &ServerSpec, progress: &dyn Fn(&str)) -> Result<String, Pr
     }
 }
 
-fn reach(url: &ServerUrl, spec: &ServerSpec) -> Result<RunningServer, ProvisionError> {
-    let endpoint = Endpoint::of_url(url)?;
-    let version = server_version(&endpoint)?;
-    if let Some(wanted) = spec.pg_major()
+/// Reaches somebody's server; of the major version `wanted`, if one is.
+///
+/// # Errors
+/// When none of the places that are named leads to one, or its version is another.
+pub(in crate::server) fn reach(
+    url: &Conninfo,
+    wanted: Option<u32>,
+    patience: &Patience,
+    progress: &dyn Fn(&str),
+) -> Result<RunningServer, ProvisionError> {
+    let Chosen {
+        endpoint,
+        version,
+        warning,
+    } = choose(url, &Environment::of_this_process(), patience)?;
+    if let Some(warning) = warning {
+        progress(&format!("procbench: {warning}"));
+    }
+    if let Some(wanted) = wanted
         && major_of(&version) != Some(wanted)
     {
         return Err(ProvisionError::failed(
@@ -135,9 +154,14 @@ fn reach(url: &ServerUrl, spec: &ServerSpec) -> Result<RunningServer, ProvisionE
             format!("it is PostgreSQL {version}, and version {wanted} was asked for"),
         ));
     }
+    let encrypted = match (endpoint.transport(), &endpoint.tls) {
+        (Transport::Unix, _) => "",
+        (_, Some(_)) => ", over TLS",
+        (_, None) => ", in clear",
+    };
     Ok(RunningServer {
         chosen_because: format!(
-            "PostgreSQL {version} at {url}: given by URL, nothing is created on it"
+            "PostgreSQL {version} at {endpoint}{encrypted}: given by URL, nothing is created on it"
         ),
         ..RunningServer::by_url(endpoint, version)
     })
@@ -183,16 +207,16 @@ fn start(
     let premap = premap.transpose()?;
     let credentials = Credentials::make(spec)?;
     create_role_and_database(&admin, credentials.as_ref().map(|c| &c.verifier))?;
+    let host = match spec.transport {
+        Transport::Tcp => EndpointHost::Tcp("127.0.0.1".to_owned()),
+        Transport::Unix => admin.host.clone(),
+    };
     let endpoint = Endpoint {
-        host: match spec.transport {
-            Transport::Tcp => EndpointHost::Tcp("127.0.0.1".to_owned()),
-            Transport::Unix => admin.host.clone(),
-        },
-        port: admin.port,
-        user: ROLE.to_owned(),
-        dbname: DATABASE.to_owned(),
         password: credentials.map(|c| c.password),
-        tls: certificate.as_ref().map(|c| c.der.clone()),
+        tls: certificate
+            .as_ref()
+            .map(|c| Encryption::pinned(c.der.clone())),
+        ..Endpoint::of_ours(host, admin.port, ROLE, DATABASE)
     };
     let server_version = server_version(&endpoint)?;
     Ok(RunningServer {
