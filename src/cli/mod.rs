@@ -241,7 +241,15 @@ mod tests {
                 // What it does stands behind two blanks or a sign.
                 let line = line.split("  ").next().unwrap_or_default();
                 let line = line.split(['|', '>', '#']).next().unwrap_or_default();
-                let parsed = Cli::try_parse_from(line.split_whitespace());
+                // What is quoted is one argument.
+                let words = line
+                    .split('\'')
+                    .enumerate()
+                    .flat_map(|(n, part)| match n % 2 {
+                        0 => part.split_whitespace().collect(),
+                        _ => vec![part],
+                    });
+                let parsed = Cli::try_parse_from(words);
                 assert!(parsed.is_ok(), "{name}: {line}: {}", parsed.unwrap_err());
                 examples += 1;
             }
