@@ -78,8 +78,10 @@ fn refusals_are_counted_and_strike_the_arm() {
     };
     assert!(struck(Arm::Unpooled));
     assert!(!struck(Arm::KeptOpen));
-    // In the headline too, not only in the file.
-    assert!(ended.stdout.contains(TOO_MANY), "{}", ended.stdout);
+    // Said at once that something was struck out, and on the page of details what.
+    assert!(ended.stdout.contains("struck out"), "{}", ended.stdout);
+    let details = std::fs::read_to_string(place.path("out/DETAILS.md")).unwrap();
+    assert!(details.contains(TOO_MANY), "{details}");
     procbench.assert_nothing_left();
     server.stop().unwrap();
 }
