@@ -22,7 +22,7 @@ impl Lines {
                 let (number, all) = (step + 1, steps().len());
                 let step = &steps()[*step];
                 format!(
-                    "\nStep {number} of {all}, {seconds} s: {}\n  Look: {}\n  Not:  {}\n",
+                    "\nStep {number} of {all}, {seconds} s: {}\n  Look: {}\n  But:  {}\n",
                     step.title, step.look, step.beware
                 )
             }

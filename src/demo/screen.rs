@@ -64,7 +64,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, scene: &Scene) {
     header(frame, scene, head);
     if let Some(step) = scene.shown() {
         sentence(frame, "Look: ", step.look, look);
-        sentence(frame, "Not:  ", step.beware, beware);
+        sentence(frame, "But:  ", step.beware, beware);
     }
     let [numbers, charts] =
         Layout::horizontal([Constraint::Length(42), Constraint::Min(1)]).areas(body);
@@ -204,23 +204,21 @@ fn draw_charts(frame: &mut Frame<'_>, scene: &Scene, area: Rect, is_roomy: bool)
     }
     let of_server = [CpuGroup::Postmaster, CpuGroup::Backends, CpuGroup::Pooler];
     let cpu = [
-        curve("CPU of server and pooler", Some(Color::Red), &|s| {
-            core(s, &of_server)
-        }),
-        curve("of the load", None, &|s| {
+        curve("CPU of server", Some(Color::Red), &|s| core(s, &of_server)),
+        curve("load", None, &|s| {
             core(s, &[CpuGroup::Reader, CpuGroup::Client])
         }),
     ];
     let rates = [
-        curve("connections/s", Some(Color::Red), &|s| {
+        curve("conn./s", Some(Color::Red), &|s| {
             Some(s.connections_per_second)
         }),
-        curve("transactions/s", None, &|s| Some(s.transactions_per_second)),
+        curve("trans./s", None, &|s| Some(s.transactions_per_second)),
     ];
     let halves = [Constraint::Fill(1), Constraint::Fill(1)];
     let [above, below] = Layout::vertical(halves).areas(area);
-    let [a, b] = Layout::horizontal(halves).areas(above);
-    let [c, d] = Layout::horizontal(halves).areas(below);
+    let [a, b] = Layout::horizontal(halves).spacing(2).areas(above);
+    let [c, d] = Layout::horizontal(halves).spacing(2).areas(below);
     chart(frame, scene, a, Scale::Time, &times);
     chart(frame, scene, b, Scale::Percent, &slow);
     chart(frame, scene, c, Scale::Percent, &cpu);
@@ -343,7 +341,7 @@ fn key_line() -> Paragraph<'static> {
     let mut spans = Vec::new();
     for (key, name, _) in KEYS.iter().chain(&[("?", "help", "")]) {
         spans.push(Span::styled(*key, bold));
-        spans.push(Span::raw(format!(" {name} ")));
+        spans.push(Span::raw(format!(" {name}  ")));
     }
     Paragraph::new(Line::from(spans))
 }
