@@ -13,7 +13,7 @@
     shown = null;
   };
 
-  // The first cells name the mark; each number stands under its column's title.
+  // The cells with words name the mark; each number follows its column's title.
   const say = (table, row) => {
     const titles = [...table.tHead.rows[0].cells].map((cell) => cell.textContent);
     const cells = [...row.cells].map((cell, i) => [cell, titles[i], cell.textContent]);

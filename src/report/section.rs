@@ -54,6 +54,16 @@ impl Table {
         }
     }
 
+    /// Further columns of words, after the numbers.
+    pub(super) fn and_words<W: ToString>(mut self, words: impl IntoIterator<Item = W>) -> Self {
+        let column = |title: W| Column {
+            title: title.to_string(),
+            is_number: false,
+        };
+        self.columns.extend(words.into_iter().map(column));
+        self
+    }
+
     /// One whose rows are about levels: what tells them apart stands first.
     pub(super) fn by_level<N: ToString>(
         varying: &[Factor],

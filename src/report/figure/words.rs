@@ -57,10 +57,6 @@ impl CurveFigure {
         (x, [low, high]): (f64, [f64; 2]),
     ) -> Told {
         let along = panel.caption.as_ref().unwrap_or(&self.caption);
-        let of_point = match point.samples {
-            0 => curve.samples,
-            own => own,
-        };
         Told {
             place: [x, high, x, low],
             panel: panel.title.clone(),
@@ -72,7 +68,8 @@ impl CurveFigure {
                 }
                 Along::Even | Along::Decades => format!("{along}: {}", number(point.at)),
             },
-            samples: samples(of_point),
+            // What is behind a single point may be rounds, or time: the caption says it.
+            samples: samples(curve.samples),
             remark: remark(point.verdict, &[&curve.signs], point.struck),
             ..of_value(point.estimate, self.unit)
         }

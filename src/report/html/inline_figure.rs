@@ -66,17 +66,17 @@ fn place(told: &Told) -> String {
 
 /// What the marks say, a row each.
 fn numbers(title: &str, told: &[Told]) -> Option<Section> {
-    let words = ["panel", "series", "at", "remark"];
-    let mut table = Table::new(words, ["value", "95 % interval", "samples"]);
+    let table = Table::new(["series", "at"], ["value", "95 % interval", "samples"]);
+    let mut table = table.and_words(["panel", "remark"]);
     for mark in told {
         let cells = [
-            &mark.panel,
             &mark.series,
             &mark.at,
-            &mark.remark,
             &mark.value,
             &mark.interval,
             &mark.samples,
+            &mark.panel,
+            &mark.remark,
         ];
         let has_text = |text: &String| (!text.is_empty()).then(|| text.clone());
         table.push(cells.map(|text| cell(has_text(text))).to_vec());
