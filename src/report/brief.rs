@@ -196,9 +196,11 @@ pub(super) fn caution(analysis: &Analysis) -> Option<String> {
     let partial = analysis.run.partial_reason();
     let all = analysis.contenders().count();
     let worst = || {
-        let (text, about) = guard_notes(analysis)
-            .into_iter()
-            .max_by_key(|note| note.1)?;
+        // Nobody starts somebody's own server anew.
+        let is_own = analysis.pooling.is_some();
+        let notes = guard_notes(analysis).into_iter();
+        let notes = notes.filter(|(text, _)| !(is_own && text.contains("fresh start")));
+        let (text, about) = notes.max_by_key(|note| note.1)?;
         let text = text.replacen("Struck out:", "Struck out, not to be quoted:", 1);
         Some(format!("{text} ({about} of {all} arms and levels)."))
     };

@@ -63,11 +63,22 @@ impl Estimate {
     }
 }
 
+/// A block of a resample, and how often it is taken.
+pub(super) type Taken = (usize, u32);
+
+/// The blocks that are taken at all.
+pub(super) fn taken(weights: &[u32]) -> Vec<Taken> {
+    let weights = weights.iter().copied().enumerate();
+    weights.filter(|(_, times)| *times > 0).collect()
+}
+
 /// How often each block is in each resample. Equal numbers of blocks and equal seeds give the same resamples:
 /// what is estimated from them can be compared.
 pub(super) struct Bootstrap {
     once: Vec<u32>,
     resamples: Vec<Vec<u32>>,
+    /// The resamples again, without the blocks that are not in them.
+    taken: Vec<Vec<Taken>>,
 }
 
 impl Bootstrap {
@@ -84,9 +95,14 @@ impl Bootstrap {
             }
             weights
         };
+        Self::of(blocks, (0..Self::RESAMPLES).map(resample).collect())
+    }
+
+    fn of(blocks: usize, resamples: Vec<Vec<u32>>) -> Self {
         Bootstrap {
             once: vec![1; blocks],
-            resamples: (0..Self::RESAMPLES).map(resample).collect(),
+            taken: resamples.iter().map(|weights| taken(weights)).collect(),
+            resamples,
         }
     }
 
@@ -109,10 +125,7 @@ impl Bootstrap {
             }
             weights
         };
-        Bootstrap {
-            once: vec![1; starts.len()],
-            resamples: (0..Self::RESAMPLES).map(resample).collect(),
-        }
+        Self::of(starts.len(), (0..Self::RESAMPLES).map(resample).collect())
     }
 
     /// How often each block is in each resample.
@@ -124,6 +137,16 @@ impl Bootstrap {
     pub(super) fn values(&self, of: impl Fn(&[u32]) -> Option<f64>) -> Option<(f64, Vec<f64>)> {
         let resampled = self.resamples.iter().filter_map(|weights| of(weights));
         Some((of(&self.once)?, resampled.collect()))
+    }
+
+    /// The same of the blocks that are taken: what a resample leaves out costs nothing.
+    pub(super) fn estimate_of_taken(
+        &self,
+        of: impl Fn(&[Taken]) -> Option<f64>,
+    ) -> Option<Estimate> {
+        let value = of(&taken(&self.once))?;
+        let resampled = self.taken.iter().filter_map(|taken| of(taken));
+        Some(interval(value, resampled.collect()))
     }
 
     /// A quantity with its interval; `None` where it is not there.

@@ -14,8 +14,8 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 use serde::Serialize;
 
-use super::bootstrap::{Bootstrap, Estimate, Unit, interval, quantile};
-use super::rounds::{Rounds, Taken};
+use super::bootstrap::{Bootstrap, Estimate, Taken, Unit, interval, quantile};
+use super::rounds::Rounds;
 use super::statistic::Statistic;
 use crate::record::SeriesHistogram;
 use crate::seed::derive_seed;

@@ -1,19 +1,16 @@
 //! One series over the rounds of a run: bucket counts by block, so that
 //! percentiles of any re-weighting of the blocks are one pass over the buckets.
 
-use std::collections::BTreeMap;
-
-use super::bootstrap::{Bootstrap, Estimate};
+use super::bootstrap::{Bootstrap, Estimate, Taken, taken};
 use super::statistic::{CAP, Statistic};
 use crate::record::{Block, SeriesHistogram, SeriesKey, rank_of};
 
-/// A block of a resample, and how often it is taken.
-pub(super) type Taken = (usize, u32);
-
 /// The histograms of several blocks over one common list of bucket values.
 pub(super) struct Rounds {
+    /// In ascending order.
+    values: Vec<u64>,
     /// For each value in turn, by block: samples not above it.
-    cumulated: Vec<(u64, Vec<u64>)>,
+    cumulated: Vec<u64>,
     totals: Vec<u64>,
     sums_ns: Vec<f64>,
     /// By block, where there is a threshold: slower samples, and the sum of all, each capped.
@@ -27,11 +24,17 @@ impl Rounds {
         let blocks = series.len();
         let over = slow_over_ns.map(|ns| (SeriesHistogram::last_of_bucket(ns), (CAP * ns) as f64));
         let mut slow = over.map(|_| (vec![0; blocks], vec![0.0; blocks]));
-        let mut by_value: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+        let buckets: Vec<_> = series.iter().map(|h| h.buckets()).collect();
+        let mut values: Vec<u64> = buckets.iter().flatten().map(|b| b.0).collect();
+        values.sort_unstable();
+        values.dedup();
+        let mut cumulated = vec![0; values.len() * blocks];
         let mut sums_ns = vec![0.0; blocks];
-        for (block, histogram) in series.iter().enumerate() {
-            for (value, count) in histogram.buckets() {
-                by_value.entry(value).or_insert_with(|| vec![0; blocks])[block] += count;
+        for (block, buckets) in buckets.into_iter().enumerate() {
+            let mut at = 0;
+            for (value, count) in buckets {
+                at += values[at..].iter().take_while(|v| **v < value).count();
+                cumulated[at * blocks + block] += count;
                 sums_ns[block] += value as f64 * count as f64;
                 if let (Some((last, cap)), Some((slow, capped))) = (over, &mut slow) {
                     slow[block] += if value > last { count } else { 0 };
@@ -40,14 +43,15 @@ impl Rounds {
             }
         }
         let mut totals = vec![0; blocks];
-        for counts in by_value.values_mut() {
+        for counts in cumulated.chunks_mut(blocks.max(1)) {
             for (total, count) in totals.iter_mut().zip(counts) {
                 *total += *count;
                 *count = *total;
             }
         }
         Rounds {
-            cumulated: by_value.into_iter().collect(),
+            values,
+            cumulated,
             totals,
             sums_ns,
             slow,
@@ -65,6 +69,7 @@ impl Rounds {
     pub(super) fn of_counts(totals: Vec<u64>, slow: Vec<u64>) -> Self {
         let sums_ns = vec![0.0; totals.len()];
         Rounds {
+            values: Vec::new(),
             cumulated: Vec::new(),
             totals,
             sums_ns: sums_ns.clone(),
@@ -90,19 +95,17 @@ impl Rounds {
 
     /// The largest sample, in ns.
     pub(super) fn max_ns(&self) -> Option<u64> {
-        self.cumulated.last().map(|bucket| bucket.0)
+        self.values.last().copied()
     }
 
     /// A statistic, in its unit, of the blocks merged with these multiplicities.
     /// `None` where there is no sample, or no threshold.
     pub(super) fn statistic(&self, weights: &[u32], statistic: Statistic) -> Option<f64> {
         debug_assert_eq!(weights.len(), self.block_count());
-        let taken = weights.iter().copied().enumerate();
-        let taken: Vec<Taken> = taken.filter(|(_, times)| *times > 0).collect();
-        self.statistic_of(&taken, statistic)
+        self.statistic_of(&taken(weights), statistic)
     }
 
-    /// The same of only these blocks, in their order: what a resample leaves out costs nothing.
+    /// The same of only these blocks, in their order.
     pub(super) fn statistic_of(&self, weights: &[Taken], statistic: Statistic) -> Option<f64> {
         let total = weighted(&self.totals, weights);
         if total == 0 {
@@ -114,9 +117,18 @@ impl Rounds {
             Statistic::CappedMean => weighted_sum(&self.slow.as_ref()?.1, weights) / total as f64,
             // The least value with at least so many samples not above it.
             Statistic::Percentile(p) => {
-                let rank = rank_of(p, total);
-                let below = |(_, counts): &(u64, Vec<u64>)| weighted(counts, weights) < rank;
-                self.cumulated[self.cumulated.partition_point(below)].0 as f64
+                let (rank, blocks) = (rank_of(p, total), self.block_count());
+                let (mut low, mut high) = (0, self.values.len() - 1);
+                while low < high {
+                    let middle = (low + high) / 2;
+                    let counts = &self.cumulated[middle * blocks..][..blocks];
+                    if weighted(counts, weights) < rank {
+                        low = middle + 1;
+                    } else {
+                        high = middle;
+                    }
+                }
+                self.values[low] as f64
             }
         })
     }
@@ -125,7 +137,7 @@ impl Rounds {
     pub(super) fn estimate(&self, bootstrap: &Bootstrap, statistic: Statistic) -> Option<Estimate> {
         statistic
             .is_carried_by(self.sample_count())
-            .then(|| bootstrap.estimate(|weights| self.statistic(weights, statistic)))?
+            .then(|| bootstrap.estimate_of_taken(|taken| self.statistic_of(taken, statistic)))?
     }
 }
 

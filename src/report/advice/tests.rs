@@ -236,6 +236,7 @@ fn the_answer_fits_one_screen_and_one_page() {
                 assert!(text.contains("Should I pool?") && text.ends_with("--details.\n"));
                 assert!(text.contains("Reconnecting adds") && text.contains("connecting, p50"));
                 assert_eq!(text.contains("the run is partial"), is_partial, "{text}");
+                assert!(!text.contains("fresh start"), "{text}");
                 let page = one_page(&analysis, &["excess".to_owned()]).unwrap();
                 assert!(page.lines().count() <= 60, "{page}");
             }

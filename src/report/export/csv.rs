@@ -30,13 +30,15 @@ pub fn csv_line<F: AsRef<str>>(fields: &[F]) -> String {
 fn percentile_csv(series: impl IntoIterator<Item = (String, Histogram<u64>)>) -> String {
     let mut csv = "series,percentile,value_ns,samples_above,sample_count\n".to_owned();
     for (name, histogram) in series.into_iter().filter(|(_, h)| !h.is_empty()) {
+        let steps = histogram.iter_recorded();
+        let steps = steps.map(|s| (s.value_iterated_to(), s.count_since_last_iteration()));
+        let steps = steps.collect_vec();
         for percentile in PERCENTILES {
             // 99.9 / 100 is a little above 0.999 and would pick the rank after.
             let quantile = (percentile / 100.0 * 1e9).round() / 1e9;
             let value = histogram.value_at_quantile(quantile);
-            let steps = histogram.iter_recorded();
-            let above = steps.filter(|step| step.value_iterated_to() > value);
-            let above: u64 = above.map(|s| s.count_since_last_iteration()).sum();
+            let above = steps.iter().filter(|step| step.0 > value);
+            let above: u64 = above.map(|step| step.1).sum();
             let numbers = [value, above, histogram.len()].map(|n| n.to_string());
             let record = [name.clone(), percentile.to_string()];
             csv += &csv_line(&[&record[..], &numbers].concat());
