@@ -299,10 +299,11 @@ impl Bench for ServerBench<'_> {
             ServerStart::open(self.asked.clone(), &self.arms, server, &planned.factors)?;
         self.note_server(&start.server, start.pgbouncer.as_ref());
         // Not those of the server of `prepare`: without standing connections it has another `max_connections`.
-        let settings = read_settings(&start.server).unwrap_or_else(|problem| {
-            self.remark(format!("a server's settings could not be read: {problem}"));
-            BTreeMap::new()
-        });
+        let settings =
+            read_settings(&start.server, &self.asked.patience()).unwrap_or_else(|problem| {
+                self.remark(format!("a server's settings could not be read: {problem}"));
+                BTreeMap::new()
+            });
         self.settings.note(&settings);
         start.factors = as_measured(
             &start.factors,

@@ -8,6 +8,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::frontend::FrontendError;
+use super::patience::Patience;
 use super::provision::{Endpoint, RunningServer, ServerKind};
 use super::target::{Target, event_loop};
 use crate::config::Disconnect;
@@ -126,24 +127,26 @@ impl SettingsSeen {
 ///
 /// # Errors
 /// What the server or the system said.
-pub fn read_settings(server: &RunningServer) -> Result<BTreeMap<String, String>, FrontendError> {
+pub(super) fn read_settings(
+    server: &RunningServer,
+    patience: &Patience,
+) -> Result<BTreeMap<String, String>, FrontendError> {
     const QUERY: &str = "SELECT name, setting || coalesce(' x ' || unit, '') FROM pg_settings WHERE name IN \
         ('huge_pages','max_connections','shared_buffers','autovacuum','jit',\
         'synchronous_commit','fsync','ssl','listen_addresses','superuser_reserved_connections',\
         'password_encryption','data_checksums','log_connections','server_version_num')";
-    event_loop()?.block_on(async {
-        let target = Target::new(server.endpoint())?;
+    let target = Target::new(server.endpoint())?;
+    let asking = async {
         let mut connection = target.connect().await?;
-        let rows = target
-            .in_time("the settings", connection.rows(QUERY))
-            .await?;
+        let rows = connection.rows(QUERY).await?;
         connection.terminate(Disconnect::Wait).await?;
         let pairs = rows.into_iter().filter_map(|row| {
             let mut columns = row.into_iter();
             Some((columns.next()??, columns.next()??))
         });
         Ok(pairs.collect())
-    })
+    };
+    event_loop()?.block_on(patience.wait("the server's settings", asking))?
 }
 
 /// The PID of a `docker-proxy` that stands between us and this endpoint, if one does.

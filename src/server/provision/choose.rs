@@ -123,7 +123,6 @@ impl Search<'_> {
             let mut refusals: Vec<String> = Vec::new();
             for (nth, way) in ways.iter().enumerate() {
                 let endpoint = self.endpoint(place, address, &password, way.clone());
-                endpoint.check_socket_path()?;
                 let cannot = |reason: &str| format!("cannot connect to {endpoint}: {reason}");
                 match self.attempt(&endpoint, kind, &password).await {
                     Ok((encrypted, version)) => {
