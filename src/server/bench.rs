@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::levels::{Asked, Supply, as_measured, check_same_version};
-use super::provision::{RunningServer, ServerSpec, init_pgbench_accounts, provision, reach};
+use super::provision::{RunningServer, ServerSpec, init_pgbench_accounts};
 use super::server_facts::{
     SettingsSeen, read_settings, server_provenance, server_remarks, server_source,
 };
@@ -13,7 +13,7 @@ use super::start::{BlockOutcome, BlockRequest, ServerStart};
 use super::survey::Surveyed;
 use crate::arm::Arm;
 use crate::clock::{Clock, MonotonicClock};
-use crate::config::{Config, ServerChoice, ServerConfig, Statement, Tracing};
+use crate::config::{Config, ServerConfig, Statement, Tracing};
 use crate::factor::{Factors, OfferedRate, PgSource};
 use crate::load::driver::{Bench, Failure};
 use crate::load::plan::{BlockSpec, PlannedStart};
@@ -108,14 +108,7 @@ impl<'a> ServerBench<'a> {
         };
         let first = self.sources.iter().find(|(pg, _)| *pg == level.pg);
         let say = if first.is_none() { self.say } else { &silent };
-        let server = match &self.supply.choice {
-            ServerChoice::Url(url) => reach(url, spec.pg_major(), &self.asked.patience(), say)
-                .map_err(|e| Failure::Fatal(e.to_string()))?,
-            // Another level's may start all the same.
-            choice => {
-                provision(choice, &spec, say).map_err(|e| Failure::StartLost(e.to_string()))?
-            }
-        };
+        let server = self.asked.start_server(&self.supply.choice, &spec, say)?;
         if let Some((_, first)) = first {
             check_same_version(&first.version, server.server_version()).map_err(Failure::Fatal)?;
         } else {
@@ -299,11 +292,11 @@ impl Bench for ServerBench<'_> {
             ServerStart::open(self.asked.clone(), &self.arms, server, &planned.factors)?;
         self.note_server(&start.server, start.pgbouncer.as_ref());
         // Not those of the server of `prepare`: without standing connections it has another `max_connections`.
-        let settings =
-            read_settings(&start.server, &self.asked.patience()).unwrap_or_else(|problem| {
-                self.remark(format!("a server's settings could not be read: {problem}"));
-                BTreeMap::new()
-            });
+        let settings = read_settings(&start.server, &self.asked.patience());
+        let settings = settings.unwrap_or_else(|problem| {
+            self.remark(format!("a server's settings could not be read: {problem}"));
+            BTreeMap::new()
+        });
         self.settings.note(&settings);
         start.factors = as_measured(
             &start.factors,

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use super::cores::{enough_cores, may_move_others};
 use super::patience::Patience;
 use super::provision::{
-    PgBouncerSpec, ProvisionError, RunningServer, ServerSpec, obtain, reach, start_pgbouncer,
+    PgBouncerSpec, ProvisionError, RunningServer, ServerSpec, obtain, provision, reach,
+    start_pgbouncer,
 };
 use crate::arm::Arm;
 use crate::config::{Config, ServerChoice, ServerConfig};
@@ -14,6 +15,7 @@ use crate::factor::{
     FIRST_WITH_ITERATIONS, FIRST_WITH_SETUP_DURATIONS, Factors, Isolate, LogConnections, PgSource,
 };
 use crate::load::Cancel;
+use crate::load::driver::Failure;
 use crate::procarray::PageSize;
 use crate::procfs;
 use crate::record::PoolMode;
@@ -61,6 +63,23 @@ impl Asked<'_> {
         Patience {
             limit: given.unwrap_or(Patience::default().limit),
             cancel: self.cancel.clone(),
+        }
+    }
+
+    /// Starts a server, or reaches the one by URL.
+    ///
+    /// # Errors
+    /// Why there is none: of ours another level's may start all the same.
+    pub fn start_server(
+        &self,
+        choice: &ServerChoice,
+        spec: &ServerSpec,
+        say: &dyn Fn(&str),
+    ) -> Result<RunningServer, Failure> {
+        match choice {
+            ServerChoice::Url(url) => reach(url, spec.pg_major(), &self.patience(), say)
+                .map_err(|e| Failure::Fatal(e.to_string())),
+            ours => provision(ours, spec, say).map_err(|e| Failure::StartLost(e.to_string())),
         }
     }
 
