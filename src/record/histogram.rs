@@ -28,7 +28,7 @@ fn up_to<C: Counter>(max_ns: u64) -> Histogram<C> {
 
 /// A worker's own histogram of ns: 1 ns to 60 s, three digits; longer values are kept exactly.
 ///
-/// It never allocates while recording up to [`OVERFLOW_CAPACITY`] overlong values, and never drops or clips one.
+/// It never allocates while recording up to `OVERFLOW_CAPACITY` overlong values, and never drops or clips one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WorkerHistogram {
     histogram: Histogram<u32>,
