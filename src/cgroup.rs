@@ -13,12 +13,12 @@ pub enum CgroupError {
     #[error("the server's cgroup is not known")]
     Unknown,
     /// The kernel refused.
-    #[error("cannot write {path}: {source}")]
+    #[error("cannot write {path}: {problem}")]
     Refused {
         /// The group's file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        problem: std::io::Error,
     },
 }
 
@@ -34,7 +34,7 @@ pub fn join(pid: u32, target: u32) -> Result<(), CgroupError> {
     for group in wanted.iter().filter(|g| !own.contains(g)) {
         let path = group.join("cgroup.procs");
         fs::write(&path, pid.to_string())
-            .map_err(|source| CgroupError::Refused { path, source })?;
+            .map_err(|problem| CgroupError::Refused { path, problem })?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Lines to the user: results on stdout, everything else on stderr.
 
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// How much is told beside results and errors.
@@ -46,7 +47,34 @@ pub fn complain(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
-/// Prints a result on stdout. A reader that has gone away (`| head`) is no error.
-pub fn print(text: &str) {
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+/// The first failure of stdout.
+static STDOUT_FAILED: OnceLock<io::Error> = OnceLock::new();
+
+/// Prints a result on stdout; [`end_of_output`] says whether all of it was taken.
+pub fn print(text: impl AsRef<[u8]>) {
+    printed(io::stdout().lock().write_all(text.as_ref()));
+}
+
+/// Keeps the failure of a write to stdout, for [`end_of_output`]. A reader that has gone away (`| head`) is none.
+pub fn printed(written: io::Result<()>) {
+    if let Err(error) = written
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        // The first one says why.
+        let _ = STDOUT_FAILED.set(error);
+    }
+}
+
+/// Whether stdout has taken everything that was printed in this process.
+///
+/// # Errors
+/// Why it has not.
+pub fn end_of_output() -> Result<(), String> {
+    printed(io::stdout().lock().flush());
+    match STDOUT_FAILED.get() {
+        None => Ok(()),
+        Some(error) => Err(format!(
+            "not everything could be written to standard output: {error}"
+        )),
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
 /// A password. `Debug` does not show it, and it has neither `Display` nor a serialised form.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Vec<u8>);
@@ -29,9 +31,24 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// From now on this process leaves no core file: it would have somebody's password in it. What a core is piped to is the
+/// system's own affair.
+pub fn keep_out_of_cores() {
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_CORE) {
+        // To lower a limit is always allowed.
+        let _ = setrlimit(Resource::RLIMIT_CORE, 0, hard);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_core_is_left() {
+        keep_out_of_cores();
+        assert_eq!(getrlimit(Resource::RLIMIT_CORE).unwrap().0, 0);
+    }
 
     #[test]
     fn is_never_printed() {

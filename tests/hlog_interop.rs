@@ -1,7 +1,8 @@
-//! The interval log as another tool reads it: HdrHistogram's Python port.
+//! The interval log as other tools read it: HdrHistogram itself, in Java, and its Python port.
 //!
-//! Makes a Python environment of its own below the temporary directory (python3
-//! with venv, and PyPI, are needed). `PROCBENCH_TESTS_NO_PYTHON=1` deselects it.
+//! Needs Debian's libhdrhistogram-java and a Java (`PROCBENCH_TESTS_NO_JAVA=1` deselects its test). Makes a Python
+//! environment of its own below the temporary directory: python3 with venv, and PyPI, are needed
+//! (`PROCBENCH_TESTS_NO_PYTHON=1` deselects it).
 
 // clippy.toml's allow-unwrap-in-tests covers #[test] functions only, not their helpers.
 #![allow(clippy::unwrap_used)]
@@ -12,12 +13,15 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use hdrhistogram::Histogram;
-use procbench::record::{MERGED_MAX_NS, read_run};
+use procbench::record::{Block, MERGED_MAX_NS, Run, read_run};
 use procbench::report::export::{LogInterval, hlog};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-const HELP: &str = "install python3 with venv (apt-get install python3-venv) and let pip reach PyPI, or set PROCBENCH_TESTS_NO_PYTHON=1";
+const HELP: &str = "procbench doctor --install --tests, and let pip reach PyPI, or set PROCBENCH_TESTS_NO_PYTHON=1";
+
+/// Where Debian has HdrHistogram.
+const JAR: &str = "/usr/share/java/hdrhistogram.jar";
 
 /// A Python that has HdrHistogram's port, for as long as the directory lives;
 /// `None` when deselected.
@@ -87,6 +91,59 @@ fn python_reads_the_same_counts_per_bucket() {
     a_run_through_the_binary(dir.path(), &python);
 }
 
+/// Every percentile that Java's reader prints of a series is a value with so many of its samples at or below it.
+#[test]
+fn java_reads_the_same_percentiles() {
+    if std::env::var("PROCBENCH_TESTS_NO_JAVA").is_ok_and(|v| v == "1") {
+        return;
+    }
+    assert!(
+        Path::new(JAR).exists(),
+        "no {JAR}: procbench doctor --install --tests, or set PROCBENCH_TESTS_NO_JAVA=1"
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let (log, run) = exported(dir.path());
+    let block = &run.blocks[0];
+    let mut rows = 0;
+    for key in block.series.keys() {
+        let tag = format!("{}/{}/{key}", block.factors.standing, block.arm);
+        let mut merged = Histogram::<u64>::new_with_bounds(1, MERGED_MAX_NS, 3).unwrap();
+        let same = |b: &&Block| {
+            !b.twin && b.arm == block.arm && b.factors.standing == block.factors.standing
+        };
+        for histogram in run
+            .blocks
+            .iter()
+            .filter(same)
+            .filter_map(|b| b.series.get(key))
+        {
+            merged.add(histogram.hdr()).unwrap();
+        }
+        // In ns, as they are.
+        let said = succeed(
+            Command::new("java")
+                .args(["-cp", JAR, "org.HdrHistogram.HistogramLogProcessor", "-csv"])
+                .args(["-outputValueUnitRatio", "1", "-tag", &tag, "-i"])
+                .arg(&log),
+            "",
+        );
+        // "Value","Percentile","TotalCount","1/(1-Percentile)", below the table of the intervals.
+        let table = said.lines().skip_while(|line| !line.contains("Percentile"));
+        let mut last = 0;
+        for line in table.skip(1).take_while(|line| !line.starts_with('#')) {
+            let columns: Vec<f64> = line.split(',').filter_map(|c| c.parse().ok()).collect();
+            let [value, _, count, ..] = columns[..] else {
+                continue;
+            };
+            let at_or_below = merged.count_between(0, value as u64);
+            assert_eq!(at_or_below, count as u64, "{tag}: {line}");
+            (rows, last) = (rows + 1, at_or_below);
+        }
+        assert_eq!(last, merged.len(), "{tag}: {said}");
+    }
+    assert!(rows > 20, "{rows} rows");
+}
+
 fn made_histograms(dir: &Path, python: &Path) {
     let histograms: Vec<Histogram<u64>> = (1..=4u64)
         .map(|seed| {
@@ -139,8 +196,8 @@ fn made_histograms(dir: &Path, python: &Path) {
     );
 }
 
-/// A tiny run of the model, measured and exported by the binary.
-fn a_run_through_the_binary(dir: &Path, python: &Path) {
+/// A tiny run of the model, measured and exported by the binary: its log, and itself.
+fn exported(dir: &Path) -> (PathBuf, Run) {
     let binary = env!("CARGO_BIN_EXE_procbench");
     let (run_dir, log) = (dir.join("run"), dir.join("run.hlog"));
     let load = "--arms kept-open,unpooled --standing 0,20 --blocks 2 --starts 1 --duration 100ms";
@@ -161,7 +218,11 @@ fn a_run_through_the_binary(dir: &Path, python: &Path) {
             .arg(&log),
         "",
     );
-    let run = read_run(&run_dir).unwrap();
+    (log, read_run(&run_dir).unwrap())
+}
+
+fn a_run_through_the_binary(dir: &Path, python: &Path) {
+    let (log, run) = exported(dir);
     // Two arms and the twin, twice, at two numbers of standing connections.
     assert_eq!(run.blocks.len(), 12);
     let sorted = |mut found: Vec<(String, Value)>| {

@@ -4,8 +4,10 @@
 // clippy.toml's allow-unwrap-in-tests covers #[test] functions only, not their helpers.
 #![allow(clippy::unwrap_used)]
 
+use std::fs::File;
 use std::path::Path;
 use std::process::Output;
+use std::process::Stdio;
 
 use assert_cmd::Command;
 use serde_json::Value;
@@ -75,7 +77,7 @@ fn quietly_only_the_answer_is_said_and_at_length_every_block_and_file() {
     assert_eq!(quiet.status.code(), Some(0), "{}", stderr(&quiet));
     assert_eq!(stderr(&quiet), "");
     assert!(stdout(&quiet).contains("What does connection churn do"));
-    let verbose = procbench(&format!("{MODEL} --verbose"), place.path());
+    let verbose = procbench(&format!("{MODEL} --verbose --overwrite"), place.path());
     let said = stderr(&verbose);
     for part in [
         "block 1: ",
@@ -118,4 +120,128 @@ fn other_programs_get_json_and_no_colours() {
         let said = stdout(&output) + &stderr(&output);
         assert!(!said.contains('\u{1b}'), "{line}: {said:?}");
     }
+}
+
+/// With what is printed going to `stdout`.
+fn printing_to(stdout: impl Into<Stdio>, line: &str, cwd: &Path) -> Output {
+    std::process::Command::new(env!("CARGO_BIN_EXE_procbench"))
+        .args(line.split_ascii_whitespace())
+        .current_dir(cwd)
+        .stdout(stdout)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+        .wait_with_output()
+        .unwrap()
+}
+
+/// One line, and exit code 1.
+fn assert_full(output: &Output, line: &str) {
+    let said = stderr(output);
+    assert_eq!(output.status.code(), Some(1), "{line}: {said}");
+    assert_eq!(said.lines().count(), 1, "{line}: {said}");
+    assert_eq!(said.matches("No space left").count(), 1, "{line}: {said}");
+}
+
+#[test]
+fn output_that_finds_no_space_is_a_failure_and_a_reader_that_has_gone_is_none() {
+    let place = tempfile::tempdir().unwrap();
+    let measured = procbench(MODEL, place.path());
+    assert_eq!(measured.status.code(), Some(0), "{}", stderr(&measured));
+    for line in [
+        "",
+        "--help",
+        "--version",
+        "experiments",
+        "experiments pool",
+        "export run --format csv",
+        "export run --format hlog",
+        "export run --json",
+        "figures run",
+        "report run",
+        "completions bash",
+        "man",
+    ] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        assert_full(&printing_to(full, line, place.path()), line);
+        let gone = std::io::pipe().unwrap().1;
+        let unread = printing_to(gone, line, place.path());
+        assert_eq!(unread.status.code(), Some(0), "{line}: {}", stderr(&unread));
+        assert_eq!(stderr(&unread), "", "{line}");
+    }
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let again = format!("-q {MODEL} --overwrite");
+    assert_full(&printing_to(full, &again, place.path()), &again);
+}
+
+#[test]
+fn a_full_disk_is_a_failure_said_once() {
+    let place = tempfile::tempdir().unwrap();
+    let measured = procbench(MODEL, place.path());
+    assert_eq!(measured.status.code(), Some(0), "{}", stderr(&measured));
+    std::fs::create_dir(place.path().join("full")).unwrap();
+    // A file system without room for a file, which goes with its mount namespace.
+    let apart = match nix::unistd::geteuid().is_root() {
+        true => "-m",
+        false => "-rm",
+    };
+    let model = MODEL.replace("--out run", "--out full");
+    for line in [
+        &model,
+        "run locks --quick --out full",
+        "export run --format csv --out full/run.csv",
+        "report run --out full/report.html",
+    ] {
+        let full = "mount -t tmpfs -o nr_inodes=1 none full && exec \"$@\"";
+        let output = Command::new("unshare")
+            .args([
+                apart,
+                "sh",
+                "-c",
+                full,
+                "sh",
+                env!("CARGO_BIN_EXE_procbench"),
+            ])
+            .args(line.split_ascii_whitespace())
+            .current_dir(place.path())
+            .output()
+            .unwrap();
+        let said = stderr(&output);
+        assert!(
+            !said.contains("unshare:") && !said.contains("mount:"),
+            "root or user namespaces are needed for a file system of its own: {said}"
+        );
+        assert_full(&output, line);
+    }
+}
+
+#[test]
+fn an_earlier_run_is_written_over_only_on_request() {
+    let place = tempfile::tempdir().unwrap();
+    let id = || {
+        let run = std::fs::read(place.path().join("run/run.json")).unwrap();
+        let run: Value = serde_json::from_slice(&run).unwrap();
+        run["run_id"].as_str().unwrap().to_owned()
+    };
+    let first = procbench(MODEL, place.path());
+    assert_eq!(first.status.code(), Some(0), "{}", stderr(&first));
+    let kept = id();
+    for line in [
+        MODEL,
+        "run locks --quick --out run",
+        "chapter --quick --out .",
+        "demo --out run",
+    ] {
+        let refused = procbench(line, place.path());
+        let said = stderr(&refused);
+        assert_eq!(refused.status.code(), Some(2), "{line}: {said}");
+        assert!(
+            said.contains("run/run.json") && said.contains("--overwrite"),
+            "{line}: {said}"
+        );
+        assert_eq!(id(), kept);
+    }
+    let written_over = procbench(&format!("{MODEL} --overwrite"), place.path());
+    assert_eq!(written_over.status.code(), Some(0));
+    assert_ne!(id(), kept);
 }

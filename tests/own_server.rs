@@ -10,8 +10,10 @@
 use std::fs;
 use std::io::copy;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -207,13 +209,15 @@ fn a_role_that_may_only_connect_gets_an_answer_and_sends_nothing_but_selects() {
     assert_eq!(run.client_rate_per_second, Some(20.0));
     assert_eq!(run.config.factors.standing, [0]);
     let survey = survey(&run);
-    assert_eq!(survey.between, Between::Nothing);
-    assert!(!survey.superuser && !survey.reads_all_stats);
+    assert_eq!(survey.between, Ok(Between::Nothing));
+    assert_eq!(survey.reads_all_stats, Ok(false));
+    assert_eq!(survey.standby, Ok(false));
     // Nobody else was there when it looked, and procbench's own do not count.
-    assert_eq!(survey.census.connections, 0);
-    assert_eq!((survey.max_connections, survey.free_connections), (60, 60));
+    assert_eq!(survey.census.as_ref().unwrap().connections, 0);
+    assert_eq!(survey.settings.as_ref().unwrap().max_connections, 60);
+    assert_eq!(survey.free_connections(), Some(60));
     if survey.pg_major >= 14 {
-        let others = survey.others.unwrap();
+        let others = survey.others.as_ref().unwrap();
         assert_eq!((others.count, others.without_ours), (OTHERS, true));
     }
     assert!(said.lines().count() <= 24, "{said}");
@@ -261,6 +265,85 @@ fn a_role_that_may_only_connect_gets_an_answer_and_sends_nothing_but_selects() {
     server.stop().unwrap();
 }
 
+/// A postmaster that is ended with the test.
+struct Standby(Child);
+
+impl Drop for Standby {
+    fn drop(&mut self) {
+        // A fast shutdown.
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.0.id()).unwrap());
+        let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT);
+        let _ = self.0.wait();
+    }
+}
+
+/// A standby of `server`, on this port, with the files in `dir`; the server's own user runs it.
+fn standby_of(server: &RunningServer, dir: &Path, port: u16) -> Standby {
+    let sockets = scratch(server).join("sockets");
+    let owner = fs::metadata(scratch(server).join("pgdata")).unwrap();
+    std::os::unix::fs::chown(dir, Some(owner.uid()), Some(owner.gid())).unwrap();
+    let program = |name: &str| {
+        let mut command = Command::new(server.bin_dir().unwrap().join(name));
+        command
+            .current_dir(dir)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        if nix::unistd::geteuid().is_root() {
+            command.uid(owner.uid()).gid(owner.gid());
+        }
+        command
+    };
+    let copied = program("pg_basebackup")
+        .args(["-R", "-X", "stream", "-c", "fast", "-U", "postgres", "-p"])
+        .arg(server.endpoint().port.to_string())
+        .arg("-h")
+        .arg(sockets)
+        .arg("-D")
+        .arg(dir.join("copy"))
+        .status()
+        .unwrap();
+    assert!(copied.success());
+    let started = program("postgres")
+        .args(["-c", "max_connections=60", "-p", &port.to_string(), "-k"])
+        .arg(dir)
+        .arg("-D")
+        .arg(dir.join("copy"))
+        .spawn();
+    Standby(started.unwrap())
+}
+
+#[test]
+fn a_hot_standby_is_measured_and_said_to_be_one() {
+    let Some(_turn) = server_turn() else { return };
+    let server = server(Transport::Tcp);
+    let lets_in = "local replication postgres trust\nhost all all 127.0.0.1/32 trust";
+    set_hba(&server, lets_in, |r| r.is_ok());
+    let dir = tempfile::tempdir().unwrap();
+    let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = nobody.local_addr().unwrap().port();
+    drop(nobody);
+    let standby = standby_of(&server, dir.path(), port);
+    let mut endpoint = server.endpoint().clone();
+    endpoint.port = port;
+    wait_for("the standby", || execute(&endpoint, "SELECT 1").ok());
+    let out = tempfile::tempdir().unwrap();
+    let place = out.path().join("run");
+    let words = format!(
+        "{} {} --out {}",
+        url("procbench", port),
+        brief(90),
+        place.display()
+    );
+    let output = procbench(&words).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(code(&output), Some(0), "{stderr}");
+    assert!(stderr.contains("hot standby"), "{stderr}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("hot standby"));
+    assert!(survey(&read_run(&place).unwrap()).is_standby());
+    drop(standby);
+    server.stop().unwrap();
+}
+
 /// A relay that passes bytes on and nothing else; it ends with the test process.
 fn relay(to: u16) -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -300,7 +383,7 @@ fn pgbouncer_is_recognised_in_every_mode_and_a_relay_is_not_taken_for_it() {
         let pooler = start_pgbouncer(&tcp, &spec, &|_| {}).unwrap();
         let address = url("procbench", pooler.endpoint().port);
         let (run, said) = measured(&address, &brief(90), &out.path().join(mode.to_string()));
-        let Between::Pooler { mode: seen, .. } = &survey(&run).between else {
+        let Ok(Between::Pooler { mode: seen, .. }) = &survey(&run).between else {
             panic!("{mode}: {:?}", survey(&run).between);
         };
         assert_eq!(*seen, mode);
@@ -309,7 +392,7 @@ fn pgbouncer_is_recognised_in_every_mode_and_a_relay_is_not_taken_for_it() {
     }
     let relayed = url("procbench", relay(tcp.endpoint().port));
     let (run, said) = measured(&relayed, &brief(90), &out.path().join("relay"));
-    assert_eq!(survey(&run).between, Between::Relay);
+    assert_eq!(survey(&run).between, Ok(Between::Relay));
     assert!(!said.contains("You already do") && said.contains("something passes the bytes on"));
 
     // What is on loopback by name and is not the server itself keeps the cap.

@@ -31,6 +31,7 @@ fn build() -> PathBuf {
             "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer",
         )
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .env_remove("RUSTC_WORKSPACE_WRAPPER")
         .output()
         .expect("cargo runs");
     assert!(

@@ -212,7 +212,7 @@ pub(super) fn carry_out(
                 "One page: {}; all of it in a browser: report.html there.",
                 page.display()
             );
-            print(&Brief::of_chapter(&runs).terminal(&rest));
+            print(Brief::of_chapter(&runs).terminal(&rest));
         }
     }
     tell(&format!("procbench: everything is in {}", dir.display()));

@@ -7,6 +7,7 @@ use clap::Args;
 use super::canned::{Given, ModeChoice, Order, carry_out};
 use super::options::OutputOptions;
 use super::outcome::{CommandError, Outcome};
+use crate::doctor::run_checks;
 use crate::experiment::{self, Experiment, Scale};
 
 /// `procbench chapter`
@@ -26,7 +27,7 @@ pub struct ChapterCommand {
     #[arg(long, value_delimiter = ',', value_name = "EXPERIMENT,...")]
     only: Option<Vec<String>>,
     /// Go on in this directory: complete runs there are taken over if they were asked for in the same way
-    #[arg(long, value_name = "DIR", conflicts_with = "out")]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "overwrite"])]
     resume: Option<PathBuf>,
     #[command(flatten)]
     given: Given,
@@ -60,9 +61,10 @@ impl ChapterCommand {
                 )));
             }
             output.out = Some(dir);
+            output.overwrite = true;
         }
         if self.install {
-            super::doctor::install_missing()?;
+            super::doctor::install_missing(&run_checks())?;
         }
         carry_out(&order, &given, &output)
     }

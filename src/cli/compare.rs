@@ -57,7 +57,7 @@ impl CompareCommand {
             print_sections(&comparison(&items));
             let is_png = |path: &&PathBuf| path.extension().is_some_and(|e| e == "png");
             for path in written.iter().filter(is_png) {
-                print(&format!("figure: {}\n", path.display()));
+                print(format!("figure: {}\n", path.display()));
             }
         } else {
             let all: Vec<_> = runs.iter().flat_map(rows::summary_rows).collect();

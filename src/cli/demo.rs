@@ -186,7 +186,7 @@ impl DemoCommand {
                 show(place, (&events, &asks), (part, whole))
             } else {
                 let mut lines = Lines::default();
-                events.iter().for_each(|event| print(&lines.of(&event)));
+                events.iter().for_each(|event| print(lines.of(&event)));
                 Ok(())
             };
             if shown.is_err() {
@@ -205,7 +205,7 @@ impl DemoCommand {
             return print_rows(&rows::summary_rows(&analyse(run)), format);
         }
         let steps: Vec<Stretch> = steps_taken(run).into_iter().map(|s| s.1).collect();
-        print(&format!(
+        print(format!(
             "\n{}",
             steps_side_by_side(&steps, run.slow_over_ns)
         ));

@@ -5,7 +5,7 @@ use clap::Args;
 use super::measure::print_json;
 use super::outcome::{CommandError, Outcome};
 use crate::console::{print, tell};
-use crate::doctor::{Status, install, render, run_checks};
+use crate::doctor::{Check, Status, checks_of_tests, install, render, run_checks};
 
 /// `procbench doctor`
 #[derive(Debug, Args)]
@@ -18,6 +18,9 @@ pub struct DoctorCommand {
     /// Install what is missing
     #[arg(long)]
     install: bool,
+    /// Look at what only the tests of the repository need, too
+    #[arg(long)]
+    tests: bool,
     /// Print what was found as JSON
     #[arg(long)]
     json: bool,
@@ -29,15 +32,22 @@ impl DoctorCommand {
     /// # Errors
     /// When installing fails.
     pub fn run(self) -> Result<Outcome, CommandError> {
-        if self.install {
-            install_missing()?;
+        let look = || {
+            let mut checks = run_checks();
+            if self.tests {
+                checks.extend(checks_of_tests());
+            }
+            checks
+        };
+        let mut checks = look();
+        if self.install && install_missing(&checks)? {
+            checks = look();
         }
-        let checks = run_checks();
         if self.json {
             print_json(&checks)?;
         } else {
             let lines = render(&checks).into_iter();
-            lines.for_each(|line| print(&format!("{line}\n")));
+            lines.for_each(|line| print(format!("{line}\n")));
         }
         if checks.iter().any(|c| c.status == Status::Missing) {
             return Err(CommandError::Failed(anyhow::anyhow!(
@@ -48,15 +58,15 @@ impl DoctorCommand {
     }
 }
 
-/// Installs what the checks miss; says on stderr what it does.
+/// Installs what the checks miss; says on stderr what it does, and gives whether there was something.
 ///
 /// # Errors
 /// When nothing could be installed and something is missing.
-pub fn install_missing() -> Result<(), CommandError> {
+pub fn install_missing(checks: &[Check]) -> Result<bool, CommandError> {
     let say = |line: &str| tell(&format!("procbench: {line}"));
-    let installed = install(&run_checks(), &say).map_err(|e| CommandError::Failed(e.into()))?;
+    let installed = install(checks, &say).map_err(|e| CommandError::Failed(e.into()))?;
     if !installed.is_empty() {
         say(&format!("installed {}", installed.join(", ")));
     }
-    Ok(())
+    Ok(!installed.is_empty())
 }

@@ -1,12 +1,12 @@
 //! `export`: a stored run for other tools.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
 
 use super::outcome::{CommandError, Outcome};
+use crate::console::print;
 use crate::experiment::analyse;
 use crate::record::{read_run, write_atomically};
 use crate::report::export::ExportFormat;
@@ -41,9 +41,8 @@ impl ExportCommand {
         let format = self.format.unwrap_or(ExportFormat::Json);
         let bytes = format.write(&run, &analyse(&run)).context("export")?;
         match &self.out {
-            Some(path) => write_atomically(path, &bytes).map_err(CommandError::request)?,
-            // A reader that has gone away is no error.
-            None => drop(std::io::stdout().lock().write_all(&bytes)),
+            Some(path) => write_atomically(path, &bytes).map_err(CommandError::unwritten_file)?,
+            None => print(bytes),
         }
         Ok(Outcome::Done)
     }

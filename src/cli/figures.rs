@@ -84,7 +84,7 @@ impl FiguresCommand {
             return print_json(&figures);
         }
         for figure in figures {
-            print(&format!("{figure}\n"));
+            print(format!("{figure}\n"));
         }
         Ok(Outcome::Done)
     }

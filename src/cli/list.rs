@@ -68,14 +68,14 @@ impl ExperimentsCommand {
             let all: Vec<Declared> = all.into_iter().map(Declared::of).collect();
             return print_json(&all);
         }
-        found.into_iter().for_each(|e| print(&declared(e)));
+        found.into_iter().for_each(|e| print(declared(e)));
         if self.names.is_empty() {
             for experiment in registry() {
-                print(&format!("{:16} {}\n", experiment.name, experiment.question));
+                print(format!("{:16} {}\n", experiment.name, experiment.question));
             }
             print("\narms\n");
             for arm in Arm::ALL {
-                print(&format!("  {arm:15} {}\n", arm.descriptor().meaning));
+                print(format!("  {arm:15} {}\n", arm.descriptor().meaning));
             }
         }
         Ok(Outcome::Done)

@@ -22,7 +22,7 @@ use crate::load::Cancel;
 use crate::load::driver::Bench;
 use crate::load::progress::Progress;
 use crate::model::ModelBench;
-use crate::record::{write_atomically, write_run};
+use crate::record::{RunFileError, find_runs, write_atomically, write_run};
 use crate::report::brief::Brief;
 use crate::report::comparison::comparison;
 use crate::report::figure::Look;
@@ -202,7 +202,7 @@ pub fn make_dir(dir: &Path) -> Result<Vec<PathBuf>, CommandError> {
     // Found out before hours of measuring, not after.
     std::fs::create_dir_all(dir)
         .and_then(|()| tempfile::tempfile_in(dir).map(drop))
-        .map_err(|e| CommandError::Request(format!("cannot write to {}: {e}", dir.display())))?;
+        .map_err(|e| CommandError::unwritten(dir, &e))?;
     Ok(missing)
 }
 
@@ -215,6 +215,9 @@ pub fn remove_empty(made: &[PathBuf]) {
 }
 
 /// The directory of a new run, the id in its name, and what was made for it.
+///
+/// # Errors
+/// When it cannot be written to, or holds an earlier run that is not to be overwritten.
 pub fn output_dir(
     output: &OutputOptions,
     name: &str,
@@ -224,6 +227,20 @@ pub fn output_dir(
         let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
         PathBuf::from(format!("results/{now}-{name}-{id}"))
     });
+    if !output.overwrite && dir.is_dir() {
+        match find_runs(&dir) {
+            Err(RunFileError::NoRuns(_)) => {}
+            Err(problem) => return Err(CommandError::request(problem)),
+            Ok(runs) => {
+                let there = runs.first().map(|run| run.display().to_string());
+                return Err(CommandError::Request(format!(
+                    "--out {}: an earlier run is there ({}): name another directory, or give --overwrite",
+                    dir.display(),
+                    there.unwrap_or_default()
+                )));
+            }
+        }
+    }
     let made = make_dir(&dir)?;
     Ok((dir, id, made))
 }
@@ -290,7 +307,7 @@ pub fn save_analysis(analysis: &Analysis, dir: &Path) -> Result<(), CommandError
 
 /// Prints sections on stdout.
 pub fn print_sections<'a>(sections: impl IntoIterator<Item = &'a Section>) {
-    print(&section::terminal(sections));
+    print(section::terminal(sections));
 }
 
 /// Prints a run on stdout.
@@ -310,7 +327,7 @@ pub fn print_run(
         print_sections(&summary_text::tables(analysis));
         print_sections(advice::advice(analysis).iter().flatten());
     }
-    print(&brief.terminal(&where_the_rest_is(dir)));
+    print(brief.terminal(&where_the_rest_is(dir)));
     Ok(())
 }
 
@@ -344,13 +361,13 @@ pub fn print_answer(
             dir.display()
         ),
     };
-    print(&Brief::of(experiment, items).terminal(&rest));
+    print(Brief::of(experiment, items).terminal(&rest));
 }
 
 /// Prints the summary's rows for other programs, those of all runs together.
 pub fn print_rows(rows: &[SummaryRow], format: StdoutFormat) -> Result<(), CommandError> {
     if format == StdoutFormat::Csv {
-        print(&rows::summary_csv(rows));
+        print(rows::summary_csv(rows));
     } else {
         print_json(&rows)?;
     }
@@ -360,6 +377,6 @@ pub fn print_rows(rows: &[SummaryRow], format: StdoutFormat) -> Result<(), Comma
 /// Prints a result for other programs.
 pub fn print_json(result: &impl Serialize) -> Result<Outcome, CommandError> {
     let json = serde_json::to_string_pretty(result).context("cannot write JSON")?;
-    print(&format!("{json}\n"));
+    print(format!("{json}\n"));
     Ok(Outcome::Done)
 }

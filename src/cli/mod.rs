@@ -28,7 +28,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 pub use outcome::{CommandError, Outcome};
 
 use crate::conninfo::is_conninfo;
-use crate::console::{Talk, complain, print, set_talk};
+use crate::console::{Talk, complain, end_of_output, print, printed, set_talk};
 use crate::server::burner;
 
 /// What connection churn does to running queries: a modelled ProcArray and a
@@ -116,7 +116,24 @@ pub fn main() -> ExitCode {
         (_, true) => Talk::Verbose,
         _ => Talk::Usual,
     });
-    let outcome = match cli.command {
+    let outcome = carry_out(cli.command);
+    let (code, message) = match outcome {
+        Ok(outcome) => match end_of_output() {
+            Ok(()) if outcome == Outcome::Done => return ExitCode::SUCCESS,
+            Ok(()) => return ExitCode::from(1),
+            Err(problem) => (1, problem),
+        },
+        Err(CommandError::Request(message)) => (2, without_passwords(&message, arguments())),
+        Err(CommandError::Failed(error)) => (1, format!("{error:#}")),
+    };
+    // Names of files, and what a server says, may contain line breaks.
+    let line: Vec<&str> = message.lines().map(str::trim).collect();
+    complain(&format!("procbench: {}", line.join(" ")));
+    ExitCode::from(code)
+}
+
+fn carry_out(command: Command) -> Result<Outcome, CommandError> {
+    match command {
         Command::Model(command) => command.run(),
         Command::Server(command) => command.run(),
         Command::Run(command) => command.run(),
@@ -133,17 +150,7 @@ pub fn main() -> ExitCode {
         Command::Burner => burner::serve()
             .map(|()| Outcome::Done)
             .map_err(|e| CommandError::Failed(e.into())),
-    };
-    let (code, message) = match outcome {
-        Ok(Outcome::Done) => return ExitCode::SUCCESS,
-        Ok(Outcome::Partial) => return ExitCode::from(1),
-        Err(CommandError::Request(message)) => (2, without_passwords(&message, arguments())),
-        Err(CommandError::Failed(error)) => (1, format!("{error:#}")),
-    };
-    // Names of files, and what a server says, may contain line breaks.
-    let line: Vec<&str> = message.lines().map(str::trim).collect();
-    complain(&format!("procbench: {}", line.join(" ")));
-    ExitCode::from(code)
+    }
 }
 
 /// Help and version as they are; a wrong request as one line.
@@ -152,16 +159,28 @@ fn usage(error: &clap::Error) -> ExitCode {
     match error.kind() {
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             print(BEGIN);
-            ExitCode::SUCCESS
+            written()
         }
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            let _ = error.print();
-            ExitCode::SUCCESS
+            // clap's own colours, where stdout is a terminal.
+            printed(error.print());
+            written()
         }
         _ => {
             let message = without_passwords(&error.to_string(), arguments());
             complain(&format!("procbench: {}", one_line(&message)));
             ExitCode::from(2)
+        }
+    }
+}
+
+/// The exit code of a command that only prints.
+fn written() -> ExitCode {
+    match end_of_output() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            complain(&format!("procbench: {problem}"));
+            ExitCode::from(1)
         }
     }
 }

@@ -29,6 +29,9 @@ pub struct OutputOptions {
     /// Directory for run file, figures and tables (default: results/TIME-NAME-ID)
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Write over the run that is in that directory already
+    #[arg(long, requires = "out")]
+    pub overwrite: bool,
     #[command(flatten)]
     pub stdout: StdoutOptions,
     /// Print every table, not only the answer

@@ -43,7 +43,7 @@ impl ReportCommand {
     /// Carries out the command.
     ///
     /// # Errors
-    /// Unreadable run files, and a file that cannot be written, are wrong requests.
+    /// Unreadable run files, and a place that cannot be written to, are wrong requests; a full disk is a failure.
     pub fn run(self) -> Result<Outcome, CommandError> {
         let groups = read_groups(std::slice::from_ref(&self.dir))?;
         let text = page(&groups, &self.dir)?;
@@ -52,8 +52,8 @@ impl ReportCommand {
             false => &self.dir,
         };
         let path = self.out.unwrap_or_else(|| own_dir.join(REPORT_FILE_NAME));
-        write_atomically(&path, text.as_bytes()).map_err(CommandError::request)?;
-        print(&format!("{}\n", path.display()));
+        write_atomically(&path, text.as_bytes()).map_err(CommandError::unwritten_file)?;
+        print(format!("{}\n", path.display()));
         if self.open && !OPENERS.iter().any(|program| opens(program, &path)) {
             let (programs, path) = (OPENERS.join(" nor "), path.display());
             tell(&format!(

@@ -26,7 +26,7 @@ impl CompletionsCommand {
     pub fn run(self, mut of: Command) -> Result<Outcome, CommandError> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut of, "procbench", &mut script);
-        print(&String::from_utf8_lossy(&script));
+        print(script);
         Ok(Outcome::Done)
     }
 }
@@ -60,7 +60,7 @@ impl ManCommand {
         clap_mangen::Man::new(of)
             .render(&mut page)
             .map_err(|e| CommandError::Failed(e.into()))?;
-        print(&String::from_utf8_lossy(&page));
+        print(page);
         Ok(Outcome::Done)
     }
 }

@@ -6,11 +6,13 @@
 mod check;
 mod install;
 mod machine;
+mod of_tests;
 mod other_load;
 mod programs;
 
 pub use check::{Check, Status, render};
 pub use install::{InstallError, install};
+pub use of_tests::checks_of_tests;
 
 /// Looks at everything; takes some two seconds.
 pub fn run_checks() -> Vec<Check> {

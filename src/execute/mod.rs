@@ -118,8 +118,19 @@ fn what_is_missing(run: &Run) -> Option<String> {
         let reasons: Vec<&str> = reasons.into_iter().collect();
         return Some(format!("a level was not available: {}", reasons.join("; ")));
     }
-    let arm = arm_without_success(&run.blocks)?;
-    Some(format!("arm {arm} has no success"))
+    if let Some(arm) = arm_without_success(&run.blocks) {
+        return Some(format!("arm {arm} has no success"));
+    }
+    let absent = run.absent_arms.iter().filter(|_| run.config.arms_by_name);
+    let absent: Vec<String> = absent
+        .map(|a| {
+            format!(
+                "arm {}, named by --arms or the experiment, is absent: {}",
+                a.arm, a.reason
+            )
+        })
+        .collect();
+    (!absent.is_empty()).then(|| absent.join("; "))
 }
 
 /// The levels that are available here. The others are named, one line per reason.

@@ -72,7 +72,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     configure,
 };
 
-const CLAIM: &str = "at the highest rate that was achieved the postmaster uses less than 90 % of one core: something else gives out first";
+const CLAIM: &str = "at the highest rate that was achieved the postmaster uses less than 90 % of one core: it is not what gives out first (what does is not determined)";
 
 const CLAIM_OF_STANDING: &str =
     "at the same rate the postmaster uses more CPU beside standing connections than without";

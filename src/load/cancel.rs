@@ -1,4 +1,4 @@
-//! Stopping early: Ctrl-C and SIGTERM set a flag that every long step looks at.
+//! Stopping early: Ctrl-C and the other requests to end set a flag that every long step looks at.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,12 +11,12 @@ pub struct Cancel {
 }
 
 impl Cancel {
-    /// A flag set by SIGINT, SIGTERM and SIGHUP. A second signal ends the
+    /// A flag set by SIGINT, SIGTERM, SIGHUP and SIGQUIT. A second signal ends the
     /// process at once; what it leaves is swept by the next start.
     pub fn on_signals() -> std::io::Result<Self> {
-        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+        use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
         let cancel = Cancel::default();
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
+        for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
             signal_hook::flag::register_conditional_shutdown(
                 signal,
                 128 + signal,

@@ -13,14 +13,14 @@ pub const RUN_FILE_NAME: &str = "run.json";
 #[derive(Debug, thiserror::Error)]
 pub enum RunFileError {
     /// The file system refused.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {problem}", path.display())]
     Io {
         /// What was tried.
         action: &'static str,
         /// On which path.
         path: PathBuf,
-        /// The system's error.
-        source: std::io::Error,
+        /// The system's error; not a source, since the text has it.
+        problem: std::io::Error,
     },
     /// Not JSON, or not a run.
     #[error("{} is not a run file: {problem}", path.display())]
@@ -49,10 +49,10 @@ pub enum RunFileError {
 /// For `map_err`: what could not be done, and where.
 fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> RunFileError {
     let path = path.to_owned();
-    move |source| RunFileError::Io {
+    move |problem| RunFileError::Io {
         action,
         path,
-        source,
+        problem,
     }
 }
 
@@ -213,5 +213,27 @@ mod tests {
             message.contains("not a run file") && !message.contains('\n'),
             "{message}"
         );
+    }
+
+    proptest::proptest! {
+        /// A run file that was damaged is refused in words, or read.
+        #[test]
+        fn no_damage_makes_the_reader_panic(
+            at in 0..100_000usize,
+            cut in 0..40usize,
+            put in "[0-9a-z\\[\\]{}\",:.-]{0,6}",
+        ) {
+            let dir = tempfile::tempdir().unwrap();
+            let path = write_run(dir.path(), &sample_run(2)).unwrap();
+            let mut text = std::fs::read(&path).unwrap();
+            let at = at % text.len();
+            let end = (at + cut).min(text.len());
+            text.splice(at..end, put.bytes());
+            std::fs::write(&path, &text).unwrap();
+            if let Err(refused) = read_run(&path) {
+                let told = refused.to_string();
+                assert!(told.contains("run.json") && !told.contains('\n'), "{told}");
+            }
+        }
     }
 }

@@ -90,7 +90,11 @@ impl SeriesHistogram {
 
     /// How many durations were recorded, overlong ones included.
     pub fn len(&self) -> u64 {
-        self.counts.values().sum::<u64>() + self.overflow_ns.len() as u64
+        // A damaged file may hold any counts.
+        let counts = self.counts.values();
+        counts.fold(self.overflow_ns.len() as u64, |sum, n| {
+            sum.saturating_add(*n)
+        })
     }
 
     /// Whether nothing was recorded.

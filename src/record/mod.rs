@@ -28,5 +28,5 @@ pub use run::{
 };
 pub use setup::SetupSums;
 pub use statement_part::{StatementClass, StatementPart};
-pub use survey::{Between, Census, OthersConnections, PoolMode, Survey};
+pub use survey::{Between, Census, OthersConnections, PoolMode, Seen, ServerSettings, Survey};
 pub use tally::{ErrorClass, RoleTally};

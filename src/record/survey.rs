@@ -67,15 +67,16 @@ impl OthersConnections {
     }
 }
 
-/// What a server by URL said about itself.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Survey {
-    /// Major version.
-    pub pg_major: u32,
+/// What a look at the server gave, or why it gave nothing. Each look stands alone.
+pub type Seen<T> = Result<T, String>;
+
+/// The settings that the advice rests on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerSettings {
     /// `max_connections`.
     pub max_connections: u64,
-    /// Connections that the role could still open.
-    pub free_connections: u64,
+    /// Those of them that this role may not have (`superuser_reserved_connections`, `reserved_connections`).
+    pub reserved: u64,
     /// `shared_buffers`, with its unit.
     pub shared_buffers: String,
     /// `huge_pages`: `on`, `off` or `try`.
@@ -83,23 +84,54 @@ pub struct Survey {
     /// `huge_pages_status` (17 and later): what `try` has come to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub huge_pages_status: Option<String>,
+}
+
+/// What a server by URL said about itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Survey {
+    /// Major version.
+    pub pg_major: u32,
+    /// Its settings.
+    pub settings: Seen<ServerSettings>,
+    /// Whether it is a hot standby.
+    pub standby: Seen<bool>,
     /// The connections that were open before the load.
-    pub census: Census,
+    pub census: Seen<Census>,
     /// What stands in between.
-    pub between: Between,
-    /// Whether the role is a superuser.
-    pub superuser: bool,
+    pub between: Seen<Between>,
     /// Whether the role sees other roles' statements and waits (`pg_read_all_stats`, a part of `pg_monitor`).
-    pub reads_all_stats: bool,
-    /// What others did meanwhile; `None` before 14, and where it could not be read twice.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub others: Option<OthersConnections>,
+    pub reads_all_stats: Seen<bool>,
+    /// What others did meanwhile.
+    pub others: Seen<OthersConnections>,
 }
 
 impl Survey {
+    /// A survey in which nothing is known, for this reason.
+    pub fn unknown(pg_major: u32, why: &str) -> Self {
+        let why = || why.to_owned();
+        Survey {
+            pg_major,
+            settings: Err(why()),
+            standby: Err(why()),
+            census: Err(why()),
+            between: Err(why()),
+            reads_all_stats: Err(why()),
+            others: Err(why()),
+        }
+    }
+
+    /// Connections that the role could still open, where that is known.
+    pub fn free_connections(&self) -> Option<u64> {
+        let settings = self.settings.as_ref().ok()?;
+        let taken = settings.reserved + self.census.as_ref().ok()?.connections;
+        Some(settings.max_connections.saturating_sub(taken))
+    }
+
     /// Whether shared memory lies in huge pages; `None` where the settings do not say.
     pub fn has_huge_pages(&self) -> Option<bool> {
-        match (self.huge_pages_status.as_deref(), self.huge_pages.as_str()) {
+        let settings = self.settings.as_ref().ok()?;
+        let status = settings.huge_pages_status.as_deref();
+        match (status, settings.huge_pages.as_str()) {
             (Some("on"), _) | (None, "on") => Some(true),
             (Some("off"), _) | (None, "off") => Some(false),
             _ => None,
@@ -108,6 +140,16 @@ impl Survey {
 
     /// Whether the address is a pooler's.
     pub fn is_pooler(&self) -> bool {
-        matches!(self.between, Between::Pooler { .. })
+        matches!(self.between, Ok(Between::Pooler { .. }))
+    }
+
+    /// Whether nothing stands in between, for all that is known.
+    pub fn is_direct(&self) -> bool {
+        self.between == Ok(Between::Nothing)
+    }
+
+    /// Whether it is known to be a hot standby.
+    pub fn is_standby(&self) -> bool {
+        self.standby == Ok(true)
     }
 }

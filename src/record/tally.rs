@@ -1,6 +1,7 @@
 //! Counts of operations: everything scheduled ends up in exactly one place.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,39 @@ impl ErrorClass {
     /// A class by name.
     pub fn new(name: impl Into<String>) -> Self {
         ErrorClass(name.into())
+    }
+
+    /// The condition's name, as PostgreSQL has it (15: errcodes.txt), of codes that a load meets.
+    fn condition(&self) -> Option<&'static str> {
+        Some(match self.0.strip_prefix("sqlstate-")? {
+            "08P01" => "protocol_violation",
+            "25P03" => "idle_in_transaction_session_timeout",
+            "25P04" => "transaction_timeout",
+            "26000" => "invalid_sql_statement_name",
+            "28P01" => "invalid_password",
+            "40001" => "serialization_failure",
+            "40P01" => "deadlock_detected",
+            "42P05" => "duplicate_prepared_statement",
+            "53300" => "too_many_connections",
+            "55P03" => "lock_not_available",
+            "57014" => "query_canceled",
+            "57P01" => "admin_shutdown",
+            "57P02" => "crash_shutdown",
+            "57P03" => "cannot_connect_now",
+            "57P05" => "idle_session_timeout",
+            _ => return None,
+        })
+    }
+}
+
+/// `sqlstate-57P05 (idle_session_timeout)`.
+impl fmt::Display for ErrorClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)?;
+        match self.condition() {
+            Some(condition) => write!(f, " ({condition})"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -62,7 +62,7 @@ fn wording(step: ArgumentStep, support: Support) -> &'static str {
         }
         (ArgumentStep::ChurnParalyses, Undecided) => "This run does not say whether churn slows.",
         (ArgumentStep::PoolingCures, Supported) => {
-            "Beside pooled clients running statements are faster than beside reconnecting ones, and no slowing is left to show."
+            "Beside reconnecting clients more running statements are slow than beside kept connections; beside pooled ones no slowing was shown."
         }
         (ArgumentStep::PoolingCures, Overstated) => {
             "Pooling takes away a part of the slowing; the rest was shown to stay."

@@ -119,7 +119,7 @@ fn arm_row(
 fn errors(contender: &ContenderSummary) -> Option<String> {
     let roles = contender.tallies.iter().filter_map(|(role, tally)| {
         let errors = tally.errors.iter();
-        let errors = errors.map(|(class, n)| format!("{n} {}", class.0));
+        let errors = errors.map(|(class, n)| format!("{n} {class}"));
         let cut_off = (tally.cut_off > 0).then(|| format!("{} cut off", tally.cut_off));
         let classes = listed(errors.chain(cut_off))?;
         Some(format!("{role}: {classes} of {}", count(tally.scheduled)))

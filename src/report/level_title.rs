@@ -27,7 +27,7 @@ pub(super) fn title_in(analysis: &Analysis, level: &Factors) -> String {
     }
     match words.is_empty() {
         true => format!("primary level: {}", level_title(level, varying)),
-        false => format!("primary level but {}", words.join(", ")),
+        false => format!("primary level with {}", words.join(", ")),
     }
 }
 

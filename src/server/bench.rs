@@ -10,7 +10,7 @@ use super::server_facts::{
 };
 use super::setup_log;
 use super::start::{BlockOutcome, BlockRequest, ServerStart};
-use super::survey::Surveyed;
+use super::survey::{Surveyed, check_pooler};
 use crate::arm::Arm;
 use crate::clock::{Clock, MonotonicClock};
 use crate::config::{Config, ServerConfig, Statement, Tracing};
@@ -18,7 +18,7 @@ use crate::factor::{Factors, OfferedRate, PgSource};
 use crate::load::driver::{Bench, Failure};
 use crate::load::plan::{BlockSpec, PlannedStart};
 use crate::load::{Cancel, ClientRates};
-use crate::record::{AbsentArm, AbsentLevel, Between, Block, Role, ServerProvenance, ServerSource};
+use crate::record::{AbsentArm, AbsentLevel, Block, Role, ServerProvenance, ServerSource};
 use crate::seed::derive_seed;
 use crate::stats::{Bursts, ConnectionCost};
 
@@ -136,27 +136,40 @@ impl<'a> ServerBench<'a> {
         if self.asked.is_ours() || self.surveyed.is_some() {
             return Ok(());
         }
-        let found = Surveyed::look(server.endpoint(), self.asked.patience());
-        let direct = matches!(&found, Ok(s) if s.survey.between == Between::Nothing);
-        if !direct && let Some(beyond) = self.asked.config.beyond_cap() {
+        let Some(major) = server.pg_major() else {
+            let version = server.server_version();
+            self.remark(format!(
+                "the server was not looked at: '{version}' is no version of PostgreSQL"
+            ));
+            return Ok(());
+        };
+        let found = Surveyed::look(server.endpoint(), major, self.asked.patience());
+        let survey = &found.survey;
+        if !survey.is_direct()
+            && let Some(beyond) = self.asked.config.beyond_cap()
+        {
             return Err(Failure::Fatal(beyond));
         }
-        match found {
-            Ok(found) => {
-                let needed = u64::from(self.asked.config.most_connections());
-                let (free, most) = (found.survey.free_connections, found.survey.max_connections);
-                // Others must get in beside us; who lifts the cap has nobody else there.
-                if direct && free < needed && !self.asked.server.own.no_cap {
-                    return Err(Failure::Fatal(format!(
-                        "too few free connections: {needed} are needed, and of max_connections = {most} about {free} are free for this role: ask for fewer --readers, --clients or --standing, or give --no-cap if nobody else depends on it"
-                    )));
-                }
-                self.surveyed = Some(found);
-            }
-            Err(problem) => self
-                .remarks
-                .push(format!("the server could not be looked at: {problem}")),
+        let needed = u64::from(self.asked.config.most_connections());
+        // Others must get in beside us; who lifts the cap has nobody else there.
+        if let (Some(free), Ok(settings)) = (survey.free_connections(), &survey.settings)
+            && survey.is_direct()
+            && free < needed
+            && !self.asked.server.own.no_cap
+        {
+            return Err(Failure::Fatal(format!(
+                "too few free connections: {needed} are needed, and of max_connections = {} about {free} are free for this role: ask for fewer --readers, --clients or --standing, or give --no-cap if nobody else depends on it",
+                settings.max_connections
+            )));
         }
+        if let (Err(why), Err(_)) = (&survey.settings, &survey.between) {
+            let remark = format!("the server could not be looked at: {why}");
+            self.remark(remark);
+        } else if survey.is_standby() {
+            let standby = "the server is a hot standby: it takes its snapshots from the list of its primary's transactions, and runs no writes";
+            self.remark(standby.to_owned());
+        }
+        self.surveyed = Some(found);
         Ok(())
     }
 
@@ -243,6 +256,10 @@ impl Bench for ServerBench<'_> {
             return Ok(Vec::new());
         }
         let started = self.asked.pgbouncer(&server, &first, self.say);
+        let started = started.and_then(|pooler| match self.asked.server.pgbouncer {
+            Some(_) => check_pooler(pooler.endpoint(), &self.asked.patience()).map(|()| pooler),
+            None => Ok(pooler),
+        });
         self.note_server(&server, started.as_ref().ok());
         let Err(reason) = started else {
             return Ok(Vec::new());
@@ -377,7 +394,7 @@ impl Bench for ServerBench<'_> {
             && was_open
             && !self.asked.cancel.is_cancelled()
         {
-            surveyed.look_again();
+            surveyed.look_again(self.asked.server.pgbouncer.is_some());
         }
     }
 

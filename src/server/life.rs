@@ -90,7 +90,8 @@ pub fn death(
 /// Whether connections broke in this block, as they do when a server dies. 57P01 to 57P03 (errcodes.txt):
 /// it is being shut down, has crashed, or is not up.
 pub fn broke_connections(record: &BlockRecord) -> bool {
-    let broken = |class: &str| class.starts_with("connect") || class.starts_with("sqlstate-57P0");
+    const ENDED: [&str; 3] = ["sqlstate-57P01", "sqlstate-57P02", "sqlstate-57P03"];
+    let broken = |class: &str| class.starts_with("connect") || ENDED.contains(&class);
     let mut errors = record.tallies.values().flat_map(|t| t.errors.keys());
     errors.any(|class| broken(&class.0))
 }
@@ -112,7 +113,12 @@ mod tests {
         for class in ["connection-closed", "connect-refused", "sqlstate-57P02"] {
             assert!(with(class), "{class}");
         }
-        for class in ["sqlstate-53300", "sqlstate-57014", "timed-out"] {
+        for class in [
+            "sqlstate-53300",
+            "sqlstate-57014",
+            "sqlstate-57P05",
+            "timed-out",
+        ] {
             assert!(!with(class), "{class}");
         }
         assert!(!broke_connections(&BlockRecord::default()));

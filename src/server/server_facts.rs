@@ -131,7 +131,7 @@ pub(super) fn read_settings(
     server: &RunningServer,
     patience: &Patience,
 ) -> Result<BTreeMap<String, String>, FrontendError> {
-    const QUERY: &str = "SELECT name, setting || coalesce(' x ' || unit, '') FROM pg_settings WHERE name IN \
+    const QUERY: &str = "SELECT name, setting || coalesce(' x ' || unit, '') FROM pg_catalog.pg_settings WHERE name IN \
         ('huge_pages','max_connections','shared_buffers','autovacuum','jit',\
         'synchronous_commit','fsync','ssl','listen_addresses','superuser_reserved_connections',\
         'password_encryption','data_checksums','log_connections','server_version_num')";

@@ -11,6 +11,7 @@ use super::arms::Setup;
 use super::burner::{Burn, Burner, BurnerAccount};
 use super::cores::Cores;
 use super::fork_count::ForkCount;
+use super::frontend::FrontendError;
 use super::levels::Asked;
 use super::life::{self, THROES, broke_connections, stable_children};
 use super::load_thread::{BlockLoad, LoadError, LoadThread, READERS};
@@ -104,12 +105,7 @@ impl<'a> ServerStart<'a> {
             if asked.cancel.is_cancelled() {
                 return Failure::Interrupted;
             }
-            let full = message.contains("53300") || message.contains("too many clients");
-            let hint = full.then_some(
-                ": ask for fewer standing connections, or raise the server's max_connections",
-            );
-            let hint = hint.unwrap_or_default();
-            Failure::Fatal(format!("{what}: {message}{hint}"))
+            Failure::Fatal(format!("{what}: {message}"))
         };
         // Before this thread has fewer cores.
         let shares: Vec<u32> = asked.reader_shares().collect();
@@ -141,8 +137,13 @@ impl<'a> ServerStart<'a> {
                 pool_size: asked.config.pool_size,
                 cores,
             };
-            let thread = LoadThread::start(setup, &asked.cancel)
-                .map_err(|e| failed(&format!("the {role}s cannot connect"), e.to_string()))?;
+            let thread = LoadThread::start(setup, &asked.cancel).map_err(|e| match e {
+                FrontendError::Statement { statement, problem } => failed(
+                    &format!("the {role}s' statement failed"),
+                    format!("{problem}: {statement}"),
+                ),
+                e => failed(&format!("the {role}s cannot connect"), e.to_string()),
+            })?;
             threads.push((role, f64::from(count) / f64::from(of), thread));
         }
         let plan = StandingPlan {
@@ -351,7 +352,7 @@ impl<'a> ServerStart<'a> {
             && !self.asked.cancel.is_cancelled()
         {
             let class = tally.errors.keys().next();
-            let class = class.map_or("cut off", |c| c.0.as_str());
+            let class = class.map_or_else(|| "cut off".to_owned(), ToString::to_string);
             return Err(Failure::Fatal(format!(
                 "no reader statement succeeded ({class})"
             )));

@@ -10,10 +10,11 @@ use tokio::time::timeout;
 
 use super::frontend::{Frontend, FrontendError, Row, sessions_opened};
 use super::patience::Patience;
-use super::provision::Endpoint;
+use super::provision::{Endpoint, ProvisionError};
 use super::target::{Target, event_loop};
+use crate::causes::on_one_line;
 use crate::config::Disconnect;
-use crate::record::{Between, Census, OthersConnections, PoolMode, Survey};
+use crate::record::{Between, Census, OthersConnections, PoolMode, Seen, ServerSettings, Survey};
 
 /// How long a second connection may wait for a backend while the first one keeps its own.
 const SECOND_LIMIT: Duration = Duration::from_secs(2);
@@ -21,6 +22,28 @@ const SECOND_LIMIT: Duration = Duration::from_secs(2);
 const STATISTICS_DELAY: Duration = Duration::from_millis(600);
 /// First major version with `pg_stat_database.sessions`.
 const COUNTS_SESSIONS: u32 = 14;
+/// What is said of a second look that was not, or could not be, taken.
+const UNREAD: &str = "the server's counters could not be read a second time, after the load";
+
+// Every name is qualified: a search_path may put others before.
+const IS_STANDBY: &str = "SELECT pg_catalog.pg_is_in_recovery()";
+const READS_ALL_STATS: &str = "SELECT pg_catalog.pg_has_role('pg_read_all_stats', 'usage')";
+const SETTINGS: &str = "SELECT pg_catalog.current_setting('max_connections'), \
+    pg_catalog.current_setting('is_superuser'), \
+    pg_catalog.current_setting('superuser_reserved_connections'), \
+    coalesce(pg_catalog.current_setting('reserved_connections', true), '0'), \
+    pg_catalog.current_setting('shared_buffers'), pg_catalog.current_setting('huge_pages'), \
+    pg_catalog.current_setting('huge_pages_status', true)";
+/// `datid`, `usename` and `application_name` of every row are anybody's to see; states are not, and are null then
+/// (pgstatfuncs.c `pg_stat_get_activity`). Operators, too, are looked up in the search_path.
+const CENSUS: &str = "SELECT pg_catalog.count(*), pg_catalog.count(state), \
+    pg_catalog.count(*) FILTER (WHERE state OPERATOR(pg_catalog.=) 'idle') \
+    FROM pg_catalog.pg_stat_activity \
+    WHERE datid IS NOT NULL AND pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid() \
+    AND NOT (coalesce(application_name, '') OPERATOR(pg_catalog.=) pg_catalog.current_setting('application_name') \
+    AND coalesce(usename, '') OPERATOR(pg_catalog.=) current_user)";
+const BACKEND: &str = "SELECT pg_catalog.pg_backend_pid(), pg_catalog.inet_client_port()";
+const SESSIONS: &str = "SELECT coalesce(pg_catalog.sum(sessions), 0)::pg_catalog.int8 FROM pg_catalog.pg_stat_database";
 
 /// `pg_stat_database.sessions` over all databases at one time.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +57,7 @@ struct SessionsRead {
 
 /// A server that was looked at, to be looked at again after the load.
 pub(super) struct Surveyed {
-    target: Target,
+    endpoint: Endpoint,
     patience: Patience,
     /// What was seen.
     pub(super) survey: Survey,
@@ -42,65 +65,114 @@ pub(super) struct Surveyed {
 }
 
 impl Surveyed {
-    /// Looks at the server.
-    ///
-    /// # Errors
-    /// What the server or the system said.
-    pub(super) fn look(endpoint: &Endpoint, patience: Patience) -> Result<Self, FrontendError> {
-        let target = Target::new(endpoint)?;
-        let looker = Looker {
-            target: &target,
-            patience: &patience,
-        };
-        let (survey, at_first) = block_on(async {
-            let mut first = looker.connect().await?;
-            let (mut survey, pid, port) = looker.facts(&mut first).await?;
-            survey.census = looker.census(&mut first).await?;
-            let there = survey.census.connections;
-            survey.free_connections = survey.free_connections.saturating_sub(there);
-            survey.between = looker.between(&mut first, pid, port).await?;
-            let at_first = looker.sessions(&mut first, survey.pg_major).await?;
-            looker.close(first).await;
-            Ok((survey, at_first))
-        })?;
-        Ok(Surveyed {
-            target,
+    /// Looks at the server. What cannot be seen is not known, with the reason.
+    pub(super) fn look(endpoint: &Endpoint, pg_major: u32, patience: Patience) -> Self {
+        let looked = with_looker(endpoint, &patience, async |looker, session| {
+            let mut survey = Survey {
+                pg_major,
+                settings: seen(looker.settings(session).await),
+                standby: seen(looker.truth(session, IS_STANDBY).await),
+                census: seen(looker.census(session).await),
+                between: seen(looker.between(session).await),
+                reads_all_stats: seen(looker.truth(session, READS_ALL_STATS).await),
+                others: Err(UNREAD.to_owned()),
+            };
+            // Last: it waits, and a server may end who is idle.
+            match looker.sessions(session, pg_major).await {
+                Ok(at_first) => (survey, Some(at_first)),
+                Err(why) => {
+                    survey.others = Err(why);
+                    (survey, None)
+                }
+            }
+        });
+        let (survey, at_first) =
+            looked.unwrap_or_else(|e| (Survey::unknown(pg_major, &on_one_line(&e)), None));
+        Surveyed {
+            endpoint: endpoint.clone(),
             patience,
             survey,
             at_first,
-        })
+        }
     }
 
-    /// Looks again: what the server's other users did since. Nothing where it is unknown.
-    pub(super) fn look_again(&mut self) {
+    /// Looks again: what the server's other users did since. With a pooler beside it, nobody can tell whose sessions
+    /// its server connections are.
+    pub(super) fn look_again(&mut self, beside_pooler: bool) {
         let Some(at_first) = self.at_first else {
             return;
         };
-        let looker = Looker {
-            target: &self.target,
-            patience: &self.patience,
-        };
-        let again = block_on(async {
-            let mut session = looker.connect().await?;
-            let read = looker.sessions(&mut session, self.survey.pg_major).await?;
-            looker.close(session).await;
-            Ok(read)
+        if beside_pooler {
+            let why = "procbench's own went through a pooler, too";
+            self.survey.others = Err(why.to_owned());
+            return;
+        }
+        let pg_major = self.survey.pg_major;
+        let again = with_looker(&self.endpoint, &self.patience, async |looker, session| {
+            looker.sessions(session, pg_major).await
         });
-        // A server that has died meanwhile says so elsewhere.
-        let Ok(Some(again)) = again else { return };
+        let again = seen(again).flatten();
+        let again = again.map_err(|why| format!("{UNREAD} ({why})"));
         let without_ours = !self.survey.is_pooler();
-        let ours = u64::from(without_ours) * (again.ours - at_first.ours);
-        let grown = again.total.saturating_sub(at_first.total);
-        self.survey.others = Some(OthersConnections {
-            count: grown.saturating_sub(ours),
-            over_s: (again.at - at_first.at).as_secs_f64(),
-            without_ours,
-        });
+        self.survey.others = again.and_then(|again| grown(at_first, again, without_ours));
     }
 }
 
-fn block_on<T>(work: impl Future<Output = Result<T, FrontendError>>) -> Result<T, FrontendError> {
-    event_loop()?.block_on(work)
+/// Whether what answers there may be a pooler.
+///
+/// # Errors
+/// When it is PostgreSQL itself, or could not be looked at.
+pub(super) fn check_pooler(endpoint: &Endpoint, patience: &Patience) -> Result<(), ProvisionError> {
+    let between = with_looker(endpoint, patience, async |looker, session| {
+        looker.between(session).await
+    });
+    match between.flatten() {
+        Ok(Between::Nothing) => Err(ProvisionError::new(format!(
+            "--pgbouncer: {endpoint} is no pooler, PostgreSQL itself answers there"
+        ))),
+        // A pooler may pass on the process of its server: not every one is recognised.
+        Ok(_) => Ok(()),
+        Err(problem) => Err(ProvisionError::new(format!("--pgbouncer: {problem}"))),
+    }
+}
+
+/// What `work` sees on a connection of its own.
+fn with_looker<T>(
+    endpoint: &Endpoint,
+    patience: &Patience,
+    work: impl AsyncFnOnce(&Looker<'_>, &mut Frontend) -> T,
+) -> Result<T, FrontendError> {
+    let target = &Target::new(endpoint)?;
+    let looker = Looker { target, patience };
+    event_loop()?.block_on(async {
+        let mut session = looker.connect().await?;
+        let saw = work(&looker, &mut session).await;
+        looker.close(session).await;
+        Ok(saw)
+    })
+}
+
+/// Sessions of others between two readings.
+fn grown(
+    at_first: SessionsRead,
+    again: SessionsRead,
+    without_ours: bool,
+) -> Seen<OthersConnections> {
+    let ours = u64::from(without_ours) * (again.ours - at_first.ours);
+    match again.total.checked_sub(at_first.total) {
+        // Ours alone are more: some were forgotten meanwhile.
+        Some(grown) if grown >= ours => Ok(OthersConnections {
+            count: grown - ours,
+            over_s: (again.at - at_first.at).as_secs_f64(),
+            without_ours,
+        }),
+        _ => Err("the server's counters went back during the run: it was restarted after a crash, or its statistics were reset".to_owned()),
+    }
+}
+
+/// What a look gave, or in words why not.
+fn seen<T>(looked: Result<T, FrontendError>) -> Seen<T> {
+    looked.map_err(|e| on_one_line(&e))
 }
 
 fn number<T: std::str::FromStr>(value: &Option<String>) -> Result<T, FrontendError> {
@@ -130,6 +202,11 @@ impl Looker<'_> {
     /// The one row of a statement, by the simple protocol: prepared statements do not outlive a
     /// pooler's transaction.
     async fn row(&self, session: &mut Frontend, sql: &str) -> Result<Row, FrontendError> {
+        if session.is_closed() {
+            return Err(FrontendError::Protocol(
+                "an earlier look lost the connection".to_owned(),
+            ));
+        }
         let rows = self
             .patience
             .wait("an answer to a look at the server", session.rows(sql))
@@ -138,98 +215,68 @@ impl Looker<'_> {
         row.ok_or_else(|| FrontendError::Protocol("a SELECT without a row".to_owned()))
     }
 
-    async fn numbers(&self, session: &mut Frontend, sql: &str) -> Result<Vec<u64>, FrontendError> {
-        let row = self.row(session, sql).await?;
-        row.iter().map(number).collect()
-    }
-
-    /// The process that runs a connection's statements.
-    async fn backend_pid(&self, session: &mut Frontend) -> Result<i32, FrontendError> {
-        number(&self.row(session, "SELECT pg_backend_pid()").await?[0])
-    }
-
-    /// What one statement says, as a survey in which nobody is there and nothing is known to stand in between;
-    /// with it the backend's process and the port it sees.
-    async fn facts(
+    /// The columns of that row.
+    async fn columns<const N: usize>(
         &self,
         session: &mut Frontend,
-    ) -> Result<(Survey, i32, Option<u16>), FrontendError> {
-        let row = self.row(
-                session,
-                "SELECT pg_backend_pid(), inet_client_port(), current_setting('server_version_num'), \
-                 current_setting('max_connections'), current_setting('superuser_reserved_connections'), \
-                 coalesce(current_setting('reserved_connections', true), '0'), \
-                 current_setting('shared_buffers'), current_setting('huge_pages'), \
-                 current_setting('huge_pages_status', true), current_setting('is_superuser') = 'on', \
-                 pg_has_role('pg_read_all_stats', 'usage')",
-            )
-            .await?;
+        sql: &str,
+    ) -> Result<[Option<String>; N], FrontendError> {
+        let row = self.row(session, sql).await?;
+        row.try_into().map_err(|row: Row| {
+            FrontendError::Protocol(format!("{} columns instead of {N}", row.len()))
+        })
+    }
+
+    async fn truth(&self, session: &mut Frontend, sql: &str) -> Result<bool, FrontendError> {
+        let [answer] = self.columns(session, sql).await?;
+        Ok(answer.as_deref() == Some("t"))
+    }
+
+    /// The process that runs a connection's statements, and the port that it sees.
+    async fn backend(&self, session: &mut Frontend) -> Result<(i32, Option<u16>), FrontendError> {
+        let [pid, port] = self.columns(session, BACKEND).await?;
+        Ok((number(&pid)?, port.and_then(|p| p.parse().ok())))
+    }
+
+    async fn settings(&self, session: &mut Frontend) -> Result<ServerSettings, FrontendError> {
         let [
-            pid,
-            port,
-            version,
             most,
-            superuser_reserved,
+            superuser,
+            for_superusers,
             reserved,
             buffers,
             huge,
             status,
-            superuser,
-            stats,
-        ] = &row[..]
-        else {
-            let told = format!("{} columns instead of 11", row.len());
-            return Err(FrontendError::Protocol(told));
-        };
-        let text = |value: &Option<String>| value.clone().unwrap_or_default();
-        let is = |value: &Option<String>| value.as_deref() == Some("t");
-        let max_connections: u64 = number(most)?;
+        ] = self.columns(session, SETTINGS).await?;
         // `reserved_connections` since 16.
-        let reserved = number::<u64>(superuser_reserved)? + number::<u64>(reserved)?;
-        let reserved = if is(superuser) { 0 } else { reserved };
-        let survey = Survey {
-            pg_major: number::<u32>(version)? / 10_000,
-            max_connections,
-            free_connections: max_connections.saturating_sub(reserved),
-            shared_buffers: text(buffers),
-            huge_pages: text(huge),
-            huge_pages_status: status.clone(),
-            census: Census::default(),
-            between: Between::Nothing,
-            superuser: is(superuser),
-            reads_all_stats: is(stats),
-            others: None,
-        };
-        let port = port.as_ref().and_then(|p| p.parse().ok());
-        Ok((survey, number(pid)?, port))
+        let reserved = number::<u64>(&for_superusers)? + number::<u64>(&reserved)?;
+        Ok(ServerSettings {
+            max_connections: number(&most)?,
+            reserved: match superuser.as_deref() {
+                Some("on") => 0,
+                _ => reserved,
+            },
+            shared_buffers: buffers.unwrap_or_default(),
+            huge_pages: huge.unwrap_or_default(),
+            huge_pages_status: status,
+        })
     }
 
-    /// Who is there. `datid`, `usename` and `application_name` of every row are anybody's to see; states are not,
-    /// and are null then (pgstatfuncs.c `pg_stat_get_activity`).
+    /// Who is there.
     async fn census(&self, session: &mut Frontend) -> Result<Census, FrontendError> {
-        let counts = self.numbers(
-                session,
-                "SELECT count(*), count(state), count(*) FILTER (WHERE state = 'idle') \
-                 FROM pg_stat_activity WHERE datid IS NOT NULL AND pid <> pg_backend_pid() \
-                 AND NOT (coalesce(application_name, '') = current_setting('application_name') AND coalesce(usename, '') = current_user)",
-            )
-            .await?;
+        let [connections, state_visible, idle] = self.columns(session, CENSUS).await?;
         Ok(Census {
-            connections: counts[0],
-            state_visible: counts[1],
-            idle: counts[2],
+            connections: number(&connections)?,
+            state_visible: number(&state_visible)?,
+            idle: number(&idle)?,
         })
     }
 
     /// What stands in between. A pooler answers the startup itself, with a process id of its own making
     /// (PgBouncer: random), and may run the statements of one client in the backend of another; something that only
     /// passes bytes on shows by its port.
-    async fn between(
-        &self,
-        first: &mut Frontend,
-        pid: i32,
-        client_port: Option<u16>,
-    ) -> Result<Between, FrontendError> {
+    async fn between(&self, first: &mut Frontend) -> Result<Between, FrontendError> {
+        let (pid, client_port) = self.backend(first).await?;
         let announced = first.process_id.filter(|&id| id != pid);
         let mut second = self.connect().await?;
         let shares = self.shares_backends(first, &mut second).await?;
@@ -260,9 +307,9 @@ impl Looker<'_> {
     ) -> Result<bool, FrontendError> {
         let (mut of_first, mut of_second) = (BTreeSet::new(), BTreeSet::new());
         for _ in 0..3 {
-            of_first.insert(self.backend_pid(first).await?);
-            match timeout(SECOND_LIMIT, self.backend_pid(second)).await {
-                Ok(Ok(pid)) => of_second.insert(pid),
+            of_first.insert(self.backend(first).await?.0);
+            match timeout(SECOND_LIMIT, self.backend(second)).await {
+                Ok(Ok((pid, _))) => of_second.insert(pid),
                 _ => return Ok(false),
             };
         }
@@ -288,22 +335,45 @@ impl Looker<'_> {
         })
     }
 
-    async fn sessions(
-        &self,
-        session: &mut Frontend,
-        pg_major: u32,
-    ) -> Result<Option<SessionsRead>, FrontendError> {
+    async fn sessions(&self, session: &mut Frontend, pg_major: u32) -> Seen<SessionsRead> {
         if pg_major < COUNTS_SESSIONS {
-            return Ok(None);
+            return Err(format!(
+                "versions before {COUNTS_SESSIONS} do not count them"
+            ));
         }
         let ours = sessions_opened();
         tokio::time::sleep(STATISTICS_DELAY).await;
-        const TOTAL: &str = "SELECT coalesce(sum(sessions), 0)::bigint FROM pg_stat_database";
-        let total = self.numbers(session, TOTAL).await?;
-        Ok(Some(SessionsRead {
+        let [total] = seen(self.columns(session, SESSIONS).await)?;
+        Ok(SessionsRead {
             at: Instant::now(),
-            total: total[0],
+            total: seen(number(&total))?,
             ours,
-        }))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_that_went_back_count_nobody() {
+        let read = |seconds, total, ours| SessionsRead {
+            at: Instant::now() + Duration::from_secs(seconds),
+            total,
+            ours,
+        };
+        let at_first = read(0, 1_000, 5);
+        let others = grown(at_first, read(10, 1_130, 105), true).unwrap();
+        assert_eq!((others.count, others.over_s.round()), (30, 10.0));
+        assert_eq!(
+            grown(at_first, read(10, 1_130, 105), false).unwrap().count,
+            130
+        );
+        // Less than before, or less than what this process alone has opened.
+        for total in [0, 999, 1_050] {
+            let why = grown(at_first, read(10, total, 105), true).unwrap_err();
+            assert!(why.contains("went back"), "{why}");
+        }
     }
 }

@@ -103,12 +103,14 @@ pub fn argument(runs: &[&Analysis]) -> [ArgumentRow; 4] {
             runs,
             ArgumentStep::QueriesTakeSnapshots,
             (Arm::KeptOpen, PROCARRAY_SHARED),
+            "shared acquisitions for each SELECT",
             |n| n >= 1.0,
         ),
         counted(
             runs,
             ArgumentStep::ConnectingExcludes,
             (Arm::Unpooled, PROCARRAY_EXCLUSIVE),
+            "exclusive acquisitions for each connection",
             |n| n == 2.0,
         ),
         paralysis(runs),
@@ -122,6 +124,7 @@ fn counted(
     runs: &[&Analysis],
     step: ArgumentStep,
     (arm, what): (Arm, &str),
+    in_words: &str,
     holds: impl Fn(f64) -> bool,
 ) -> ArgumentRow {
     let of_mode = |mode: Mode| -> Vec<_> {
@@ -155,7 +158,8 @@ fn counted(
     }
     for (level, _, value) in found {
         let version = level.factors.get(Factor::Pg);
-        let of = version.map_or(String::new(), |v| format!("PostgreSQL {v}"));
+        let of = version.map_or(String::new(), |v| format!(", PostgreSQL {v}"));
+        let of = format!("{in_words}{of}:");
         if row.values.iter().all(|v| v.of != of) {
             row = row.with(&of, *value, Unit::Number);
         }

@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use crate::names::counted;
-use crate::record::{Role, percentile_name};
+use crate::record::{ErrorClass, Role, percentile_name};
 
 /// What a guard does to the numbers it is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -35,7 +35,7 @@ pub enum Guard {
         /// Share that failed, 0 to 1.
         share: f64,
         /// The most frequent class.
-        class: String,
+        class: ErrorClass,
     },
     /// Fewer than ten samples above the quoted percentile.
     #[error("only {above} samples above {} (10 needed)", percentile_name(*.percentile))]

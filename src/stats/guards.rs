@@ -5,7 +5,9 @@ use super::guard::Guard;
 use super::statistic::Statistic;
 use crate::arm::{Arm, Mode};
 use crate::factor::Factors;
-use crate::record::{Block, BlockCpu, Role, Run, SLOTS_VERIFIED, SeriesKey, samples_above};
+use crate::record::{
+    Block, BlockCpu, ErrorClass, Role, Run, SLOTS_VERIFIED, SeriesKey, samples_above,
+};
 
 /// Every finding about one contender at one level, struck ones first. `burn_ratio` is the level's.
 pub(super) fn findings(
@@ -31,9 +33,9 @@ pub(super) fn findings(
         // one of what was asked for.
         let beyond = 1.0 - run.config.quoted_percentile / 100.0;
         if share > 0.01 || (role == Role::Reader && share > beyond / 2.0) {
-            let errors = tally.errors.iter().map(|(class, n)| (*n, class.0.as_str()));
-            let class = errors.chain([(tally.cut_off, "cut off")]).max();
-            let class = class.map_or_else(String::new, |(_, class)| class.to_owned());
+            let errors = tally.errors.iter().map(|(class, n)| (*n, class.clone()));
+            let cut_off = (tally.cut_off, ErrorClass::new("cut off"));
+            let class = errors.fold(cut_off, Ord::max).1;
             found.push(Guard::Errors { role, share, class });
         } else if role == Role::Reader && share > beyond / 10.0 {
             found.push(Guard::Censored);
@@ -160,7 +162,6 @@ fn other_load(run: &Run, block: &Block) -> Option<f64> {
 mod tests {
     use super::super::guard::Severity;
     use super::*;
-    use crate::record::ErrorClass;
     use crate::stats::{Answer, Verdict, analyse};
     use crate::testing::sample_run;
 

@@ -86,9 +86,10 @@ pub struct Pooling {
     pub is_slower: bool,
     /// The users' rate.
     pub rate: KnownRate,
-    /// How long one connection holds ProcArrayLock exclusively, in ns (estimate).
-    pub holds_ns: HoldRange,
-    /// Share of the time for which it is held, by connections per second (estimate).
+    /// How long one connection holds ProcArrayLock exclusively, in ns (estimate); `None` where it is not known how many
+    /// are connected.
+    pub holds_ns: Option<HoldRange>,
+    /// Share of the time for which it is held, by connections per second (estimate, from the holds).
     pub busy: Vec<(f64, HoldRange)>,
     /// High end of that share at the users' rate, if that is known.
     pub lock_share: Option<f64>,
@@ -138,10 +139,10 @@ impl ReconnectCost {
 impl KnownRate {
     fn of(run: &RunHead, survey: &Survey) -> Self {
         let given = run.config.server.as_ref().and_then(|s| s.own.their_rate);
-        match (given, survey.others) {
+        match (given, &survey.others) {
             (Some(rate), _) => KnownRate::Given(rate),
-            (None, Some(others)) => KnownRate::Counted(others.per_second()),
-            (None, None) => KnownRate::Unknown,
+            (None, Ok(others)) => KnownRate::Counted(others.per_second()),
+            (None, Err(_)) => KnownRate::Unknown,
         }
     }
 
@@ -159,7 +160,8 @@ impl Pooling {
     pub(super) fn of(run: &RunHead, level: Option<&LevelSummary>) -> Option<Self> {
         let survey = run.provenance.server.as_ref()?.survey.as_ref()?;
         let huge_pages = survey.has_huge_pages();
-        let holds = holds_ns(survey.pg_major, survey.census.connections, huge_pages);
+        let census = survey.census.as_ref().ok();
+        let holds = census.map(|c| holds_ns(survey.pg_major, c.connections, huge_pages));
         let rate = KnownRate::of(run, survey);
         let known = rate.per_second();
         let rates = match rate {
@@ -179,9 +181,9 @@ impl Pooling {
             holds_ns: holds,
             busy: rates
                 .into_iter()
-                .map(|r| (r, busy_share(holds, r)))
+                .filter_map(|r| Some((r, busy_share(holds?, r))))
                 .collect(),
-            lock_share: known.map(|r| busy_share(holds, r).high),
+            lock_share: known.and_then(|r| Some(busy_share(holds?, r).high)),
         };
         if !survey.is_pooler() {
             pooling.answer = pooling.decide(level);

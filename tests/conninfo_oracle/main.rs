@@ -14,6 +14,7 @@ mod table;
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use procbench::conninfo::{Conninfo, Environment};
 use procbench::server::Target;
@@ -68,6 +69,30 @@ fn by_procbench(text: &str, variables: &Variables) -> Result<String, String> {
     })
 }
 
+/// The smallest run against a server that is somebody's own.
+const TINY: &str = "--arms quiet,unpooled --blocks 1 --starts 1 --duration 100ms --warmup 1ms --client-rate 20 --reader-rate 20 \
+     --keep-awake off --connect-timeout 5s";
+
+/// The program itself, measuring or refused: nothing that it says or leaves has the password in it.
+fn assert_secret_in_a_run(text: &str, variables: &Variables, out: &Path) {
+    let output = Command::new(env!("CARGO_BIN_EXE_procbench"))
+        .args(["server", text])
+        .args(TINY.split_ascii_whitespace())
+        .arg("--out")
+        .arg(out)
+        .env_clear()
+        .envs(variables.iter().cloned())
+        .output()
+        .unwrap();
+    let mut all = [output.stdout, output.stderr].concat();
+    for entry in std::fs::read_dir(out).into_iter().flatten() {
+        all.extend(std::fs::read(entry.unwrap().path()).unwrap());
+    }
+    let all = String::from_utf8_lossy(&all);
+    assert!(!all.contains("panicked"), "{text}: {all}");
+    assert!(!all.contains(PASSWORD), "{text} with {variables:?}");
+}
+
 #[test]
 fn psql_and_procbench_agree() {
     if std::env::var("PROCBENCH_TESTS_NO_SERVER").is_ok_and(|v| v == "1") {
@@ -86,6 +111,8 @@ fn psql_and_procbench_agree() {
         servers.fill(&text.replace("{password}", PASSWORD))
     };
     let mut wrong = Vec::new();
+    // All that are refused, and of the others those in which a password is sent.
+    let mut of_the_program = Vec::new();
     for (expected, text, variables) in CASES {
         let text = fill(text);
         let mut all: Variables = vec![
@@ -97,6 +124,10 @@ fn psql_and_procbench_agree() {
             let (name, value) = variable.split_once('=').unwrap();
             all.retain(|(other, _)| other != name);
             all.push((name.to_owned(), fill(value)));
+        }
+        let holds_password = all.iter().any(|(_, value)| value.contains(PASSWORD));
+        if !matches!(expected, Expected::In) || holds_password || text.contains("pass") {
+            of_the_program.push((text.clone(), all.clone()));
         }
         let (theirs, ours) = (by_psql(&psql, &text, &all), by_procbench(&text, &all));
         if let Err(reason) = &ours {
@@ -114,6 +145,21 @@ fn psql_and_procbench_agree() {
             ));
         }
     }
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some((text, variables)) = of_the_program.get(number) else {
+                        return;
+                    };
+                    let out = place.path().join(format!("run-{number}"));
+                    assert_secret_in_a_run(text, variables, &out);
+                }
+            });
+        }
+    });
     assert!(CASES.len() >= 80);
     assert!(
         wrong.is_empty(),

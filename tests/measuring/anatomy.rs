@@ -6,11 +6,13 @@ use procbench::config::Config;
 use procbench::config::KeepAwakeChoice;
 use procbench::config::ServerChoice;
 use procbench::experiment::{self, Scale};
-use procbench::factor::{Auth, FactorLists, LogConnections, PgSource, Tls};
+use procbench::factor::{
+    Auth, ClientRate, FactorLists, LogConnections, OfferedRate, PgSource, Tls,
+};
 use procbench::record::{Role, SetupSums};
 use procbench::stats::{Anatomy, Answer, ConnectionPhase, analyse};
 
-use crate::support::{MS, run_server, server_turn};
+use crate::support::{MS, counting_turn, run_server};
 
 /// The experiment's own configuration, shortened to what a test needs.
 fn short(change: impl FnOnce(&mut FactorLists)) -> Config {
@@ -20,6 +22,8 @@ fn short(change: impl FnOnce(&mut FactorLists)) -> Config {
     config.blocks = 2;
     config.starts = 1;
     config.duration_ns = 600 * MS;
+    // A TLS handshake of a debug build takes long: no connection is to be cut off.
+    config.client_rate = ClientRate::Given(OfferedRate::PerSecond(30.0));
     config.keep_awake = KeepAwakeChoice::Off;
     change(&mut config.factors);
     config
@@ -31,7 +35,7 @@ fn mean(anatomy: &Anatomy, phase: ConnectionPhase) -> f64 {
 
 #[test]
 fn phases_are_counted_alike_and_their_means_add_up() {
-    let Some(_turn) = server_turn() else { return };
+    let Some(_turn) = counting_turn() else { return };
     let config = short(|lists| lists.scram_iterations.clear());
     let run = run_server(&config, ServerChoice::Local);
     let found = analyse(&run, Answer::Phases, None).anatomies;
@@ -82,7 +86,7 @@ fn phases_are_counted_alike_and_their_means_add_up() {
 /// Needs PostgreSQL 18, which comes in a container.
 #[test]
 fn the_server_accounts_for_the_same_connections() {
-    let Some(_turn) = server_turn() else { return };
+    let Some(_turn) = counting_turn() else { return };
     if std::env::var("PROCBENCH_TESTS_NO_DOCKER").is_ok_and(|v| v == "1") {
         return;
     }

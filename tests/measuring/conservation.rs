@@ -9,7 +9,7 @@ use procbench::config::{Disconnect, Protocol, ServerConfig, Statement};
 use procbench::factor::{FactorLists, Transport};
 use procbench::record::{Block, ClockKind, CpuGroup, Operation, Phase, Role, SeriesKey};
 
-use crate::support::{MS, config, run_server, series, server_turn};
+use crate::support::{MS, config, counting_turn, run_server, series};
 
 /// The phases that a client's transaction is made of.
 fn phases(arm: Arm) -> Vec<SeriesKey> {
@@ -112,13 +112,13 @@ fn every_arm(change: impl FnOnce(&mut FactorLists, &mut ServerConfig)) {
 
 #[test]
 fn every_arm_adds_up_over_tcp_waiting_for_the_servers_close() {
-    let Some(_turn) = server_turn() else { return };
+    let Some(_turn) = counting_turn() else { return };
     every_arm(|_, _| {});
 }
 
 #[test]
 fn every_arm_adds_up_over_a_unix_socket_closing_at_once_with_select_only() {
-    let Some(_turn) = server_turn() else { return };
+    let Some(_turn) = counting_turn() else { return };
     every_arm(|lists, server| {
         lists.transport = vec![Transport::Unix];
         server.query = Statement::SelectOnly;
@@ -128,7 +128,7 @@ fn every_arm_adds_up_over_a_unix_socket_closing_at_once_with_select_only() {
 
 #[test]
 fn every_arm_adds_up_with_prepared_statements() {
-    let Some(_turn) = server_turn() else { return };
+    let Some(_turn) = counting_turn() else { return };
     for query in [Statement::SelectOnly, Statement::Sql("SELECT 1".to_owned())] {
         every_arm(|_, server| {
             server.query = query;

@@ -10,7 +10,9 @@ use procbench::server::Target;
 use procbench::server::provision::RunningServer;
 use procbench::stats::Guard;
 
-use crate::support::{MS, by_url, config, local_server, measure, run_server, server_turn};
+use crate::support::{
+    MS, by_url, config, counting_turn, local_server, measure, run_server, server_turn,
+};
 
 /// A run of these arms, `blocks` of `block_ms` each.
 fn run(arms: &[Arm], blocks: u32, block_ms: u64) -> Run {
@@ -30,7 +32,7 @@ fn begun(block: &Block) -> u64 {
 /// Arms that fork a backend for each operation fork exactly one; the others fork none.
 #[test]
 fn the_postmaster_forks_once_for_each_operation_that_connects() {
-    let Some(_turn) = server_turn() else { return };
+    let Some(_turn) = counting_turn() else { return };
     let arms: Vec<Arm> = Arm::all_in(Mode::Server)
         .into_iter()
         .filter(|a| !a.needs_pgbouncer())
@@ -111,7 +113,7 @@ fn cpu_burn_uses_what_a_connection_costs_the_server() {
 /// Against a server given by URL: the arm changes nothing there.
 #[test]
 fn a_failed_login_is_one_that_is_refused_for_the_role() {
-    let Some(_turn) = server_turn() else { return };
+    let Some(_turn) = counting_turn() else { return };
     let (server, port) = local_server();
     let mut config = config(Mode::Server, &[Arm::Quiet, Arm::FailedLogin]);
     let url = by_url(port);

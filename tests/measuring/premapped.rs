@@ -13,12 +13,12 @@ use procbench::server::provision::{RunningServer, ServerSpec, provision};
 use procbench::server::{Frontend, Target};
 use tokio::runtime::Runtime;
 
-use crate::support::{MS, config, run_server, server_turn};
+use crate::support::{MS, config, counting_turn, run_server, server_turn};
 
 /// Every forked child of the two arms touches the whole array, and no other child touches anything.
 #[test]
 fn children_map_the_array_in_their_own_blocks_only() {
-    let Some(_turn) = server_turn() else { return };
+    let Some(_turn) = counting_turn() else { return };
     let arms = [
         Arm::Quiet,
         Arm::Unpooled,

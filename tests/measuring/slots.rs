@@ -8,11 +8,11 @@ use procbench::procarray::SlotOrder;
 use procbench::record::Run;
 use procbench::stats::Guard;
 
-use crate::support::{MS, config, run_server, server_turn};
+use crate::support::{MS, config, counting_turn, run_server};
 
 #[test]
 fn slots_are_seen_to_lie_as_they_were_asked_to() {
-    let Some(_turn) = server_turn() else { return };
+    let Some(_turn) = counting_turn() else { return };
     let mut config = config(Mode::Server, &[Arm::Quiet, Arm::Unpooled]);
     config.factors.standing = vec![40];
     config.factors.slot_order = SlotOrder::ALL.to_vec();

@@ -1,6 +1,6 @@
 //! A local server and runs against it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use procbench::arm::Arm;
 use procbench::arm::Mode;
@@ -26,24 +26,33 @@ use procbench::server::provision::{
 /// One ms in ns.
 pub const MS: u64 = 1_000_000;
 
-/// One measurement at a time; `None` when server tests are deselected.
-///
-/// Fails with the instruction when a server is wanted and cannot be had.
-pub fn server_turn() -> Option<MutexGuard<'static, ()>> {
+static RUNNING: RwLock<()> = RwLock::new(());
+
+/// Whether server tests are deselected; fails with the instruction when a server is wanted and cannot be had.
+fn no_server() -> bool {
     if std::env::var("PROCBENCH_TESTS_NO_SERVER").is_ok_and(|v| v == "1") {
-        return None;
+        return true;
     }
     assert!(
         !find_local_binaries().is_empty() && find_on_path("pgbouncer").is_some(),
         "local PostgreSQL or PgBouncer missing: procbench doctor --install, or set PROCBENCH_TESTS_NO_SERVER=1"
     );
-    Some(turn())
+    false
 }
 
-/// One measurement at a time: two would disturb each other.
-pub fn turn() -> MutexGuard<'static, ()> {
-    static RUNNING: Mutex<()> = Mutex::new(());
-    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+/// A test in which time matters runs alone: two would disturb each other. `None` when server tests are deselected.
+pub fn server_turn() -> Option<RwLockWriteGuard<'static, ()>> {
+    (!no_server()).then(turn)
+}
+
+/// A test that only counts may run beside others that do. `None` when server tests are deselected.
+pub fn counting_turn() -> Option<RwLockReadGuard<'static, ()>> {
+    (!no_server()).then(|| RUNNING.read().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// As [`server_turn`], for a test without a server.
+pub fn turn() -> RwLockWriteGuard<'static, ()> {
+    RUNNING.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A throw-away cluster on loopback, and its port.

@@ -67,7 +67,7 @@ fn every_arm_and_phase_works_over_tls_and_nothing_is_changed() {
         facts.chosen_because
     );
     let survey = facts.survey.as_ref().unwrap();
-    assert_eq!(survey.between, Between::Nothing);
+    assert_eq!(survey.between, Ok(Between::Nothing));
     let handshakes = samples(&run, "client.connect.tls.service");
     assert!(handshakes > 0);
     // Every login, refused or not, has had one.

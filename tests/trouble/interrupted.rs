@@ -58,7 +58,7 @@ fn in_mid_run_with_a_local_server() {
             arms,
             &[
                 (Signal::SIGINT, To::Process),
-                (Signal::SIGINT, To::Group),
+                (Signal::SIGQUIT, To::Group),
                 (Signal::SIGTERM, To::Process),
             ],
         );

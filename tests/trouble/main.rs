@@ -13,6 +13,7 @@ mod encrypted;
 mod interrupted;
 mod killed;
 mod killed_child;
+mod odd_servers;
 mod passwords;
 mod place;
 mod procbench_process;

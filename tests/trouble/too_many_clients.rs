@@ -73,7 +73,7 @@ fn refusals_are_counted_and_strike_the_arm() {
     let struck = |arm| {
         let contender = analysis.levels[0].contender(arm, false).unwrap();
         contender.guards.iter().any(
-            |g| matches!(g, Guard::Errors { role: Role::Client, class, .. } if class == TOO_MANY),
+            |g| matches!(g, Guard::Errors { role: Role::Client, class, .. } if class.0 == TOO_MANY),
         )
     };
     assert!(struck(Arm::Unpooled));

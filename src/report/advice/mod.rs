@@ -60,39 +60,49 @@ pub fn advice(analysis: &Analysis) -> Option<Vec<Section>> {
 }
 
 fn seen(survey: &Survey) -> Vec<String> {
-    let asked = &survey.huge_pages;
-    let pages = match (&survey.huge_pages_status, survey.has_huge_pages()) {
-        (Some(status), _) => format!("{asked}, in effect {status}"),
-        (None, Some(_)) => asked.clone(),
-        (None, None) => format!("{asked}, of which this version does not tell what it came to"),
-    };
-    let census = survey.census;
-    let states = match census.state_visible {
-        visible if visible < census.connections => {
-            format!("; the state of {visible} of them is visible")
-        }
-        _ => String::new(),
-    };
-    let others = format!(
-        "{} other connections{states}, {} idle",
-        count(census.connections),
-        census.idle
-    );
-    let most = count(survey.max_connections);
-    let settings = format!(
-        "max_connections {most}, shared_buffers {}",
-        survey.shared_buffers
-    );
     let version = survey.pg_major;
-    let server = format!("PostgreSQL {version}: {others}; {settings}, huge_pages {pages}.");
+    let what = match &survey.standby {
+        Ok(true) => format!("PostgreSQL {version}, a hot standby"),
+        Ok(false) => format!("PostgreSQL {version}"),
+        Err(why) => format!("PostgreSQL {version} (whether it is a standby is not known: {why})"),
+    };
+    let settings = match &survey.settings {
+        Ok(settings) => {
+            let asked = &settings.huge_pages;
+            let pages = match (&settings.huge_pages_status, survey.has_huge_pages()) {
+                (Some(status), _) => format!("{asked}, in effect {status}"),
+                (None, Some(_)) => asked.clone(),
+                (None, None) => {
+                    format!("{asked}, of which this version does not tell what it came to")
+                }
+            };
+            let (most, buffers) = (count(settings.max_connections), &settings.shared_buffers);
+            format!("max_connections {most}, shared_buffers {buffers}, huge_pages {pages}")
+        }
+        Err(why) => format!("settings not known: {why}"),
+    };
+    let there = match &survey.census {
+        Ok(census) => {
+            let states = match census.state_visible {
+                visible if visible < census.connections => {
+                    format!("; the state of {visible} of them is visible")
+                }
+                _ => String::new(),
+            };
+            let (others, idle) = (count(census.connections), census.idle);
+            format!("{others} other connections{states}, {idle} idle")
+        }
+        Err(why) => format!("who is connected is not known: {why}"),
+    };
     let address = match &survey.between {
-        Between::Nothing => "The address is the server's own: nothing stands in between.".to_owned(),
-        Between::Relay => "Something passes the bytes on (address translation, a proxy, a tunnel): its time is in every number. A pooler was not recognised.".to_owned(),
-        Between::Pooler { mode, evidence } => format!(
+        Ok(Between::Nothing) => "The address is the server's own: nothing stands in between.".to_owned(),
+        Ok(Between::Relay) => "Something passes the bytes on (address translation, a proxy, a tunnel): its time is in every number. A pooler was not recognised.".to_owned(),
+        Ok(Between::Pooler { mode, evidence }) => format!(
             "The address is a pooler's, in {mode} mode ({evidence}). `unpooled` therefore means connecting to the pooler, `fork-only` a socket that it accepts: nothing here says what a connection to the server itself costs."
         ),
+        Err(why) => format!("What stands in between is not known: {why}."),
     };
-    vec![server, address]
+    vec![format!("{what}: {there}; {settings}."), address]
 }
 
 fn cost_lines(pooling: &Pooling) -> Vec<String> {
@@ -156,14 +166,24 @@ fn churn_lines(analysis: &Analysis) -> Vec<String> {
 }
 
 fn lock_lines(survey: &Survey, pooling: &Pooling) -> Vec<String> {
-    let holds = pooling.holds_ns;
+    let census = match &survey.census {
+        Ok(census) => census,
+        Err(why) => {
+            return vec![format!(
+                "Not known: it depends on how many are connected ({why})."
+            )];
+        }
+    };
+    let Some(holds) = pooling.holds_ns else {
+        return Vec::new();
+    };
     let pages = match survey.has_huge_pages() {
         Some(true) => "huge pages",
         Some(false) => "4 kB pages",
         None => "4 kB or huge pages",
     };
     let (behind, in_front) = (duration(holds.low), duration(holds.high));
-    let (standing, version) = (count(survey.census.connections), survey.pg_major);
+    let (standing, version) = (count(census.connections), survey.pg_major);
     let mut lines = vec![format!(
         "One connection takes it exclusively twice, to join and to leave, for {behind} in all if new connections find slots behind the {standing} standing ones and {in_front} if in front of them (PostgreSQL {version}, {pages}; holds traced in {TRACED_ON}, not in this server). Which of the two it is cannot be seen from outside."
     )];
@@ -179,11 +199,11 @@ fn lock_lines(survey: &Survey, pooling: &Pooling) -> Vec<String> {
         true => " (for connections to the server itself, not to the pooler)",
         false => "",
     };
-    match (pooling.rate, survey.others) {
+    match (pooling.rate, &survey.others) {
         (KnownRate::Given(_), _) => lines.push(format!(
             "Rate times hold{to}: {shares} (the rate that was given, and ten times that)."
         )),
-        (KnownRate::Counted(_), Some(others)) => {
+        (KnownRate::Counted(_), Ok(others)) => {
             let whose = match others.without_ours {
                 true => "procbench's own taken off",
                 false => "those of the pooler included",
@@ -192,16 +212,19 @@ fn lock_lines(survey: &Survey, pooling: &Pooling) -> Vec<String> {
             lines.push(format!("During the run the server counted {n} sessions in {seconds:.0} s ({whose}; all databases; failed logins and parallel workers are not among them)."));
             lines.push(format!("Rate times hold{to}: {shares}."));
         }
-        _ => lines.push(format!(
-            "How many connections its users make is not known here (versions before 14 do not count them): give --their-rate. Rate times hold{to}: {shares}."
-        )),
+        (_, others) => {
+            let why = others.as_ref().err().map_or("", String::as_str);
+            lines.push(format!(
+                "How many connections its users make is not known: {why}. Give --their-rate. Rate times hold{to}: {shares}."
+            ));
+        }
     }
     lines
 }
 
 fn more_rights(survey: &Survey) -> Vec<String> {
     let waits = "what running statements wait for (`pg_stat_activity.wait_event`: `ProcArray`, in 17.0 to 17.2 `ProcArrayLock`), and which of the standing connections are idle";
-    let mut lines = vec![if survey.reads_all_stats {
+    let mut lines = vec![if survey.reads_all_stats == Ok(true) {
         format!(
             "This role may read everybody's activity. A watch for {waits} is left out all the same: each reading takes ProcArrayLock once per row."
         )

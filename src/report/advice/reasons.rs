@@ -11,7 +11,7 @@ pub(super) fn reasons(pooling: &Pooling, survey: &Survey) -> Vec<String> {
     let threshold = share(LOCK_MATTERS);
     let answer = match &pooling.answer {
         PoolingAnswer::AlreadyPooled => {
-            let Between::Pooler { mode, .. } = &survey.between else {
+            let Ok(Between::Pooler { mode, .. }) = &survey.between else {
                 return Vec::new();
             };
             let mut lines = vec![format!(
@@ -50,10 +50,13 @@ pub(super) fn reasons(pooling: &Pooling, survey: &Survey) -> Vec<String> {
             "ProcArrayLock is hardly the reason at the users' rate: held exclusively for {} of the time by the estimate's high end (threshold {threshold}). What else a connection costs the server was not measured here.",
             share(held)
         ),
-        None => format!(
-            "Whether ProcArrayLock is a part of it depends on the users' rate, which is not known: by the estimate's high end it takes {} connections per second to hold it for {threshold} of the time.",
-            rate(LOCK_MATTERS * 1e9 / pooling.holds_ns.high)
-        ),
+        None => match pooling.holds_ns {
+            Some(holds) => format!(
+                "Whether ProcArrayLock is a part of it depends on the users' rate, which is not known: by the estimate's high end it takes {} connections per second to hold it for {threshold} of the time.",
+                rate(LOCK_MATTERS * 1e9 / holds.high)
+            ),
+            None => "Whether ProcArrayLock is a part of it is not known: it depends on how many are connected, which could not be seen.".to_owned(),
+        },
     });
     lines
 }

@@ -18,7 +18,7 @@ pub fn brief(analysis: &Analysis) -> Option<Brief> {
     answer.truncate(1);
     answer.extend(pooling.cost.as_ref().map(cost));
     answer.extend(analysis.primary.as_ref().map(|p| of_churn(analysis, p)));
-    let relayed = survey.between == Between::Relay;
+    let relayed = survey.between == Ok(Between::Relay);
     let relay = relayed.then(|| {
         "Caution: something passes the bytes on (a proxy, a tunnel): its time is in every number."
             .to_owned()
@@ -62,7 +62,7 @@ fn seen(pooling: &Pooling, survey: &Survey) -> Table {
     let users = match pooling.rate {
         KnownRate::Given(per_second) => format!("{} (given)", rate(per_second)),
         KnownRate::Counted(per_second) => format!("{} (counted)", rate(per_second)),
-        KnownRate::Unknown => "unknown".to_owned(),
+        KnownRate::Unknown => "not known".to_owned(),
     };
     push("connections per second of its users".to_owned(), users);
     for &(per_second, busy) in pooling.busy.iter().take(2) {
@@ -74,11 +74,18 @@ fn seen(pooling: &Pooling, survey: &Survey) -> Table {
             share(busy.high),
         );
     }
-    let others = count(survey.census.connections);
-    let most = count(survey.max_connections);
+    if survey.is_standby() {
+        push("the server".to_owned(), "a hot standby".to_owned());
+    }
+    let others = survey.census.as_ref().map(|c| count(c.connections));
+    let most = survey.settings.as_ref().map(|s| count(s.max_connections));
     push(
         "other connections now".to_owned(),
-        format!("{others} of {most}"),
+        match (others, most) {
+            (Ok(others), Ok(most)) => format!("{others} of {most}"),
+            (Ok(others), Err(_)) => others,
+            (Err(_), _) => "not known".to_owned(),
+        },
     );
     table
 }

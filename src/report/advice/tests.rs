@@ -3,33 +3,41 @@ use crate::arm::Mode;
 use crate::config::gentle;
 use crate::experiment::analyse;
 use crate::record::Run;
-use crate::record::{Census, OthersConnections, PoolMode, ServerProvenance};
+use crate::record::{Census, OthersConnections, PoolMode, Seen, ServerProvenance, ServerSettings};
 use crate::record::{Operation, Phase, Role, RunStatus, SeriesHistogram, SeriesKey};
 use crate::stats::PoolingAnswer;
 use crate::testing::sample_run;
 
 fn survey() -> Survey {
     Survey {
-        pg_major: 15,
-        max_connections: 100,
-        free_connections: 50,
-        shared_buffers: "128MB".into(),
-        huge_pages: "off".into(),
-        huge_pages_status: None,
-        census: Census {
-            connections: 40,
-            state_visible: 0,
-            idle: 0,
-        },
-        between: Between::Nothing,
-        superuser: false,
-        reads_all_stats: false,
-        others: None,
+        settings: Ok(ServerSettings {
+            max_connections: 100,
+            reserved: 10,
+            shared_buffers: "128MB".into(),
+            huge_pages: "off".into(),
+            huge_pages_status: None,
+        }),
+        standby: Ok(false),
+        census: crowd(40),
+        between: Ok(Between::Nothing),
+        reads_all_stats: Ok(false),
+        ..Survey::unknown(15, "versions before 14 do not count them")
     }
 }
 
-fn others(count: u64) -> Option<OthersConnections> {
-    Some(OthersConnections {
+fn crowd(connections: u64) -> Seen<Census> {
+    Ok(Census {
+        connections,
+        ..Census::default()
+    })
+}
+
+fn nobody_counted() -> Seen<OthersConnections> {
+    survey().others
+}
+
+fn others(count: u64) -> Seen<OthersConnections> {
+    Ok(OthersConnections {
         count,
         over_s: 10.0,
         without_ours: true,
@@ -100,11 +108,11 @@ const LONG: u64 = 100_000_000;
 fn each_rule_gives_its_answer() {
     let with = |others| Survey { others, ..survey() };
     for (kept_ns, survey, expected) in [
-        (SHORT, with(None), PoolingAnswer::Yes),
+        (SHORT, with(nobody_counted()), PoolingAnswer::Yes),
         (SHORT, with(others(500)), PoolingAnswer::Yes),
         (SHORT, with(others(9)), PoolingAnswer::NotNow),
         (LONG, with(others(500)), PoolingAnswer::NoReasonShown),
-        (LONG, with(None), PoolingAnswer::NoReasonShown),
+        (LONG, with(nobody_counted()), PoolingAnswer::NoReasonShown),
     ] {
         let (answer, advice) = advise(&run(kept_ns, survey.clone()));
         assert_eq!(answer, expected, "{kept_ns} {survey:?}");
@@ -112,7 +120,7 @@ fn each_rule_gives_its_answer() {
     }
     // 2,000 standing connections and 100 new ones per second: 5 % at the high end.
     let mut crowded = survey();
-    crowded.census.connections = 2_000;
+    crowded.census = crowd(2_000);
     crowded.others = others(1_000);
     let (yes, advice) = advise(&run(LONG, crowded.clone()));
     assert_eq!(yes, PoolingAnswer::Yes);
@@ -142,10 +150,10 @@ fn a_given_rate_goes_before_the_counted_one() {
 #[test]
 fn a_pooler_is_said_first_and_nothing_is_claimed_about_the_server() {
     let pooled = Survey {
-        between: Between::Pooler {
+        between: Ok(Between::Pooler {
             mode: PoolMode::Transaction,
             evidence: "e".into(),
-        },
+        }),
         ..survey()
     };
     let (answer, advice) = advise(&run(SHORT, pooled));
@@ -209,16 +217,16 @@ fn the_answer_fits_one_screen_and_one_page() {
         evidence: "two transactions of one connection had two backends".into(),
     };
     let mut crowded = survey();
-    crowded.census.connections = 2_000;
+    crowded.census = crowd(2_000);
     let partial = |run: &mut Run| {
         run.status = RunStatus::Partial {
             reason: "the server went away while it was being measured, after 7 of 96 blocks".into(),
         };
     };
     for between in [Between::Nothing, Between::Relay, pooler] {
-        for others in [None, others(0), others(500), others(100_000)] {
+        for others in [nobody_counted(), others(0), others(500), others(100_000)] {
             let survey = Survey {
-                between: between.clone(),
+                between: Ok(between.clone()),
                 others,
                 ..crowded.clone()
             };
@@ -242,4 +250,37 @@ fn the_answer_fits_one_screen_and_one_page() {
             }
         }
     }
+}
+
+#[test]
+fn what_could_not_be_seen_is_said_with_its_reason_and_the_answer_is_given_all_the_same() {
+    let nothing = Survey::unknown(15, "ERROR: SQLSTATE 42501: permission denied");
+    let (answer, sections) = advise(&run(SHORT, nothing.clone()));
+    assert_eq!(answer, PoolingAnswer::Yes);
+    let text = text(&sections);
+    // Whether a standby, who, settings, what in between, the lock.
+    assert_eq!(text.matches("permission denied").count(), 5, "{text}");
+    let analysis = analyse(&run(SHORT, nothing));
+    let screen = brief(&analysis).unwrap().terminal("the rest");
+    assert!(screen.contains("not known"), "{screen}");
+    // Holds without the rate, and the rate without holds.
+    let uncounted = Survey {
+        others: Err("the server's counters went back".into()),
+        ..survey()
+    };
+    let told = self::text(&advise(&run(SHORT, uncounted)).1);
+    assert!(
+        told.contains("is not known: the server's counters went back."),
+        "{told}"
+    );
+    let unseen = Survey {
+        census: Err("REVOKEd".into()),
+        others: others(500),
+        ..survey()
+    };
+    let (answer, told) = advise(&run(SHORT, unseen));
+    assert_eq!(answer, PoolingAnswer::Yes);
+    assert!(
+        self::text(&told).contains("Not known: it depends on how many are connected (REVOKEd)")
+    );
 }

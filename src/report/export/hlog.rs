@@ -31,6 +31,32 @@ pub struct LogInterval<'a> {
     pub histogram: Cow<'a, Histogram<u64>>,
 }
 
+/// The last line of a header: it names the columns.
+const LEGEND: &[u8] =
+    b"\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"\n";
+
+/// What stands before the first interval, as Java's `HistogramLogWriter` (2.1.12) writes it; the crate's own writer
+/// leaves out the version, without which the C reader takes nothing.
+fn header(start_time: SystemTime, comments: &[String]) -> String {
+    let since_epoch = start_time.duration_since(SystemTime::UNIX_EPOCH);
+    let seconds = since_epoch.unwrap_or_default().as_secs_f64();
+    let date = jiff::Timestamp::try_from(start_time).unwrap_or_default();
+    let date = date.strftime("%a %b %d %H:%M:%S UTC %Y");
+    let mut header = String::new();
+    // One per line: the C reader takes no header line of more than 127 bytes.
+    let comments = comments.iter().map(|comment| format!("#{comment}"));
+    let lines = [
+        "#[Histogram log format version 1.3]".to_owned(),
+        format!("#[StartTime: {seconds:.3} (seconds since epoch), {date}]"),
+        format!("#[BaseTime: {seconds:.3} (seconds since epoch)]"),
+    ];
+    for line in lines.into_iter().chain(comments) {
+        header.push_str(&line);
+        header.push('\n');
+    }
+    header
+}
+
 /// The interval log of a run: HdrHistogram's `HistogramLogWriter` format with
 /// StartTime and BaseTime, one tagged line per interval in order of start.
 ///
@@ -44,17 +70,11 @@ pub fn hlog(
     intervals: &[LogInterval<'_>],
 ) -> Result<Vec<u8>, ExportError> {
     let failed = |e: &dyn Display| ExportError(format!("cannot write the interval log: {e}"));
-    let mut log = Vec::new();
+    let mut written = Vec::new();
     let mut serializer = V2DeflateSerializer::new();
-    let mut builder = IntervalLogWriterBuilder::new();
-    for comment in comments {
-        builder.add_comment(comment);
-    }
-    let mut writer = builder
-        .with_start_time(start_time)
-        .with_base_time(start_time)
+    let mut writer = IntervalLogWriterBuilder::new()
         .with_max_value_divisor(MAX_VALUE_DIVISOR)
-        .begin_log_with(&mut log, &mut serializer)
+        .begin_log_with(&mut written, &mut serializer)
         .map_err(|e| failed(&e))?;
     // Java's reader stops at the first interval past its range.
     for interval in intervals.iter().sorted_by_key(|i| i.start) {
@@ -74,7 +94,11 @@ pub fn hlog(
             )
             .map_err(|e| failed(&e))?;
     }
-    Ok(log)
+    // The crate's own header is one line, the divisor. The legend ends a header.
+    let divisor = written.iter().position(|&byte| byte == b'\n');
+    let (divisor, intervals) = written.split_at(divisor.map_or(0, |at| at + 1));
+    let header = header(start_time, comments).into_bytes();
+    Ok([&header, divisor, LEGEND, intervals].concat())
 }
 
 /// The log of a run: every block of every arm. Tags are without blanks:
@@ -99,14 +123,17 @@ pub(super) fn of_run(run: &Run) -> Result<Vec<u8>, ExportError> {
             histogram: Cow::Owned(histogram.hdr()),
         }));
     }
-    let factors: String = named.iter().map(|f| format!("{}/", f.title())).collect();
-    let comments = [
+    let mut comments = vec![
         format!(
             "procbench run {} {} {}",
             run.run_id, run.experiment, run.mode
         ),
-        format!("values in ns; tag = standing/{factors}arm/role.operation.phase.clock"),
+        "values in ns; parts of a tag:".to_owned(),
     ];
+    let factors = named.iter().map(|f| f.title().to_owned());
+    let parts = std::iter::once("standing connections".to_owned()).chain(factors);
+    let last = ["arm", "role.operation.phase.clock"].map(str::to_owned);
+    comments.extend(parts.chain(last).map(|part| format!("/{part}")));
     hlog(started, &comments, &intervals)
 }
 
@@ -159,7 +186,11 @@ mod tests {
             .collect();
         let start_time = SystemTime::UNIX_EPOCH + Duration::from_millis(1_790_000_000_125);
         let log = hlog(start_time, &["run 42".to_owned()], &intervals).unwrap();
-        assert!(log.starts_with(b"#run 42\n#[StartTime: 1790000000.125 (seconds since epoch)]\n"));
+        let header = "#[Histogram log format version 1.3]\n\
+            #[StartTime: 1790000000.125 (seconds since epoch), Mon Sep 21 14:13:20 UTC 2026]\n\
+            #[BaseTime: 1790000000.125 (seconds since epoch)]\n#run 42\n#[MaxValueDivisor: 1000000.000]\n\
+            \"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"\n";
+        assert!(log.starts_with(header.as_bytes()));
 
         let mut read = Vec::new();
         let mut headers = Vec::new();
@@ -196,6 +227,32 @@ mod tests {
             assert_eq!(counts(&entry.4), counts(&histograms[i]));
         }
         assert_eq!(read.len(), 3);
+    }
+
+    /// What HdrHistogram_c's `hdr_log_read_header` and `hdr_log_read` (0.11, hdr_histogram_log.c) take: lines of a header
+    /// in a buffer of 128 bytes, a version of 1.0 to 1.3, then `Tag=%*[^,],%lf,%lf,%d.%d,%s`.
+    #[test]
+    fn the_c_reader_can_take_every_line() {
+        let log = String::from_utf8(of_run(&sample_run(3)).unwrap()).unwrap();
+        let is_header = |line: &&str| line.starts_with('#') || line.starts_with('"');
+        let header: Vec<&str> = log.lines().take_while(is_header).collect();
+        assert!(header.iter().all(|line| line.len() < 127), "{header:?}");
+        assert_eq!(header[0], "#[Histogram log format version 1.3]");
+        assert!(header.last().is_some_and(|line| line.starts_with('"')));
+        for line in log.lines().skip(header.len()) {
+            let (tag, rest) = line.strip_prefix("Tag=").unwrap().split_once(',').unwrap();
+            let columns: Vec<&str> = rest.split(',').collect();
+            assert!(!tag.is_empty() && columns.len() == 4, "{line}");
+            assert!(
+                columns[..3].iter().all(|c| c.parse::<f64>().is_ok()),
+                "{line}"
+            );
+            let (whole, decimals) = columns[2].split_once('.').unwrap();
+            assert!(
+                whole.parse::<i32>().is_ok() && decimals.parse::<i32>().is_ok(),
+                "{line}"
+            );
+        }
     }
 
     #[test]

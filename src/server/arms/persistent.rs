@@ -36,8 +36,9 @@ impl Persistent {
         let outcome = target
             .in_time("the answer to a first statement", first)
             .await;
-        outcome.map_err(|e| {
-            FrontendError::Here(format!("the query failed ({e}): {}", texts.statement))
+        outcome.map_err(|problem| FrontendError::Statement {
+            statement: texts.statement.to_string(),
+            problem: Box::new(problem),
         })?;
         Ok(Persistent {
             target,

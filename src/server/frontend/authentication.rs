@@ -149,10 +149,9 @@ impl Authentication {
                 scram.finish(rest).map_err(broken)?;
                 return Ok(false);
             }
-            method => {
-                let refused = format!("method {method} is not supported");
-                return Err(FrontendError::Unsupported(refused));
-            }
+            7 => return Err(offers_only("Kerberos (GSSAPI)")),
+            9 => return Err(offers_only("SSPI")),
+            method => return Err(offers_only(&format!("method {method}"))),
         }
         Ok(true)
     }
@@ -186,10 +185,30 @@ fn mechanism(
         _ if wanted == ChannelBinding::Require => {
             lacking("channel_binding=require, and the server does not offer it")
         }
-        _ if !offers(SCRAM_SHA_256) => lacking("SASL without SCRAM-SHA-256"),
+        _ if !offers(SCRAM_SHA_256) => {
+            let names = offered.split(|&byte| byte == 0);
+            let names: Vec<_> = names
+                .filter(|n| !n.is_empty())
+                .map(String::from_utf8_lossy)
+                .collect();
+            match names.is_empty() {
+                true => Err(broken("SASL without a mechanism")),
+                false if offers(SCRAM_SHA_256_PLUS) => lacking(
+                    "the server offers SCRAM only with channel binding: give sslmode=require, and channel_binding not disable",
+                ),
+                false => Err(offers_only(&names.join(", "))),
+            }
+        }
         Some(_) => Ok((SCRAM_SHA_256, sasl::ChannelBinding::unrequested())),
         None => Ok((SCRAM_SHA_256, sasl::ChannelBinding::unsupported())),
     }
+}
+
+/// A server that wants to be logged in to in a way that is not spoken here.
+fn offers_only(method: &str) -> FrontendError {
+    FrontendError::Unsupported(format!(
+        "the server offers only {method}: procbench logs in by password (SCRAM, MD5, in clear), client certificate, peer or trust"
+    ))
 }
 
 /// Also an exchange that does not add up: not an error of the socket.
@@ -235,6 +254,25 @@ mod tests {
                 Authentication::default().request(&body, &login(None), &in_clear(), &mut out);
             assert!(matches!(step, Err(FrontendError::PasswordMissing)));
             assert!(out.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_is_offered_instead_is_named() {
+        for (code, rest, named) in [
+            (7, &b""[..], "Kerberos"),
+            (9, b"", "SSPI"),
+            (10, b"OAUTHBEARER\0\0", "only OAUTHBEARER:"),
+        ] {
+            let mut out = BytesMut::new();
+            let body = request(code, rest);
+            let step =
+                Authentication::default().request(&body, &login(Some("x")), &in_clear(), &mut out);
+            let told = step.unwrap_err().to_string();
+            assert!(
+                told.contains(named) && told.contains("by password"),
+                "{told}"
+            );
         }
     }
 

@@ -1,5 +1,6 @@
 //! The connection against a server that says what it is told to.
 
+use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 use super::*;
@@ -279,4 +280,56 @@ fn terminate_waits_for_the_servers_eof_or_does_not() {
             ending.await.unwrap().unwrap();
         }
     });
+}
+
+/// What a server may send: whole messages of any kind, some of their bodies like real ones, and bytes that are none.
+fn whatever() -> impl Strategy<Value = Vec<u8>> {
+    let body = prop::collection::vec(any::<u8>(), 0..24);
+    let kind = prop::sample::select(b"RSKZEDTCN1G3xv".to_vec());
+    let of_any_kind = (kind, body).prop_map(|(kind, body)| message(kind, &body));
+    let method = prop::sample::select(vec![0u32, 3, 5, 7, 10, 11, 12, 99]);
+    let rest = prop::collection::vec(
+        prop_oneof![
+            any::<u8>(),
+            Just(0),
+            prop::sample::select(b"SCRAM-256,=r".to_vec())
+        ],
+        0..40,
+    );
+    let authentication = (method, rest)
+        .prop_map(|(method, rest)| message(b'R', &[&method.to_be_bytes()[..], &rest].concat()));
+    let row = prop::collection::vec(any::<Option<u8>>(), 0..4).prop_map(|columns| {
+        let mut body = (columns.len() as u16).to_be_bytes().to_vec();
+        for column in columns {
+            body.extend(column.map_or(-1, i32::from).to_be_bytes());
+            body.extend(column.iter().flat_map(|&n| vec![b'1'; usize::from(n) / 2]));
+        }
+        message(b'D', &body)
+    });
+    let noise = prop::collection::vec(any::<u8>(), 0..12);
+    prop_oneof![3 => of_any_kind, 3 => authentication, 2 => row, 1 => noise, 2 => Just(READY.to_vec())]
+}
+
+proptest! {
+    /// The server sends this and closes: everything ends, in an answer or an error.
+    #[test]
+    fn nothing_that_a_server_sends_makes_it_panic_or_hang(
+        messages in prop::collection::vec(whatever(), 0..12),
+        with_password: bool,
+    ) {
+        on_runtime(async {
+            let (mut frontend, mut server) = pair();
+            server.write_all(&messages.concat()).await.unwrap();
+            server.shutdown().await.unwrap();
+            let password = with_password.then(|| Secret::new("x"));
+            let login = Login::new("me", "d", password).unwrap();
+            let conversation = async {
+                let _ = frontend.start_up(&login).await;
+                let _ = frontend.rows("SELECT 1").await;
+                let _ = frontend.execute("SELECT $1", Some("1")).await;
+            };
+            let ended = tokio::time::timeout(std::time::Duration::from_secs(20), conversation).await;
+            assert!(ended.is_ok(), "it hangs");
+        });
+    }
 }

@@ -28,6 +28,14 @@ pub enum FrontendError {
     /// Something came that does not belong there.
     #[error("{0}")]
     Protocol(String),
+    /// The load's own statement, and why it failed.
+    #[error("the statement failed: {problem}: {statement}")]
+    Statement {
+        /// Its text.
+        statement: String,
+        /// What the server said.
+        problem: Box<FrontendError>,
+    },
     /// The server is ready again without having completed anything (an empty query).
     #[error("the statement was not completed")]
     NotCompleted,
@@ -61,6 +69,7 @@ impl FrontendError {
             }
             FrontendError::NotCompleted => ErrorClass::new("not-completed"),
             FrontendError::Here(_) => ErrorClass::new("harness"),
+            FrontendError::Statement { problem, .. } => problem.class(),
             _ => ErrorClass::new("protocol"),
         }
     }
@@ -133,9 +142,9 @@ fn classify_io(error: &std::io::Error) -> ErrorClass {
     })
 }
 
-/// An ErrorResponse.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{severity}: {message} (SQLSTATE {code})")]
+/// An ErrorResponse. In words it begins with the code, which no translation and no encoding changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, thiserror::Error)]
+#[error("{severity}: SQLSTATE {code}: {message}{}", self.advice().map(|a| format!(" ({a})")).unwrap_or_default())]
 pub struct ServerError {
     /// `ERROR`, `FATAL` or `PANIC`.
     pub severity: String,
@@ -143,6 +152,8 @@ pub struct ServerError {
     pub code: String,
     /// The primary message.
     pub message: String,
+    /// The C function that reported it: it tells causes apart that share a code, in every language.
+    pub routine: String,
 }
 
 impl ServerError {
@@ -150,23 +161,55 @@ impl ServerError {
     pub(in crate::server) fn parse(body: &[u8]) -> Self {
         let mut error = ServerError {
             severity: "ERROR".to_owned(),
-            code: String::new(),
-            message: String::new(),
+            ..ServerError::default()
         };
         for field in body.split(|&byte| byte == 0) {
             let Some((kind, text)) = field.split_first() else {
                 break;
             };
-            let text = || String::from_utf8_lossy(text).into_owned();
+            let text = || lenient(text);
             match kind {
                 // Not translated, and after the translated one (9.6 and later).
                 b'S' | b'V' => error.severity = text(),
                 b'C' => error.code = text(),
                 b'M' => error.message = text(),
+                b'R' => error.routine = text(),
                 _ => {}
             }
         }
         error
+    }
+
+    /// What to do about it, where the server's words do not say that. Causes of 53300 are told apart by where they
+    /// are found (15: proc.c, postinit.c, miscinit.c; the same in 13 to 18).
+    fn advice(&self) -> Option<&'static str> {
+        Some(match (self.code.as_str(), self.routine.as_str()) {
+            ("53300", "InitializeSessionUserId") => {
+                "the role's own limit: ALTER ROLE ... CONNECTION LIMIT, or ask for fewer connections"
+            }
+            ("53300", "CheckMyDatabase") => {
+                "the database's own limit: ALTER DATABASE ... CONNECTION LIMIT, or ask for fewer connections"
+            }
+            ("53300", "InitPostgres") => {
+                "the last ones are reserved (superuser_reserved_connections, reserved_connections): ask for fewer connections"
+            }
+            ("53300", "InitProcess") => "raise max_connections there, or ask for fewer connections",
+            ("53300", _) => {
+                "raise max_connections, or the pooler's max_client_conn, or ask for fewer connections"
+            }
+            ("57P05", _) => {
+                "idle_session_timeout: connections are idle between blocks; set it to 0 for this role"
+            }
+            ("25P03", _) => {
+                "idle_in_transaction_session_timeout: set it to 0 for this role, or ask for --standing-state idle"
+            }
+            ("25P04", _) => "transaction_timeout: raise it for this role",
+            ("57014", _) => "statement_timeout of this role or database, or somebody cancelled it",
+            ("26000" | "42P05", _) => {
+                "behind a pooler by transaction, prepared statements are lost: give --protocol simple"
+            }
+            _ => return None,
+        })
     }
 
     /// Whether the server ends the connection with it.
@@ -175,9 +218,53 @@ impl ServerError {
     }
 }
 
+/// A text in an encoding that was not agreed on yet: UTF-8, or else Latin-1, in which every byte is a character.
+fn lenient(text: &[u8]) -> String {
+    match std::str::from_utf8(text) {
+        Ok(text) => text.to_owned(),
+        Err(_) => text.iter().map(|&byte| char::from(byte)).collect(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_in_latin_1_can_be_read() {
+        let body =
+            b"SFATAL\0VFATAL\0C28000\0MRolle \xbbm\xfcller\xab darf sich nicht einloggen\0\0";
+        assert_eq!(
+            ServerError::parse(body).to_string(),
+            "FATAL: SQLSTATE 28000: Rolle »müller« darf sich nicht einloggen"
+        );
+    }
+
+    #[test]
+    fn causes_that_share_a_code_are_told_apart_in_every_language() {
+        let told = |code: &str, routine: &str| {
+            let body = format!("SFATAL\0C{code}\0Mzu viele Verbindungen\0R{routine}\0\0");
+            ServerError::parse(body.as_bytes()).to_string()
+        };
+        for (code, routine, advice) in [
+            ("53300", "InitProcess", "raise max_connections"),
+            ("53300", "InitializeSessionUserId", "ALTER ROLE"),
+            ("53300", "CheckMyDatabase", "ALTER DATABASE"),
+            ("53300", "InitPostgres", "superuser_reserved_connections"),
+            ("53300", "", "max_client_conn"),
+            ("57P05", "ProcessInterrupts", "idle_session_timeout"),
+            (
+                "25P03",
+                "ProcessInterrupts",
+                "idle_in_transaction_session_timeout",
+            ),
+            ("26000", "", "--protocol simple"),
+        ] {
+            let told = told(code, routine);
+            assert!(told.contains(advice), "{told}");
+        }
+        assert!(told("3D000", "InitPostgres").ends_with("Verbindungen"));
+    }
 
     #[test]
     fn fields_are_found_whatever_their_order_and_company() {
@@ -186,7 +273,7 @@ mod tests {
         assert!(error.is_fatal());
         assert_eq!(
             error.to_string(),
-            "FATAL: sorry, too many clients already (SQLSTATE 53300)"
+            "FATAL: SQLSTATE 53300: sorry, too many clients already (raise max_connections there, or ask for fewer connections)"
         );
         assert_eq!(
             FrontendError::Server(error).class(),

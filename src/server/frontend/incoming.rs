@@ -25,6 +25,8 @@ pub(super) struct Incoming {
     kept: usize,
     /// Whether rows are kept, too.
     pub(super) keep_rows: bool,
+    /// Whether there was a message already.
+    understood: bool,
 }
 
 impl Incoming {
@@ -35,6 +37,7 @@ impl Incoming {
             skip: 0,
             kept: 0,
             keep_rows: false,
+            understood: false,
         }
     }
 
@@ -88,10 +91,13 @@ impl Incoming {
         };
         let body = (u32::from_be_bytes(*length) as usize).checked_sub(4);
         let body = body.filter(|&body| kind.is_ascii_alphanumeric() && body <= LONGEST);
-        let body = body.ok_or_else(|| not_the_protocol(&self.bytes))?;
+        let body = body.ok_or_else(|| self.not_the_protocol())?;
         if matches!(kind, b'R' | b'K' | b'E' | b'Z') || (kind == b'D' && self.keep_rows) {
             if body > LONGEST_KEPT {
-                return Err(not_the_protocol(&self.bytes));
+                let kind = kind.escape_ascii();
+                let told =
+                    format!("a message '{kind}' of {body} bytes is longer than any that is kept");
+                return Err(FrontendError::Protocol(told));
             }
             if self.bytes.len() < 5 + body {
                 return Ok(None);
@@ -100,13 +106,17 @@ impl Incoming {
         }
         self.bytes.advance(5);
         self.skip = body;
+        self.understood = true;
         Ok(Some(kind))
     }
-}
 
-fn not_the_protocol(bytes: &[u8]) -> FrontendError {
-    let head = &bytes[..bytes.len().min(5)];
-    FrontendError::Protocol(format!("not a message of PostgreSQL's protocol: {head:?}"))
+    fn not_the_protocol(&self) -> FrontendError {
+        let head = self.bytes[..self.bytes.len().min(24)].escape_ascii();
+        FrontendError::Protocol(match self.understood {
+            false => format!("what answers is no PostgreSQL: it says '{head}'"),
+            true => format!("not a message of PostgreSQL's protocol: '{head}'"),
+        })
+    }
 }
 
 fn closed_by_server() -> FrontendError {

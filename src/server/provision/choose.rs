@@ -263,7 +263,10 @@ impl Search<'_> {
             .await;
         let (version, unwanted) = match answered {
             Ok(answer) => {
-                answer.map_err(|e| refused(format!("connected, but: {}", on_one_line(&e))))?
+                answer.map_err(|e| match endpoint.dbname.as_str() {
+                    "pgbouncer" => refused("this is PgBouncer's own console: name a database that it serves instead of pgbouncer".to_owned()),
+                    _ => refused(format!("connected, but: {}", on_one_line(&e))),
+                })?
             }
             Err(e) => {
                 return Err(refused(format!(

@@ -13,7 +13,7 @@ use super::command::poll;
 use super::error::ProvisionError;
 use super::owner::{ProcessId, own_prefix, pid_space};
 use super::shared_memory::{SHM_DIR, free_posix_segments, free_sysv_segment, mapped_segments};
-use super::user::give;
+use super::user::{command_as, give};
 use crate::procfs;
 
 /// File in a scratch directory naming the owner's boot and PID namespace.
@@ -81,6 +81,31 @@ impl Drop for Scratch {
             let path = self.0.display();
             crate::console::complain(&format!("procbench: {path} was not removed: {error}"));
         }
+    }
+}
+
+/// Whether servers can live in the temp dir, run as `user` when we are root.
+///
+/// # Errors
+/// When it cannot be written in, or that user cannot come in.
+pub(crate) fn check_temp_dir(user: Option<&User>) -> Result<(), ProvisionError> {
+    let dir = std::env::temp_dir();
+    let shown = dir.display();
+    tempfile::tempfile_in(&dir).map_err(|e| {
+        ProvisionError::new(format!(
+            "cannot write in the temporary directory {shown}: {e}: set TMPDIR to one that is there"
+        ))
+    })?;
+    let Some(user) = user else { return Ok(()) };
+    let mut enter = command_as(Path::new("/bin/sh"), Some(user));
+    enter.args(["-c", "cd \"$0\""]).arg(&dir);
+    match enter.current_dir("/").output() {
+        Ok(entered) if !entered.status.success() => Err(ProvisionError::new(format!(
+            "the server would run as user {}, who cannot enter the temporary directory {shown}: set TMPDIR to one that everybody may enter",
+            user.name
+        ))),
+        // Without a shell there is no server either, which then says so.
+        _ => Ok(()),
     }
 }
 

@@ -18,13 +18,14 @@ use super::image::{ensure_foreign_image, ensure_own_image, major_in_image};
 use super::premap::{self, PremapPage};
 use super::process::{Process, start_on_free_port};
 use super::running::RunningServer;
-use super::scratch::{Scratch, write_file};
+use super::scratch::{Scratch, check_temp_dir, write_file};
 use super::shipped::{ENTRYPOINT, INITDB_ARGS, PG_HBA, POSTGRESQL_CONF};
 use super::spec::{DATABASE, ROLE, SUPERUSER, ServerSpec};
 use super::user::{OF_SERVER, command_as, to_drop_to};
 use crate::config::ServerChoice;
 use crate::conninfo::{Conninfo, EndpointHost, Environment};
 use crate::factor::{DEFAULT_PG_MAJOR, PgSource, Tls, Transport};
+use crate::secret::keep_out_of_cores;
 use crate::server::patience::Patience;
 
 /// Bound on the time from start to the first connection; generous, since the machine may be busy.
@@ -93,12 +94,16 @@ fn find(
     spec: &ServerSpec,
     progress: &dyn Fn(&str),
 ) -> Result<Source, ProvisionError> {
+    check_temp_dir(None)?;
     let docker = || {
         let engine = engine_version()?;
         let image = ensure_image(spec, progress)?;
         Ok(Source::Image { image, engine })
     };
-    let local = || choose_binaries(spec).map(Source::Binaries);
+    let local = || {
+        check_temp_dir(to_drop_to(OF_SERVER)?.as_ref())?;
+        choose_binaries(spec).map(Source::Binaries)
+    };
     match (choice, &spec.source) {
         (ServerChoice::Docker, _) => docker(),
         (ServerChoice::Local, _) | (_, Some(PgSource::Bin(_))) => local(),
@@ -138,6 +143,7 @@ pub(in crate::server) fn reach(
     patience: &Patience,
     progress: &dyn Fn(&str),
 ) -> Result<RunningServer, ProvisionError> {
+    keep_out_of_cores();
     let Chosen {
         endpoint,
         version,
