@@ -225,6 +225,8 @@ fn a_temporary_directory_that_will_not_do_is_named_with_the_user() {
     );
     if nix::unistd::geteuid().is_root() {
         let private = tempfile::tempdir().unwrap();
+        let nobody_else = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        std::fs::set_permissions(private.path(), nobody_else).unwrap();
         let below = private.path().join("below");
         std::fs::create_dir(&below).unwrap();
         let below = below.display().to_string();
