@@ -122,7 +122,7 @@ fn headline(analysis: &Analysis) -> String {
         Claim::NoConclusion => "**No conclusion.**",
     };
     let kind = if analysis.is_declared {
-        "the declared primary outcome"
+        "measured as declared"
     } else {
         "exploratory, since the parameters are not an experiment's"
     };
@@ -242,7 +242,7 @@ mod tests {
     fn only_the_declared_percentile_of_an_experiment_is_a_primary_outcome() {
         let kind = |change: fn(&mut Run)| {
             let text = headline_of(&[(Arm::Unpooled, 3)], change);
-            let primary = text.contains("declared primary outcome");
+            let primary = text.contains("measured as declared");
             assert_ne!(primary, text.contains("exploratory"), "{text}");
             primary
         };
