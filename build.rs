@@ -38,6 +38,8 @@ fn main() {
     let dirty = run(
         "git",
         &[
+            // Else it may write the index, which would have all of this built again.
+            "--no-optional-locks",
             "status",
             "--porcelain",
             "--untracked-files=no",
