@@ -57,12 +57,11 @@ fn twins_see_every_snapshot_and_every_connection() {
         assert_eq!(counted("operations.reader-snapshot"), Some(2 * statements));
         let [joined, left] =
             ["add", "remove"].map(|of| counted(&format!("operations.procarray-{of}")));
-        assert_eq!(joined, left, "{}", block.arm);
-        assert_eq!(joined > Some(0), block.arm == Arm::Unpooled);
-        assert_eq!(
-            counted("procarraylock.exclusive"),
-            Some(joined.unwrap() + left.unwrap())
-        );
+        // One that comes or goes at the edge of a block may be seen on its one side only.
+        let (joined, left) = (joined.unwrap(), left.unwrap());
+        assert!(joined.abs_diff(left) <= 1, "{}: {joined} {left}", block.arm);
+        assert_eq!(joined > 1, block.arm == Arm::Unpooled, "{joined}");
+        assert_eq!(counted("procarraylock.exclusive"), Some(joined + left));
         // Not seen by them.
         assert_eq!(counted("xidgenlock.exclusive"), None);
     }
