@@ -18,7 +18,7 @@ use crate::factor::{Factors, OfferedRate, PgSource};
 use crate::load::driver::{Bench, Failure};
 use crate::load::plan::{BlockSpec, PlannedStart};
 use crate::load::{Cancel, ClientRates};
-use crate::record::{AbsentArm, AbsentLevel, Block, Role, ServerProvenance, ServerSource};
+use crate::record::{AbsentArm, AbsentLevel, Block, Role, ServerProvenance, ServerSource, Survey};
 use crate::seed::derive_seed;
 use crate::stats::{Bursts, ConnectionCost};
 
@@ -130,38 +130,21 @@ impl<'a> ServerBench<'a> {
         }
     }
 
-    /// Looks at a server by URL, once, before anything is asked of it. The cap holds for whatever is not
-    /// known to be on this machine: behind a proxy or tunnel on loopback, too.
+    /// Looks at a server by URL, once, before anything is asked of it.
     fn survey(&mut self, server: &RunningServer) -> Result<(), Failure> {
         if self.asked.is_ours() || self.surveyed.is_some() {
             return Ok(());
         }
         let Some(major) = server.pg_major() else {
             let version = server.server_version();
-            self.remark(format!(
-                "the server was not looked at: '{version}' is no version of PostgreSQL"
-            ));
+            let why = format!("'{version}' is no version of PostgreSQL");
+            self.asked.may_load(&Survey::unknown(0, &why))?;
+            self.remark(format!("the server was not looked at: {why}"));
             return Ok(());
         };
         let found = Surveyed::look(server.endpoint(), major, self.asked.patience());
         let survey = &found.survey;
-        if !survey.is_direct()
-            && let Some(beyond) = self.asked.config.beyond_cap()
-        {
-            return Err(Failure::Fatal(beyond));
-        }
-        let needed = u64::from(self.asked.config.most_connections());
-        // Others must get in beside us; who lifts the cap has nobody else there.
-        if let (Some(free), Ok(settings)) = (survey.free_connections(), &survey.settings)
-            && survey.is_direct()
-            && free < needed
-            && !self.asked.server.own.no_cap
-        {
-            return Err(Failure::Fatal(format!(
-                "too few free connections: {needed} are needed, and of max_connections = {} about {free} are free for this role: ask for fewer --readers, --clients or --standing, or give --no-cap if nobody else depends on it",
-                settings.max_connections
-            )));
-        }
+        self.asked.may_load(survey)?;
         if let (Err(why), Err(_)) = (&survey.settings, &survey.between) {
             let remark = format!("the server could not be looked at: {why}");
             self.remark(remark);

@@ -18,7 +18,7 @@ use crate::load::Cancel;
 use crate::load::driver::Failure;
 use crate::procarray::PageSize;
 use crate::procfs;
-use crate::record::PoolMode;
+use crate::record::{PoolMode, Survey};
 
 /// What was asked for, and the request to stop.
 #[derive(Clone)]
@@ -63,6 +63,31 @@ impl Asked<'_> {
         Patience {
             limit: given.unwrap_or(Patience::default().limit),
             cancel: self.cancel.clone(),
+        }
+    }
+
+    /// Whether a server by URL may be loaded as asked, for all that is known of it. The cap holds for whatever is not
+    /// known to be on this machine: behind a proxy or tunnel on loopback, too.
+    ///
+    /// # Errors
+    /// What is beyond the cap, or too few free connections.
+    pub fn may_load(&self, survey: &Survey) -> Result<(), Failure> {
+        if !survey.is_direct() {
+            return match self.config.beyond_cap() {
+                Some(beyond) => Err(Failure::Fatal(beyond)),
+                None => Ok(()),
+            };
+        }
+        let needed = u64::from(self.config.most_connections());
+        // Others must get in beside us; who lifts the cap has nobody else there.
+        match (survey.free_connections(), &survey.settings) {
+            (Some(free), Ok(settings)) if free < needed && !self.server.own.no_cap => {
+                Err(Failure::Fatal(format!(
+                    "too few free connections: {needed} are needed, and of max_connections = {} about {free} are free for this role: ask for fewer --readers, --clients or --standing, or give --no-cap if nobody else depends on it",
+                    settings.max_connections
+                )))
+            }
+            _ => Ok(()),
         }
     }
 
