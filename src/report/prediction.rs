@@ -31,10 +31,17 @@ const FEW_VALUES: usize = 3;
 /// The same where one screen is to hold it: as sentences, without long lists.
 pub(super) fn short_parts(analysis: &Analysis) -> Vec<String> {
     let statements = analysis.finding.iter().flat_map(|f| &f.statements);
-    let short = statements
-        .filter(|s| s.values.len() <= FEW_VALUES)
-        .map(sentence);
-    short.map(|line| capitalised(&line)).collect()
+    let short = |s: &&Statement| s.values.len() <= FEW_VALUES;
+    let mut said: Vec<String> = statements.clone().filter(short).map(sentence).collect();
+    if said.is_empty() {
+        // An answer is never empty: its numbers are among the details.
+        let first = statements.take(1).map(|s| Statement {
+            values: Vec::new(),
+            ..s.clone()
+        });
+        said.extend(first.map(|s| sentence(&s)));
+    }
+    said.iter().map(|line| capitalised(line)).collect()
 }
 
 fn capitalised(line: &str) -> String {
