@@ -169,6 +169,7 @@ pub fn drive(
     }
     course.progress.finish();
     let Course { blocks, lost, .. } = course;
+    let blocks = blocks.into_iter().map(StoredBlock::read).collect();
     if !lost.is_empty() {
         let of_arm = |l: &AbsentArm| format!("{} ({})", l.arm, l.reason);
         let lost: Vec<String> = lost.iter().map(of_arm).collect();
@@ -186,6 +187,32 @@ pub fn drive(
     }
 }
 
+/// A finished block, its histograms as the run file writes them: as they are looked at they take fifteen times the
+/// memory, and a run of hours would grow with them.
+struct StoredBlock {
+    without_series: Block,
+    series: Box<[u8]>,
+}
+
+impl StoredBlock {
+    fn of(mut block: Block) -> Self {
+        let series = serde_json::to_vec(&std::mem::take(&mut block.series));
+        let series = series.unwrap_or_else(|e| unreachable!("every run file holds them: {e}"));
+        StoredBlock {
+            without_series: block,
+            series: series.into_boxed_slice(),
+        }
+    }
+
+    fn read(self) -> Block {
+        let series = serde_json::from_slice(&self.series);
+        Block {
+            series: series.unwrap_or_else(|e| unreachable!("as just written: {e}")),
+            ..self.without_series
+        }
+    }
+}
+
 /// A plan that is being carried out.
 struct Course<'a> {
     bench: &'a mut dyn Bench,
@@ -198,7 +225,7 @@ struct Course<'a> {
     named: Vec<Factor>,
     /// Blocks that are behind us, lost ones included.
     done: u64,
-    blocks: Vec<Block>,
+    blocks: Vec<StoredBlock>,
     lost: Vec<AbsentArm>,
 }
 
@@ -231,7 +258,7 @@ impl Course<'_> {
         match self.bench.run_block(spec) {
             // A block that was stopped half-way is shorter than the others.
             Ok(_) | Err(_) if self.cancel.is_cancelled() => return Err(Failure::Interrupted),
-            Ok(block) => self.blocks.push(block),
+            Ok(block) => self.blocks.push(StoredBlock::of(block)),
             Err(Failure::ArmLost(reason)) => {
                 let line = format!("procbench: arm {arm} is lost: {reason}");
                 self.progress.say(&line);

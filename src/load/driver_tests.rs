@@ -7,7 +7,7 @@ use super::plan::{BlockSpec, Plan, PlannedStart};
 use super::progress::Progress;
 use crate::arm::Arm;
 use crate::record::{AbsentArm, Block, RunStatus, ServerProvenance};
-use crate::testing::{sample_block, sample_config};
+use crate::testing::{sample_block, sample_block_like, sample_config};
 
 struct Scripted {
     fail_at: Option<(u32, Failure)>,
@@ -44,7 +44,7 @@ impl Bench for Scripted {
         {
             cancel.cancel();
         }
-        Ok(sample_block(spec, 1))
+        Ok(sample_block(spec, u64::from(spec.index) + 1))
     }
     fn close_start(&mut self) {
         self.open -= 1;
@@ -98,6 +98,11 @@ fn a_whole_plan_is_complete() {
         (driven.blocks.len(), driven.status),
         (32, RunStatus::Complete)
     );
+    // As it was measured, although its histograms were put away meanwhile.
+    for block in &driven.blocks {
+        let measured = sample_block_like(block, u64::from(block.index) + 1);
+        assert_eq!(*block, measured);
+    }
 }
 
 #[test]
