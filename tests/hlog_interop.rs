@@ -1,8 +1,8 @@
-//! The interval log as other tools read it: HdrHistogram itself, in Java, and its Python port.
+//! The interval log as other tools read it: HdrHistogram itself, in Java, and its ports in Python and C.
 //!
 //! Needs Debian's libhdrhistogram-java and a Java (`PROCBENCH_TESTS_NO_JAVA=1` deselects its test). Makes a Python
 //! environment of its own below the temporary directory: python3 with venv, and PyPI, are needed
-//! (`PROCBENCH_TESTS_NO_PYTHON=1` deselects it).
+//! (`PROCBENCH_TESTS_NO_PYTHON=1` deselects it). The C reader comes in an image (`PROCBENCH_TESTS_NO_DOCKER=1`).
 
 // clippy.toml's allow-unwrap-in-tests covers #[test] functions only, not their helpers.
 #![allow(clippy::unwrap_used)]
@@ -13,7 +13,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use hdrhistogram::Histogram;
-use procbench::record::{Block, MERGED_MAX_NS, Run, read_run};
+use procbench::record::{Block, MERGED_MAX_NS, Run, SeriesHistogram, read_run};
 use procbench::report::export::{LogInterval, hlog};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -26,7 +26,7 @@ const JAR: &str = "/usr/share/java/hdrhistogram.jar";
 /// A Python that has HdrHistogram's port, for as long as the directory lives;
 /// `None` when deselected.
 fn python() -> Option<(TempDir, PathBuf)> {
-    if std::env::var("PROCBENCH_TESTS_NO_PYTHON").is_ok_and(|v| v == "1") {
+    if deselected("PYTHON") {
         return None;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -91,10 +91,39 @@ fn python_reads_the_same_counts_per_bucket() {
     a_run_through_the_binary(dir.path(), &python);
 }
 
-/// Every percentile that Java's reader prints of a series is a value with so many of its samples at or below it.
+fn deselected(what: &str) -> bool {
+    std::env::var(format!("PROCBENCH_TESTS_NO_{what}")).is_ok_and(|v| v == "1")
+}
+
+fn merged<'a>(histograms: impl Iterator<Item = &'a SeriesHistogram>) -> Histogram<u64> {
+    let mut merged = Histogram::new_with_bounds(1, MERGED_MAX_NS, 3).unwrap();
+    for histogram in histograms {
+        merged.add(histogram.hdr()).unwrap();
+    }
+    merged
+}
+
+/// Every row of a table of percentiles names a value with so many of the samples at or below it, the last one all of
+/// them; how many rows there are. Columns: value in ns, share at or below, samples at or below.
+fn rows_hold(table: &str, separator: &[char], of: &Histogram<u64>) -> usize {
+    let (mut rows, mut last) = (0, 0);
+    for line in table.lines() {
+        let columns = line.split(separator).filter(|column| !column.is_empty());
+        let columns: Vec<f64> = columns.map_while(|c| c.parse().ok()).collect();
+        let [value, _, count, ..] = columns[..] else {
+            continue;
+        };
+        let at_or_below = of.count_between(0, value as u64);
+        assert_eq!(at_or_below, count as u64, "{line}");
+        (rows, last) = (rows + 1, at_or_below);
+    }
+    assert_eq!(last, of.len(), "{table}");
+    rows
+}
+
 #[test]
 fn java_reads_the_same_percentiles() {
-    if std::env::var("PROCBENCH_TESTS_NO_JAVA").is_ok_and(|v| v == "1") {
+    if deselected("JAVA") {
         return;
     }
     assert!(
@@ -107,18 +136,11 @@ fn java_reads_the_same_percentiles() {
     let mut rows = 0;
     for key in block.series.keys() {
         let tag = format!("{}/{}/{key}", block.factors.standing, block.arm);
-        let mut merged = Histogram::<u64>::new_with_bounds(1, MERGED_MAX_NS, 3).unwrap();
         let same = |b: &&Block| {
             !b.twin && b.arm == block.arm && b.factors.standing == block.factors.standing
         };
-        for histogram in run
-            .blocks
-            .iter()
-            .filter(same)
-            .filter_map(|b| b.series.get(key))
-        {
-            merged.add(histogram.hdr()).unwrap();
-        }
+        let blocks = run.blocks.iter().filter(same);
+        let merged = merged(blocks.filter_map(|b| b.series.get(key)));
         // In ns, as they are.
         let said = succeed(
             Command::new("java")
@@ -127,21 +149,65 @@ fn java_reads_the_same_percentiles() {
                 .arg(&log),
             "",
         );
-        // "Value","Percentile","TotalCount","1/(1-Percentile)", below the table of the intervals.
-        let table = said.lines().skip_while(|line| !line.contains("Percentile"));
-        let mut last = 0;
-        for line in table.skip(1).take_while(|line| !line.starts_with('#')) {
-            let columns: Vec<f64> = line.split(',').filter_map(|c| c.parse().ok()).collect();
-            let [value, _, count, ..] = columns[..] else {
-                continue;
-            };
-            let at_or_below = merged.count_between(0, value as u64);
-            assert_eq!(at_or_below, count as u64, "{tag}: {line}");
-            (rows, last) = (rows + 1, at_or_below);
-        }
-        assert_eq!(last, merged.len(), "{tag}: {said}");
+        // Below the table of the intervals.
+        let table = said.find("\"Value\"").map_or("", |at| &said[at..]);
+        rows += rows_hold(table, &[','], &merged);
     }
     assert!(rows > 20, "{rows} rows");
+}
+
+/// It adds each interval to those before it, whatever the tag, and prints a table after each.
+#[test]
+fn c_reads_the_same_percentiles() {
+    if deselected("DOCKER") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (log, run) = exported(dir.path());
+    let image = hdr_decoder();
+    let said = succeed(
+        Command::new("docker")
+            .args(["run", "--rm", "--network", "none", "-i", &image])
+            .stdin(std::fs::File::open(log).unwrap()),
+        "",
+    );
+    let histograms = || run.blocks.iter().flat_map(|b| b.series.values());
+    let (last, tables) = said
+        .split("Value ")
+        .skip(1)
+        .fold(("", 0), |(_, n), table| (table, n + 1));
+    assert_eq!(tables, histograms().count());
+    let rows = rows_hold(last, &[' '], &merged(histograms()));
+    assert!(rows > 20, "{rows} rows");
+}
+
+/// The image of the C reader, made if it is not here.
+fn hdr_decoder() -> String {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let is_here = |image: &str| {
+        let mut inspect = Command::new("docker");
+        inspect.args(["image", "inspect", image]);
+        inspect.output().is_ok_and(|o| o.status.success())
+    };
+    let (base, image) = ("procbench-base:forky", "procbench-hdr-decoder:1");
+    let help = "procbench doctor --install and start Docker, or set PROCBENCH_TESTS_NO_DOCKER=1";
+    // One builder at a time on this machine, as `server::provision` has it.
+    let lock = std::fs::File::open(std::env::temp_dir()).unwrap();
+    lock.lock().unwrap();
+    if !is_here(base) {
+        let script = manifest.join("docker/base-image.sh");
+        succeed(Command::new("sh").arg(script).arg("forky"), help);
+    }
+    if !is_here(image) {
+        let context = manifest.join("tests/interop");
+        let mut build = Command::new("docker");
+        build.args(["build", "-q", "--network", "host", "-t", image, "-f"]);
+        build
+            .arg(context.join("hdr-decoder.Dockerfile"))
+            .arg(&context);
+        succeed(&mut build, help);
+    }
+    image.to_owned()
 }
 
 fn made_histograms(dir: &Path, python: &Path) {

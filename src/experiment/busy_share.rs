@@ -88,7 +88,7 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
         analysis.busy.iter().filter(|p| !p.is_fitted).collect();
     held_out.sort_by_key(|p| std::cmp::Reverse(p.factors.standing));
     let judged = held_out.iter().map(|p| judged(p, &analysis.varying));
-    let statements: Vec<Statement> = judged.collect();
+    let statements: Vec<Statement> = judged.flatten().collect();
     if statements.is_empty() {
         let why = "it needs holds at two numbers of standing connections (on a server: root and bpftrace), and a level beside them";
         return Some(Finding::cannot_tell(CLAIM, why));
@@ -96,10 +96,12 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
     Some(Finding::of(statements))
 }
 
-fn judged(prediction: &BusyPrediction, varying: &[Factor]) -> Statement {
+/// How often the lock is found busy, and for how long then.
+fn judged(prediction: &BusyPrediction, varying: &[Factor]) -> [Statement; 2] {
     let standing = format!("{} standing connections", prediction.factors.standing);
     let level = [vec![standing], prediction.factors.words(varying)].concat();
-    let claim = format!("with {} {CLAIM}", level.join(", "));
+    let level = level.join(", ");
+    let claim = format!("with {level} {CLAIM}");
     let busy = &prediction.busy;
     let expected = busy.predicted.low;
     let statement = match (busy.observed, prediction.busy_acquisitions) {
@@ -119,16 +121,18 @@ fn judged(prediction: &BusyPrediction, varying: &[Factor]) -> Statement {
             Statement::judged(claim, outcome)
         }
     };
-    let with = |statement: Statement, what: &str, compared: &Compared, unit| {
-        let predicted = format!("{what} predicted");
-        let statement = statement.with(predicted, compared.predicted.low, unit);
+    let with = |statement: Statement, compared: &Compared, unit| {
+        let statement = statement.with("predicted", compared.predicted.low, unit);
         match compared.observed {
             Some(seen) => statement.with("observed", seen, unit),
             None => statement,
         }
     };
-    let statement = with(statement, "busy", busy, Unit::Share);
-    with(statement, "mean wait", &prediction.wait_ns, Unit::Ns)
+    let wait = Statement::told(format!("with {level} the mean wait for a busy lock"));
+    [
+        with(statement, busy, Unit::Share),
+        with(wait, &prediction.wait_ns, Unit::Ns),
+    ]
 }
 
 fn configure(config: &mut Config, scale: Scale) -> Lengths {
@@ -222,7 +226,7 @@ mod tests {
         assert_eq!(finding(900).outcome, Some(Outcome::Refuted));
         let few = finding(10);
         assert_eq!(few.outcome, Some(Outcome::CannotTell));
-        assert_eq!(few.statements.len(), 1);
+        assert_eq!(few.statements.len(), 2);
         assert!(
             few.statements[0]
                 .claim

@@ -55,7 +55,8 @@ fn sentence(statement: &Statement) -> String {
     let because = statement.because.as_deref();
     let outcome = statement.outcome.map(|outcome| match outcome {
         Outcome::Stands => "shown",
-        Outcome::Refuted | Outcome::PartlyRefuted => "not shown",
+        Outcome::Refuted => "refuted",
+        Outcome::PartlyRefuted => "refuted in part",
         Outcome::CannotTell => "not decided by this run",
     });
     for part in outcome.into_iter().chain(because) {

@@ -104,10 +104,10 @@ impl Cell {
         starts.len()
     }
 
-    /// First minus second, each round taken so many times, the labels exchanged where `swapped`.
-    fn difference(&self, times: &[u32], swapped: &[bool], statistic: Statistic) -> Option<f64> {
+    /// Each round taken so many times, the labels exchanged where `swapped`.
+    fn sides(&self, times: &[u32], swapped: &[bool]) -> Sides {
         let n = self.rounds();
-        let mut sides: [Vec<Taken>; 2] = [Vec::with_capacity(n), Vec::with_capacity(n)];
+        let mut sides = [Vec::with_capacity(n), Vec::with_capacity(n)];
         for half in 0..2 {
             for (round, (&times, &swapped)) in times.iter().zip(swapped).enumerate() {
                 if times > 0 {
@@ -115,10 +115,19 @@ impl Cell {
                 }
             }
         }
-        let [first, second] = sides.map(|blocks| self.blocks.statistic_of(&blocks, statistic));
-        Some(first? - second?)
+        sides
+    }
+
+    /// First minus second.
+    fn difference(&self, sides: &Sides, statistic: Statistic) -> Option<f64> {
+        let [first, second] = sides;
+        let of = |blocks| self.blocks.statistic_of(blocks, statistic);
+        Some(of(first)? - of(second)?)
     }
 }
+
+/// Blocks of a cell that are compared with others of it, and how often each is taken.
+type Sides = [Vec<Taken>; 2];
 
 /// Contrasts of one cell. Empty if there is no common round or no sample.
 pub(super) fn contrasts(cell: &Cell, wanted: &[Statistic], seed: u64) -> Vec<Contrast> {
@@ -127,59 +136,77 @@ pub(super) fn contrasts(cell: &Cell, wanted: &[Statistic], seed: u64) -> Vec<Con
 
 /// Contrasts of the weighted sum over cells: weights that add up to one give a mean, 1 and -1 an interaction.
 pub(super) fn over_cells(cells: &[(f64, &Cell)], wanted: &[Statistic], seed: u64) -> Vec<Contrast> {
-    let permutations = permutations(cells.iter().map(|c| c.1.rounds()).sum(), seed);
-    let claims = |statistic: &Statistic| cells.len() > 1 || statistic.needs_threshold();
-    let nested = wanted.iter().any(claims).then(|| {
-        resampling(cells, |i, cell| {
-            Bootstrap::nested(&cell.starts, derive_seed(seed, &[0x4E45_5354, i]))
-        })
-    });
-    let plain = resampling(cells, |_, cell| Bootstrap::new(cell.rounds(), seed));
-    let contrast = |&statistic: &Statistic| {
-        let nested = nested.as_ref().filter(|_| claims(&statistic));
-        contrast(cells, statistic, nested.unwrap_or(&plain), &permutations)
+    let rounds = cells.iter().map(|c| c.1.rounds()).sum();
+    let permuted = permutations(rounds, seed);
+    let permuted: Vec<_> = permuted.iter().map(|p| permuted_sides(cells, p)).collect();
+    let (claims, other): (Vec<_>, Vec<_>) = wanted
+        .iter()
+        .partition(|statistic| cells.len() > 1 || statistic.needs_threshold());
+    let nested =
+        |i, cell: &Cell| Bootstrap::nested(&cell.starts, derive_seed(seed, &[0x4E45_5354, i]));
+    let nested = drawn_sides(cells, claims.is_empty(), nested);
+    let plain = |_, cell: &Cell| Bootstrap::new(cell.rounds(), seed);
+    let plain = drawn_sides(cells, other.is_empty(), plain);
+    let contrast = |statistic: &Statistic| {
+        let drawn = if claims.contains(&statistic) {
+            &nested
+        } else {
+            &plain
+        };
+        contrast(cells, *statistic, drawn, &permuted)
     };
     wanted.iter().filter_map(contrast).collect()
 }
 
-/// How often each round of each cell is in each resample: cells lie in starts of their own.
-fn resampling(cells: &[(f64, &Cell)], of: impl Fn(u64, &Cell) -> Bootstrap) -> Vec<Bootstrap> {
+/// The sides of every cell when these labels are exchanged.
+fn permuted_sides(cells: &[(f64, &Cell)], mut swapped: &[bool]) -> Vec<Sides> {
+    let each = cells.iter().map(|(_, cell)| {
+        let (own, rest) = swapped.split_at(cell.rounds());
+        swapped = rest;
+        cell.sides(&vec![1; cell.rounds()], own)
+    });
+    each.collect()
+}
+
+/// The sides of every cell in each resample, unless nobody wants them: cells lie in starts of their own.
+fn drawn_sides(
+    cells: &[(f64, &Cell)],
+    unwanted: bool,
+    of: impl Fn(u64, &Cell) -> Bootstrap,
+) -> Vec<Vec<Sides>> {
+    if unwanted {
+        return Vec::new();
+    }
     let cells = (0..).zip(cells);
-    cells.map(|(i, (_, cell))| of(i, cell)).collect()
+    let cells: Vec<_> = cells.map(|(i, (_, cell))| (*cell, of(i, cell))).collect();
+    let resample = |i: usize| {
+        let each = cells.iter().map(|(cell, bootstrap)| {
+            cell.sides(&bootstrap.resamples()[i], &vec![false; cell.rounds()])
+        });
+        each.collect()
+    };
+    (0..Bootstrap::RESAMPLES).map(resample).collect()
 }
 
 fn contrast(
     cells: &[(f64, &Cell)],
     statistic: Statistic,
-    resampling: &[Bootstrap],
-    permutations: &[Vec<bool>],
+    drawn: &[Vec<Sides>],
+    permuted: &[Vec<Sides>],
 ) -> Option<Contrast> {
-    let once: Vec<Vec<u32>> = cells.iter().map(|(_, c)| vec![1; c.rounds()]).collect();
-    let unswapped: Vec<Vec<bool>> = cells.iter().map(|(_, c)| vec![false; c.rounds()]).collect();
-    let permuted = |mut swapped: &[bool]| -> Option<f64> {
-        let each = cells.iter().zip(&once);
-        each.map(|((weight, cell), once)| {
-            let (own, rest) = swapped.split_at(cell.rounds());
-            swapped = rest;
-            Some(weight * cell.difference(once, own, statistic)?)
-        })
-        .sum()
+    let difference = |sides: &Vec<Sides>| -> Option<f64> {
+        let each = cells.iter().zip(sides);
+        each.map(|((weight, cell), sides)| Some(weight * cell.difference(sides, statistic)?))
+            .sum()
     };
-    let drawn = |i: usize| -> Option<f64> {
-        let each = cells.iter().zip(resampling).zip(&unswapped);
-        each.map(|(((weight, cell), bootstrap), unswapped)| {
-            let times = bootstrap.resamples().get(i)?;
-            Some(weight * cell.difference(times, unswapped, statistic)?)
-        })
-        .sum()
-    };
-    let observed = permuted(&unswapped.concat())?;
-    let mut resampled: Vec<f64> = (0..Bootstrap::RESAMPLES).filter_map(drawn).collect();
+    let rounds = cells.iter().map(|c| c.1.rounds()).sum();
+    let observed = difference(&permuted_sides(cells, &vec![false; rounds]))?;
+    let mut resampled: Vec<f64> = drawn.iter().filter_map(difference).collect();
     // Sums of shares that are equal may differ in their last digit.
     let least = observed.abs() * (1.0 - 1e-12);
-    let is_extreme = |swapped: &&Vec<bool>| permuted(swapped).is_some_and(|d| d.abs() >= least);
-    let extreme = permutations.iter().filter(is_extreme).count();
-    let p_value = extreme as f64 / permutations.len() as f64;
+    let is_extreme = |sides: &&Vec<Sides>| difference(sides).is_some_and(|d| d.abs() >= least);
+    let extreme = permuted.iter().filter(is_extreme).count();
+    let p_value = extreme as f64 / permuted.len() as f64;
     resampled.sort_by(f64::total_cmp);
     let mut magnitudes: Vec<f64> = resampled.iter().map(|d| d.abs()).collect();
     magnitudes.sort_by(f64::total_cmp);
@@ -199,7 +226,7 @@ fn contrast(
         magnitude_95: quantile(&magnitudes, 0.95),
         detectable: DETECTABLE * deviation(&resampled),
         difference: interval(observed, resampled),
-        p_value: (!permutations.is_empty()).then_some(p_value),
+        p_value: (!permuted.is_empty()).then_some(p_value),
         rounds: number(Cell::rounds),
         starts: number(Cell::start_count),
     })

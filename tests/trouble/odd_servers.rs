@@ -15,8 +15,10 @@ use super::place::Place;
 use super::procbench_process::{Ended, Procbench, SHORT, assert_partial};
 use super::wanted;
 
-fn server() -> RunningServer {
-    provision(&ServerChoice::Local, &ServerSpec::default(), &|_| {}).unwrap()
+/// A cluster of this test's own; none where such tests are deselected.
+fn server() -> Option<RunningServer> {
+    wanted::local_server()
+        .then(|| provision(&ServerChoice::Local, &ServerSpec::default(), &|_| {}).unwrap())
 }
 
 /// The superuser, in the database that is measured.
@@ -54,10 +56,7 @@ fn survey(run: &Run) -> &Survey {
 
 #[test]
 fn each_look_stands_alone_and_no_name_is_looked_up_in_the_search_path() {
-    if !wanted::local_server() {
-        return;
-    }
-    let server = server();
+    let Some(server) = server() else { return };
     execute(
         &admin(&server),
         "CREATE ROLE limited LOGIN; CREATE SCHEMA evil; GRANT USAGE ON SCHEMA evil TO PUBLIC; \
@@ -94,10 +93,7 @@ fn each_look_stands_alone_and_no_name_is_looked_up_in_the_search_path() {
 
 #[test]
 fn a_limit_is_named_as_what_it_is() {
-    if !wanted::local_server() {
-        return;
-    }
-    let server = server();
+    let Some(server) = server() else { return };
     let address = url("procbench", server.endpoint());
     let many = format!(
         "{} --server {address} --arms quiet",
@@ -124,10 +120,7 @@ fn a_limit_is_named_as_what_it_is() {
 
 #[test]
 fn readers_that_the_server_ends_are_said_to_end_by_its_timeout() {
-    if !wanted::local_server() {
-        return;
-    }
-    let server = server();
+    let Some(server) = server() else { return };
     // idle_session_timeout came with 14.
     if server.pg_major().is_some_and(|major| major >= 14) {
         let idle = "ALTER ROLE procbench SET idle_session_timeout = '20ms'";
@@ -149,10 +142,7 @@ fn readers_that_the_server_ends_are_said_to_end_by_its_timeout() {
 
 #[test]
 fn a_statement_that_fails_or_waits_is_not_a_connection_that_does() {
-    if !wanted::local_server() {
-        return;
-    }
-    let server = server();
+    let Some(server) = server() else { return };
     execute(
         &admin(&server),
         "CREATE TABLE t (n int); GRANT SELECT ON t TO PUBLIC",
@@ -240,10 +230,7 @@ fn a_temporary_directory_that_will_not_do_is_named_with_the_user() {
 
 #[test]
 fn poolers_are_told_from_servers_and_their_errors_explained() {
-    if !wanted::local_server() {
-        return;
-    }
-    let server = server();
+    let Some(server) = server() else { return };
     let pooler = start_pgbouncer(&server, &PgBouncerSpec::default(), &|_| {}).unwrap();
     let address = url("procbench", server.endpoint());
     let pooled = url("procbench", pooler.endpoint());

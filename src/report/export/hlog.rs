@@ -229,32 +229,6 @@ mod tests {
         assert_eq!(read.len(), 3);
     }
 
-    /// What HdrHistogram_c's `hdr_log_read_header` and `hdr_log_read` (0.11, hdr_histogram_log.c) take: lines of a header
-    /// in a buffer of 128 bytes, a version of 1.0 to 1.3, then `Tag=%*[^,],%lf,%lf,%d.%d,%s`.
-    #[test]
-    fn the_c_reader_can_take_every_line() {
-        let log = String::from_utf8(of_run(&sample_run(3)).unwrap()).unwrap();
-        let is_header = |line: &&str| line.starts_with('#') || line.starts_with('"');
-        let header: Vec<&str> = log.lines().take_while(is_header).collect();
-        assert!(header.iter().all(|line| line.len() < 127), "{header:?}");
-        assert_eq!(header[0], "#[Histogram log format version 1.3]");
-        assert!(header.last().is_some_and(|line| line.starts_with('"')));
-        for line in log.lines().skip(header.len()) {
-            let (tag, rest) = line.strip_prefix("Tag=").unwrap().split_once(',').unwrap();
-            let columns: Vec<&str> = rest.split(',').collect();
-            assert!(!tag.is_empty() && columns.len() == 4, "{line}");
-            assert!(
-                columns[..3].iter().all(|c| c.parse::<f64>().is_ok()),
-                "{line}"
-            );
-            let (whole, decimals) = columns[2].split_once('.').unwrap();
-            assert!(
-                whole.parse::<i32>().is_ok() && decimals.parse::<i32>().is_ok(),
-                "{line}"
-            );
-        }
-    }
-
     #[test]
     fn a_tag_that_breaks_the_line_is_refused() {
         let histogram = histogram(1);
