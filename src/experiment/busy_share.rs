@@ -8,8 +8,8 @@ use crate::factor::{ClientRate, Factor, OfferedRate};
 use crate::procarray::MappingKind;
 use crate::record::{Operation, Phase, Role, SeriesKey};
 use crate::stats::{
-    Along, Analysis, Answer, BusyPrediction, Compared, Finding, LEAST_BUSY, Outcome, Quantity,
-    Statement, Statistic, Sweep, Unit,
+    Along, Analysis, Answer, BUSY_SHARE, BusyPrediction, Compared, Finding, LEAST_BUSY, Outcome,
+    Quantity, Statement, Statistic, Sweep, Unit,
 };
 
 const fn hold(stem: &'static str, title: &'static str, of: Operation) -> Sweep {
@@ -33,14 +33,10 @@ const SWEEPS: [Sweep; 3] = [
     Sweep {
         stem: "found-busy",
         title: "How often a shared acquisition found ProcArrayLock busy",
-        look_at: "Rate times hold says so beforehand: the table has the prediction for each point",
+        look_at: "Dashed: what rate times hold says. Look whether the observed line lies on it",
         quantity_words: "share of the shared acquisitions that found the lock busy",
         arms: &[Arm::Unpooled],
-        quantity: Quantity::Ratio {
-            of: &["procarraylock.shared-waits"],
-            over: &["procarraylock.shared"],
-            share: true,
-        },
+        quantity: BUSY_SHARE,
         along: Along::Standing,
         panels: &[Factor::ClientRate],
         logarithmic: false,

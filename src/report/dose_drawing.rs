@@ -101,16 +101,21 @@ fn along(analysis: &Analysis, at: At, of: impl Fn(&Dose) -> bool) -> Option<Vec<
         Some((estimate, None))
     });
     (predicted.len() >= 2).then(|| {
-        let line = Curve {
-            label: "predicted".to_owned(),
-            form: CurveForm::Line,
-            stroke: Stroke::new("#000000", 1.4, "6 3"),
-            points: predicted,
-            samples: 0,
-            signs: Signs::default(),
-        };
+        let line = predicted_line("predicted".to_owned(), predicted);
         vec![line, marks]
     })
+}
+
+/// How a prediction is drawn.
+pub(super) fn predicted_line(label: String, points: Vec<CurvePoint>) -> Curve {
+    Curve {
+        label,
+        form: CurveForm::Line,
+        stroke: Stroke::new("#000000", 1.4, "6 3"),
+        points,
+        samples: 0,
+        signs: Signs::default(),
+    }
 }
 
 /// Marks of what was observed; `None` where nothing was.

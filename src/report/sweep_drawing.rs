@@ -2,6 +2,7 @@
 
 use itertools::Itertools;
 
+use super::dose_drawing::predicted_line;
 use super::figure::{
     self, Curve, CurveFigure, CurveForm, CurvePanel, CurvePoint, Signs, stroke_of_case,
 };
@@ -10,7 +11,10 @@ use super::grouped::grouped;
 use super::sweep_words::{LineNames, slope_words};
 use crate::arm::Stroke;
 use crate::factor::{Factor, Factors, varying};
-use crate::stats::{Along, Analysis, Quantity, Sweep, SweepLine, SweepPoint, Swept};
+use crate::stats::{
+    Along, Analysis, BUSY_SHARE, BusyPrediction, Estimate, Quantity, Sweep, SweepLine, SweepPoint,
+    Swept,
+};
 
 /// Most panels of one figure.
 pub(super) const PANELS: usize = 4;
@@ -18,15 +22,17 @@ pub(super) const PANELS: usize = 4;
 /// Every figure of the sweeps that the run's experiment asks for, with their
 /// file names without extension.
 pub(super) fn sweep_figures(analysis: &Analysis) -> Vec<(String, CurveFigure)> {
-    analysis.sweeps.iter().flat_map(figures).collect()
+    let of = |swept| figures(swept, &analysis.busy);
+    analysis.sweeps.iter().flat_map(of).collect()
 }
 
 /// The first figure of one sweep; `None` where it has no line.
 pub(super) fn figure_of(swept: &Swept) -> Option<(String, CurveFigure)> {
-    figures(swept).into_iter().next()
+    figures(swept, &[]).into_iter().next()
 }
 
-fn figures(swept: &Swept) -> Vec<(String, CurveFigure)> {
+/// With what was predicted, where the sweep is of that.
+fn figures(swept: &Swept, predicted: &[BusyPrediction]) -> Vec<(String, CurveFigure)> {
     let Swept { sweep, lines, .. } = swept;
     let names = LineNames::of(lines);
     let own = Factor::beside_standing()
@@ -34,14 +40,27 @@ fn figures(swept: &Swept) -> Vec<(String, CurveFigure)> {
         .collect_vec();
     // Colours go by the first part of a line's name, dashes by the others.
     let (mut inks, mut dashes) = (Vec::new(), Vec::new());
-    let curves = lines.iter().map(|line| {
+    let predicted = predicted
+        .iter()
+        .filter(|_| sweep.quantity == BUSY_SHARE)
+        .collect_vec();
+    let curves = lines.iter().flat_map(|line| {
         let mut parts = names.parts(line, &own).into_iter();
         let ink = place(&mut inks, parts.next());
         let case = (ink, place(&mut dashes, parts.collect_vec()));
         let label = names.name(line, &own);
+        let beside = match lines.len() {
+            1 => "predicted".to_owned(),
+            _ => format!("predicted: {label}"),
+        };
+        let beside = predicted_line(beside, predicted_points(&predicted, line));
         let mut key = line.rest.only(&own);
         key.standing = 0;
-        (key, curve(sweep, line, label, stroke_of_case(case)))
+        let curve = curve(sweep, line, label, stroke_of_case(case));
+        let beside = Some(beside).filter(|beside| !beside.points.is_empty());
+        std::iter::once(curve)
+            .chain(beside)
+            .map(move |curve| (key.clone(), curve))
     });
     let panels = grouped(curves);
     let varying = varying(panels.iter().map(|p| &p.0));
@@ -127,6 +146,23 @@ fn curve(sweep: &Sweep, line: &SweepLine, label: String, stroke: Stroke) -> Curv
             caution: caution.then(String::new),
         },
     }
+}
+
+/// What was predicted of a line's levels.
+fn predicted_points(predicted: &[&BusyPrediction], line: &SweepLine) -> Vec<CurvePoint> {
+    let rest = |level: &Factors| Factors {
+        standing: 0,
+        ..level.clone()
+    };
+    let of_line = |p: &&&BusyPrediction| rest(&p.factors) == rest(&line.rest);
+    let points = predicted.iter().filter(of_line).map(|p| CurvePoint {
+        at: f64::from(p.factors.standing),
+        estimate: Estimate::exactly(p.busy.predicted.low),
+        samples: p.busy_acquisitions.unwrap_or(0),
+        struck: false,
+        verdict: None,
+    });
+    points.sorted_by(|a, b| a.at.total_cmp(&b.at)).collect()
 }
 
 /// Slopes, sample counts, and every reason for a sign once.

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::arms::Setup;
 use super::burner::{Burn, Burner, BurnerAccount};
@@ -21,6 +21,7 @@ use super::standing::{Standing, StandingPlan};
 use super::trace::Watch;
 use crate::arm::Arm;
 use crate::clock::{Clock, MonotonicClock};
+use crate::console::detail;
 use crate::factor::{Factors, OfferedRate};
 use crate::load::Window;
 use crate::load::cpu::{CpuReading, Watched};
@@ -31,6 +32,8 @@ use crate::stats::Bursts;
 
 /// From the request to the start of the load.
 const LEAD_NS: u64 = 5_000_000;
+/// Between two attempts at a block.
+const PAUSE: Duration = Duration::from_millis(200);
 /// How long operations may take beyond the end of the window.
 const DRAIN_NS: u64 = 2_000_000_000;
 
@@ -189,12 +192,29 @@ impl<'a> ServerStart<'a> {
         life::settle(&self.server, self.base_children, &self.asked.cancel)
     }
 
-    /// Runs one block.
+    /// Runs one block. Somebody else's server, or pooler, that cannot be reached is waited for, as long as a connection
+    /// may take, and the block begun anew: it may be on its way back.
     ///
     /// # Errors
     /// [`Failure::ArmLost`] when only the arm's own connections are lost; [`Failure::StartLost`] when the server
     /// is, and also when standing connections are: the block was not measured with the number it is filed under.
     pub fn run_block(&self, request: &BlockRequest) -> Result<BlockOutcome, Failure> {
+        let limit = self.server.endpoint().connect_timeout.unwrap_or_default();
+        let until = Instant::now() + limit;
+        loop {
+            let outcome = self.block(request);
+            let (Err(Failure::StartLost(reason)) | Err(Failure::ArmLost(reason))) = &outcome else {
+                return outcome;
+            };
+            if Instant::now() >= until || self.asked.cancel.is_cancelled() {
+                return outcome;
+            }
+            detail(&format!("procbench: {reason}; the block is begun anew"));
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    fn block(&self, request: &BlockRequest) -> Result<BlockOutcome, Failure> {
         let config = self.asked.config;
         let burn = self.burn(request)?;
         let burnt_before = self.burner_account(burn.as_ref())?;

@@ -44,7 +44,7 @@ pub use analysis::{ANALYSIS_SCHEMA_VERSION, Analysis, Claim, Primary, analyse};
 pub use anatomy::{Anatomy, ConnectionPhase, PhaseTimes, SetupAccount};
 pub use argument::{ArgumentRow, ArgumentStep, Support, argument};
 pub use bootstrap::{Estimate, Unit};
-pub use busy_prediction::{BusyPrediction, Compared, LEAST_BUSY};
+pub use busy_prediction::{BUSY_SHARE, BusyPrediction, Compared, LEAST_BUSY};
 pub use busy_share::{HoldRange, TRACED_ON, busy_share};
 pub use by_lock::{Conclusion, LockLevel, READERS_WAIT, SeriesTail, WRITERS_WAIT};
 pub use connection_cost::{Bursts, ConnectionCost};

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use procbench::clock::{Clock, MonotonicClock};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 /// The harm.
 #[derive(Debug, Clone, Copy, Default)]
@@ -23,6 +24,9 @@ pub struct Harm {
     /// The n-th accepted connection (from 1) is taken up only once this many more have been
     /// accepted after it, or after [`HELD_AT_MOST`].
     pub slow_connection: Option<(u64, u64)>,
+    /// With the n-th accepted connection (from 1) all are closed, and for this long every other one, too: a server
+    /// that is restarted.
+    pub restart: Option<(u64, Duration)>,
 }
 
 /// How long a slow connection waits for others that do not come.
@@ -112,11 +116,22 @@ impl Drop for Relay {
 }
 
 async fn accept(listener: &TcpListener, server_port: u16, harm: Harm, passed: Arc<Passed>) {
+    let mut open = JoinSet::new();
+    let mut back = Instant::now();
     loop {
         let (client, _) = listener.accept().await.unwrap();
         let number = passed.connections.fetch_add(1, Ordering::Relaxed) + 1;
+        if let Some((last, gone)) = harm.restart
+            && last == number
+        {
+            open.shutdown().await;
+            back = Instant::now() + gone;
+        }
+        if Instant::now() < back {
+            continue;
+        }
         let passed = Arc::clone(&passed);
-        tokio::spawn(async move {
+        open.spawn(async move {
             if let Some((slow, others)) = harm.slow_connection
                 && slow == number
             {

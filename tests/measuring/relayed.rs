@@ -6,11 +6,11 @@ use procbench::arm::Arm;
 use procbench::arm::Mode;
 use procbench::factor::ClientRate;
 use procbench::factor::OfferedRate;
-use procbench::record::{Block, ClockKind, Operation, Phase, Role, SeriesKey};
+use procbench::record::{Block, ClockKind, Operation, Phase, Role, RoleTally, SeriesKey};
 
 use crate::relay::{Harm, Relay};
 use crate::support::{
-    MS, by_url, config, local_server, run_server, samples_above, series, server_turn,
+    MS, by_url, config, local_server, measure, run_server, samples_above, series, server_turn,
 };
 
 const STARTUP: SeriesKey = SeriesKey::service(Role::Client, Operation::Connect, Phase::Startup);
@@ -143,4 +143,27 @@ fn one_slow_connect_delays_no_other_client() {
     // And it is in the numbers, under both clocks.
     assert!(as_long(STARTUP) >= 1, "one connect was slow");
     assert!(as_long(CLIENT_RESPONSE) >= 1);
+}
+
+#[test]
+fn a_server_that_comes_back_is_waited_for() {
+    let Some(_turn) = server_turn() else { return };
+    let (_server, port) = local_server();
+    let mut config = config(Mode::Server, &[Arm::KeptOpen, Arm::Unpooled]);
+    (config.blocks, config.duration_ns) = (4, 4_000 * MS);
+    // In the second half of the first block that connects, and beyond its end; set-up takes a dozen connections.
+    let gone = (60, Duration::from_millis(600));
+    let relay = Relay::start(
+        port,
+        Harm {
+            restart: Some(gone),
+            ..Harm::default()
+        },
+    );
+    let run = measure(&config, by_url(relay.port()));
+    assert_eq!((run.partial_reason(), run.absent_arms.len()), (None, 0));
+    let tallies = || run.blocks.iter().flat_map(|b| b.tallies.values());
+    assert!(tallies().all(RoleTally::is_conserved));
+    let failed: u64 = tallies().map(|t| t.error_count() + t.cut_off).sum();
+    assert!(failed > 0, "the restart is counted");
 }

@@ -100,7 +100,9 @@ fn shares_and_numbers_have_their_own_axes_and_columns() {
     {
         point.estimate = Estimate::exactly(0.5);
     }
-    assert!(shares.svg().unwrap().contains(">100\u{202f}%<"));
+    // As far as they go, not to 100 %.
+    let svg = shares.svg().unwrap();
+    assert!(svg.contains(">50\u{202f}%<") && !svg.contains(">60\u{202f}%<"));
     assert!(shares.csv().starts_with("panel,line,at,share,low,high"));
     shares.unit = Unit::Number;
     assert!(shares.csv().starts_with("panel,line,at,value,low,high"));

@@ -247,11 +247,7 @@ impl CurveFigure {
             let range = (lows.fold(f64::MAX, f64::min), high);
             return Axis::logarithmic(range, self.unit, height, 20.0);
         }
-        let high = if self.unit == Unit::Share || high <= 0.0 {
-            1.0
-        } else {
-            high
-        };
+        let high = if high > 0.0 { high } else { 1.0 };
         let low = lows.fold(0.0, f64::min);
         let most = (height / 32.0).clamp(3.0, 8.0);
         let mut y = Axis::linear((low, high), most, self.unit);
