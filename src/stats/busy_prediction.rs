@@ -12,7 +12,6 @@ use super::busy_seen::{HOLDS, Seen};
 use super::busy_share::{HoldRange, Line};
 use super::level::LevelSummary;
 use super::lock_wait::{Holds, Looks, Traffic};
-use super::sweep::Quantity;
 use crate::arm::Arm;
 use crate::config::Protocol;
 use crate::factor::Factors;
@@ -25,13 +24,6 @@ pub(super) const WITHOUT_LOCK: [Arm; 4] =
 
 /// Fewer acquisitions than this that found the lock busy carry no conclusion about it.
 pub const LEAST_BUSY: u64 = 100;
-
-/// What is predicted: the share of the shared acquisitions of ProcArrayLock that find it busy.
-pub const BUSY_SHARE: Quantity = Quantity::Ratio {
-    of: &["procarraylock.shared-waits"],
-    over: &["procarraylock.shared"],
-    share: true,
-};
 
 /// One prediction beside what was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]

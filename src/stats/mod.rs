@@ -44,7 +44,7 @@ pub use analysis::{ANALYSIS_SCHEMA_VERSION, Analysis, Claim, Primary, analyse};
 pub use anatomy::{Anatomy, ConnectionPhase, PhaseTimes, SetupAccount};
 pub use argument::{ArgumentRow, ArgumentStep, Support, argument};
 pub use bootstrap::{Estimate, Unit};
-pub use busy_prediction::{BUSY_SHARE, BusyPrediction, Compared, LEAST_BUSY};
+pub use busy_prediction::{BusyPrediction, Compared, LEAST_BUSY};
 pub use busy_share::{HoldRange, TRACED_ON, busy_share};
 pub use by_lock::{Conclusion, LockLevel, READERS_WAIT, SeriesTail, WRITERS_WAIT};
 pub use connection_cost::{Bursts, ConnectionCost};
@@ -66,6 +66,6 @@ pub use pooling::{
 pub use split::{StatementSplit, splits};
 pub use statistic::{CAP, Statistic, TABLE_PERCENTILES, quoted_series};
 pub use stretch::Stretch;
-pub use sweep::{Along, Answer, Quantity, Sweep};
+pub use sweep::{Along, Answer, BUSY_SHARE, Quantity, Sweep};
 pub use swept::{SweepLine, SweepPoint, Swept};
 pub use verdict::{ERROR_RATE, ROUNDS_NEEDED, Rule, STARTS_NEEDED, Verdict};

@@ -38,6 +38,13 @@ impl Quantity {
     }
 }
 
+/// The share of the shared acquisitions of ProcArrayLock that find it busy: what `busy-share` predicts.
+pub const BUSY_SHARE: Quantity = Quantity::Ratio {
+    of: &["procarraylock.shared-waits"],
+    over: &["procarraylock.shared"],
+    share: true,
+};
+
 /// The factor along which a line runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
