@@ -7,6 +7,7 @@
 pub mod arm;
 mod causes;
 pub mod cgroup;
+pub mod chapter7;
 pub mod cli;
 pub mod clock;
 pub mod config;

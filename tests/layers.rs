@@ -23,7 +23,7 @@ const LAYERS: &[&[&str]] = &[
     &["model", "server"],
     &["execute"],
     &["report"],
-    &["demo", "doctor"],
+    &["chapter7", "demo", "doctor"],
     &["cli"],
     &["main"],
 ];

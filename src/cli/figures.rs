@@ -6,6 +6,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::canned::{conclude_chapter, draw_all, draw_figures};
+use super::cluster;
 use super::measure::{draw_alone, print_json, save_analysis};
 use super::outcome::{CommandError, Outcome};
 use super::stored::{chapters, each, read_groups};
@@ -79,6 +80,9 @@ impl FiguresCommand {
         for (stems, (group, _)) in drawn.into_iter().zip(&groups) {
             let pictures = stems?.into_iter().map(|stem| format!("{stem}.png"));
             figures.extend(pictures.map(|name| group.join(name).display().to_string()));
+        }
+        for dir in &self.dirs {
+            figures.extend(cluster::redraw(dir, look)?);
         }
         if self.json {
             return print_json(&figures);

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::measure::print_json;
 use super::outcome::{CommandError, Outcome};
 use crate::arm::{Arm, Mode};
+use crate::chapter7;
 use crate::console::print;
 use crate::experiment::{Experiment, find, registry};
 
@@ -72,6 +73,9 @@ impl ExperimentsCommand {
         if self.names.is_empty() {
             for experiment in registry() {
                 print(format!("{:16} {}\n", experiment.name, experiment.question));
+            }
+            for on_cluster in chapter7::registry() {
+                print(format!("{:16} {}\n", on_cluster.name, on_cluster.question));
             }
             print("\narms\n");
             for arm in Arm::ALL {

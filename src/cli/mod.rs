@@ -3,6 +3,7 @@
 
 mod canned;
 mod chapter;
+mod cluster;
 mod compare;
 mod demo;
 mod doctor;
@@ -82,6 +83,8 @@ enum Command {
     Run(run::RunCommand),
     /// The main job: every experiment of the chapter in both modes, compared and drawn
     Chapter(chapter::ChapterCommand),
+    /// What the chapter says beside 7.4, on clusters that are started for it
+    Chapter7(cluster::Chapter7Command),
     /// Show churn live in the terminal, step by step; or play a stored demonstration
     Demo(demo::DemoCommand),
     /// Lay stored runs side by side: table and figures
@@ -138,6 +141,7 @@ fn carry_out(command: Command) -> Result<Outcome, CommandError> {
         Command::Server(command) => command.run(),
         Command::Run(command) => command.run(),
         Command::Chapter(command) => command.run(),
+        Command::Chapter7(command) => command.run(),
         Command::Demo(command) => command.run(),
         Command::Compare(command) => command.run(),
         Command::Figures(command) => command.run(),

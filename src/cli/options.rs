@@ -96,6 +96,11 @@ pub struct ModelOptions {
 }
 
 impl LoadOptions {
+    /// The ids of all options of the command that were given.
+    pub fn given(&self) -> Vec<String> {
+        self.fields.given()
+    }
+
     /// The length of the run.
     pub fn scale(&self) -> Scale {
         if self.quick {

@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 
+use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use super::outcome::CommandError;
@@ -46,6 +47,13 @@ impl<T: Args> Overlay<T> {
     pub fn apply(&self, target: &mut T) -> Result<(), CommandError> {
         let laid = target.update_from_arg_matches(&self.matches);
         laid.map_err(CommandError::request)
+    }
+
+    /// The ids of everything that was given on the command line, also of what is not `T`'s.
+    pub fn given(&self) -> Vec<String> {
+        let ids = self.matches.ids().map(clap::Id::as_str);
+        let given = |id: &&str| self.matches.value_source(id) == Some(ValueSource::CommandLine);
+        ids.filter(given).map(str::to_owned).collect()
     }
 
     /// Whether a value was given for the field of this name.

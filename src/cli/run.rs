@@ -3,9 +3,10 @@
 use clap::Args;
 
 use super::canned::{Given, ModeChoice, Order, carry_out};
+use super::cluster;
 use super::options::OutputOptions;
 use super::outcome::{CommandError, Outcome};
-use crate::experiment;
+use crate::{chapter7, experiment};
 
 /// `procbench run`
 #[derive(Debug, Args)]
@@ -14,6 +15,7 @@ Examples:
   procbench run churn-tail --quick
   procbench run churn-tail --mode server --server local --standing 0,200
   procbench run locks --quick         the model under every lock
+  procbench run partition-detach      inserts while a partition is removed (7.3)
   procbench experiments               lists the names")]
 pub struct RunCommand {
     /// Name of the experiment
@@ -33,6 +35,9 @@ impl RunCommand {
     /// # Errors
     /// A wrong request, or results that could not be written.
     pub fn run(self) -> Result<Outcome, CommandError> {
+        if let Some(on_cluster) = chapter7::find(&self.experiment) {
+            return cluster::carry_out(on_cluster.name, &[on_cluster], &self.given, &self.output);
+        }
         let experiment = experiment::find(&self.experiment).map_err(CommandError::request)?;
         let given = self.given;
         let order = Order {

@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
+
 use super::run::{Run, SCHEMA_VERSION};
 use crate::console::detail;
 
@@ -32,7 +34,7 @@ pub enum RunFileError {
     },
     /// Written by another version of the layout.
     #[error(
-        "{} has schema version {found}, this procbench reads version {SCHEMA_VERSION}: use the procbench that wrote it",
+        "{} has schema version {found}, this procbench reads version {read}: use the procbench that wrote it",
         path.display()
     )]
     OtherSchema {
@@ -40,6 +42,8 @@ pub enum RunFileError {
         path: PathBuf,
         /// The version it states.
         found: u64,
+        /// The version that is read.
+        read: u32,
     },
     /// No run file in the directory.
     #[error("there is no {RUN_FILE_NAME} in or below {}", .0.display())]
@@ -120,20 +124,29 @@ pub fn read_run(path: &Path) -> Result<Run, RunFileError> {
     } else {
         path.to_owned()
     };
-    let text = std::fs::read_to_string(&path).map_err(io("read", &path))?;
+    read_json(&path, SCHEMA_VERSION)
+}
+
+/// Reads JSON of one version of its layout.
+///
+/// # Errors
+/// When the file is missing, not JSON of that shape, or of another version.
+pub fn read_json<T: DeserializeOwned>(path: &Path, schema: u32) -> Result<T, RunFileError> {
+    let text = std::fs::read_to_string(path).map_err(io("read", path))?;
     // The version is looked at alone first: the rest of another layout need not parse.
     #[derive(serde::Deserialize)]
     struct Version {
         schema_version: u64,
     }
-    let version: Version = serde_json::from_str(&text).map_err(malformed(&path))?;
-    if version.schema_version != u64::from(SCHEMA_VERSION) {
+    let version: Version = serde_json::from_str(&text).map_err(malformed(path))?;
+    if version.schema_version != u64::from(schema) {
         return Err(RunFileError::OtherSchema {
-            path: path.clone(),
+            path: path.to_owned(),
             found: version.schema_version,
+            read: schema,
         });
     }
-    serde_json::from_str(&text).map_err(malformed(&path))
+    serde_json::from_str(&text).map_err(malformed(path))
 }
 
 /// Every run file in or below `dir`, sorted by path.
@@ -141,12 +154,24 @@ pub fn read_run(path: &Path) -> Result<Run, RunFileError> {
 /// # Errors
 /// When `dir` cannot be read or holds none.
 pub fn find_runs(dir: &Path) -> Result<Vec<PathBuf>, RunFileError> {
-    fn walk(dir: &Path, found: &mut Vec<PathBuf>) -> Result<(), RunFileError> {
+    let found = files_named(dir, RUN_FILE_NAME)?;
+    match found.is_empty() {
+        true => Err(RunFileError::NoRuns(dir.to_owned())),
+        false => Ok(found),
+    }
+}
+
+/// Every file of this name in or below `dir`, sorted by path; `dir` itself if it is a file.
+///
+/// # Errors
+/// When a directory cannot be read.
+pub fn files_named(dir: &Path, name: &str) -> Result<Vec<PathBuf>, RunFileError> {
+    fn walk(dir: &Path, name: &str, found: &mut Vec<PathBuf>) -> Result<(), RunFileError> {
         for entry in std::fs::read_dir(dir).map_err(io("read", dir))? {
             let path = entry.map_err(io("read", dir))?.path();
             if path.is_dir() {
-                walk(&path, found)?;
-            } else if path.file_name().is_some_and(|n| n == RUN_FILE_NAME) {
+                walk(&path, name, found)?;
+            } else if path.file_name().is_some_and(|n| n == name) {
                 found.push(path);
             }
         }
@@ -156,10 +181,7 @@ pub fn find_runs(dir: &Path) -> Result<Vec<PathBuf>, RunFileError> {
     if dir.is_file() {
         found.push(dir.to_owned());
     } else {
-        walk(dir, &mut found)?;
-    }
-    if found.is_empty() {
-        return Err(RunFileError::NoRuns(dir.to_owned()));
+        walk(dir, name, &mut found)?;
     }
     found.sort();
     Ok(found)

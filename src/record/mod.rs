@@ -14,7 +14,8 @@ mod tally;
 
 pub use block_cpu::{BlockCpu, CpuAccount, CpuGroup, Throttling};
 pub use file::{
-    RUN_FILE_NAME, RunFileError, find_runs, read_run, write_atomically, write_json, write_run,
+    RUN_FILE_NAME, RunFileError, files_named, find_runs, read_json, read_run, write_atomically,
+    write_json, write_run,
 };
 pub use histogram::{
     MERGED_MAX_NS, SeriesHistogram, WorkerHistogram, percentile_name, rank_of, samples_above,

@@ -27,11 +27,11 @@ const SENTENCES: usize = 3;
 
 /// One experiment's runs on one screen.
 pub struct Brief {
-    pub(super) title: String,
-    pub(super) question: String,
-    pub(super) answer: Vec<String>,
-    pub(super) table: Option<Section>,
-    pub(super) caution: Option<String>,
+    pub(crate) title: String,
+    pub(crate) question: String,
+    pub(crate) answer: Vec<String>,
+    pub(crate) table: Option<Section>,
+    pub(crate) caution: Option<String>,
 }
 
 impl Brief {

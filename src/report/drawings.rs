@@ -138,7 +138,14 @@ fn rows(stem: &str, figure: Option<RowFigure>, footer: &[String]) -> Option<Draw
 }
 
 /// Draws on a thread each: a figure costs some 100 ms, most of it pixels.
-fn write_all(drawings: Vec<Drawing>, look: Look, dir: &Path) -> Result<Vec<PathBuf>, FigureError> {
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write_all(
+    drawings: Vec<Drawing>,
+    look: Look,
+    dir: &Path,
+) -> Result<Vec<PathBuf>, FigureError> {
     let written: Vec<_> = std::thread::scope(|scope| {
         let threads = drawings.iter().map(|(stem, figure)| {
             scope.spawn(move || write_figure(figure.as_ref(), look, dir, stem))

@@ -41,7 +41,7 @@ pub struct Table {
 
 impl Table {
     /// Columns of words, then columns of numbers, which are aligned to the right.
-    pub(super) fn new<W: ToString, N: ToString>(
+    pub(crate) fn new<W: ToString, N: ToString>(
         words: impl IntoIterator<Item = W>,
         numbers: impl IntoIterator<Item = N>,
     ) -> Self {
@@ -79,7 +79,7 @@ impl Table {
     }
 
     /// Appends a row.
-    pub(super) fn push(&mut self, row: Vec<String>) {
+    pub(crate) fn push(&mut self, row: Vec<String>) {
         self.rows.push(row);
     }
 
@@ -152,7 +152,7 @@ pub struct Section {
 
 impl Section {
     /// A list of sentences.
-    pub(super) fn list(caption: impl Into<String>, notes: Vec<String>) -> Self {
+    pub(crate) fn list(caption: impl Into<String>, notes: Vec<String>) -> Self {
         Section {
             caption: caption.into(),
             table: Table::default(),
@@ -161,7 +161,7 @@ impl Section {
     }
 
     /// A table without its empty columns; `None` if there is no row or no number.
-    pub(super) fn table(
+    pub(crate) fn table(
         caption: impl Into<String>,
         table: Table,
         notes: impl IntoIterator<Item = impl Into<String>>,

@@ -31,4 +31,5 @@ pub mod provision;
 pub use crate::procfs;
 pub use bench::ServerBench;
 pub use frontend::{Frontend, FrontendError, Login, ServerError, Startup};
-pub use target::Target;
+pub(crate) use patience::stop_requested;
+pub use target::{Target, event_loop};

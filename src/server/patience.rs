@@ -62,7 +62,7 @@ impl Patience {
 }
 
 /// Ends when the user asks to stop.
-pub(super) async fn stop_requested(cancel: &Cancel) {
+pub(crate) async fn stop_requested(cancel: &Cancel) {
     while !cancel.is_cancelled() {
         tokio::time::sleep(LOOK_FOR_STOP).await;
     }

@@ -14,6 +14,7 @@ mod interrupted;
 mod killed;
 mod killed_child;
 mod odd_servers;
+mod partition_detach;
 mod passwords;
 mod place;
 mod procbench_process;

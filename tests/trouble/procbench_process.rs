@@ -84,6 +84,12 @@ impl<'a> Procbench<'a> {
         Self::start_with(place, ("model", name), options, &[], streams)
     }
 
+    /// Starts `procbench run`.
+    pub fn start_run(place: &'a Place, name: &str, options: &str) -> Self {
+        let streams = log_files(place, name);
+        Self::start_with(place, ("run", name), options, &[], streams)
+    }
+
     /// As [`Procbench::start`], with both output streams closed at the other end, as when a terminal has
     /// gone away.
     pub fn start_unheard(place: &'a Place, name: &str, options: &str) -> Self {

@@ -302,7 +302,8 @@ impl CurveFigure {
 
     pub(super) fn key(&self) -> Vec<(Swatch, String)> {
         let has_lines = self.curves().any(|(_, c)| c.form == CurveForm::Line);
-        let band = has_lines.then(|| (Swatch::Band, self.interval.clone()));
+        let has_band = has_lines && !self.interval.is_empty();
+        let band = has_band.then(|| (Swatch::Band, self.interval.clone()));
         let mut key: Vec<(Swatch, String)> = band.into_iter().collect();
         for panel in &self.panels {
             for (curve, look) in panel.marks() {

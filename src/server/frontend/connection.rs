@@ -55,7 +55,7 @@ pub struct Frontend {
     incoming: Incoming,
     out: BytesMut,
     /// The process that the server announced at startup (BackendKeyData); a pooler makes one up.
-    pub(in crate::server) process_id: Option<i32>,
+    pub(crate) process_id: Option<i32>,
     prepared: bool,
     /// Whether a conversation is under way, has failed or was abandoned in the middle.
     pub(in crate::server) broken: bool,

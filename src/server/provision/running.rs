@@ -1,16 +1,20 @@
 //! A server, or PgBouncer before it, that answers.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
 
 use nix::unistd::User;
 
 use super::authentication::ServerCertificate;
+use super::command::run;
 use super::connect::{major_of, send};
 use super::endpoint::Endpoint;
 use super::error::ProvisionError;
 use super::premap::PremapPage;
 use super::process::Process;
 use super::spec::ServerKind;
+use super::user::command_as;
 
 /// A server that answers, or a PgBouncer: stop that before its server. Everything this tool started for it
 /// goes with [`stop`](Self::stop) or drop.
@@ -117,6 +121,46 @@ impl RunningServer {
     /// All that it has logged; empty for a URL, and where the log cannot be read.
     pub fn log(&self) -> Vec<u8> {
         self.process.as_ref().map_or_else(Vec::new, Process::log)
+    }
+
+    /// Runs a shell script where the server's programs are, as its user. It finds the directory of the superuser's
+    /// socket in `$SOCKETS`, the port in `$PORT`, and a directory for files in `$FILES`. Gives what it prints, trimmed.
+    ///
+    /// # Errors
+    /// What the script said last if it failed; a server that is not ours.
+    pub fn shell(&self, script: &str, limit: Duration) -> Result<String, ProvisionError> {
+        let (Some(process), Some(admin)) = (&self.process, &self.admin) else {
+            return Err(ProvisionError::new(
+                "programs run beside servers of ours only",
+            ));
+        };
+        let port = format!("PORT={}", admin.port);
+        let mut command = match (self.container(), &self.bin_dir) {
+            (Some((name, _)), _) => {
+                let mut command = Command::new("docker");
+                command.args(["exec", "--env", &port, "--env=SOCKETS=/sockets"]);
+                command.args(["--env=FILES=/procbench", name, "sh", "-euc", script]);
+                command
+            }
+            (None, bin_dir) => {
+                let mut command = command_as(Path::new("/bin/sh"), self.user.as_ref());
+                let bin_dir = bin_dir.as_deref().unwrap_or(Path::new("/usr/bin"));
+                let [sockets, files] =
+                    ["sockets", "pgdata"].map(|dir| process.scratch.path().join(dir));
+                command
+                    .args(["-euc", script])
+                    .env("PATH", format!("{}:/usr/bin:/bin", bin_dir.display()))
+                    .env("PORT", admin.port.to_string())
+                    .env("SOCKETS", sockets)
+                    .env("FILES", files);
+                command
+            }
+        };
+        let ended =
+            run(&mut command, limit).map_err(ProvisionError::when("cannot run a script"))?;
+        ended
+            .into_result()
+            .map_err(ProvisionError::when("a script failed"))
     }
 
     /// Removes everything started for it.

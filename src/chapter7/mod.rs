@@ -1,0 +1,22 @@
+//! The chapter's other claims as experiments on real clusters: what removing a partition does to inserts (7.3).
+//!
+//! They share provisioning, frontend, provenance, sections and figures with the rest. What they measure is no
+//! contrast of arms in blocks, so their run file is their own.
+
+mod assessment;
+mod definition;
+mod inserts;
+mod order;
+mod page;
+mod partition_detach;
+mod registry;
+mod run_file;
+
+pub use assessment::{Assessment, Check, Claim, ClaimVerdict, Must};
+pub use definition::ClusterExperiment;
+pub use order::Order;
+pub use page::{drawings, summary, terminal};
+pub use registry::{find, of, registry};
+pub use run_file::{
+    CLUSTER_RUN_FILE_NAME, ClusterRun, Measured, find_cluster_runs, read_cluster_run,
+};
