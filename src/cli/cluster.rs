@@ -22,7 +22,7 @@ use crate::console::{complain, print, tell};
 use crate::execute::run_id;
 use crate::experiment;
 use crate::load::Cancel;
-use crate::record::{Provenance, RunStatus, ServerProvenance, write_json};
+use crate::record::{Provenance, RunFileError, RunStatus, ServerProvenance, find_runs, write_json};
 use crate::report::drawings::{stems, write_all};
 use crate::report::figure::Look;
 use crate::server::provision::sweep_stale;
@@ -213,6 +213,12 @@ fn conclude(
     save_summary(dir, &page)?;
     save_text(&dir.join("DETAILS.md"), &details)?;
     Ok(assessment)
+}
+
+/// Whether there are runs below a directory, and all of them are on clusters.
+pub(super) fn are_all(dir: &Path) -> bool {
+    find_cluster_runs(dir).is_ok_and(|found| !found.is_empty())
+        && matches!(find_runs(dir), Err(RunFileError::NoRuns(_)))
 }
 
 /// Redraws the stored runs below a directory for a look; the names of the figures.

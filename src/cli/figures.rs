@@ -68,7 +68,9 @@ impl FiguresCommand {
     /// Unreadable run files are a wrong request.
     pub fn run(self) -> Result<Outcome, CommandError> {
         let look = self.look()?;
-        let groups = read_groups(&self.dirs)?;
+        let others = self.dirs.iter().filter(|dir| !cluster::are_all(dir));
+        let others: Vec<PathBuf> = others.cloned().collect();
+        let groups = read_groups(&others)?;
         if look == Look::Screen {
             for (chapter, runs) in chapters(&groups, &self.dirs) {
                 conclude_chapter(&runs, chapter)?;

@@ -12,6 +12,7 @@ use super::options::{LoadOptions, ModelOptions, OutputOptions, StdoutFormat};
 use super::outcome::{CommandError, Outcome};
 use super::server_options::ServerOptions;
 use crate::arm::Mode;
+use crate::chapter7::find_cluster_runs;
 use crate::config::{self, Config, ServerChoice};
 use crate::conninfo::{Conninfo, Environment};
 use crate::console::{complain, print, tell};
@@ -228,17 +229,18 @@ pub fn output_dir(
         PathBuf::from(format!("results/{now}-{name}-{id}"))
     });
     if !output.overwrite && dir.is_dir() {
-        match find_runs(&dir) {
-            Err(RunFileError::NoRuns(_)) => {}
-            Err(problem) => return Err(CommandError::request(problem)),
-            Ok(runs) => {
-                let there = runs.first().map(|run| run.display().to_string());
-                return Err(CommandError::Request(format!(
-                    "--out {}: an earlier run is there ({}): name another directory, or give --overwrite",
-                    dir.display(),
-                    there.unwrap_or_default()
-                )));
-            }
+        let runs = match find_runs(&dir) {
+            Err(RunFileError::NoRuns(_)) => Ok(Vec::new()),
+            found => found,
+        };
+        let on_clusters = find_cluster_runs(&dir);
+        let found = runs.and_then(|runs| Ok([runs, on_clusters?].concat()));
+        if let Some(there) = found.map_err(CommandError::request)?.first() {
+            return Err(CommandError::Request(format!(
+                "--out {}: an earlier run is there ({}): name another directory, or give --overwrite",
+                dir.display(),
+                there.display()
+            )));
         }
     }
     let made = make_dir(&dir)?;
