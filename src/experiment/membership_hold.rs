@@ -119,19 +119,26 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
     };
     let slope = |pg, slots, page_size| slope_of(Arm::Unpooled, pg, slots, page_size);
     let of_13 = slope(13, SlotOrder::Front, PageSize::Small);
-    let (Some(steep), Some(flat)) = (slope(15, SlotOrder::Front, PageSize::Small), of_13) else {
+    let Some(steep) = slope(15, SlotOrder::Front, PageSize::Small) else {
         let why = "not measured, or struck out (it needs PostgreSQL 15 and 13, slots front, a fresh mapping of 4 kB pages, and two numbers of standing connections; on a server, a trace)";
-        let none = Statement::judged(CLAIM, Outcome::CannotTell).because(why);
+        let none = Statement::cannot_tell(CLAIM, why);
         return Some(Finding::of([vec![none], bounds(analysis)].concat()));
     };
     let unit = Unit::NsPerConnection;
-    let mut statements = vec![
-        Statement::above(CLAIM, steep, flat.or_level(), Outcome::Refuted)
+    let first = match of_13 {
+        Some(flat) => Statement::above(CLAIM, steep, flat.or_level(), Outcome::Refuted)
             .with("PostgreSQL 15", steep, unit)
             .with("PostgreSQL 13", flat, unit),
-    ];
-    if statements[0].outcome == Some(Outcome::Stands) {
-        let fifth = steep.value_ns / 5.0;
+        None => Statement::cannot_tell(CLAIM, "13 was not measured, or struck out").with(
+            "PostgreSQL 15",
+            steep,
+            unit,
+        ),
+    };
+    let grows = steep.low_ns > 0.0 && first.outcome != Some(Outcome::Refuted);
+    let mut statements = vec![first];
+    if grows {
+        let fifth = steep.times(0.2);
         let behind = slope(15, SlotOrder::Behind, PageSize::Small);
         let huge = slope(15, SlotOrder::Front, PageSize::Huge);
         let mapped = |arm| slope_of(arm, 15, SlotOrder::Front, PageSize::Small);
@@ -145,7 +152,7 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
             left.push(("15, premapped-few", mapped(Arm::PremappedFew)));
         }
         for (name, slope) in left {
-            let claim = format!("at most a fifth of that slope is left for {name}");
+            let claim = format!("at most a fifth of 15's slope is left for {name}");
             statements.push(match slope {
                 Some(slope) => {
                     Statement::above(claim, fifth, slope, Outcome::CannotTell).with("", slope, unit)

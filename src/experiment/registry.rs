@@ -132,7 +132,9 @@ mod tests {
         assert_eq!(outcome(&[flat, steep, other]), Some(Outcome::PartlyRefuted));
         let equal = ("15", "front", 1);
         assert_eq!(outcome(&[flat, equal, behind]), Some(Outcome::Refuted));
+        // Without 13 the fifth is judged all the same.
         assert_eq!(outcome(&[steep, behind]), Some(Outcome::CannotTell));
+        assert_eq!(outcome(&[steep, other]), Some(Outcome::PartlyRefuted));
     }
 
     #[test]
