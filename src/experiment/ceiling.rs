@@ -183,7 +183,7 @@ mod tests {
     /// Half of what is sustained and all of it, with 0 and 10 standing connections: the postmaster's share of a
     /// core at the lower rate, twice as much at the higher.
     fn run(shares: [f64; 2]) -> Run {
-        let mut run = sample_run(16);
+        let mut run = sample_run(24);
         run.experiment = EXPERIMENT.name.to_owned();
         for block in &mut run.blocks {
             let share = [0.5, 1.0][(block.round % 2) as usize];

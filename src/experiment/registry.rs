@@ -16,8 +16,8 @@ pub fn analyse(run: &Run) -> Analysis {
     };
     let mut analysis = crate::stats::analyse(run, experiment.answer, experiment.smaller_than);
     analysis.is_declared = experiment.is_declared(&run.config);
-    analysis.finding = (experiment.assess)(&analysis);
-    analysis
+    let finding = (experiment.assess)(&analysis);
+    analysis.with_finding(finding)
 }
 
 /// No such experiment.
@@ -99,7 +99,7 @@ mod tests {
 
     /// A run of `membership-hold` whose holds grow by these ns for each standing connection.
     fn holds(slopes: &[(&str, &str, u64)]) -> Run {
-        let mut run = sample_run(8);
+        let mut run = sample_run(12);
         run.experiment = "membership-hold".to_owned();
         let key: SeriesKey = "client.procarray-add.hold.service".parse().unwrap();
         let blocks = std::mem::take(&mut run.blocks);
@@ -138,6 +138,28 @@ mod tests {
     }
 
     #[test]
+    fn a_finding_on_fewer_rounds_or_starts_than_a_claim_needs_is_only_seen() {
+        let found = |change: fn(&mut Run)| {
+            let mut run = holds(&[("13", "front", 1), ("15", "front", 100)]);
+            change(&mut run);
+            let finding = analyse(&run).finding.unwrap();
+            let because = finding.statements[0].because.clone();
+            (finding.outcome, because.unwrap_or_default())
+        };
+        assert_eq!(found(|_| {}).0, Some(Outcome::Stands));
+        let few = |seen| {
+            (
+                Some(Outcome::CannotTell),
+                format!("{seen}; a claim needs 12 over 6"),
+            )
+        };
+        let rounds = found(|run| run.blocks.retain(|b| b.round < 11));
+        assert_eq!(rounds, few("seen in 11 rounds over 6 starts"));
+        let starts = found(|run| run.blocks.iter_mut().for_each(|b| b.start %= 5));
+        assert_eq!(starts, few("seen in 12 rounds over 4 starts"));
+    }
+
+    #[test]
     fn the_analysis_is_written_whole_and_names_its_layout() {
         let dir = tempfile::tempdir().unwrap();
         let analysis = analyse(&holds(&[("13", "front", 1), ("15", "front", 100)]));
@@ -150,6 +172,6 @@ mod tests {
         assert_eq!(json["finding"]["statements"][0]["outcome"], "stands");
         let contender = &json["levels"][0]["contenders"][0];
         let key = "client.procarray-add.hold.service";
-        assert_eq!(contender["series"][key]["samples"], 8 * 50);
+        assert_eq!(contender["series"][key]["samples"], 12 * 50);
     }
 }

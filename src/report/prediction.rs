@@ -57,7 +57,7 @@ fn sentence(statement: &Statement) -> String {
         Outcome::Stands => "shown",
         Outcome::Refuted => "refuted",
         Outcome::PartlyRefuted => "refuted in part",
-        Outcome::CannotTell => "not decided by this run",
+        Outcome::CannotTell => "cannot tell",
     });
     for part in outcome.into_iter().chain(because) {
         line += &format!(": {part}");

@@ -193,6 +193,21 @@ pub fn analyse(run: &Run, answer: Answer, smaller_than: Option<f64>) -> Analysis
 }
 
 impl Analysis {
+    /// With what the prediction came to. Where fewer rounds or starts are behind any of it than a claim needs, it was
+    /// only seen; contrasts are held to their own number already.
+    #[must_use]
+    pub fn with_finding(mut self, finding: Option<Finding>) -> Self {
+        let arms: Vec<_> = self.contenders().filter(|(_, c)| !c.twin).collect();
+        let rounds = arms.iter().map(|(_, c)| c.blocks).min().unwrap_or(0);
+        let starts = arms.iter().map(|(_, c)| c.starts).min().unwrap_or(0);
+        let shortage = Rule::of(&self.run, None).shortage(rounds, starts);
+        self.finding = match shortage.filter(|_| !self.is_contrast()) {
+            Some(size) => finding.map(|f| f.only_seen(&size)),
+            None => finding,
+        };
+        self
+    }
+
     /// Where the primary outcome is read: the level that the others depart from, or the first with the largest
     /// number of standing connections.
     pub fn primary_level(&self) -> Option<&LevelSummary> {

@@ -75,6 +75,13 @@ impl Finding {
     pub fn cannot_tell(claim: &str, because: &str) -> Self {
         Finding::of(vec![Statement::cannot_tell(claim, because)])
     }
+
+    /// Takes the outcomes back: `size` is smaller than a claim needs.
+    #[must_use]
+    pub(super) fn only_seen(self, size: &str) -> Self {
+        let statements = self.statements.into_iter();
+        Finding::of(statements.map(|s| s.only_seen(size)).collect())
+    }
 }
 
 impl Statement {
@@ -153,6 +160,21 @@ impl Statement {
             return statement.because("the intervals meet");
         }
         statement
+    }
+
+    fn only_seen(self, size: &str) -> Self {
+        let seen = match self.outcome {
+            Some(Outcome::Stands) => "seen",
+            Some(Outcome::Refuted | Outcome::PartlyRefuted) => "the contrary was seen",
+            Some(Outcome::CannotTell) | None => return self,
+        };
+        let own = self.because.iter().map(|why| format!("{why}; "));
+        let why = own.collect::<String>() + &format!("{seen} {size}");
+        Statement {
+            outcome: Some(Outcome::CannotTell),
+            because: Some(why),
+            ..self
+        }
     }
 
     /// With the reason.

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::contrast::Contrast;
 use super::statistic::Statistic;
+use crate::names::counted;
 use crate::record::RunHead;
 
 /// Stated rate of false alarms of [`Contrast::p_value`] `<=` this.
@@ -80,13 +81,26 @@ impl Rule {
         }
     }
 
+    fn is_too_few(&self, rounds: usize, starts: usize) -> bool {
+        rounds < ROUNDS_NEEDED || starts < self.starts
+    }
+
+    /// `in 8 rounds over 4 starts; a claim needs 12 over 6`, where it needs more.
+    pub(super) fn shortage(&self, rounds: usize, starts: usize) -> Option<String> {
+        self.is_too_few(rounds, starts).then(|| {
+            let (rounds, starts) = (counted(rounds, "round"), counted(starts, "start"));
+            let needed = format!("{ROUNDS_NEEDED} over {}", self.starts);
+            format!("in {rounds} over {starts}; a claim needs {needed}")
+        })
+    }
+
     /// Judges a contrast. Reports a difference where there is none in at most [`ERROR_RATE`] of all cases, and
     /// one of the bound's size as smaller in as many.
     pub fn judge(&self, contrast: &Contrast, struck: bool) -> Verdict {
         if struck {
             return Verdict::StruckOut;
         }
-        let few = contrast.rounds < ROUNDS_NEEDED || contrast.starts < self.starts;
+        let few = self.is_too_few(contrast.rounds, contrast.starts);
         match contrast.p_value {
             Some(_) if few => self.too_few(),
             None => self.too_few(),
