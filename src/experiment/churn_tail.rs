@@ -62,17 +62,19 @@ pub(super) fn assess(analysis: &Analysis) -> Option<Finding> {
             .find(|p| (p.cells, p.first, p.second) == (kind, Arm::Unpooled, Arm::Premapped))?;
         let mut contrasts = found.contrasts.iter();
         let contrast = contrasts.find(|c| c.0.statistic == Statistic::SlowShare)?;
-        Some((found.levels, *contrast))
+        Some((found, *contrast))
     };
-    if let Some((levels, found)) = over(Cells::Placebo) {
+    if let Some((pooled, found)) = over(Cells::Placebo) {
+        let (levels, lack) = (pooled.levels, pooled.lack.join(", "));
         let claim = format!(
-            "over {levels} placebo cells (none standing, behind, 2 MB pages, 13) unpooled and premapped differ by less than 1 pp"
+            "over {levels} placebo cells ({lack}) unpooled and premapped differ by less than 1 pp"
         );
         parts.push(Statement::smaller(claim, Some(found), BOUND));
     }
-    if let Some((levels, (contrast, verdict))) = over(Cells::WithFaults) {
+    if let Some((pooled, (contrast, verdict))) = over(Cells::WithFaults) {
         let claim = format!(
-            "the lock's part over {levels} cells with faults under it ({})",
+            "the lock's part over {} cells with faults under it ({})",
+            pooled.levels,
             verdict.words()
         );
         parts.push(Statement::told(claim).with("", contrast.difference, contrast.unit));

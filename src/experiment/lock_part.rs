@@ -20,6 +20,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     assess: churn_tail::assess,
     answer: Answer::Contrast,
     limits: &[
+        "Not the lock's part by premapping at 2 MB pages: premapped is refused there, it leaves next to nothing to map. The evidence is the interaction: unpooled minus fork-only with 4 kB pages, less the same with 2 MB.",
         "Not how factors act together: each is changed alone.",
         "Not the lock's part beside other load on the readers' cores: here they have their own.",
     ],

@@ -30,7 +30,11 @@ pub(super) fn across_table(analysis: &Analysis) -> Option<Section> {
                 "{} with faults under the lock",
                 counted(pooled.levels, "cell")
             ),
-            Cells::Placebo => counted(pooled.levels, "placebo cell"),
+            Cells::Placebo => format!(
+                "{}: {}",
+                counted(pooled.levels, "placebo cell"),
+                pooled.lack.join(", ")
+            ),
         };
         for found in &pooled.contrasts {
             let what = format!("{} minus {}", pooled.first, pooled.second);
@@ -68,7 +72,7 @@ mod tests {
         let text = markdown(&across_table(&analyse(&lock_run(12, 40, 0))));
         for row in [
             "| unpooled minus premapped | 2 cells with faults under the lock | slow share | higher | +4.00 pp",
-            "| unpooled minus premapped | 4 placebo cells | slow share |",
+            "| unpooled minus premapped | 4 placebo cells: 2 MB pages, slots behind | slow share |",
             "| unpooled minus premapped | primary level less ",
         ] {
             assert!(text.contains(row), "{row} in {text}");

@@ -181,10 +181,12 @@ fn over_cells(analysis: &Analysis) -> Option<String> {
         let pooled = pooled.find(is_it)?;
         let (contrast, verdict) = pooled.contrasts.iter().find(|c| c.0.statistic == quoted)?;
         let by = by(contrast, *verdict);
-        Some(format!(
-            "over {} {levels} {by}",
-            counted(pooled.levels, "level")
-        ))
+        let lack = match &pooled.lack[..] {
+            [] => String::new(),
+            lack => format!(" ({})", lack.join(", ")),
+        };
+        let over = counted(pooled.levels, "level");
+        Some(format!("over {over} {levels}{lack} {by}"))
     };
     let with = of(Cells::WithFaults, "with page faults under the lock")?;
     let without = of(Cells::Placebo, "without")?;

@@ -1,6 +1,8 @@
 //! Contrasts across levels: interactions (differences in differences), and means over the cells in which page
 //! faults under ProcArrayLock are expected, and over those in which they are not.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::contrast::{Cell, Contrast, over_cells};
@@ -49,22 +51,36 @@ pub enum Cells {
 impl Cells {
     /// Which a level is; `None` where it is not known.
     pub fn of(level: &Factors) -> Option<Self> {
-        let major = level
-            .pg
-            .as_ref()
-            .map_or(Some(DEFAULT_PG_MAJOR), PgSource::major)?;
-        let (slots, pages) = (level.slot_order?, level.page_size?);
-        // ProcArrayAdd writes each entry's pgxactoff (procarray.c, from 14 on).
-        let faults = major >= 14
-            && level.standing > 0
-            && slots == SlotOrder::Front
-            && pages == PageSize::Small;
-        Some(if faults {
-            Cells::WithFaults
-        } else {
-            Cells::Placebo
+        Some(match &lack(level)?[..] {
+            [] => Cells::WithFaults,
+            _ => Cells::Placebo,
         })
     }
+}
+
+/// What a level lacks for page faults in ProcArrayAdd, which writes each entry's pgxactoff (procarray.c, from 14 on);
+/// `None` where it is not known.
+fn lack(level: &Factors) -> Option<Vec<String>> {
+    let pg = level.pg.as_ref();
+    let major = pg.map_or(Some(DEFAULT_PG_MAJOR), PgSource::major)?;
+    let (slots, pages) = (level.slot_order?, level.page_size?);
+    let lacks = [
+        (level.standing == 0, "none standing".to_owned()),
+        (slots != SlotOrder::Front, format!("slots {slots}")),
+        (pages != PageSize::Small, "2 MB pages".to_owned()),
+        (major < 14, format!("PostgreSQL {major}")),
+    ];
+    let there = lacks.into_iter().filter(|(is_lacking, _)| *is_lacking);
+    Some(there.map(|(_, what)| what).collect())
+}
+
+/// What each of these lacks, each said once.
+fn lacks(levels: &[&LevelSummary]) -> Vec<String> {
+    let all = levels.iter().filter_map(|level| lack(&level.factors));
+    let mut said: Vec<String> = all.map(|lack| lack.join(" with ")).collect();
+    let mut seen = BTreeSet::new();
+    said.retain(|lack| !lack.is_empty() && seen.insert(lack.clone()));
+    said
 }
 
 /// The mean of a pair's differences over several levels.
@@ -78,6 +94,8 @@ pub struct Pooled {
     pub second: Arm,
     /// How many levels.
     pub levels: usize,
+    /// What is missing there for page faults under the lock: `none standing`, `slots behind`; empty for cells with them.
+    pub lack: Vec<String>,
     /// Contrasts with their verdicts, one a statistic.
     pub contrasts: Vec<(Contrast, Verdict)>,
 }
@@ -139,6 +157,7 @@ pub(super) fn pooled(run: &Run, levels: &[LevelSummary], rule: Rule) -> Vec<Pool
                     first,
                     second,
                     levels: cells.len(),
+                    lack: lacks(&of_kind),
                     contrasts,
                 });
             }
@@ -199,6 +218,8 @@ mod tests {
         assert_eq!((levels, verdict), (2, Verdict::Higher));
         assert!((effect - 0.04).abs() < 1e-9, "{effect}");
         assert_eq!(of(Cells::Placebo), (4, (0.0, Verdict::SmallerThan(0.01))));
+        let lack: Vec<_> = analysis.pooled.iter().map(|p| p.lack.join(", ")).collect();
+        assert_eq!(lack, ["", "2 MB pages, slots behind"]);
     }
 
     #[test]
