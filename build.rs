@@ -4,6 +4,16 @@
 use std::path::Path;
 use std::process::{Command, exit};
 
+/// All that a binary is made of.
+const COMPILED: [&str; 6] = [
+    "src",
+    "templates",
+    "assets",
+    "docker",
+    "Cargo.toml",
+    "Cargo.lock",
+];
+
 fn run(program: &str, args: &[&str]) -> Option<String> {
     let output = Command::new(program).args(args).output().ok()?;
     output
@@ -15,7 +25,6 @@ fn run(program: &str, args: &[&str]) -> Option<String> {
 /// `docker/premap.c`, linked without any library: one build for every image.
 fn compile_premap() {
     const SOURCE: &str = "docker/premap.c";
-    println!("cargo:rerun-if-changed={SOURCE}");
     let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
     let out = Path::new(&std::env::var("OUT_DIR").unwrap_or_default()).join("premap.so");
     let done = Command::new(&compiler)
@@ -35,22 +44,15 @@ fn main() {
     let revision =
         run("git", &["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(|| "unknown".to_owned());
     // Stored results and figures do not change what is measured.
-    let dirty = run(
-        "git",
-        &[
-            // Else it may write the index, which would have all of this built again.
-            "--no-optional-locks",
-            "status",
-            "--porcelain",
-            "--untracked-files=no",
-            "--",
-            "src",
-            "Cargo.toml",
-            "Cargo.lock",
-            "docker",
-        ],
-    )
-    .is_some_and(|s| !s.is_empty());
+    let status = [
+        // Else it may write the index, which would have all of this built again.
+        "--no-optional-locks",
+        "status",
+        "--porcelain",
+        "--untracked-files=no",
+        "--",
+    ];
+    let dirty = run("git", &[&status[..], &COMPILED].concat()).is_some_and(|s| !s.is_empty());
     let rustc = run(
         &std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned()),
         &["--version"],
@@ -63,5 +65,7 @@ fn main() {
     println!("cargo:rustc-env=PROCBENCH_RUSTC={rustc}");
     println!("cargo:rerun-if-changed=.git/HEAD");
     println!("cargo:rerun-if-changed=.git/index");
-    println!("cargo:rerun-if-changed=src");
+    for path in COMPILED {
+        println!("cargo:rerun-if-changed={path}");
+    }
 }

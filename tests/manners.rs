@@ -4,8 +4,8 @@
 // clippy.toml's allow-unwrap-in-tests covers #[test] functions only, not their helpers.
 #![allow(clippy::unwrap_used)]
 
-use std::fs::File;
-use std::path::Path;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::process::Stdio;
 
@@ -179,7 +179,7 @@ fn a_full_disk_is_a_failure_said_once() {
     let place = tempfile::tempdir().unwrap();
     let measured = procbench(MODEL, place.path());
     assert_eq!(measured.status.code(), Some(0), "{}", stderr(&measured));
-    std::fs::create_dir(place.path().join("full")).unwrap();
+    fs::create_dir(place.path().join("full")).unwrap();
     // A file system without room for a file, which goes with its mount namespace.
     let apart = match nix::unistd::geteuid().is_root() {
         true => "-m",
@@ -219,7 +219,7 @@ fn a_full_disk_is_a_failure_said_once() {
 fn an_earlier_run_is_written_over_only_on_request() {
     let place = tempfile::tempdir().unwrap();
     let id = || {
-        let run = std::fs::read(place.path().join("run/run.json")).unwrap();
+        let run = fs::read(place.path().join("run/run.json")).unwrap();
         let run: Value = serde_json::from_slice(&run).unwrap();
         run["run_id"].as_str().unwrap().to_owned()
     };
@@ -244,4 +244,59 @@ fn an_earlier_run_is_written_over_only_on_request() {
     let written_over = procbench(&format!("{MODEL} --overwrite"), place.path());
     assert_eq!(written_over.status.code(), Some(0));
     assert_ne!(id(), kept);
+}
+
+/// Rust sources below `dir` that are not tests alone.
+fn sources(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).unwrap().map(|e| e.unwrap().path());
+    let is_source = |path: &Path| {
+        let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
+        path.extension().is_some_and(|e| e == "rs") && !stem.ends_with("tests")
+    };
+    let found = entries.map(|path| match path.is_dir() {
+        true => sources(&path),
+        false => Some(path).filter(|p| is_source(p)).into_iter().collect(),
+    });
+    found.flatten().collect()
+}
+
+/// Else nobody can build it from a registry, and a changed template makes no build a dirty one.
+#[test]
+fn what_is_compiled_in_is_packaged_and_makes_a_build_dirty() {
+    let root = fs::canonicalize(env!("CARGO_MANIFEST_DIR")).unwrap();
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    let mut lines = manifest.lines();
+    let include = lines.find_map(|l| l.strip_prefix("include = ")).unwrap();
+    // A list of strings is written as in JSON.
+    let include: Vec<String> = serde_json::from_str(include).unwrap();
+    let build = fs::read_to_string(root.join("build.rs")).unwrap();
+    let mut seen = 0;
+    for file in sources(&root.join("src")) {
+        let text = fs::read_to_string(&file).unwrap();
+        let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        let beside = file.parent().unwrap().to_owned();
+        let templates = root.join("templates");
+        for (says, base) in [
+            ("include_str!(", &beside),
+            ("include_bytes!(", &beside),
+            ("[template(path = ", &templates),
+        ] {
+            for rest in text.split(says).skip(1) {
+                // What build.rs makes is in no package.
+                if rest.trim_start().starts_with("concat!(env!(\"OUT_DIR\")") {
+                    continue;
+                }
+                let path = rest.split('"').nth(1).unwrap();
+                let named = fs::canonicalize(base.join(path));
+                let named = named.unwrap_or_else(|e| panic!("{}: {path}: {e}", file.display()));
+                let named = named.strip_prefix(&root).unwrap();
+                let is_in = |i: &String| named.starts_with(i.trim_start_matches('/'));
+                assert!(include.iter().any(is_in), "{named:?} is in no package");
+                let top = named.iter().next().unwrap().to_string_lossy();
+                assert!(build.contains(&format!("\"{top}\"")), "build.rs: {top}");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 10, "{seen}");
 }
