@@ -17,6 +17,13 @@ const MODEL: &str = "model --arms quiet,kept-open,unpooled --standing 0 --blocks
     --warmup 1ms --client-rate 50 --reader-rate 2000 --readers 1 --clients 1 --keep-awake off --fork-cpu 1us \
     --session-cpu 1us --out run";
 
+/// The stored demonstration.
+const DEMO: &str = concat!(
+    "demo --replay ",
+    env!("CARGO_MANIFEST_DIR"),
+    "/results/demo"
+);
+
 fn procbench(line: &str, cwd: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_procbench"))
         .args(line.split_ascii_whitespace())
@@ -87,6 +94,9 @@ fn quietly_only_the_answer_is_said_and_at_length_every_block_and_file() {
     ] {
         assert!(said.contains(part), "{part} in {said}");
     }
+    let played = procbench(&format!("-q {DEMO}"), place.path());
+    assert!(stdout(&played).starts_with("The steps side by side"));
+    assert_eq!(stderr(&played), "");
     // Errors are said all the same.
     let wrong = procbench("-q model --readers 0", place.path());
     assert_eq!(stderr(&wrong).lines().count(), 1);
@@ -96,8 +106,13 @@ fn quietly_only_the_answer_is_said_and_at_length_every_block_and_file() {
 fn other_programs_get_json_and_no_colours() {
     let place = tempfile::tempdir().unwrap();
     let model = format!("{MODEL} --json");
+    let again = model.replace("--out run", "--out again");
+    let demo = format!("{DEMO} --json");
     for line in [
         model.as_str(),
+        &again,
+        &demo,
+        "compare run again --json",
         "export run --json",
         "figures run --json",
         "experiments --json",

@@ -12,7 +12,7 @@ use super::options::{OutputOptions, StdoutFormat};
 use super::outcome::{CommandError, Outcome};
 use crate::config::{self, Config, ServerChoice, ServerConfig};
 use crate::conninfo::{Conninfo, Environment};
-use crate::console::{print, tell};
+use crate::console::{Talk, print, talks, tell};
 use crate::demo::{Command, Event, Lines, Live, Replay, conduct, show, steps_taken};
 use crate::execute::Session;
 use crate::experiment::analyse;
@@ -186,7 +186,8 @@ impl DemoCommand {
                 show(place, (&events, &asks), (part, whole))
             } else {
                 let mut lines = Lines::default();
-                events.iter().for_each(|event| print(lines.of(&event)));
+                let lines = events.iter().map(|event| lines.of(&event));
+                lines.for_each(|line| self.say(&line));
                 Ok(())
             };
             if shown.is_err() {
@@ -199,16 +200,23 @@ impl DemoCommand {
         Ok(done)
     }
 
+    /// Prints a line of the demonstration, or tells it where other programs read what is printed.
+    fn say(&self, line: &str) {
+        match self.output.stdout.format() {
+            StdoutFormat::Text if talks(Talk::Usual) => print(line),
+            StdoutFormat::Text => {}
+            _ => tell(line.trim_end()),
+        }
+    }
+
     fn print_table(&self, run: &Run) -> Result<(), CommandError> {
         let format = self.output.stdout.format();
         if format != StdoutFormat::Text {
             return print_rows(&rows::summary_rows(&analyse(run)), format);
         }
         let steps: Vec<Stretch> = steps_taken(run).into_iter().map(|s| s.1).collect();
-        print(format!(
-            "\n{}",
-            steps_side_by_side(&steps, run.slow_over_ns)
-        ));
+        self.say("\n");
+        print(steps_side_by_side(&steps, run.slow_over_ns));
         Ok(())
     }
 

@@ -289,6 +289,7 @@ mod tests {
             "run pool --json",
             "chapter --json -q",
             "compare a b --json -v",
+            "demo --replay a --json",
             "figures a --json",
             "export a --json",
             "experiments --json",
