@@ -60,6 +60,12 @@ fn what_is_nearly_right_is_answered_with_what_was_meant() {
         ("run churn-tial", "did you mean 'churn-tail'?"),
         ("experiments comit-rate", "did you mean 'commit-rate'?"),
         ("chapter --only annatomy", "did you mean 'anatomy'?"),
+        ("run partition-detch", "did you mean 'partition-detach'?"),
+        ("experiments x", "locks, partition-detach"),
+        (
+            "chapter --only partition-detach",
+            "procbench run partition-detach",
+        ),
         ("model --arms kept-opn", "did you mean 'kept-open'?"),
         ("model --lock sharde", "did you mean 'sharded'?"),
         ("figures . --theme slide", "did you mean 'slides'?"),
@@ -74,6 +80,27 @@ fn what_is_nearly_right_is_answered_with_what_was_meant() {
             said.contains(meant) && said.lines().count() == 1,
             "{line}: {said}"
         );
+    }
+}
+
+#[test]
+fn experiments_are_a_line_each_and_all_of_one_with_its_name() {
+    let place = tempfile::tempdir().unwrap();
+    let said = |line: &str| stdout(&procbench(line, place.path()));
+    let list = said("experiments");
+    assert!(list.lines().all(|l| l.chars().count() <= 80), "{list}");
+    assert!(list.ends_with("procbench experiments NAME prints all that is declared of one.\n"));
+    let listed = list.split("\n\n").next().unwrap().lines();
+    let names: Vec<&str> = listed.map(|l| l.split(' ').next().unwrap()).collect();
+    assert!(names.contains(&"pool") && names.contains(&"partition-detach"));
+    let json: Value = serde_json::from_str(&said("experiments --json")).unwrap();
+    let declared = json.as_array().unwrap().iter();
+    let declared: Vec<&str> = declared.map(|e| e["name"].as_str().unwrap()).collect();
+    assert_eq!(declared, names);
+    let completions = said("completions bash");
+    for name in names {
+        assert!(said(&format!("experiments {name}")).contains("refuted by:"));
+        assert!(completions.contains(name), "{name}");
     }
 }
 
@@ -116,7 +143,7 @@ fn other_programs_get_json_and_no_colours() {
         "export run --json",
         "figures run --json",
         "experiments --json",
-        "experiments pool --json",
+        "experiments pool partition-detach --json",
         "doctor --json",
     ] {
         let output = procbench(line, place.path());

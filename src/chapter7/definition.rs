@@ -13,6 +13,8 @@ use crate::report::drawings::Drawing;
 pub struct ClusterExperiment {
     /// Name on the command line.
     pub name: &'static str,
+    /// What it is about, in at most sixty characters.
+    pub short: &'static str,
     /// The section of the chapter.
     pub section: &'static str,
     /// The question, in one sentence.

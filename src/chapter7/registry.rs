@@ -8,6 +8,7 @@ static REGISTRY: [&ClusterExperiment; 1] = [&PARTITION_DETACH];
 
 static PARTITION_DETACH: ClusterExperiment = ClusterExperiment {
     name: "partition-detach",
+    short: "how long inserts stop while a partition is removed (7.3)",
     section: "7.3",
     question: "How long do inserts stop while the oldest partition is removed, and what decides it?",
     prediction: "DROP and DETACH stop all inserts for as long as a transaction in front of them stays open, on the parent or on the old partition alone. DETACH CONCURRENTLY stops none. With nothing in front of them none of the three is felt.",

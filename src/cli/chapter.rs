@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::canned::{Given, ModeChoice, Order, carry_out};
+use super::named::{Named, Names};
 use super::options::OutputOptions;
 use super::outcome::{CommandError, Outcome};
 use crate::doctor::run_checks;
@@ -24,8 +25,8 @@ pub struct ChapterCommand {
     #[arg(long)]
     install: bool,
     /// Only these experiments, with commas (`procbench experiments` lists all)
-    #[arg(long, value_delimiter = ',', value_name = "EXPERIMENT,...")]
-    only: Option<Vec<String>>,
+    #[arg(long, value_delimiter = ',', value_name = "EXPERIMENT,...", value_parser = Names)]
+    only: Option<Vec<Named>>,
     /// Go on in this directory: complete runs there are taken over if they were asked for in the same way
     #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "overwrite"])]
     resume: Option<PathBuf>,
@@ -73,17 +74,21 @@ impl ChapterCommand {
 /// The experiments that were named, or those of the chapter at this scale.
 ///
 /// # Errors
-/// A name that no experiment has.
-fn chosen(only: Option<&[String]>, scale: Scale) -> Result<Vec<&'static Experiment>, CommandError> {
-    let Some(names) = only else {
+/// One that is no part of it.
+fn chosen(only: Option<&[Named]>, scale: Scale) -> Result<Vec<&'static Experiment>, CommandError> {
+    let Some(named) = only else {
         return Ok(experiment::chapter(scale));
     };
     let mut chosen: Vec<&'static Experiment> = Vec::new();
-    for name in names {
-        let found =
-            experiment::find(name).map_err(|e| CommandError::Request(format!("--only: {e}")))?;
-        if !chosen.iter().any(|e| e.name == found.name) {
-            chosen.push(found);
+    for one in named {
+        let Named::Canned(experiment) = *one else {
+            return Err(CommandError::Request(format!(
+                "--only {0}: it is no part of this chapter: procbench run {0}",
+                one.name()
+            )));
+        };
+        if !chosen.iter().any(|e| e.name == experiment.name) {
+            chosen.push(experiment);
         }
     }
     Ok(chosen)

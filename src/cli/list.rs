@@ -4,11 +4,10 @@ use clap::Args;
 use serde::Serialize;
 
 use super::measure::print_json;
+use super::named::{Named, Names};
 use super::outcome::{CommandError, Outcome};
 use crate::arm::{Arm, Mode};
-use crate::chapter7;
 use crate::console::print;
-use crate::experiment::{Experiment, find, registry};
 
 /// `procbench experiments`
 #[derive(Debug, Args)]
@@ -18,8 +17,8 @@ Examples:
   procbench experiments churn-tail    its question, prediction, and what would refute it")]
 pub struct ExperimentsCommand {
     /// Everything that is declared of these
-    #[arg(value_name = "EXPERIMENT")]
-    names: Vec<String>,
+    #[arg(value_name = "EXPERIMENT", value_parser = Names)]
+    names: Vec<Named>,
     /// Print everything that is declared as JSON
     #[arg(long)]
     json: bool,
@@ -29,6 +28,7 @@ pub struct ExperimentsCommand {
 #[derive(Serialize)]
 struct Declared {
     name: &'static str,
+    short: &'static str,
     modes: &'static [Mode],
     question: &'static str,
     prediction: &'static str,
@@ -38,16 +38,42 @@ struct Declared {
 }
 
 impl Declared {
-    fn of(e: &'static Experiment) -> Self {
-        Declared {
-            name: e.name,
-            modes: e.modes,
-            question: e.question,
-            prediction: e.prediction,
-            refuted_by: e.refuted_by,
-            primary_outcome: e.primary_outcome,
-            limits: e.limits,
+    fn of(named: Named) -> Self {
+        match named {
+            Named::Canned(e) => Declared {
+                name: e.name,
+                short: e.short,
+                modes: e.modes,
+                question: e.question,
+                prediction: e.prediction,
+                refuted_by: e.refuted_by,
+                primary_outcome: e.primary_outcome,
+                limits: e.limits,
+            },
+            Named::OnCluster(e) => Declared {
+                name: e.name,
+                short: e.short,
+                modes: &[Mode::Server],
+                question: e.question,
+                prediction: e.prediction,
+                refuted_by: e.refuted_by,
+                primary_outcome: e.primary_outcome,
+                limits: e.limits,
+            },
         }
+    }
+
+    fn text(&self) -> String {
+        let modes: Vec<&str> = self.modes.iter().map(|m| m.name()).collect();
+        format!(
+            "{} ({})\n  question:        {}\n  prediction:      {}\n  refuted by:      {}\n  primary outcome: {}\n",
+            self.name,
+            modes.join(", "),
+            self.question,
+            self.prediction,
+            self.refuted_by,
+            self.primary_outcome
+        )
     }
 }
 
@@ -55,46 +81,30 @@ impl ExperimentsCommand {
     /// Carries out the command.
     ///
     /// # Errors
-    /// A name that no experiment has.
+    /// JSON that cannot be written.
     pub fn run(self) -> Result<Outcome, CommandError> {
-        let found = self.names.iter().map(|name| find(name));
-        let found: Result<Vec<_>, _> = found.collect();
-        let found = found.map_err(CommandError::request)?;
+        let lists = self.names.is_empty();
+        let named = match lists {
+            true => Named::all().collect(),
+            false => self.names,
+        };
         if self.json {
-            let all = if found.is_empty() {
-                registry().iter().collect()
-            } else {
-                found
-            };
-            let all: Vec<Declared> = all.into_iter().map(Declared::of).collect();
+            let all: Vec<Declared> = named.into_iter().map(Declared::of).collect();
             return print_json(&all);
         }
-        found.into_iter().for_each(|e| print(declared(e)));
-        if self.names.is_empty() {
-            for experiment in registry() {
-                print(format!("{:16} {}\n", experiment.name, experiment.question));
-            }
-            for on_cluster in chapter7::registry() {
-                print(format!("{:16} {}\n", on_cluster.name, on_cluster.question));
-            }
+        for one in named {
+            print(match lists {
+                true => format!("{:16} {}\n", one.name(), one.short()),
+                false => Declared::of(one).text(),
+            });
+        }
+        if lists {
             print("\narms\n");
             for arm in Arm::ALL {
                 print(format!("  {arm:15} {}\n", arm.descriptor().meaning));
             }
+            print("\nprocbench experiments NAME prints all that is declared of one.\n");
         }
         Ok(Outcome::Done)
     }
-}
-
-fn declared(experiment: &Experiment) -> String {
-    let modes: Vec<&str> = experiment.modes.iter().map(|m| m.name()).collect();
-    format!(
-        "{} ({})\n  question:        {}\n  prediction:      {}\n  refuted by:      {}\n  primary outcome: {}\n",
-        experiment.name,
-        modes.join(", "),
-        experiment.question,
-        experiment.prediction,
-        experiment.refuted_by,
-        experiment.primary_outcome
-    )
 }

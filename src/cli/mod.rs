@@ -12,6 +12,7 @@ mod factor_options;
 mod figures;
 mod list;
 mod measure;
+mod named;
 mod options;
 mod outcome;
 mod overlay;
@@ -293,6 +294,7 @@ mod tests {
             "figures a --json",
             "export a --json",
             "experiments --json",
+            "experiments partition-detach --json",
             "doctor --json",
         ] {
             let line = format!("procbench {line}");

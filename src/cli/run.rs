@@ -4,9 +4,9 @@ use clap::Args;
 
 use super::canned::{Given, ModeChoice, Order, carry_out};
 use super::cluster;
+use super::named::{Named, Names};
 use super::options::OutputOptions;
 use super::outcome::{CommandError, Outcome};
-use crate::{chapter7, experiment};
 
 /// `procbench run`
 #[derive(Debug, Args)]
@@ -19,7 +19,8 @@ Examples:
   procbench experiments               lists the names")]
 pub struct RunCommand {
     /// Name of the experiment
-    experiment: String,
+    #[arg(value_parser = Names)]
+    experiment: Named,
     /// Which modes to run
     #[arg(long, value_enum, default_value = "both")]
     mode: ModeChoice,
@@ -35,11 +36,13 @@ impl RunCommand {
     /// # Errors
     /// A wrong request, or results that could not be written.
     pub fn run(self) -> Result<Outcome, CommandError> {
-        if let Some(on_cluster) = chapter7::find(&self.experiment) {
-            return cluster::carry_out(on_cluster.name, &[on_cluster], &self.given, &self.output);
-        }
-        let experiment = experiment::find(&self.experiment).map_err(CommandError::request)?;
-        let given = self.given;
+        let (given, output) = (self.given, self.output);
+        let experiment = match self.experiment {
+            Named::Canned(experiment) => experiment,
+            Named::OnCluster(on) => {
+                return cluster::carry_out(on.name, &[on], &given, &output);
+            }
+        };
         let order = Order {
             experiments: &[experiment],
             modes: self.mode,
@@ -47,6 +50,6 @@ impl RunCommand {
             is_chapter: false,
             resumes: false,
         };
-        carry_out(&order, &given, &self.output)
+        carry_out(&order, &given, &output)
     }
 }

@@ -13,6 +13,7 @@ use crate::stats::{
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
     name: "accounting",
+    short: "how often each operation takes each lock",
     question: "How often does each of the clients' operations take each lock, by version? (On a server it is counted by a trace. In the model it is a regression guard: the model takes each lock as often as it was written to.)",
     prediction: "A connection with one SELECT takes ProcArrayLock exclusively twice, shared 6 times on 13 to 17 and 5 times on 18, and XidGenLock exclusively twice since 14 and never on 13 (counted by uprobes in 13.16, 15.18, 17.11 and 18). The same SELECT on a kept connection takes ProcArrayLock shared twice, pooled or not, and nothing exclusively. A failed login takes both locks exclusively as a connection does, and ProcArrayLock shared twice, once on 18. A single INSERT takes ProcArrayLock shared twice, and each lock exclusively once. A VACUUM of an empty table takes ProcArrayLock shared 6 times and exclusively twice (15).",
     refuted_by: "Any other number: they are whole, without an interval.",

@@ -14,6 +14,7 @@ const UNIX_SAVES: f64 = 0.1;
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
     name: "anatomy",
+    short: "what the time of a connection is made of",
     question: "What is a connection made of, by authentication, transport and TLS; and what does the server itself say (PostgreSQL 18)?",
     prediction: "Over TCP with trust more than half of a connection's mean time, from connect() to the server's close, is startup: the postmaster's fork and the backend's initialisation (BackendStartup, InitPostgres). A Unix socket saves less than a tenth of the whole, because connect() returns once the kernel has queued the connection. MD5 adds one round trip, SCRAM two, and the client hashes scram_iterations times; the server does not (it keeps StoredKey and ServerKey: auth-scram.c verify_client_proof), so that the server's CPU is the same with 1 and 4,096 iterations, although the authentication time that PostgreSQL 18 logs shrinks, since it holds the wait for the client's proof. On 18 the fork is less than half of the setup that the server logs.",
     refuted_by: "TCP with trust: the interval of startup's share does not lie above one half. Or the Unix socket's mean is shown to be below nine tenths of TCP's (the intervals do not meet there). Or, on 18, the fork's interval is not below half of the logged setup.",

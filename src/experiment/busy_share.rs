@@ -55,6 +55,7 @@ const SWEEPS: [Sweep; 3] = [
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
     name: "busy-share",
+    short: "how often a snapshot finds ProcArrayLock busy",
     question: "From the holds at two numbers of standing connections: how often does a snapshot find ProcArrayLock busy at other numbers, rates and versions, for how long does it wait, and how many statements become slow by it?",
     prediction: "The share of shared acquisitions that find the lock busy is the rate of connections times their two exclusive holds, within a quarter of it. Those that wait do so for the mean rest of a hold, E[h²] / 2 E[h], as long as holders are not preempted. The share of slow statements grows by the rate times E[max(0, hold - what is left to the threshold)].",
     refuted_by: "At a level whose own holds are not behind its prediction, with at least 100 busy acquisitions: an observed share whose 95 % interval lies more than a quarter away from the predicted one.",

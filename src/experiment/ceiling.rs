@@ -55,6 +55,7 @@ const SWEEPS: [Sweep; 3] = [
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
     name: "ceiling",
+    short: "how many connections per second, and what gives out first",
     question: "How many connections per second can the server take, without and with 2,000 standing ones, and what gives out first: the postmaster, which forks them all from one thread, the machine's CPU, or the lock?",
     prediction: "With load and server on the same few cores the machine's CPU gives out first: at the highest rate that is achieved the postmaster uses less than 90 % of one core, also with 2,000 standing connections. There it uses more CPU per new connection than with none, because it walks over its children (13 to 17: postmaster.c CountChildren at each fork, and the search for the one that has ended).",
     refuted_by: "The postmaster uses at least 90 % of one core at the highest rate that is achieved. Or, at the same rate, no more of it with 2,000 standing connections than with none.",

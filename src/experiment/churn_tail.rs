@@ -13,6 +13,7 @@ pub(super) const BOUND: f64 = 0.01;
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
     name: "churn-tail",
+    short: "what churn does to running queries, and the lock's part",
     question: "What does connection churn do to queries that are already running, and how much of it is ProcArrayLock?",
     prediction: "Reconnecting for each transaction makes more of the running statements slow than keeping connections open does. A part of the rise is the lock: with standing connections, slots in front, 4 kB pages and PostgreSQL 14 or later, unpooled is above premapped, which pays the same page faults outside the lock. Behind the standing connections, with 2 MB pages and on 13 there is nothing to fault in, and the two differ by less than one percentage point.",
     refuted_by: "At the largest number of standing connections: unpooled no higher than kept-open (smaller than one percentage point, or lower); or unpooled no higher than premapped; or a difference beyond one percentage point in the placebo cells.",

@@ -47,6 +47,7 @@ const SWEEPS: [Sweep; 2] = [
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
     name: "commit-rate",
+    short: "how completing transactions spoil snapshot reuse",
     question: "How do transactions that complete spoil snapshot reuse, and what does that cost a snapshot?",
     prediction: "On 14 and later a reader that takes R snapshots per second, at random, beside C transactions with an xid that complete reuses a share of R / (R + C): all of them without commits, half where C = R, next to none where C is ten times R. 13 reuses none. The median snapshot time moves from a reused snapshot's to a scan's where C passes R.",
     refuted_by: "On 14 or later, at any rate, a share that is reused further than 0.1 from R / (R + C); or any reuse on 13.",

@@ -20,6 +20,8 @@ pub enum Scale {
 pub struct Experiment {
     /// Name on the command line.
     pub name: &'static str,
+    /// What it is about, in at most sixty characters.
+    pub short: &'static str,
     /// The question, in one sentence.
     pub question: &'static str,
     /// What is expected, written down before any run.

@@ -11,6 +11,7 @@ use crate::stats::Answer;
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
     name: "lock-part",
+    short: "at which loads and versions the lock is a part of it",
     question: "At which numbers of standing connections, slot orders, page sizes, versions and client rates is ProcArrayLock a part of what churn does to running queries?",
     prediction: "From one cell (PostgreSQL 15, 2,000 standing connections, slots in front, 4 kB pages, readers on cores of their own) one thing is changed at a time. The lock's part, unpooled minus premapped, grows with the number of standing connections and with the rate. It is there on 15, 17 and 18. It is smaller than one percentage point with none standing, behind them, with 2 MB pages and on 13.",
     refuted_by: "In the first cell unpooled no higher than premapped; or a difference beyond one percentage point in the cells without page faults under the lock.",

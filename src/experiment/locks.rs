@@ -10,6 +10,7 @@ use crate::stats::{Analysis, Answer, Finding, Outcome, Statement, Unit, Verdict}
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
     name: "locks",
+    short: "the model with other locks in place of ProcArrayLock",
     question: "Does what churn does to running statements depend on the lock that stands for ProcArrayLock? (The model with every lock and with PostgreSQL's own behind a lock-free reuse check; ProcArrayAdd holds 400 µs longer, which stands for the page faults of PostgreSQL 15 with 2,000 standing connections, 449 µs measured.)",
     prediction: "Under every lock unpooled raises the readers' p99 over kept-open, in response and in service time: whoever comes during the long hold waits for its end, whatever the queue. The locks differ in who pays: where readers pass a queued writer, writers wait longer; where they queue behind it, readers do. With the reuse check nobody's snapshot needs the lock (churn ends no transaction with an xid), and the rise is gone but for CPU.",
     refuted_by: "A lock without the reuse check under which no rise is shown.",

@@ -82,6 +82,7 @@ const STARTUP: Quantity = Quantity::Time(
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
     name: "membership-hold",
+    short: "how long connecting and disconnecting hold ProcArrayLock",
     question: "How long do connecting and disconnecting hold ProcArrayLock, by standing connections, version, slot order, mapping and page size?",
     prediction: "With standing connections behind the slot (slots front) and a fresh mapping of 4 kB pages, PostgreSQL 15's ProcArrayAdd holds the lock in proportion to their number, about 0.2 µs each, because it faults in a page for every four or five PGPROCs that it renumbers; 16, 17 and 18 do the same. 13 renumbers nothing and is flat. With slots behind, with pages of 2 MB, or with the array mapped before the lock is taken (premapped, premapped-few), at most a fifth of that slope is left. ProcArrayRemove faults in nothing and grows far less.",
     refuted_by: "In front, fresh, 4 kB: 15's slope is not above 13's (their intervals overlap). Or a line behind, with 2 MB pages, or of an array mapped beforehand, has more than a fifth of 15's slope.",

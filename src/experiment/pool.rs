@@ -9,6 +9,7 @@ use crate::stats::{Analysis, Answer, Estimate, Finding, LevelSummary, Outcome, S
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
     name: "pool",
+    short: "what reconnecting costs against pooled or kept connections",
     question: "Kept open, pooled in the client, through PgBouncer, or reconnecting for each transaction: what does a transaction cost client and server, at the same rate and at full speed?",
     prediction: "At full speed (closed loop) a pool does many times the transactions per second of reconnecting, and as many as connections kept open, within 10 %; PgBouncer lies between. At the same rate the server's CPU for a transaction is lowest for kept-open and pool, and highest for unpooled; PgBouncer spares the server the fork and spends CPU of its own.",
     refuted_by: "In the closed loop: unpooled above pool, or pool and kept-open apart by more than 10 %, with intervals that say so.",

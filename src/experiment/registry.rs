@@ -76,6 +76,7 @@ mod tests {
     fn every_experiment_is_valid_in_every_mode_and_scale() {
         for experiment in registry() {
             assert!(find(experiment.name).is_ok());
+            assert!(experiment.short.len() <= 60, "{}", experiment.short);
             for &mode in experiment.modes {
                 for scale in [Scale::Quick, Scale::Full] {
                     let config = experiment.config(mode, scale);

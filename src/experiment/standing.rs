@@ -47,6 +47,7 @@ const SWEEPS: [Sweep; 2] = [
 
 pub(super) const EXPERIMENT: Experiment = Experiment {
     name: "standing",
+    short: "what a snapshot costs beside idle standing connections",
     question: "What does a snapshot cost as idle standing connections grow, by version, with and without transactions that complete?",
     prediction: "On 13 a snapshot's median time grows with every standing connection, commits or not. On 15 and later it is flat (its whole interval lies within 0.33 µs per 1,000 connections, a third of what 13's is expected to rise by) while nothing completes, because the cached snapshot is reused; where commits force a scan it grows too, but by less for each connection than on 13, because the scan reads four bytes of one dense array and no xmin.",
     refuted_by: "Without commits: 13's slope is not above that of a later version (their intervals overlap), or a later version's lies wholly above 0.33 µs per 1,000. Or with commits a later version's is as steep as 13's. Or one that is to rise is flat.",
