@@ -26,6 +26,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
         "The model's counts are not evidence about PostgreSQL: who wrote the model read the same source. They guard against a model that drifts; the servers' counts are the evidence.",
         "Not other statements: a prepared or extended-protocol statement, a first access to a table that is to be pruned, or a limit on connections takes more.",
     ],
+    what_to_do: "Save connections to spare ProcArrayLock: each takes it exclusively twice, a SELECT on a kept one never.",
     modes: &[Mode::Server, Mode::Model],
     in_chapter: &[Scale::Full],
     configure,

@@ -31,6 +31,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
         "Not percentiles that add up: only means do. A phase's p99 is its own, and comes from other connections than another phase's.",
         "Not a loaded server: connections come at a gentle rate, a few at a time; under churn all phases wait for CPU.",
     ],
+    what_to_do: "Save whole connections: startup and disconnect are nine tenths of one, and a Unix socket hardly helps.",
     modes: &[Mode::Server],
     in_chapter: &[Scale::Full],
     configure,

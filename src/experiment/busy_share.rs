@@ -69,6 +69,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
         "Not a machine with other load: a hold that lasts because nothing of the run gets a core is not met by readers that get none either.",
         "Not another machine's microseconds: the holds are this machine's, measured in the same run.",
     ],
+    what_to_do: "Connect less often or keep fewer connections standing; take rate times hold for no more than a rough guide.",
     modes: &[Mode::Server, Mode::Model],
     in_chapter: &[],
     configure,

@@ -68,6 +68,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
         "Not how often ProcArrayLock is found busy: no lock wait was traced; that a process has CPU left does not say what it waits for.",
         "Not a server's ceiling elsewhere: here the clients take their share of the same cores.",
     ],
+    what_to_do: "Do not tune the postmaster first: at the highest rate it still has most of its core.",
     modes: &[Mode::Server],
     in_chapter: &[Scale::Full],
     configure,

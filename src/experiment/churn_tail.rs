@@ -27,6 +27,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
         "Not parts of a percentile: p50 to p99 describe; only shares and capped means add up.",
         "Not what another threshold would show: the slow share is about one, chosen as the p99 without churn.",
     ],
+    what_to_do: "Keep connections open or pool them; do not reconnect per transaction, least of all beside many standing connections.",
     modes: &[Mode::Server, Mode::Model],
     in_chapter: &[Scale::Quick, Scale::Full],
     configure,

@@ -61,6 +61,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
         "Not a share from a busy machine: a reader that is kept from its core catches up in bursts, and reuses more than one that reads at random (see its pacing error).",
         "Not the cost of commits: the committers stand in for whoever completes an xid; writing, WAL and fsync are not in the model.",
     ],
+    what_to_do: "Do not count on snapshot reuse where transactions with an xid complete as often as snapshots are taken.",
     modes: &[Mode::Model],
     in_chapter: &[],
     configure,

@@ -40,6 +40,8 @@ pub struct Experiment {
     pub answer: Answer,
     /// What may not be concluded from it, one sentence each.
     pub limits: &'static [&'static str],
+    /// What follows from its measurements for whoever runs a server, in one sentence.
+    pub what_to_do: &'static str,
     /// The modes it runs in.
     pub modes: &'static [Mode],
     /// At which scales it is part of the chapter.

@@ -23,6 +23,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
         "Not how much of an effect is ProcArrayLock: the waits for the model's lock were timed, but `unpooled` also spends CPU, and statements wait for that, too.",
         "Not that percentiles' differences add up: they are contrasts between arms, never parts of a whole.",
     ],
+    what_to_do: "Try a promising lock in a server before you rely on it: the model alone ranks none.",
     modes: &[Mode::Model],
     in_chapter: &[],
     configure,

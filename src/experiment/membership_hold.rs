@@ -97,6 +97,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
         "Not a server's hold to the microsecond: on 14 and later the trace has four probes within a hold, and says what one costs. The number of faults is exact.",
         "Not that 17 and 18 are always as slow: the slot order is arranged here. On a server they give out slots from the lowest up, so that new connections come in behind until the list has wrapped.",
     ],
+    what_to_do: "Use huge pages where many connections stand: the hold then hardly grows with their number.",
     modes: &[Mode::Server, Mode::Model],
     in_chapter: &[],
     configure,

@@ -22,6 +22,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
         "Not what a pool of many clients gains: here there are as many clients as the machine can drive, and the pool is half as large.",
         "Not a ranking of pooler programs: one in-process pool and one PgBouncer, transaction pooling, on the server's own machine.",
     ],
+    what_to_do: "Keep connections open or pool them; do not reconnect per transaction.",
     modes: &[Mode::Server],
     in_chapter: &[Scale::Quick, Scale::Full],
     configure,

@@ -21,7 +21,7 @@ pub const COLUMNS: usize = 80;
 /// Its lines.
 pub const LINES: usize = 24;
 /// The experiment that the chapter's own question is put to.
-const CHURN: &str = "churn-tail";
+pub(super) const CHURN: &str = "churn-tail";
 /// Sentences of the answer.
 const SENTENCES: usize = 3;
 

@@ -3,9 +3,10 @@
 use itertools::Itertools;
 
 use super::argument::argument_section;
-use super::brief::Brief;
+use super::brief::{Brief, CHURN};
 use super::section::{Section, markdown};
-use crate::experiment::Experiment;
+use crate::arm::Mode;
+use crate::experiment::{Experiment, find};
 use crate::record::Provenance;
 use crate::stats::Analysis;
 
@@ -13,20 +14,23 @@ use crate::stats::Analysis;
 pub fn of_experiment(experiment: &Experiment, items: &[&Analysis], figures: &[String]) -> String {
     let brief = Brief::of(Some(experiment), items);
     let limits = experiment.limits.iter().map(|l| (*l).to_owned());
-    page_of(experiment.name, &brief, limits.collect(), items, figures)
+    let told = (Some(experiment.what_to_do), limits.collect());
+    page_of(&brief.title, &brief, told, items, figures)
 }
 
-/// Of an answer on one screen.
+/// Of an answer on one screen; what to do is said where the answer does not say it.
 pub(super) fn page_of(
     title: &str,
     brief: &Brief,
-    limits: Vec<String>,
+    (what_to_do, limits): (Option<&str>, Vec<String>),
     items: &[&Analysis],
     figures: &[String],
 ) -> String {
     let doses = figures.iter().find(|f| f.ends_with("dose-response"));
     let sections = [
+        measured(items),
         answer(brief) + &markdown(&brief.table),
+        advised(what_to_do),
         figure(doses.or(figures.first()).map(String::as_str)),
         limited(limits, brief),
         again(items),
@@ -46,14 +50,14 @@ pub fn of_chapter(runs: &[&Analysis]) -> String {
     let links = Section::list("Each experiment on its own page", links.collect());
     let drawn = names
         .clone()
-        .contains(&"churn-tail")
+        .contains(&CHURN)
         .then_some("churn-tail/server/response-time");
-    let limits = vec![
-        "Not other machines than the one that is named in each experiment's DETAILS.md.".to_owned(),
-    ];
+    let limits = vec!["Not other machines than the one that is named above.".to_owned()];
     let sections = [
+        measured(runs),
         answer(&brief),
         markdown(&[argument_section(runs)]),
+        advised(find(CHURN).ok().map(|churn| churn.what_to_do)),
         figure(drawn),
         limited(limits, &brief),
         again(&runs.iter().copied().take(1).collect_vec()),
@@ -64,6 +68,38 @@ pub fn of_chapter(runs: &[&Analysis]) -> String {
         "# What churn does to running queries\n\n{}\n",
         text.trim_end()
     )
+}
+
+/// When it was measured, in what, and where.
+fn measured(items: &[&Analysis]) -> String {
+    let runs = items.iter().map(|a| &a.run);
+    let days = runs.clone().map(|run| run.started_at.split('T').next());
+    let servers = runs.clone().filter_map(|r| r.provenance.server.as_ref());
+    let versions = servers.flat_map(|s| match &s.servers[..] {
+        [] => vec![&s.version],
+        several => several.iter().map(|s| &s.version).collect(),
+    });
+    let versions = versions.filter_map(|v| v.split(' ').next());
+    let versions = versions.sorted().dedup().join(", ");
+    let mut what = Vec::new();
+    what.extend((!versions.is_empty()).then(|| format!("PostgreSQL {versions}")));
+    if runs.clone().any(|run| run.mode == Mode::Model) {
+        what.push("the model".to_owned());
+    }
+    let machines = runs.map(|run| run.provenance.machine()).unique();
+    match what.is_empty() {
+        true => String::new(),
+        false => format!(
+            "Measured {}: {}, on {}.\n\n",
+            days.flatten().sorted().dedup().format(", "),
+            what.join(" and "),
+            machines.format("; ")
+        ),
+    }
+}
+
+fn advised(what_to_do: Option<&str>) -> String {
+    what_to_do.map_or(String::new(), |line| format!("**What to do.** {line}\n\n"))
 }
 
 fn answer(brief: &Brief) -> String {
@@ -101,4 +137,40 @@ pub(crate) fn command(provenance: &Provenance) -> String {
         given.drain(at..(at + 2).min(given.len()));
     }
     format!("procbench {}", given.iter().skip(1).join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::{analyse, registry};
+    use crate::record::ServerProvenance;
+    use crate::testing::sample_run;
+
+    #[test]
+    fn a_page_says_what_when_where_and_what_to_do() {
+        for experiment in registry() {
+            let mut server = sample_run(12);
+            server.experiment = experiment.name.to_owned();
+            server.started_at = "2026-11-24T21:27:02Z".to_owned();
+            server.provenance.cpu_model = "Some CPU".to_owned();
+            let mut model = server.clone();
+            (server.mode, model.mode) = (Mode::Server, Mode::Model);
+            server.provenance.server = Some(ServerProvenance {
+                version: "15.18 (Debian 15.18-0+deb12u1)".to_owned(),
+                ..ServerProvenance::default()
+            });
+            let items = [analyse(&server), analyse(&model)];
+            let page = of_experiment(experiment, &[&items[0], &items[1]], &[]);
+            let title = format!("# {}, PostgreSQL 15.18 and Model", experiment.name);
+            assert!(page.starts_with(&title), "{page}");
+            for part in [
+                "Measured 2026-11-24: PostgreSQL 15.18 and the model, on Some CPU",
+                "**What to do.** ",
+                experiment.what_to_do,
+            ] {
+                assert!(page.contains(part), "{part} in {page}");
+            }
+            assert_eq!(experiment.what_to_do.matches('.').count(), 1);
+        }
+    }
 }

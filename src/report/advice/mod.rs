@@ -28,7 +28,13 @@ pub fn one_page(analysis: &Analysis, figures: &[String]) -> Option<String> {
     let limits = limits.map(str::to_owned).to_vec();
     let brief = brief(analysis)?;
     let title = format!("{}: should I pool?", place(&analysis.run));
-    Some(page_of(&title, &brief, limits, &[analysis], figures))
+    Some(page_of(
+        &title,
+        &brief,
+        (None, limits),
+        &[analysis],
+        figures,
+    ))
 }
 
 /// `DETAILS.md` of such a run.
