@@ -51,15 +51,29 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
         let sound = contender.struck_for_clients().is_none();
         contender.client_rate.filter(|_| sound)
     };
+    let cpu_ns = |arm| level.contender(arm, false)?.cpu_cost.as_ref()?.server_ns();
+    let cpu = cpu_ns(Arm::Unpooled).zip(cpu_ns(Arm::Pool));
     let claim = "a pool does more transactions per second than reconnecting for each";
     let missing = "one of them was not measured, or struck out";
     let gain = match (rate(Arm::Pool), rate(Arm::Unpooled)) {
         (Some(pool), Some(unpooled)) => {
-            Statement::above(claim, pool, unpooled, Outcome::CannotTell).with(
+            let mut gain = Statement::above(claim, pool, unpooled, Outcome::CannotTell);
+            let mut of = [
                 "times as many:",
-                over(pool, unpooled),
-                Unit::Number,
-            )
+                "server CPU of reconnecting over a pool's:",
+            ];
+            if gain.outcome == Some(Outcome::Stands) {
+                gain.claim = "reconnecting costs".to_owned();
+                of = [
+                    "times the throughput",
+                    "times the server CPU per transaction",
+                ];
+            }
+            let gain = gain.with(of[0], over(pool, unpooled), Unit::Number);
+            match cpu {
+                Some((dear, cheap)) => gain.with(of[1], dear / cheap, Unit::Number),
+                None => gain,
+            }
         }
         _ => Statement::cannot_tell(claim, missing),
     };
@@ -78,16 +92,6 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
         }
         _ => Statement::cannot_tell(claim, missing),
     };
-    let cpu_ns = |arm| level.contender(arm, false)?.cpu_cost.as_ref()?.server_ns();
-    let dearer = cpu_ns(Arm::Unpooled)
-        .zip(cpu_ns(Arm::Pool))
-        .map(|(unpooled, pool)| {
-            Statement::told("server CPU of a transaction, reconnecting over a pool").with(
-                "times as much:",
-                unpooled / pool,
-                Unit::Number,
-            )
-        });
     let mut rates: Vec<_> = level
         .contenders
         .iter()
@@ -99,8 +103,7 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
         Statement::told("transactions per second in the closed loop, fastest first"),
         |told, (arm, rate)| told.with(arm.to_string(), rate, Unit::PerSecond),
     );
-    let all = [Some(gain), Some(tie), dearer, Some(told)];
-    Some(Finding::of(all.into_iter().flatten().collect()))
+    Some(Finding::of(vec![gain, tie, told]))
 }
 
 /// Rates that differ by less than this factor tie.

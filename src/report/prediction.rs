@@ -50,7 +50,25 @@ fn capitalised(line: &str) -> String {
     first.into_iter().flatten().chain(letters).collect()
 }
 
+/// Factors are read within their sentence: `reconnecting costs 117 times the throughput (95 % 114 to 120) and ...`.
+fn times(statement: &Statement) -> Option<String> {
+    let words = |v: &Value| {
+        let of = Some(&v.of).filter(|of| of.starts_with("times the "))?;
+        let number = number(v);
+        Some(match number.split_once(' ') {
+            Some((number, interval)) => format!("{number} {of} {interval}"),
+            None => format!("{number} {of}"),
+        })
+    };
+    let all: Option<Vec<String>> = statement.values.iter().map(words).collect();
+    let all = all.filter(|all| !all.is_empty())?;
+    Some(format!("{} {}.", statement.claim, all.join(" and ")))
+}
+
 fn sentence(statement: &Statement) -> String {
+    if let Some(said) = times(statement) {
+        return said;
+    }
     let mut line = statement.claim.clone();
     let because = statement.because.as_deref();
     let outcome = statement.outcome.map(|outcome| match outcome {
@@ -71,16 +89,50 @@ fn sentence(statement: &Statement) -> String {
 
 /// `PostgreSQL 15 +212 µs (95 % +205 to +220) per 1,000 standing connections`.
 fn value(value: &Value) -> String {
-    let e = value.estimate;
-    let words = |number| quantity(number, value.unit);
-    let number = if e.low_ns < e.high_ns {
-        interval_95(e, words)
-    } else {
-        words(e.value_ns)
-    };
-    let mut text = format!("{} {number}", value.of).trim().to_owned();
+    let mut text = format!("{} {}", value.of, number(value)).trim().to_owned();
     if value.unit == Unit::NsPerConnection {
         text += " per 1,000 standing connections";
     }
     text
+}
+
+/// With its interval, if it has one.
+fn number(value: &Value) -> String {
+    let e = value.estimate;
+    let words = |number| quantity(number, value.unit);
+    if e.low_ns < e.high_ns {
+        interval_95(e, words)
+    } else {
+        words(e.value_ns)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::Estimate;
+
+    #[test]
+    fn factors_are_read_within_their_sentence_and_other_numbers_behind_it() {
+        let times = Estimate {
+            value_ns: 117.0,
+            low_ns: 114.0,
+            high_ns: 120.0,
+        };
+        let costs = |of: [&str; 2]| {
+            let costs = Statement::judged("reconnecting costs", Outcome::Stands);
+            let costs = costs.with(of[0], times, Unit::Number);
+            sentence(&costs.with(of[1], 180.0, Unit::Number))
+        };
+        let wanted = "reconnecting costs 117 times the throughput (95 % 114 to 120) and 180 times the server CPU per transaction.";
+        assert_eq!(
+            costs([
+                "times the throughput",
+                "times the server CPU per transaction"
+            ]),
+            wanted
+        );
+        let wanted = "reconnecting costs: shown (times as many: 117 (95 % 114 to 120); 180).";
+        assert_eq!(costs(["times as many:", ""]), wanted);
+    }
 }
