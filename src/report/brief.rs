@@ -22,7 +22,7 @@ pub const COLUMNS: usize = 80;
 pub const LINES: usize = 24;
 /// The experiment that the chapter's own question is put to.
 pub(super) const CHURN: &str = "churn-tail";
-/// Sentences of the answer.
+/// Sentences of the answer: each of its parts is one.
 const SENTENCES: usize = 3;
 
 /// One experiment's runs on one screen.
@@ -123,23 +123,21 @@ fn by(c: &Contrast, verdict: Verdict) -> String {
 /// What churn did to running statements.
 pub(super) fn of_churn(analysis: &Analysis, primary: &Primary) -> String {
     let claim = match primary.claim {
-        Claim::Slower => "Yes, churn makes running queries slower here.",
+        Claim::Slower => "Yes, churn makes running queries slower here",
         Claim::NotSlowerThanQuiet => {
-            "No conclusion: churn is slower than kept connections, and not than no clients at all."
+            "No conclusion, since churn is slower than kept connections, and not than no clients at all"
         }
         Claim::Faster => {
-            "Running queries were faster under churn. Look for a cause before believing it."
+            "Running queries were faster under churn, which needs a cause before it is believed"
         }
-        Claim::Small => {
-            "No, what churn does to running queries is smaller than the declared bound."
-        }
-        Claim::CannotTell => "This run cannot tell whether churn makes running queries slower.",
-        Claim::NoConclusion => "No conclusion about churn.",
+        Claim::Small => "No, what churn does to running queries is smaller than the declared bound",
+        Claim::CannotTell => "This run cannot tell whether churn makes running queries slower",
+        Claim::NoConclusion => "No conclusion about churn",
     };
     let by = by(&primary.contrast, primary.verdict);
     match of_100(analysis, primary) {
-        Some(of_100) => format!("{claim} {of_100}: {by}."),
-        None => format!("{claim} {} changes by {by}.", primary.contrast.statistic),
+        Some(of_100) => format!("{claim}: {}, {by}.", of_100.replacen("Of", "of", 1)),
+        None => format!("{claim}: {} changes by {by}.", primary.contrast.statistic),
     }
 }
 
@@ -223,6 +221,13 @@ mod tests {
         assert!(text.lines().all(|l| l.chars().count() <= COLUMNS), "{text}");
     }
 
+    fn sentences_in(brief: &Brief) -> usize {
+        let answer = brief.answer.join(" ") + " ";
+        let parts = answer.split(". ").skip(1);
+        let begins = |part: &&str| part.is_empty() || part.starts_with(char::is_uppercase);
+        parts.filter(begins).count()
+    }
+
     #[test]
     fn every_experiments_answer_fits_one_screen() {
         let versions = sample_run_with_versions(&["13", "14", "15", "16", "17", "18"]);
@@ -241,6 +246,7 @@ mod tests {
                 assert_fits(&text);
                 assert!(text.ends_with("The rest: here.\n"), "{text}");
                 assert!(text.starts_with(experiment.name), "{text}");
+                assert!(sentences_in(&brief) <= SENTENCES, "{text}");
             }
         }
         assert_fits(&Brief::of_chapter(&[]).terminal("The rest: here."));
@@ -260,7 +266,7 @@ mod tests {
             "{:?}",
             brief.answer
         );
-        assert!(brief.answer.len() <= SENTENCES);
+        assert!(sentences_in(&brief) <= SENTENCES, "{:?}", brief.answer);
         let caution = brief.caution.unwrap();
         assert!(caution.contains("partial"), "{caution}");
     }

@@ -42,7 +42,7 @@ fn cost(cost: &ReconnectCost) -> String {
     let [added, kept] = [cost.added, cost.kept].map(duration);
     let part = share(cost.share);
     format!(
-        "Reconnecting adds {added} (median) to each transaction. That is {part} of the time of a transaction like the measured one, which takes {kept} on a connection that is kept open."
+        "Reconnecting adds {added} (median) to each transaction, {part} of the time of one like the measured one, which takes {kept} on a connection that is kept open."
     )
 }
 
