@@ -27,6 +27,7 @@ use crate::record::{RunFileError, find_runs, write_atomically, write_run};
 use crate::report::brief::Brief;
 use crate::report::comparison::comparison;
 use crate::report::figure::Look;
+use crate::report::markdown::wrapped;
 use crate::report::rows::{self, SummaryRow};
 use crate::report::section::{self, Section};
 use crate::report::{advice, drawings, findings, summary_text};
@@ -185,8 +186,12 @@ pub fn save_summary(dir: &Path, text: &str) -> Result<(), CommandError> {
     save_text(&dir.join("SUMMARY.md"), text)
 }
 
-/// Writes a page.
+/// Writes a page; the prose of one in Markdown is wrapped.
 pub fn save_text(path: &Path, text: &str) -> Result<(), CommandError> {
+    let text = match path.extension().is_some_and(|e| e == "md") {
+        true => wrapped(text),
+        false => text.to_owned(),
+    };
     write_atomically(path, text.as_bytes())
         .with_context(|| format!("{} could not be saved", path.display()))?;
     Ok(())

@@ -31,6 +31,7 @@ pub mod lock_drawing;
 mod lock_part_table;
 pub mod lock_table;
 mod lock_witness;
+pub mod markdown;
 pub mod one_page;
 mod phase_drawing;
 mod phases;

@@ -246,6 +246,7 @@ fn the_answer_fits_one_screen_and_one_page() {
                 assert_eq!(text.contains("the run is partial"), is_partial, "{text}");
                 assert!(!text.contains("fresh start"), "{text}");
                 let page = one_page(&analysis, &["excess".to_owned()]).unwrap();
+                let page = crate::report::markdown::wrapped(&page);
                 assert!(page.lines().count() <= 60, "{page}");
             }
         }
