@@ -129,11 +129,12 @@ fn core(stretch: &Stretch, groups: &[CpuGroup]) -> Option<f64> {
 }
 
 /// The groups of processes whose CPU is shown.
-const GROUPS: [(&str, &[CpuGroup]); 4] = [
-    ("postmaster", &[CpuGroup::Postmaster]),
-    ("backends", &[CpuGroup::Backends]),
-    ("PgBouncer", &[CpuGroup::Pooler]),
-    ("the load itself", &[CpuGroup::Reader, CpuGroup::Client]),
+const GROUPS: [(&str, CpuGroup); 5] = [
+    ("postmaster", CpuGroup::Postmaster),
+    ("backends", CpuGroup::Backends),
+    ("PgBouncer", CpuGroup::Pooler),
+    ("readers", CpuGroup::Reader),
+    ("clients", CpuGroup::Client),
 ];
 
 fn table(frame: &mut Frame<'_>, scene: &Scene, area: Rect) {
@@ -169,8 +170,8 @@ fn table(frame: &mut Frame<'_>, scene: &Scene, area: Rect) {
     rows.push(Row::new([Cell::from("backends kept"), open]));
     rows.push(row("failed", &|s| count(s.failed)));
     rows.push(Row::new(["CPU of one core:"]).top_margin(1));
-    for (name, groups) in GROUPS {
-        rows.push(row(name, &|s| percent(core(s, groups))));
+    for (name, group) in GROUPS {
+        rows.push(row(name, &|s| percent(core(s, &[group]))));
     }
     let titles = ["", "now", "step", "calm"].map(|t| Cell::from(Line::from(t).right_aligned()));
     let bold = Style::new().add_modifier(Modifier::BOLD);

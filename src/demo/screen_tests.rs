@@ -21,7 +21,12 @@ fn second(arm: Arm, p99_ms: u64) -> Stretch {
         transactions_per_second: 80.0,
         connections_per_second: 80.0,
         failed: 0,
-        cores: BTreeMap::from([(CpuGroup::Postmaster, 0.04), (CpuGroup::Backends, 0.25)]),
+        cores: BTreeMap::from([
+            (CpuGroup::Postmaster, 0.04),
+            (CpuGroup::Backends, 0.25),
+            (CpuGroup::Reader, 0.13),
+            (CpuGroup::Client, 0.07),
+        ]),
     }
 }
 
@@ -71,6 +76,10 @@ fn both_sizes_hold_step_sentences_numbers_lines_and_keys() {
             "80",
             "4 %",
             "25 %",
+            "readers",
+            "13 %",
+            "clients",
+            "7 %",
             "p99",
             "slow statements",
             "calm",

@@ -79,6 +79,8 @@ fn every_key(terminal: &Terminal, demo: &Procbench<'_>) {
     sees("-", "plays at 1 times");
     sees("-", "plays at 0.5 times");
     sees(">", "the connections that it has");
+    sees("+", "plays at 1 times");
+    sees("<", "the connections that it has");
     sees("n", "Reconnecting for each transaction");
     sees("b", "Connections stay open");
     sees(" ", "PAUSED");
@@ -90,6 +92,33 @@ fn every_key(terminal: &Terminal, demo: &Procbench<'_>) {
     demo.signal(Signal::SIGWINCH);
     terminal.wait_until_it_shows("80 columns");
     terminal.press("q");
+}
+
+#[test]
+fn a_live_one_does_what_each_key_asks() {
+    if !wanted::local_server() {
+        return;
+    }
+    let (place, terminal) = (Place::new(), Terminal::new(80, 24));
+    let (mut demo, _) = churning(&place, &terminal);
+    let sees = |keys: &str, text: &str| {
+        terminal.press(keys);
+        terminal.wait_until_it_shows(text);
+    };
+    // What is changed while it waits starts no server yet.
+    sees(" ", "PAUSED");
+    sees("+", "160 transactions per second");
+    sees("-", "\n80 transactions per second");
+    sees(">", "500 standing connections: a fresh start");
+    sees("<", "\n0 standing connections: a fresh start");
+    sees("b", "1/7 Connections stay open");
+    terminal.wait_until_it_shows("s left");
+    sees(" ", "PAUSED");
+    sees(" ", "s left");
+    terminal.press("q");
+    demo.ended().assert_code(0);
+    terminal.assert_given_back();
+    demo.assert_nothing_left();
 }
 
 /// A live one in its second step.
