@@ -84,6 +84,8 @@ fn each_look_stands_alone_and_no_name_is_looked_up_in_the_search_path() {
     assert!(ended.stdout.contains("Should I pool?"), "{}", ended.stdout);
     assert!(ended.stdout.contains("not known"), "{}", ended.stdout);
     let details = std::fs::read_to_string(place.path("out/DETAILS.md")).unwrap();
+    let details: Vec<&str> = details.split_whitespace().collect();
+    let details = details.join(" ");
     assert!(
         details.contains("who is connected is not known"),
         "{details}"
