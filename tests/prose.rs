@@ -330,6 +330,38 @@ fn visit(seat: &'static str) -> char {
     );
 }
 
+/// The one page of every stored run.
+fn stored_pages() -> Vec<(PathBuf, String)> {
+    let pages = files(&root().join("results"), "md", true).into_iter();
+    let pages = pages.filter(|p| p.ends_with("SUMMARY.md"));
+    pages
+        .map(|p| (p.clone(), fs::read_to_string(p).unwrap()))
+        .collect()
+}
+
+/// Rows of tables, headings, pictures and commands are lines of their own.
+#[test]
+fn prose_of_stored_pages_has_short_lines() {
+    let mut long = Vec::new();
+    for (page, text) in stored_pages() {
+        let is_prose = |l: &Line| {
+            let whole = ["|", "#", "![", "    "];
+            !whole.iter().any(|start| l.text.starts_with(start))
+        };
+        for line in lines_of(&text).into_iter().filter(is_prose) {
+            let length = line.text.chars().count();
+            if length > LONGEST_LINE {
+                long.push(format!("{}:{}: {length}", page.display(), line.number));
+            }
+        }
+    }
+    assert!(
+        long.is_empty(),
+        "longer than {LONGEST_LINE} characters:\n{}",
+        long.join("\n")
+    );
+}
+
 /// What is read first is short: words of a document, lines of a run's one page.
 #[test]
 fn what_is_read_first_is_short() {
@@ -338,11 +370,9 @@ fn what_is_read_first_is_short() {
         let words = text.split_whitespace().count();
         assert!(words <= most, "{document}: {words} words");
     }
-    let pages = files(&root().join("results"), "md", true);
-    let pages = pages.iter().filter(|p| p.ends_with("SUMMARY.md"));
     let mut seen = 0;
-    for page in pages {
-        let lines = fs::read_to_string(page).unwrap().lines().count();
+    for (page, text) in stored_pages() {
+        let lines = text.lines().count();
         assert!(lines <= 60, "{}: {lines} lines", page.display());
         seen += 1;
     }
