@@ -33,7 +33,7 @@ static STEPS: [Step; 7] = [
     Step {
         title: "Reconnecting for each transaction",
         look: "The same transactions per second, each on a new connection: CPU, and the p99 of clients that never reconnect.",
-        beware: "Not yet the lock: forks and their CPU are in it, too.",
+        beware: "Not yet the lock: forks are in it. Why p50 may fall was not measured.",
         arm: Arm::Unpooled,
         crowded: false,
     },
@@ -46,7 +46,7 @@ static STEPS: [Step; 7] = [
     },
     Step {
         title: "Reconnecting, but to PgBouncer",
-        look: "Clients connect for each transaction as before, only to PgBouncer: the backends stay, the forks are gone.",
+        look: "Clients reconnect as before, but to PgBouncer: connections/s counts only those to the server, and the forks are gone.",
         beware: "Not that it is free: PgBouncer uses CPU of its own, and adds a hop.",
         arm: Arm::Pgbouncer,
         crowded: false,
