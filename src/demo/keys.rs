@@ -19,9 +19,13 @@ pub(super) enum Pressed {
 
 /// The keys, and what they do: in one line of eighty columns, and in words.
 pub(super) const KEYS: [(&str, &str, &str); 8] = [
-    ("n", "next", "the next step (also →, Enter)"),
+    (
+        "n",
+        "next",
+        "the next step; on the last one: the end (also →, Enter)",
+    ),
     ("b", "back", "the step before (also ←)"),
-    ("space", "pause", "stop after this second, go on"),
+    ("space", "pause", "pause; again: go on"),
     (
         "+",
         "faster",
@@ -31,13 +35,17 @@ pub(super) const KEYS: [(&str, &str, &str); 8] = [
     (
         ">",
         "more",
-        "more standing connections in steps like this one (a fresh server)",
+        "more standing connections: the server starts anew",
     ),
-    ("<", "fewer", "fewer standing connections"),
+    (
+        "<",
+        "fewer",
+        "fewer; steps 1 to 5 have one number of them, 6 and 7 another",
+    ),
     (
         "q",
         "quit",
-        "end here, with the table of what was measured (also Esc)",
+        "the end (also Esc), and a table: of a stored run always all of it",
     ),
 ];
 

@@ -354,18 +354,21 @@ fn help(frame: &mut Frame<'_>, area: Rect) {
     });
     let about = [
         "",
-        " now: the last second. step: this step so far. calm: the first step, whole.",
-        " slow: share of the running statements over the calm's p99.",
+        "now: the last second. step: this step so far, at the same settings.",
+        "calm: the first step, as it was when it was left.",
+        "slow: share of the running statements over the calm's p99.",
+        "connections/s: new ones to the server. backends kept: connections",
+        "to the server that stay open, the standing ones among them.",
+        "failed: statements and transactions that failed or were cut off.",
     ];
     let rows: Vec<Row<'_>> = rows
         .chain(about.map(|line| Row::new([Cell::from(""), Cell::from(line)])))
         .collect();
-    let height = rows.len() as u16 + 2;
+    // All of it below the header, so that nothing sticks out beside.
     let box_ = Rect {
-        x: area.x + 1,
-        y: area.y + 6,
-        width: area.width - 2,
-        height: height.min(area.height - 6),
+        y: area.y + 1,
+        height: area.height - 1,
+        ..area
     };
     let table = Table::new(rows, [Constraint::Length(7), Constraint::Min(1)])
         .block(Block::bordered().title(" keys (? closes this) "));

@@ -124,6 +124,9 @@ fn a_small_terminal_is_told_what_is_needed_and_help_explains_every_key() {
         for (_, _, words) in KEYS {
             assert!(help.contains(words), "{words}\n{help}");
         }
+        assert!(help.contains("or were cut off."), "{help}");
+        let is_in_the_box = |l: &str| l.starts_with(['┌', '│', '└']);
+        assert!(help.lines().skip(1).all(is_in_the_box), "{help}");
     }
 }
 
