@@ -1,5 +1,6 @@
 //! A demonstration: one arm after another, second by second, on a real server or from a stored run.
 
+mod charts;
 mod conduct;
 mod event;
 mod keys;

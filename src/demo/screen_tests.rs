@@ -6,6 +6,7 @@ use ratatui::style::Color;
 
 use super::*;
 use crate::arm::Arm;
+use crate::demo::charts::{Curve, Scale, axis};
 use crate::demo::event::{Event, Second};
 
 /// A second with statements of 60 us, and a p99 of so many ms.
@@ -69,6 +70,7 @@ fn both_sizes_hold_step_sentences_numbers_lines_and_keys() {
         let wanted = [
             "2/7 Reconnecting for each transaction",
             "8 s left",
+            "━ p99  • p50  - calm",
             step.look.split_whitespace().next_back().unwrap(),
             step.beware,
             "2,021",
@@ -157,6 +159,13 @@ fn axes_are_round_and_hold_their_values() {
     assert_eq!(labels.last().unwrap(), "1 s");
     let (bounds, labels) = axis(Scale::Percent, &[curve(&[0.0, 7.2])]);
     assert_eq!((bounds, labels[2].as_str()), ([0.0, 10.0], "10 %"));
+    let (bounds, labels) = axis(Scale::Time, &[curve(&[24e3, 80e3])]);
+    assert_eq!(
+        (bounds, labels),
+        ([4.0, 5.0], ["10 µs", "100 µs"].map(str::to_owned).to_vec())
+    );
+    assert_eq!(axis(Scale::Time, &[curve(&[])]).0, [4.0, 7.0]);
     let (bounds, _) = axis(Scale::Rate, &[curve(&[])]);
     assert_eq!(bounds, [0.0, 1.0]);
+    assert_eq!(axis(Scale::Rate, &[curve(&[1_700.0])]).1[1], "1,000/s");
 }
