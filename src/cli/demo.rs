@@ -39,6 +39,7 @@ const REMARK: &str = "a demonstration: its steps ran one after another, not inte
 Examples:
   procbench demo                        on a PostgreSQL that is started for it
   procbench demo --seconds 10 --standing 4000
+  procbench demo --wait                 each step goes on until n is pressed
   PGPASSWORD=... procbench demo postgres://me@db.example:5432/app   # gentle: few connections, low rates
   procbench demo --replay results/demo  a stored one, without a server
   procbench demo --lines | tee demo.txt
@@ -54,6 +55,9 @@ pub struct DemoCommand {
     /// Seconds for each step
     #[arg(long, value_name = "N", default_value_t = 18, value_parser = clap::value_parser!(u32).range(1..=600))]
     seconds: u32,
+    /// Each step waits for a key: press n, or space at the end of a stored step
+    #[arg(long, conflicts_with = "seconds")]
+    wait: bool,
     /// Standing connections of the last two steps; 0 leaves them out (default: 2000, none on your own server)
     #[arg(long, value_name = "N")]
     standing: Option<u32>,
@@ -87,6 +91,12 @@ impl DemoCommand {
     pub fn run(self) -> Result<Outcome, CommandError> {
         let whole = Cancel::on_signals().context("cannot handle signals")?;
         let part = whole.of_a_part();
+        if self.wait && !self.is_shown() {
+            return Err(CommandError::Request(
+                "--wait waits for a key, and there is no terminal to press one on: leave it out"
+                    .to_owned(),
+            ));
+        }
         match &self.replay {
             Some(path) => self.play(path, &part, &whole),
             None => self.measure(&part, &whole),
@@ -100,7 +110,7 @@ impl DemoCommand {
         self.shown(&place, (part, whole), |events, commands| {
             let mut replay = Replay::new(&run, in_its_time, part.clone());
             // To be asked to stop is no failure of a stored run.
-            drop(conduct(&mut replay, commands, events, part));
+            drop(conduct(&mut replay, commands, events, (part, self.wait)));
         })?;
         self.print_table(&run)?;
         Ok(Outcome::Done)
@@ -128,8 +138,12 @@ impl DemoCommand {
             };
             let mut bench = ServerBench::new((&config, server), part.clone(), &say);
             let session = Session::begin(NAME, &config, &mut bench)?;
-            let mut live = Live::new(session, &config, self.seconds);
-            let outcome = conduct(&mut live, commands, events, part);
+            let seconds = (!self.wait).then_some(self.seconds);
+            let mut live = Live::new(session, &config, seconds);
+            let outcome = conduct(&mut live, commands, events, (part, self.wait));
+            drop(events.send(Event::Ending(
+                "ending: the server stops, then the figures are written",
+            )));
             let by_its_user = part.is_cancelled() && !whole.is_cancelled();
             let mut remarks = vec![REMARK.to_owned()];
             let outcome = match outcome {
@@ -214,9 +228,11 @@ impl DemoCommand {
         if format != StdoutFormat::Text {
             return print_rows(&rows::summary_rows(&analyse(run)), format);
         }
-        let steps: Vec<Stretch> = steps_taken(run).into_iter().map(|s| s.1).collect();
-        self.say("\n");
-        print(steps_side_by_side(&steps, run.slow_over_ns));
+        let steps: Vec<Stretch> = steps_taken(run);
+        let cores = run.provenance.cores;
+        self.say("
+");
+        print(steps_side_by_side(&steps, run.slow_over_ns, cores));
         Ok(())
     }
 

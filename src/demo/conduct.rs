@@ -4,14 +4,14 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::Duration;
 
 use super::event::{Command, Event, Second};
+use super::seen::Seen;
 use super::step::steps;
 use crate::load::Cancel;
 use crate::load::driver::Failure;
 use crate::record::Block;
-use crate::stats::{Stretch, quoted_series};
+use crate::report::step_table::disturbance;
+use crate::stats::Stretch;
 
-/// From fewer statements no threshold is taken.
-const ENOUGH_STATEMENTS: u64 = 500;
 /// How often a demonstration that waits looks up.
 const LOOK_UP: Duration = Duration::from_millis(50);
 
@@ -20,8 +20,13 @@ pub trait Source {
     /// The numbers of the steps that it has, in order.
     fn steps(&self) -> Vec<usize>;
 
-    /// How many seconds a step has.
-    fn seconds(&self, step: usize) -> u32;
+    /// How many seconds a step has; none where a key ends it.
+    fn seconds(&self, step: usize) -> Option<u32>;
+
+    /// What has to be started before the next second of a step, in words; none where nothing has.
+    fn to_start(&self, _step: usize) -> Option<String> {
+        None
+    }
 
     /// Measures or plays second `second` of a step; none where there is no more.
     ///
@@ -40,37 +45,12 @@ pub trait Source {
 
     /// Connections to the server that stay open while a block is measured.
     fn open_connections(&self, block: &Block) -> u32;
+
+    /// Cores of the machine.
+    fn cores(&self) -> usize;
 }
 
-/// The blocks of each step so far, with the quoted series alone.
-#[derive(Default)]
-struct Seen {
-    by_step: Vec<Vec<Block>>,
-    slow_over_ns: Option<u64>,
-}
-
-impl Seen {
-    fn stretch(&self, step: usize) -> Option<Stretch> {
-        let blocks: Vec<&Block> = self.by_step.get(step)?.iter().collect();
-        Stretch::of(&blocks, self.slow_over_ns)
-    }
-
-    fn add(&mut self, step: usize, mut block: Block) {
-        let quoted = quoted_series(&[&block]);
-        block.series.retain(|key, _| *key == quoted);
-        let most = self.by_step.len().max(step + 1);
-        self.by_step.resize_with(most, Vec::new);
-        self.by_step[step].push(block);
-    }
-
-    /// The p99 of the calm, if it has enough statements.
-    fn threshold_ns(&self) -> Option<u64> {
-        let calm = self.stretch(0)?;
-        calm.p99_ns.filter(|_| calm.statements >= ENOUGH_STATEMENTS)
-    }
-}
-
-/// Goes through all steps.
+/// Goes through all steps. If it `waits`, a step that has no more seconds waits for a key.
 ///
 /// # Errors
 /// What ended it early: a request to stop, or the loss of the server.
@@ -78,7 +58,7 @@ pub fn conduct(
     source: &mut dyn Source,
     commands: &Receiver<Command>,
     events: &Sender<Event>,
-    cancel: &Cancel,
+    (cancel, waits): (&Cancel, bool),
 ) -> Result<(), Failure> {
     let all = source.steps();
     // Whoever shows it may have gone; then nobody can be told.
@@ -86,20 +66,26 @@ pub fn conduct(
     let mut seen = Seen::default();
     let mut at = 0;
     while let Some(&step) = all.get(at) {
-        if step > 0 && seen.slow_over_ns.is_none() {
-            seen.slow_over_ns = seen.threshold_ns();
-            seen.slow_over_ns
-                .into_iter()
-                .for_each(|ns| source.set_slow_over(ns));
-        }
+        seen.enter(step);
+        seen.slow_over_ns
+            .into_iter()
+            .for_each(|ns| source.set_slow_over(ns));
         say(Event::Step(step, source.seconds(step)));
         let mut second = 0;
         at = loop {
-            if let Some(next) = obey(source, (step, at), commands, &say, cancel)? {
-                break next.min(all.len());
+            if let Some(next) = obey(source, (step, at), commands, &say, (cancel, false))? {
+                break next;
+            }
+            if let Some(start) = source.to_start(step) {
+                say(Event::Starting(start));
             }
             let block = match source.second(step, second) {
                 Ok(Some(block)) => block,
+                Ok(None) if waits => {
+                    say(Event::Paused(true));
+                    let next = obey(source, (step, at), commands, &say, (cancel, true))?;
+                    break next.unwrap_or(at + 1);
+                }
                 Ok(None) => break at + 1,
                 Err(Failure::ArmLost(reason)) => {
                     say(Event::Said(format!("{}: {reason}", steps()[step].title)));
@@ -113,13 +99,13 @@ pub fn conduct(
             second += 1;
             let open_connections = source.open_connections(&block);
             let now = Stretch::of(&[&block], seen.slow_over_ns);
-            seen.add(step, block);
-            let so_far = now.zip(seen.stretch(step));
-            if let Some((now, so_far)) = so_far {
+            let part = seen.add(step, block);
+            if let Some((now, so_far)) = now.zip(seen.stretch(part)) {
                 say(Event::Second(Box::new(Second {
                     now,
+                    caution: disturbance(&[&so_far], source.cores()),
                     step: so_far,
-                    calm: seen.slow_over_ns.and_then(|_| seen.stretch(0)),
+                    calm: seen.calm(),
                     open_connections,
                 })));
             }
@@ -134,9 +120,8 @@ fn obey(
     (step, at): (usize, usize),
     commands: &Receiver<Command>,
     say: &dyn Fn(Event),
-    cancel: &Cancel,
+    (cancel, mut paused): (&Cancel, bool),
 ) -> Result<Option<usize>, Failure> {
-    let mut paused = false;
     loop {
         if cancel.is_cancelled() {
             return Err(Failure::Interrupted);

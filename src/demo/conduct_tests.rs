@@ -21,8 +21,8 @@ impl Source for Made {
         self.steps.clone()
     }
 
-    fn seconds(&self, _: usize) -> u32 {
-        3
+    fn seconds(&self, _: usize) -> Option<u32> {
+        Some(3)
     }
 
     fn second(&mut self, step: usize, second: u32) -> Result<Option<Block>, Failure> {
@@ -58,6 +58,10 @@ impl Source for Made {
     fn open_connections(&self, _: &Block) -> u32 {
         9
     }
+
+    fn cores(&self) -> usize {
+        2
+    }
 }
 
 /// Goes through `made` with these commands waiting; what was told, and how it ended.
@@ -65,7 +69,7 @@ fn gone_through(made: &mut Made, asked: &[Command]) -> (Vec<Event>, Result<(), F
     let (asks, commands) = channel();
     let (tells, events) = channel();
     asked.iter().for_each(|c| asks.send(*c).unwrap());
-    let outcome = conduct(made, &commands, &tells, &Cancel::default());
+    let outcome = conduct(made, &commands, &tells, (&Cancel::default(), false));
     drop(tells);
     (events.iter().collect(), outcome)
 }
@@ -90,7 +94,7 @@ fn every_second_of_every_step_is_shown_beside_the_calm_of_the_first() {
     let mut seconds = 0;
     for event in events {
         match event {
-            Event::Step(number, 3) => (step, seconds) = (Some(number), 0),
+            Event::Step(number, Some(3)) => (step, seconds) = (Some(number), 0),
             Event::Second(second) => {
                 seconds += 1;
                 assert_eq!(second.step.statements, 500 * seconds);
@@ -159,6 +163,33 @@ fn a_request_to_stop_ends_it() {
     let (tells, _events) = channel();
     let cancel = Cancel::default();
     cancel.cancel();
-    let outcome = conduct(&mut made(), &commands, &tells, &cancel);
+    let outcome = conduct(&mut made(), &commands, &tells, (&cancel, false));
     assert_eq!(outcome, Err(Failure::Interrupted));
+}
+
+#[test]
+fn one_that_waits_goes_on_by_a_key() {
+    let (asks, commands) = channel();
+    let (tells, events) = channel();
+    let cancel = Cancel::default();
+    let cancel = &cancel;
+    std::thread::scope(|scope| {
+        let conducted =
+            scope.spawn(move || conduct(&mut made(), &commands, &tells, (cancel, true)));
+        let (mut steps, mut seconds) = (Vec::new(), 0);
+        for event in events.iter() {
+            match event {
+                Event::Step(step, _) => steps.push(step),
+                Event::Second(_) => seconds += 1,
+                Event::Paused(true) => {
+                    assert_eq!(seconds, 3 * steps.len());
+                    let key = [Command::Next, Command::Pause][steps.len() % 2];
+                    asks.send(key).unwrap();
+                }
+                _ => {}
+            }
+        }
+        assert_eq!(conducted.join().unwrap(), Ok(()));
+        assert_eq!(steps, [0, 2, 4]);
+    });
 }

@@ -21,17 +21,36 @@ pub enum Command {
     Fewer,
 }
 
+impl Command {
+    /// What was asked for, in words.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Command::Next => "the next step",
+            Command::Back => "the step before",
+            Command::Pause => "a pause",
+            Command::Faster => "faster",
+            Command::Slower => "slower",
+            Command::More => "more standing connections",
+            Command::Fewer => "fewer standing connections",
+        }
+    }
+}
+
 /// What a demonstration says of itself.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// Something to read, such as that a server starts.
     Said(String),
-    /// A step begins: its number among all, and how many seconds it has.
-    Step(usize, u32),
+    /// A step begins: its number among all, and how many seconds it has; none: until a key ends it.
+    Step(usize, Option<u32>),
+    /// What is started, in words; the next second is after that.
+    Starting(String),
     /// It waits, or goes on.
     Paused(bool),
     /// A second of a step is over.
     Second(Box<Second>),
+    /// Nothing more is measured; what is left to do takes some seconds.
+    Ending(&'static str),
 }
 
 /// One second, and what it stands beside.
@@ -39,10 +58,12 @@ pub enum Event {
 pub struct Second {
     /// The second alone.
     pub now: Stretch,
-    /// Its step so far.
+    /// Its step so far, at the same settings.
     pub step: Stretch,
-    /// The calm, once its step is over.
+    /// The calm, once its step was left.
     pub calm: Option<Stretch>,
     /// Connections to the server that stay open.
     pub open_connections: u32,
+    /// Why its step's numbers are not to be quoted, if other programs or a full machine disturb them.
+    pub caution: Option<String>,
 }

@@ -15,14 +15,15 @@ impl Lines {
     /// The lines of one event, each with its line break.
     pub fn of(&mut self, event: &Event) -> String {
         match event {
-            Event::Said(line) => format!("{line}\n"),
-            Event::Paused(_) => String::new(),
+            Event::Said(line) | Event::Starting(line) => format!("{line}\n"),
+            Event::Paused(_) | Event::Ending(_) => String::new(),
             Event::Step(step, seconds) => {
                 self.gone = 0;
+                let seconds = seconds.map_or_else(String::new, |s| format!(", {s} s"));
                 let (number, all) = (step + 1, steps().len());
                 let step = &steps()[*step];
                 format!(
-                    "\nStep {number} of {all}, {seconds} s: {}\n  Look: {}\n  But:  {}\n",
+                    "\nStep {number} of {all}{seconds}: {}\n  Look: {}\n  But:  {}\n",
                     step.title, step.look, step.beware
                 )
             }

@@ -9,6 +9,7 @@ mod live;
 mod replay;
 mod scene;
 mod screen;
+mod seen;
 mod step;
 mod terminal;
 
@@ -17,5 +18,6 @@ pub use event::{Command, Event};
 pub use lines::Lines;
 pub use live::Live;
 pub use replay::Replay;
-pub use step::{Step, config, steps, steps_taken};
+pub use seen::steps_taken;
+pub use step::{Step, config, steps};
 pub use terminal::show;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::conduct::Source;
 use super::event::Command;
+use super::seen::Seen;
 use super::step::Step;
 use crate::load::Cancel;
 use crate::load::driver::Failure;
@@ -27,9 +28,15 @@ impl<'a> Replay<'a> {
     #[must_use]
     pub fn new(run: &'a Run, in_its_time: bool, cancel: Cancel) -> Self {
         let mut by_step: BTreeMap<usize, Vec<&Block>> = BTreeMap::new();
+        let mut seen = Seen::default();
         for block in &run.blocks {
             if let Some(step) = Step::of(block) {
-                by_step.entry(step).or_default().push(block);
+                seen.enter(step);
+                // What was seen of the first step later is no part of the calm.
+                if step > 0 || seen.slow_over_ns.is_none() {
+                    by_step.entry(step).or_default().push(block);
+                }
+                seen.add(step, block.clone());
             }
         }
         Replay {
@@ -46,10 +53,9 @@ impl Source for Replay<'_> {
         self.by_step.keys().copied().collect()
     }
 
-    fn seconds(&self, step: usize) -> u32 {
-        self.by_step
-            .get(&step)
-            .map_or(0, |blocks| blocks.len() as u32)
+    fn seconds(&self, step: usize) -> Option<u32> {
+        let blocks = self.by_step.get(&step);
+        Some(blocks.map_or(0, |blocks| blocks.len() as u32))
     }
 
     fn second(&mut self, step: usize, second: u32) -> Result<Option<Block>, Failure> {
@@ -71,7 +77,12 @@ impl Source for Replay<'_> {
         let factor = match command {
             Command::Faster => 2.0,
             Command::Slower => 0.5,
-            _ => return Err("a stored run has the connections that it has".to_owned()),
+            _ => {
+                return Err(
+                    "a stored run has the connections that it has: + and - change its speed"
+                        .to_owned(),
+                );
+            }
         };
         let speed = self.speed.unwrap_or(1.0) * factor;
         let speed = speed.clamp(SPEEDS.0, SPEEDS.1);
@@ -84,5 +95,9 @@ impl Source for Replay<'_> {
     fn open_connections(&self, block: &Block) -> u32 {
         let config = &self.run.config;
         config.persistent_connections(&config.arms) + block.factors.standing
+    }
+
+    fn cores(&self) -> usize {
+        self.run.provenance.cores
     }
 }

@@ -1,8 +1,9 @@
 //! All that is on the screen, as far as it has been told.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
-use super::event::{Event, Second};
+use super::event::{Command, Event, Second};
 use super::step::{Step, steps};
 use crate::stats::Stretch;
 
@@ -13,8 +14,10 @@ pub(super) const DRAWN: usize = 60;
 pub(super) struct Scene {
     /// Where the seconds come from.
     pub place: String,
-    /// The number of the step, and how many seconds it has.
-    pub step: Option<(usize, u32)>,
+    /// The number of the step, and how many seconds it has, if not a key ends it.
+    pub step: Option<(usize, Option<u32>)>,
+    /// Since when a server has been starting, if one is.
+    pub starting: Option<Instant>,
     /// Seconds of the step that are over.
     pub gone: u32,
     /// The last seconds, with the steps that they belong to; the newest last.
@@ -39,6 +42,7 @@ impl Scene {
         Scene {
             place: place.to_owned(),
             step: None,
+            starting: Some(Instant::now()),
             gone: 0,
             seconds: VecDeque::new(),
             last: None,
@@ -58,12 +62,20 @@ impl Scene {
             Event::Step(step, seconds) => {
                 self.step = Some((step, seconds));
                 (self.gone, self.paused) = (0, false);
-                self.last = None;
+                (self.last, self.starting) = (None, None);
+            }
+            Event::Starting(what) => {
+                (self.last, self.starting) = (None, Some(Instant::now()));
+                self.said = what;
+            }
+            Event::Ending(line) => {
+                line.clone_into(&mut self.said);
+                self.ending = true;
             }
             Event::Second(second) => {
                 self.gone += 1;
                 // What was said of a start is over once it runs.
-                if self.gone == 1 {
+                if self.starting.take().is_some() {
                     self.said.clear();
                 }
                 let step = self.step.map_or(0, |s| s.0);
@@ -76,15 +88,21 @@ impl Scene {
         }
     }
 
+    /// Takes note of a command. One that has to wait for a start is acknowledged.
+    pub fn note(&mut self, command: Command) {
+        if self.starting.is_some() {
+            self.said = format!("noted: {}, after the start", command.words());
+        }
+    }
+
     /// The step that is shown.
     pub fn shown(&self) -> Option<&'static Step> {
         steps().get(self.step?.0)
     }
 
-    /// Seconds until the next step.
-    pub fn left(&self) -> u32 {
-        self.step
-            .map_or(0, |(_, all)| all.saturating_sub(self.gone))
+    /// Seconds until the next step, if they end it.
+    pub fn left(&self) -> Option<u32> {
+        Some(self.step?.1?.saturating_sub(self.gone))
     }
 
     /// Points of one quantity: seconds before now, and the value.

@@ -10,6 +10,7 @@ use super::charts::{core, draw_charts};
 use super::keys::KEYS;
 use super::scene::Scene;
 use super::step::steps;
+use crate::factor::Isolate;
 use crate::record::CpuGroup;
 use crate::report::format::{count, duration, rate, share};
 use crate::stats::Stretch;
@@ -37,13 +38,19 @@ pub(super) fn draw(frame: &mut Frame<'_>, scene: &Scene) {
         Constraint::Length(1),
         Constraint::Length(1),
     ];
-    let [head, look, beware, _, body, state, keys] =
+    let [head, look, beware, caution, body, state, keys] =
         Layout::vertical([rows.as_slice(), below.as_slice()].concat()).areas(area);
     header(frame, scene, head);
     if let Some(step) = scene.shown() {
         sentence(frame, "Look: ", step.look, look);
         sentence(frame, "But:  ", step.beware, beware);
     }
+    let said = scene.last.as_ref().and_then(|l| l.caution.as_deref());
+    let bold = Style::new().add_modifier(Modifier::BOLD);
+    frame.render_widget(
+        Paragraph::new(said.unwrap_or_default()).style(bold),
+        caution,
+    );
     let [numbers, charts] =
         Layout::horizontal([Constraint::Length(42), Constraint::Min(1)]).areas(body);
     table(frame, scene, numbers);
@@ -68,14 +75,26 @@ pub(super) fn draw(frame: &mut Frame<'_>, scene: &Scene) {
 fn header(frame: &mut Frame<'_>, scene: &Scene, area: Rect) {
     let number = scene.step.map_or(0, |s| s.0 + 1);
     let title = scene.shown().map_or("procbench demo", |s| s.title);
-    let right = match scene {
-        Scene { ending: true, .. } => "ending ".to_owned(),
-        Scene { paused: true, .. } => "PAUSED ".to_owned(),
-        Scene { step: None, .. } => "starting ".to_owned(),
-        Scene { last: None, .. } => "starting ".to_owned(),
-        _ => format!("{} s left ", scene.left()),
+    let state = match scene {
+        Scene { ending: true, .. } => "ending".to_owned(),
+        Scene { paused: true, .. } if scene.left() == Some(0) => "n goes on".to_owned(),
+        Scene { paused: true, .. } => "PAUSED".to_owned(),
+        Scene {
+            starting: Some(since),
+            ..
+        } => format!("starting, {} s", since.elapsed().as_secs()),
+        _ => match scene.left() {
+            Some(left) => format!("{left} s left"),
+            None => format!("{} s gone", scene.gone),
+        },
+    };
+    let readers = match scene.last.as_ref().and_then(|l| l.now.isolate) {
+        Some(Isolate::On) => "readers: own core, ",
+        Some(Isolate::Off) => "readers share cores, ",
+        None => "",
     };
     let left = format!(" {number}/{} {title}", steps().len());
+    let right = format!("{readers}{state} ");
     let gap = usize::from(area.width).saturating_sub(left.chars().count() + right.len());
     let line = format!("{left}{}{right}", " ".repeat(gap));
     let style = Style::new().add_modifier(Modifier::REVERSED | Modifier::BOLD);

@@ -7,13 +7,14 @@ use ratatui::style::Color;
 use super::*;
 use crate::arm::Arm;
 use crate::demo::charts::{Curve, Scale, axis};
-use crate::demo::event::{Event, Second};
+use crate::demo::event::{Command, Event, Second};
 
 /// A second with statements of 60 us, and a p99 of so many ms.
 fn second(arm: Arm, p99_ms: u64) -> Stretch {
     Stretch {
         arm,
         standing: 0,
+        isolate: Some(Isolate::On),
         seconds: 1.0,
         statements: 1_000,
         p50_ns: Some(60_000),
@@ -28,6 +29,8 @@ fn second(arm: Arm, p99_ms: u64) -> Stretch {
             (CpuGroup::Reader, 0.13),
             (CpuGroup::Client, 0.07),
         ]),
+        own_cores: None,
+        machine_busy: None,
     }
 }
 
@@ -36,13 +39,14 @@ fn scene(colour: bool) -> Scene {
     let mut scene = Scene::new("a PostgreSQL of its own", colour);
     let calm = second(Arm::KeptOpen, 1);
     for (step, stretch) in [(0, calm.clone()), (1, second(Arm::Unpooled, 8))] {
-        scene.take(Event::Step(step, 18));
+        scene.take(Event::Step(step, Some(18)));
         for _ in 0..10 {
             scene.take(Event::Second(Box::new(Second {
                 now: stretch.clone(),
                 step: stretch.clone(),
                 calm: (step > 0).then(|| calm.clone()),
                 open_connections: 2_021,
+                caution: (step > 0).then(|| "Other programs used 45 %".to_owned()),
             })));
         }
     }
@@ -69,7 +73,8 @@ fn both_sizes_hold_step_sentences_numbers_lines_and_keys() {
         let step = &steps()[1];
         let wanted = [
             "2/7 Reconnecting for each transaction",
-            "8 s left",
+            "readers: own core, 8 s left",
+            "Other programs used 45 %",
             "━ p99  • p50  - calm",
             step.look.split_whitespace().next_back().unwrap(),
             step.beware,
@@ -136,13 +141,37 @@ fn a_small_terminal_is_told_what_is_needed_and_help_explains_every_key() {
 fn before_the_first_second_nothing_is_made_up() {
     let mut scene = Scene::new("a stored run", true);
     assert!(text(&drawn(&scene, (80, 24))).contains("starting"));
-    scene.take(Event::Step(0, 18));
+    scene.take(Event::Step(0, Some(18)));
     scene.take(Event::Said("PostgreSQL starts".to_owned()));
     let text = text(&drawn(&scene, (80, 24)));
     assert!(
         text.contains("PostgreSQL starts") && !text.contains("80 "),
         "{text}"
     );
+}
+
+#[test]
+fn a_start_is_told_from_a_second_and_keys_are_acknowledged() {
+    let mut scene = scene(true);
+    scene.take(Event::Starting("a fresh server starts".to_owned()));
+    scene.note(Command::Next);
+    let starting = text(&drawn(&scene, (80, 24)));
+    assert!(starting.contains("starting, 0 s") && !starting.contains("s left"));
+    assert!(starting.contains("noted: the next step, after the start"));
+    scene.take(Event::Ending("ending: the server stops"));
+    assert!(text(&drawn(&scene, (80, 24))).contains("ending: the server stops"));
+    // The longest title has room for all of the header.
+    for (number, step) in steps().iter().enumerate() {
+        let mut scene = self::scene(false);
+        scene.step = Some((number, None));
+        scene.gone = 125;
+        let text = text(&drawn(&scene, (80, 24)));
+        let said = text.lines().next().unwrap();
+        assert!(
+            said.contains(step.title) && said.contains("own core, 125 s gone"),
+            "{said}"
+        );
+    }
 }
 
 #[test]

@@ -4,8 +4,7 @@ use crate::arm::Arm;
 use crate::config::Config;
 use crate::experiment::{self, Scale};
 use crate::factor::{ClientRate, OfferedRate};
-use crate::record::{Block, Run};
-use crate::stats::Stretch;
+use crate::record::Block;
 
 /// What is shown for some seconds.
 #[derive(Debug, PartialEq)]
@@ -59,7 +58,7 @@ static STEPS: [Step; 7] = [
         crowded: false,
     },
     Step {
-        title: "Reconnecting beside many standing connections",
+        title: "Reconnecting beside standing connections",
         look: "Each new backend touches the entries of those before it while it holds ProcArrayLock: watch the slow share.",
         beware: "Not that idle connections cost running queries much: it takes somebody who connects.",
         arm: Arm::Unpooled,
@@ -109,17 +108,6 @@ impl Step {
         let exact = STEPS.iter().position(|s| of_arm(s) && s.crowded == crowded);
         exact.or_else(|| STEPS.iter().position(of_arm))
     }
-}
-
-/// The steps of which a run has blocks, with what they came to.
-pub fn steps_taken(run: &Run) -> Vec<(&'static Step, Stretch)> {
-    let of = |number: usize| {
-        let blocks = run.blocks.iter().filter(|b| Step::of(b) == Some(number));
-        let blocks: Vec<&Block> = blocks.collect();
-        Stretch::of(&blocks, run.slow_over_ns)
-    };
-    let steps = STEPS.iter().enumerate();
-    steps.filter_map(|(n, step)| Some((step, of(n)?))).collect()
 }
 
 #[cfg(test)]

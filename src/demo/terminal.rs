@@ -40,7 +40,7 @@ pub fn show(
     let mut terminal = ratatui::try_init()?;
     let _given_back = GivenBack;
     loop {
-        scene.ending = part.is_cancelled();
+        scene.ending |= part.is_cancelled();
         loop {
             match events.try_recv() {
                 Ok(event) => scene.take(event),
@@ -54,7 +54,10 @@ pub fn show(
         {
             match pressed(key) {
                 // Whoever listened may have ended; then there is no more to tell, either.
-                Some(Pressed::Command(command)) => drop(commands.send(command)),
+                Some(Pressed::Command(command)) => {
+                    scene.note(command);
+                    let _ = commands.send(command);
+                }
                 Some(Pressed::Help) => scene.help = !scene.help,
                 Some(Pressed::Quit) => part.cancel(),
                 Some(Pressed::Interrupt) => {

@@ -55,6 +55,17 @@ impl<'a> Session<'a> {
         absent.find(|a| a.arm == arm).map(|a| a.reason.as_str())
     }
 
+    /// Cores of the machine.
+    pub fn cores(&self) -> usize {
+        self.run.provenance.cores
+    }
+
+    /// Whether a block at `level` needs a fresh start.
+    pub fn starts_anew(&self, level: &Factors) -> bool {
+        let open = self.open.as_ref();
+        open.is_none_or(|open| open.factors != level.of_the_start())
+    }
+
     /// Enters the threshold of the slow share, in ns.
     pub fn set_slow_over(&mut self, slow_over_ns: u64) {
         self.run.slow_over_ns = Some(slow_over_ns);
@@ -112,14 +123,13 @@ impl<'a> Session<'a> {
 
     /// The number of the start for `level`: the open one, or a fresh one.
     fn start_for(&mut self, level: &Factors) -> Result<u32, Failure> {
-        let factors = level.of_the_start();
-        if let Some(open) = self.open.as_ref().filter(|open| open.factors == factors) {
+        if let Some(open) = self.open.as_ref().filter(|_| !self.starts_anew(level)) {
             return Ok(open.index);
         }
         self.bench.close_start();
         let start = PlannedStart {
             index: self.starts,
-            factors,
+            factors: level.of_the_start(),
             blocks: Vec::new(),
         };
         self.open = None;

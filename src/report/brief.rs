@@ -10,7 +10,7 @@ use super::findings::{of_100, place};
 use super::format::{detectable, interval_95, quantity};
 use super::lock_witness;
 use super::prediction;
-use super::section::Section;
+use super::section::{MOST_ROWS_OF_ANSWER, Section};
 use crate::arm::{Arm, Mode};
 use crate::experiment::{Experiment, find};
 use crate::names::counted;
@@ -85,7 +85,8 @@ impl Brief {
         let lines = |text: &str| text.lines().count() + 1;
         let taken: usize = parts.iter().map(|p| lines(p)).sum::<usize>() + end.lines().count();
         if let Some(table) = &self.table {
-            parts.push(table.fitting(COLUMNS, LINES.saturating_sub(taken + 1)));
+            let lines = LINES.saturating_sub(taken + 1);
+            parts.push(table.fitting(COLUMNS, lines, MOST_ROWS_OF_ANSWER));
         }
         parts.push(end);
         parts.join("\n\n").replace("**", "") + "\n"

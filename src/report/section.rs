@@ -11,7 +11,7 @@ const NONE: &str = "-";
 /// The terminal shows no more rows of a table than this.
 const MOST_ROWS: usize = 40;
 /// And of the table that goes with the answer.
-const MOST_ROWS_OF_ANSWER: usize = 8;
+pub(super) const MOST_ROWS_OF_ANSWER: usize = 8;
 
 /// A cell whose value may be missing.
 pub(super) fn cell(value: Option<String>) -> String {
@@ -175,8 +175,8 @@ impl Section {
     }
 
     /// Caption and table in so many columns and lines, without rules between the rows.
-    pub(super) fn fitting(&self, columns: usize, lines: usize) -> String {
-        let mut grid = self.table.grid(MOST_ROWS_OF_ANSWER);
+    pub(super) fn fitting(&self, columns: usize, lines: usize, most_rows: usize) -> String {
+        let mut grid = self.table.grid(most_rows);
         grid.load_style(presets::NOTHING)
             .set_content_arrangement(ContentArrangement::Dynamic)
             .set_width(columns.try_into().unwrap_or(u16::MAX));

@@ -86,6 +86,10 @@ fn where_true<const N: usize>(rules: [(bool, Guard); N]) -> Vec<Guard> {
     met.map(|rule| rule.1).collect()
 }
 
+/// Above these shares of the machine's CPU, all of it and that of others, numbers are not those of a calm machine.
+pub(super) const MOST_BUSY: f64 = 0.95;
+pub(super) const MOST_OTHERS: f64 = 0.05;
+
 /// How far `cpu-burn`'s CPU may be from `unpooled`'s.
 const BURN_TOLERANCE: f64 = 0.05;
 
@@ -126,13 +130,14 @@ fn load_guards(run: &Run, blocks: &[&Block], starts: usize) -> Vec<Guard> {
     let is_server = run.mode == Mode::Server;
     let is_crowded = !is_server && cores > 0 && threads as usize > cores;
     let is_limit = is_server && busiest > 0.8;
-    let has_others = !others.is_empty() && others.iter().sum::<f64>() / others.len() as f64 > 0.05;
+    let has_others =
+        !others.is_empty() && others.iter().sum::<f64>() / others.len() as f64 > MOST_OTHERS;
     let has_slots = is_server && blocks.iter().any(|b| has_unseen_slots(b));
     let blocks = blocks.len();
     where_true([
         (is_crowded, Guard::ThreadsOverCores { threads, cores }),
         (is_limit, Guard::ClientSaturated { share: busiest }),
-        (busy > 0.95, Guard::MachineSaturated { share: busy }),
+        (busy > MOST_BUSY, Guard::MachineSaturated { share: busy }),
         (has_others, Guard::OtherLoad),
         (stolen > 0.01, Guard::CpuStolen { share: stolen }),
         (has_slots, Guard::SlotOrderUnverified),
