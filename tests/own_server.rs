@@ -222,7 +222,7 @@ fn a_role_that_may_only_connect_gets_an_answer_and_sends_nothing_but_selects() {
     }
     assert!(said.lines().count() <= 24, "{said}");
     assert!(said.lines().all(|l| l.chars().count() <= 80), "{said}");
-    for part in ["Should I pool?", "Reconnecting adds", "DETAILS.md"] {
+    for part in ["Should I pool?", "A transaction takes", "DETAILS.md"] {
         assert!(said.contains(part), "'{part}' in:\n{said}");
     }
     let summary = fs::read_to_string(out.path().join("SUMMARY.md")).unwrap();

@@ -111,14 +111,30 @@ fn sentences(analysis: &Analysis) -> Vec<String> {
 
 /// `+2.70 pp (95 % +1.31 to +4.48), shown`.
 fn by(c: &Contrast, verdict: Verdict) -> String {
-    let by = interval_95(c.difference, |value| quantity(value, c.unit));
+    by_with("", c, verdict)
+}
+
+/// The same, with more words between the interval and the verdict.
+fn by_with(more: &str, c: &Contrast, verdict: Verdict) -> String {
+    let by = interval_95(c.difference, |value| quantity(value, c.unit)) + more;
     match verdict {
         Verdict::Higher | Verdict::Lower => format!("{by}, shown"),
-        Verdict::CannotTell => {
-            format!("{by}; this run could have shown {}", detectable(c))
-        }
+        Verdict::CannotTell => format!(
+            "{by}; the smallest effect it could have shown is {}",
+            detectable(c)
+        ),
         other => format!("{by}: {}", other.words()),
     }
+}
+
+/// Of somebody's own server, the A/A check in alarm: one short run has only this one.
+pub(super) fn alarm(analysis: &Analysis) -> Option<String> {
+    let quoted = analysis.run.quoted_statistic();
+    let level = analysis.pooling.as_ref().and(analysis.primary_level())?;
+    let p = level.alarm(quoted)?;
+    Some(format!(
+        "the A/A check is in alarm, two sets of blocks of one arm differ at {quoted} (p = {p:.3})"
+    ))
 }
 
 /// What churn did to running statements.
@@ -126,7 +142,7 @@ pub(super) fn of_churn(analysis: &Analysis, primary: &Primary) -> String {
     let claim = match primary.claim {
         Claim::Slower => "Yes, churn makes running queries slower here",
         Claim::NotSlowerThanQuiet => {
-            "No conclusion, since churn is slower than kept connections, and not than no clients at all"
+            "No conclusion, since running queries were slower than beside kept connections, but not shown to be slower than without any clients"
         }
         Claim::Faster => {
             "Running queries were faster under churn, which needs a cause before it is believed"
@@ -135,10 +151,22 @@ pub(super) fn of_churn(analysis: &Analysis, primary: &Primary) -> String {
         Claim::CannotTell => "This run cannot tell whether churn makes running queries slower",
         Claim::NoConclusion => "No conclusion about churn",
     };
-    let by = by(&primary.contrast, primary.verdict);
+    let c = &primary.contrast;
+    let p = analysis.pooling.as_ref().and(c.p_value);
+    let p = p.map_or(String::new(), |p| format!(", p = {p:.3}"));
+    if primary.verdict.is_shown()
+        && let Some(alarm) = alarm(analysis)
+    {
+        let by = interval_95(c.difference, |value| quantity(value, c.unit));
+        return format!(
+            "No conclusion about churn: {alarm}; {} changes by {by}{p}.",
+            c.statistic
+        );
+    }
+    let by = by_with(&p, c, primary.verdict);
     match of_100(analysis, primary) {
         Some(of_100) => format!("{claim}: {}, {by}.", of_100.replacen("Of", "of", 1)),
-        None => format!("{claim}: {} changes by {by}.", primary.contrast.statistic),
+        None => format!("{claim}: {} changes by {by}.", c.statistic),
     }
 }
 
@@ -207,6 +235,7 @@ pub(super) fn caution(analysis: &Analysis) -> Option<String> {
     };
     partial
         .map(|why| format!("Caution: the run is partial: {why}."))
+        .or_else(|| Some(format!("Caution: {}.", alarm(analysis)?)))
         .or_else(worst)
 }
 

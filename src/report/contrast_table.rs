@@ -119,11 +119,9 @@ pub(super) fn contrast_table(analysis: &Analysis) -> Option<Section> {
             waits_before += usize::from(is_wait_before(level, quoted, &c));
         }
         if let Some(c) = level.check(quoted) {
-            let alarm = c.p_value.is_some_and(|p| p <= ERROR_RATE);
-            let verdict = if alarm {
-                "check: alarm"
-            } else {
-                "check: passed"
+            let verdict = match level.alarm(quoted) {
+                Some(_) => "check: alarm",
+                None => "check: passed",
             };
             push(
                 "A/A: the baseline minus its twin".to_owned(),
@@ -183,11 +181,8 @@ fn notes(analysis: &Analysis, waits_before: usize) -> Vec<String> {
 /// At how many levels the test reports a difference between two sets of blocks of one arm.
 fn alarms(analysis: &Analysis) -> usize {
     let quoted = analysis.run.quoted_statistic();
-    let checks = analysis
-        .levels
-        .iter()
-        .filter_map(|l| l.check(quoted)?.p_value);
-    checks.filter(|p| *p <= ERROR_RATE).count()
+    let alarms = analysis.levels.iter().filter_map(|l| l.alarm(quoted));
+    alarms.count()
 }
 
 /// One sentence for each pair: at how many levels each verdict was found, and how large the differences are.

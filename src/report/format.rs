@@ -33,6 +33,18 @@ pub(crate) fn duration(ns: f64) -> String {
     format!("{value:.decimals$} {symbol}")
 }
 
+/// A duration in the unit of another one, beside which it stands: `0.30 ms` beside `19.6 ms`.
+pub(crate) fn in_unit_of(other_ns: f64, ns: f64) -> String {
+    let (unit, symbol) = unit_of(other_ns.abs());
+    let value = ns / unit;
+    match value.abs() {
+        a if a >= 99.95 => format!("{value:.0} {symbol}"),
+        a if a >= 9.995 => format!("{value:.1} {symbol}"),
+        a if a >= 0.0995 => format!("{value:.2} {symbol}"),
+        _ => format!("{value:.4} {symbol}"),
+    }
+}
+
 /// A difference, always with its sign: `+120 µs`, `-3.00 µs`, `0 ns`.
 pub(crate) fn difference(ns: f64) -> String {
     let sign = if ns > 0.0 { "+" } else { "" };
@@ -237,6 +249,8 @@ mod tests {
         for (ns, text) in cases {
             assert_eq!(duration(ns), text);
         }
+        assert_eq!(in_unit_of(19_600_000.0, 298_000.0), "0.30 ms");
+        assert_eq!(in_unit_of(850.0, 850.0), "850 ns");
         assert_eq!(difference(120_000.0), "+120 µs");
         assert_eq!(difference(0.0), "0 ns");
         assert_eq!(count(1_234_567), "1,234,567");

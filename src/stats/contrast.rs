@@ -54,6 +54,11 @@ pub struct Contrast {
 }
 
 impl Contrast {
+    /// Whether zero lies in the 95 % interval.
+    pub fn meets_zero(&self) -> bool {
+        self.difference.low_ns <= 0.0 && self.difference.high_ns >= 0.0
+    }
+
     /// Whether it is shown to be smaller than `bound`, either way.
     pub fn is_within(&self, bound: f64) -> bool {
         self.interval_90.iter().all(|end| end.abs() < bound)

@@ -7,7 +7,7 @@ use super::contrast::{Cell, Contrast, contrasts};
 use super::guard::Guard;
 use super::guards::findings;
 use super::statistic::{Statistic, quoted_series};
-use super::verdict::{Rule, Verdict};
+use super::verdict::{ERROR_RATE, Rule, Verdict};
 use crate::arm::Arm;
 use crate::config::Config;
 use crate::factor::Factors;
@@ -65,6 +65,12 @@ impl LevelSummary {
     /// The A/A check of one statistic.
     pub fn check(&self, statistic: Statistic) -> Option<&Contrast> {
         self.noise.iter().find(|c| c.statistic == statistic)
+    }
+
+    /// The p-value of that check where it is in alarm: two sets of blocks of one arm differ.
+    pub fn alarm(&self, statistic: Statistic) -> Option<f64> {
+        let p_value = self.check(statistic)?.p_value;
+        p_value.filter(|p| *p <= ERROR_RATE)
     }
 
     /// One contender.

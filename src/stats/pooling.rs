@@ -82,7 +82,7 @@ pub struct Pooling {
     pub connects: Option<ConnectTimes>,
     /// What reconnecting costs; `None` without `unpooled` and `kept-open`.
     pub cost: Option<ReconnectCost>,
-    /// Whether running statements became slower at the rate of this run.
+    /// Whether running statements became slower at the rate of this run. Told beside the answer: it decides nothing.
     pub is_slower: bool,
     /// The users' rate.
     pub rate: KnownRate,
@@ -176,7 +176,8 @@ impl Pooling {
             connects: level.and_then(ConnectTimes::of),
             cost: level.and_then(ReconnectCost::of),
             is_slower: verdict(Arm::KeptOpen) == Some(Verdict::Higher)
-                && verdict(Arm::Quiet).is_none_or(|v| v == Verdict::Higher),
+                && verdict(Arm::Quiet).is_none_or(|v| v == Verdict::Higher)
+                && level.is_none_or(|l| l.alarm(quoted).is_none()),
             rate,
             holds_ns: holds,
             busy: rates
@@ -191,6 +192,8 @@ impl Pooling {
         Some(pooling)
     }
 
+    /// By the users' rate, and by what reconnecting takes of a transaction. Not by the tail of running statements: of
+    /// two short runs of one server it is shown in one and not in the other.
     fn decide(&self, level: Option<&LevelSummary>) -> PoolingAnswer {
         let struck = level.and_then(|level| {
             [Arm::Unpooled, Arm::KeptOpen]
@@ -206,11 +209,9 @@ impl Pooling {
             return PoolingAnswer::NoAnswer(why.to_owned());
         };
         match self.rate.per_second() {
-            _ if self.is_slower || self.lock_share.is_some_and(|s| s > LOCK_MATTERS) => {
-                PoolingAnswer::Yes
-            }
             Some(r) if r < HARDLY_ANY => PoolingAnswer::NotNow,
             _ if cost.share > WORTH_SAVING => PoolingAnswer::Yes,
+            _ if self.lock_share.is_some_and(|s| s > LOCK_MATTERS) => PoolingAnswer::Yes,
             _ => PoolingAnswer::NoReasonShown,
         }
     }

@@ -26,6 +26,7 @@ const CALM: u64 = 1_000;
 const RULE: Rule = Rule {
     smaller_than: Some(0.01),
     starts: STARTS_NEEDED,
+    needs_interval: false,
 };
 
 fn normal(rng: &mut Pcg64) -> f64 {

@@ -69,6 +69,8 @@ pub struct Rule {
     pub smaller_than: Option<f64>,
     /// Fresh starts needed: one on a server that is not ours, which is never started anew.
     pub starts: usize,
+    /// Whether a claim also needs a 95 % interval without zero: where there is one start only.
+    pub needs_interval: bool,
 }
 
 impl Rule {
@@ -78,6 +80,7 @@ impl Rule {
         Rule {
             smaller_than,
             starts: if is_url { 1 } else { STARTS_NEEDED },
+            needs_interval: is_url,
         }
     }
 
@@ -101,11 +104,12 @@ impl Rule {
             return Verdict::StruckOut;
         }
         let few = self.is_too_few(contrast.rounds, contrast.starts);
+        let shows = |p| p <= ERROR_RATE && !(self.needs_interval && contrast.meets_zero());
         match contrast.p_value {
             Some(_) if few => self.too_few(),
             None => self.too_few(),
-            Some(p) if p <= ERROR_RATE && contrast.difference.value_ns > 0.0 => Verdict::Higher,
-            Some(p) if p <= ERROR_RATE => Verdict::Lower,
+            Some(p) if shows(p) && contrast.difference.value_ns > 0.0 => Verdict::Higher,
+            Some(p) if shows(p) => Verdict::Lower,
             Some(_) => match self.bound(contrast.statistic) {
                 Some(bound) if contrast.is_within(bound) => Verdict::SmallerThan(bound),
                 _ => Verdict::CannotTell,

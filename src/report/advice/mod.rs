@@ -7,6 +7,7 @@ mod short;
 use itertools::Itertools;
 
 use self::reasons::reasons;
+use super::brief::alarm;
 use super::findings::{judgement, place};
 use super::format::{count, duration, rate, share};
 use super::one_page::page_of;
@@ -168,6 +169,8 @@ fn churn_lines(analysis: &Analysis) -> Vec<String> {
             "Too few samples for {quoted}, or an arm is missing: no contrast."
         )];
     }
+    let alarm = alarm(analysis);
+    lines.extend(alarm.map(|alarm| format!("Nothing of this is to be believed: {alarm}.")));
     lines
 }
 

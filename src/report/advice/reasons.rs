@@ -2,13 +2,13 @@
 
 use crate::record::{Between, Survey};
 use crate::report::format::{duration, rate, share};
-use crate::stats::{HARDLY_ANY, LOCK_MATTERS, Pooling, PoolingAnswer, WORTH_SAVING};
+use crate::stats::{HARDLY_ANY, KnownRate, LOCK_MATTERS, Pooling, PoolingAnswer, WORTH_SAVING};
 
 /// The answer and its grounds.
 pub(super) fn reasons(pooling: &Pooling, survey: &Survey) -> Vec<String> {
     let cost = pooling.cost.as_ref();
     let added = cost.map(|cost| duration(cost.added));
-    let threshold = share(LOCK_MATTERS);
+    let (threshold, worth) = (share(LOCK_MATTERS), share(WORTH_SAVING));
     let answer = match &pooling.answer {
         PoolingAnswer::AlreadyPooled => {
             let Ok(Between::Pooler { mode, .. }) = &survey.between else {
@@ -24,20 +24,29 @@ pub(super) fn reasons(pooling: &Pooling, survey: &Survey) -> Vec<String> {
         }
         PoolingAnswer::NoAnswer(why) => return vec![format!("**No answer**: {why}.")],
         PoolingAnswer::Yes => "**Yes, for whoever reconnects for each transaction**: keep connections open, in the application or through a pooler.".to_owned(),
-        PoolingAnswer::NotNow => format!(
-            "**Not for the connections that were seen**: {} per second, under {HARDLY_ANY}, are hardly worth a pooler's own cost. What follows is what each of them pays.",
-            rate(pooling.rate.per_second().unwrap_or(0.0))
+        PoolingAnswer::NotNow => {
+            let seen = rate(pooling.rate.per_second().unwrap_or(0.0));
+            let few = format!("under {HARDLY_ANY}, hardly worth a pooler's own cost");
+            match (pooling.rate, &survey.others) {
+                (KnownRate::Counted(_), Ok(others)) => format!(
+                    "**Not for the connections that were seen**: {seen} per second in these {:.0} s, {few}. Another hour may differ: --their-rate.",
+                    others.over_s
+                ),
+                _ => format!("**Not at the rate that was given**: {seen} per second, {few}."),
+            }
+        }
+        PoolingAnswer::NoReasonShown => format!(
+            "**No reason was found**: of a transaction like the measured one reconnecting takes no more than {worth}."
         ),
-        PoolingAnswer::NoReasonShown => "**No reason was shown.**".to_owned(),
     };
     let mut lines = vec![answer];
     lines.extend(cost.map(|cost| {
-        let (taken, worth) = (share(cost.share), share(WORTH_SAVING));
+        let taken = share(cost.share);
         let longer = duration(cost.added * (1.0 / WORTH_SAVING - 1.0));
-        format!("For the client's own sake: reconnecting takes {taken} of the time of a transaction like the measured one (threshold {worth}). It takes less than that only of transactions longer than {longer}.")
+        format!("For the client's own sake: reconnecting takes {taken} of the time of a transaction like the measured one (threshold {worth}). It takes less than {worth} only of transactions longer than {longer}.")
     }));
     lines.push(if pooling.is_slower {
-        "For the others' sake: running statements became slower already at the rate of this run, see below.".to_owned()
+        "For the others' sake: running statements became slower already at the rate of this run, see below. That alone decides nothing here: it rests on the tail of one short run.".to_owned()
     } else {
         "For the others' sake: not shown at the rate of this run, which is gentle on purpose; that is no evidence against it at a higher one.".to_owned()
     });
@@ -46,6 +55,7 @@ pub(super) fn reasons(pooling: &Pooling, survey: &Survey) -> Vec<String> {
             "ProcArrayLock may be a part of it: held exclusively for up to {} of the time at the users' rate, by the estimate (threshold {threshold}).",
             share(held)
         ),
+        Some(0.0) => "ProcArrayLock is not the reason: no connections were counted that would hold it.".to_owned(),
         Some(held) => format!(
             "ProcArrayLock is hardly the reason at the users' rate: held exclusively for {} of the time by the estimate's high end (threshold {threshold}). What else a connection costs the server was not measured here.",
             share(held)

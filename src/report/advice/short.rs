@@ -6,7 +6,7 @@ use super::reasons::reasons;
 use crate::record::{Between, Survey, percentile_name};
 use crate::report::brief::{Brief, caution, of_churn};
 use crate::report::findings::place;
-use crate::report::format::{count, duration, rate, share};
+use crate::report::format::{count, duration, in_unit_of, rate, share};
 use crate::report::section::{Section, Table};
 use crate::stats::{Analysis, KnownRate, Pooling, ReconnectCost};
 
@@ -39,10 +39,11 @@ pub fn brief(analysis: &Analysis) -> Option<Brief> {
 }
 
 fn cost(cost: &ReconnectCost) -> String {
-    let [added, kept] = [cost.added, cost.kept].map(duration);
+    let whole = cost.added + cost.kept;
+    let [kept, whole] = [cost.kept, whole].map(|ns| in_unit_of(whole, ns));
     let part = share(cost.share);
     format!(
-        "Reconnecting adds {added} (median) to each transaction, {part} of the time of one like the measured one, which takes {kept} on a connection that is kept open."
+        "A transaction takes {kept} on a kept-open connection and {whole} with reconnecting (medians): {part} of that is reconnecting."
     )
 }
 
@@ -59,10 +60,12 @@ fn seen(pooling: &Pooling, survey: &Survey) -> Table {
             duration(*ns),
         );
     }
-    let users = match pooling.rate {
-        KnownRate::Given(per_second) => format!("{} (given)", rate(per_second)),
-        KnownRate::Counted(per_second) => format!("{} (counted)", rate(per_second)),
-        KnownRate::Unknown => "not known".to_owned(),
+    let users = match (pooling.rate, &survey.others) {
+        (KnownRate::Given(per_second), _) => format!("{} (given)", rate(per_second)),
+        (KnownRate::Counted(per_second), Ok(others)) => {
+            format!("{} (counted, {:.0} s)", rate(per_second), others.over_s)
+        }
+        _ => "not known".to_owned(),
     };
     push("connections per second of its users".to_owned(), users);
     for &(per_second, busy) in pooling.busy.iter().take(2) {

@@ -172,7 +172,7 @@ fn without_the_two_arms_there_is_no_answer() {
 }
 
 #[test]
-fn slower_statements_are_a_reason_and_no_difference_is_not_said_to_be_none() {
+fn slower_statements_are_told_and_decide_nothing_and_no_difference_is_not_said_to_be_none() {
     let calm = run(LONG, survey());
     let text = text(&advise(&calm).1);
     assert!(text.contains("cannot tell") && text.contains("cannot show"));
@@ -186,9 +186,54 @@ fn slower_statements_are_a_reason_and_no_difference_is_not_said_to_be_none() {
             block.series.insert(key, slower);
         }
     }
-    let (yes, advice) = advise(&slow);
-    assert_eq!(yes, PoolingAnswer::Yes);
+    let (answer, advice) = advise(&slow);
+    assert_eq!(answer, PoolingAnswer::NoReasonShown);
     assert!(answer_to(&advice).contains("became slower already"));
+    // Nobody came: that decides, in either run.
+    for run in [&mut slow, &mut run(SHORT, survey())] {
+        let survey = run.provenance.server.as_mut().unwrap().survey.as_mut();
+        survey.unwrap().others = others(0);
+        let (answer, advice) = advise(run);
+        assert_eq!(answer, PoolingAnswer::NotNow);
+        let text = answer_to(&advice);
+        assert!(
+            text.contains("0.00 per second in these 10 s") && text.contains("--their-rate"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_claim_about_churn_needs_both_tests_and_a_quiet_check() {
+    let mut run = run(SHORT, survey());
+    let told = |run: &Run| brief(&analyse(run)).unwrap().answer.join(" ");
+    let slower = |run: &mut Run, is_it: fn(&crate::record::Block) -> bool| {
+        for block in run.blocks.iter_mut().filter(|b| is_it(b)) {
+            for key in [SeriesKey::READER_RESPONSE, SeriesKey::READER_SERVICE] {
+                let mut slower = SeriesHistogram::default();
+                for (ns, n) in block.series[&key].buckets() {
+                    (0..n).for_each(|_| slower.record(3 * ns));
+                }
+                block.series.insert(key, slower);
+            }
+        }
+    };
+    slower(&mut run, |b| b.arm == Arm::Unpooled);
+    let text = told(&run);
+    assert!(
+        text.contains("Yes, churn makes") && text.contains(", p = 0.0"),
+        "{text}"
+    );
+    slower(&mut run, |b| b.twin);
+    let text = told(&run);
+    assert!(
+        text.contains("No conclusion about churn: the A/A check is in alarm"),
+        "{text}"
+    );
+    let caution = brief(&analyse(&run)).unwrap().caution.unwrap();
+    assert!(caution.contains("A/A check"), "{caution}");
+    let pooling = analyse(&run).pooling.unwrap();
+    assert!(!pooling.is_slower);
 }
 
 #[test]
@@ -242,7 +287,7 @@ fn the_answer_fits_one_screen_and_one_page() {
                 assert!(text.lines().count() <= LINES, "{text}");
                 assert!(text.lines().all(|l| l.chars().count() <= COLUMNS), "{text}");
                 assert!(text.contains("Should I pool?") && text.ends_with("--details.\n"));
-                assert!(text.contains("Reconnecting adds") && text.contains("connecting, p50"));
+                assert!(text.contains("A transaction takes") && text.contains("connecting, p50"));
                 assert_eq!(text.contains("the run is partial"), is_partial, "{text}");
                 assert!(!text.contains("fresh start"), "{text}");
                 let page = one_page(&analysis, &["excess".to_owned()]).unwrap();
