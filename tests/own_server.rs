@@ -406,6 +406,28 @@ fn pgbouncer_is_recognised_in_every_mode_and_a_relay_is_not_taken_for_it() {
     assert_eq!(code(&output), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("--no-cap"));
     assert!(!out.path().join("capped").exists());
+
+    // Beside the server's own address: it takes part unasked, and who came is counted all the same.
+    let pooler = start_pgbouncer(&tcp, &PgBouncerSpec::default(), &|_| {}).unwrap();
+    let address = url("procbench", tcp.endpoint().port);
+    let beside = format!(
+        "{SHORT} --pgbouncer {}",
+        url("procbench", pooler.endpoint().port)
+    );
+    let place = out.path().join("beside");
+    let (run, said) = measured(&address, &beside, &place);
+    assert!(run.config.arms.contains(&Arm::Pgbouncer));
+    if survey(&run).pg_major >= 14 {
+        let others = survey(&run).others.as_ref().unwrap();
+        assert!(others.count <= 2 && !others.without_ours, "{others:?}");
+    }
+    let summary = fs::read_to_string(place.join("SUMMARY.md")).unwrap();
+    for text in [&said, &summary] {
+        for part in ["connecting to PgBouncer, p50", "the pooler saves"] {
+            assert!(text.contains(part), "'{part}' in:\n{text}");
+        }
+    }
+    pooler.stop().unwrap();
     tcp.stop().unwrap();
 
     let unix = server(Transport::Unix);
@@ -464,6 +486,19 @@ fn what_keeps_it_out_is_one_line_and_leaves_nothing() {
             "too few free connections: 61 are needed",
             "max_connections = 60",
         ],
+    );
+    let dead = url("me", closed);
+    refused(
+        "dead-pooler",
+        &format!("{address} --pgbouncer {dead}"),
+        None,
+        &["--pgbouncer: cannot connect", "Connection refused"],
+    );
+    refused(
+        "no-pooler",
+        &format!("{address} --arms kept-open,pgbouncer"),
+        None,
+        &["--pgbouncer URL"],
     );
     set_hba(&server, "host all somebody 127.0.0.1/32 trust", |r| {
         r.is_err()

@@ -146,6 +146,9 @@ impl ServerCommand {
         if let Some(server) = &mut config.server {
             server.own.their_rate = self.their_rate;
         }
+        if is_url && config::add_pooler(&mut config) {
+            tell("procbench: --pgbouncer: the arm pgbouncer takes part, too");
+        }
         one_run("server", &config, &self.output)
     }
 }

@@ -32,6 +32,7 @@ pub fn gentle(config: &mut Config, quick: bool) {
     config.readers = 1;
     config.reader_rate = OfferedRate::PerSecond(GENTLE_READER_RATE);
     config.clients = GENTLE_CLIENTS;
+    config.pool_size = GENTLE_CLIENTS;
     config.client_rate = ClientRate::Given(OfferedRate::PerSecond(GENTLE_CLIENT_RATE));
     config.factors.standing = vec![0];
     config.blocks = blocks;
@@ -40,6 +41,20 @@ pub fn gentle(config: &mut Config, quick: bool) {
     config.duration_ns = u64::from(blocks) * block_ms * 1_000_000;
     config.warmup_ns = 100_000_000;
     config.quoted_percentile = GENTLE_PERCENTILE;
+}
+
+/// Adds the arm of a pooler that was named, where nobody chose the arms. Says whether it did.
+pub fn add_pooler(config: &mut Config) -> bool {
+    let is_named = config
+        .server
+        .as_ref()
+        .is_some_and(|s| s.pgbouncer.is_some());
+    let adds = is_named && !config.arms_by_name && !config.arms.iter().any(|a| a.needs_pgbouncer());
+    if adds {
+        config.arms.push(Arm::Pgbouncer);
+        config.arms.sort();
+    }
+    adds
 }
 
 /// Whether the names alone say that the server is on this machine: Unix sockets, loopback.
@@ -163,6 +178,22 @@ mod tests {
             assert_eq!(config.most_connections(), 5);
             assert!(estimate(&config).as_secs() < 60, "{:?}", estimate(&config));
         }
+    }
+
+    #[test]
+    fn a_pooler_that_was_named_takes_part_unless_somebody_chose_the_arms() {
+        let mut config = against(AWAY[0]);
+        assert!(!add_pooler(&mut config));
+        config.server.as_mut().unwrap().pgbouncer = Some(AWAY[0].parse().unwrap());
+        let chosen = Config {
+            arms_by_name: true,
+            ..config.clone()
+        };
+        assert!(!add_pooler(&mut chosen.clone()));
+        assert!(add_pooler(&mut config) && !add_pooler(&mut config));
+        assert!(config.arms.contains(&Arm::Pgbouncer) && config.arms.is_sorted());
+        assert_eq!(config.most_connections(), 7);
+        config.validate().unwrap();
     }
 
     #[test]

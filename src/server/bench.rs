@@ -247,6 +247,9 @@ impl Bench for ServerBench<'_> {
         let Err(reason) = started else {
             return Ok(Vec::new());
         };
+        if !self.asked.is_ours() {
+            return Err(Failure::Fatal(reason.to_string()));
+        }
         let gone = self.arms.extract_if(.., |a| a.needs_pgbouncer());
         let gone = gone.map(|arm| AbsentArm {
             arm,
@@ -377,7 +380,7 @@ impl Bench for ServerBench<'_> {
             && was_open
             && !self.asked.cancel.is_cancelled()
         {
-            surveyed.look_again(self.asked.server.pgbouncer.is_some());
+            surveyed.look_again(self.arms.iter().any(|a| a.needs_pgbouncer()));
         }
     }
 

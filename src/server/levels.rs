@@ -119,7 +119,8 @@ impl Asked<'_> {
         say: &dyn Fn(&str),
     ) -> Result<RunningServer, ProvisionError> {
         if let Some(url) = &self.server.pgbouncer {
-            return reach(url, None, &self.patience(), say);
+            return reach(url, None, &self.patience(), say)
+                .map_err(ProvisionError::when("--pgbouncer"));
         }
         let spec = PgBouncerSpec {
             auth: level.auth.unwrap_or_default(),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
-use super::frontend::{Frontend, FrontendError, Row, sessions_opened};
+use super::frontend::{Frontend, FrontendError, Row};
 use super::patience::Patience;
 use super::provision::{Endpoint, ProvisionError};
 use super::target::{Target, event_loop};
@@ -51,7 +51,7 @@ struct SessionsRead {
     at: Instant,
     /// What the server has counted.
     total: u64,
-    /// What this process has opened.
+    /// What this process has opened at this address.
     ours: u64,
 }
 
@@ -96,25 +96,24 @@ impl Surveyed {
         }
     }
 
-    /// Looks again: what the server's other users did since. With a pooler beside it, nobody can tell whose sessions
-    /// its server connections are.
+    /// Looks again: what the server's other users did since. Beside an arm through a pooler, the sessions that the
+    /// pooler opened meanwhile are among theirs: nobody can tell for whom.
     pub(super) fn look_again(&mut self, beside_pooler: bool) {
         let Some(at_first) = self.at_first else {
             return;
         };
-        if beside_pooler {
-            let why = "procbench's own went through a pooler, too";
-            self.survey.others = Err(why.to_owned());
-            return;
-        }
         let pg_major = self.survey.pg_major;
         let again = with_looker(&self.endpoint, &self.patience, async |looker, session| {
             looker.sessions(session, pg_major).await
         });
         let again = seen(again).flatten();
         let again = again.map_err(|why| format!("{UNREAD} ({why})"));
-        let without_ours = !self.survey.is_pooler();
-        self.survey.others = again.and_then(|again| grown(at_first, again, without_ours));
+        let is_direct = !self.survey.is_pooler();
+        let others = again.and_then(|again| grown(at_first, again, is_direct));
+        self.survey.others = others.map(|others| OthersConnections {
+            without_ours: is_direct && !beside_pooler,
+            ..others
+        });
     }
 }
 
@@ -341,7 +340,7 @@ impl Looker<'_> {
                 "versions before {COUNTS_SESSIONS} do not count them"
             ));
         }
-        let ours = sessions_opened();
+        let ours = self.target.sessions_opened();
         tokio::time::sleep(STATISTICS_DELAY).await;
         let [total] = seen(self.columns(session, SESSIONS).await)?;
         Ok(SessionsRead {

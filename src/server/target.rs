@@ -1,7 +1,10 @@
 //! Where connections go: one address, resolved once, and who logs in.
 
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -24,10 +27,19 @@ pub struct Target {
     limit: Option<Duration>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Address {
     Tcp(SocketAddr),
     Unix(PathBuf),
+}
+
+impl Address {
+    /// How many sessions this process has opened there.
+    fn opened(&self) -> Arc<AtomicU64> {
+        static OPENED: Mutex<BTreeMap<Address, Arc<AtomicU64>>> = Mutex::new(BTreeMap::new());
+        let mut all = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.entry(self.clone()).or_default())
+    }
 }
 
 impl Target {
@@ -47,14 +59,12 @@ impl Target {
             _ => None,
         };
         let password = endpoint.password.clone();
+        let (user, dbname) = (&endpoint.user, &endpoint.dbname);
+        let mut login = Login::with_settings(user, dbname, password, &endpoint.settings)?;
+        login.opened = address.opened();
         Ok(Target {
             address,
-            login: Login::with_settings(
-                &endpoint.user,
-                &endpoint.dbname,
-                password,
-                &endpoint.settings,
-            )?,
+            login,
             tls,
             keepalive: endpoint.keepalive.clone(),
             limit: endpoint.connect_timeout,
@@ -78,6 +88,11 @@ impl Target {
     /// Who logs in.
     pub fn login(&self) -> &Login {
         &self.login
+    }
+
+    /// How many sessions this process has opened there so far: to be taken off what a server counts.
+    pub fn sessions_opened(&self) -> u64 {
+        self.login.opened.load(Ordering::Relaxed)
     }
 
     /// Opens the socket only.

@@ -3,6 +3,7 @@
 //! As libpq does (PostgreSQL 15: fe-auth.c `pg_fe_sendauth`, `pg_SASL_init`, fe-auth-scram.c).
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use bytes::BytesMut;
 use postgres_protocol::authentication::md5_hash;
@@ -23,6 +24,8 @@ pub struct Login {
     user: String,
     password: Option<Secret>,
     channel_binding: ChannelBinding,
+    /// Sessions opened with it, and with others that share the count.
+    pub(in crate::server) opened: Arc<AtomicU64>,
 }
 
 /// What sessions are started with.
@@ -83,6 +86,7 @@ impl Login {
             user: user.to_owned(),
             password,
             channel_binding: settings.channel_binding,
+            opened: Arc::default(),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! One connection.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use bytes::BytesMut;
 use postgres_protocol::message::frontend as compose;
@@ -15,14 +15,6 @@ use crate::config::Disconnect;
 
 /// The one prepared statement of a connection.
 const STATEMENT: &str = "procbench";
-
-/// Sessions that this process has opened on any server.
-static OPENED: AtomicU64 = AtomicU64::new(0);
-
-/// How many sessions this process has opened so far: to be taken off what a server counts.
-pub(crate) fn sessions_opened() -> u64 {
-    OPENED.load(Ordering::Relaxed)
-}
 
 /// The columns of one row as text; `None` is null.
 pub type Row = Vec<Option<String>>;
@@ -108,7 +100,7 @@ impl Frontend {
                     return Err(FrontendError::Server(error));
                 }
                 b'Z' => {
-                    OPENED.fetch_add(1, Ordering::Relaxed);
+                    login.opened.fetch_add(1, Ordering::Relaxed);
                     return Ok(Startup {
                         total_ns: now() - sent,
                         asked: asked.map(|(received, answered)| Asked {

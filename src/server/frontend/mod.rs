@@ -15,8 +15,8 @@ mod incoming;
 mod stream;
 
 pub use authentication::{Login, SessionSettings};
+pub(crate) use connection::now;
 pub use connection::{Frontend, Row, Startup};
-pub(crate) use connection::{now, sessions_opened};
 pub(in crate::server) use error::alert_in_words;
 pub use error::{FrontendError, ServerError};
 pub use stream::{Socket, Stream};

@@ -54,7 +54,7 @@ pub fn start_pgbouncer(
             return Err(ProvisionError::new(what));
         }
         (ServerKind::Url, _) => {
-            let what = "no PgBouncer before a server given by URL: name one of your own with a URL";
+            let what = "there is no PgBouncer before a server given by URL: name your own with --pgbouncer URL";
             return Err(ProvisionError::new(what));
         }
     };
