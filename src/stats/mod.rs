@@ -60,8 +60,8 @@ pub use lock_part::LockPart;
 pub use lock_waits::LockWaits;
 pub use paired_ratio::PairedRatio;
 pub use pooling::{
-    ConnectTimes, HARDLY_ANY, KnownRate, LOCK_MATTERS, Pooling, PoolingAnswer, ReconnectCost,
-    WORTH_SAVING,
+    ConnectTimes, HARDLY_ANY, KnownRate, LOCK_MATTERS, PoolerCost, Pooling, PoolingAnswer,
+    ReconnectCost, WORTH_SAVING,
 };
 pub use split::{StatementSplit, splits};
 pub use statistic::{CAP, Statistic, TABLE_PERCENTILES, quoted_series};

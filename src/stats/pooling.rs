@@ -62,6 +62,17 @@ pub struct ReconnectCost {
     pub share: f64,
 }
 
+/// What a pooler beside the server saves, in ns: medians.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct PoolerCost {
+    /// From nothing to the pooler's ReadyForQuery.
+    pub connect: f64,
+    /// A transaction on a new connection to it, connecting included.
+    pub transaction: f64,
+    /// What that saves of a transaction on a new connection to the server.
+    pub saved: f64,
+}
+
 /// Times from nothing to ReadyForQuery under `unpooled`, in ns.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ConnectTimes {
@@ -82,6 +93,8 @@ pub struct Pooling {
     pub connects: Option<ConnectTimes>,
     /// What reconnecting costs; `None` without `unpooled` and `kept-open`.
     pub cost: Option<ReconnectCost>,
+    /// What connecting to a pooler costs instead; `None` without `pgbouncer`.
+    pub pooler: Option<PoolerCost>,
     /// Whether running statements became slower at the rate of this run. Told beside the answer: it decides nothing.
     pub is_slower: bool,
     /// The users' rate.
@@ -98,6 +111,30 @@ pub struct Pooling {
 fn client_series(level: &LevelSummary, arm: Arm, operation: Operation) -> Option<&SeriesHistogram> {
     let key = SeriesKey::service(Role::Client, operation, Phase::Total);
     level.contender(arm, false)?.merged.get(&key)
+}
+
+fn median(level: &LevelSummary, arm: Arm, operation: Operation) -> Option<f64> {
+    let series = client_series(level, arm, operation)?;
+    Some(series.percentile_ns(50.0)? as f64)
+}
+
+/// Medians of an arm that connects for each transaction: connecting, and the transaction after it.
+fn on_a_new_connection(level: &LevelSummary, arm: Arm) -> Option<[f64; 2]> {
+    let median = |operation| median(level, arm, operation);
+    Some([median(Operation::Connect)?, median(Operation::Query)?])
+}
+
+impl PoolerCost {
+    fn of(level: &LevelSummary) -> Option<Self> {
+        let of = |arm| on_a_new_connection(level, arm);
+        let ([connect, query], server) = (of(Arm::Pgbouncer)?, of(Arm::Unpooled)?);
+        let transaction = connect + query;
+        Some(PoolerCost {
+            connect,
+            transaction,
+            saved: server.iter().sum::<f64>() - transaction,
+        })
+    }
 }
 
 impl ConnectTimes {
@@ -118,13 +155,9 @@ impl ConnectTimes {
 
 impl ReconnectCost {
     fn of(level: &LevelSummary) -> Option<Self> {
-        let median = |arm, operation| {
-            let series = client_series(level, arm, operation)?;
-            Some(series.percentile_ns(50.0)? as f64)
-        };
-        let kept = median(Arm::KeptOpen, Operation::Query)?;
-        let connect = median(Arm::Unpooled, Operation::Connect)?;
-        let first_statement = (median(Arm::Unpooled, Operation::Query)? - kept).max(0.0);
+        let kept = median(level, Arm::KeptOpen, Operation::Query)?;
+        let [connect, first] = on_a_new_connection(level, Arm::Unpooled)?;
+        let first_statement = (first - kept).max(0.0);
         let added = connect + first_statement;
         Some(ReconnectCost {
             connect,
@@ -175,6 +208,7 @@ impl Pooling {
             answer: PoolingAnswer::AlreadyPooled,
             connects: level.and_then(ConnectTimes::of),
             cost: level.and_then(ReconnectCost::of),
+            pooler: level.and_then(PoolerCost::of),
             is_slower: verdict(Arm::KeptOpen) == Some(Verdict::Higher)
                 && verdict(Arm::Quiet).is_none_or(|v| v == Verdict::Higher)
                 && level.is_none_or(|l| l.alarm(quoted).is_none()),

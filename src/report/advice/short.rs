@@ -8,7 +8,7 @@ use crate::report::brief::{Brief, caution, of_churn};
 use crate::report::findings::place;
 use crate::report::format::{count, duration, in_unit_of, rate, share};
 use crate::report::section::{Section, Table};
-use crate::stats::{Analysis, KnownRate, Pooling, ReconnectCost};
+use crate::stats::{Analysis, KnownRate, PoolerCost, Pooling, ReconnectCost};
 
 /// Of a run against a server that could be looked at.
 pub fn brief(analysis: &Analysis) -> Option<Brief> {
@@ -54,11 +54,28 @@ fn seen(pooling: &Pooling, survey: &Survey) -> Table {
     // The middle and the most that the samples carry.
     let ends = connects.minmax_by(|a, b| a.0.total_cmp(&b.0)).into_option();
     let ends = ends.into_iter().flat_map(|(low, high)| [low, high]).dedup();
+    let to = pooling.pooler.map_or("", |_| " to the server");
     for (p, ns) in ends {
         push(
-            format!("connecting, {}", percentile_name(*p)),
+            format!("connecting{to}, {}", percentile_name(*p)),
             duration(*ns),
         );
+    }
+    if let Some(pooler) = &pooling.pooler {
+        let PoolerCost {
+            connect,
+            transaction,
+            saved,
+        } = *pooler;
+        let on_new = "a transaction on a new connection";
+        for (what, ns) in [
+            ("connecting to PgBouncer, p50".to_owned(), connect),
+            (format!("{on_new} to the server, p50"), transaction + saved),
+            (format!("{on_new} to PgBouncer, p50"), transaction),
+            ("the pooler saves of that".to_owned(), saved),
+        ] {
+            push(what, duration(ns));
+        }
     }
     let users = match (pooling.rate, &survey.others) {
         (KnownRate::Given(per_second), _) => format!("{} (given)", rate(per_second)),

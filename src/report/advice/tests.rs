@@ -163,6 +163,34 @@ fn a_pooler_is_said_first_and_nothing_is_claimed_about_the_server() {
 }
 
 #[test]
+fn what_a_pooler_saves_is_in_the_table() {
+    let mut run = run(SHORT, survey());
+    run.config.arms.push(Arm::Pgbouncer);
+    let blocks = run.blocks.iter().filter(|b| b.arm == Arm::Unpooled);
+    let mut through = blocks.cloned().collect::<Vec<_>>();
+    for block in &mut through {
+        block.arm = Arm::Pgbouncer;
+        let key = SeriesKey::service(Role::Client, Operation::Connect, Phase::Total);
+        let mut quick = SeriesHistogram::default();
+        (0..50).for_each(|_| quick.record(500_000));
+        block.series.insert(key, quick);
+    }
+    run.blocks.extend(through);
+    let analysis = analyse(&run);
+    let page = one_page(&analysis, &[]).unwrap();
+    for row in [
+        "| connecting to the server, p50 | 2.00 ms |",
+        "| connecting to PgBouncer, p50 | 500 µs |",
+        "| a transaction on a new connection to PgBouncer, p50 | 600 µs |",
+        "| the pooler saves of that | 1.50 ms |",
+    ] {
+        assert!(page.contains(row), "{row} in {page}");
+    }
+    let screen = brief(&analysis).unwrap().terminal("the rest");
+    assert!(screen.contains("the pooler saves"), "{screen}");
+}
+
+#[test]
 fn without_the_two_arms_there_is_no_answer() {
     let mut run = run(SHORT, survey());
     run.blocks.retain(|b| b.arm != Arm::KeptOpen);
