@@ -126,9 +126,7 @@ pub(super) fn carry_out(
     order.cancel = Cancel::on_signals().context("cannot handle signals")?;
     let swept = sweep_stale();
     if !swept.is_empty() {
-        tell(&format!(
-            "procbench: removed what an earlier run left: {swept:?}"
-        ));
+        tell(&format!("procbench: left by an earlier run: {swept}"));
     }
     let mut outcome = Outcome::Done;
     let mut kept = false;

@@ -123,9 +123,7 @@ impl DemoCommand {
         let (dir, id, made) = output_dir(&self.output, NAME)?;
         let swept = sweep_stale();
         if !swept.is_empty() {
-            tell(&format!(
-                "procbench: removed what an earlier run left: {swept:?}"
-            ));
+            tell(&format!("procbench: left by an earlier run: {swept}"));
         }
         let place = match &server.server {
             ServerChoice::Url(url) => format!("{url}, gently"),

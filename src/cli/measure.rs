@@ -73,7 +73,7 @@ pub struct ServerCommand {
     #[arg(long, conflicts_with_all = ["url", "server"])]
     url_from_env: bool,
     /// Connections per second that your server gets from its users, if you know it (for the estimate)
-    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
+    #[arg(long, value_name = "RATE", value_parser = config::their_rate, allow_negative_numbers = true)]
     their_rate: Option<f64>,
     #[command(flatten)]
     load: LoadOptions,
@@ -276,9 +276,7 @@ pub fn measure(
         Some(server) => {
             let swept = sweep_stale();
             if !swept.is_empty() {
-                tell(&format!(
-                    "procbench: removed what an earlier run left: {swept:?}"
-                ));
+                tell(&format!("procbench: left by an earlier run: {swept}"));
             }
             Box::new(ServerBench::new((config, server), cancel.clone(), &tell))
         }
@@ -326,8 +324,15 @@ pub fn print_run(
     output: &OutputOptions,
     dir: &Path,
 ) -> Result<(), CommandError> {
-    if output.stdout.format() != StdoutFormat::Text {
-        return print_rows(&rows::summary_rows(analysis), output.stdout.format());
+    let format = output.stdout.format();
+    if format != StdoutFormat::Text {
+        let rows = rows::summary_rows(analysis);
+        return match advice::for_programs(analysis) {
+            Some(answer) if format == StdoutFormat::Json => {
+                print_json(&serde_json::json!({"answer": answer, "rows": rows})).map(drop)
+            }
+            _ => print_rows(&rows, format),
+        };
     }
     let Some(brief) = advice::brief(analysis) else {
         print_answer(None, &[analysis], output, dir);

@@ -15,7 +15,7 @@ pub use crate::conninfo::EndpointHost;
 pub use choices::{Arrivals, Disconnect, KeepAwakeChoice, Protocol, Statement, Tracing};
 pub use definition::Config;
 pub use model::{Background, ModelConfig};
-pub use own_server::{GENTLE_CLIENT_RATE, add_pooler, gentle};
+pub use own_server::{GENTLE_CLIENT_RATE, add_pooler, gentle, their_rate};
 pub use server::{OwnServer, ServerConfig};
 pub use server_choice::ServerChoice;
 pub(crate) use settings::different_setting;

@@ -43,6 +43,15 @@ pub fn gentle(config: &mut Config, quick: bool) {
     config.quoted_percentile = GENTLE_PERCENTILE;
 }
 
+/// The number of `--their-rate`; [`Config::validate`] says whether it is a rate.
+///
+/// # Errors
+/// One line with examples.
+pub fn their_rate(text: &str) -> Result<f64, String> {
+    let bad = || format!("'{text}' is no number of connections per second: write 5 or 0.5");
+    text.parse().map_err(|_| bad())
+}
+
 /// Adds the arm of a pooler that was named, where nobody chose the arms. Says whether it did.
 pub fn add_pooler(config: &mut Config) -> bool {
     let is_named = config

@@ -60,7 +60,8 @@ fn row(
     row.put("mode", analysis.run.mode.name());
     row.put(Factor::Standing.key(), level.factors.standing);
     for factor in Factor::beside_standing() {
-        row.put(factor.key(), level.factors.get(factor));
+        let of_level = level.factors.get(factor);
+        row.put(factor.key(), of_level.or_else(|| of_run(analysis, factor)));
     }
     row.put("arm", contender.label());
     row.put("series", contender.quoted.to_string());
@@ -72,7 +73,11 @@ fn row(
     row.put_estimate("excess_", excess, at);
     row.put("p_value", contrast.and_then(|c| c.0.p_value));
     row.put("verdict", contrast.map(|c| c.1.words()));
-    row.put("detectable", contrast.map(|c| c.0.detectable));
+    let detectable = contrast.map(|c| c.0.detectable);
+    for (suffix, unit) in [("ns", Unit::Ns), ("share", Unit::Share)] {
+        let value = detectable.filter(|_| at.unit() == unit);
+        row.put(&format!("detectable_{suffix}"), value);
+    }
     row.put("aa_p_value", level.check(at).and_then(|c| c.p_value));
     row.put("samples", contender.samples);
     row.put("blocks", contender.blocks);
@@ -100,6 +105,19 @@ fn row(
     row.put("struck", contender.struck().map(ToString::to_string));
     row.put("cautions", contender.caution().unwrap_or_default());
     row
+}
+
+/// What is the same at every level, and no factor of it.
+fn of_run(analysis: &Analysis, factor: Factor) -> Option<String> {
+    let run = &analysis.run;
+    match factor {
+        Factor::ClientRate => run.client_rate_per_second.map(|rate| rate.to_string()),
+        Factor::Auth => {
+            let auth = &run.provenance.server.as_ref()?.auth;
+            (!auth.is_empty()).then(|| auth.clone())
+        }
+        _ => None,
+    }
 }
 
 /// The rows as CSV with a header.

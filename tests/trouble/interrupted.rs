@@ -149,7 +149,7 @@ fn a_second_ctrl_c_ends_the_clean_up_and_the_next_start_sweeps() {
     let mut next = Procbench::start(&place, "next", &options, &[]);
     let ended = next.ended();
     assert!(
-        ended.stderr.contains("removed what an earlier run left"),
+        ended.stderr.contains("left by an earlier run: removed"),
         "{}",
         ended.stderr
     );

@@ -1,6 +1,7 @@
 //! The answer for somebody's own server: whether to pool, what a connection costs there, what churn did,
 //! how busy it keeps ProcArrayLock by estimate. Every rule is said with its threshold.
 
+mod for_programs;
 mod reasons;
 mod short;
 
@@ -17,6 +18,7 @@ use crate::arm::Arm;
 use crate::record::{Between, Survey, percentile_name};
 use crate::stats::{Analysis, KnownRate, Pooling, TRACED_ON, Verdict};
 
+pub use self::for_programs::for_programs;
 pub use self::short::brief;
 
 /// `SUMMARY.md` of a run against somebody's own server; `None` for other runs.

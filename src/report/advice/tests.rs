@@ -265,6 +265,30 @@ fn a_claim_about_churn_needs_both_tests_and_a_quiet_check() {
 }
 
 #[test]
+fn other_programs_are_told_the_answer_in_keys_that_are_described() {
+    let counted = Survey {
+        others: others(500),
+        ..survey()
+    };
+    let answer = for_programs(&analyse(&run(SHORT, counted))).unwrap();
+    assert_eq!(answer["verdict"], "yes");
+    assert_eq!(answer["connect_ns"]["p50"], 2_000_000.0);
+    assert_eq!(answer["users_connections_per_s"], 50.0);
+    assert_eq!(answer["users_connections_are"], "counted");
+    assert_eq!(answer["counted_over_s"], 10.0);
+    assert!(
+        answer["sentences"][0]
+            .as_str()
+            .unwrap()
+            .starts_with("Yes, for")
+    );
+    let description = include_str!("../../../docs/analysis-schema.md");
+    for key in answer.as_object().unwrap().keys() {
+        assert!(description.contains(&format!("`{key}`")), "{key}");
+    }
+}
+
+#[test]
 fn only_a_server_that_was_looked_at_is_advised_about() {
     let mut run = run(SHORT, survey());
     let analysis = analyse(&run);

@@ -1,6 +1,7 @@
 //! Removing what a killed run left behind.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
@@ -24,6 +25,26 @@ impl Swept {
     /// Whether there was nothing to do.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+/// `removed container a and directory /tmp/b; not removed: container c: no such host`.
+impl fmt::Display for Swept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let containers = self
+            .containers
+            .iter()
+            .map(|name| format!("container {name}"));
+        let directories = self.directories.iter();
+        let directories = directories.map(|path| format!("directory {}", path.display()));
+        let removed: Vec<String> = containers.chain(directories).collect();
+        let mut parts = Vec::new();
+        if !removed.is_empty() {
+            parts.push(format!("removed {}", removed.join(", ")));
+        }
+        let failures = self.failures.iter();
+        parts.extend(failures.map(|failure| format!("not removed: {failure}")));
+        f.write_str(&parts.join("; "))
     }
 }
 
