@@ -78,6 +78,11 @@ fn is_here(server: &Conninfo) -> bool {
 }
 
 impl Config {
+    /// Whether the server is somebody's own, given by URL.
+    pub fn is_of_others(&self) -> bool {
+        self.server.as_ref().is_some_and(ServerConfig::is_url)
+    }
+
     /// Connections to the server that stay open throughout the run: the readers' and those of the arms
     /// that keep some. Arms that keep them in the same way have their own, but for PgBouncer's one pool.
     pub fn persistent_connections(&self, arms: &[Arm]) -> u32 {

@@ -2,6 +2,7 @@
 
 use super::arm_signs::measured;
 use super::cost_table::with_clients;
+use super::cpu_table::is_of_load_only;
 use super::figure::{Row, RowFigure, RowForm, RowGroup, RowMark, Signs};
 use super::level_title::title_in;
 use crate::arm::Arm;
@@ -60,6 +61,15 @@ pub(super) fn cpu_figure(analysis: &Analysis) -> Option<RowFigure> {
     };
     let levels = analysis.levels.iter();
     let groups = bars(analysis, levels, parts, ContenderSummary::struck)?;
+    if is_of_load_only(analysis) {
+        return Some(RowFigure {
+            title: "CPU of the load generator".to_owned(),
+            subtitle: "procbench's own CPU. The server's is not seen: what a connection costs it is not known from this run".to_owned(),
+            quantity: "CPU time of procbench's client threads per transaction".to_owned(),
+            groups,
+            ..RowFigure::default()
+        });
+    }
     let subtitle = if analysis.run.config.arms.contains(&Arm::ForkOnly) {
         "Look at unpooled against fork-only: what logging in and out costs beyond a bare fork and exit"
     } else {

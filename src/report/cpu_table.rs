@@ -2,7 +2,7 @@
 
 use super::format::{count, duration};
 use super::section::{Section, Table, cell};
-use crate::arm::Arm;
+use crate::arm::{Arm, Mode};
 use crate::record::CpuGroup;
 use crate::stats::{Analysis, ContenderSummary, LevelSummary};
 
@@ -17,6 +17,18 @@ const GROSS: &str = "quiet was not run: the server's part includes the readers' 
 /// Said where `cpu-burn` was.
 const BURN: &str =
     "CPU over unpooled's is what cpu-burn used over the server's CPU; 0.95 to 1.05 is wanted.";
+
+/// What the numbers are where the server's processes are not seen.
+const LOAD_NOTES: [&str; 2] = [
+    "CPU is that of procbench's own client threads for one transaction. The server's CPU is not seen.",
+    "Switches (voluntary + involuntary) and run-queue delay are per second of load.",
+];
+
+/// Whether only the load generator's CPU is known of a server run: the processes of a server by URL are not seen.
+pub(super) fn is_of_load_only(analysis: &Analysis) -> bool {
+    let of_server = |c: &ContenderSummary| c.cpu.groups.contains_key(&CpuGroup::Backends);
+    analysis.run.mode == Mode::Server && !analysis.contenders().any(|(_, c)| of_server(c))
+}
 
 /// Groups of processes with their names in headers.
 pub(super) const GROUPS: [(CpuGroup, &str); 5] = [
@@ -46,6 +58,9 @@ pub(super) fn cpu_table(analysis: &Analysis) -> Option<Section> {
     let mut table = Table::by_level(&analysis.varying, &["arm"], header);
     for (level, contender) in contenders() {
         table.push_level(&level.factors, row(level, contender));
+    }
+    if is_of_load_only(analysis) {
+        return Section::table("CPU of the load generator", table, LOAD_NOTES);
     }
     let mut notes = NOTES.to_vec();
     let mut costs = contenders().filter_map(|(_, c)| c.cpu_cost.as_ref());
@@ -100,6 +115,20 @@ mod tests {
         );
         assert!(!text.contains(GROSS), "{text}");
         assert_eq!(text.matches("| unpooled |").count(), 2);
+        let mut unseen = run;
+        unseen.mode = Mode::Server;
+        for block in &mut unseen.blocks {
+            block
+                .cpu
+                .groups
+                .retain(|group, _| *group == CpuGroup::Client);
+        }
+        let text = markdown(&cpu_table(&analyse(&unseen)));
+        assert!(text.contains("CPU of the load generator"), "{text}");
+        assert!(
+            text.contains("CPU is not seen") && !text.contains("postmaster"),
+            "{text}"
+        );
         let old = sample_run(8);
         assert_eq!(cpu_table(&analyse(&old)), None);
     }

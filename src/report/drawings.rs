@@ -217,10 +217,19 @@ fn response_times(items: &[&Analysis]) -> Option<CurveFigure> {
             let title = match items.len() {
                 // What tells the panels apart comes first.
                 1 if analysis.run.config.has_departures() => title_in(analysis, &level.factors),
-                1 if !varying.is_empty() => varying_first(&level.factors, varying),
+                1 if !varying.is_empty() && !analysis.run.config.is_of_others() => {
+                    varying_first(&level.factors, varying)
+                }
                 _ => {
+                    let level = match items {
+                        [one] => title_in(one, &level.factors),
+                        _ => level_title(&level.factors, varying),
+                    };
                     let name = series_name(&analysis.run, items);
-                    format!("{name}: {}", level_title(&level.factors, varying))
+                    match level.is_empty() {
+                        true => name,
+                        false => format!("{name}: {level}"),
+                    }
                 }
             };
             panels.extend(panel(&analysis.run, level, title));

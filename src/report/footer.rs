@@ -56,13 +56,17 @@ fn load_words(run: &RunHead) -> String {
         config.reader_rate
     );
     let clients = format!("{} at {rate}", counted(config.clients, "client"));
-    let slots = factors.slot_order.iter().join(", ");
+    // Where slots lie on a server that is not ours is not known.
+    let slots = match config.is_of_others() {
+        true => String::new(),
+        false => format!("; slots {}", factors.slot_order.iter().join(", ")),
+    };
     let block_ms = config.block_ns() / 1_000_000;
     let blocks = format!(
         "{} of {block_ms} ms per arm and level",
         counted(config.blocks, "block")
     );
-    format!("{name}: {what}; {readers}, {clients}; slots {slots}; {blocks}")
+    format!("{name}: {what}; {readers}, {clients}{slots}; {blocks}")
 }
 
 /// The model in words: versions, lock, mapping, what is switched off, what goes on beside.

@@ -15,6 +15,11 @@ pub(super) fn level_title(level: &Factors, varying: &[Factor]) -> String {
 /// The same within a run. Of levels that depart from the primary one only what differs is said.
 pub(super) fn title_in(analysis: &Analysis, level: &Factors) -> String {
     let varying = &analysis.varying;
+    let opens_none = analysis.levels.iter().all(|l| l.factors.standing == 0);
+    if opens_none && analysis.run.config.is_of_others() {
+        // Others are connected there.
+        return level.words(varying).join(", ");
+    }
     let departs = analysis.run.config.has_departures();
     let Some(primary) = analysis.primary_level().filter(|_| departs) else {
         return level_title(level, varying);

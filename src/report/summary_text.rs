@@ -113,7 +113,7 @@ pub(super) fn certainty(items: &[&Analysis]) -> Vec<String> {
 
 fn certainty_of(analysis: &Analysis) -> Vec<String> {
     let run = &analysis.run;
-    let on = if run.config.server.as_ref().is_some_and(|s| s.is_url()) {
+    let on = if run.config.is_of_others() {
         "on one server, which was not started anew".to_owned()
     } else {
         format!("over {}", counted(analysis.starts, "fresh start"))
