@@ -81,16 +81,17 @@ fn carry_out(
     }
     bench.set_client_rates(rates);
     let plan = Plan::new(&config, &arms, &levels).without(&left_out);
+    let title = match (&run.experiment, run.mode) {
+        (experiment, mode) if experiment == mode.name() => mode.to_string(),
+        (experiment, mode) => format!("{experiment} {mode}"),
+    };
     progress.say(&format!(
-        "procbench: {} {}: {} blocks of {} ms, clients at {}: about {} s",
-        run.experiment,
-        run.mode,
+        "procbench: {title}: {} blocks of {} ms, clients at {}: about {} s",
         plan.block_count(),
         config.block_ns() / 1_000_000,
         rates_in_words(&config, rates),
         estimate(&config).as_secs().max(1)
     ));
-    let title = format!("{} {}", run.experiment, run.mode);
     let mut slow_over = SlowOver::of(&config);
     let mut before_blocks = |bench: &mut dyn Bench, start: &PlannedStart, progress: &Progress| {
         slow_over.settle((&config, &arms), bench, start, (cancel, progress))?;

@@ -59,9 +59,14 @@ impl Progress {
         self.bar.set_position(0);
         self.bar.reset();
         self.bar.set_prefix(what.to_owned());
-        if let Ok(style) = ProgressStyle::with_template(
-            "{prefix} [{bar:30}] {pos}/{len} blocks, {elapsed} gone, about {eta} left  {msg}",
-        ) {
+        self.style("");
+    }
+
+    fn style(&self, left: &str) {
+        let template = format!(
+            "{{prefix}} [{{bar:30}}] {{pos}}/{{len}} blocks, {{elapsed}} gone{left}  {{msg}}"
+        );
+        if let Ok(style) = ProgressStyle::with_template(&template) {
             self.bar.set_style(style.progress_chars("=> "));
         }
     }
@@ -69,6 +74,10 @@ impl Progress {
     /// So many blocks are done; `next` names the following one.
     pub fn step(&mut self, done: u64, next: &str) {
         self.bar.set_position(done);
+        // Before the first block nothing is known of the time.
+        if done > 0 {
+            self.style(", about {eta} left");
+        }
         self.bar.set_message(next.to_owned());
         if talks(Talk::Verbose) {
             self.say(&format!("procbench: block {}: {next}", done + 1));
@@ -76,15 +85,16 @@ impl Progress {
         if self.plain && self.last_line.is_none_or(|at| at.elapsed() >= LINE_EVERY) {
             self.last_line = Some(Instant::now());
             let of = self.bar.length().unwrap_or(done);
-            let left_s = match done {
-                0 => 0.0,
-                done => self.bar.elapsed().as_secs_f64() * (of - done) as f64 / done as f64,
+            let gone_s = self.bar.elapsed().as_secs_f64();
+            let left = match done {
+                0 => String::new(),
+                done => {
+                    let left_s = gone_s * (of - done) as f64 / done as f64;
+                    format!(", about {left_s:.0} s left")
+                }
             };
             let what = self.bar.prefix();
-            tell(&format!(
-                "{what}: {done}/{of} blocks, about {} s left",
-                left_s as u64
-            ));
+            tell(&format!("{what}: {done}/{of} blocks{left}"));
         }
     }
 

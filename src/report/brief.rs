@@ -74,6 +74,13 @@ impl Brief {
         }
     }
 
+    /// The caution without its first word and its full stop: a page sets both.
+    pub(super) fn bare_caution(&self) -> Option<&str> {
+        let caution = self.caution.as_deref()?;
+        let bare = caution.strip_prefix("Caution: ").unwrap_or(caution);
+        Some(bare.trim_end_matches('.'))
+    }
+
     /// For the terminal; `rest` says where everything else is.
     pub fn terminal(&self, rest: &str) -> String {
         let wrapped = |text: &str| fill(text, COLUMNS);

@@ -15,7 +15,7 @@ use super::one_page::page_of;
 use super::section::Section;
 use super::summary_text::{certainty, page};
 use crate::arm::Arm;
-use crate::record::{Between, Survey, percentile_name};
+use crate::record::{Between, RunHead, Survey, percentile_name};
 use crate::stats::{Analysis, KnownRate, Pooling, TRACED_ON, Verdict};
 
 pub use self::for_programs::for_programs;
@@ -30,7 +30,7 @@ pub fn one_page(analysis: &Analysis, figures: &[String]) -> Option<String> {
     ];
     let limits = limits.map(str::to_owned).to_vec();
     let brief = brief(analysis)?;
-    let title = format!("{}: should I pool?", place(&analysis.run));
+    let title = title(&analysis.run);
     Some(page_of(
         &title,
         &brief,
@@ -44,8 +44,23 @@ pub fn one_page(analysis: &Analysis, figures: &[String]) -> Option<String> {
 pub fn details(analysis: &Analysis, figures: &[String]) -> Option<String> {
     let mut sections = advice(analysis)?;
     sections.push(Section::list("How sure this is", certainty(&[analysis])));
-    let title = format!("{}: should I pool?", place(&analysis.run));
+    let title = title(&analysis.run);
     Some(page(&title, &sections, &[analysis], figures))
+}
+
+/// The title, and below it which server it was, and when: `me@db.example:5432/app`.
+fn title(run: &RunHead) -> String {
+    let server = run.provenance.server.as_ref();
+    let because = server.map_or("", |s| s.chosen_because.as_str());
+    let (at, _) = because
+        .split_once(": given by URL")
+        .unwrap_or((because, ""));
+    let at = at.split_once(" at ").map_or(at, |(_, at)| at);
+    format!(
+        "{0}: should I pool?\n\n**Server.** {0} at {at}; measured {1}.",
+        place(run),
+        run.started_at
+    )
 }
 
 /// The advice, its answer first, for a run against a server that could be looked at.
@@ -82,7 +97,7 @@ fn seen(survey: &Survey) -> Vec<String> {
                 (Some(status), _) => format!("{asked}, in effect {status}"),
                 (None, Some(_)) => asked.clone(),
                 (None, None) => {
-                    format!("{asked}, of which this version does not tell what it came to")
+                    format!("{asked} (this version does not say whether there were any)")
                 }
             };
             let (most, buffers) = (count(settings.max_connections), &settings.shared_buffers);
@@ -99,7 +114,11 @@ fn seen(survey: &Survey) -> Vec<String> {
                 _ => String::new(),
             };
             let (others, idle) = (count(census.connections), census.idle);
-            format!("{others} other connections{states}, {idle} idle")
+            let noun = match census.connections {
+                1 => "connection",
+                _ => "connections",
+            };
+            format!("{others} other {noun}{states}, {idle} idle")
         }
         Err(why) => format!("who is connected is not known: {why}"),
     };
@@ -246,7 +265,7 @@ fn more_rights(survey: &Survey) -> Vec<String> {
     if survey.has_huge_pages().is_none() {
         lines.push("With root on the server's host: whether huge_pages = try got huge pages, which narrows the estimate.".to_owned());
     }
-    lines.push("With a server of the same version to itself (`procbench server --server docker` or `local`): the slot order, arranged (`--slot-order front,behind`), standing connections by number, and rates that would be rude here.".to_owned());
+    lines.push("With a server of the same version to itself (`procbench server --server docker` or `local`): the slot order, arranged (`--slot-order front,behind`), standing connections by number, and rates that are too high for a server that others use.".to_owned());
     lines
 }
 

@@ -57,7 +57,7 @@ pub fn of_chapter(runs: &[&Analysis]) -> Result<String, PageError> {
         question: Some(Markup::of(&brief.question)),
         claims: Some((CAPTION, claims)),
         answer: Markup::all(&brief.answer),
-        caution: brief.caution.as_deref().map(Markup::of),
+        caution: brief.bare_caution().map(Markup::of),
         ..Page::new("What churn does to running queries".to_owned(), parts)
     })
 }

@@ -93,7 +93,7 @@ impl Part {
             declared,
             advice: advised.into_iter().map(TableHtml::of).collect(),
             answer: Markup::all(&brief.answer),
-            caution: brief.caution.as_deref().map(Markup::of),
+            caution: brief.bare_caution().map(Markup::of),
             question: Markup::of(&brief.question),
             found: Markup::all(runs.iter().flat_map(|a| findings(a))),
             figure,
