@@ -318,6 +318,13 @@ pub fn print_sections<'a>(sections: impl IntoIterator<Item = &'a Section>) {
     print(section::terminal(sections));
 }
 
+/// An answer with the summary's rows.
+#[derive(Serialize)]
+struct Answered {
+    answer: serde_json::Value,
+    rows: Vec<SummaryRow>,
+}
+
 /// Prints a run on stdout.
 pub fn print_run(
     analysis: &Analysis,
@@ -329,7 +336,7 @@ pub fn print_run(
         let rows = rows::summary_rows(analysis);
         return match advice::for_programs(analysis) {
             Some(answer) if format == StdoutFormat::Json => {
-                print_json(&serde_json::json!({"answer": answer, "rows": rows})).map(drop)
+                print_json(&Answered { answer, rows }).map(drop)
             }
             _ => print_rows(&rows, format),
         };

@@ -104,7 +104,7 @@ impl Rule {
             return Verdict::StruckOut;
         }
         let few = self.is_too_few(contrast.rounds, contrast.starts);
-        let shows = |p| p <= ERROR_RATE && !(self.needs_interval && contrast.meets_zero());
+        let shows = |p: f64| p <= ERROR_RATE && !(self.needs_interval && contrast.meets_zero());
         match contrast.p_value {
             Some(_) if few => self.too_few(),
             None => self.too_few(),

@@ -54,6 +54,7 @@ fn seen(pooling: &Pooling, survey: &Survey) -> Table {
     // The middle and the most that the samples carry.
     let ends = connects.minmax_by(|a, b| a.0.total_cmp(&b.0)).into_option();
     let ends = ends.into_iter().flat_map(|(low, high)| [low, high]).dedup();
+    let ends = ends.take(if pooling.pooler.is_some() { 1 } else { 2 });
     let to = pooling.pooler.map_or("", |_| " to the server");
     for (p, ns) in ends {
         push(

@@ -272,7 +272,8 @@ fn other_programs_are_told_the_answer_in_keys_that_are_described() {
     };
     let answer = for_programs(&analyse(&run(SHORT, counted))).unwrap();
     assert_eq!(answer["verdict"], "yes");
-    assert_eq!(answer["connect_ns"]["p50"], 2_000_000.0);
+    let connect = answer["connect_ns"]["p50"].as_f64().unwrap();
+    assert!((connect - 2e6).abs() < 1e4, "{connect}");
     assert_eq!(answer["users_connections_per_s"], 50.0);
     assert_eq!(answer["users_connections_are"], "counted");
     assert_eq!(answer["counted_over_s"], 10.0);
