@@ -133,17 +133,18 @@ fn curve(sweep: &Sweep, line: &SweepLine, label: String, stroke: Stroke) -> Curv
         struck: p.struck.is_some(),
         verdict: None,
     };
-    let caution = line.points.iter().any(|p| !p.cautions.is_empty());
+    let mut cautions = line.points.iter().flat_map(|p| &p.cautions).unique();
+    let caution = cautions.join("; ");
     Curve {
         label,
         form: CurveForm::Line,
         stroke,
         points: line.points.iter().map(point).collect(),
         samples: 0,
-        // The reasons are among the notes.
+        // Points are struck one by one; the reasons are among the notes.
         signs: Signs {
             struck: None,
-            caution: caution.then(String::new),
+            caution: Some(caution).filter(|caution| !caution.is_empty()),
         },
     }
 }
@@ -165,7 +166,7 @@ fn predicted_points(predicted: &[&BusyPrediction], line: &SweepLine) -> Vec<Curv
     points.sorted_by(|a, b| a.at.total_cmp(&b.at)).collect()
 }
 
-/// Slopes, sample counts, and every reason for a sign once.
+/// Slopes, sample counts, and every reason for a struck point once.
 fn notes(sweep: &Sweep, lines: &[SweepLine], names: &LineNames) -> Vec<String> {
     let slopes = lines.iter().filter_map(|l| Some((l, l.slope?)));
     let steepest = slopes
@@ -194,8 +195,7 @@ fn notes(sweep: &Sweep, lines: &[SweepLine], names: &LineNames) -> Vec<String> {
         let name = names.name(line, &[]);
         for point in &line.points {
             let struck = point.struck.iter().map(|s| format!("○ {s}"));
-            let cautions = point.cautions.iter().map(|c| format!("† {c}"));
-            said.extend(struck.chain(cautions).map(|reason| (reason, name.clone())));
+            said.extend(struck.map(|reason| (reason, name.clone())));
         }
     }
     let reasons = grouped(said).into_iter().map(|(reason, mut of)| {

@@ -25,7 +25,7 @@ const MOST_MARKED: usize = 40;
 
 impl Figure for CurveFigure {
     fn drawn(&self, look: Look) -> Result<Drawn, FigureError> {
-        let shown = self.with_telling_signs();
+        let (shown, common) = self.with_telling_signs();
         shown.check().map_err(|reason| FigureError::Unfit {
             title: shown.title.clone(),
             reason,
@@ -41,12 +41,12 @@ impl Figure for CurveFigure {
             _ => 220.0,
         };
         let mut plot_height = roomy.max(least);
-        let (mut svg, mut height) = shown.laid_out(look, plot_height);
+        let (mut svg, mut height) = shown.laid_out(look, plot_height, common);
         if let Some(lacking) = look.height().map(|full| full - height)
             && lacking > 0.0
         {
             plot_height += lacking / rows as f64;
-            (svg, height) = shown.laid_out(look, plot_height);
+            (svg, height) = shown.laid_out(look, plot_height, common);
         }
         Ok(svg.finish(height, &shown.title))
     }
@@ -119,8 +119,8 @@ impl CurveFigure {
         LABEL_GAP + lines.unwrap_or(1).saturating_sub(1) as f64 * LABEL_LINE
     }
 
-    /// With plots of this height; and the height of all.
-    fn laid_out(&self, look: Look, plot_height: f64) -> (Svg, f64) {
+    /// With plots of this height, and words of most of it for the key; and the height of all.
+    fn laid_out(&self, look: Look, plot_height: f64, common: Option<&str>) -> (Svg, f64) {
         let columns = self.across_panels(look);
         let y = self.upwards(plot_height);
         let tick_width = text::widest(y.ticks.iter().map(|t| &t.label), TICK_SIZE) + 9.0;
@@ -175,7 +175,7 @@ impl CurveFigure {
         let height = draw_foot(
             &mut svg,
             top,
-            &self.key(),
+            &self.key(common),
             &self.samples(),
             self.footer.first(),
         );

@@ -3,7 +3,7 @@
 use super::axis::Axis;
 use super::furniture::{LABEL_SIZE, Swatch, sample_counts};
 use super::look::Look;
-use super::signs::{Signs, sign_notes};
+use super::signs::{Signs, say_once, sign_notes};
 use super::style::{SeriesLook, Shape};
 use crate::arm::Stroke;
 use crate::stats::{Estimate, Unit, Verdict};
@@ -147,6 +147,12 @@ impl CurvePanel {
 }
 
 impl Curve {
+    /// Whether it can have signs: a prediction has neither samples that carry it nor reasons.
+    fn is_measured(&self) -> bool {
+        let has_interval = |p: &CurvePoint| p.estimate.low_ns < p.estimate.high_ns;
+        self.signs != Signs::default() || self.points.iter().any(has_interval)
+    }
+
     /// Whether a point of its own is struck out.
     fn struck_in_part(&self) -> bool {
         self.points.iter().any(|p| p.struck)
@@ -255,20 +261,20 @@ impl CurveFigure {
         y
     }
 
-    /// Without daggers where every curve has one: they would tell nothing apart, and stand in the caption.
-    pub(super) fn with_telling_signs(&self) -> Self {
+    /// Without the daggers that most have, and what the key says instead of them.
+    pub(super) fn with_telling_signs(&self) -> (Self, Option<&'static str>) {
         let mut shown = self.clone();
-        if self.curves().all(|(_, c)| c.signs.caution.is_some()) {
-            let curves = shown.panels.iter_mut().flat_map(|p| &mut p.curves);
-            curves.for_each(|c| c.signs.caution = None);
-        }
-        shown
+        let curves = shown.panels.iter_mut().flat_map(|p| &mut p.curves);
+        let measured = curves.filter(|c| c.is_measured());
+        let common = say_once(measured.map(|c| &mut c.signs).collect());
+        (shown, common)
     }
 
     /// Reasons of the signs, then its own notes.
     pub(super) fn notes(&self) -> Vec<String> {
         let many = self.panels.len() > 1;
-        let mut notes = sign_notes(self.curves().map(|(panel, curve)| {
+        let measured = self.curves().filter(|(_, c)| c.is_measured());
+        let mut notes = sign_notes(measured.map(|(panel, curve)| {
             let place = if many { panel.title.as_str() } else { "" };
             (&curve.signs, place.to_owned(), curve.label.as_str())
         }));
@@ -300,7 +306,8 @@ impl CurveFigure {
         notes
     }
 
-    pub(super) fn key(&self) -> Vec<(Swatch, String)> {
+    /// `common` is said of most of it.
+    pub(super) fn key(&self, common: Option<&str>) -> Vec<(Swatch, String)> {
         let has_lines = self.curves().any(|(_, c)| c.form == CurveForm::Line);
         let has_band = has_lines && !self.interval.is_empty();
         let band = has_band.then(|| (Swatch::Band, self.interval.clone()));
@@ -325,7 +332,8 @@ impl CurveFigure {
         } else {
             any(|c| c.signs.struck.is_some()).then_some(Swatch::StruckCurve)
         };
-        key.extend(Swatch::of_signs(struck, any(|c| c.signs.caution.is_some())));
+        let caution = any(|c| c.signs.caution.is_some());
+        key.extend(Swatch::of_signs(struck, caution, common));
         key
     }
 }

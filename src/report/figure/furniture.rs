@@ -107,8 +107,8 @@ pub(super) fn draw_foot(
     let (margin, limit) = (svg.look.margin(), svg.look.room());
     let (mut x, mut y, mut row) = (0.0, top + 10.0, KEY_LINE);
     for (swatch, label) in key {
-        let lines = text::wrap(label, NOTE_SIZE, limit - SWATCH - 5.0);
-        let wide = SWATCH + 5.0 + text::widest(lines.iter(), NOTE_SIZE);
+        let lines = text::wrap(label, NOTE_SIZE, limit - swatch.width());
+        let wide = swatch.width() + text::widest(lines.iter(), NOTE_SIZE);
         if x > 0.0 && x + wide > limit {
             x = 0.0;
             y += row;
@@ -120,7 +120,7 @@ pub(super) fn draw_foot(
         for (line, words) in lines.iter().enumerate() {
             let baseline = middle + NOTE_SIZE * 0.36 + line as f64 * NOTE_LINE;
             svg.words(
-                (margin + x + SWATCH + 5.0, baseline),
+                (margin + x + swatch.width(), baseline),
                 NOTE_SIZE,
                 TEXT,
                 words,
@@ -160,6 +160,8 @@ pub(super) enum Swatch {
     Caution,
     /// A mark of a series with its interval.
     Mark(SeriesLook),
+    /// Nothing: the words are of the whole figure.
+    Words,
 }
 
 impl Swatch {
@@ -171,11 +173,28 @@ impl Swatch {
         pale.then(|| (Swatch::PaleMark, "pale: no difference shown".to_owned()))
     }
 
-    /// The entries for the signs that occur; `struck` is what something struck looks like.
-    pub(super) fn of_signs(struck: Option<Swatch>, caution: bool) -> Vec<(Swatch, String)> {
-        let struck = struck.map(|swatch| (swatch, "struck out, not to be quoted".to_owned()));
-        let caution = caution.then(|| (Swatch::Caution, "read with care".to_owned()));
-        struck.into_iter().chain(caution).collect()
+    /// The entries for the signs that occur: `struck` is what something struck looks like, `common` what is said of
+    /// most without a sign.
+    pub(super) fn of_signs(
+        struck: Option<Swatch>,
+        caution: bool,
+        common: Option<&str>,
+    ) -> Vec<(Swatch, String)> {
+        let struck = struck.map(|swatch| (swatch, "struck out, not to be quoted"));
+        let caution = caution.then_some((Swatch::Caution, "read with care"));
+        let common = common.map(|words| (Swatch::Words, words));
+        let entries = struck.into_iter().chain(caution).chain(common);
+        entries
+            .map(|(swatch, words)| (swatch, words.to_owned()))
+            .collect()
+    }
+
+    /// What it and the gap after it take.
+    fn width(self) -> f64 {
+        match self {
+            Self::Words => 0.0,
+            _ => SWATCH + 5.0,
+        }
     }
 
     fn draw(self, svg: &mut Svg, x: f64, y: f64) {
@@ -209,6 +228,7 @@ impl Swatch {
                 svg.mark((middle, y), 3.6, Shape::Disc, TEXT, Fill::Pale);
             }
             Self::Caution => svg.words_before((end, y + 4.0), LABEL_SIZE, TEXT, CAUTION_SIGN),
+            Self::Words => {}
             Self::Mark(look) => {
                 svg.line((x, y), (end, y), look.colour, 1.5);
                 svg.mark((middle, y), 3.6, look.shape, look.colour, Fill::Solid);

@@ -160,7 +160,7 @@ fn boxed_text(svg: &mut Svg, (x, y): (f64, f64), size: f64, colour: &'static str
 
 impl Figure for RowFigure {
     fn drawn(&self, look: Look) -> Result<Drawn, FigureError> {
-        let shown = self.with_telling_signs();
+        let (shown, common) = self.with_telling_signs();
         shown.check().map_err(|reason| FigureError::Unfit {
             title: shown.title.clone(),
             reason,
@@ -253,7 +253,7 @@ impl Figure for RowFigure {
         let height = draw_foot(
             &mut svg,
             below,
-            &shown.key(),
+            &shown.key(common),
             &shown.samples(),
             shown.footer.first(),
         );

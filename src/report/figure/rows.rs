@@ -4,7 +4,7 @@ use super::axis::Axis;
 use super::curves::drawable;
 use super::furniture::{LABEL_LINE, LABEL_SIZE, Swatch, TICK_SIZE, sample_counts};
 use super::look::Look;
-use super::signs::{Signs, sign_notes};
+use super::signs::{Signs, say_once, sign_notes};
 use super::style::{PERCENTILE_LOOKS, SeriesLook, series_look};
 use super::text;
 use crate::report::format;
@@ -294,7 +294,8 @@ impl RowFigure {
         }
     }
 
-    pub(super) fn key(&self) -> Vec<(Swatch, String)> {
+    /// `common` is said of most of it.
+    pub(super) fn key(&self, common: Option<&str>) -> Vec<(Swatch, String)> {
         let series = self.series();
         let entry = |(place, (name, look)): (usize, &(&str, SeriesLook))| match self.form {
             RowForm::Stacks => (Swatch::Area(place, look.colour), (*name).to_owned()),
@@ -304,24 +305,37 @@ impl RowFigure {
         key.extend(Swatch::of_verdicts(
             self.marks().filter_map(|(_, _, m)| m.verdict),
         ));
-        let rows = self.rows().map(|(_, row)| &row.signs);
-        let signs: Vec<&Signs> = rows.chain(self.marks().map(|(_, _, m)| &m.signs)).collect();
+        let signs: Vec<&Signs> = self.rows().flat_map(|(_, row)| self.signs(row)).collect();
         let struck = signs.iter().any(|s| s.struck.is_some());
         key.extend(Swatch::of_signs(
             struck.then_some(Swatch::StruckMark),
             signs.iter().any(|s| s.caution.is_some()),
+            common,
         ));
         key
     }
 
-    /// Without daggers where every row has one: they would tell nothing apart, and stand in the caption.
-    pub(super) fn with_telling_signs(&self) -> Self {
-        let mut shown = self.clone();
-        if self.rows().all(|(_, row)| row.signs.caution.is_some()) {
-            let rows = shown.groups.iter_mut().flat_map(|g| &mut g.rows);
-            rows.for_each(|row| row.signs.caution = None);
+    /// What has signs of its own: the marks of differences, else the row.
+    fn signs<'a>(&self, row: &'a Row) -> Vec<&'a Signs> {
+        match self.form {
+            RowForm::Differences => row.marks.iter().map(|m| &m.signs).collect(),
+            _ => vec![&row.signs],
         }
-        shown
+    }
+
+    /// Without the daggers that most have, and what the key says instead of them.
+    pub(super) fn with_telling_signs(&self) -> (Self, Option<&'static str>) {
+        let mut shown = self.clone();
+        let rows = shown.groups.iter_mut().flat_map(|g| &mut g.rows);
+        let signs: Vec<&mut Signs> = match self.form {
+            RowForm::Differences => rows
+                .flat_map(|r| &mut r.marks)
+                .map(|m| &mut m.signs)
+                .collect(),
+            _ => rows.map(|row| &mut row.signs).collect(),
+        };
+        let common = say_once(signs);
+        (shown, common)
     }
 
     /// Reasons of the signs.
@@ -333,7 +347,10 @@ impl RowFigure {
         for group in column {
             let place = if many { group.title.as_str() } else { "" };
             for row in &group.rows {
-                signs.push((&row.signs, place.to_owned(), &row.label));
+                if self.form != RowForm::Differences {
+                    signs.push((&row.signs, place.to_owned(), &row.label));
+                    continue;
+                }
                 for mark in &row.marks {
                     let comma = if place.is_empty() { "" } else { ", " };
                     let place = format!("{}{comma}{place}", mark.series);
