@@ -1,7 +1,7 @@
 //! Drawing a [`CurveFigure`]: panels with grid, bands, curves and labels at their ends.
 
 use super::axis::Axis;
-use super::curves::{Along, CurveFigure, CurveForm, CurvePanel, LABEL_GAP, LEADER};
+use super::curves::{Along, Curve, CurveFigure, CurveForm, CurvePanel, LABEL_GAP, LEADER};
 use super::furniture::{
     self, LABEL_LINE, LABEL_SIZE, NOISE_EDGE, NOISE_OPACITY, NOTE_LINE, NOTE_SIZE, STRUCK_OPACITY,
     TICK_SIZE, around, draw_axis_lines, draw_bottom_ticks, draw_foot, draw_header, middle_within,
@@ -285,7 +285,11 @@ impl CurveFigure {
 
     /// Marks with their intervals, those of several curves beside each other.
     fn draw_marks(&self, panel: &CurvePanel, (x, y): (&Axis, &Axis), plot: &Frame, svg: &mut Svg) {
-        for (i, (curve, SeriesLook { colour, shape })) in panel.marks().enumerate() {
+        let marks = self.marks();
+        let look = |curve: &Curve| marks.iter().find(|(label, _)| *label == curve.label);
+        let looks = panel.curves.iter().filter(|c| c.form == CurveForm::Marks);
+        let looks = looks.filter_map(|curve| Some((curve, look(curve)?.1)));
+        for (i, (curve, SeriesLook { colour, shape })) in looks.enumerate() {
             // The first stand where they are, the others right and left of them.
             let side = if i % 2 == 1 { BESIDE } else { -BESIDE };
             let aside = i.div_ceil(2) as f64 * side;

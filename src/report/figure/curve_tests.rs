@@ -1,7 +1,7 @@
 //! Sweeps as curves: every line is drawn, struck points are hollow, what cannot be drawn is refused.
 
 use super::curves::{Along, Curve, CurveFigure, CurveForm, CurvePanel, CurvePoint};
-use super::{Figure, Signs, stroke_of_case};
+use super::{Figure, Row, RowFigure, RowForm, RowGroup, RowMark, Signs, stroke_of_case};
 use crate::stats::{Estimate, Unit};
 
 fn curve(label: &str, look: (usize, usize), values: &[(f64, f64)]) -> Curve {
@@ -121,4 +121,55 @@ fn what_cannot_be_drawn_is_refused() {
         refused(|f| f.panels[0].curves[0].points[0].estimate.low_ns = 0.0).contains("above zero")
     );
     assert!(refused(|f| f.panels[0].curves[0].points.reverse()).contains("out of order"));
+}
+
+#[test]
+fn no_two_series_of_marks_have_the_same_shape() {
+    let mut marks = figure();
+    for (at, panel) in marks.panels.iter_mut().enumerate() {
+        panel.curves = (0..5)
+            .map(|i| curve(&format!("{}", 3 * at + i), (i, 0), &[(0.0, 2e3)]))
+            .collect();
+        panel
+            .curves
+            .iter_mut()
+            .for_each(|c| c.form = CurveForm::Marks);
+    }
+    let looks = marks.marks();
+    assert_eq!(looks.len(), 8);
+    for (i, (_, one)) in looks.iter().enumerate() {
+        assert!(
+            looks[i + 1..]
+                .iter()
+                .all(|(_, other)| one.shape != other.shape)
+        );
+    }
+    let names = [
+        "server",
+        "model",
+        "server 1aca57",
+        "server c9dbbe",
+        "model 938be1",
+    ];
+    let marks = names.map(|name| RowMark::part(name, 1.0)).to_vec();
+    let row = Row {
+        marks,
+        ..Row::default()
+    };
+    let rows = RowFigure {
+        form: RowForm::Differences,
+        groups: vec![RowGroup {
+            title: String::new(),
+            rows: vec![row],
+        }],
+        ..RowFigure::default()
+    };
+    let looks = rows.series();
+    for (i, (_, one)) in looks.iter().enumerate() {
+        assert!(
+            looks[i + 1..]
+                .iter()
+                .all(|(_, other)| one.shape != other.shape)
+        );
+    }
 }

@@ -133,19 +133,6 @@ pub(super) const LEADER: f64 = 16.0;
 /// Longer labels take more lines, in a narrow figure and in others.
 const LONGEST_LABEL: [f64; 2] = [105.0, 170.0];
 
-impl CurvePanel {
-    /// The curves that are marks, with their looks: no two alike.
-    pub(super) fn marks(&self) -> impl Iterator<Item = (&Curve, SeriesLook)> {
-        let marks = self.curves.iter().filter(|c| c.form == CurveForm::Marks);
-        marks
-            .zip(Shape::ALL.into_iter().cycle())
-            .map(|(curve, shape)| {
-                let colour = curve.stroke.colour;
-                (curve, SeriesLook { colour, shape })
-            })
-    }
-}
-
 impl Curve {
     /// Whether it can have signs: a prediction has neither samples that carry it nor reasons.
     fn is_measured(&self) -> bool {
@@ -227,6 +214,19 @@ impl CurveFigure {
     /// Whether its values are differences, which may lie below zero.
     pub(super) fn is_difference(&self) -> bool {
         matches!(self.unit, Unit::NsDifference | Unit::ShareDifference)
+    }
+
+    /// Labels of the curves that are marks, with their looks: one shape each, in every panel.
+    pub(super) fn marks(&self) -> Vec<(&str, SeriesLook)> {
+        let mut marks: Vec<(&str, SeriesLook)> = Vec::new();
+        for (_, curve) in self.curves().filter(|(_, c)| c.form == CurveForm::Marks) {
+            if !marks.iter().any(|(label, _)| *label == curve.label) {
+                let colour = curve.stroke.colour;
+                let shape = Shape::ALL[marks.len() % Shape::ALL.len()];
+                marks.push((&curve.label, SeriesLook { colour, shape }));
+            }
+        }
+        marks
     }
 
     /// The horizontal axis of a panel.
@@ -312,13 +312,8 @@ impl CurveFigure {
         let has_band = has_lines && !self.interval.is_empty();
         let band = has_band.then(|| (Swatch::Band, self.interval.clone()));
         let mut key: Vec<(Swatch, String)> = band.into_iter().collect();
-        for panel in &self.panels {
-            for (curve, look) in panel.marks() {
-                if !key.iter().any(|(_, label)| *label == curve.label) {
-                    key.push((Swatch::Mark(look), curve.label.clone()));
-                }
-            }
-        }
+        let marks = self.marks().into_iter();
+        key.extend(marks.map(|(label, look)| (Swatch::Mark(look), label.to_owned())));
         let points = self.curves().flat_map(|(_, c)| &c.points);
         key.extend(Swatch::of_verdicts(points.filter_map(|p| p.verdict)));
         for noise in self.panels.iter().filter_map(|p| p.noise.as_ref()) {

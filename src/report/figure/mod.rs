@@ -18,6 +18,7 @@ mod signs;
 mod style;
 mod svg;
 mod text;
+mod texture;
 mod told;
 mod words;
 mod write;

@@ -10,6 +10,7 @@ use super::rows::{HEADING, HEADING_LINE, Placed, RowFigure, RowForm, RowMark, to
 use super::style::{AXIS, Fill, GRID, LIGHT_GRID, PAPER, SOFT_TEXT, SeriesLook, TEXT};
 use super::svg::{Drawn, Frame, Svg};
 use super::text;
+use super::texture::textures;
 use super::write::{Figure, FigureError, series_table};
 use crate::arm::Stroke;
 use crate::report::format;
@@ -190,8 +191,9 @@ impl Figure for RowFigure {
         let top = draw_header(&mut svg, &shown.title, &shown.subtitle);
         let top = top + if has_columns { 22.0 } else { 6.0 };
         if shown.form == RowForm::Stacks {
-            for (place, (_, look)) in series.iter().enumerate() {
-                svg.texture(place, look.colour);
+            let colours = series.iter().map(|(_, look)| look.colour);
+            for (place, texture) in textures(colours).into_iter().enumerate() {
+                svg.texture(place, texture);
             }
         }
         let heading_width = match shown.form {

@@ -5,7 +5,7 @@ use super::curves::drawable;
 use super::furniture::{LABEL_LINE, LABEL_SIZE, Swatch, TICK_SIZE, sample_counts};
 use super::look::Look;
 use super::signs::{Signs, say_once, sign_notes};
-use super::style::{PERCENTILE_LOOKS, SeriesLook, series_look};
+use super::style::{PERCENTILE_LOOKS, SeriesLook, Shape, series_look};
 use super::text;
 use crate::report::format;
 use crate::stats::{Estimate, Unit, Verdict};
@@ -198,10 +198,12 @@ impl RowFigure {
         for RowMark { series: name, .. } in rows.iter().flat_map(|r| &r.marks) {
             if !series.iter().any(|(known, _)| known == name) {
                 let place = series.len();
-                let look = match self.form {
+                let mut look = match self.form {
                     RowForm::Percentiles => PERCENTILE_LOOKS[place % PERCENTILE_LOOKS.len()],
                     _ => series_look(name, place),
                 };
+                let taken: Vec<Shape> = series.iter().map(|(_, look)| look.shape).collect();
+                look.shape = look.shape.or_free(&taken);
                 series.push((name, look));
             }
         }

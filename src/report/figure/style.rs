@@ -35,6 +35,11 @@ const BROWN: Colour = "#7a4f2a";
 const OCHRE: Colour = "#b07a00";
 const YELLOW: Colour = "#e6b450";
 
+/// Whether paper does not show on it.
+pub(super) fn is_pale(colour: Colour) -> bool {
+    [PALE_BLUE, PALE_ORANGE, YELLOW].contains(&colour)
+}
+
 /// The stroke of a case: those with the same first number share colour and weight, those with the same second
 /// number a dash. Numbers past the lists start over.
 pub fn stroke_of_case((ink, dash): (usize, usize)) -> Stroke {
@@ -58,11 +63,29 @@ pub(super) enum Shape {
     Diamond,
     Square,
     Triangle,
+    TriangleDown,
+    Plus,
+    Cross,
+    Beam,
 }
 
 impl Shape {
-    pub(super) const ALL: [Shape; 4] =
-        [Shape::Disc, Shape::Diamond, Shape::Square, Shape::Triangle];
+    pub(super) const ALL: [Shape; 8] = [
+        Shape::Disc,
+        Shape::Diamond,
+        Shape::Square,
+        Shape::Triangle,
+        Shape::Cross,
+        Shape::TriangleDown,
+        Shape::Plus,
+        Shape::Beam,
+    ];
+
+    /// This one, or the first that is not among those `taken`.
+    pub(super) fn or_free(self, taken: &[Shape]) -> Shape {
+        let mut shapes = std::iter::once(self).chain(Shape::ALL);
+        shapes.find(|shape| !taken.contains(shape)).unwrap_or(self)
+    }
 }
 
 /// What a mark is filled with.

@@ -3,6 +3,7 @@
 use super::look::Look;
 use super::style::{Colour, Fill, PALE_OPACITY, PAPER, Shape};
 use super::text::{FONT_FAMILY, escape};
+use super::texture::Texture;
 use super::told::Told;
 use crate::arm::Stroke;
 
@@ -151,15 +152,10 @@ impl Svg {
     }
 
     /// Makes the texture of the part of bars that is named at this place, where the look has textures.
-    pub(super) fn texture(&mut self, place: usize, colour: Colour) {
-        if !self.look.has_textures() {
-            return;
+    pub(super) fn texture(&mut self, place: usize, texture: Texture) {
+        if self.look.has_textures() {
+            self.add(texture.pattern(place));
         }
-        let (ground, strokes) = texture(place, colour);
-        self.add(format!(
-            "<pattern id=\"part{place}\" width=\"{TEXTURE}\" height=\"{TEXTURE}\" patternUnits=\"userSpaceOnUse\">\
-             <rect width=\"{TEXTURE}\" height=\"{TEXTURE}\" fill=\"{ground}\"/>{strokes}</pattern>"
-        ));
     }
 
     /// A part of a bar, of the series that is named at this place.
@@ -215,6 +211,11 @@ impl Svg {
             Shape::Square => &[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)],
             Shape::Triangle => &[(-1.2, 0.96), (0.0, -1.2), (1.2, 0.96)],
             Shape::Diamond => &[(-1.3, 0.0), (0.0, -1.3), (1.3, 0.0), (0.0, 1.3)],
+            Shape::TriangleDown => &[(-1.2, -0.96), (0.0, 1.2), (1.2, -0.96)],
+            Shape::Plus => &PLUS,
+            // The plus, turned by an eighth.
+            Shape::Cross => &PLUS.map(|(a, b)| (0.75 * (a - b), 0.75 * (a + b))),
+            Shape::Beam => &[(-1.4, -0.5), (1.4, -0.5), (1.4, 0.5), (-1.4, 0.5)],
         };
         let corner = |(a, b): &Pixel| (x + a * radius, y + b * radius);
         let path = path(&corners.iter().map(corner).collect::<Vec<_>>());
@@ -222,26 +223,21 @@ impl Svg {
     }
 }
 
-/// A texture repeats after so many units.
-const TEXTURE: f64 = 5.0;
-
-/// Ground and strokes of a part's texture: neighbours in the key differ without colour.
-fn texture(place: usize, colour: Colour) -> (Colour, String) {
-    let strokes = |path: &str, colour: Colour| {
-        format!("<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1\"/>")
-    };
-    const UP: &str = "M-1 1 L1 -1 M0 5 L5 0 M4 6 L6 4";
-    const DOWN: &str = "M-1 4 L1 6 M0 0 L5 5 M4 -1 L6 1";
-    const UPRIGHT: &str = "M2.5 0 L2.5 5";
-    match place % 6 {
-        0 => (colour, String::new()),
-        1 => (PAPER, strokes(UP, colour)),
-        2 => (colour, strokes(DOWN, PAPER)),
-        3 => (PAPER, String::new()),
-        4 => (colour, strokes(UPRIGHT, PAPER)),
-        _ => (PAPER, strokes(&format!("{UP} {DOWN}"), colour)),
-    }
-}
+/// Corners of a plus, in radii.
+const PLUS: [Pixel; 12] = [
+    (-0.4, -1.3),
+    (0.4, -1.3),
+    (0.4, -0.4),
+    (1.3, -0.4),
+    (1.3, 0.4),
+    (0.4, 0.4),
+    (0.4, 1.3),
+    (-0.4, 1.3),
+    (-0.4, 0.4),
+    (-1.3, 0.4),
+    (-1.3, -0.4),
+    (-0.4, -0.4),
+];
 
 fn path(points: &[Pixel]) -> String {
     let to = |(i, (x, y)): (usize, &Pixel)| {
