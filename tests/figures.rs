@@ -547,6 +547,20 @@ fn parts_of_bars_have_textures_in_print() {
     assert!(!bar_figure().svg().unwrap().contains("<pattern"));
 }
 
+/// Many numbers of samples are for the caption; two lines of them stay in the picture.
+#[test]
+fn a_long_list_of_samples_stands_in_the_caption_alone() {
+    let figure = two_panels();
+    let has_samples = |look| figure.drawn(look).unwrap().file().contains(">Samples");
+    assert!(has_samples(Look::Screen) && !has_samples(Look::Print { mm: 70.0 }));
+    assert!(
+        figure
+            .caption()
+            .join("\n")
+            .contains("Samples, each panel: quiet:")
+    );
+}
+
 #[test]
 fn two_redraws_are_equal_to_the_byte() {
     let dirs = [(); 2].map(|()| tempfile::tempdir().unwrap());

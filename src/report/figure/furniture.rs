@@ -20,6 +20,8 @@ pub(super) const NOTE_LINE: f64 = 13.0;
 pub(super) const LABEL_LINE: f64 = 13.5;
 const KEY_LINE: f64 = 17.0;
 const SWATCH: f64 = 22.0;
+/// More lines of samples stand in the caption alone.
+const MOST_NOTE_LINES: usize = 2;
 /// Least room between two tick labels on one line.
 const TICK_GAP: f64 = 4.0;
 
@@ -40,7 +42,7 @@ pub(super) fn sample_counts<'a>(counted: impl Iterator<Item = (&'a str, u64)>) -
     }
     let count = |(label, samples): (&str, u64)| {
         let label = label.replace(' ', "\u{a0}");
-        format!("{label}\u{a0}{}", format::grouped(samples))
+        format!("{label}:\u{a0}{}", format::grouped(samples))
     };
     let counts: Vec<String> = counted.into_iter().map(count).collect();
     counts.join("; ")
@@ -131,7 +133,12 @@ pub(super) fn draw_foot(
     if !key.is_empty() {
         y += row;
     }
-    let notes = if svg.look == Look::Slide { &[] } else { notes };
+    let lines = notes.iter().map(|n| text::wrap(n, NOTE_SIZE, limit).len());
+    let is_long = lines.sum::<usize>() > MOST_NOTE_LINES;
+    let notes = match is_long || svg.look == Look::Slide {
+        true => &[],
+        false => notes,
+    };
     for note in notes {
         y = draw_text(svg, y, note, (NOTE_SIZE, NOTE_LINE), TEXT);
     }

@@ -368,8 +368,10 @@ impl RowFigure {
         let mut notes = Vec::new();
         for group in &self.groups {
             let counts = sample_counts(group.rows.iter().map(|r| (r.label.as_str(), r.samples)));
-            if !counts.is_empty() {
-                notes.push(format!("Samples, {}: {counts}", group.title));
+            match group.title.as_str() {
+                _ if counts.is_empty() => {}
+                "" => notes.push(format!("Samples: {counts}")),
+                title => notes.push(format!("Samples, {title}: {counts}")),
             }
         }
         notes
