@@ -42,7 +42,7 @@ impl Signs {
     /// `label` in lines no wider than `limit`, with the signs behind the last. A little more room is better than a
     /// broken word.
     pub(super) fn signed_lines(&self, label: &str, size: f64, limit: f64) -> Vec<String> {
-        let word = text::widest(label.split(' '), size);
+        let word = text::widest(text::words(label), size);
         let limit = limit.max(word.min(1.3 * limit));
         let mut lines = text::wrap(label, size, limit);
         if let Some(last) = lines.last_mut() {

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
+use itertools::Itertools;
 use resvg::usvg;
 use resvg::usvg::fontdb;
 
@@ -83,17 +84,36 @@ fn shaped_width(text: &str) -> f64 {
     shaped.unwrap_or_else(|| text.chars().count() as f64 * BLANK * MEASURED_AT)
 }
 
+/// Units that do not leave the number before them.
+const UNITS: [&str; 10] = ["ns", "µs", "ms", "s", "%", "pp", "kB", "MB", "GB", "iter"];
+
+/// Whether no line ends between two words: a number and its unit, or `no` and what there is none of.
+fn belong_together(first: &str, second: &str) -> bool {
+    let unit = second.trim_end_matches([',', ';', ':', '.', ')']);
+    first == "no" || first.ends_with(|c: char| c.is_ascii_digit()) && UNITS.contains(&unit)
+}
+
+/// What stays on one line: words, and words that belong together.
+pub(super) fn words(text: &str) -> impl Iterator<Item = String> {
+    // Not `split_whitespace`: a no-break space holds words together, too.
+    let words = text.split([' ', '\t', '\n']).filter(|w| !w.is_empty());
+    let words = words.map(str::to_owned);
+    words.coalesce(|first, second| match belong_together(&first, &second) {
+        true => Ok(format!("{first} {second}")),
+        false => Err((first, second)),
+    })
+}
+
 /// `text` broken at blanks into lines no wider than `limit`; a single word
 /// wider than that is broken between characters (paths, digests).
 pub(super) fn wrap(text: &str, size: f64, limit: f64) -> Vec<String> {
     let (mut lines, mut line, mut used) = (Vec::new(), String::new(), 0.0);
-    // Not `split_whitespace`: a no-break space holds a number and its unit together.
-    for word in text.split([' ', '\t', '\n']).filter(|w| !w.is_empty()) {
-        let wide = width(word, size);
+    for word in words(text) {
+        let wide = width(&word, size);
         let pieces: Vec<&str> = if wide > limit {
             word.split_inclusive(|_| true).collect()
         } else {
-            vec![word]
+            vec![&word]
         };
         for (i, piece) in pieces.into_iter().enumerate() {
             // The first piece of a broken word begins a line.
@@ -167,6 +187,21 @@ mod tests {
             width("aaaa bbbb 48", 10.0) + 1.0,
         );
         assert_eq!(lines, ["aaaa bbbb", "48\u{202f}014\u{a0}x"]);
+        let wrapped = |text: &str, first: &str| wrap(text, 10.0, width(first, 10.0) + 1.0);
+        assert_eq!(
+            wrapped("fork-only, over 237 µs", "fork-only, over 237"),
+            ["fork-only, over", "237 µs"]
+        );
+        assert_eq!(
+            wrapped("tcp, trust, TLS, no log", "tcp, trust, TLS, no"),
+            ["tcp, trust, TLS,", "no log"]
+        );
+        // What fits is one line, with the blank it had.
+        assert_eq!(
+            wrap("over 95 %, no log", 10.0, 500.0),
+            ["over 95 %, no log"]
+        );
+        assert_eq!(words("500 standing connections").count(), 3);
     }
 
     #[test]
