@@ -11,14 +11,13 @@ const THIN: &str = "\u{202f}";
 /// The minus of figures, as wide as the plus.
 const MINUS: &str = "\u{2212}";
 
-/// Unit for a magnitude in ns: its length in ns and its symbol.
+/// Unit for a magnitude in ns: its length in ns and its symbol. What three digits round up to the next one has it.
 fn unit_of(magnitude_ns: f64) -> (f64, &'static str) {
-    match magnitude_ns {
-        ns if ns >= 1e9 => (1e9, "s"),
-        ns if ns >= 1e6 => (1e6, "ms"),
-        ns if ns >= 1e3 => (1e3, "µs"),
-        _ => (1.0, "ns"),
-    }
+    let units = [(1e9, "s"), (1e6, "ms"), (1e3, "µs")];
+    let unit = units
+        .into_iter()
+        .find(|(unit, _)| magnitude_ns >= 0.9995 * unit);
+    unit.unwrap_or((1.0, "ns"))
 }
 
 /// A duration with three significant digits: `850 ns`, `72.4 µs`, `1.23 ms`, `2.00 s`.
@@ -47,20 +46,16 @@ pub(crate) fn in_unit_of(other_ns: f64, ns: f64) -> String {
 
 /// A difference, always with its sign: `+120 µs`, `-3.00 µs`, `0 ns`.
 pub(crate) fn difference(ns: f64) -> String {
+    let ns = if ns.abs() < 0.5 { 0.0 } else { ns };
     let sign = if ns > 0.0 { "+" } else { "" };
     format!("{sign}{}", duration(ns))
 }
 
-/// A whole number in groups of three digits.
-fn digits(n: u64, between: &str) -> String {
-    let digits = n.to_string();
-    let groups = digits.as_bytes().rchunks(3).rev();
-    groups.map(String::from_utf8_lossy).join(between)
-}
-
 /// A count: `12,345`.
 pub(crate) fn count(n: u64) -> String {
-    digits(n, ",")
+    let digits = n.to_string();
+    let groups = digits.as_bytes().rchunks(3).rev();
+    groups.map(String::from_utf8_lossy).join(",")
 }
 
 /// A rate per second, without the unit: `0.25`, `1,234`.
@@ -163,8 +158,6 @@ fn typeset(text: &str) -> String {
 
 /// Label of an axis tick: `100 ns`, `1 µs`, `10 ms`.
 pub(crate) fn tick(ns: f64) -> String {
-    // Rounding of 10^k must not push a tick into the smaller unit.
-    let ns = if ns > 0.0 { ns * (1.0 + 1e-9) } else { ns };
     let (unit, symbol) = unit_of(ns);
     format!("{}{THIN}{symbol}", trimmed(ns / unit, 3))
 }
@@ -185,38 +178,21 @@ pub(crate) fn points_tick(share: f64) -> String {
     typeset(&format!("{sign}{points} pp"))
 }
 
-/// A measured difference at three significant digits: `+512 µs`, `−1.25 ms`.
+/// A measured difference, as in tables: `+512 µs`, `−1.20 ms`.
 pub(crate) fn signed(ns: f64) -> String {
-    match significant(ns) {
-        0.0 => typeset("0 ns"),
-        rounded => signed_tick(rounded),
-    }
+    typeset(&difference(ns))
 }
 
-/// A measured time at three significant digits: `512 µs`, `1.25 ms`.
+/// A measured time, as in tables: `512 µs`, `1.20 ms`.
 pub(crate) fn measured(ns: f64) -> String {
-    tick(significant(ns))
+    typeset(&duration(ns))
 }
 
-/// `value` rounded to three significant digits, and not below 0.01 ns.
-fn significant(value: f64) -> f64 {
-    if value.abs() < 0.01 {
-        return 0.0;
-    }
-    let step = 10f64.powf(value.abs().log10().floor() - 2.0);
-    (value / step).round() * step
-}
-
-/// A whole number with thin spaces between thousands: `48 000`.
-pub(crate) fn grouped(count: u64) -> String {
-    digits(count, THIN)
-}
-
-/// A number with at most three decimals, a whole one with thin spaces between thousands: `48 000`, `0.25`.
+/// A number with at most three decimals: `48,000`, `0.25`.
 pub(crate) fn number(value: f64) -> String {
     let text = trimmed(value, 3);
     match text.parse() {
-        Ok(whole) => grouped(whole),
+        Ok(whole) => count(whole),
         Err(_) => text,
     }
 }
@@ -243,6 +219,7 @@ mod tests {
             (1_234_000.0, "1.23 ms"),
             (2e9, "2.00 s"),
             (999_400.0, "999 µs"),
+            (999_900.0, "1.00 ms"),
             (-3_000.0, "-3.00 µs"),
             (123_456.0, "123 µs"),
         ];
@@ -252,7 +229,7 @@ mod tests {
         assert_eq!(in_unit_of(19_600_000.0, 298_000.0), "0.30 ms");
         assert_eq!(in_unit_of(850.0, 850.0), "850 ns");
         assert_eq!(difference(120_000.0), "+120 µs");
-        assert_eq!(difference(0.0), "0 ns");
+        assert_eq!(difference(-0.3), "0 ns");
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(count(12), "12");
         assert_eq!(quantity(600.0, Unit::Number), "600");
@@ -308,13 +285,14 @@ mod tests {
         assert_eq!(plain(&signed_tick(0.0)), "0");
         assert_eq!(plain(&signed(512_345.0)), "+512 µs");
         assert_eq!(plain(&signed(-1_254_000.0)), "-1.25 ms");
-        assert_eq!(plain(&signed(999_900.0)), "+1 ms");
+        assert_eq!(plain(&signed(4_900_000.0)), "+4.90 ms");
+        assert_eq!(plain(&measured(4_900_000.0)), "4.90 ms");
     }
 
     #[test]
     fn counts_and_percentiles() {
-        assert_eq!(plain(&grouped(0)), "0");
-        assert_eq!(plain(&grouped(1_234_567)), "1 234 567");
+        assert_eq!(number(1_234_567.0), "1,234,567");
+        assert_eq!(number(0.25), "0.25");
         assert_eq!(plain(&percent(50.0)), "50 %");
         assert_eq!(plain(&percent(99.9)), "99.9 %");
         assert_eq!(plain(&percent(99.9999)), "99.9999 %");

@@ -304,13 +304,7 @@ mod tests {
         assert_eq!(labels(&axis(1.0)), ["0", "0.2", "0.4", "0.6", "0.8", "1"]);
         assert_eq!(
             labels(&axis(4e3)),
-            [
-                "0",
-                "1\u{202f}000",
-                "2\u{202f}000",
-                "3\u{202f}000",
-                "4\u{202f}000"
-            ]
+            ["0", "1,000", "2,000", "3,000", "4,000"]
         );
         let signed = Axis::linear((-0.021, 0.04), 5.0, Unit::ShareDifference);
         let expected = ["\u{2212}2 pp", "0", "+2 pp", "+4 pp"];

@@ -38,11 +38,11 @@ pub(super) fn sample_counts<'a>(counted: impl Iterator<Item = (&'a str, u64)>) -
     if let [(_, first), _, ..] = counted[..]
         && counted.iter().all(|c| c.1 == first)
     {
-        return format!("{} each", format::grouped(first));
+        return format!("{} each", format::count(first));
     }
     let count = |(label, samples): (&str, u64)| {
         let label = label.replace(' ', "\u{a0}");
-        format!("{label}:\u{a0}{}", format::grouped(samples))
+        format!("{label}:\u{a0}{}", format::count(samples))
     };
     let counts: Vec<String> = counted.into_iter().map(count).collect();
     counts.join("; ")

@@ -292,7 +292,7 @@ impl RowFigure {
             }
             RowForm::Percentiles => String::new(),
             RowForm::Stacks => format::measured(total_ns(row)),
-            RowForm::Rates => format::grouped(mark.estimate.value_ns.round() as u64),
+            RowForm::Rates => format::count(mark.estimate.value_ns.round() as u64),
         }
     }
 
