@@ -25,7 +25,7 @@ use crate::load::Cancel;
 use crate::record::{Provenance, RunFileError, RunStatus, ServerProvenance, find_runs, write_json};
 use crate::report::drawings::{stems, write_all};
 use crate::report::figure::Look;
-use crate::server::provision::sweep_stale;
+use crate::server::provision::sweep_and_tell;
 
 /// `procbench chapter7`
 #[derive(Debug, Args)]
@@ -124,10 +124,7 @@ pub(super) fn carry_out(
     }
     let (dir, _, made) = output_dir(output, name)?;
     order.cancel = Cancel::on_signals().context("cannot handle signals")?;
-    let swept = sweep_stale();
-    if !swept.is_empty() {
-        tell(&format!("procbench: left by an earlier run: {swept}"));
-    }
+    sweep_and_tell(&tell);
     let mut outcome = Outcome::Done;
     let mut kept = false;
     for experiment in experiments {

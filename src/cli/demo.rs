@@ -24,7 +24,7 @@ use crate::report::rows;
 use crate::report::step_table::steps_side_by_side;
 use crate::server::ServerBench;
 use crate::server::cores::can_isolate;
-use crate::server::provision::sweep_stale;
+use crate::server::provision::sweep_and_tell;
 use crate::stats::Stretch;
 
 /// The name of its runs.
@@ -121,10 +121,7 @@ impl DemoCommand {
         let server = config.server.as_ref();
         let server = server.unwrap_or_else(|| unreachable!("a demonstration has a server"));
         let (dir, id, made) = output_dir(&self.output, NAME)?;
-        let swept = sweep_stale();
-        if !swept.is_empty() {
-            tell(&format!("procbench: left by an earlier run: {swept}"));
-        }
+        sweep_and_tell(&tell);
         let place = match &server.server {
             ServerChoice::Url(url) => format!("{url}, gently"),
             _ => "a PostgreSQL of its own".to_owned(),
@@ -228,8 +225,10 @@ impl DemoCommand {
         }
         let steps: Vec<Stretch> = steps_taken(run);
         let cores = run.provenance.cores;
-        self.say("
-");
+        self.say(
+            "
+",
+        );
         print(steps_side_by_side(&steps, run.slow_over_ns, cores));
         Ok(())
     }

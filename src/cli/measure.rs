@@ -32,7 +32,7 @@ use crate::report::rows::{self, SummaryRow};
 use crate::report::section::{self, Section};
 use crate::report::{advice, drawings, findings, summary_text};
 use crate::server::ServerBench;
-use crate::server::provision::sweep_stale;
+use crate::server::provision::sweep_and_tell;
 use crate::stats::Analysis;
 
 /// `procbench model`
@@ -191,10 +191,10 @@ pub fn save_summary(dir: &Path, text: &str) -> Result<(), CommandError> {
 
 /// Writes a page; the prose of one in Markdown is wrapped.
 pub fn save_text(path: &Path, text: &str) -> Result<(), CommandError> {
-    let text = match path.extension().is_some_and(|e| e == "md") {
-        true => wrapped(text),
-        false => text.to_owned(),
-    };
+    let is_markdown = path.extension().is_some_and(|e| e == "md");
+    let text = is_markdown
+        .then(|| wrapped(text))
+        .unwrap_or(text.to_owned());
     write_atomically(path, text.as_bytes())
         .with_context(|| format!("{} could not be saved", path.display()))?;
     Ok(())
@@ -274,10 +274,7 @@ pub fn measure(
 ) -> Result<Option<Analysis>, CommandError> {
     let mut bench: Box<dyn Bench + '_> = match &config.server {
         Some(server) => {
-            let swept = sweep_stale();
-            if !swept.is_empty() {
-                tell(&format!("procbench: left by an earlier run: {swept}"));
-            }
+            sweep_and_tell(&tell);
             Box::new(ServerBench::new((config, server), cancel.clone(), &tell))
         }
         None => Box::new(ModelBench::new(config, cancel.clone()).map_err(CommandError::request)?),

@@ -44,5 +44,5 @@ pub use running::{RunningServer, init_pgbench_accounts};
 pub use spec::{PgBouncerSpec, ServerKind, ServerSpec};
 pub(in crate::server) use start::reach;
 pub use start::{obtain, provision};
-pub use sweep::{Swept, sweep_stale};
+pub use sweep::{Swept, sweep_and_tell, sweep_stale};
 pub use versions::{IMAGES, OwnImage};

@@ -23,7 +23,7 @@ pub struct Swept {
 
 impl Swept {
     /// Whether there was nothing to do.
-    pub fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
@@ -56,6 +56,14 @@ pub fn sweep_stale() -> Swept {
     sweep_containers(&mut swept);
     sweep_directories(&mut swept);
     swept
+}
+
+/// The same, saying what there was.
+pub fn sweep_and_tell(tell: &dyn Fn(&str)) {
+    let swept = sweep_stale();
+    if !swept.is_empty() {
+        tell(&format!("procbench: left by an earlier run: {swept}"));
+    }
 }
 
 fn sweep_containers(swept: &mut Swept) {
