@@ -95,6 +95,27 @@ fn every_acquisition_of_every_connection_is_counted() {
     }
 }
 
+/// The negative control: a child of a bare fork joins nothing, so that readers find the lock busy no more often than
+/// without clients, but for an accident or two.
+#[test]
+fn a_bare_fork_makes_readers_wait_for_the_lock_no_more_than_quiet() {
+    let Some(_turn) = server_turn() else { return };
+    if !wanted() {
+        return;
+    }
+    let run = run(&[Arm::Quiet, Arm::ForkOnly], 400, &[SlotOrder::Front]);
+    let waits = |arm: Arm| {
+        let of_arm = run.blocks.iter().filter(|b| b.arm == arm);
+        let waits = of_arm.map(|b| {
+            assert!(b.counters["procarraylock.shared"] > 0, "{arm}");
+            b.counters["procarraylock.shared-waits"]
+        });
+        waits.max().unwrap()
+    };
+    let [quiet, forks] = [Arm::Quiet, Arm::ForkOnly].map(waits);
+    assert!(forks <= quiet + 2, "{forks} {quiet}");
+}
+
 /// Since 14 a backend that joins in front of others renumbers them, and faults in a page for every four or five. Behind
 /// them it does not, and one that leaves faults in nothing.
 #[test]
