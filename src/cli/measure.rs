@@ -282,9 +282,7 @@ pub fn measure(
     let mut progress = Progress::stderr();
     let mut run = execute(name, config, bench.as_mut(), cancel, &mut progress);
     drop(bench);
-    if let Some(id) = id {
-        run.run_id = id;
-    }
+    run.run_id = id.unwrap_or(run.run_id);
     if let Some(reason) = run.partial_reason().filter(|_| run.blocks.is_empty()) {
         tell(&format!(
             "procbench: {reason}: nothing was measured, so nothing is kept"
