@@ -192,9 +192,7 @@ pub fn save_summary(dir: &Path, text: &str) -> Result<(), CommandError> {
 /// Writes a page; the prose of one in Markdown is wrapped.
 pub fn save_text(path: &Path, text: &str) -> Result<(), CommandError> {
     let is_markdown = path.extension().is_some_and(|e| e == "md");
-    let text = is_markdown
-        .then(|| wrapped(text))
-        .unwrap_or(text.to_owned());
+    let text = if is_markdown { &wrapped(text) } else { text };
     write_atomically(path, text.as_bytes())
         .with_context(|| format!("{} could not be saved", path.display()))?;
     Ok(())
@@ -282,7 +280,7 @@ pub fn measure(
     let mut progress = Progress::stderr();
     let mut run = execute(name, config, bench.as_mut(), cancel, &mut progress);
     drop(bench);
-    run.run_id = id.unwrap_or(run.run_id);
+    id.into_iter().for_each(|id| run.run_id = id);
     if let Some(reason) = run.partial_reason().filter(|_| run.blocks.is_empty()) {
         tell(&format!(
             "procbench: {reason}: nothing was measured, so nothing is kept"

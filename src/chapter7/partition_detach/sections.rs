@@ -105,7 +105,7 @@ pub(super) fn sections(run: &PartitionDetach) -> Vec<Section> {
     let absent = run.absent.iter().into_group_map_by(|(_, why)| *why);
     let absent = absent.into_iter().map(|(why, arms)| {
         let arms = arms.into_iter().map(|(arm, _)| arm.clone()).collect();
-        Section::list(&format!("Not measured: {why}"), arms)
+        Section::list(format!("Not measured: {why}"), arms)
     });
     let sections = [
         Section::table("Inserts while the oldest partition is removed", arms, notes),
