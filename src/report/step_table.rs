@@ -60,7 +60,7 @@ pub fn steps_side_by_side(steps: &[Stretch], slow_over_ns: Option<u64>, cores: u
     let all: Vec<&Stretch> = steps.iter().collect();
     let caution = disturbance(&all, cores).map_or_else(String::new, |line| format!("{line} "));
     let notes = format!(
-        "{caution}{slow}CPU: of one core. Changed settings have rows of their own. The steps ran one after another, not interleaved: this shows, and proves nothing. To quote: procbench run churn-tail."
+        "{caution}{slow}CPU: of one core. Changed settings have rows of their own. The steps ran one after another, not interleaved: this shows, and proves nothing.\nTo quote: procbench run churn-tail."
     );
     let table = section.fitting(COLUMNS, LINES.max(steps.len() + 10) - 6, steps.len());
     format!("{table}\n\n{}\n", textwrap::fill(&notes, COLUMNS - 1))
@@ -82,7 +82,7 @@ mod tests {
         assert!(text.lines().count() <= LINES, "{text}");
         assert!(text.lines().all(|l| l.chars().count() <= COLUMNS), "{text}");
         assert!(
-            text.contains("not interleaved") && text.contains("4.00 µs"),
+            text.replace('\n', " ").contains("not interleaved") && text.contains("4.00 µs"),
             "{text}"
         );
         assert_eq!(text.matches("unpooled").count(), 7, "{text}");
