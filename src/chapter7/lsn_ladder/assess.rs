@@ -45,17 +45,21 @@ fn answer(run: &LsnLadder) -> Vec<String> {
             Fault::Apply => "a late replay",
             _ => "a slow disk of the primary",
         };
-        level.map_or_else(
-            || format!("{what} at no level"),
-            |level| format!("{what} from {level} on ({})", takes(run, fault, level)),
-        )
+        match level {
+            None => format!("{what} at no level"),
+            Some(Level::RemoteApply) => {
+                let takes = takes(run, fault, Level::RemoteApply);
+                format!("{what} at remote_apply alone ({takes})")
+            }
+            Some(level) => format!("{what} at {level} and above ({})", takes(run, fault, level)),
+        }
     });
     let so = match Fault::FOUR.iter().all(as_expected) {
         true => "Each fault is felt at the levels that wait for it",
         false => "The faults are not all felt where they should be",
     };
-    let reads = |level| {
-        stale(run, Fault::None, level).map_or_else(
+    let reads = |fault, level| {
+        stale(run, fault, level).map_or_else(
             || "not measured".to_owned(),
             |(stale, all)| format!("{stale} of {all}"),
         )
@@ -64,10 +68,11 @@ fn answer(run: &LsnLadder) -> Vec<String> {
         format!("A commit waits at {}.", levels.join(", at ")),
         format!("{so}: {}.", felt.join(", ")),
         format!(
-            "Of rows that were acknowledged and at once read on the standby, those not there yet were {} at local, {} at on, {} at remote_apply.",
-            reads(Level::Local),
-            reads(Level::On),
-            reads(Level::RemoteApply)
+            "Of rows that were read on the standby as soon as they were acknowledged, those not there yet were {} at local, {} at on ({} with a late replay), {} at remote_apply.",
+            reads(Fault::None, Level::Local),
+            reads(Fault::None, Level::On),
+            reads(Fault::Apply, Level::On),
+            reads(Fault::None, Level::RemoteApply)
         ),
     ]
 }

@@ -187,7 +187,7 @@ fn every_rule_holds_in_a_run_as_postgresql_makes_it() {
     let answer = assess(&run).answer;
     assert!(answer[1].starts_with("Each fault is felt"), "{answer:?}");
     assert!(
-        answer[2].contains("6 of 200 at on, 0 of 200 at remote_apply"),
+        answer[2].contains("6 of 200 at on (3 of 100 with a late replay), 0 of 200"),
         "{answer:?}"
     );
 }

@@ -3,8 +3,8 @@
 use itertools::Itertools;
 
 use super::arms::{Fault, Level};
-use super::record::{Freeze, LsnLadder, POSITIONS};
-use super::summing::{gap, service};
+use super::record::{Freeze, LsnLadder};
+use super::summing::{FLUSH, INSERT, REPLAY, SENT, STANDBY_FLUSH, STANDBY_WRITE, gap, service};
 use crate::report::drawings::Drawing;
 use crate::report::figure::{
     Along, Curve, CurveFigure, CurveForm, CurvePanel, CurvePoint, NoiseBand, Signs, stroke_of_case,
@@ -97,34 +97,35 @@ fn staircase(run: &LsnLadder) -> Option<CurveFigure> {
     })
 }
 
+/// What a position lacks of the one before it.
+const GAPS: [(usize, usize, &str); 5] = [
+    (INSERT, FLUSH, "not on the primary's disk"),
+    (FLUSH, SENT, "not sent"),
+    (SENT, STANDBY_WRITE, "not written there"),
+    (STANDBY_WRITE, STANDBY_FLUSH, "not on its disk"),
+    (STANDBY_FLUSH, REPLAY, "not replayed"),
+];
+
 /// Bytes between one position and the next, a line for each fault.
 fn gaps(run: &LsnLadder) -> Option<CurveFigure> {
     let points = |fault| {
-        let steps = 0..POSITIONS.len() - 1;
-        let points = steps.filter_map(|step| {
-            let bytes = gap(run, fault, step)?;
-            let at = step as f64 + 1.0;
-            Some(point(at, Estimate::exactly(bytes as f64)))
+        let gaps = GAPS.iter().zip(1..);
+        let points = gaps.filter_map(|(&(from, to, _), at)| {
+            let bytes = gap(run, fault, from, to)?;
+            Some(point(f64::from(at), Estimate::exactly(bytes as f64)))
         });
         points.collect()
     };
     Some(CurveFigure {
-        title: "Each fault opens one gap between the positions".to_owned(),
+        title: "Each fault opens a gap of its own".to_owned(),
         subtitle: format!(
-            "WAL from one position to the next, p50, beside {} inserts per second at local",
+            "WAL that one position lacks of the one before it, p50, beside {} inserts per second at local",
             run.rate_per_second
         ),
         quantity: "bytes".to_owned(),
         unit: Unit::Number,
         logarithmic: false,
-        caption: numbered([
-            "insert",
-            "write",
-            "flush",
-            "sent",
-            "standby's write",
-            "standby's flush",
-        ]) + "; each to the next, the last to replay",
+        caption: numbered(GAPS.iter().map(|(_, _, name)| *name)),
         along: Along::Even,
         interval: String::new(),
         panels: vec![by_fault(points)?],

@@ -28,6 +28,8 @@ const RATE: f64 = 300.0;
 const LATE_READS: u32 = 8;
 /// How long the receiver stands still.
 const FROZEN: Duration = Duration::from_secs(2);
+/// How long a block may take: a standby that dies is waited for without an end.
+const LIMIT: Duration = Duration::from_secs(180);
 
 /// How much is measured.
 struct Size {
@@ -120,7 +122,6 @@ async fn all(run: &mut LsnLadder, pair: &Pair, order: &Order) -> Result<(), Fron
             let mut levels = Level::ALL.to_vec();
             levels.shuffle(&mut rng);
             detail(&format!("procbench: round {}: {fault}", round + 1));
-            faults::set(pair, fault).await?;
             let load = load(order.seed, run.blocks.len() as u64);
             let with_loops = round < size.rounds;
             let block = Case {
@@ -131,12 +132,17 @@ async fn all(run: &mut LsnLadder, pair: &Pair, order: &Order) -> Result<(), Fron
                 load,
                 with_loops,
             };
-            run.blocks.push(block.measure(&mut next_row).await?);
+            let block = async {
+                faults::set(pair, fault).await?;
+                block.measure(&mut next_row).await
+            };
+            run.blocks.push(pair.within(LIMIT, block).await?);
         }
     }
     detail("procbench: the standby's receiver stands still");
     let load = load(order.seed, run.blocks.len() as u64);
-    run.freeze = Some(freeze::freeze(pair, &load, FROZEN).await?);
+    let freeze = freeze::freeze(pair, &load, FROZEN);
+    run.freeze = Some(pair.within(LIMIT, freeze).await?);
     Ok(())
 }
 

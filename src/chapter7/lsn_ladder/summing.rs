@@ -10,10 +10,12 @@ use crate::record::SeriesHistogram;
 pub(super) const FELT_SHARE: f64 = 0.9;
 
 /// Places in [`super::record::POSITIONS`].
+pub(super) const INSERT: usize = 0;
 pub(super) const FLUSH: usize = 2;
 pub(super) const SENT: usize = 3;
 pub(super) const STANDBY_WRITE: usize = 4;
 pub(super) const STANDBY_FLUSH: usize = 5;
+pub(super) const REPLAY: usize = 6;
 
 impl Fault {
     /// Its length in ns.
@@ -69,10 +71,10 @@ pub(super) fn first_felt(run: &LsnLadder, fault: Fault) -> Option<Level> {
     levels.find(|level| is_felt(run, fault, *level) == Some(true))
 }
 
-/// The middle distance in bytes of one position to the next, beside a steady load.
-pub(super) fn gap(run: &LsnLadder, fault: Fault, step: usize) -> Option<u64> {
+/// The middle distance in bytes from one position to another, beside a steady load.
+pub(super) fn gap(run: &LsnLadder, fault: Fault, from: usize, to: usize) -> Option<u64> {
     let samples = of(run, fault).flat_map(|b| &b.samples);
-    let gaps = samples.map(|s| s.positions[step].saturating_sub(s.positions[step + 1]));
+    let gaps = samples.map(|s| s.positions[from].saturating_sub(s.positions[to]));
     let gaps = gaps.sorted_unstable().collect_vec();
     gaps.get(gaps.len() / 2).copied()
 }

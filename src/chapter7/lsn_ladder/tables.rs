@@ -80,7 +80,8 @@ fn gaps(run: &LsnLadder) -> Option<Section> {
         .collect();
     let mut table = Table::new(["slow"], columns);
     for fault in measured(run) {
-        let gaps = (0..POSITIONS.len() - 1).map(|step| or_dash(gap(run, fault, step), count));
+        let gaps =
+            (0..POSITIONS.len() - 1).map(|step| or_dash(gap(run, fault, step, step + 1), count));
         table.push([fault.to_string()].into_iter().chain(gaps).collect());
     }
     Section::table(

@@ -63,6 +63,26 @@ fn spec(order: &Order, role: PairRole) -> ServerSpec {
     }
 }
 
+/// The file system of a server's cluster.
+///
+/// # Errors
+/// When it is in memory.
+fn on_a_disk(server: &RunningServer) -> Result<String, String> {
+    let place = match server.kind() {
+        ServerKind::Docker => "/var/lib/postgresql",
+        _ => "$FILES",
+    };
+    let script = format!("df --output=fstype \"{place}\" | tail -n 1");
+    let found = server.shell(&script, ANSWER_LIMIT);
+    let found = found.map_err(|e| on_one_line(&e))?;
+    match IN_MEMORY.contains(&found.as_str()) {
+        true => Err(format!(
+            "the cluster would lie on {found}, where fsync keeps nothing, and local and on could not be told from off: set TMPDIR to a directory on a disk"
+        )),
+        false => Ok(found),
+    }
+}
+
 impl Pair {
     /// Starts both; the standby begins as a copy of the primary.
     ///
@@ -74,6 +94,7 @@ impl Pair {
         };
         let primary = start(&order.server, PairRole::Primary)?;
         tell(&format!("procbench: primary: {}", primary.chosen_because()));
+        let file_system = on_a_disk(&primary)?;
         let admin = primary.admin_endpoint().ok_or("no superuser")?;
         let sockets = primary
             .make_socket_dir("proxy")
@@ -95,31 +116,12 @@ impl Pair {
         };
         let standby = start(&same_kind, PairRole::Standby(upstream))?;
         tell("procbench: standby: a copy of it, behind a proxy");
-        let mut pair = Pair {
+        Ok(Pair {
             standby,
             proxy,
             primary,
-            file_system: String::new(),
-        };
-        pair.file_system = pair.on_a_disk()?;
-        Ok(pair)
-    }
-
-    /// The file system of the primary's cluster.
-    fn on_a_disk(&self) -> Result<String, String> {
-        let place = match self.primary.kind() {
-            ServerKind::Docker => "/var/lib/postgresql",
-            _ => "$FILES",
-        };
-        let script = format!("df --output=fstype \"{place}\" | tail -n 1");
-        let found = self.primary.shell(&script, ANSWER_LIMIT);
-        let found = found.map_err(|e| on_one_line(&e))?;
-        match IN_MEMORY.contains(&found.as_str()) {
-            true => Err(format!(
-                "the cluster would lie on {found}, where fsync keeps nothing, and local and on could not be told from off: set TMPDIR to a directory on a disk"
-            )),
-            false => Ok(found),
-        }
+            file_system,
+        })
     }
 
     /// Waits until the standby streams. Says whether a commit at `remote_apply` is then acknowledged without it, as
@@ -204,13 +206,37 @@ impl Pair {
     }
 
     fn not_synchronous(&self, why: &str) -> FrontendError {
+        let seconds = SYNCHRONOUS_LIMIT.as_secs();
+        FrontendError::Here(format!(
+            "the standby is not streaming and synchronous after {seconds} s: {why}; {}",
+            self.standby_says()
+        ))
+    }
+
+    fn standby_says(&self) -> String {
         let log = self.standby.log_tail();
         let end: Vec<&str> = log.lines().map(str::trim).collect();
         let end = end[end.len().saturating_sub(6)..].join(" / ");
-        let seconds = SYNCHRONOUS_LIMIT.as_secs();
-        FrontendError::Here(format!(
-            "the standby is not streaming and synchronous after {seconds} s: {why}; the end of its log: {end}"
-        ))
+        format!("the end of the standby's log: {end}")
+    }
+
+    /// Does what may wait for the standby for ever.
+    ///
+    /// # Errors
+    /// What the work ends with, or that there was no end within `limit`, with the standby's last words.
+    pub async fn within<T>(
+        &self,
+        limit: Duration,
+        work: impl Future<Output = Result<T, FrontendError>>,
+    ) -> Result<T, FrontendError> {
+        let seconds = limit.as_secs();
+        let late = |_| {
+            let says = self.standby_says();
+            Err(FrontendError::Here(format!(
+                "no end after {seconds} s; {says}"
+            )))
+        };
+        timeout(limit, work).await.unwrap_or_else(late)
     }
 
     /// Removes both.
