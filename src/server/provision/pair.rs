@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use super::spec::SUPERUSER;
-
 /// Where a server finds its primary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstream {
@@ -49,10 +47,10 @@ impl PairRole {
 }
 
 impl Upstream {
-    /// The connection string, with the socket in this directory.
-    pub(super) fn conninfo(&self, sockets: &str) -> String {
+    /// The connection string of this user, with the socket in this directory.
+    pub(super) fn conninfo(&self, user: &str, sockets: &str) -> String {
         format!(
-            "host='{sockets}' port={} user={SUPERUSER} application_name={}",
+            "host='{sockets}' port={} user={user} application_name={}",
             self.port, self.name
         )
     }

@@ -322,7 +322,7 @@ fn launch(
             if let Some(upstream) = upstream(spec) {
                 let sockets = upstream.sockets.display();
                 options.push(format!("--volume={sockets}:{PRIMARY_IN_CONTAINER}"));
-                let conninfo = upstream.conninfo(PRIMARY_IN_CONTAINER);
+                let conninfo = upstream.conninfo(SUPERUSER, PRIMARY_IN_CONTAINER);
                 options.push(format!("--env={PRIMARY_VARIABLE}={conninfo}"));
             }
             let script = format!("{IN_CONTAINER}/{}", ENTRYPOINT.0);
@@ -347,7 +347,8 @@ fn launch(
                 command.env(sync_delay::PATH_VARIABLE, page);
             }
             if let Some(upstream) = upstream(spec) {
-                let conninfo = upstream.conninfo(&upstream.sockets.display().to_string());
+                let sockets = upstream.sockets.display().to_string();
+                let conninfo = upstream.conninfo(SUPERUSER, &sockets);
                 command.env(PRIMARY_VARIABLE, conninfo);
             }
             // Immediate shutdown: nothing in it is to be kept.
