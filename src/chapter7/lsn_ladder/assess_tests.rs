@@ -217,6 +217,10 @@ fn each_rule_finds_what_breaks_it() {
         "before the one",
     );
     one(
+        hold(&with(|b| b.samples[7].own[1] = 1)),
+        "has what it reports",
+    );
+    one(
         hold(&with(|b| b.reads[4].stale = 1)),
         "every acknowledged row",
     );

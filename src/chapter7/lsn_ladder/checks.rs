@@ -4,7 +4,7 @@ use itertools::Itertools;
 
 use super::arms::{Fault, Level};
 use super::record::{Cell, Freeze, LsnLadder, Sample};
-use super::summing::{SENT, STANDBY_WRITE, is_felt, p50, stale, stays};
+use super::summing::{REPLAY, SENT, STANDBY_FLUSH, STANDBY_WRITE, is_felt, p50, stale, stays};
 use crate::chapter7::assessment::{Check, Must};
 
 /// A cell as it is named where something is not so.
@@ -74,6 +74,16 @@ pub(super) fn checks(run: &LsnLadder) -> Vec<Check> {
                     both.all(|(a, b)| a <= b)
                 };
                 (name, pairs.all(is_so))
+            }),
+        ),
+        Check::of(
+            Must::Hold,
+            "the standby has what it reports",
+            looks(run).map(|(name, samples)| {
+                let is_so = |s: &Sample| {
+                    s.positions[STANDBY_FLUSH] <= s.own[0] && s.positions[REPLAY] <= s.own[1]
+                };
+                (name, samples.iter().all(is_so))
             }),
         ),
         Check::of(

@@ -140,10 +140,11 @@ fn lag_columns(run: &LsnLadder) -> Claim {
             (
                 verdict,
                 format!(
-                    "after {} without a receiver the standby lacked {} bytes; the largest of the three columns said {}",
+                    "after {} without a receiver the standby lacked {} bytes; the largest of the three columns said {}, and reply_time was {} old",
                     duration(behind),
                     count(lacks),
-                    duration(lag)
+                    duration(lag),
+                    duration(last.reply_age_us.unwrap_or_default() as f64 * 1e3)
                 ),
             )
         }
