@@ -79,7 +79,7 @@ impl RunningServer {
         self.premap.as_ref()
     }
 
-    /// By how much its fdatasync is delayed, if it is one of a pair.
+    /// Where it is told by how much to delay its fdatasync, if it is one of a pair.
     pub fn sync_delay(&self) -> Option<&SyncDelay> {
         self.sync_delay.as_ref()
     }
