@@ -225,15 +225,16 @@ impl Inserts {
             .collect()
     }
 
-    /// The longest time from `from_ns` to `until_ns` in which no insert was acknowledged.
+    /// The longest time without an acknowledged insert, from `from_ns` to the first one at `until_ns` or later; to
+    /// `until_ns` itself if none came.
     pub(super) fn worst_gap_ns(&self, from_ns: u64, until_ns: u64) -> u64 {
         let ends = self.acknowledged().map(|i| i.ended_ns);
-        let inside = ends.filter(|end| (from_ns..until_ns).contains(end));
-        let all = std::iter::once(from_ns).chain(inside).chain([until_ns]);
-        all.tuple_windows()
-            .map(|(a, b)| b.saturating_sub(a))
-            .max()
-            .unwrap_or_default()
+        let ends = ends.filter(|end| *end >= from_ns);
+        let seen = ends.take_while_inclusive(|end| *end < until_ns);
+        let edges = std::iter::once(from_ns).chain(seen).collect_vec();
+        let last = edges.last().map_or(until_ns, |last| until_ns.max(*last));
+        let gaps = edges.into_iter().chain([last]).tuple_windows();
+        gaps.map(|(a, b)| b - a).max().unwrap_or_default()
     }
 
     /// Acknowledged inserts in each `step_ns` from the start.
@@ -293,8 +294,13 @@ mod tests {
         );
         let gap = inserts.worst_gap_ns(50_000_000, 900_000_000);
         assert!((509_000_000..511_000_000).contains(&gap), "{gap}");
-        // From the edges of the stretch, too.
-        assert_eq!(inserts.worst_gap_ns(200_000_000, 300_000_000), 100_000_000);
+        // To the next insert, where the stretch ends before it; from its begin.
+        assert_eq!(inserts.worst_gap_ns(200_000_000, 300_000_000), 400_000_010);
+        // None came.
+        assert_eq!(
+            inserts.worst_gap_ns(1_500_000_000, 1_700_000_000),
+            200_000_000
+        );
         let response = inserts.response_times(100_000_000, 600_000_000);
         assert_eq!(response.len(), 50);
         let median = response.percentile_ns(50.0).unwrap_or_default();

@@ -5,6 +5,7 @@ use super::definition::ClusterExperiment;
 use super::run_file::ClusterRun;
 use crate::report::brief::Brief;
 use crate::report::drawings::Drawing;
+use crate::report::one_page::command;
 use crate::report::section::{Section, Table, markdown};
 
 /// The claims as a table.
@@ -117,12 +118,6 @@ pub fn summary(
     let figure = |stem: &String| format!("![{stem}]({stem}.png)\n\n");
     let mut limits: Vec<String> = experiment.limits.iter().map(|l| (*l).to_owned()).collect();
     limits.extend(caution(assessment, run));
-    let given = &run.provenance.command_line;
-    let again = given
-        .iter()
-        .skip(1)
-        .take_while(|word| !word.starts_with("--out"));
-    let again: Vec<&str> = again.map(String::as_str).collect();
     let page = [
         format!(
             "# {}\n\n**Question.** {}\n\n",
@@ -132,7 +127,7 @@ pub fn summary(
         markdown(&[claims(assessment, experiment.section)]),
         figures.first().map(figure).unwrap_or_default(),
         markdown(&[Section::list("What it does not show", limits)]),
-        format!("## The same again\n\n    procbench {}\n\n", again.join(" ")),
+        format!("## The same again\n\n    {}\n\n", command(&run.provenance)),
         "All tables and figures: [DETAILS.md](DETAILS.md).\n".to_owned(),
     ];
     let declared = vec![

@@ -36,12 +36,12 @@ static PARTITION_DETACH: ClusterExperiment = ClusterExperiment {
     question: "How long do inserts stop while the oldest partition is removed, and what decides it?",
     prediction: "DROP and DETACH stop all inserts for as long as a transaction in front of them stays open, on the parent or on the old partition alone. DETACH CONCURRENTLY stops none. With nothing in front of them none of the three is felt.",
     refuted_by: "An insert that waits behind DETACH CONCURRENTLY, or inserts that go on behind DROP or DETACH while a transaction stands in front of it.",
-    primary_outcome: "the longest time without an acknowledged insert, from the command's begin to its end",
+    primary_outcome: "the longest time without an acknowledged insert, from the command's begin to the first insert after its end",
     limits: &[
         "Not tables with a DEFAULT partition: DETACH CONCURRENTLY is refused there.",
         "Not foreign keys: with them other tables are locked, too, also by dropping the detached table.",
         "Not the size of a table: no command here reads its rows, and dumping does so without stopping inserts.",
-        "The old partition has no autovacuum here: a running one delays DETACH CONCURRENTLY.",
+        "Autovacuum is off but where it is the obstacle; a manual VACUUM or one against wraparound does not give way.",
     ],
     planned: partition_detach::planned,
     measure: |order| {

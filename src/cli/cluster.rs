@@ -1,6 +1,6 @@
 //! Experiments on clusters of their own: measured, judged, drawn, summed up.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
@@ -53,7 +53,6 @@ impl Chapter7Command {
 /// The options that these experiments have, by their ids.
 const OPTIONS: [&str; 14] = [
     "experiment",
-    "mode",
     "quick",
     "seed",
     "server",
@@ -66,11 +65,12 @@ const OPTIONS: [&str; 14] = [
     "json",
     "details",
     "verbose",
+    "quiet",
 ];
 
 fn order(given: &Given) -> Result<Order, CommandError> {
     let given_ids = given.load.given();
-    let is_known = |id: &str| OPTIONS.contains(&id) || id == "quiet";
+    let is_known = |id: &String| OPTIONS.contains(&id.as_str());
     if let Some(other) = given_ids.iter().find(|id| !is_known(id)) {
         return Err(CommandError::Request(format!(
             "--{}: experiments on clusters of their own have no such option; they take --quick, --seed, --server docker|local, --pg, --pg-bin and --pg-image",
@@ -117,6 +117,11 @@ pub(super) fn carry_out(
     output: &OutputOptions,
 ) -> Result<Outcome, CommandError> {
     let mut order = order(given)?;
+    if output.stdout.format() == StdoutFormat::Csv {
+        return Err(CommandError::Request(
+            "--format csv: these experiments print text or json".to_owned(),
+        ));
+    }
     let (dir, _, made) = output_dir(output, name)?;
     order.cancel = Cancel::on_signals().context("cannot handle signals")?;
     let swept = sweep_stale();
@@ -152,7 +157,9 @@ pub(super) fn carry_out(
         }
         kept = true;
         run.write(&place).context("the run could not be saved")?;
-        let assessment = conclude(experiment, &run, &place)?;
+        let figures = drawings(experiment, &run);
+        let drawn = write_all(figures, Look::Screen, &place).context("drawing")?;
+        let assessment = conclude(experiment, &run, &place, &drawn)?;
         match output.stdout.format() {
             StdoutFormat::Text => {
                 if output.details {
@@ -162,7 +169,7 @@ pub(super) fn carry_out(
                 let rest = format!("One page: {}; all of it: DETAILS.md there.", page.display());
                 print(terminal(experiment, &run, &assessment, &rest));
             }
-            StdoutFormat::Json | StdoutFormat::Csv => drop(print_json(&assessment)?),
+            _ => drop(print_json(&assessment)?),
         }
     }
     match kept {
@@ -199,17 +206,17 @@ fn measure(experiment: &ClusterExperiment, order: &Order) -> ClusterRun {
     }
 }
 
-/// Judges, draws and sums up a run, into `dir`.
+/// Judges and sums up a run whose figures are drawn, into `dir`.
 fn conclude(
     experiment: &ClusterExperiment,
     run: &ClusterRun,
     dir: &Path,
+    drawn: &[PathBuf],
 ) -> Result<Assessment, CommandError> {
     let assessment = (experiment.assess)(&run.measured);
     let json = serde_json::to_vec(&assessment);
     write_json(dir, "analysis.json", json).context("the analysis could not be saved")?;
-    let drawn = write_all(drawings(experiment, run), Look::Screen, dir).context("drawing")?;
-    let (page, details) = summary(experiment, run, &assessment, &stems(&drawn));
+    let (page, details) = summary(experiment, run, &assessment, &stems(drawn));
     save_summary(dir, &page)?;
     save_text(&dir.join("DETAILS.md"), &details)?;
     Ok(assessment)
@@ -236,10 +243,10 @@ pub(super) fn redraw(dir: &Path, look: Look) -> Result<Vec<String>, CommandError
         }
         let run = read_cluster_run(&path).map_err(CommandError::request)?;
         let (experiment, place) = (of(&run.measured), path.parent().unwrap_or(dir));
-        if look == Look::Screen {
-            conclude(experiment, &run, place)?;
-        }
         let drawn = write_all(drawings(experiment, &run), look, place).context("drawing")?;
+        if look == Look::Screen {
+            conclude(experiment, &run, place, &drawn)?;
+        }
         let pictures = drawn
             .iter()
             .filter(|p| p.extension().is_some_and(|e| e == "png"));

@@ -6,6 +6,7 @@ use super::argument::argument_section;
 use super::brief::Brief;
 use super::section::{Section, markdown};
 use crate::experiment::Experiment;
+use crate::record::Provenance;
 use crate::stats::Analysis;
 
 /// Of an experiment's runs.
@@ -87,12 +88,17 @@ fn again(items: &[&Analysis]) -> String {
 
 /// The command lines, without this machine's paths: of the program, and of where results went.
 pub(super) fn commands(items: &[&Analysis]) -> Vec<String> {
-    let lines = items.iter().map(|analysis| {
-        let mut given = analysis.run.provenance.command_line.clone();
-        if let Some(at) = given.iter().position(|word| word == "--out") {
-            given.drain(at..(at + 2).min(given.len()));
-        }
-        format!("procbench {}", given.iter().skip(1).join(" "))
-    });
+    let lines = items
+        .iter()
+        .map(|analysis| command(&analysis.run.provenance));
     lines.unique().collect()
+}
+
+/// What measured a run, without where it was written.
+pub(crate) fn command(provenance: &Provenance) -> String {
+    let mut given = provenance.command_line.clone();
+    if let Some(at) = given.iter().position(|word| word == "--out") {
+        given.drain(at..(at + 2).min(given.len()));
+    }
+    format!("procbench {}", given.iter().skip(1).join(" "))
 }

@@ -25,10 +25,10 @@ impl LineNames {
         }
     }
 
-    /// The line's name but for these factors: `PostgreSQL 15, 4k`.
+    /// The line's name but for these factors: `PostgreSQL 15, 4k`; its arm, where nothing tells it from others.
     pub(super) fn name(&self, line: &SweepLine, but: &[Factor]) -> String {
         match &self.parts(line, but)[..] {
-            [] => "all".to_owned(),
+            [] => line.arm.to_string(),
             parts => parts.join(", "),
         }
     }

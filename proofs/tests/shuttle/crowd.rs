@@ -10,7 +10,7 @@ const WRITERS: u32 = 3;
 const READERS: u32 = 3;
 const ROUNDS: u32 = 3;
 /// Schedules tried by each of the two samplers.
-const SCHEDULES: usize = 10_000;
+const SCHEDULES: usize = 5_000;
 
 /// A lock and who is inside: readers count ones, a writer a large number.
 struct Guarded<L> {

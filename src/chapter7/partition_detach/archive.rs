@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::record::{Archive, STEP_NS};
+use super::record::Archive;
 use super::session::{connect, make_tables, number};
 use super::tables::{self, OLD, PARENT};
 use crate::chapter7::inserts::{Load, RunningLoad};
 use crate::clock::{Clock, MonotonicClock};
+use crate::load::Cancel;
 use crate::server::provision::{Endpoint, RunningServer};
 use crate::server::{Frontend, FrontendError, Target};
 
@@ -40,6 +41,7 @@ pub(super) async fn archive(
     load: &Load,
     old_rows: u32,
     has_concurrently: bool,
+    cancel: &Cancel,
 ) -> Result<Archive, FrontendError> {
     let admin = server.admin_endpoint();
     let admin = admin.ok_or_else(|| FrontendError::here("no superuser"))?;
@@ -67,14 +69,18 @@ pub(super) async fn archive(
 
     let begun = MonotonicClock.now_ns();
     let database = &server.endpoint().dbname;
-    let script = |program: &str| format!("{program} -h \"$SOCKETS\" -p \"$PORT\" -U postgres");
-    let dump = script("pg_dump") + &format!(" -Fc -t {OLD} -f \"$FILES/{OLD}.dump\" {database}");
-    server.shell(&dump, LIMIT).map_err(FrontendError::here)?;
+    let program = |program: &str, what: &str| {
+        let script = format!("{program} -h \"$SOCKETS\" -p \"$PORT\" -U postgres {what}");
+        let ended = server.shell(&script, LIMIT, &|| cancel.is_cancelled());
+        ended.map_err(FrontendError::here)
+    };
+    let dump = format!("-Fc -t {OLD} -f \"$FILES/{OLD}.dump\" {database}");
+    program("pg_dump", &dump)?;
     archive.dump_ns = since(begun);
     let begun = MonotonicClock.now_ns();
     // Its owner is not in the other database's grants: the archive belongs to the superuser.
-    let restore = script("pg_restore") + &format!(" --no-owner -d {ARCHIVE} \"$FILES/{OLD}.dump\"");
-    server.shell(&restore, LIMIT).map_err(FrontendError::here)?;
+    let restore = format!("--no-owner -d {ARCHIVE} \"$FILES/{OLD}.dump\"");
+    program("pg_restore", &restore)?;
     archive.restore_ns = since(begun);
     let endpoint = Endpoint {
         dbname: ARCHIVE.to_owned(),
@@ -89,7 +95,7 @@ pub(super) async fn archive(
     let inserts = load.stop()?;
     archive.acknowledged = inserts.count();
     archive.failed = inserts.failures().values().sum();
-    archive.worst_gap_ns = inserts.worst_gap_ns(began_ns, ended_ns + STEP_NS);
+    archive.worst_gap_ns = inserts.worst_gap_ns(began_ns, ended_ns);
     archive.rows = number(&mut session, &tables::count_of(PARENT)).await?;
     Ok(archive)
 }

@@ -25,7 +25,7 @@ named_enum! {
 }
 
 named_enum! {
-    /// A transaction that stays open, in front of the removal.
+    /// What stands in front of the removal.
     pub enum Obstacle: "obstacle" {
         /// None.
         None = "nothing",
@@ -33,6 +33,8 @@ named_enum! {
         OnParent = "transaction on the parent",
         /// Idle after it has read the old partition alone, as pg_dump does.
         OnPartition = "transaction on the partition",
+        /// An autovacuum of the old partition. It gives way as soon as PostgreSQL cancels it, after `deadlock_timeout`.
+        Autovacuum = "autovacuum of the partition",
     }
 }
 
@@ -53,7 +55,7 @@ pub struct Arm {
     pub removal: Removal,
     /// What stands in front.
     pub obstacle: Obstacle,
-    /// For so many ms after the removal has begun.
+    /// For so many ms after the removal has begun; 0 where that is not ours to say.
     pub obstacle_ms: u64,
     /// Where the inserts go.
     pub aim: Aim,
@@ -64,6 +66,9 @@ pub(super) const USUAL_MS: u64 = 1_000;
 
 /// What an arm takes beside its obstacle, tables included.
 const AROUND: Duration = Duration::from_millis(2_400);
+
+/// Until an autovacuum has come, and until it has gone.
+const AUTOVACUUM: Duration = Duration::from_millis(2_500);
 
 impl Arm {
     fn new(removal: Removal, obstacle: Obstacle, obstacle_ms: u64) -> Self {
@@ -77,7 +82,7 @@ impl Arm {
 
     /// All, in the order of presentation.
     pub(super) fn all() -> Vec<Self> {
-        use Obstacle::{None, OnParent, OnPartition};
+        use Obstacle::{Autovacuum, None, OnParent, OnPartition};
         use Removal::{Concurrently, CutOff, Detach, Drop, DropAgain};
         let mut arms = vec![Arm::new(Removal::None, OnParent, USUAL_MS)];
         for removal in [Drop, Detach, Concurrently] {
@@ -90,6 +95,9 @@ impl Arm {
         }
         for removal in [Drop, Detach, Concurrently] {
             arms.push(Arm::new(removal, OnPartition, USUAL_MS));
+        }
+        for removal in [Drop, Concurrently] {
+            arms.push(Arm::new(removal, Autovacuum, 0));
         }
         arms.push(Arm::new(CutOff, OnParent, USUAL_MS));
         let aimed = Arm::new(Concurrently, OnParent, USUAL_MS);
@@ -107,13 +115,18 @@ impl Arm {
 
     /// How long it takes, roughly.
     pub(super) fn planned(self) -> Duration {
-        Duration::from_millis(self.obstacle_ms) + AROUND
+        let waited = match self.obstacle {
+            Obstacle::Autovacuum => AUTOVACUUM,
+            _ => Duration::from_millis(self.obstacle_ms),
+        };
+        waited + AROUND
     }
 
     /// In words.
     pub(super) fn label(self) -> String {
         let front = match self.obstacle {
             Obstacle::None => "nothing in front".to_owned(),
+            Obstacle::Autovacuum => self.obstacle.to_string(),
             obstacle => format!("{obstacle} for {} ms", self.obstacle_ms),
         };
         let aim = match self.aim {

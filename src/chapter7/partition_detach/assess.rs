@@ -1,14 +1,12 @@
 //! What a run lets one say.
 
-use std::collections::BTreeMap;
-
 use itertools::Itertools;
 
-use super::arms::{Aim, Arm, Obstacle, Removal, USUAL_MS};
+use super::arms::{Aim, Obstacle, Removal, USUAL_MS};
 use super::record::{PartitionDetach, Trial};
+use super::sections::sections;
 use crate::chapter7::assessment::{Assessment, Check, Claim, ClaimVerdict, Must};
-use crate::report::format::{count, duration};
-use crate::report::section::{Section, Table};
+use crate::report::format::duration;
 
 /// What an obstacle must do to a removal's gap at least, as a share of its length.
 const SHOWN_SHARE: f64 = 0.9;
@@ -49,11 +47,6 @@ impl Trial {
     }
 }
 
-/// The trials of one arm.
-pub(super) fn of_arm(run: &PartitionDetach, arm: Arm) -> impl Iterator<Item = &Trial> {
-    run.trials.iter().filter(move |t| t.arm == arm)
-}
-
 /// The gaps of an arm: the longest, or `None` where it was not measured.
 fn worst(run: &PartitionDetach, is_it: impl Fn(&Trial) -> bool) -> Option<u64> {
     run.trials
@@ -88,7 +81,7 @@ pub fn assess(run: &PartitionDetach) -> Assessment {
         answer: answer(run),
         claims: claims(run),
         checks: checks(run),
-        tables: tables(run),
+        tables: sections(run),
     }
 }
 
@@ -100,6 +93,12 @@ fn answer(run: &PartitionDetach) -> Vec<String> {
     let concurrently = |t: &Trial| t.arm.removal == Concurrently && t.arm.aim == Aim::Newest;
     let alone =
         |t: &Trial| matches!(t.arm.removal, Drop | Detach | Concurrently) && t.arm.obstacle == None;
+    let concurrently = worst(run, concurrently).map(|ns| {
+        format!(
+            "DETACH CONCURRENTLY stops them for at most {} in any case; ",
+            duration(ns as f64)
+        )
+    });
     vec![
         format!(
             "Behind a transaction that stays open for {USUAL_MS} ms, DROP stops all inserts for {} and DETACH for {}; behind a reader of the old partition alone for {} and {}.",
@@ -109,8 +108,8 @@ fn answer(run: &PartitionDetach) -> Vec<String> {
             of_child(Detach)
         ),
         format!(
-            "DETACH CONCURRENTLY stops them for at most {} in any case; DROP with a lock_timeout of 100 ms, tried again, for at most {} at a time.",
-            in_words(worst(run, concurrently)),
+            "{}DROP with a lock_timeout of 100 ms, tried again, stops them for at most {} at a time.",
+            concurrently.unwrap_or_default(),
             in_words(worst(run, |t| t.arm.removal == DropAgain))
         ),
         format!(
@@ -146,7 +145,7 @@ fn claims(run: &PartitionDetach) -> Vec<Claim> {
         .filter(|t| t.arm.removal == CutOff)
         .collect_vec();
     let pending = cut_off.iter().filter(|t| t.seen_pending).count();
-    vec![
+    let mut claims = vec![
         Claim {
             said: "DETACH CONCURRENTLY, then archive, does not interrupt inserts.",
             verdict: verdict(
@@ -195,7 +194,13 @@ fn claims(run: &PartitionDetach) -> Vec<Claim> {
                 cut_off.len()
             ),
         },
-    ]
+    ];
+    for claim in &mut claims {
+        if claim.verdict == ClaimVerdict::NotMeasured {
+            "-".clone_into(&mut claim.found);
+        }
+    }
+    claims
 }
 
 fn checks(run: &PartitionDetach) -> Vec<Check> {
@@ -287,109 +292,6 @@ fn checks(run: &PartitionDetach) -> Vec<Check> {
             each(|t| t.seen_pending, |t| t.arm.removal == Removal::CutOff),
         ),
     ]
-}
-
-/// `1.00 to 1.02 s`, of all rounds.
-fn range(values: impl Iterator<Item = u64>) -> String {
-    match values.minmax().into_option() {
-        Some((low, high)) if low == high => duration(low as f64),
-        Some((low, high)) => format!("{} to {}", duration(low as f64), duration(high as f64)),
-        None => "-".to_owned(),
-    }
-}
-
-fn tables(run: &PartitionDetach) -> Vec<Section> {
-    let mut arms = Table::new(
-        ["removal", "in front"],
-        ["it takes", "longest gap", "over 100 ms", "tries", "failed"],
-    );
-    let mut locks = Table::new(
-        ["removal", "in front", "locks and waits"],
-        ["share of looks"],
-    );
-    let measured = Arm::all()
-        .into_iter()
-        .filter(|arm| of_arm(run, *arm).next().is_some());
-    for arm in measured {
-        let front = match (arm.obstacle, arm.aim) {
-            (Obstacle::None, _) => "nothing".to_owned(),
-            (obstacle, Aim::Newest) => format!("{obstacle}, {} ms", arm.obstacle_ms),
-            (obstacle, Aim::Removed) => format!("{obstacle}; inserts go there"),
-        };
-        let case = [arm.removal.to_string(), front];
-        let sum = |of: fn(&Trial) -> u64| count(of_arm(run, arm).map(of).sum());
-        let cells = [
-            range(of_arm(run, arm).map(|t| t.removal_ns.1 - t.removal_ns.0)),
-            range(of_arm(run, arm).map(|t| t.worst_gap_ns)),
-            sum(|t| t.over_100_ms),
-            sum(|t| u64::from(t.tries)),
-            sum(|t| t.failed.values().sum()),
-        ];
-        arms.push([&case[..], &cells[..]].concat());
-        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-        let samples = || of_arm(run, arm).flat_map(|t| &t.samples);
-        for sample in samples() {
-            let locks = match &sample.locks[..] {
-                [] => "none".to_owned(),
-                locks => locks.join(" "),
-            };
-            let wait = match &sample.wait[..] {
-                "" => String::new(),
-                wait => format!("; waits for {wait}"),
-            };
-            *seen.entry(locks + &wait).or_default() += 1;
-        }
-        if arm.obstacle_ms == USUAL_MS && arm.aim == Aim::Newest {
-            let looks = samples().count().max(1);
-            for (what, times) in seen.into_iter().filter(|s| 10 * s.1 >= looks) {
-                let share = format!("{} %", 100 * times / looks);
-                locks.push([&case[..], &[what, share]].concat());
-            }
-        }
-    }
-    let notes = [
-        "The gap is the longest time without an acknowledged insert during the removal; a range is over the rounds.",
-    ];
-    let archive = run.archive.as_ref().map(|a| {
-        Section::list(
-            "From the partition to an archive, beside running inserts",
-            vec![
-                format!(
-                    "DETACH {}, dump {}, restore {}, drop {}.",
-                    duration(a.detach_ns as f64),
-                    duration(a.dump_ns as f64),
-                    duration(a.restore_ns as f64),
-                    duration(a.drop_ns as f64)
-                ),
-                format!(
-                    "{} rows went, {} came back, with {} hash.",
-                    count(a.source.0),
-                    count(a.restored.0),
-                    if a.source.1 == a.restored.1 {
-                        "the same"
-                    } else {
-                        "another"
-                    }
-                ),
-                format!(
-                    "{} inserts were acknowledged meanwhile, {} are there; the longest gap is {}.",
-                    count(a.acknowledged),
-                    count(a.rows),
-                    duration(a.worst_gap_ns as f64)
-                ),
-            ],
-        )
-    });
-    let sections = [
-        Section::table("Inserts while the oldest partition is removed", arms, notes),
-        Section::table(
-            "Locks of the session that removes (* is waited for)",
-            locks,
-            ["In at least a tenth of the looks, one every 20 ms."],
-        ),
-        archive,
-    ];
-    sections.into_iter().flatten().collect()
 }
 
 #[cfg(test)]

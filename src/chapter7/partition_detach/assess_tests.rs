@@ -1,12 +1,18 @@
 //! Verdicts on made-up trials.
 
+use std::collections::BTreeMap;
+
 use super::*;
+use crate::chapter7::partition_detach::arms::Arm;
 use crate::record::SeriesHistogram;
 
 /// A trial whose worst gap is that of its removal, as PostgreSQL's locks make it.
 fn trial(arm: Arm) -> Trial {
     let ms = 1_000_000;
-    let front_ns = arm.obstacle_ms * ms;
+    let front_ns = match arm.obstacle {
+        Obstacle::Autovacuum => 1_000 * ms,
+        _ => arm.obstacle_ms * ms,
+    };
     let stops = matches!(arm.removal, Removal::Drop | Removal::Detach);
     let is_concurrent = arm.is_concurrent();
     Trial {
@@ -34,7 +40,7 @@ fn trial(arm: Arm) -> Trial {
                 true => "parent:ShareUpdateExclusiveLock".to_owned(),
                 false => format!("{EXCLUSIVE}*"),
             }],
-            writers_waiting: u32::from(stops && front_ns > 0),
+            writers_waiting: u32::from(stops && arm.obstacle != Obstacle::None),
         }],
     }
 }
@@ -110,4 +116,26 @@ fn each_rule_finds_what_breaks_it() {
     let mut other = run();
     other.archive.as_mut().unwrap().restored.1 = "b".to_owned();
     assert_eq!(broken(&other), ["what was restored is what was detached"]);
+}
+
+#[test]
+fn what_the_server_cannot_do_is_said_and_nothing_is_concluded_from_it() {
+    let mut run = run();
+    for trial in run.trials.extract_if(.., |t| t.arm.is_concurrent()) {
+        run.absent.insert(trial.arm.label(), "too old".to_owned());
+    }
+    let claims = claims(&run);
+    for n in [0, 3] {
+        assert_eq!(claims[n].verdict, ClaimVerdict::NotMeasured);
+        assert_eq!(claims[n].found, "-");
+    }
+    let said = crate::report::section::markdown(&sections(&run));
+    assert!(said.contains("Not measured: too old"), "{said}");
+    assert!(
+        said.contains("- DETACH CONCURRENTLY, nothing in front\n"),
+        "{said}"
+    );
+    let answer = answer(&run).join(" ");
+    assert!(!answer.contains("CONCURRENTLY"), "{answer}");
+    assert!(!answer.contains("not measured"), "{answer}");
 }

@@ -3,7 +3,6 @@
 use itertools::Itertools;
 
 use super::arms::{Aim, Arm, Obstacle, Removal, USUAL_MS};
-use super::assess::of_arm;
 use super::record::{PartitionDetach, STEP_NS, Trial};
 use crate::arm::Stroke;
 use crate::report::drawings::Drawing;
@@ -61,16 +60,21 @@ fn point(at: f64, estimate: Estimate) -> CurvePoint {
     }
 }
 
-/// Inserts in each step, a panel for each removal, the open transaction shaded.
+/// Inserts so far, a panel for each removal, the open transaction shaded.
 fn completions(run: &PartitionDetach) -> Option<CurveFigure> {
-    let trial = |removal| of_arm(run, behind_parent(removal, USUAL_MS)).next();
+    let trial = |removal| run.of_arm(behind_parent(removal, USUAL_MS)).next();
     let trials = DRAWN.into_iter().filter_map(trial).collect_vec();
-    let highest = trials.iter().flat_map(|t| &t.completions).max().copied()?;
+    let highest = trials
+        .iter()
+        .map(|t| t.completions.iter().sum::<u32>())
+        .max()?;
     let panel = |trial: &&Trial| {
+        let mut so_far = 0.0;
         let steps = trial.completions.iter().enumerate();
         let points = steps.map(|(n, &inserts)| {
-            let at = n as f64 * STEP_NS as f64 / 1e9;
-            point(at, Estimate::exactly(f64::from(inserts)))
+            so_far += f64::from(inserts);
+            let at = (n + 1) as f64 * STEP_NS as f64 / 1e9;
+            point(at, Estimate::exactly(so_far))
         });
         let edge = |ns: u64| (ns as f64 / 1e9, 0.0, f64::from(highest));
         CurvePanel {
@@ -92,7 +96,7 @@ fn completions(run: &PartitionDetach) -> Option<CurveFigure> {
         subtitle:
             "They go to the newest partition; one transaction has read another one and stays open"
                 .to_owned(),
-        quantity: "inserts acknowledged in 20 ms".to_owned(),
+        quantity: "inserts acknowledged so far".to_owned(),
         unit: Unit::Number,
         logarithmic: false,
         caption: "seconds".to_owned(),
@@ -108,7 +112,9 @@ fn completions(run: &PartitionDetach) -> Option<CurveFigure> {
 fn gaps(run: &PartitionDetach) -> Option<CurveFigure> {
     let of = |(case, removal): (usize, Removal)| {
         let at = |ms: u64| {
-            let gaps = of_arm(run, behind_parent(removal, ms)).map(|t| t.worst_gap_ns as f64);
+            let gaps = run
+                .of_arm(behind_parent(removal, ms))
+                .map(|t| t.worst_gap_ns as f64);
             let gaps = gaps.sorted_by(f64::total_cmp).collect_vec();
             let estimate = Estimate {
                 value_ns: *gaps.get(gaps.len() / 2)?,

@@ -35,6 +35,8 @@ const ALONE: Duration = Duration::from_millis(800);
 const LEAD: Duration = Duration::from_millis(300);
 /// A removal that takes longer than its obstacle and this is cancelled.
 const LATEST: Duration = Duration::from_secs(5);
+/// An autovacuum that does not come within this does not come.
+const AUTOVACUUM_LATEST: Duration = Duration::from_secs(15);
 /// "lock_not_available": what lock_timeout ends with.
 const LOCK_NOT_AVAILABLE: &str = "sqlstate-55P03";
 /// A response time that a user would feel, in ns.
@@ -118,8 +120,9 @@ fn measure_into(run: &mut PartitionDetach, rounds: u32, order: &Order) -> Result
         sql: tables::insert(Aim::Newest),
         seed: derive_seed(order.seed, &[run.trials.len() as u64]),
     };
-    let archived = archive(&server, &load, run.old_rows, has_concurrently);
-    run.archive = Some(runtime.block_on(interruptible(&order.cancel, archived))?);
+    let cancel = &order.cancel;
+    let archived = archive(&server, &load, run.old_rows, has_concurrently, cancel);
+    run.archive = Some(runtime.block_on(interruptible(cancel, archived))?);
     server.stop().map_err(|e| on_one_line(&e))
 }
 
@@ -128,10 +131,32 @@ async fn interruptible<T>(
     cancel: &Cancel,
     work: impl Future<Output = Result<T, FrontendError>>,
 ) -> Result<T, String> {
-    tokio::select! {
+    let done = tokio::select! {
         done = work => done.map_err(|e| on_one_line(&e)),
-        () = stop_requested(cancel) => Err("interrupted".to_owned()),
-    }
+        () = stop_requested(cancel) => Err(String::new()),
+    };
+    // A program that was running is stopped, too, and fails for that reason.
+    done.map_err(|why| match cancel.is_cancelled() {
+        true => "interrupted".to_owned(),
+        false => why,
+    })
+}
+
+/// Waits until the old partition is vacuumed.
+///
+/// # Errors
+/// When that does not begin in time.
+async fn await_autovacuum(watcher: &mut Frontend) -> Result<(), FrontendError> {
+    let begins = async {
+        while number(watcher, &tables::is_vacuumed()).await? == 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    };
+    let late = |_| Err(FrontendError::here("no autovacuum came"));
+    tokio::time::timeout(AUTOVACUUM_LATEST, begins)
+        .await
+        .unwrap_or_else(late)
 }
 
 /// One arm, once.
@@ -164,10 +189,17 @@ impl Case<'_> {
         let mut reader = connect(self.server).await?;
         let pid = session.process_id.unwrap_or_default();
 
+        if arm.obstacle == Obstacle::Autovacuum {
+            session.query(&tables::invite_autovacuum()).await?;
+            for statement in tables::AUTOVACUUM {
+                watcher.query(statement).await?;
+            }
+        }
+
         let load = RunningLoad::start(self.server.endpoint(), &self.load)?;
         tokio::time::sleep(ALONE).await;
         let read = match arm.obstacle {
-            Obstacle::None => None,
+            Obstacle::None | Obstacle::Autovacuum => None,
             Obstacle::OnParent => Some(tables::READ_PARENT),
             Obstacle::OnPartition => Some(tables::READ_OLD),
         };
@@ -177,7 +209,15 @@ impl Case<'_> {
             reader.query(read).await?;
             stands_from = Some(load.now_ns());
         }
+        if arm.obstacle == Obstacle::Autovacuum {
+            await_autovacuum(&mut watcher).await?;
+            stands_from = Some(load.now_ns());
+        }
         tokio::time::sleep(LEAD).await;
+        if arm.obstacle == Obstacle::Autovacuum {
+            let goes_on = number(&mut watcher, &tables::is_vacuumed()).await? > 0;
+            stands_from = stands_from.filter(|_| goes_on);
+        }
 
         let began_ns = load.now_ns();
         let watched = Cancel::default();
@@ -202,10 +242,14 @@ impl Case<'_> {
         let watching = relations.watch(&mut watcher, pid, &watched, || load.now_ns());
         let (((removed, mut ended_ns), obstacle_until), samples) =
             tokio::join!(under_way, watching);
-        let (removed, obstacle_until) = (removed?, obstacle_until?);
+        let (removed, mut obstacle_until) = (removed?, obstacle_until?);
         let samples: Vec<LockSample> = samples.map_err(FrontendError::Here)?;
         if arm.removal == Removal::None {
             ended_ns = obstacle_until;
+        }
+        if arm.obstacle == Obstacle::Autovacuum {
+            // It is in the way until the removal gets through.
+            obstacle_until = ended_ns;
         }
         let mut seen_pending = false;
         let mut finalize_ns = None;
@@ -218,6 +262,11 @@ impl Case<'_> {
         }
         tokio::time::sleep(ALONE).await;
         let inserts = load.stop()?;
+        if arm.obstacle == Obstacle::Autovacuum {
+            for statement in tables::NO_AUTOVACUUM {
+                watcher.query(statement).await?;
+            }
+        }
 
         let left_pending = can_pend && number(&mut session, tables::IS_PENDING).await? > 0;
         let mut rows = number(&mut session, &tables::count_of(PARENT)).await?;
@@ -242,7 +291,7 @@ impl Case<'_> {
             failed: inserts.failures(),
             not_begun: inserts.not_begun,
             rows,
-            worst_gap_ns: inserts.worst_gap_ns(began_ns, ended_ns + STEP_NS),
+            worst_gap_ns: inserts.worst_gap_ns(began_ns, ended_ns),
             over_100_ms: response
                 .buckets()
                 .iter()

@@ -7,6 +7,7 @@ mod drawings;
 mod measure;
 mod record;
 mod sampler;
+mod sections;
 mod session;
 mod tables;
 

@@ -26,6 +26,13 @@ pub struct PartitionDetach {
     pub archive: Option<Archive>,
 }
 
+impl PartitionDetach {
+    /// The trials of one arm.
+    pub(super) fn of_arm(&self, arm: Arm) -> impl Iterator<Item = &Trial> {
+        self.trials.iter().filter(move |t| t.arm == arm)
+    }
+}
+
 /// One arm once. Instants are ns after the begin of the load.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
@@ -55,7 +62,7 @@ pub struct Trial {
     pub not_begun: u64,
     /// Inserts that are there at the end: in the parent, in the partition where that is detached.
     pub rows: u64,
-    /// The longest time without an acknowledged insert during the removal, in ns.
+    /// The longest time without an acknowledged insert, from the removal's begin to the first one after its end, in ns.
     pub worst_gap_ns: u64,
     /// Inserts that took more than 100 ms from due to the end, of those due during the removal.
     pub over_100_ms: u64,

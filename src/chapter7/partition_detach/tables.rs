@@ -48,6 +48,30 @@ pub(super) fn insert(aim: Aim) -> String {
     )
 }
 
+/// What makes an autovacuum of the old partition due, and take longer than anything here.
+pub(super) fn invite_autovacuum() -> String {
+    format!(
+        "ALTER TABLE {OLD} SET (autovacuum_enabled, autovacuum_vacuum_insert_threshold = 0, autovacuum_vacuum_insert_scale_factor = 0, \
+         autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1)"
+    )
+}
+
+/// What lets autovacuums come, and keeps them away; a superuser sends it.
+pub(super) const AUTOVACUUM: [&str; 3] = [
+    "ALTER SYSTEM SET autovacuum_naptime = 1",
+    "ALTER SYSTEM SET autovacuum = on",
+    RELOAD,
+];
+pub(super) const NO_AUTOVACUUM: [&str; 2] = ["ALTER SYSTEM SET autovacuum = off", RELOAD];
+const RELOAD: &str = "SELECT pg_catalog.pg_reload_conf()";
+
+/// Whether one of the old partition is under way.
+pub(super) fn is_vacuumed() -> String {
+    format!(
+        "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'autovacuum worker' AND query LIKE 'autovacuum: %.{OLD}%'"
+    )
+}
+
 /// What stands in front: a read of another partition through the parent, or of the old one alone.
 pub(super) const READ_PARENT: &str = "SELECT count(*) FROM measurement WHERE bucket = 3";
 pub(super) const READ_OLD: &str = "SELECT count(*) FROM measurement_p0";

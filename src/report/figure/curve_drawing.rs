@@ -20,6 +20,8 @@ use crate::stats::{Unit, Verdict};
 const BESIDE: f64 = 7.0;
 /// From one line of a panel's title to the next.
 const TITLE_LINE: f64 = 15.0;
+/// Points of a curve that are still told apart by marks.
+const MOST_MARKED: usize = 40;
 
 impl Figure for CurveFigure {
     fn drawn(&self, look: Look) -> Result<Drawn, FigureError> {
@@ -254,9 +256,9 @@ impl CurveFigure {
                 let place = x.position(point.at);
                 let on_tick = x.ticks.iter().any(|t| (place - t.at).abs() < 1e-9);
                 let size = match self.along {
-                    Along::Even | Along::Decades => 2.6,
+                    Along::Even | Along::Decades if line.len() <= MOST_MARKED => 2.6,
                     Along::Percentiles if struck && on_tick => 2.8,
-                    Along::Percentiles => continue,
+                    _ => continue,
                 };
                 let fill = Fill::of(struck || point.struck, None);
                 svg.mark(*at, size, Shape::Disc, curve.stroke.colour, fill);

@@ -56,6 +56,15 @@ pub(crate) fn tail(text: &str, count: usize) -> String {
 /// Runs a program to its end, killing it after `limit`. It gets its own process group, so that
 /// Ctrl-C in the terminal does not end a clean-up half-way. Our password stays out of its environment.
 pub(crate) fn run(command: &mut Command, limit: Duration) -> std::io::Result<Finished> {
+    run_unless(command, limit, &|| false)
+}
+
+/// The same, killing it also as soon as it `is_stopped`.
+pub(crate) fn run_unless(
+    command: &mut Command,
+    limit: Duration,
+    is_stopped: &dyn Fn() -> bool,
+) -> std::io::Result<Finished> {
     // Files, not pipes: nothing to drain while waiting.
     let mut stdout = tempfile::tempfile()?;
     let mut stderr = tempfile::tempfile()?;
@@ -66,15 +75,20 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> std::io::Result<Fin
         .stderr(stderr.try_clone()?)
         .process_group(0)
         .spawn()?;
-    let Some(status) = poll(limit, 5, || child.try_wait().transpose()) else {
+    let ended = poll(limit, 5, || match child.try_wait().transpose() {
+        None if is_stopped() => Some(Err(std::io::ErrorKind::Interrupted.into())),
+        ended => ended,
+    });
+    let late = || {
+        let after = format!("no end after {} s", limit.as_secs());
+        Err(std::io::Error::new(std::io::ErrorKind::TimedOut, after))
+    };
+    let ended = ended.unwrap_or_else(late);
+    if ended.is_err() {
         child.kill()?;
         child.wait()?;
-        return Err(std::io::Error::new(
-            std::io::ErrorKind::TimedOut,
-            format!("no end after {} s", limit.as_secs()),
-        ));
-    };
-    let success = status?.success();
+    }
+    let success = ended?.success();
     let read = |file: &mut std::fs::File| -> std::io::Result<String> {
         let mut bytes = Vec::new();
         file.rewind()?;
@@ -150,6 +164,9 @@ mod tests {
     fn a_program_that_does_not_end_is_killed_and_named() {
         let error = run(Command::new("sleep").arg("60"), Duration::from_millis(50)).unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+        let limit = Duration::from_secs(60);
+        let error = run_unless(Command::new("sleep").arg("60"), limit, &|| true).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::Interrupted);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::unistd::User;
 
 use super::authentication::ServerCertificate;
-use super::command::run;
+use super::command::run_unless;
 use super::connect::{major_of, send};
 use super::endpoint::Endpoint;
 use super::error::ProvisionError;
@@ -151,8 +151,14 @@ impl RunningServer {
     /// socket in `$SOCKETS`, the port in `$PORT`, and a directory for files in `$FILES`. Gives what it prints, trimmed.
     ///
     /// # Errors
-    /// What the script said last if it failed; a server that is not ours.
-    pub fn shell(&self, script: &str, limit: Duration) -> Result<String, ProvisionError> {
+    /// What the script said last if it failed; that it was killed because of its time or of `is_stopped`; a server that is
+    /// not ours.
+    pub fn shell(
+        &self,
+        script: &str,
+        limit: Duration,
+        is_stopped: &dyn Fn() -> bool,
+    ) -> Result<String, ProvisionError> {
         let (Some(process), Some(admin)) = (&self.process, &self.admin) else {
             return Err(ProvisionError::new(
                 "programs run beside servers of ours only",
@@ -180,8 +186,8 @@ impl RunningServer {
                 command
             }
         };
-        let ended =
-            run(&mut command, limit).map_err(ProvisionError::when("cannot run a script"))?;
+        let ended = run_unless(&mut command, limit, is_stopped)
+            .map_err(ProvisionError::when("cannot run a script"))?;
         ended
             .into_result()
             .map_err(ProvisionError::when("a script failed"))
