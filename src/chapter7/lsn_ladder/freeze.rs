@@ -32,7 +32,7 @@ impl<'a> Stopped<'a> {
     fn stop(server: &'a RunningServer, pid: u32) -> Result<Self, FrontendError> {
         // It exists before the call: a signal that was sent is taken back in any case.
         let stopped = Stopped { server, pid };
-        let sent = server.shell(&format!("kill -STOP {pid}"), SIGNAL_LIMIT);
+        let sent = server.shell(&format!("kill -STOP {pid}"), SIGNAL_LIMIT, &|| false);
         sent.map_err(FrontendError::here)?;
         Ok(stopped)
     }
@@ -41,7 +41,7 @@ impl<'a> Stopped<'a> {
 impl Drop for Stopped<'_> {
     fn drop(&mut self) {
         let go_on = format!("kill -CONT {}", self.pid);
-        if let Err(error) = self.server.shell(&go_on, SIGNAL_LIMIT) {
+        if let Err(error) = self.server.shell(&go_on, SIGNAL_LIMIT, &|| false) {
             complain(&format!(
                 "procbench: the receiver {} still stands: {error}",
                 self.pid
