@@ -176,7 +176,7 @@ fn remote_write(run: &LsnLadder) -> Claim {
         said: "At remote_write a slow disk of the standby costs nothing.",
         verdict,
         found: format!(
-            "single commits {paced}; four connections that commit without a pause fall from {} to {}, since the receiver writes nothing while it syncs",
+            "single commits {paced}; four connections that commit without a pause fall from {} to {} commits per second, since the receiver writes nothing while it syncs",
             words(loops[0]),
             words(loops[1])
         ),

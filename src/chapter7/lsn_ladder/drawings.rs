@@ -101,7 +101,7 @@ fn staircase(run: &LsnLadder) -> Option<CurveFigure> {
 const GAPS: [(usize, usize, &str); 5] = [
     (INSERT, FLUSH, "not on the primary's disk"),
     (FLUSH, SENT, "not sent"),
-    (SENT, STANDBY_WRITE, "not written there"),
+    (SENT, STANDBY_WRITE, "not written by the standby"),
     (STANDBY_WRITE, STANDBY_FLUSH, "not on its disk"),
     (STANDBY_FLUSH, REPLAY, "not replayed"),
 ];
