@@ -1,5 +1,5 @@
-//! Stamps the binary with the revision it was built from, for provenance, and compiles the library that a
-//! postmaster of ours preloads.
+//! Stamps the binary with the revision it was built from, for provenance, and compiles the libraries that
+//! postmasters of ours preload.
 
 use std::path::Path;
 use std::process::{Command, exit};
@@ -22,25 +22,26 @@ fn run(program: &str, args: &[&str]) -> Option<String> {
         .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// `docker/premap.c`, linked without any library: one build for every image.
-fn compile_premap() {
-    const SOURCE: &str = "docker/premap.c";
+/// `docker/NAME.c`, linked without any library: one build for every image.
+fn compile_preloaded(name: &str) {
+    let source = format!("docker/{name}.c");
     let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
-    let out = Path::new(&std::env::var("OUT_DIR").unwrap_or_default()).join("premap.so");
+    let out = Path::new(&std::env::var("OUT_DIR").unwrap_or_default()).join(format!("{name}.so"));
     let done = Command::new(&compiler)
         .args(["-O2", "-Wall", "-shared", "-fPIC", "-nostdlib", "-o"])
-        .args([&out, Path::new(SOURCE)])
+        .args([&out, Path::new(&source)])
         .status();
     if !done.is_ok_and(|status| status.success()) {
         eprintln!(
-            "procbench: `{compiler}` did not compile {SOURCE}: install gcc and libc6-dev, or set CC"
+            "procbench: `{compiler}` did not compile {source}: install gcc and libc6-dev, or set CC"
         );
         exit(1);
     }
 }
 
 fn main() {
-    compile_premap();
+    compile_preloaded("premap");
+    compile_preloaded("sync_delay");
     let revision =
         run("git", &["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(|| "unknown".to_owned());
     // Stored results and figures do not change what is measured.

@@ -12,20 +12,34 @@ if ! command -v initdb >/dev/null || ! command -v postgres >/dev/null; then
     echo "procbench: no initdb and postgres on PATH" >&2
     exit 1
 fi
-# Checksums are the default since 18: off in every version.
-case $(initdb --help) in *--no-data-checksums*) checksums=--no-data-checksums ;; *) checksums= ;; esac
-# shellcheck disable=SC2046,SC2086  # one flag per word, by intent
-said=$(initdb $(cat "$files/initdb.args") $checksums -D "$data" 2>&1) || {
+make_cluster() {
+    if [ -n "${PROCBENCH_PRIMARY:-}" ]; then
+        # A standby: a copy of the primary that this connection string leads to, settings included.
+        pg_basebackup -d "$PROCBENCH_PRIMARY" -D "$data" -R -X stream --checkpoint=fast --no-sync
+        return
+    fi
+    # Checksums are the default since 18: off in every version.
+    case $(initdb --help) in *--no-data-checksums*) checksums=--no-data-checksums ;; *) checksums= ;; esac
+    # shellcheck disable=SC2046,SC2086  # one flag per word, by intent
+    initdb $(cat "$files/initdb.args") $checksums -D "$data"
+}
+said=$(make_cluster 2>&1) || {
     echo "$said" >&2
     exit 1
 }
-cat "$files/postgresql.conf" >>"$data/postgresql.conf"
-cat "$files/pg_hba.conf" >"$data/pg_hba.conf"
+if [ -z "${PROCBENCH_PRIMARY:-}" ]; then
+    cat "$files/postgresql.conf" >>"$data/postgresql.conf"
+    cat "$files/pg_hba.conf" >"$data/pg_hba.conf"
+fi
 if [ -e "$files/server.key" ]; then
     (umask 077 && cp "$files/server.crt" "$files/server.key" "$data/")
 fi
 if [ -n "${PROCBENCH_PREMAP:-}" ]; then
     # For the postmaster alone: its forked children map the PGPROC array when told to (premap.c).
     export LD_PRELOAD="$files/premap.so"
+fi
+if [ -n "${PROCBENCH_SYNC_DELAY:-}" ]; then
+    # For the postmaster alone: its fdatasync takes longer when told to (sync_delay.c).
+    export LD_PRELOAD="$files/sync_delay.so"
 fi
 exec postgres -D "$data" -c unix_socket_directories="$sockets" "$@"

@@ -1,4 +1,5 @@
-//! The chapter's other claims as experiments on real clusters: what removing a partition does to inserts (7.3).
+//! The chapter's other claims as experiments on real clusters: what removing a partition does to inserts (7.3),
+//! what a commit waits for (7.1).
 //!
 //! They share provisioning, frontend, provenance, sections and figures with the rest. What they measure is no
 //! contrast of arms in blocks, so their run file is their own.
@@ -6,8 +7,10 @@
 mod assessment;
 mod definition;
 mod inserts;
+mod lsn_ladder;
 mod order;
 mod page;
+mod pair;
 mod partition_detach;
 mod registry;
 mod run_file;

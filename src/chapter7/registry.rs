@@ -1,10 +1,34 @@
 //! The experiments on clusters that there are.
 
+use super::assessment::Assessment;
 use super::definition::ClusterExperiment;
-use super::partition_detach;
 use super::run_file::Measured;
+use super::{lsn_ladder, partition_detach};
+use crate::report::drawings::Drawing;
 
-static REGISTRY: [&ClusterExperiment; 1] = [&PARTITION_DETACH];
+static REGISTRY: [&ClusterExperiment; 2] = [&LSN_LADDER, &PARTITION_DETACH];
+
+static LSN_LADDER: ClusterExperiment = ClusterExperiment {
+    name: "lsn-ladder",
+    section: "7.1",
+    question: "What does a commit wait for at each level of synchronous_commit, and which fault makes it pay?",
+    prediction: "off waits for nothing, local for the primary's disk, remote_write for the standby's kernel, on for its disk, remote_apply for its replay. A fault adds its whole delay to the levels that wait for it, and nothing to those below. sent_lsn belongs to no level. At on the standby may not show yet what was acknowledged. The lag columns stand still when the standby's receiver does.",
+    refuted_by: "A fault that is felt below the level it belongs to or not at it, a stale read at remote_apply, or lag columns that grow while the receiver stands still.",
+    primary_outcome: "the p50 of a commit's service time, at each level under each fault",
+    limits: &[
+        "Both servers are on one machine and one disk: absolute times are those of this disk, and what matters is their order.",
+        "The network is a proxy that delays; it loses nothing and has no limit of bytes per second.",
+        "One standby, named alone in synchronous_standby_names: not FIRST and ANY with several.",
+        "Nothing crashes here: what a level keeps through a crash is another experiment.",
+    ],
+    planned: lsn_ladder::planned,
+    measure: |order| {
+        let (run, done) = lsn_ladder::measure(order);
+        (Measured::LsnLadder(run), done)
+    },
+    assess,
+    drawings,
+};
 
 static PARTITION_DETACH: ClusterExperiment = ClusterExperiment {
     name: "partition-detach",
@@ -25,9 +49,23 @@ static PARTITION_DETACH: ClusterExperiment = ClusterExperiment {
         let (run, done) = partition_detach::measure(order);
         (Measured::PartitionDetach(run), done)
     },
-    assess: |Measured::PartitionDetach(run)| partition_detach::assess(run),
-    drawings: |Measured::PartitionDetach(run), footer| partition_detach::drawings(run, footer),
+    assess,
+    drawings,
 };
+
+fn assess(measured: &Measured) -> Assessment {
+    match measured {
+        Measured::LsnLadder(run) => lsn_ladder::assess(run),
+        Measured::PartitionDetach(run) => partition_detach::assess(run),
+    }
+}
+
+fn drawings(measured: &Measured, footer: &[String]) -> Vec<Drawing> {
+    match measured {
+        Measured::LsnLadder(run) => lsn_ladder::drawings(run, footer),
+        Measured::PartitionDetach(run) => partition_detach::drawings(run, footer),
+    }
+}
 
 /// All of them, in the order of the chapter.
 pub fn registry() -> &'static [&'static ClusterExperiment] {
@@ -42,6 +80,7 @@ pub fn find(name: &str) -> Option<&'static ClusterExperiment> {
 /// Whose numbers these are.
 pub fn of(measured: &Measured) -> &'static ClusterExperiment {
     match measured {
+        Measured::LsnLadder(_) => &LSN_LADDER,
         Measured::PartitionDetach(_) => &PARTITION_DETACH,
     }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::lsn_ladder::LsnLadder;
 use super::partition_detach::PartitionDetach;
 use crate::record::{Provenance, RunFileError, RunStatus, files_named, read_json, write_json};
 
@@ -16,6 +17,8 @@ pub const CLUSTER_RUN_FILE_NAME: &str = "cluster-run.json";
 pub enum Measured {
     /// 7.3.
     PartitionDetach(PartitionDetach),
+    /// 7.1.
+    LsnLadder(LsnLadder),
 }
 
 impl Measured {
@@ -23,6 +26,7 @@ impl Measured {
     pub fn server_version(&self) -> &str {
         match self {
             Measured::PartitionDetach(run) => &run.server_version,
+            Measured::LsnLadder(run) => &run.server_version,
         }
     }
 
@@ -30,6 +34,7 @@ impl Measured {
     pub fn is_empty(&self) -> bool {
         match self {
             Measured::PartitionDetach(run) => run.trials.is_empty(),
+            Measured::LsnLadder(run) => run.blocks.is_empty(),
         }
     }
 }

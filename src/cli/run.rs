@@ -15,6 +15,7 @@ Examples:
   procbench run churn-tail --quick
   procbench run churn-tail --mode server --server local --standing 0,200
   procbench run locks --quick         the model under every lock
+  procbench run lsn-ladder            what a commit waits for, level by level (7.1)
   procbench run partition-detach      inserts while a partition is removed (7.3)
   procbench experiments               lists the names")]
 pub struct RunCommand {

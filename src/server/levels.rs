@@ -147,6 +147,7 @@ fn spec_of(level: &Factors, max_connections: u32) -> ServerSpec {
         scram_iterations: level.scram_iterations.map(|n| n.0),
         tls: level.tls.unwrap_or_default(),
         premap: false,
+        pair: None,
         settings: logged.into_iter().collect(),
     }
 }

@@ -13,6 +13,7 @@ mod encrypted;
 mod interrupted;
 mod killed;
 mod killed_child;
+mod lsn_ladder;
 mod odd_servers;
 mod partition_detach;
 mod passwords;

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use super::error::ProvisionError;
+use super::pair;
 use super::shipped::PG_HBA;
 use super::spec::{DATABASE, ROLE, ServerSpec, method};
 use crate::factor::{Auth, Tls};
@@ -81,18 +82,21 @@ fn scram_verifier(password: &str, salt: &[u8], iterations: u32) -> String {
 
 /// `docker/pg_hba.conf`, after lines of their own for the arms' role where it needs a password. Others get in
 /// as ever: the superuser on its socket, and roles that do not exist get as far as their look-up. With TLS
-/// the role gets in over TCP with it only: no level can be measured in clear by mistake.
+/// the role gets in over TCP with it only: no level can be measured in clear by mistake. In a pair the standby gets in.
 pub(crate) fn pg_hba(spec: &ServerSpec) -> String {
+    let replication = if spec.pair.is_some() { pair::HBA } else { "" };
     let (how, role) = (method(spec.auth), format!("{DATABASE} {ROLE}"));
     let tcp = match spec.tls {
-        Tls::Off if spec.auth == Auth::Trust => return PG_HBA.1.to_owned(),
+        Tls::Off if spec.auth == Auth::Trust => {
+            return format!("{replication}{}", PG_HBA.1);
+        }
         Tls::Off => format!("host {role} 127.0.0.1/32 {how}"),
         Tls::On => format!(
             "hostssl {role} 127.0.0.1/32 {how}\n\
              host {role} 127.0.0.1/32 reject"
         ),
     };
-    format!("local {role} {how}\n{tcp}\n{}", PG_HBA.1)
+    format!("{replication}local {role} {how}\n{tcp}\n{}", PG_HBA.1)
 }
 
 /// A self-signed certificate for 127.0.0.1, with its key. Clients accept this very one and nothing else.

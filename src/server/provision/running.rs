@@ -14,6 +14,7 @@ use super::error::ProvisionError;
 use super::premap::PremapPage;
 use super::process::Process;
 use super::spec::ServerKind;
+use super::sync_delay::SyncDelay;
 use super::user::command_as;
 
 /// A server that answers, or a PgBouncer: stop that before its server. Everything this tool started for it
@@ -28,6 +29,7 @@ pub struct RunningServer {
     pub(super) bin_dir: Option<PathBuf>,
     pub(super) user: Option<User>,
     pub(super) premap: Option<PremapPage>,
+    pub(super) sync_delay: Option<SyncDelay>,
     pub(super) server_version: String,
     pub(super) chosen_because: String,
 }
@@ -43,6 +45,7 @@ impl RunningServer {
             bin_dir: None,
             user: None,
             premap: None,
+            sync_delay: None,
             server_version,
             chosen_because: String::new(),
         }
@@ -74,6 +77,27 @@ impl RunningServer {
     /// Where its forked children are told to map the PGPROC array, if it has the library for it.
     pub fn premap(&self) -> Option<&PremapPage> {
         self.premap.as_ref()
+    }
+
+    /// Where it is told by how much to delay its fdatasync, if it is one of a pair.
+    pub fn sync_delay(&self) -> Option<&SyncDelay> {
+        self.sync_delay.as_ref()
+    }
+
+    /// Makes a directory for sockets of ours that another server of ours is to find. It goes with this server.
+    ///
+    /// # Errors
+    /// When it cannot be made; a server that is not ours.
+    pub fn make_socket_dir(&self, name: &str) -> Result<PathBuf, ProvisionError> {
+        let process = self.process.as_ref();
+        let ours = process.ok_or_else(|| ProvisionError::new("the server is not ours"))?;
+        // As for the server's own sockets: a container's user comes in through the mount.
+        let mode = if ours.container().is_some() {
+            0o777
+        } else {
+            0o700
+        };
+        ours.scratch.subdir(name, mode, self.user.as_ref())
     }
 
     /// Docker, local or URL.

@@ -142,7 +142,7 @@ pub(crate) fn shm_dir(scratch: &Path) -> Option<PathBuf> {
 }
 
 /// Programs this tool starts in scratch directories.
-const PROGRAMS: [&str; 3] = ["postgres", "initdb", "pgbouncer"];
+const PROGRAMS: [&str; 4] = ["postgres", "initdb", "pgbouncer", "pg_basebackup"];
 
 /// Servers that live in a directory: a postmaster and its children have the data directory as
 /// working directory, and keep it when the postmaster is killed and they are orphaned. By name too:

@@ -1,5 +1,6 @@
 //! What a provisioned server, and PgBouncer before it, must be like.
 
+use super::pair::PairRole;
 use crate::factor::{Auth, PgSource, SharedBuffers, Tls, Transport};
 use crate::names::named_enum;
 use crate::procarray::PageSize;
@@ -48,6 +49,8 @@ pub struct ServerSpec {
     pub tls: Tls,
     /// Whether the postmaster preloads the library of `premapped` and `premapped-few`.
     pub premap: bool,
+    /// Its part in a pair of primary and standby.
+    pub pair: Option<PairRole>,
     /// Further `name=value` settings for the command line, for experiments that vary one.
     pub settings: Vec<(String, String)>,
 }
@@ -64,6 +67,7 @@ impl Default for ServerSpec {
             scram_iterations: None,
             tls: Tls::Off,
             premap: false,
+            pair: None,
             settings: Vec::new(),
         }
     }

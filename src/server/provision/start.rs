@@ -15,12 +15,14 @@ use super::encryption::Encryption;
 use super::endpoint::Endpoint;
 use super::error::ProvisionError;
 use super::image::{ensure_foreign_image, ensure_own_image, major_in_image};
+use super::pair::{DISK_IN_CONTAINER, PRIMARY_IN_CONTAINER, PRIMARY_VARIABLE, PairRole, Upstream};
 use super::premap::{self, PremapPage};
 use super::process::{Process, start_on_free_port};
 use super::running::RunningServer;
 use super::scratch::{Scratch, check_temp_dir, write_file};
 use super::shipped::{ENTRYPOINT, INITDB_ARGS, PG_HBA, POSTGRESQL_CONF};
 use super::spec::{DATABASE, ROLE, SUPERUSER, ServerSpec};
+use super::sync_delay::{self, SyncDelay};
 use super::user::{OF_SERVER, command_as, to_drop_to};
 use crate::config::ServerChoice;
 use crate::conninfo::{Conninfo, EndpointHost, Environment};
@@ -211,8 +213,15 @@ fn start(
         .premap
         .then(|| PremapPage::of_started(&process.scratch));
     let premap = premap.transpose()?;
+    let sync_delay = spec
+        .pair
+        .is_some()
+        .then(|| SyncDelay::of_started(&process.scratch));
+    let sync_delay = sync_delay.transpose()?;
     let credentials = Credentials::make(spec)?;
-    create_role_and_database(&admin, credentials.as_ref().map(|c| &c.verifier))?;
+    if upstream(spec).is_none() {
+        create_role_and_database(&admin, credentials.as_ref().map(|c| &c.verifier))?;
+    }
     let host = match spec.transport {
         Transport::Tcp => EndpointHost::Tcp("127.0.0.1".to_owned()),
         Transport::Unix => admin.host.clone(),
@@ -235,7 +244,13 @@ fn start(
         bin_dir,
         user,
         premap,
+        sync_delay,
     })
+}
+
+/// What it is to be a copy of.
+fn upstream(spec: &ServerSpec) -> Option<&Upstream> {
+    spec.pair.as_ref().and_then(PairRole::upstream)
 }
 
 /// Starts the entry point on its files, and says how its superuser will be reached.
@@ -271,6 +286,14 @@ fn launch(
     } else {
         None
     };
+    let sync_page = match spec.pair {
+        Some(_) => {
+            let (name, bytes) = sync_delay::LIBRARY;
+            write_file(&files.join(name), bytes, 0o644, None)?;
+            Some(SyncDelay::make(&scratch, user, mode & 0o666)?)
+        }
+        None => None,
+    };
     let arguments = spec.postgres_args(port);
     let process = match source {
         Source::Image { image, .. } => {
@@ -287,6 +310,20 @@ fn launch(
             if let Some(page) = &page {
                 options.push(format!("--volume={}:/premap", page.display()));
                 options.push(format!("--env={}=/premap", premap::PATH_VARIABLE));
+            }
+            if let Some(page) = &sync_page {
+                options.push(format!("--volume={}:/sync-delay", page.display()));
+                options.push(format!("--env={}=/sync-delay", sync_delay::PATH_VARIABLE));
+                options.push(format!("--volume={DISK_IN_CONTAINER}"));
+                options.push(format!(
+                    "--env=PROCBENCH_DATA={DISK_IN_CONTAINER}/procbench"
+                ));
+            }
+            if let Some(upstream) = upstream(spec) {
+                let sockets = upstream.sockets.display();
+                options.push(format!("--volume={sockets}:{PRIMARY_IN_CONTAINER}"));
+                let conninfo = upstream.conninfo(SUPERUSER, PRIMARY_IN_CONTAINER);
+                options.push(format!("--env={PRIMARY_VARIABLE}={conninfo}"));
             }
             let script = format!("{IN_CONTAINER}/{}", ENTRYPOINT.0);
             let arguments = [vec![script], arguments].concat();
@@ -305,6 +342,14 @@ fn launch(
                 .current_dir(&data);
             if let Some(page) = &page {
                 command.env(premap::PATH_VARIABLE, page);
+            }
+            if let Some(page) = &sync_page {
+                command.env(sync_delay::PATH_VARIABLE, page);
+            }
+            if let Some(upstream) = upstream(spec) {
+                let sockets = upstream.sockets.display().to_string();
+                let conninfo = upstream.conninfo(SUPERUSER, &sockets);
+                command.env(PRIMARY_VARIABLE, conninfo);
             }
             // Immediate shutdown: nothing in it is to be kept.
             Process::start(scratch, &mut command, Signal::SIGQUIT)?

@@ -1,0 +1,105 @@
+//! The standby's receiver is stopped for a while: what the lag columns say then, beside the positions.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::arms::Level;
+use super::record::Freeze;
+use super::sampler::Sampler;
+use super::session::{INSERT, at_level, connect};
+use crate::chapter7::inserts::{Load, RunningLoad};
+use crate::chapter7::pair::{Pair, superuser};
+use crate::console::complain;
+use crate::load::Cancel;
+use crate::server::FrontendError;
+use crate::server::provision::RunningServer;
+
+/// Before the stop, and after it.
+const AROUND: Duration = Duration::from_millis(600);
+/// From the stop to a commit that waits for the receiver.
+const BEFORE_COMMIT: Duration = Duration::from_millis(300);
+/// How long a signal may take to be sent.
+const SIGNAL_LIMIT: Duration = Duration::from_secs(10);
+
+/// A stopped process; it goes on when this is dropped.
+struct Stopped<'a> {
+    server: &'a RunningServer,
+    pid: u32,
+}
+
+impl<'a> Stopped<'a> {
+    fn stop(server: &'a RunningServer, pid: u32) -> Result<Self, FrontendError> {
+        // It exists before the call: a signal that was sent is taken back in any case.
+        let stopped = Stopped { server, pid };
+        let sent = server.shell(&format!("kill -STOP {pid}"), SIGNAL_LIMIT, &|| false);
+        sent.map_err(FrontendError::here)?;
+        Ok(stopped)
+    }
+}
+
+impl Drop for Stopped<'_> {
+    fn drop(&mut self) {
+        let go_on = format!("kill -CONT {}", self.pid);
+        if let Err(error) = self.server.shell(&go_on, SIGNAL_LIMIT, &|| false) {
+            complain(&format!(
+                "procbench: the receiver {} still stands: {error}",
+                self.pid
+            ));
+        }
+    }
+}
+
+async fn receiver(pair: &Pair) -> Result<u32, FrontendError> {
+    let mut standby = superuser(&pair.standby).await?;
+    let rows = standby
+        .rows("SELECT pid FROM pg_catalog.pg_stat_wal_receiver")
+        .await?;
+    let pid = rows.into_iter().flatten().flatten().next();
+    let pid = pid.and_then(|pid| pid.parse().ok());
+    pid.ok_or_else(|| FrontendError::here("the standby has no receiver"))
+}
+
+/// Stops it for `length` beside a load that does not wait for it.
+///
+/// # Errors
+/// What a server says.
+pub(super) async fn freeze(
+    pair: &Pair,
+    load: &Load,
+    length: Duration,
+) -> Result<Freeze, FrontendError> {
+    let mut sampler = Sampler::connect(pair).await?;
+    let mut client = connect(&pair.primary, Level::RemoteWrite).await?;
+    client.execute(INSERT, Some("0")).await?;
+    let pid = receiver(pair).await?;
+    let load = RunningLoad::start(&at_level(&pair.primary, Level::Local), load)?;
+    let watched = Cancel::default();
+    let script = async {
+        sleep(AROUND).await;
+        let from_ns = load.now_ns();
+        let stopped = Stopped::stop(&pair.standby, pid)?;
+        let end = Instant::now() + length;
+        sleep(BEFORE_COMMIT).await;
+        let begun_ns = load.now_ns();
+        let commit = client.execute(INSERT, Some("0"));
+        let commit = async { commit.await.map(|()| load.now_ns()) };
+        let go_on = async {
+            sleep_until(end).await;
+            let until_ns = load.now_ns();
+            drop(stopped);
+            until_ns
+        };
+        let (acknowledged_ns, until_ns) = tokio::join!(commit, go_on);
+        sleep(AROUND).await;
+        watched.cancel();
+        Ok::<_, FrontendError>(Freeze {
+            frozen_ns: (from_ns, until_ns),
+            samples: Vec::new(),
+            commit_ns: (begun_ns, acknowledged_ns?),
+        })
+    };
+    let (frozen, samples) = tokio::try_join!(script, sampler.watch(&watched, || load.now_ns()))?;
+    load.stop()?;
+    Ok(Freeze { samples, ..frozen })
+}

@@ -1,0 +1,310 @@
+//! The network between primary and standby: a proxy on Unix sockets that delays, holds or stops what goes through.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+use crate::server::event_loop;
+
+/// What becomes of bytes that go one way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Flow {
+    /// They arrive after the delay.
+    #[default]
+    Open,
+    /// None arrives any more, not even those that are under way: the cable is cut.
+    Cut,
+    /// Those under way arrive. No more are taken, so that the sender's buffer fills.
+    Unread,
+}
+
+/// One of the two ways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// From the standby, which connects.
+    ToPrimary,
+    /// To the standby.
+    ToStandby,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Setting {
+    delay: Duration,
+    flow: Flow,
+}
+
+/// Both ways, as they are set.
+type Settings = [Setting; 2];
+
+/// A running proxy. Dropped, it closes its connections, and what is under way is lost.
+#[derive(Debug)]
+pub struct Proxy {
+    settings: Option<watch::Sender<Settings>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Proxy {
+    /// Listens at `from`, and leads each connection to the socket `to`.
+    ///
+    /// # Errors
+    /// When it cannot listen.
+    pub fn start(from: &Path, to: PathBuf) -> io::Result<Self> {
+        let listener = std::os::unix::net::UnixListener::bind(from)?;
+        // The directory decides who comes in; the server may be another user.
+        std::fs::set_permissions(from, std::fs::Permissions::from_mode(0o777))?;
+        listener.set_nonblocking(true)?;
+        let (sender, receiver) = watch::channel(Settings::default());
+        let runtime = event_loop()?;
+        let thread = std::thread::Builder::new().name("proxy".to_owned());
+        let thread = thread.spawn(move || {
+            // Connections end with the loop.
+            runtime.block_on(async {
+                if let Ok(listener) = UnixListener::from_std(listener) {
+                    accept(&listener, &to, receiver).await;
+                }
+            });
+        })?;
+        Ok(Proxy {
+            settings: Some(sender),
+            thread: Some(thread),
+        })
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Settings)) {
+        if let Some(settings) = &self.settings {
+            settings.send_modify(change);
+        }
+    }
+
+    /// Bytes that come from now on arrive so much later, either way.
+    pub fn delay(&self, each_way: Duration) {
+        self.change(|settings| settings.iter_mut().for_each(|s| s.delay = each_way));
+    }
+
+    /// Opens, cuts or stops one way.
+    pub fn set(&self, way: Way, flow: Flow) {
+        self.change(|settings| settings[way as usize].flow = flow);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        // Without a sender the loop ends.
+        self.settings = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Takes connections until nobody sets anything any more.
+async fn accept(listener: &UnixListener, to: &Path, mut settings: watch::Receiver<Settings>) {
+    let listening = settings.clone();
+    let accepting = async {
+        loop {
+            let Ok((client, _)) = listener.accept().await else {
+                // Out of descriptors or memory: a client comes again.
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                continue;
+            };
+            // Refused: the client sees its connection end, and comes again.
+            if let Ok(server) = UnixStream::connect(to).await {
+                let (from_client, to_client) = client.into_split();
+                let (from_server, to_server) = server.into_split();
+                let settings = || listening.clone();
+                tokio::spawn(carry(from_client, to_server, Way::ToPrimary, settings()));
+                tokio::spawn(carry(from_server, to_client, Way::ToStandby, settings()));
+            }
+        }
+    };
+    tokio::select! {
+        () = accepting => {}
+        () = async { while settings.changed().await.is_ok() {} } => {}
+    }
+}
+
+/// Carries bytes one way, to the end of the connection.
+async fn carry(
+    from: OwnedReadHalf,
+    to: OwnedWriteHalf,
+    way: Way,
+    settings: watch::Receiver<Settings>,
+) {
+    let (sender, queue) = mpsc::unbounded_channel();
+    let reading = take(from, sender, way, settings.clone());
+    let writing = give(queue, to, way, settings);
+    // The reader ends first, and what it took is still written; a writer that failed ends both.
+    tokio::select! {
+        biased;
+        () = writing => {}
+        () = async { reading.await; std::future::pending().await } => {}
+    }
+}
+
+/// Bytes, and when they are due.
+type Due = (Instant, Vec<u8>);
+
+async fn take(
+    mut from: OwnedReadHalf,
+    queue: mpsc::UnboundedSender<Due>,
+    way: Way,
+    mut settings: watch::Receiver<Settings>,
+) {
+    let mut buffer = vec![0; 64 * 1024];
+    let mut watched = settings.clone();
+    let flow = |s: &Settings| s[way as usize].flow;
+    loop {
+        if settings
+            .wait_for(|s| flow(s) != Flow::Unread)
+            .await
+            .is_err()
+        {
+            return;
+        }
+        tokio::select! {
+            biased;
+            stopped = watched.wait_for(|s| flow(s) == Flow::Unread) => {
+                if stopped.is_err() {
+                    return;
+                }
+            }
+            read = from.read(&mut buffer) => {
+                let length = read.unwrap_or_default();
+                let due = Instant::now() + settings.borrow()[way as usize].delay;
+                if length == 0 || queue.send((due, buffer[..length].to_vec())).is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+async fn give(
+    mut queue: mpsc::UnboundedReceiver<Due>,
+    mut to: OwnedWriteHalf,
+    way: Way,
+    mut settings: watch::Receiver<Settings>,
+) {
+    let mut watched = settings.clone();
+    let is_cut = |s: &Settings| s[way as usize].flow == Flow::Cut;
+    while let Some((due, bytes)) = queue.recv().await {
+        sleep_until(due).await;
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            if settings.wait_for(|s| !is_cut(s)).await.is_err() {
+                return;
+            }
+            // A receiver that is slow must not get bytes after the cut.
+            tokio::select! {
+                biased;
+                cut = watched.wait_for(is_cut) => {
+                    if cut.is_err() {
+                        return;
+                    }
+                }
+                written = to.write(rest) => match written {
+                    Ok(length) if length > 0 => rest = &rest[length..],
+                    _ => return,
+                },
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{ErrorKind, Read, Write};
+    use std::os::unix::net::{UnixListener, UnixStream};
+
+    use super::*;
+
+    /// A proxy, the end that connects and the end that listens.
+    fn pass() -> (tempfile::TempDir, Proxy, UnixStream, UnixStream) {
+        let dir = tempfile::tempdir().unwrap();
+        let [from, to] = ["from", "to"].map(|name| dir.path().join(name));
+        let listener = UnixListener::bind(&to).unwrap();
+        let proxy = Proxy::start(&from, to).unwrap();
+        let standby = UnixStream::connect(&from).unwrap();
+        let (primary, _) = listener.accept().unwrap();
+        (dir, proxy, standby, primary)
+    }
+
+    fn read(from: &mut UnixStream, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        from.read_exact(&mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn bytes_come_in_order_and_not_before_the_delay() {
+        let (_dir, proxy, mut standby, mut primary) = pass();
+        let delay = Duration::from_millis(120);
+        proxy.delay(delay);
+        let begun = std::time::Instant::now();
+        standby.write_all(b"one ").unwrap();
+        standby.write_all(b"two").unwrap();
+        assert_eq!(read(&mut primary, 7), b"one two");
+        assert!(begun.elapsed() >= delay);
+        // What follows a shorter delay does not overtake.
+        primary.write_all(&[1; 100_000]).unwrap();
+        std::thread::sleep(Duration::from_millis(40));
+        proxy.delay(Duration::ZERO);
+        primary.write_all(&[2; 100_000]).unwrap();
+        let all = read(&mut standby, 200_000);
+        assert!(all.is_sorted(), "in order");
+    }
+
+    #[test]
+    fn a_cut_holds_what_is_under_way_and_does_not_flush_it_at_the_end() {
+        let (_dir, proxy, mut standby, mut primary) = pass();
+        proxy.delay(Duration::from_millis(50));
+        primary.write_all(b"held").unwrap();
+        proxy.set(Way::ToStandby, Flow::Cut);
+        let wait = Some(Duration::from_millis(200));
+        standby.set_read_timeout(wait).unwrap();
+        let mut byte = [0];
+        let nothing = standby.read(&mut byte).unwrap_err();
+        assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
+        // The other way is open.
+        standby.write_all(b"reply").unwrap();
+        assert_eq!(read(&mut primary, 5), b"reply");
+        proxy.set(Way::ToStandby, Flow::Open);
+        assert_eq!(read(&mut standby, 4), b"held");
+        proxy.set(Way::ToStandby, Flow::Cut);
+        primary.write_all(b"lost").unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        drop(proxy);
+        let mut rest = Vec::new();
+        standby.read_to_end(&mut rest).unwrap();
+        assert_eq!(rest, b"");
+    }
+
+    #[test]
+    fn a_stop_makes_the_buffer_of_the_sender_fill() {
+        let (_dir, proxy, mut standby, mut primary) = pass();
+        proxy.set(Way::ToStandby, Flow::Unread);
+        // The loop takes note.
+        std::thread::sleep(Duration::from_millis(100));
+        primary.set_nonblocking(true).unwrap();
+        let chunk = [7; 4096];
+        let mut sent = 0;
+        let full = loop {
+            match primary.write(&chunk) {
+                Ok(length) => sent += length,
+                Err(error) => break error,
+            }
+            assert!(sent < 64 << 20, "the buffer does not fill");
+        };
+        assert_eq!(full.kind(), ErrorKind::WouldBlock);
+        proxy.set(Way::ToStandby, Flow::Open);
+        assert_eq!(read(&mut standby, sent), vec![7; sent]);
+    }
+}
