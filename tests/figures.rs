@@ -535,14 +535,12 @@ fn type_in_print_can_be_read_and_a_slide_is_16_to_9() {
 #[test]
 fn parts_of_bars_have_textures_in_print() {
     let print = bar_figure().drawn(Look::Print { mm: 84.0 }).unwrap().file();
-    for place in 0..3 {
-        assert_eq!(
-            print
-                .matches(&format!("<pattern id=\"part{place}\""))
-                .count(),
-            1
-        );
-        assert!(print.contains(&format!("fill=\"url(#part{place})\"")));
+    // The first strong colour, the server's, is enough by itself.
+    for (place, patterns) in [(0, 1), (1, 0), (2, 1)] {
+        let count = |what: String| print.matches(&what).count();
+        assert_eq!(count(format!("<pattern id=\"part{place}\"")), patterns);
+        let filled = count(format!("fill=\"url(#part{place})\""));
+        assert_eq!(filled > 0, patterns > 0);
     }
     assert!(!bar_figure().svg().unwrap().contains("<pattern"));
 }

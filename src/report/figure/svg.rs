@@ -32,6 +32,8 @@ pub(super) struct Svg {
     pub(super) look: Look,
     elements: String,
     told: Vec<Told>,
+    /// The part whose texture is its colour alone: as a pattern it would show where the tiles meet.
+    plain: Option<usize>,
 }
 
 /// A drawn figure.
@@ -74,6 +76,7 @@ impl Svg {
             look,
             elements: String::new(),
             told: Vec::new(),
+            plain: None,
         }
     }
 
@@ -153,8 +156,12 @@ impl Svg {
 
     /// Makes the texture of the part of bars that is named at this place, where the look has textures.
     pub(super) fn texture(&mut self, place: usize, texture: Texture) {
-        if self.look.has_textures() {
-            self.add(texture.pattern(place));
+        if !self.look.has_textures() {
+            return;
+        }
+        match texture.pattern(place) {
+            Some(pattern) => self.add(pattern),
+            None => self.plain = Some(place),
         }
     }
 
@@ -167,7 +174,7 @@ impl Svg {
         colour: Colour,
         opacity: f64,
     ) {
-        if !self.look.has_textures() {
+        if !self.look.has_textures() || self.plain == Some(place) {
             return self.rect(at, size, colour, opacity);
         }
         let ((x, y), (w, h)) = (at, size);

@@ -67,8 +67,8 @@ pub(super) fn textures(colours: impl Iterator<Item = Colour>) -> Vec<Texture> {
 }
 
 impl Texture {
-    /// As an element, for the part that is named at this place.
-    pub(super) fn pattern(self, place: usize) -> String {
+    /// As an element, for the part that is named at this place; `None` without strokes.
+    pub(super) fn pattern(self, place: usize) -> Option<String> {
         let Texture {
             strokes, colour, ..
         } = self;
@@ -77,16 +77,11 @@ impl Texture {
             Shade::Light => (PAPER, colour),
             Shade::Pale => (colour, TEXT),
         };
-        let strokes = match strokes {
-            "" => String::new(),
-            path => {
-                format!("<path d=\"{path}\" fill=\"none\" stroke=\"{ink}\" stroke-width=\"1\"/>")
-            }
-        };
-        format!(
+        (!strokes.is_empty()).then(|| format!(
             "<pattern id=\"part{place}\" width=\"{TILE}\" height=\"{TILE}\" patternUnits=\"userSpaceOnUse\">\
-             <rect width=\"{TILE}\" height=\"{TILE}\" fill=\"{ground}\"/>{strokes}</pattern>"
-        )
+             <rect width=\"{TILE}\" height=\"{TILE}\" fill=\"{ground}\"/>\
+             <path d=\"{strokes}\" fill=\"none\" stroke=\"{ink}\" stroke-width=\"1\"/></pattern>"
+        ))
     }
 }
 
