@@ -10,6 +10,7 @@ static REGISTRY: [&ClusterExperiment; 2] = [&LSN_LADDER, &PARTITION_DETACH];
 
 static LSN_LADDER: ClusterExperiment = ClusterExperiment {
     name: "lsn-ladder",
+    short: "which fault each level of synchronous_commit feels (7.1)",
     section: "7.1",
     question: "What does a commit wait for at each level of synchronous_commit, and which fault makes it pay?",
     prediction: "off waits for nothing, local for the primary's disk, remote_write for the standby's kernel, on for its disk, remote_apply for its replay. A fault adds its whole delay to the levels that wait for it, and nothing to those below. sent_lsn belongs to no level. At on the standby may not show yet what was acknowledged. The lag columns stand still when the standby's receiver does.",
