@@ -61,7 +61,7 @@ fn what_is_nearly_right_is_answered_with_what_was_meant() {
         ("experiments comit-rate", "did you mean 'commit-rate'?"),
         ("chapter --only annatomy", "did you mean 'anatomy'?"),
         ("run partition-detch", "did you mean 'partition-detach'?"),
-        ("experiments x", "locks, partition-detach"),
+        ("experiments x", "locks, lsn-ladder, partition-detach"),
         (
             "chapter --only partition-detach",
             "procbench run partition-detach",
