@@ -1,7 +1,9 @@
 //! A run in numbers: everything that is estimated from it, once.
 
 use std::collections::BTreeSet;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread::{self, ScopedJoinHandle};
 
 use serde::Serialize;
 
@@ -150,14 +152,30 @@ impl Primary {
     }
 }
 
+/// Each level by itself, on all cores.
+fn summarize_levels(run: &Run, rule: Rule) -> Vec<LevelSummary> {
+    let levels = run.levels();
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let part = levels.len().div_ceil(cores).max(1);
+    thread::scope(|scope| {
+        let summarize = |levels: &[Factors]| -> Vec<LevelSummary> {
+            let each = levels.iter().map(|l| summarize_level(run, l, rule));
+            each.collect()
+        };
+        let start = |levels| scope.spawn(move || summarize(levels));
+        let parts: Vec<_> = levels.chunks(part).map(start).collect();
+        let done = parts.into_iter().map(ScopedJoinHandle::join);
+        done.flat_map(|part| part.unwrap_or_else(|panic| resume_unwind(panic)))
+            .collect()
+    })
+}
+
 /// Puts a run into numbers. The same run always gives the same numbers: the
 /// resampling is seeded by the run's own seed. The prediction is not held against them here.
 /// `smaller_than` is the slow share's bound that the experiment declares.
 pub fn analyse(run: &Run, answer: Answer, smaller_than: Option<f64>) -> Analysis {
     let rule = Rule::of(run, smaller_than);
-    let levels = run.levels();
-    let levels = levels.iter().map(|l| summarize_level(run, l, rule));
-    let levels: Vec<LevelSummary> = levels.collect();
+    let levels = summarize_levels(run, rule);
     let primary_level = primary_level(&run.config, &levels);
     let (mut sweeps, mut anatomies, mut pooling) = Default::default();
     match answer {
