@@ -18,7 +18,7 @@ mod run_file;
 pub use assessment::{Assessment, Check, Claim, ClaimVerdict, Must};
 pub use definition::ClusterExperiment;
 pub use order::Order;
-pub use page::{drawings, summary, terminal};
+pub use page::{drawings, html, summary, terminal};
 pub use registry::{find, of, registry};
 pub use run_file::{
     CLUSTER_RUN_FILE_NAME, ClusterRun, Measured, find_cluster_runs, read_cluster_run,

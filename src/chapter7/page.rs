@@ -1,10 +1,12 @@
 //! A run on a cluster on one screen, on one page, and drawn.
 
-use super::assessment::{Assessment, Must};
+use super::assessment::{Assessment, Check, Must};
 use super::definition::ClusterExperiment;
+use super::registry::of;
 use super::run_file::ClusterRun;
 use crate::report::brief::Brief;
 use crate::report::drawings::Drawing;
+use crate::report::html::{self, PageError, Presented};
 use crate::report::one_page::command;
 use crate::report::section::{Section, Table, markdown};
 
@@ -25,19 +27,23 @@ fn claims(assessment: &Assessment, section: &str) -> Section {
     }
 }
 
+/// Whether it is so.
+fn is_so(check: &Check) -> String {
+    match (&check.violations[..], check.looked_at) {
+        (_, 0) => "not looked at".to_owned(),
+        ([], _) => "so everywhere".to_owned(),
+        (not, _) => format!("not so: {}", not.join("; ")),
+    }
+}
+
 /// What had to be so, and whether it was.
 fn checks(assessment: &Assessment) -> Section {
     let mut table = Table::new(["kind", "what must be so", "it is"], ["looked at"]);
     for check in &assessment.checks {
-        let is_so = match (&check.violations[..], check.looked_at) {
-            (_, 0) => "not looked at".to_owned(),
-            ([], _) => "so everywhere".to_owned(),
-            (not, _) => format!("not so: {}", not.join("; ")),
-        };
         table.push(vec![
             check.must.to_string(),
             check.rule.to_owned(),
-            is_so,
+            is_so(check),
             check.looked_at.to_string(),
         ]);
     }
@@ -106,6 +112,43 @@ pub fn terminal(
         caution: caution(assessment, run),
     };
     brief.terminal(rest)
+}
+
+/// One HTML page of these runs.
+///
+/// # Errors
+/// When a figure cannot be drawn.
+pub fn html(runs: &[ClusterRun]) -> Result<String, PageError> {
+    let presented = runs.iter().map(|run| {
+        let experiment = of(&run.measured);
+        let assessment = (experiment.assess)(&run.measured);
+        let checks = assessment.checks.iter();
+        let caution = caution(&assessment, run);
+        Presented {
+            name: experiment.name,
+            question: experiment.question,
+            declared: [
+                experiment.prediction,
+                experiment.refuted_by,
+                experiment.primary_outcome,
+            ],
+            caution: caution.map(|said| {
+                let bare = said.trim_start_matches("Caution: ");
+                bare.trim_end_matches('.').to_owned()
+            }),
+            claims: claims(&assessment, experiment.section),
+            checks: checks
+                .map(|c| format!("{}: {}: {}.", c.must, c.rule, is_so(c)))
+                .collect(),
+            limits: experiment.limits.iter().map(|l| (*l).to_owned()).collect(),
+            origin: footer(experiment, run),
+            drawings: drawings(experiment, run),
+            command: command(&run.provenance),
+            answer: assessment.answer,
+            tables: assessment.tables,
+        }
+    });
+    html::of_presented(presented.collect())
 }
 
 /// `SUMMARY.md` and `DETAILS.md`.

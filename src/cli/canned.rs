@@ -13,7 +13,6 @@ use super::measure::{
 };
 use super::options::{LoadOptions, ModelOptions, OutputOptions, StdoutFormat};
 use super::outcome::{CommandError, Outcome};
-use super::report::REPORT_FILE_NAME;
 use super::server_options::ServerOptions;
 use super::taken_over::take_over;
 use crate::arm::Mode;
@@ -25,6 +24,7 @@ use crate::factor::{ClientRate, Factor, OfferedRate};
 use crate::load::Cancel;
 use crate::report::brief::Brief;
 use crate::report::figure::Look;
+use crate::report::html::REPORT_FILE_NAME;
 use crate::report::{comparable, drawings, html, one_page, rows, summary_text};
 use crate::stats::{Analysis, connection_cpu};
 

@@ -14,7 +14,7 @@ use super::outcome::{CommandError, Outcome};
 use crate::arm::Mode;
 use crate::chapter7::{
     Assessment, CLUSTER_RUN_FILE_NAME, ClusterExperiment, ClusterRun, Order, drawings,
-    find_cluster_runs, of, read_cluster_run, registry, summary, terminal,
+    find_cluster_runs, html, of, read_cluster_run, registry, summary, terminal,
 };
 use crate::clock::{Clock, MonotonicClock};
 use crate::config::ServerChoice;
@@ -25,6 +25,7 @@ use crate::load::Cancel;
 use crate::record::{Provenance, RunFileError, RunStatus, ServerProvenance, find_runs, write_json};
 use crate::report::drawings::{stems, write_all};
 use crate::report::figure::Look;
+use crate::report::html::REPORT_FILE_NAME;
 use crate::server::provision::sweep_and_tell;
 
 /// `procbench chapter7`
@@ -167,6 +168,9 @@ pub(super) fn carry_out(
             _ => drop(print_json(&assessment)?),
         }
     }
+    if kept {
+        save_text(&dir.join(REPORT_FILE_NAME), &page(&dir)?)?;
+    }
     match kept {
         true => tell(&format!("procbench: everything is in {}", dir.display())),
         false => remove_empty(&made),
@@ -223,20 +227,42 @@ pub(super) fn are_all(dir: &Path) -> bool {
         && matches!(find_runs(dir), Err(RunFileError::NoRuns(_)))
 }
 
+/// Every run below a directory, in the chapter's order, with where it lies.
+fn stored(dir: &Path) -> Result<Vec<(PathBuf, ClusterRun)>, CommandError> {
+    let found = find_cluster_runs(dir).map_err(CommandError::request)?;
+    // A file that was named may be of another kind.
+    let found = found
+        .into_iter()
+        .filter(|path| path.ends_with(CLUSTER_RUN_FILE_NAME));
+    let runs = found.map(|path| {
+        let run = read_cluster_run(&path).map_err(CommandError::request)?;
+        Ok((path, run))
+    });
+    let mut runs = runs.collect::<Result<Vec<_>, CommandError>>()?;
+    let place = |run: &ClusterRun| {
+        let mut all = registry().iter();
+        all.position(|e| e.name == of(&run.measured).name)
+    };
+    runs.sort_by_key(|(path, run)| (place(run), path.clone()));
+    Ok(runs)
+}
+
+/// One HTML page of the stored runs below a directory.
+///
+/// # Errors
+/// Unreadable run files are a wrong request.
+pub(super) fn page(dir: &Path) -> Result<String, CommandError> {
+    let runs: Vec<ClusterRun> = stored(dir)?.into_iter().map(|r| r.1).collect();
+    Ok(html(&runs).context("no report")?)
+}
+
 /// Redraws the stored runs below a directory for a look; the names of the figures.
 ///
 /// # Errors
 /// Unreadable run files are a wrong request.
 pub(super) fn redraw(dir: &Path, look: Look) -> Result<Vec<String>, CommandError> {
     let mut figures = Vec::new();
-    for path in find_cluster_runs(dir).map_err(CommandError::request)? {
-        if path
-            .file_name()
-            .is_none_or(|name| name != CLUSTER_RUN_FILE_NAME)
-        {
-            continue;
-        }
-        let run = read_cluster_run(&path).map_err(CommandError::request)?;
+    for (path, run) in stored(dir)? {
         let (experiment, place) = (of(&run.measured), path.parent().unwrap_or(dir));
         let drawn = write_all(drawings(experiment, &run), look, place).context("drawing")?;
         if look == Look::Screen {

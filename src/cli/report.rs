@@ -7,14 +7,12 @@ use std::process::{Command, Stdio};
 use anyhow::Context;
 use clap::Args;
 
+use super::cluster;
 use super::outcome::{CommandError, Outcome};
 use super::stored::{Groups, chapters, read_groups};
 use crate::console::{print, tell};
 use crate::record::write_atomically;
-use crate::report::html::{self, Group};
-
-/// Name of the page in its directory.
-pub const REPORT_FILE_NAME: &str = "report.html";
+use crate::report::html::{self, Group, REPORT_FILE_NAME};
 
 /// Programs that open a page in the user's browser.
 const OPENERS: [&str; 2] = ["xdg-open", "open"];
@@ -45,8 +43,11 @@ impl ReportCommand {
     /// # Errors
     /// Unreadable run files, and a place that cannot be written to, are wrong requests; a full disk is a failure.
     pub fn run(self) -> Result<Outcome, CommandError> {
-        let groups = read_groups(std::slice::from_ref(&self.dir))?;
-        let text = page(&groups, &self.dir)?;
+        let text = if cluster::are_all(&self.dir) {
+            cluster::page(&self.dir)?
+        } else {
+            page(&read_groups(std::slice::from_ref(&self.dir))?, &self.dir)?
+        };
         let own_dir = match self.dir.is_file() {
             true => self.dir.parent().unwrap_or(&self.dir),
             false => &self.dir,

@@ -13,4 +13,5 @@ mod part;
 mod table;
 
 pub use error::PageError;
-pub use page::{Group, of_chapter, of_groups};
+pub use page::{Group, REPORT_FILE_NAME, of_chapter, of_groups, of_presented};
+pub use part::Presented;

@@ -7,7 +7,7 @@ use askama::Template;
 use super::claim::{self, Claim};
 use super::error::PageError;
 use super::markup::Markup;
-use super::part::Part;
+use super::part::{Part, Presented};
 use crate::experiment::registry;
 use crate::report::argument::CAPTION;
 use crate::report::brief::Brief;
@@ -21,6 +21,9 @@ pub struct Group<'a> {
     /// The runs.
     pub runs: Vec<&'a Analysis>,
 }
+
+/// Name of the page in its directory.
+pub const REPORT_FILE_NAME: &str = "report.html";
 
 /// A whole page.
 #[derive(Template)]
@@ -67,7 +70,19 @@ pub fn of_chapter(runs: &[&Analysis]) -> Result<String, PageError> {
 /// # Errors
 /// When a figure cannot be drawn.
 pub fn of_groups(groups: Vec<Group<'_>>) -> Result<String, PageError> {
-    let mut parts = parts(&in_order(groups))?;
+    of_parts(parts(&in_order(groups))?)
+}
+
+/// The page of experiments that present themselves.
+///
+/// # Errors
+/// When a figure cannot be drawn.
+pub fn of_presented(experiments: Vec<Presented>) -> Result<String, PageError> {
+    let parts = experiments.into_iter().map(Part::of_presented);
+    of_parts(parts.collect::<Result<_, _>>()?)
+}
+
+fn of_parts(mut parts: Vec<Part>) -> Result<String, PageError> {
     if let [alone] = &mut parts[..] {
         alone.is_alone = true;
         return render(Page {

@@ -9,10 +9,11 @@ use super::markup::Markup;
 use super::table::TableHtml;
 use crate::experiment::find;
 use crate::report::brief::Brief;
-use crate::report::drawings;
+use crate::report::drawings::{self, Drawing};
 use crate::report::findings::{findings, place};
 use crate::report::footer::footer;
 use crate::report::one_page::commands;
+use crate::report::section::Section;
 use crate::report::summary_text::{certainty, limits, provenance, side_by_side, tables};
 use crate::report::{advice, prediction};
 use crate::stats::Analysis;
@@ -42,6 +43,34 @@ pub(super) struct Part {
     limits: Vec<Markup>,
     origin: Vec<Markup>,
     commands: Vec<String>,
+}
+
+/// An experiment without arms and levels, in the words of its own module.
+pub struct Presented {
+    /// Name on the command line.
+    pub name: &'static str,
+    /// Question.
+    pub question: &'static str,
+    /// Prediction, what refutes it, primary outcome.
+    pub declared: [&'static str; 3],
+    /// At most three sentences.
+    pub answer: Vec<String>,
+    /// The one that matters, without the word.
+    pub caution: Option<String>,
+    /// The table that goes with the answer.
+    pub claims: Section,
+    /// The others.
+    pub tables: Vec<Section>,
+    /// What had to be so, and whether it was.
+    pub checks: Vec<String>,
+    /// What may not be concluded.
+    pub limits: Vec<String>,
+    /// Run, server, machine, program; under each figure, too.
+    pub origin: Vec<String>,
+    /// The figures, the most telling first.
+    pub drawings: Vec<Drawing>,
+    /// The same again.
+    pub command: String,
 }
 
 /// What was declared beforehand.
@@ -107,6 +136,40 @@ impl Part {
             limits: Markup::all(limits(experiment, runs)),
             origin: Markup::all(origin.chain(load)),
             commands: commands(runs),
+        })
+    }
+
+    /// The part of an experiment that presents itself.
+    pub(super) fn of_presented(presented: Presented) -> Result<Self, PageError> {
+        let id = id_of(presented.name);
+        let drawings = presented.drawings.iter();
+        let drawn = drawings.map(|drawing| InlineFigure::of(&id, drawing, &presented.origin));
+        let mut more_figures = drawn.collect::<Result<Vec<_>, _>>()?;
+        let figure = (!more_figures.is_empty()).then(|| more_figures.remove(0));
+        let [prediction, refuted_by, primary_outcome] = presented.declared.map(Markup::of);
+        Ok(Part {
+            id,
+            name: presented.name.to_owned(),
+            is_alone: false,
+            question: Markup::of(presented.question),
+            outcomes: Vec::new(),
+            declared: Some(Declared {
+                prediction,
+                refuted_by,
+                primary_outcome,
+            }),
+            advice: Vec::new(),
+            answer: Markup::all(&presented.answer),
+            caution: presented.caution.as_deref().map(Markup::of),
+            found: Vec::new(),
+            figure,
+            more_figures,
+            numbers: Some(TableHtml::of(presented.claims)),
+            tables: presented.tables.into_iter().map(TableHtml::of).collect(),
+            certainty: Markup::all(&presented.checks),
+            limits: Markup::all(&presented.limits),
+            origin: Markup::all(&presented.origin),
+            commands: vec![presented.command],
         })
     }
 
