@@ -141,7 +141,7 @@ fn a_killed_burner_costs_its_arm_only() {
     let place = Place::new();
     let options = format!("{SHORT} --server local --arms quiet,unpooled,cpu-burn");
     let mut procbench = Procbench::start(&place, "out", &options, &[]);
-    procbench.wait_until_it_says("blocks, about");
+    procbench.wait_until_it_says(": 0/");
     let helper = helper_of(&procbench);
     send(helper, Signal::SIGKILL);
     procbench.ended().assert_code(1);
@@ -165,7 +165,7 @@ fn the_burner_dies_with_procbench() {
     let place = Place::new();
     let options = format!("{LONG} --server local --arms quiet,cpu-burn");
     let mut procbench = Procbench::start(&place, "out", &options, &[]);
-    procbench.wait_until_it_says("blocks, about");
+    procbench.wait_until_it_says(": 0/");
     let helper = helper_of(&procbench);
     procbench.signal(Signal::SIGKILL);
     wait_for("its end", || {
@@ -240,7 +240,7 @@ fn a_killed_pgbouncer_costs_its_arms_only() {
     .replace("--blocks 150 --duration 30s", "")
     .replace("--standing 0 --starts 1", "--standing 0");
     let mut procbench = Procbench::start(&place, "out", &options, &[]);
-    procbench.wait_until_it_says("blocks, about");
+    procbench.wait_until_it_says(": 0/");
     let pgbouncer = procbench.child_named("pgbouncer");
     send(pgbouncer, Signal::SIGKILL);
     let ended = procbench.ended();

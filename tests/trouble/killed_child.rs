@@ -19,7 +19,7 @@ fn a_child_killed_with_the_lock_leaves_what_was_measured() {
          --reader-rate 200 --standing 10 --starts 1 --blocks 100 --duration 80s --warmup 0ms \
          --keep-awake off",
     );
-    procbench.wait_until_it_says("blocks, about");
+    procbench.wait_until_it_says(": 0/");
     // Since when each is seen, where it was alone then.
     let mut seen: BTreeMap<u32, Option<Instant>> = BTreeMap::new();
     let in_its_hold = Duration::from_millis(50)..Duration::from_millis(400);

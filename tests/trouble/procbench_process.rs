@@ -212,7 +212,7 @@ impl<'a> Procbench<'a> {
     /// churn take in which so many backends are forked. Returns the postmaster.
     pub fn wait_until_mid_run(&mut self) -> u32 {
         // Printed when the server of the blocks is there, and its connections are open.
-        self.wait_until_it_says("blocks, about");
+        self.wait_until_it_says(": 0/");
         let postmaster = if wanted::docker_selected() && !self.containers().is_empty() {
             self.container_pid("postgres")
         } else {

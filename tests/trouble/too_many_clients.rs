@@ -102,7 +102,7 @@ fn an_arm_without_any_success_is_a_failure() {
     );
     let mut procbench = Procbench::start(&place, "out", &options, &[]);
     // The readers are connected, the first warm-up has begun: from now on nobody gets in.
-    procbench.wait_until_it_says("blocks, about");
+    procbench.wait_until_it_says(": 0/");
     let admin = server.admin_endpoint().unwrap();
     execute(admin, "ALTER ROLE procbench CONNECTION LIMIT 0").unwrap();
     procbench.ended().assert_code(1);
