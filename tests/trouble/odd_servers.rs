@@ -12,7 +12,7 @@ use procbench::server::provision::{
 
 use super::passwords::execute;
 use super::place::Place;
-use super::procbench_process::{Ended, Procbench, SHORT, assert_partial};
+use super::procbench_process::{Ended, Procbench, SHORT};
 use super::wanted;
 
 /// A cluster of this test's own; none where such tests are deselected.
