@@ -25,7 +25,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
         "Not how factors act together: each is changed alone.",
         "Not the lock's part beside other load on the readers' cores: here they have their own.",
     ],
-    what_to_do: "Where clients must reconnect, keep few connections standing: with none the lock's part is below 1 pp.",
+    what_to_do: "Where clients must reconnect, keep few connections standing: the lock's part grows with their number.",
     modes: &[Mode::Server],
     in_chapter: &[],
     configure,
