@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::LocalSet;
 
-use super::arms::{Client, Phases, Setup, all_clients};
+use super::arms::{Client, Operations, Phases, Setup, all_clients};
 use super::burner::Burn;
 use super::cores::Cores;
 use super::frontend::FrontendError;
@@ -133,7 +133,7 @@ impl ThreadWorkers {
             return Ok(BlockRecord::default());
         };
         for client in clients.iter_mut() {
-            let ready = client.before_block().await;
+            let ready = client.before_block(load.burn.as_ref()).await;
             ready.map_err(|e| LoadError::Lost(e.to_string()))?;
         }
         if let Some(cores) = &self.cores {
@@ -191,7 +191,7 @@ impl ThreadWorkers {
 
     async fn close(self) {
         let closing = async {
-            for client in self.by_arm.into_values().flatten() {
+            for mut client in self.by_arm.into_values().flatten() {
                 client.close().await;
             }
         };
@@ -372,7 +372,7 @@ async fn drive(
         let begun = worker.begin(due, begun_ns, ahead.is_some());
         let ended = tokio::select! {
             biased;
-            outcome = client.operation(load.burn.as_ref(), &mut phases) => Some(outcome),
+            outcome = client.operation(&mut phases) => Some(outcome),
             () = &mut deadline => None,
         };
         match ended {

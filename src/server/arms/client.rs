@@ -9,7 +9,8 @@ use rand_pcg::Pcg64;
 use crate::arm::Arm;
 use crate::config::{Protocol, ServerConfig, Statement};
 use crate::load::Worker;
-use crate::record::{Operation, Phase, Role, SeriesKey};
+use crate::record::{ErrorClass, Operation, Phase, Role, SeriesKey};
+use crate::server::burner::Burn;
 use crate::server::cores::Cores;
 use crate::server::frontend::{Frontend, FrontendError};
 use crate::server::provision::Endpoint;
@@ -19,6 +20,35 @@ const ACCOUNTS: u32 = 100_000;
 
 /// pgbench's select-only script, prepared.
 const SELECT_BY_KEY: &str = "SELECT abalance FROM pgbench_accounts WHERE aid = $1;";
+
+/// What a client of an arm does, or a reader: each arm's file says it for its own. A client lives as long as the
+/// server it was made for.
+pub(in crate::server) trait Operations {
+    /// Makes ready for a block, before any load; `burn` is what an operation of `cpu-burn` burns in it.
+    ///
+    /// # Errors
+    /// When a connection that must be open cannot be opened again.
+    async fn before_block(&mut self, _burn: Option<&Burn>) -> Result<(), FrontendError> {
+        Ok(())
+    }
+
+    /// One operation; the durations of its phases go to `phases`.
+    ///
+    /// # Errors
+    /// The class of the failure.
+    async fn operation(&mut self, phases: &mut Phases) -> Result<(), ErrorClass>;
+
+    /// The operation was dropped in the middle: the block's time is over.
+    fn cut_off(&mut self) {}
+
+    /// The server's process of a connection that stays open.
+    fn process_id(&self) -> Option<i32> {
+        None
+    }
+
+    /// Disconnects what stays open.
+    async fn close(&mut self) {}
+}
 
 /// What the workers of a load thread are made from.
 pub struct Setup {

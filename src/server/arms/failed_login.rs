@@ -4,7 +4,7 @@
 //! `InitPostgres` (postinit.c, PostgreSQL 13 to 18) enters the ProcArray before it authenticates; the role is
 //! looked up after that (miscinit.c `InitializeSessionUserId`) and refused with SQLSTATE 28000.
 
-use super::client::Phases;
+use super::client::{Operations, Phases};
 use crate::record::{ErrorClass, Operation, Phase};
 use crate::server::frontend::{Frontend, FrontendError, Startup, now};
 use crate::server::provision::Endpoint;
@@ -16,16 +16,22 @@ const UNKNOWN_ROLE: &str = "procbench_unknown";
 /// `ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION`: "role ... does not exist".
 const REFUSED: &str = "28000";
 
-/// The server's address for the unknown role.
-///
-/// # Errors
-/// An address that cannot be resolved.
-pub(super) fn target(server: &Endpoint) -> Result<Target, FrontendError> {
-    Target::new(&Endpoint {
-        user: UNKNOWN_ROLE.to_owned(),
-        password: None,
-        ..server.clone()
-    })
+/// A client with the unknown role.
+pub(in crate::server) struct FailedLogin(Target);
+
+impl FailedLogin {
+    /// At this server.
+    ///
+    /// # Errors
+    /// An address that cannot be resolved.
+    pub(super) fn at(server: &Endpoint) -> Result<Self, FrontendError> {
+        let target = Target::new(&Endpoint {
+            user: UNKNOWN_ROLE.to_owned(),
+            password: None,
+            ..server.clone()
+        });
+        target.map(FailedLogin)
+    }
 }
 
 /// Only the refusal of the role is a success. `login-succeeded` and `authentication-asked` (the server wants a
@@ -41,22 +47,25 @@ fn class_of(outcome: Result<Startup, FrontendError>) -> Result<(), ErrorClass> {
     }
 }
 
-pub(super) async fn operation(target: &Target, phases: &mut Phases) -> Result<(), ErrorClass> {
-    let began = now();
-    let socket = target.open_socket().await?;
-    let socket_open = now();
-    let socket = target.encrypt(socket).await?;
-    let encrypted = now();
-    let mut frontend = Frontend::new(socket);
-    class_of(frontend.start_up(target.login()).await)?;
-    // The backend has left the ProcArray when the connection ends.
-    frontend.wait_for_close().await;
-    phases.add(Operation::Connect, Phase::Socket, socket_open - began);
-    if target.is_encrypted() {
-        phases.add(Operation::Connect, Phase::Tls, encrypted - socket_open);
+impl Operations for FailedLogin {
+    async fn operation(&mut self, phases: &mut Phases) -> Result<(), ErrorClass> {
+        let FailedLogin(target) = self;
+        let began = now();
+        let socket = target.open_socket().await?;
+        let socket_open = now();
+        let socket = target.encrypt(socket).await?;
+        let encrypted = now();
+        let mut frontend = Frontend::new(socket);
+        class_of(frontend.start_up(target.login()).await)?;
+        // The backend has left the ProcArray when the connection ends.
+        frontend.wait_for_close().await;
+        phases.add(Operation::Connect, Phase::Socket, socket_open - began);
+        if target.is_encrypted() {
+            phases.add(Operation::Connect, Phase::Tls, encrypted - socket_open);
+        }
+        phases.add(Operation::FailedLogin, Phase::Total, now() - encrypted);
+        Ok(())
     }
-    phases.add(Operation::FailedLogin, Phase::Total, now() - encrypted);
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! The arms in server mode: one file per arm, or per family of arms that differ in an address or a word.
-//! [`Client`] names each arm's; what is known about an arm beside what it does is in [`crate::arm`].
+//! What each does is its [`Operations`]; what is known about an arm beside what it does is in [`crate::arm`].
 
 mod client;
 mod cpu_burn;
@@ -13,6 +13,9 @@ use std::collections::BTreeMap;
 
 use tokio::task::JoinSet;
 
+use self::cpu_burn::CpuBurn;
+use self::failed_login::FailedLogin;
+use self::fork_only::ForkOnly;
 use self::persistent::Persistent;
 use self::pool::Pooled;
 use self::unpooled::Unpooled;
@@ -23,78 +26,53 @@ use crate::arm::Arm;
 use crate::config::Disconnect;
 use crate::record::ErrorClass;
 
-pub(super) use self::client::{Phases, Setup, StatementTexts};
+pub(super) use self::client::{Operations, Phases, Setup, StatementTexts};
 
-/// One client of an arm, or one reader. It lives as long as the server it was made for.
-pub(super) enum Client {
-    /// `kept-open`, `pgbouncer-kept`, `vacuum`, `commit`, and readers.
-    Persistent(Persistent),
-    /// `unpooled`, `premapped`, `premapped-few` and `pgbouncer`.
-    Unpooled(Unpooled),
-    /// `pool`.
-    Pooled(Pooled),
-    /// `fork-only`, to this address.
-    ForkOnly(Target),
-    /// `failed-login`, to this address as a role that does not exist.
-    FailedLogin(Target),
-    /// `cpu-burn`: asks the helper.
-    CpuBurn,
+/// Declares [`Client`]: the clients of every arm, told apart once, so that no operation is allocated.
+macro_rules! clients {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// One client of an arm, or one reader.
+        pub(super) enum Client {
+            $($(#[$doc])* $name($name),)*
+        }
+
+        impl Operations for Client {
+            async fn before_block(&mut self, burn: Option<&Burn>) -> Result<(), FrontendError> {
+                match self { $(Client::$name(client) => client.before_block(burn).await,)* }
+            }
+
+            async fn operation(&mut self, phases: &mut Phases) -> Result<(), ErrorClass> {
+                match self { $(Client::$name(client) => client.operation(phases).await,)* }
+            }
+
+            fn cut_off(&mut self) {
+                match self { $(Client::$name(client) => client.cut_off(),)* }
+            }
+
+            fn process_id(&self) -> Option<i32> {
+                match self { $(Client::$name(client) => client.process_id(),)* }
+            }
+
+            async fn close(&mut self) {
+                match self { $(Client::$name(client) => client.close().await,)* }
+            }
+        }
+    };
 }
 
-impl Client {
-    /// Makes ready for a block, before any load.
-    ///
-    /// # Errors
-    /// When a connection that must be open cannot be opened again.
-    pub(super) async fn before_block(&mut self) -> Result<(), FrontendError> {
-        match self {
-            Client::Persistent(client) => client.reopen_if_closed().await,
-            _ => Ok(()),
-        }
-    }
-
-    /// The server's process of a connection that stays open.
-    pub(super) fn process_id(&self) -> Option<i32> {
-        match self {
-            Client::Persistent(client) => client.process_id(),
-            _ => None,
-        }
-    }
-
-    /// One operation; the durations of its phases go to `phases`. One of `cpu-burn` is to be `burn`.
-    ///
-    /// # Errors
-    /// The class of the failure.
-    pub(super) async fn operation(
-        &mut self,
-        burn: Option<&Burn>,
-        phases: &mut Phases,
-    ) -> Result<(), ErrorClass> {
-        match self {
-            Client::Persistent(client) => client.operation(phases).await,
-            Client::Unpooled(client) => client.operation(phases).await,
-            Client::Pooled(client) => client.operation(phases).await,
-            Client::ForkOnly(target) => fork_only::operation(target, phases).await,
-            Client::FailedLogin(target) => failed_login::operation(target, phases).await,
-            Client::CpuBurn => cpu_burn::operation(burn, phases).await,
-        }
-    }
-
-    /// The operation was dropped in the middle: the block's time is over.
-    pub(super) fn cut_off(&mut self) {
-        match self {
-            Client::Persistent(client) => client.cut_off(),
-            Client::Pooled(client) => client.cut_off(),
-            _ => {}
-        }
-    }
-
-    /// Disconnects.
-    pub(super) async fn close(self) {
-        if let Client::Persistent(client) = self {
-            client.close().await;
-        }
-    }
+clients! {
+    /// `kept-open`, `pgbouncer-kept`, `vacuum`, `commit`, and readers.
+    Persistent,
+    /// `unpooled`, `premapped`, `premapped-few` and `pgbouncer`.
+    Unpooled,
+    /// `pool`.
+    Pooled,
+    /// `fork-only`.
+    ForkOnly,
+    /// `failed-login`.
+    FailedLogin,
+    /// `cpu-burn`.
+    CpuBurn,
 }
 
 /// The clients of every arm that takes part, with their persistent connections open; `quiet` has none.
@@ -150,9 +128,9 @@ async fn clients(setup: &Setup, arm: Arm) -> Result<Vec<Client>, FrontendError> 
                 pool: pool.clone(),
                 texts,
             }),
-            Arm::ForkOnly => Client::ForkOnly(target),
-            Arm::FailedLogin => Client::FailedLogin(failed_login::target(endpoint)?),
-            Arm::CpuBurn => Client::CpuBurn,
+            Arm::ForkOnly => Client::ForkOnly(ForkOnly(target)),
+            Arm::FailedLogin => Client::FailedLogin(FailedLogin::at(endpoint)?),
+            Arm::CpuBurn => Client::CpuBurn(CpuBurn::default()),
         });
     }
     Ok(clients)

@@ -1,10 +1,11 @@
 //! Readers, and the clients of `kept-open` and `pgbouncer-kept`: statements on persistent connections. And those
 //! of `vacuum` and `commit`: a statement of the arm's own, against tables of ours.
 
-use super::client::{Phases, StatementTexts};
+use super::client::{Operations, Phases, StatementTexts};
 use crate::arm::Arm;
 use crate::config::{Disconnect, Protocol, Statement};
 use crate::record::{ErrorClass, Operation, Phase};
+use crate::server::burner::Burn;
 use crate::server::frontend::{Frontend, FrontendError, now};
 use crate::server::target::Target;
 
@@ -46,24 +47,23 @@ impl Persistent {
             texts,
         })
     }
+}
 
+impl Operations for Persistent {
     /// Opens the connection again if the server has closed it.
-    ///
-    /// # Errors
-    /// When it is refused.
-    pub(super) async fn reopen_if_closed(&mut self) -> Result<(), FrontendError> {
+    async fn before_block(&mut self, _: Option<&Burn>) -> Result<(), FrontendError> {
         if self.connection.as_mut().is_none_or(Frontend::is_closed) {
             self.connection = Some(self.target.connect().await?);
         }
         Ok(())
     }
 
-    /// The server's process, as it announced it; `None` without a connection.
-    pub(super) fn process_id(&self) -> Option<i32> {
+    /// As the server announced it; `None` without a connection.
+    fn process_id(&self) -> Option<i32> {
         self.connection.as_ref()?.process_id
     }
 
-    pub(super) async fn operation(&mut self, phases: &mut Phases) -> Result<(), ErrorClass> {
+    async fn operation(&mut self, phases: &mut Phases) -> Result<(), ErrorClass> {
         let began = now();
         let Some(connection) = &mut self.connection else {
             self.connection = self.target.connect().await.ok();
@@ -79,12 +79,12 @@ impl Persistent {
     }
 
     /// A statement may still be under way on the connection.
-    pub(super) fn cut_off(&mut self) {
+    fn cut_off(&mut self) {
         self.connection = None;
     }
 
-    pub(super) async fn close(self) {
-        if let Some(connection) = self.connection {
+    async fn close(&mut self) {
+        if let Some(connection) = self.connection.take() {
             // Already closed, or closed by the system: the end is the same.
             let _ = connection.terminate(Disconnect::Wait).await;
         }

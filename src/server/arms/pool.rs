@@ -3,7 +3,7 @@
 
 use deadpool::managed::{self, Metrics, PoolError, RecycleError, RecycleResult};
 
-use super::client::{Phases, StatementTexts};
+use super::client::{Operations, Phases, StatementTexts};
 use crate::record::{ErrorClass, Operation, Phase};
 use crate::server::frontend::{Frontend, FrontendError, now};
 use crate::server::target::Target;
@@ -60,8 +60,8 @@ pub(in crate::server) struct Pooled {
     pub(super) texts: StatementTexts,
 }
 
-impl Pooled {
-    pub(super) async fn operation(&mut self, phases: &mut Phases) -> Result<(), ErrorClass> {
+impl Operations for Pooled {
+    async fn operation(&mut self, phases: &mut Phases) -> Result<(), ErrorClass> {
         let began = now();
         let mut connection = self.pool.get().await.map_err(|e| match e {
             PoolError::Backend(e) => e.class(),
@@ -76,7 +76,7 @@ impl Pooled {
 
     /// Takes the connection on which a statement was abandoned (the drain deadline drops the operation) out of
     /// the pool, which opens another: whoever checked it out next would wait for that statement.
-    pub(super) fn cut_off(&mut self) {
+    fn cut_off(&mut self) {
         self.pool.retain(|connection, _| !connection.broken);
     }
 }

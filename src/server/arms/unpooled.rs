@@ -1,6 +1,6 @@
 //! `unpooled`, `premapped`, `premapped-few` and `pgbouncer`: connect, transaction, disconnect, each time.
 
-use super::client::{Phases, StatementTexts};
+use super::client::{Operations, Phases, StatementTexts};
 use crate::config::Disconnect;
 use crate::record::{ErrorClass, Operation, Phase};
 use crate::server::frontend::{Frontend, now};
@@ -13,8 +13,8 @@ pub(in crate::server) struct Unpooled {
     pub(super) texts: StatementTexts,
 }
 
-impl Unpooled {
-    pub(super) async fn operation(&mut self, phases: &mut Phases) -> Result<(), ErrorClass> {
+impl Operations for Unpooled {
+    async fn operation(&mut self, phases: &mut Phases) -> Result<(), ErrorClass> {
         use Operation::{Connect, Query};
         let began = now();
         let socket = self.target.open_socket().await?;
