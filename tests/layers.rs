@@ -390,6 +390,25 @@ fn reaches(
     false
 }
 
+/// The lines of the picture in `ARCHITECTURE.md`, from the bottom up: what stands before two spaces.
+fn picture(text: &str) -> Vec<Vec<&str>> {
+    let layers = text.split("## Layers").nth(1).unwrap_or_default();
+    let lines = layers.lines().filter_map(|l| l.strip_prefix("    "));
+    let mut rows: Vec<Vec<&str>> = lines
+        .map_while(|line| line.split_once("  "))
+        .map(|(names, _)| names.split(", ").collect())
+        .collect();
+    rows.reverse();
+    rows
+}
+
+#[test]
+fn the_picture_shows_the_same_layers() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    assert_eq!(picture(&text), LAYERS);
+}
+
 #[test]
 fn every_module_imports_from_below_only() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
