@@ -19,6 +19,8 @@ mod difference_drawing;
 mod dose_drawing;
 mod dose_table;
 pub mod drawings;
+#[cfg(test)]
+mod every_output_tests;
 pub mod export;
 pub mod figure;
 pub mod findings;
