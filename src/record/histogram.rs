@@ -1,7 +1,6 @@
 //! Histograms: small ones that workers own, and merged ones that files keep. Percentiles are by nearest rank over
 //! recorded buckets.
 
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use base64::Engine as _;
@@ -10,6 +9,7 @@ use hdrhistogram::serialization::Deserializer as HdrDeserializer;
 use hdrhistogram::serialization::Serializer as _;
 use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::{Counter, Histogram};
+use itertools::Itertools;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Largest value a worker's histogram holds: 60 s. Longer ones are kept exactly.
@@ -65,8 +65,8 @@ impl WorkerHistogram {
 /// Only buckets with samples take memory: a run has thousands of series, most of them with a few hundred samples.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SeriesHistogram {
-    /// Samples by the highest ns of their bucket.
-    counts: BTreeMap<u64, u64>,
+    /// The highest ns of each bucket that has samples, ascending, and their number.
+    counts: Vec<(u64, u64)>,
     overflow_ns: Vec<u64>,
 }
 
@@ -84,15 +84,18 @@ impl SeriesHistogram {
             self.overflow_ns.extend((0..count).map(|_| ns));
         } else {
             let bucket = EMPTY.highest_equivalent(ns.max(1));
-            *self.counts.entry(bucket).or_default() += count;
+            match self.counts.binary_search_by_key(&bucket, |c| c.0) {
+                Ok(at) => self.counts[at].1 += count,
+                Err(at) => self.counts.insert(at, (bucket, count)),
+            }
         }
     }
 
     /// How many durations were recorded, overlong ones included.
     pub fn len(&self) -> u64 {
         // A damaged file may hold any counts.
-        let counts = self.counts.values();
-        counts.fold(self.overflow_ns.len() as u64, |sum, n| {
+        let counts = self.counts.iter();
+        counts.fold(self.overflow_ns.len() as u64, |sum, (_, n)| {
             sum.saturating_add(*n)
         })
     }
@@ -104,19 +107,27 @@ impl SeriesHistogram {
 
     /// Adds everything a worker recorded.
     pub fn merge_worker(&mut self, worker: &WorkerHistogram) {
+        let mut series = SeriesHistogram::default();
         for value in worker.histogram.iter_recorded() {
-            self.record_n(value.value_iterated_to(), u64::from(value.count_at_value()));
+            series.record_n(value.value_iterated_to(), u64::from(value.count_at_value()));
         }
         for &ns in &worker.overflow_ns {
-            self.record(ns);
+            series.record(ns);
         }
+        self.merge(&series);
     }
 
     /// Adds another series.
     pub fn merge(&mut self, other: &SeriesHistogram) {
-        for (&bucket, count) in &other.counts {
-            *self.counts.entry(bucket).or_default() += count;
-        }
+        let (own, more) = (std::mem::take(&mut self.counts), &other.counts);
+        let both = own
+            .into_iter()
+            .merge_by(more.iter().copied(), |a, b| a.0 <= b.0);
+        let sum = |a: (u64, u64), b: (u64, u64)| match a.0 == b.0 {
+            true => Ok((a.0, a.1 + b.1)),
+            false => Err((a, b)),
+        };
+        self.counts = both.coalesce(sum).collect();
         self.overflow_ns.extend_from_slice(&other.overflow_ns);
     }
 
@@ -125,7 +136,7 @@ impl SeriesHistogram {
     pub fn buckets(&self) -> Vec<(u64, u64)> {
         let mut overlong = self.overflow_ns.clone();
         overlong.sort_unstable();
-        let buckets = self.counts.iter().map(|(&ns, &count)| (ns, count));
+        let buckets = self.counts.iter().copied();
         buckets
             .chain(overlong.into_iter().map(|ns| (ns, 1)))
             .collect()
@@ -156,7 +167,7 @@ impl SeriesHistogram {
     /// As an HdrHistogram, without the overlong values.
     pub fn hdr(&self) -> Histogram<u64> {
         let mut hdr = EMPTY.clone();
-        for (&ns, &count) in &self.counts {
+        for &(ns, count) in &self.counts {
             let recorded = hdr.record_n(ns, count);
             debug_assert!(recorded.is_ok());
         }

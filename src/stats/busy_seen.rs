@@ -113,6 +113,9 @@ impl<'a> Seen<'a> {
             let waited = all * ratio(&pairs, weights, 1.0)?;
             let (mut left, mut sum) = (waited, 0.0);
             for (ns, block, n) in &longest {
+                if left <= 0.0 {
+                    break;
+                }
                 let taken = left.min(weight(*block) * *n as f64);
                 sum += taken * *ns as f64;
                 left -= taken;

@@ -1,8 +1,8 @@
 //! Comma-separated values.
 
-use hdrhistogram::Histogram;
 use itertools::Itertools;
 
+use crate::record::SeriesHistogram;
 use crate::stats::Analysis;
 
 /// Percentiles of an exported series, in per cent.
@@ -27,18 +27,14 @@ pub fn csv_line<F: AsRef<str>>(fields: &[F]) -> String {
 ///
 /// `samples_above` says how many samples lie above the value: a percentile
 /// with fewer than ten is anecdote. An empty histogram gives no row.
-fn percentile_csv(series: impl IntoIterator<Item = (String, Histogram<u64>)>) -> String {
+fn percentile_csv<'s>(series: impl IntoIterator<Item = (String, &'s SeriesHistogram)>) -> String {
     let mut csv = "series,percentile,value_ns,samples_above,sample_count\n".to_owned();
     for (name, histogram) in series.into_iter().filter(|(_, h)| !h.is_empty()) {
-        let steps = histogram.iter_recorded();
-        let steps = steps.map(|s| (s.value_iterated_to(), s.count_since_last_iteration()));
-        let steps = steps.collect_vec();
+        let buckets = histogram.buckets();
         for percentile in PERCENTILES {
-            // 99.9 / 100 is a little above 0.999 and would pick the rank after.
-            let quantile = (percentile / 100.0 * 1e9).round() / 1e9;
-            let value = histogram.value_at_quantile(quantile);
-            let above = steps.iter().filter(|step| step.0 > value);
-            let above: u64 = above.map(|step| step.1).sum();
+            let value = histogram.percentile_ns(percentile).unwrap_or(0);
+            let above = buckets.iter().filter(|bucket| bucket.0 > value);
+            let above: u64 = above.map(|bucket| bucket.1).sum();
             let numbers = [value, above, histogram.len()].map(|n| n.to_string());
             let record = [name.clone(), percentile.to_string()];
             csv += &csv_line(&[&record[..], &numbers].concat());
@@ -53,7 +49,7 @@ pub fn series_csv(analysis: &Analysis) -> String {
         let level = level.factors.tag(&analysis.varying);
         let arm = format!("{level}/{}", contender.label());
         let merged = contender.merged.iter();
-        merged.map(move |(key, histogram)| (format!("{arm}/{key}"), histogram.hdr()))
+        merged.map(move |(key, histogram)| (format!("{arm}/{key}"), histogram))
     });
     percentile_csv(series)
 }
@@ -72,19 +68,14 @@ mod tests {
 
     #[test]
     fn rows_count_the_samples_above() {
-        let mut histogram = Histogram::<u64>::new(3).unwrap();
-        for value in 1..=1000 {
-            histogram.record(value).unwrap();
-        }
-        let csv = percentile_csv([("reader.select".to_owned(), histogram)]);
+        let mut histogram = SeriesHistogram::default();
+        (1..=1000).for_each(|value| histogram.record(value));
+        let csv = percentile_csv([("reader.select".to_owned(), &histogram)]);
         assert_eq!(csv.lines().count(), 1 + PERCENTILES.len());
         assert!(csv.contains("reader.select,50,500,500,1000\n"), "{csv}");
         assert!(csv.contains("reader.select,99.9,999,1,1000\n"), "{csv}");
         assert!(csv.contains("reader.select,100,1000,0,1000\n"), "{csv}");
-        let empty = Histogram::<u64>::new(3).unwrap();
-        assert_eq!(
-            percentile_csv([("none".to_owned(), empty)]).lines().count(),
-            1
-        );
+        let empty = percentile_csv([("none".to_owned(), &SeriesHistogram::default())]);
+        assert_eq!(empty.lines().count(), 1);
     }
 }
