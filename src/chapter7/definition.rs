@@ -27,6 +27,8 @@ pub struct ClusterExperiment {
     pub primary_outcome: &'static str,
     /// What may not be concluded from it, one sentence each.
     pub limits: &'static [&'static str],
+    /// What an operator should do, in one sentence.
+    pub what_to_do: &'static str,
     /// Roughly how long it takes.
     pub planned: fn(Scale) -> Duration,
     /// Measures; what there is so far is kept where it fails, with the reason.

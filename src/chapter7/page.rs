@@ -7,7 +7,7 @@ use super::run_file::ClusterRun;
 use crate::report::brief::Brief;
 use crate::report::drawings::Drawing;
 use crate::report::html::{self, PageError, Presented};
-use crate::report::one_page::command;
+use crate::report::one_page::{advised, command, when_and_where};
 use crate::report::section::{Section, Table, markdown};
 
 /// The claims as a table.
@@ -161,13 +161,17 @@ pub fn summary(
     let figure = |stem: &String| format!("![{stem}]({stem}.png)\n\n");
     let mut limits: Vec<String> = experiment.limits.iter().map(|l| (*l).to_owned()).collect();
     limits.extend(caution(assessment, run));
+    let p = &run.provenance;
+    let version = p.server.as_ref().map_or("", |s| &s.version);
+    let version = version.split(' ').next().unwrap_or_default();
+    let day = run.started_at.split('T').next().unwrap_or_default();
     let page = [
-        format!(
-            "# {}\n\n**Question.** {}\n\n",
-            experiment.name, experiment.question
-        ),
+        format!("# {}\n\n", experiment.name),
+        when_and_where(day, &format!("PostgreSQL {version}"), &p.machine()),
+        format!("**Question.** {}\n\n", experiment.question),
         format!("## Answer\n\n{}\n\n", assessment.answer.join("\n\n")),
         markdown(&[claims(assessment, experiment.section)]),
+        advised(Some(experiment.what_to_do)),
         figures.first().map(figure).unwrap_or_default(),
         markdown(&[Section::list("What it does not show", limits)]),
         format!("## The same again\n\n    {}\n\n", command(&run.provenance)),

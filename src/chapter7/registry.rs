@@ -22,6 +22,7 @@ static LSN_LADDER: ClusterExperiment = ClusterExperiment {
         "One standby, named alone in synchronous_standby_names: not FIRST and ANY with several.",
         "Nothing crashes here: what a level keeps through a crash is another experiment.",
     ],
+    what_to_do: "Choose the level by the fault you must survive, and watch positions, not lag columns: these stand still when the standby does.",
     planned: lsn_ladder::planned,
     measure: |order| {
         let (run, done) = lsn_ladder::measure(order);
@@ -45,6 +46,7 @@ static PARTITION_DETACH: ClusterExperiment = ClusterExperiment {
         "Not the size of a table: no command here reads its rows, and dumping does so without stopping inserts.",
         "Autovacuum is off but where it is the obstacle; a manual VACUUM or one against wraparound does not give way.",
     ],
+    what_to_do: "Remove partitions with DETACH CONCURRENTLY; where that is refused, set lock_timeout and try again.",
     planned: partition_detach::planned,
     measure: |order| {
         let (run, done) = partition_detach::measure(order);

@@ -89,16 +89,20 @@ fn measured(items: &[&Analysis]) -> String {
     let machines = runs.map(|run| run.provenance.machine()).unique();
     match what.is_empty() {
         true => String::new(),
-        false => format!(
-            "Measured {}: {}, on {}.\n\n",
-            days.flatten().sorted().dedup().format(", "),
-            what.join(" and "),
-            machines.format("; ")
+        false => when_and_where(
+            &days.flatten().sorted().dedup().join(", "),
+            &what.join(" and "),
+            &machines.format("; ").to_string(),
         ),
     }
 }
 
-fn advised(what_to_do: Option<&str>) -> String {
+/// The first line below a page's title.
+pub(crate) fn when_and_where(days: &str, what: &str, machines: &str) -> String {
+    format!("Measured {days}: {what}, on {machines}.\n\n")
+}
+
+pub(crate) fn advised(what_to_do: Option<&str>) -> String {
     what_to_do.map_or(String::new(), |line| format!("**What to do.** {line}\n\n"))
 }
 
@@ -130,12 +134,23 @@ pub(super) fn commands(items: &[&Analysis]) -> Vec<String> {
     lines.unique().collect()
 }
 
-/// What measured a run, without where it was written.
+/// What changes nothing of a run: how much is said meanwhile, and whether an old one is replaced.
+const TALK: [&str; 6] = [
+    "-v",
+    "--verbose",
+    "-q",
+    "--quiet",
+    "--overwrite",
+    "--details",
+];
+
+/// What measured a run, without where it was written and how it was talked of.
 pub(crate) fn command(provenance: &Provenance) -> String {
     let mut given = provenance.command_line.clone();
     if let Some(at) = given.iter().position(|word| word == "--out") {
         given.drain(at..(at + 2).min(given.len()));
     }
+    given.retain(|word| !TALK.contains(&word.as_str()));
     format!("procbench {}", given.iter().skip(1).join(" "))
 }
 
