@@ -53,7 +53,7 @@ fn configure(config: &mut Config, scale: Scale) -> Lengths {
     factors.slot_order = vec![SlotOrder::Front, SlotOrder::Behind];
     factors.page_size = PageSize::ALL.to_vec();
     factors.pg = [15, 13, 17, 18].map(PgSource::Major).to_vec();
-    factors.client_rate = [0.5, 0.25, 0.75].map(ClientRate::Share).to_vec();
+    factors.client_rate = [0.5, 0.15, 0.3].map(ClientRate::Share).to_vec();
     factors.isolate = vec![Isolate::On];
     if let Some(server) = &mut config.server {
         server.combine = Combine::Departures;
