@@ -6,7 +6,7 @@
 
 pub mod arm;
 mod causes;
-pub mod cgroup;
+mod cgroup;
 pub mod chapter7;
 pub mod cli;
 pub mod clock;
@@ -14,7 +14,7 @@ pub mod config;
 pub mod conninfo;
 mod console;
 pub mod demo;
-pub mod doctor;
+mod doctor;
 pub mod execute;
 pub mod experiment;
 pub mod factor;

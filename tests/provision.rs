@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use procbench::config::{EndpointHost, ServerChoice};
 use procbench::factor::PgSource;
 use procbench::factor::Transport;
-use procbench::server::procfs;
+use procbench::procfs;
 use procbench::server::provision::{
     Endpoint, OwnImage, PgBouncerSpec, RunningServer, ServerKind, ServerSpec, find_local_binaries,
     init_pgbench_accounts, provision, start_pgbouncer, sweep_stale,

@@ -18,9 +18,10 @@ mod password_file;
 mod service;
 mod text;
 
-pub use choices::{ChannelBinding, SessionKind, SslMode};
+pub(crate) use choices::{ChannelBinding, SessionKind, SslMode};
 pub use environment::Environment;
-pub use parameters::{Conninfo, Keepalive, Place};
-pub use password_file::Password;
+pub use parameters::Conninfo;
+pub(crate) use parameters::{Keepalive, Place};
+pub(crate) use password_file::Password;
 pub(crate) use text::is_conninfo;
 pub use tokio_postgres::config::Host as EndpointHost;

@@ -13,11 +13,11 @@ mod seen;
 mod step;
 mod terminal;
 
-pub use conduct::{Source, conduct};
-pub use event::{Command, Event};
-pub use lines::Lines;
-pub use live::Live;
-pub use replay::Replay;
-pub use seen::steps_taken;
-pub use step::{Step, config, steps};
+pub(crate) use conduct::{Source, conduct};
+pub(crate) use event::{Command, Event};
+pub(crate) use lines::Lines;
+pub(crate) use live::Live;
+pub(crate) use replay::Replay;
+pub(crate) use seen::steps_taken;
+pub(crate) use step::{Step, config, steps};
 pub use terminal::show;

@@ -10,9 +10,9 @@ mod of_tests;
 mod other_load;
 mod programs;
 
-pub use check::{Check, Status, render};
-pub use install::{InstallError, install};
-pub use of_tests::checks_of_tests;
+pub(crate) use check::{Check, Status, render};
+pub(crate) use install::{InstallError, install};
+pub(crate) use of_tests::checks_of_tests;
 
 /// Looks at everything; takes some two seconds.
 pub fn run_checks() -> Vec<Check> {

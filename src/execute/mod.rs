@@ -11,12 +11,12 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use estimate::estimate;
+pub(crate) use estimate::estimate;
 pub use frame::run_id;
 use frame::{begin, finish};
 use left_out::leave_out;
 use rates::{rates_in_words, settle_rates};
-pub use session::Session;
+pub(crate) use session::Session;
 use slow_over::SlowOver;
 
 use crate::arm::Arm;

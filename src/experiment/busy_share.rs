@@ -4,12 +4,12 @@ use super::defaults::Lengths;
 use super::definition::{Experiment, Scale};
 use crate::arm::{Arm, Mode};
 use crate::config::{Config, Tracing};
-use crate::factor::{ClientRate, Factor, OfferedRate};
+use crate::factor::{ClientRate, Factor, Factors, OfferedRate};
 use crate::procarray::MappingKind;
 use crate::record::{Operation, Phase, Role, SeriesKey};
 use crate::stats::{
-    Along, Analysis, Answer, BUSY_SHARE, BusyPrediction, Compared, Finding, LEAST_BUSY, Outcome,
-    Quantity, Statement, Statistic, Sweep, Unit,
+    Along, Analysis, Answer, BUSY_SHARE, BusyPrediction, Compared, ContenderSummary, Finding,
+    LEAST_BUSY, Outcome, Quantity, Statement, Statistic, Sweep, Unit,
 };
 
 const fn hold(stem: &'static str, title: &'static str, of: Operation) -> Sweep {
@@ -89,16 +89,46 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
     let statements: Vec<Statement> = judged.flatten().collect();
     if statements.is_empty() {
         let why = "it needs holds at two numbers of standing connections (on a server: root and bpftrace), and a level beside them";
-        return Some(Finding::cannot_tell(CLAIM, why));
+        let none = Statement::cannot_tell(CLAIM, why);
+        return Some(Finding::of([vec![none], bounds(analysis)].concat()));
     }
     Some(Finding::of(statements))
 }
 
+/// `3000 standing connections, client rate 50/s`.
+fn words(level: &Factors, varying: &[Factor]) -> String {
+    let standing = format!("{} standing connections", level.standing);
+    [vec![standing], level.words(varying)].concat().join(", ")
+}
+
+/// What a run without holds says: no connection holds the lock but while it starts up or ends.
+fn bounds(analysis: &Analysis) -> Vec<Statement> {
+    let held_by = |of: &ContenderSummary| {
+        let mean = |operation, phase| {
+            let key = SeriesKey::service(Role::Client, operation, phase);
+            of.merged.get(&key)?.mean_ns()
+        };
+        let starts_up = mean(Operation::Connect, Phase::Startup)?;
+        Some(starts_up + mean(Operation::Disconnect, Phase::Total)?)
+    };
+    let told = analysis.contenders().filter_map(|(level, contender)| {
+        let is_asked = contender.arm == Arm::Unpooled && !contender.twin;
+        if !is_asked || contender.struck().is_some() {
+            return None;
+        }
+        let share = contender.client_per_second * held_by(contender)? / 1e9;
+        let level = words(&level.factors, &analysis.varying);
+        let claim = format!(
+            "without holds: with {level} the lock is busy no longer than connections start up or end"
+        );
+        Some(Statement::told(claim).with("share at most", share.min(1.0), Unit::Share))
+    });
+    told.collect()
+}
+
 /// How often the lock is found busy, and for how long then.
 fn judged(prediction: &BusyPrediction, varying: &[Factor]) -> [Statement; 2] {
-    let standing = format!("{} standing connections", prediction.factors.standing);
-    let level = [vec![standing], prediction.factors.words(varying)].concat();
-    let level = level.join(", ");
+    let level = words(&prediction.factors, varying);
     let claim = format!("with {level} {CLAIM}");
     let busy = &prediction.busy;
     let expected = busy.predicted.low;
@@ -239,5 +269,29 @@ mod tests {
         );
         let none = assess(&analyse(&sample_run(8), Answer::Contrast, None)).unwrap();
         assert_eq!(none.outcome, Some(Outcome::CannotTell));
+    }
+
+    #[test]
+    fn without_holds_the_time_in_which_connections_start_up_and_end_is_the_bound() {
+        let mut untraced = run(0);
+        untraced.blocks.retain(|b| b.factors.standing == 1_000);
+        for block in &mut untraced.blocks {
+            block.series.retain(|key, _| key.phase != Phase::Hold);
+            block.counters.clear();
+            for (operation, phase) in [
+                (Operation::Connect, Phase::Startup),
+                (Operation::Disconnect, Phase::Total),
+            ] {
+                let mut took = SeriesHistogram::default();
+                (0..50).for_each(|_| took.record(1_000_000));
+                let key = SeriesKey::service(Role::Client, operation, phase);
+                block.series.insert(key, took);
+            }
+        }
+        let finding = assess(&analyse(&untraced, Answer::Contrast, None)).unwrap();
+        assert_eq!(finding.outcome, Some(Outcome::CannotTell));
+        // 100/s x 2 ms.
+        let bound = finding.statements[1].values[0].estimate.value_ns;
+        assert!((bound - 0.2).abs() < 0.001, "{finding:?}");
     }
 }

@@ -16,6 +16,7 @@ mod pool;
 mod registry;
 mod standing;
 
-pub use defaults::Lengths;
+pub(crate) use defaults::Lengths;
 pub use definition::{Experiment, Scale};
-pub use registry::{UnknownExperiment, analyse, chapter, find, registry};
+pub(crate) use registry::{UnknownExperiment, chapter, registry};
+pub use registry::{analyse, find};

@@ -6,10 +6,13 @@ mod rate;
 mod server;
 mod table;
 
-pub use level::{in_common, varying};
-pub use rate::{ClientRate, CommitRate, OfferedRate};
-pub use server::{
-    Auth, Combine, DEFAULT_PG_MAJOR, FIRST_WITH_ITERATIONS, FIRST_WITH_SETUP_DURATIONS, Isolate,
-    LogConnections, PgSource, ScramIterations, SharedBuffers, StandingState, Tls, Transport,
+pub(crate) use level::{in_common, varying};
+pub(crate) use rate::CommitRate;
+pub use rate::{ClientRate, OfferedRate};
+pub use server::{Auth, Isolate, LogConnections, PgSource, StandingState, Tls, Transport};
+pub(crate) use server::{
+    Combine, DEFAULT_PG_MAJOR, FIRST_WITH_ITERATIONS, FIRST_WITH_SETUP_DURATIONS, ScramIterations,
+    SharedBuffers,
 };
-pub use table::{FACTORS, Factor, FactorLists, FactorRow, Factors};
+pub(crate) use table::{FACTORS, FactorRow};
+pub use table::{Factor, FactorLists, Factors};

@@ -9,9 +9,9 @@ mod machine;
 mod server_tasks;
 mod task;
 
-pub use machine::{MachineCpu, free_huge_pages, machine_cpu};
-pub use server_tasks::ServerTasks;
-pub use task::TaskCpu;
+pub(crate) use machine::{MachineCpu, free_huge_pages, machine_cpu};
+pub(crate) use server_tasks::ServerTasks;
+pub(crate) use task::TaskCpu;
 
 /// Nanoseconds per tick of `/proc/PID/stat`: `USER_HZ` is 100 on every architecture we run on,
 /// whatever the kernel's own `HZ`.

@@ -2,7 +2,7 @@
 
 mod arms;
 mod bench;
-pub mod burner;
+pub(crate) mod burner;
 mod certificate;
 mod connection_cost;
 pub(crate) mod cores;
@@ -28,8 +28,9 @@ mod traced_twin;
 
 pub mod provision;
 
-pub use crate::procfs;
 pub use bench::ServerBench;
-pub use frontend::{Frontend, FrontendError, Login, ServerError, Startup};
+pub use frontend::{Frontend, Startup};
+pub(crate) use frontend::{FrontendError, Login, ServerError};
 pub(crate) use patience::stop_requested;
-pub use target::{Target, event_loop};
+pub use target::Target;
+pub(crate) use target::event_loop;

@@ -133,6 +133,11 @@ pub(super) fn summarize_contender(
     let estimate = |statistic| rounds.estimate(&bootstrap, statistic);
     let at = |p| Some((p, estimate(Statistic::Percentile(p))?));
     let drawn = curve_percentiles(if twin { 0 } else { samples });
+    let curve: Vec<(f64, Estimate)> = drawn.into_iter().filter_map(at).collect();
+    let drawn = |statistic: &Statistic| {
+        let of = |point: &&(f64, Estimate)| Statistic::Percentile(point.0) == *statistic;
+        curve.iter().find(of).map(|point| point.1)
+    };
     let mut merged: BTreeMap<SeriesKey, SeriesHistogram> = BTreeMap::new();
     let mut tallies: BTreeMap<Role, RoleTally> = BTreeMap::new();
     let mut cpu: BTreeMap<String, f64> = BTreeMap::new();
@@ -164,8 +169,11 @@ pub(super) fn summarize_contender(
         blocks: blocks.len(),
         starts: starts.len(),
         samples,
-        reader: run.statistics().map(|s| (s, estimate(s))).collect(),
-        curve: drawn.into_iter().filter_map(at).collect(),
+        reader: run
+            .statistics()
+            .map(|s| (s, drawn(&s).or_else(|| estimate(s))))
+            .collect(),
+        curve,
         client_per_second: done as f64 * 1e9 / measured.max(1) as f64,
         client_rate: client_rate(blocks, run.config.seed),
         cpu_cores: cpu,

@@ -122,13 +122,6 @@ impl Cell {
         }
         sides
     }
-
-    /// First minus second.
-    fn difference(&self, sides: &Sides, statistic: Statistic) -> Option<f64> {
-        let [first, second] = sides;
-        let of = |blocks| self.blocks.statistic_of(blocks, statistic);
-        Some(of(first)? - of(second)?)
-    }
 }
 
 /// Blocks of a cell that are compared with others of it, and how often each is taken.
@@ -199,10 +192,17 @@ fn contrast(
     drawn: &[Vec<Sides>],
     permuted: &[Vec<Sides>],
 ) -> Option<Contrast> {
+    let of_any = cells
+        .iter()
+        .map(|(weight, cell)| (weight, cell.blocks.of_any(statistic)));
+    let of_any: Vec<_> = of_any.collect();
+    // First minus second.
     let difference = |sides: &Vec<Sides>| -> Option<f64> {
-        let each = cells.iter().zip(sides);
-        each.map(|((weight, cell), sides)| Some(weight * cell.difference(sides, statistic)?))
-            .sum()
+        let each = of_any.iter().zip(sides);
+        each.map(|((weight, of_any), [first, second])| {
+            Some(*weight * (of_any.value(first)? - of_any.value(second)?))
+        })
+        .sum()
     };
     let rounds = cells.iter().map(|c| c.1.rounds()).sum();
     let observed = difference(&permuted_sides(cells, &vec![false; rounds]))?;

@@ -35,37 +35,42 @@ mod sweep;
 mod swept;
 mod verdict;
 
-pub use account::{
-    Counted, FOUND_BUSY, PROCARRAY_EXCLUSIVE, PROCARRAY_SHARED, XID_GEN_EXCLUSIVE,
-    accounted_columns, queue_columns,
-};
-pub use across::{Cells, Interaction, Pooled};
-pub use analysis::{ANALYSIS_SCHEMA_VERSION, Analysis, Claim, Primary, analyse};
-pub use anatomy::{Anatomy, ConnectionPhase, PhaseTimes, SetupAccount};
-pub use argument::{ArgumentRow, ArgumentStep, Support, argument};
+pub(crate) use account::{Counted, FOUND_BUSY, accounted_columns, queue_columns};
+pub use account::{PROCARRAY_EXCLUSIVE, PROCARRAY_SHARED, XID_GEN_EXCLUSIVE};
+pub(crate) use across::{Cells, Interaction, Pooled};
+pub use analysis::analyse;
+pub(crate) use analysis::{ANALYSIS_SCHEMA_VERSION, Analysis, Claim, Primary};
+pub use anatomy::{Anatomy, ConnectionPhase};
+pub(crate) use anatomy::{PhaseTimes, SetupAccount};
+pub(crate) use argument::{ArgumentRow, ArgumentStep, Support, argument};
 pub use bootstrap::{Estimate, Unit};
-pub use busy_prediction::{BusyPrediction, Compared, LEAST_BUSY};
-pub use busy_share::{HoldRange, TRACED_ON, busy_share};
-pub use by_lock::{Conclusion, LockLevel, READERS_WAIT, SeriesTail, WRITERS_WAIT};
-pub use connection_cost::{Bursts, ConnectionCost};
-pub use connection_cpu::{ConnectionCpu, connection_cpu};
+pub(crate) use busy_prediction::{BusyPrediction, Compared, LEAST_BUSY};
+pub(crate) use busy_share::{HoldRange, TRACED_ON, busy_share};
+pub(crate) use by_lock::{Conclusion, LockLevel, READERS_WAIT, SeriesTail, WRITERS_WAIT};
+pub(crate) use connection_cost::{Bursts, ConnectionCost};
+pub(crate) use connection_cpu::{ConnectionCpu, connection_cpu};
 pub use contender::ContenderSummary;
 pub use contrast::Contrast;
-pub use cpu_cost::{CpuPerTransaction, CpuSum};
-pub use dose::Dose;
-pub use finding::{Finding, Outcome, Statement, Value};
-pub use guard::{Guard, Severity};
-pub use level::{Found, LevelSummary, paired_contrasts};
-pub use lock_part::LockPart;
-pub use lock_waits::LockWaits;
+pub(crate) use cpu_cost::{CpuPerTransaction, CpuSum};
+pub(crate) use dose::Dose;
+pub(crate) use finding::{Finding, Outcome, Statement, Value};
+pub use guard::Guard;
+pub(crate) use guard::Severity;
+pub use level::paired_contrasts;
+pub(crate) use level::{Found, LevelSummary};
+pub(crate) use lock_part::LockPart;
+pub(crate) use lock_waits::LockWaits;
 pub use paired_ratio::PairedRatio;
-pub use pooling::{
+pub(crate) use pooling::{
     ConnectTimes, HARDLY_ANY, KnownRate, LOCK_MATTERS, PoolerCost, Pooling, PoolingAnswer,
     ReconnectCost, WORTH_SAVING,
 };
-pub use split::{StatementSplit, splits};
-pub use statistic::{CAP, Statistic, TABLE_PERCENTILES, quoted_series};
-pub use stretch::Stretch;
-pub use sweep::{Along, Answer, BUSY_SHARE, Quantity, Sweep};
-pub use swept::{SweepLine, SweepPoint, Swept};
-pub use verdict::{ERROR_RATE, ROUNDS_NEEDED, Rule, STARTS_NEEDED, Verdict};
+pub(crate) use split::{StatementSplit, splits};
+pub(crate) use statistic::{CAP, TABLE_PERCENTILES};
+pub use statistic::{Statistic, quoted_series};
+pub(crate) use stretch::Stretch;
+pub use sweep::Answer;
+pub(crate) use sweep::{Along, BUSY_SHARE, Quantity, Sweep};
+pub(crate) use swept::{SweepLine, SweepPoint, Swept};
+pub use verdict::{ERROR_RATE, Verdict};
+pub(crate) use verdict::{ROUNDS_NEEDED, Rule, STARTS_NEEDED};

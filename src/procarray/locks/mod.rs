@@ -22,10 +22,11 @@ pub(super) mod sync;
 mod wake_counts;
 
 pub use choice::LockChoice;
-pub use counted::{CountedExclusive, CountedLock};
-pub use counts::{LockCounts, LockExtremes};
+pub(crate) use counted::CountedExclusive;
+pub use counted::CountedLock;
+pub(crate) use counts::{LockCounts, LockExtremes};
 pub use kind::{LockKind, LockVisitor};
 pub(crate) use lwlock::{abandon_my_slot, prepare_to_fork};
 pub(crate) use semaphore::Semaphore;
 pub use shared_exclusive::{LaterReaders, SharedExclusiveLock};
-pub use wake_counts::WakeCounts;
+pub(crate) use wake_counts::WakeCounts;

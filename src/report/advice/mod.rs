@@ -18,8 +18,8 @@ use crate::arm::Arm;
 use crate::record::{Between, RunHead, Survey, percentile_name};
 use crate::stats::{Analysis, KnownRate, Pooling, TRACED_ON, Verdict};
 
-pub use self::for_programs::for_programs;
-pub use self::short::brief;
+pub(crate) use self::for_programs::for_programs;
+pub(crate) use self::short::brief;
 
 /// `SUMMARY.md` of a run against somebody's own server; `None` for other runs.
 pub fn one_page(analysis: &Analysis, figures: &[String]) -> Option<String> {

@@ -6,7 +6,7 @@ mod formats;
 mod hgrm;
 mod hlog;
 
-pub use csv::{csv_line, series_csv};
-pub use error::ExportError;
-pub use formats::ExportFormat;
+pub(crate) use csv::{csv_line, series_csv};
+pub(crate) use error::ExportError;
+pub(crate) use formats::ExportFormat;
 pub use hlog::{LogInterval, hlog};

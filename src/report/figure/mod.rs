@@ -27,7 +27,7 @@ pub use curves::{Along, Curve, CurveFigure, CurveForm, CurvePanel, CurvePoint, N
 pub use look::Look;
 pub use rows::{Row, RowFigure, RowForm, RowGroup, RowMark};
 pub use signs::Signs;
-pub use style::stroke_of_case;
-pub use svg::Drawn;
-pub use told::Told;
+pub(crate) use style::stroke_of_case;
+pub(crate) use svg::Drawn;
+pub(crate) use told::Told;
 pub use write::{Figure, FigureError, write_figure};

@@ -12,6 +12,6 @@ mod page_tests;
 mod part;
 mod table;
 
-pub use error::PageError;
-pub use page::{Group, REPORT_FILE_NAME, of_chapter, of_groups, of_presented};
-pub use part::Presented;
+pub(crate) use error::PageError;
+pub(crate) use page::{Group, REPORT_FILE_NAME, of_chapter, of_groups, of_presented};
+pub(crate) use part::Presented;

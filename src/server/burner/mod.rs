@@ -13,7 +13,7 @@ use crate::cgroup;
 use crate::stats::Bursts;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-pub use process::serve;
+pub(crate) use process::serve;
 
 /// The hidden subcommand that is the helper.
 pub const SUBCOMMAND: &str = "__burner";

@@ -14,9 +14,9 @@ mod error;
 mod incoming;
 mod stream;
 
-pub use authentication::{Login, SessionSettings};
+pub(crate) use authentication::{Login, SessionSettings};
 pub(crate) use connection::now;
-pub use connection::{Frontend, Row, Startup};
+pub(crate) use connection::{Frontend, Row, Startup};
 pub(in crate::server) use error::alert_in_words;
-pub use error::{FrontendError, ServerError};
-pub use stream::{Socket, Stream};
+pub(crate) use error::{FrontendError, ServerError};
+pub(crate) use stream::{Socket, Stream};

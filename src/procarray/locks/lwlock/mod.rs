@@ -16,7 +16,7 @@ pub(crate) mod threads;
 pub(crate) mod wait_slot;
 
 use bits::Release;
-pub use bits::{Release17, Release18, Release19};
+pub(crate) use bits::{Release17, Release18, Release19};
 use counters::WakeCounters;
 use raw::RawLwLock;
 use threads::{ThreadSlots, my_slot};
