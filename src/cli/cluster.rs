@@ -80,7 +80,7 @@ fn order(given: &Given) -> Result<Order, CommandError> {
     }
     if let Some(ServerChoice::Url(_)) = &given.server.server {
         return Err(CommandError::Request(
-            "--server URL: these experiments drop tables, and touch no server but their own: give docker or local".to_owned(),
+            "--server URL: these experiments drop tables and kill servers, and touch none but their own: give docker or local".to_owned(),
         ));
     }
     let churn = experiment::find("churn-tail").map_err(CommandError::request)?;

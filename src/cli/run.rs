@@ -17,6 +17,7 @@ Examples:
   procbench run locks --quick         the model under every lock
   procbench run lsn-ladder            what a commit waits for, level by level (7.1)
   procbench run partition-detach      inserts while a partition is removed (7.3)
+  procbench run failover-loss         acknowledged rows that a failover loses (7.5)
   procbench experiments               lists the names")]
 pub struct RunCommand {
     /// Name of the experiment

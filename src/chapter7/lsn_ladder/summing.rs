@@ -2,8 +2,9 @@
 
 use itertools::Itertools;
 
-use super::arms::{Fault, Level};
+use super::arms::Fault;
 use super::record::{Block, Freeze, LsnLadder, Sample};
+use crate::chapter7::level::Level;
 use crate::record::SeriesHistogram;
 
 /// What a fault must add to a commit that waits for it, as a share of its length.

@@ -1,0 +1,61 @@
+//! Parts that the figures of these experiments share.
+
+use crate::arm::Stroke;
+use crate::report::drawings::Drawing;
+use crate::report::figure::{Curve, CurveFigure, CurveForm, CurvePanel, CurvePoint, Signs};
+use crate::stats::Estimate;
+
+/// A point with its interval.
+pub(super) fn point(at: f64, estimate: Estimate) -> CurvePoint {
+    CurvePoint {
+        at,
+        estimate,
+        samples: 0,
+        struck: false,
+        verdict: None,
+    }
+}
+
+/// A line.
+pub(super) fn curve(label: impl Into<String>, stroke: Stroke, points: Vec<CurvePoint>) -> Curve {
+    Curve {
+        label: label.into(),
+        form: CurveForm::Line,
+        stroke,
+        points,
+        samples: 0,
+        signs: Signs::default(),
+    }
+}
+
+/// A panel with those of the curves that have points; `None` if none has.
+pub(super) fn panel(title: &str, curves: impl IntoIterator<Item = Curve>) -> Option<CurvePanel> {
+    let curves = curves.into_iter().filter(|c| !c.points.is_empty());
+    let curves: Vec<Curve> = curves.collect();
+    (!curves.is_empty()).then(|| CurvePanel {
+        title: title.to_owned(),
+        curves,
+        noise: None,
+        caption: None,
+    })
+}
+
+/// `1 off, 2 local`, for an axis that has numbers.
+pub(super) fn numbered<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let names = names.into_iter().zip(1..);
+    let names: Vec<String> = names.map(|(name, n)| format!("{n} {name}")).collect();
+    names.join(", ")
+}
+
+/// The figures that there is something for, each with the name of its files and the lines under it.
+pub(super) fn drawn<const N: usize>(
+    figures: [(&str, Option<CurveFigure>); N],
+    footer: &[String],
+) -> Vec<Drawing> {
+    let drawn = figures.into_iter().filter_map(|(stem, figure)| {
+        let footer = footer.to_vec();
+        let figure = CurveFigure { footer, ..figure? };
+        Some((stem.to_owned(), Box::new(figure) as Box<_>))
+    });
+    drawn.collect()
+}
