@@ -1,8 +1,7 @@
 //! Parts that the figures of these experiments share.
 
 use crate::arm::Stroke;
-use crate::report::drawings::Drawing;
-use crate::report::figure::{Curve, CurveFigure, CurveForm, CurvePanel, CurvePoint, Signs};
+use crate::report::figure::{Curve, CurveForm, CurvePanel, CurvePoint, Signs};
 use crate::stats::Estimate;
 
 /// A point with its interval.
@@ -38,24 +37,4 @@ pub(super) fn panel(title: &str, curves: impl IntoIterator<Item = Curve>) -> Opt
         noise: None,
         caption: None,
     })
-}
-
-/// `1 off, 2 local`, for an axis that has numbers.
-pub(super) fn numbered<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    let names = names.into_iter().zip(1..);
-    let names: Vec<String> = names.map(|(name, n)| format!("{n} {name}")).collect();
-    names.join(", ")
-}
-
-/// The figures that there is something for, each with the name of its files and the lines under it.
-pub(super) fn drawn<const N: usize>(
-    figures: [(&str, Option<CurveFigure>); N],
-    footer: &[String],
-) -> Vec<Drawing> {
-    let drawn = figures.into_iter().filter_map(|(stem, figure)| {
-        let footer = footer.to_vec();
-        let figure = CurveFigure { footer, ..figure? };
-        Some((stem.to_owned(), Box::new(figure) as Box<_>))
-    });
-    drawn.collect()
 }

@@ -4,24 +4,25 @@ use itertools::Itertools;
 
 use super::arms::{Arm, Client};
 use super::record::{FailoverLoss, Outcome, STEP_NS, Trial};
-use super::summing::{of, outcomes, predicted};
+use super::summing::{of, outcomes, predicted, tally};
 use crate::arm::Stroke;
-use crate::chapter7::drawn::{curve, drawn, numbered, panel, point};
+use crate::chapter7::drawn::{curve, panel, point};
 use crate::chapter7::level::Level;
-use crate::report::drawings::Drawing;
+use crate::report::drawings::{Drawing, curves, rows};
 use crate::report::figure::{
-    Along, Curve, CurveFigure, CurveForm, CurvePanel, NoiseBand, stroke_of_case,
+    Along, Curve, CurveFigure, CurvePanel, NoiseBand, Row, RowFigure, RowForm, RowGroup, RowMark,
+    stroke_of_case,
 };
 use crate::stats::{Estimate, Unit};
 
 /// All of them.
 pub fn drawings(run: &FailoverLoss, footer: &[String]) -> Vec<Drawing> {
-    let figures = [
-        ("loss", loss(run)),
-        ("one-trial", one_trial(run)),
-        ("waits", waits(run)),
+    let drawn = [
+        curves("loss", loss(run), footer),
+        curves("one-trial", one_trial(run), footer),
+        rows("waits", waits(run), footer),
     ];
-    drawn(figures, footer)
+    drawn.into_iter().flatten().collect()
 }
 
 /// Those of which it is known beforehand what the standby lacks, from the least on.
@@ -147,37 +148,42 @@ fn one_trial(run: &FailoverLoss) -> Option<CurveFigure> {
 /// The ways in which a wait ends, and where they are tried.
 const ENDS: [(&str, Arm, Client); 4] = [
     ("left alone", Arm::Waiting, Client::Patient),
-    ("cancelled", Arm::Waiting, Client::Cancelled),
+    ("cancelled every 100 ms", Arm::Waiting, Client::Cancelled),
     ("terminated", Arm::Waiting, Client::Terminated),
-    ("list emptied", Arm::Emptied, Client::Freed),
+    ("list emptied after 0.5 s", Arm::Emptied, Client::Freed),
 ];
 
-/// Lost rows at the levels that wait for the standby's disk, by what ends the wait.
-fn waits(run: &FailoverLoss) -> Option<CurveFigure> {
-    let levels = [Level::On, Level::RemoteApply].into_iter().enumerate();
-    let curves = levels.map(|(case, level)| {
-        let points = ENDS.into_iter().zip(1..);
-        let points = points.filter_map(|((_, arm, client), at)| {
-            let lost = lost(outcomes(run, arm, level, client))?;
-            Some(point(f64::from(at), lost))
+/// Acknowledged rows at the levels that wait for the standby's disk, by what ends the wait: lost, and kept.
+fn waits(run: &FailoverLoss) -> Option<RowFigure> {
+    let bars = |level: Level| {
+        let bars = ENDS.into_iter().filter_map(move |(label, arm, client)| {
+            let all = outcomes(run, arm, level, client);
+            let (trials, sum) = (all.count() as f64, tally(run, arm, level, client)?);
+            let part = |name, rows: u64| RowMark::part(name, rows as f64 / trials);
+            Some(Row {
+                label: label.to_owned(),
+                marks: vec![
+                    part("lost", sum.lost),
+                    part("on the promoted standby", sum.acked - sum.lost),
+                ],
+                ..Row::default()
+            })
         });
-        Curve {
-            form: CurveForm::Marks,
-            ..curve(level.name(), stroke_of_case((case, case)), points.collect())
-        }
+        bars.collect_vec()
+    };
+    let levels = [Level::On, Level::RemoteApply].into_iter();
+    let groups = levels.map(|level| RowGroup {
+        title: level.to_string(),
+        rows: bars(level),
     });
-    Some(CurveFigure {
+    let groups = groups.filter(|g| !g.rows.is_empty()).collect_vec();
+    (!groups.is_empty()).then(|| RowFigure {
+        form: RowForm::Counts,
         title: "A wait that is ended loses what it was to keep".to_owned(),
-        subtitle: "The link is cut for 1 s, then the primary dies; two clients of each kind"
+        subtitle: "The link is cut for 1 s, then the primary dies; look at what ends the waits"
             .to_owned(),
-        quantity: "acknowledged rows that are lost, per trial".to_owned(),
-        unit: Unit::Number,
-        logarithmic: false,
-        caption: format!("the wait is: {}", numbered(ENDS.map(|end| end.0))),
-        along: Along::Even,
-        interval: String::new(),
-        panels: vec![panel("", curves)?],
-        notes: vec!["Cancelled every 100 ms; the list is emptied after 0.5 s.".to_owned()],
-        footer: Vec::new(),
+        quantity: "acknowledged rows of two clients per trial".to_owned(),
+        groups,
+        ..RowFigure::default()
     })
 }

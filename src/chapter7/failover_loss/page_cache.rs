@@ -116,7 +116,7 @@ mod tests {
             segment,
         };
         assert_eq!(
-            zeros(position(0x3_0000_28, 0x3_0001_00)),
+            zeros(position(0x0300_0028, 0x0300_0100)),
             "truncate -s 40 \"$data/pg_wal/000000010000000000000003\"\n\
              truncate -s 16777216 \"$data/pg_wal/000000010000000000000003\"\n"
         );

@@ -5,9 +5,9 @@ use itertools::Itertools;
 use super::arms::Fault;
 use super::record::{Freeze, LsnLadder};
 use super::summing::{FLUSH, INSERT, REPLAY, SENT, STANDBY_FLUSH, STANDBY_WRITE, gap, service};
-use crate::chapter7::drawn::{curve, drawn, numbered, panel, point};
+use crate::chapter7::drawn::{curve, panel, point};
 use crate::chapter7::level::Level;
-use crate::report::drawings::Drawing;
+use crate::report::drawings::{Drawing, curves};
 use crate::report::figure::{
     Along, CurveFigure, CurvePanel, CurvePoint, NoiseBand, stroke_of_case,
 };
@@ -15,12 +15,12 @@ use crate::stats::{Estimate, Unit};
 
 /// All of them.
 pub fn drawings(run: &LsnLadder, footer: &[String]) -> Vec<Drawing> {
-    let figures = [
-        ("staircase", staircase(run)),
-        ("gaps", gaps(run)),
-        ("frozen", run.freeze.as_ref().and_then(frozen)),
+    let drawn = [
+        curves("staircase", staircase(run), footer),
+        curves("gaps", gaps(run), footer),
+        curves("frozen", run.freeze.as_ref().and_then(frozen), footer),
     ];
-    drawn(figures, footer)
+    drawn.into_iter().flatten().collect()
 }
 
 /// One panel with a line for each fault that has points.
@@ -31,6 +31,12 @@ fn by_fault(points: impl Fn(Fault) -> Vec<CurvePoint>) -> Option<CurvePanel> {
         curve(fault.name(), stroke, points(fault))
     });
     panel("", curves)
+}
+
+/// `1 off, 2 local`, for an axis that has numbers.
+fn numbered<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let names = names.into_iter().zip(1..);
+    names.map(|(name, n)| format!("{n} {name}")).join(", ")
 }
 
 /// p50 at each level, a line for each fault.

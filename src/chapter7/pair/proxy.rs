@@ -93,6 +93,11 @@ impl Proxy {
     pub fn set(&self, way: Way, flow: Flow) {
         self.change(|settings| settings[way as usize].flow = flow);
     }
+
+    /// The same for both ways.
+    pub fn set_both(&self, flow: Flow) {
+        self.change(|settings| settings.iter_mut().for_each(|s| s.flow = flow));
+    }
 }
 
 impl Drop for Proxy {

@@ -1,6 +1,6 @@
 //! A standby, and the network before it.
 
-use super::proxy::{Flow, Proxy, Way};
+use super::proxy::Proxy;
 use super::spec::{like, spec};
 use crate::causes::on_one_line;
 use crate::chapter7::order::Order;
@@ -41,14 +41,5 @@ impl Standby {
             "procbench: standby {name}: a copy of it, behind a proxy"
         ));
         Ok(Standby { server, proxy })
-    }
-}
-
-impl Proxy {
-    /// The same for both ways.
-    pub fn set_both(&self, flow: Flow) {
-        for way in [Way::ToPrimary, Way::ToStandby] {
-            self.set(way, flow);
-        }
     }
 }

@@ -4,8 +4,8 @@ use itertools::Itertools;
 
 use super::arms::{Aim, Arm, Obstacle, Removal, USUAL_MS};
 use super::record::{PartitionDetach, STEP_NS, Trial};
-use crate::chapter7::drawn::{curve, drawn, panel, point};
-use crate::report::drawings::Drawing;
+use crate::chapter7::drawn::{curve, panel, point};
+use crate::report::drawings::{Drawing, curves};
 use crate::report::figure::{Along, CurveFigure, CurvePanel, NoiseBand, stroke_of_case};
 use crate::stats::{Estimate, Unit};
 
@@ -19,8 +19,11 @@ const DRAWN: [Removal; 4] = [
 
 /// All of them.
 pub fn drawings(run: &PartitionDetach, footer: &[String]) -> Vec<Drawing> {
-    let figures = [("completions", completions(run)), ("gaps", gaps(run))];
-    drawn(figures, footer)
+    let drawn = [
+        curves("completions", completions(run), footer),
+        curves("gaps", gaps(run), footer),
+    ];
+    drawn.into_iter().flatten().collect()
 }
 
 fn behind_parent(removal: Removal, obstacle_ms: u64) -> Arm {

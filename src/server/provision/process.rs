@@ -114,6 +114,8 @@ impl Process {
         match &mut self.runs {
             Runs::Here { child, .. } => {
                 end_processes(self.scratch.path(), just_before);
+                // Where it had not become a server yet.
+                let _ = child.kill();
                 let waited = child.wait();
                 waited.map_err(ProvisionError::when("cannot wait for a killed server"))?;
             }
