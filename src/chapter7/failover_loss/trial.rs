@@ -131,22 +131,24 @@ impl Case {
         let random = Duration::from_millis(rng.random_range(0..RANDOM_MS));
         sleep(arm.lead(self.scale) + random).await;
         let mut void = not_as_it_should_be(arm, &mut admin).await?;
-        let mut unflushed = None;
-        if arm == Arm::PageCache {
-            unflushed = Unflushed::stop(&cluster.pair.standby).await?;
-            if unflushed.is_none() {
+        let (cut_ns, page_cache) = {
+            let unflushed = match arm {
+                Arm::PageCache => Unflushed::stop(&cluster.pair.standby).await?,
+                _ => None,
+            };
+            if arm == Arm::PageCache && unflushed.is_none() {
                 let found = "the standby's receiver was not found between writing and flushing";
                 void.get_or_insert(found.to_owned());
             }
-        }
-        let cut_ns = (!arm.cut().is_zero() || unflushed.is_some()).then(|| {
-            cluster.cut();
-            load.now_ns()
-        });
-        during_cut(arm, &mut admin, &load.backends).await?;
-        let page_cache = match unflushed {
-            Some(unflushed) => Some(unflushed.take_away().await?),
-            None => None,
+            let cut_ns = (!arm.cut().is_zero() || unflushed.is_some()).then(|| {
+                cluster.cut();
+                load.now_ns()
+            });
+            during_cut(arm, &mut admin, &load.backends).await?;
+            match unflushed {
+                Some(unflushed) => (cut_ns, Some(unflushed.take_away().await?)),
+                None => (cut_ns, None),
+            }
         };
         let mut kill_ns = 0;
         cluster.kill_primary(&mut || kill_ns = load.now_ns())?;

@@ -1,7 +1,7 @@
 //! The words of a figure's marks.
 
 use super::curves::{Along, Curve, CurveFigure, CurvePanel, CurvePoint};
-use super::rows::{Row, RowFigure, RowForm, RowGroup, RowMark};
+use super::rows::{Row, RowFigure, RowGroup, RowMark};
 use super::signs::Signs;
 use super::told::Told;
 use crate::record::percentile_name;
