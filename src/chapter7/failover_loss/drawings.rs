@@ -162,10 +162,7 @@ fn waits(run: &FailoverLoss) -> Option<RowFigure> {
             let part = |name, rows: u64| RowMark::part(name, rows as f64 / trials);
             Some(Row {
                 label: label.to_owned(),
-                marks: vec![
-                    part("lost", sum.lost),
-                    part("on the promoted standby", sum.acked - sum.lost),
-                ],
+                marks: vec![part("lost", sum.lost), part("kept", sum.acked - sum.lost)],
                 ..Row::default()
             })
         });

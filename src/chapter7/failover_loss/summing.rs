@@ -99,9 +99,9 @@ pub(super) fn predicted(arm: Arm, level: Level, client: Client) -> Option<f64> {
         (Arm::InPlaceOff | Arm::PageCache, _) if level < Level::On => None,
         (_, Client::Cancelled) => Some(f64::from(WRITERS) * CANCELS * lacks),
         (_, Client::Terminated) => Some(0.0),
-        (_, Client::Freed) if waits => Some(rate * lacks / 2.0),
         (Arm::OtherStandby, _) => Some(rate * FAR),
-        (Arm::NoList, _) => Some(rate * lacks),
+        // Clients whose waits end when the list is emptied then do what was due meanwhile.
+        (Arm::NoList | Arm::Emptied, _) => Some(rate * lacks),
         _ if waits || arm.is_in_place() => Some(0.0),
         _ => Some(rate * lacks),
     }
