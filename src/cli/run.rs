@@ -26,6 +26,9 @@ pub struct RunCommand {
     /// Which modes to run
     #[arg(long, value_enum, default_value = "both")]
     mode: ModeChoice,
+    /// failover-loss: measures Patroni, too, in containers (about two minutes more)
+    #[arg(long)]
+    with_patroni: bool,
     #[command(flatten)]
     given: Given,
     #[command(flatten)]
@@ -39,10 +42,19 @@ impl RunCommand {
     /// A wrong request, or results that could not be written.
     pub fn run(self) -> Result<Outcome, CommandError> {
         let (given, output) = (self.given, self.output);
+        let name = match self.experiment {
+            Named::Canned(experiment) => experiment.name,
+            Named::OnCluster(on) => on.name,
+        };
+        if self.with_patroni && name != "failover-loss" {
+            return Err(CommandError::Request(format!(
+                "--with-patroni: {name} has no part with Patroni, run failover-loss has"
+            )));
+        }
         let experiment = match self.experiment {
             Named::Canned(experiment) => experiment,
             Named::OnCluster(on) => {
-                return cluster::carry_out(on.name, &[on], &given, &output);
+                return cluster::carry_out(on.name, &[on], (&given, self.with_patroni), &output);
             }
         };
         let order = Order {

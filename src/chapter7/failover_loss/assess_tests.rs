@@ -4,7 +4,7 @@ use super::*;
 use crate::chapter7::assessment::{ClaimVerdict, Must};
 use crate::chapter7::failover_loss::arms::Group;
 use crate::chapter7::failover_loss::drawings::drawings;
-use crate::chapter7::failover_loss::record::{Outcome, PageCache, Trial};
+use crate::chapter7::failover_loss::record::{Outcome, PageCache, PatroniTrial, Trial};
 use crate::chapter7::failover_loss::summing::predicted;
 use crate::experiment::Scale;
 
@@ -64,7 +64,57 @@ fn run() -> FailoverLoss {
         file_system: "ext4".to_owned(),
         defaults: ("on".to_owned(), String::new()),
         trials: Arm::of_scale(Scale::Full).into_iter().map(trial).collect(),
+        patroni: Vec::new(),
     }
+}
+
+fn with_patroni(synchronous: bool) -> PatroniTrial {
+    let outcome = |level: Level| {
+        let group = Group {
+            level,
+            client: Client::Patient,
+        };
+        let arm = match synchronous {
+            true => Arm::Cut1000,
+            false => Arm::NoList,
+        };
+        outcome(arm, group)
+    };
+    PatroniTrial {
+        version: "patroni 4".to_owned(),
+        server_version: "17.2".to_owned(),
+        synchronous,
+        void: None,
+        cut_ns: 1_500 * MS,
+        kill_ns: 2_500 * MS,
+        leader_ns: Some(20_000 * MS),
+        outcomes: [Level::Local, Level::On].map(outcome).to_vec(),
+        foreign: 0,
+        twice: 0,
+    }
+}
+
+#[test]
+fn patroni_is_judged_where_it_ran() {
+    let patroni = [false, true].map(with_patroni).to_vec();
+    let ran = FailoverLoss { patroni, ..run() };
+    assert_eq!(broken(Must::Hold, &ran), [""; 0]);
+    assert_eq!(broken(Must::Show, &ran), [""; 0]);
+    assert_eq!(verdicts(&ran)[5], ClaimVerdict::InPart);
+    let with = |change: fn(&mut PatroniTrial)| {
+        let mut other = ran.clone();
+        other.patroni.iter_mut().for_each(change);
+        other
+    };
+    let lost = with(|t| t.outcomes[1].lost = 3);
+    assert!(broken(Must::Hold, &lost)[0].contains("synchronous_mode"));
+    let stranger = with(|t| t.foreign = 1);
+    assert!(broken(Must::Hold, &stranger)[0].contains("none twice"));
+    let kept = with(|t| t.outcomes[0].lost = 0);
+    assert_eq!(broken(Must::Show, &kept).len(), 1);
+    let void = with(|t| t.void = Some("no new leader after 60 s".to_owned()));
+    assert!(broken(Must::Show, &void)[0].contains("became the leader"));
+    assert_eq!(verdicts(&void)[5], ClaimVerdict::NotMeasured);
 }
 
 /// The run, with every trial changed.

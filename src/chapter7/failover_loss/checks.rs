@@ -3,8 +3,8 @@
 use itertools::Itertools;
 
 use super::arms::{Arm, Client};
-use super::record::{FailoverLoss, Outcome, Trial};
-use super::summing::{is_promised, of, predicted, valid};
+use super::record::{FailoverLoss, Outcome, PatroniTrial, Trial};
+use super::summing::{is_promised, of, predicted, valid, with_patroni};
 use crate::chapter7::assessment::{Check, Must};
 use crate::chapter7::level::Level;
 
@@ -62,7 +62,7 @@ pub(super) fn checks(run: &FailoverLoss) -> Vec<Check> {
         (Arm::Emptied, Client::Freed),
     ];
     let on = on.map(|(arm, client)| loses(run, arm, Level::On, client));
-    vec![
+    let mut checks = vec![
         Check::of(
             Must::Hold,
             "at on and remote_apply nothing acknowledged is lost where the list is set, the promoted standby is one that was waited for, and no wait was ended",
@@ -147,6 +147,59 @@ pub(super) fn checks(run: &FailoverLoss) -> Vec<Check> {
             run.trials.iter().map(|t| match &t.void {
                 Some(why) => (format!("{}: {why}", t.name()), false),
                 None => (t.name(), true),
+            }),
+        ),
+    ];
+    if !run.patroni.is_empty() {
+        checks.extend(patroni(run));
+    }
+    checks
+}
+
+/// The same for Patroni.
+fn patroni(run: &FailoverLoss) -> [Check; 4] {
+    let lost = |synchronous, level, is_so: fn(u64) -> bool| {
+        let name = match synchronous {
+            true => "synchronous_mode on",
+            false => "synchronous_mode off",
+        };
+        let tally = with_patroni(run, synchronous, level);
+        tally.map(|t| {
+            let case = format!("{level} with {name}: {} of {} lost", t.lost, t.acked);
+            (case, is_so(t.lost))
+        })
+    };
+    let each = |is_so: fn(&PatroniTrial) -> bool| {
+        let trials = run.patroni.iter();
+        trials.map(move |t| (format!("synchronous_mode {}", t.synchronous), is_so(t)))
+    };
+    [
+        Check::of(
+            Must::Hold,
+            "with Patroni's synchronous_mode nothing acknowledged at on is lost",
+            lost(true, Level::On, |lost| lost == 0),
+        ),
+        Check::of(
+            Must::Hold,
+            "with Patroni there is no row that no client has sent, and none twice",
+            each(|t| t.foreign == 0 && t.twice == 0),
+        ),
+        Check::of(
+            Must::Show,
+            "with Patroni a cut loses at on without synchronous_mode, and at local with it",
+            [
+                lost(false, Level::On, |lost| lost > 0),
+                lost(true, Level::Local, |lost| lost > 0),
+            ]
+            .into_iter()
+            .flatten(),
+        ),
+        Check::of(
+            Must::Show,
+            "Patroni's second node was what it had to be before the kill, and became the leader",
+            run.patroni.iter().map(|t| match &t.void {
+                Some(why) => (format!("synchronous_mode {}: {why}", t.synchronous), false),
+                None => (format!("synchronous_mode {}", t.synchronous), true),
             }),
         ),
     ]

@@ -2,7 +2,7 @@
 
 use super::arms::{Arm, Client};
 use super::record::FailoverLoss;
-use super::summing::{FEWEST, Tally, in_words, is_promised, sum, tally, valid};
+use super::summing::{FEWEST, Tally, in_words, is_promised, sum, tally, valid, with_patroni};
 use crate::chapter7::assessment::{Claim, ClaimVerdict};
 use crate::chapter7::level::Level;
 use crate::report::format::count;
@@ -19,7 +19,7 @@ pub(super) fn claims(run: &FailoverLoss) -> Vec<Claim> {
         synchronous(run),
         acknowledged(run),
         highest(run),
-        patroni(),
+        patroni(run),
         off(run),
         unacknowledged(run),
         gone(run),
@@ -150,11 +150,36 @@ fn highest(run: &FailoverLoss) -> Claim {
     }
 }
 
-fn patroni() -> Claim {
+fn patroni(run: &FailoverLoss) -> Claim {
+    let without = with_patroni(run, false, Level::On);
+    let with = with_patroni(run, true, Level::On);
+    let rule = "by its source a candidate steps back for a reachable one that is ahead, and if it is too far behind the position that the primary last stored, and the first to take the key wins";
+    let (verdict, found) = match (loses(without), loses(with)) {
+        (Some(true), Some(false)) => (
+            InPart,
+            format!(
+                "the furthest one that was left was promoted, and without synchronous_mode on had lost {}; with it {}; {rule}",
+                in_words(without),
+                in_words(with)
+            ),
+        ),
+        (Some(_), Some(_)) => (
+            NotMeasured,
+            format!(
+                "on lost {} without synchronous_mode, {} with it; {rule}",
+                in_words(without),
+                in_words(with)
+            ),
+        ),
+        _ => (
+            NotMeasured,
+            format!("no Patroni ran here (--with-patroni); {rule}"),
+        ),
+    };
     Claim {
         said: "Patroni promotes the standby with the highest LSN.",
-        verdict: NotMeasured,
-        found: "no Patroni runs here; by its source a candidate steps back for a reachable one that is ahead, and if it is too far behind the position that the primary last stored, and the first to take the key wins".to_owned(),
+        verdict,
+        found,
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use super::arms::Arm;
 use super::assess::assess;
 use super::cluster::Cluster;
+use super::patroni;
 use super::record::FailoverLoss;
 use super::trial::Case;
 use crate::causes::on_one_line;
@@ -21,6 +22,8 @@ use crate::server::{event_loop, stop_requested};
 
 /// How long a trial may take.
 const LIMIT: Duration = Duration::from_secs(120);
+/// How long a trial with Patroni may take.
+const PATRONI_LIMIT: Duration = Duration::from_secs(300);
 /// Three servers are made, and stopped.
 const AROUND: Duration = Duration::from_secs(12);
 
@@ -58,7 +61,31 @@ fn measure_into(run: &mut FailoverLoss, order: &Order) -> Result<(), String> {
         }
     });
     let stopped = cluster.stop();
-    done.and(stopped)
+    done.and(stopped)?;
+    match order.with_patroni {
+        true => runtime.block_on(async {
+            tokio::select! {
+                done = with_patroni(run, order) => done,
+                () = stop_requested(&order.cancel) => Err("interrupted".to_owned()),
+            }
+        }),
+        false => Ok(()),
+    }
+}
+
+async fn with_patroni(run: &mut FailoverLoss, order: &Order) -> Result<(), String> {
+    for synchronous in [false, true] {
+        detail(&format!(
+            "procbench: Patroni with synchronous_mode {synchronous}"
+        ));
+        let place = (run.trials.len() + run.patroni.len()) as u64;
+        let trial = patroni::measure(synchronous, derive_seed(order.seed, &[place]));
+        let trial = timeout(PATRONI_LIMIT, trial).await;
+        let trial = trial.map_err(|_| "Patroni: no end in time".to_owned())?;
+        let trial = trial.map_err(|e| format!("Patroni: {}", on_one_line(&e)))?;
+        run.patroni.push(trial);
+    }
+    Ok(())
 }
 
 async fn all(run: &mut FailoverLoss, cluster: &mut Cluster, order: &Order) -> Result<(), String> {

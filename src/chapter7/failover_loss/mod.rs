@@ -9,6 +9,7 @@ mod drawings;
 mod measure;
 mod outcome;
 mod page_cache;
+mod patroni;
 mod record;
 mod session;
 mod summing;

@@ -16,6 +16,9 @@ pub struct FailoverLoss {
     pub defaults: (String, String),
     /// Each trial, in the order in which they ran.
     pub trials: Vec<Trial>,
+    /// Trials with Patroni, if they were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub patroni: Vec<PatroniTrial>,
 }
 
 /// The steps in which acknowledgements are counted, in ns.
@@ -87,4 +90,29 @@ pub struct Outcome {
     pub acks: Vec<u32>,
     /// Those of rows that are lost.
     pub lost_acks: Vec<u32>,
+}
+
+/// A leader that died under Patroni, which then chose another one. Instants are ns after the begin of the load.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PatroniTrial {
+    /// What Patroni calls itself.
+    pub version: String,
+    /// `server_version`.
+    pub server_version: String,
+    /// `synchronous_mode`.
+    pub synchronous: bool,
+    /// Why nothing can be concluded from it, if so.
+    pub void: Option<String>,
+    /// When replication was cut.
+    pub cut_ns: u64,
+    /// When the leader was killed.
+    pub kill_ns: u64,
+    /// From the kill to a new leader that takes writes, in ns.
+    pub leader_ns: Option<u64>,
+    /// What became of the writers' inserts.
+    pub outcomes: Vec<Outcome>,
+    /// Rows that no client has sent.
+    pub foreign: u64,
+    /// Rows that are there more than once.
+    pub twice: u64,
 }

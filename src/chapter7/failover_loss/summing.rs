@@ -72,6 +72,15 @@ pub(super) fn sum<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> Option<Tal
     })
 }
 
+/// What was lost at a level with Patroni, with or without `synchronous_mode`; `None` where nothing is to be concluded.
+pub(super) fn with_patroni(run: &FailoverLoss, synchronous: bool, level: Level) -> Option<Tally> {
+    let trials = run.patroni.iter().filter(|t| t.void.is_none());
+    let trials = trials.filter(|t| t.synchronous == synchronous);
+    sum(trials
+        .flat_map(|t| &t.outcomes)
+        .filter(|o| o.level == level))
+}
+
 /// What a client that waits lost at a level in an arm, in words.
 pub(super) fn in_words(tally: Option<Tally>) -> String {
     tally.map_or_else(|| "not measured".to_owned(), Tally::words)

@@ -30,6 +30,7 @@ pub(super) fn tables(run: &FailoverLoss) -> Vec<Section> {
         waits(run),
         losses(run),
         servers(run),
+        patroni(run),
         Some(place(run)),
         void(run),
     ];
@@ -187,6 +188,35 @@ fn servers(run: &FailoverLoss) -> Option<Section> {
             "Back after: from the kill to a promoted standby, or to the old primary in place; nobody had to notice first.",
             "On the old primary: lost rows that are there when it is opened again alone; pg_rewind throws them away.",
         ],
+    )
+}
+
+/// The same with Patroni.
+fn patroni(run: &FailoverLoss) -> Option<Section> {
+    let mut table = Table::new(
+        ["synchronous_mode", "level"],
+        ["acknowledged", "lost", "without a leader for"],
+    );
+    for trial in &run.patroni {
+        let mode = if trial.synchronous { "on" } else { "off" };
+        for outcome in &trial.outcomes {
+            table.push(vec![
+                mode.to_owned(),
+                outcome.level.to_string(),
+                count(outcome.acked),
+                count(outcome.lost),
+                or_dash(trial.leader_ns, |ns| duration(ns as f64)),
+            ]);
+        }
+    }
+    let first = run.patroni.first()?;
+    Section::table(
+        "With Patroni: replication cut for 1 s, then the leader dies",
+        table,
+        [format!(
+            "{}, PostgreSQL {}, etcd; two nodes, ttl 20 s, loop_wait 2 s. Without a leader: from the kill until the other node takes writes.",
+            first.version, first.server_version
+        )],
     )
 }
 

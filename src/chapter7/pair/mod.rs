@@ -7,7 +7,7 @@ mod spec;
 mod standby;
 mod stopped;
 
-pub(super) use proxy::Flow;
+pub(super) use proxy::{Flow, Proxy};
 pub(super) use servers::{Pair, STANDBY};
 pub(super) use sessions::{
     at_level, connect, defaults, set_and_reload, superuser, until_ready, value,

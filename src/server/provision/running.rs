@@ -57,6 +57,16 @@ impl RunningServer {
         }
     }
 
+    /// A node that something else starts, stops and promotes; it need not answer yet.
+    pub(super) fn orchestrated(process: Process, admin: Endpoint, chosen_because: String) -> Self {
+        Self {
+            process: Some(process),
+            admin: Some(admin.clone()),
+            chosen_because,
+            ..Self::by_url(admin, String::new())
+        }
+    }
+
     /// For the arms: the role and database `procbench`, or what the URL says. PgBouncer's is to be used in
     /// place of its server's; nothing else differs.
     pub fn endpoint(&self) -> &Endpoint {
