@@ -121,6 +121,9 @@ fn ensure(image: OwnImage, suite: &str, progress: &dyn Fn(&str)) -> Result<(), P
 
 /// Makes sure that the image of Patroni is there; returns its tag.
 pub(crate) fn ensure_patroni_image(progress: &dyn Fn(&str)) -> Result<String, ProvisionError> {
+    if is_current(PATRONI_TAG) {
+        return Ok(PATRONI_TAG.to_owned());
+    }
     ensure_own_image(Some(PATRONI_MAJOR), progress)?;
     let recipe = Recipe {
         suite: None,
