@@ -35,6 +35,9 @@ Examples:
   procbench chapter7 --quick
   procbench run partition-detach --pg 16      one of them, on another version")]
 pub struct Chapter7Command {
+    /// Measures Patroni, too, in containers (about a minute and a half more)
+    #[arg(long)]
+    with_patroni: bool,
     #[command(flatten)]
     given: Given,
     #[command(flatten)]
@@ -47,7 +50,8 @@ impl Chapter7Command {
     /// # Errors
     /// A wrong request, or results that could not be written.
     pub fn run(self) -> Result<Outcome, CommandError> {
-        carry_out("chapter7", registry(), (&self.given, false), &self.output)
+        let given = (&self.given, self.with_patroni);
+        carry_out("chapter7", registry(), given, &self.output)
     }
 }
 
