@@ -359,4 +359,24 @@ mod tests {
         proxy.set(Way::ToStandby, Flow::Open);
         assert_eq!(read(&mut standby, sent), vec![7; sent]);
     }
+
+    #[test]
+    fn a_port_is_cut_as_a_socket_is() {
+        let here = |port| (Ipv4Addr::LOCALHOST, port);
+        let listener = std::net::TcpListener::bind(here(0)).unwrap();
+        let to = listener.local_addr().unwrap().port();
+        let (proxy, port) = Proxy::start_on_port(to).unwrap();
+        let mut standby = std::net::TcpStream::connect(here(port)).unwrap();
+        let (mut primary, _) = listener.accept().unwrap();
+        let mut bytes = [0; 4];
+        standby.write_all(b"open").unwrap();
+        primary.read_exact(&mut bytes).unwrap();
+        assert_eq!(&bytes, b"open");
+        proxy.set_both(Flow::Cut);
+        primary.write_all(b"held").unwrap();
+        let wait = Some(Duration::from_millis(200));
+        standby.set_read_timeout(wait).unwrap();
+        let nothing = standby.read(&mut bytes).unwrap_err();
+        assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
+    }
 }

@@ -301,3 +301,27 @@ pub(crate) fn start_on_free_port(
         attempt += 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_killed_at_one_moment_can_be_started_again() {
+        let scratch = Scratch::new(false).unwrap();
+        // A stand-in for a postmaster.
+        let program = scratch.path().join("postgres");
+        fs::copy("/bin/sleep", &program).unwrap();
+        let mut command = Command::new(&program);
+        command.arg("60").current_dir(scratch.path());
+        let mut process = Process::start(scratch, command, Signal::SIGTERM).unwrap();
+        let first = process.pid();
+        let mut calls = 0;
+        process.kill(&mut || calls += 1).unwrap();
+        assert_eq!((calls, process.is_alive()), (1, false));
+        process.start_again().unwrap();
+        assert!(process.is_alive() && process.pid() != first);
+        process.ask_to_end(Signal::SIGTERM).unwrap();
+        assert!(!process.is_alive());
+    }
+}
