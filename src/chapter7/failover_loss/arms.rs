@@ -57,6 +57,18 @@ named_enum! {
     }
 }
 
+named_enum! {
+    /// What Patroni has when its leader dies.
+    pub enum PatroniArm: "arm with Patroni" {
+        /// Replication was cut for 1 s.
+        Off = "synchronous_mode off, cut for 1 s",
+        /// The same.
+        On = "synchronous_mode on, cut for 1 s",
+        /// Two standbys, of which one has not received anything for 2 s.
+        Behind = "two standbys, one behind",
+    }
+}
+
 /// Writers that are counted together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Group {

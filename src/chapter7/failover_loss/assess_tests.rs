@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::chapter7::assessment::{ClaimVerdict, Must};
-use crate::chapter7::failover_loss::arms::Group;
+use crate::chapter7::failover_loss::arms::{Group, PatroniArm};
 use crate::chapter7::failover_loss::drawings::drawings;
 use crate::chapter7::failover_loss::record::{Outcome, PageCache, PatroniTrial, Trial};
 use crate::chapter7::failover_loss::summing::predicted;
@@ -68,25 +68,27 @@ fn run() -> FailoverLoss {
     }
 }
 
-fn with_patroni(synchronous: bool) -> PatroniTrial {
+fn with_patroni(arm: PatroniArm) -> PatroniTrial {
+    let like = match arm {
+        PatroniArm::Off => Arm::NoList,
+        PatroniArm::On => Arm::Cut1000,
+        PatroniArm::Behind => Arm::Healthy,
+    };
     let outcome = |level: Level| {
         let group = Group {
             level,
             client: Client::Patient,
         };
-        let arm = match synchronous {
-            true => Arm::Cut1000,
-            false => Arm::NoList,
-        };
-        outcome(arm, group)
+        outcome(like, group)
     };
     PatroniTrial {
         version: "patroni 4".to_owned(),
         server_version: "17.2".to_owned(),
-        synchronous,
+        arm,
         void: None,
-        cut_ns: 1_500 * MS,
         kill_ns: 2_500 * MS,
+        behind_bytes: (arm == PatroniArm::Behind).then_some(75_000),
+        promoted: Some("n2".to_owned()),
         leader_ns: Some(20_000 * MS),
         outcomes: [Level::Local, Level::On].map(outcome).to_vec(),
         foreign: 0,
@@ -96,10 +98,15 @@ fn with_patroni(synchronous: bool) -> PatroniTrial {
 
 #[test]
 fn patroni_is_judged_where_it_ran() {
-    let patroni = [false, true].map(with_patroni).to_vec();
-    let ran = FailoverLoss { patroni, ..run() };
-    assert_eq!(broken(Must::Hold, &ran), [""; 0]);
-    assert_eq!(broken(Must::Show, &ran), [""; 0]);
+    let patroni = PatroniArm::ALL.iter().map(|arm| with_patroni(*arm));
+    let ran = FailoverLoss {
+        patroni: patroni.collect(),
+        ..run()
+    };
+    for check in checks(&ran) {
+        assert!(check.looked_at > 0, "{}", check.rule);
+        assert_eq!(check.violations, [""; 0], "{}", check.rule);
+    }
     assert_eq!(verdicts(&ran)[5], ClaimVerdict::InPart);
     let with = |change: fn(&mut PatroniTrial)| {
         let mut other = ran.clone();
@@ -112,8 +119,12 @@ fn patroni_is_judged_where_it_ran() {
     assert!(broken(Must::Hold, &stranger)[0].contains("none twice"));
     let kept = with(|t| t.outcomes[0].lost = 0);
     assert_eq!(broken(Must::Show, &kept).len(), 1);
+    let level = with(|t| t.behind_bytes = Some(0));
+    assert!(broken(Must::Show, &level)[0].contains("behind the other"));
+    let third = with(|t| t.promoted = Some("n3".to_owned()));
+    assert_eq!(verdicts(&third)[5], ClaimVerdict::Refuted);
     let void = with(|t| t.void = Some("no new leader after 60 s".to_owned()));
-    assert!(broken(Must::Show, &void)[0].contains("became the leader"));
+    assert!(broken(Must::Show, &void)[0].contains("a new leader"));
     assert_eq!(verdicts(&void)[5], ClaimVerdict::NotMeasured);
 }
 

@@ -2,7 +2,7 @@
 
 use itertools::Itertools;
 
-use super::arms::{Arm, Client};
+use super::arms::{Arm, Client, PatroniArm};
 use super::record::{FailoverLoss, Outcome, PatroniTrial, Trial};
 use super::summing::{is_promised, of, predicted, valid, with_patroni};
 use crate::chapter7::assessment::{Check, Must};
@@ -157,27 +157,24 @@ pub(super) fn checks(run: &FailoverLoss) -> Vec<Check> {
 }
 
 /// The same for Patroni.
-fn patroni(run: &FailoverLoss) -> [Check; 4] {
-    let lost = |synchronous, level, is_so: fn(u64) -> bool| {
-        let name = match synchronous {
-            true => "synchronous_mode on",
-            false => "synchronous_mode off",
-        };
-        let tally = with_patroni(run, synchronous, level);
-        tally.map(|t| {
-            let case = format!("{level} with {name}: {} of {} lost", t.lost, t.acked);
+fn patroni(run: &FailoverLoss) -> [Check; 5] {
+    let lost = |arm: PatroniArm, level, is_so: fn(u64) -> bool| {
+        with_patroni(run, arm, level).map(|t| {
+            let case = format!("{level} with {arm}: {} of {} lost", t.lost, t.acked);
             (case, is_so(t.lost))
         })
     };
     let each = |is_so: fn(&PatroniTrial) -> bool| {
         let trials = run.patroni.iter();
-        trials.map(move |t| (format!("synchronous_mode {}", t.synchronous), is_so(t)))
+        trials.map(move |t| (t.arm.to_string(), is_so(t)))
     };
+    let behind = run.patroni.iter().filter(|t| t.arm == PatroniArm::Behind);
+    let behind = behind.filter(|t| t.void.is_none());
     [
         Check::of(
             Must::Hold,
             "with Patroni's synchronous_mode nothing acknowledged at on is lost",
-            lost(true, Level::On, |lost| lost == 0),
+            lost(PatroniArm::On, Level::On, |lost| lost == 0),
         ),
         Check::of(
             Must::Hold,
@@ -188,18 +185,23 @@ fn patroni(run: &FailoverLoss) -> [Check; 4] {
             Must::Show,
             "with Patroni a cut loses at on without synchronous_mode, and at local with it",
             [
-                lost(false, Level::On, |lost| lost > 0),
-                lost(true, Level::Local, |lost| lost > 0),
+                lost(PatroniArm::Off, Level::On, |lost| lost > 0),
+                lost(PatroniArm::On, Level::Local, |lost| lost > 0),
             ]
             .into_iter()
             .flatten(),
         ),
         Check::of(
             Must::Show,
-            "Patroni's second node was what it had to be before the kill, and became the leader",
+            "one of Patroni's two standbys was behind the other when the leader died",
+            behind.map(|t| (t.arm.to_string(), t.behind_bytes > Some(0))),
+        ),
+        Check::of(
+            Must::Show,
+            "Patroni's standbys were what they had to be before the kill, and there was a new leader",
             run.patroni.iter().map(|t| match &t.void {
-                Some(why) => (format!("synchronous_mode {}: {why}", t.synchronous), false),
-                None => (format!("synchronous_mode {}", t.synchronous), true),
+                Some(why) => (format!("{}: {why}", t.arm), false),
+                None => (t.arm.to_string(), true),
             }),
         ),
     ]

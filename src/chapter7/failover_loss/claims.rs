@@ -1,6 +1,6 @@
 //! The chapter's sentences about 7.5, held against a run.
 
-use super::arms::{Arm, Client};
+use super::arms::{Arm, Client, PatroniArm};
 use super::record::FailoverLoss;
 use super::summing::{FEWEST, Tally, in_words, is_promised, sum, tally, valid, with_patroni};
 use crate::chapter7::assessment::{Claim, ClaimVerdict};
@@ -150,30 +150,32 @@ fn highest(run: &FailoverLoss) -> Claim {
     }
 }
 
+/// Which node is to be promoted where the other one is behind.
+const AHEAD: &str = "n2";
+
 fn patroni(run: &FailoverLoss) -> Claim {
-    let without = with_patroni(run, false, Level::On);
-    let with = with_patroni(run, true, Level::On);
     let rule = "by its source a candidate steps back for a reachable one that is ahead, and if it is too far behind the position that the primary last stored, and the first to take the key wins";
-    let (verdict, found) = match (loses(without), loses(with)) {
-        (Some(true), Some(false)) => (
-            InPart,
+    let of = |arm| in_words(with_patroni(run, arm, Level::On));
+    let mut behind = run.patroni.iter().filter(|t| t.arm == PatroniArm::Behind);
+    let behind = behind.find(|t| t.void.is_none());
+    let chosen = behind.and_then(|t| Some((t.promoted.as_deref()?, t.behind_bytes?)));
+    let (verdict, found) = match chosen {
+        Some((promoted, bytes)) => (
+            match promoted == AHEAD {
+                true => InPart,
+                false => Refuted,
+            },
             format!(
-                "the furthest one that was left was promoted, and without synchronous_mode on had lost {}; with it {}; {rule}",
-                in_words(without),
-                in_words(with)
+                "of two standbys, one of them {} bytes behind, it promoted the one that was {}; but it compares standbys with each other and not with what clients were told: after a cut of 1 s on had lost {} without synchronous_mode, {} with it; {rule}",
+                count(bytes),
+                if promoted == AHEAD { "ahead" } else { "behind" },
+                of(PatroniArm::Off),
+                of(PatroniArm::On)
             ),
         ),
-        (Some(_), Some(_)) => (
+        None => (
             NotMeasured,
-            format!(
-                "on lost {} without synchronous_mode, {} with it; {rule}",
-                in_words(without),
-                in_words(with)
-            ),
-        ),
-        _ => (
-            NotMeasured,
-            format!("no Patroni ran here (--with-patroni); {rule}"),
+            format!("no Patroni was measured (--with-patroni); {rule}"),
         ),
     };
     Claim {

@@ -7,7 +7,7 @@ use rand::seq::SliceRandom;
 use rand_pcg::Pcg64;
 use tokio::time::timeout;
 
-use super::arms::Arm;
+use super::arms::{Arm, PatroniArm};
 use super::assess::assess;
 use super::cluster::Cluster;
 use super::patroni;
@@ -74,12 +74,10 @@ fn measure_into(run: &mut FailoverLoss, order: &Order) -> Result<(), String> {
 }
 
 async fn with_patroni(run: &mut FailoverLoss, order: &Order) -> Result<(), String> {
-    for synchronous in [false, true] {
-        detail(&format!(
-            "procbench: Patroni with synchronous_mode {synchronous}"
-        ));
+    for &arm in PatroniArm::ALL {
+        detail(&format!("procbench: Patroni: {arm}"));
         let place = (run.trials.len() + run.patroni.len()) as u64;
-        let trial = patroni::measure(synchronous, derive_seed(order.seed, &[place]));
+        let trial = patroni::measure(arm, derive_seed(order.seed, &[place]));
         let trial = timeout(PATRONI_LIMIT, trial).await;
         let trial = trial.map_err(|_| "Patroni: no end in time".to_owned())?;
         let trial = trial.map_err(|e| format!("Patroni: {}", on_one_line(&e)))?;

@@ -1,30 +1,34 @@
-//! The same with Patroni: who is promoted, and when, is its decision. Two nodes and one etcd, anew for each trial.
+//! The same with Patroni: who is promoted, and when, is its decision. Two or three nodes and one etcd, anew for each trial.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::arms::{Client, Group, WRITERS};
+use super::arms::{Client, Group, PatroniArm, WRITERS};
 use super::outcome::classify;
 use super::record::PatroniTrial;
 use super::session::{INSERT, make_tables, numbers};
 use crate::causes::on_one_line;
 use crate::chapter7::inserts::{Load, RunningLoad};
 use crate::chapter7::level::Level;
-use crate::chapter7::pair::{Flow, Proxy, at_level, superuser, until_ready, value};
+use crate::chapter7::pair::{
+    Flow, Proxy, Stopped, at_level, receiver, superuser, until_ready, value,
+};
 use crate::config::Arrivals;
 use crate::console::tell;
 use crate::server::FrontendError;
 use crate::server::provision::{Etcd, PatroniNode, RunningServer, port_for_node};
 
-/// The nodes: the first becomes the leader, since the second begins when it is there.
-const NODES: [&str; 2] = ["n1", "n2"];
+/// The nodes: the first becomes the leader, since the others begin when it is there.
+const NODES: [&str; 3] = ["n1", "n2", "n3"];
 /// Inserts per second of each writer.
 const RATE: f64 = 100.0;
 /// The load alone.
 const LEAD: Duration = Duration::from_millis(1_500);
 /// From the cut to the end of the leader.
 const CUT: Duration = Duration::from_secs(1);
+/// For how long the last node has not received anything when the leader dies.
+const FROZEN: Duration = Duration::from_secs(2);
 /// How long the second node may take to stream, and to be synchronous.
 const BOOT_LIMIT: Duration = Duration::from_secs(90);
 /// How long a new leader may take: the old one's key lives for 20 s.
@@ -67,14 +71,21 @@ fn groups() -> [Group; 2] {
     })
 }
 
-/// What the second node is to the first one; `None` where nobody knows.
-async fn sync_state(leader: &RunningServer) -> Option<String> {
+/// What a node is to the leader; `None` where nobody knows.
+async fn sync_state(leader: &RunningServer, name: &str) -> Option<String> {
     let sql = format!(
-        "SELECT sync_state FROM pg_catalog.pg_stat_replication WHERE application_name = '{}' AND state = 'streaming'",
-        NODES[1]
+        "SELECT sync_state FROM pg_catalog.pg_stat_replication WHERE application_name = '{name}' AND state = 'streaming'"
     );
     let mut session = superuser(leader).await.ok()?;
     value(&mut session, &sql).await.ok()?
+}
+
+/// What a standby has received, in bytes.
+async fn received(standby: &RunningServer) -> Result<u64, FrontendError> {
+    let mut session = superuser(standby).await?;
+    let sql = "SELECT (pg_catalog.pg_last_wal_receive_lsn() - '0/0')::bigint";
+    let bytes = value(&mut session, sql).await?;
+    Ok(bytes.and_then(|b| b.parse().ok()).unwrap_or_default())
 }
 
 /// Whether it takes writes.
@@ -87,25 +98,25 @@ async fn is_leader(server: &RunningServer) -> bool {
     asked.await.is_ok_and(|is| is.as_deref() == Some("f"))
 }
 
-/// Kills the leader of a new cluster 1 s after its replication was cut, and waits for another one.
+/// Kills the leader of a new cluster, and waits for another one.
 ///
 /// # Errors
 /// What a server says; that the cluster does not come to be.
-pub(super) async fn measure(synchronous: bool, seed: u64) -> Result<PatroniTrial, FrontendError> {
+pub(super) async fn measure(arm: PatroniArm, seed: u64) -> Result<PatroniTrial, FrontendError> {
     let etcd = Etcd::start(&tell).map_err(here)?;
+    let synchronous = arm == PatroniArm::On;
     let mut leader = Node::start(&etcd, NODES[0], synchronous)?;
     let mut admin = until_ready(&leader.server).await?;
-    let other = Node::start(&etcd, NODES[1], synchronous)?;
+    let names = match arm {
+        PatroniArm::Behind => &NODES[1..],
+        _ => &NODES[1..2],
+    };
+    let mut others = Vec::new();
     let wanted = if synchronous { "sync" } else { "async" };
-    let deadline = Instant::now() + BOOT_LIMIT;
-    while sync_state(&leader.server).await.as_deref() != Some(wanted) {
-        if Instant::now() >= deadline {
-            let log = other.server.log_tail().replace('\n', " / ");
-            return Err(FrontendError::Here(format!(
-                "Patroni's second node is not streaming and {wanted}: {log}"
-            )));
-        }
-        sleep(LOOK).await;
+    for &name in names {
+        let node = Node::start(&etcd, name, synchronous)?;
+        until_it_is(wanted, (&leader.server, name), &node.server).await?;
+        others.push(node);
     }
     make_tables(&leader.server).await?;
     let version = leader
@@ -126,44 +137,89 @@ pub(super) async fn measure(synchronous: bool, seed: u64) -> Result<PatroniTrial
     };
     let load = RunningLoad::start(&endpoints, &load)?;
     sleep(LEAD).await;
-    let is = sync_state(&leader.server).await;
+    let is = sync_state(&leader.server, NODES[1]).await;
     let mut void = (is.as_deref() != Some(wanted)).then(|| {
         let is = is.unwrap_or_else(|| "not streaming".to_owned());
-        format!("the second node was {is} before the kill, not {wanted}")
+        format!("{} was {is} before the kill, not {wanted}", NODES[1])
     });
-    for node in [&leader, &other] {
-        node.proxy.set_both(Flow::Cut);
+    // It stands still until there is a new leader: what is in its socket is not to arrive.
+    let mut stopped = None;
+    if let (PatroniArm::Behind, Some(last)) = (arm, others.last()) {
+        let pid = receiver(&last.server).await?;
+        stopped = Some(Stopped::stop(&last.server, pid)?);
+        sleep(FROZEN).await;
+    } else {
+        leader.proxy.set_both(Flow::Cut);
+        sleep(CUT).await;
     }
-    let cut_ns = load.now_ns();
-    sleep(CUT).await;
+    let Node { server, proxy } = &mut leader;
     let mut kill_ns = 0;
-    let killed = leader.server.kill(&mut || kill_ns = load.now_ns());
+    let killed = server.kill(&mut || {
+        proxy.set_both(Flow::Cut);
+        kill_ns = load.now_ns();
+    });
     killed.map_err(here)?;
     let died = Instant::now();
     let inserts = load.stop()?;
-    let mut leader_ns = None;
-    while leader_ns.is_none() && died.elapsed() < LEADER_LIMIT {
+    let behind_bytes = match &others[..] {
+        [ahead, behind] => {
+            let has = received(&behind.server).await?;
+            Some(received(&ahead.server).await?.saturating_sub(has))
+        }
+        _ => None,
+    };
+    let mut promoted = None;
+    while promoted.is_none() && died.elapsed() < LEADER_LIMIT {
         sleep(LOOK).await;
-        if is_leader(&other.server).await {
-            leader_ns = u64::try_from(died.elapsed().as_nanos()).ok();
+        for (node, name) in others.iter().zip(names) {
+            if is_leader(&node.server).await {
+                promoted = Some((node, *name, died.elapsed()));
+            }
         }
     }
-    if leader_ns.is_none() {
-        let late = format!("no new leader after {} s", LEADER_LIMIT.as_secs());
-        void.get_or_insert(late);
+    drop(stopped);
+    let (mut leader_ns, mut present) = (None, Vec::new());
+    match promoted {
+        Some((node, _, elapsed)) => {
+            leader_ns = u64::try_from(elapsed.as_nanos()).ok();
+            present = numbers(&node.server).await?;
+        }
+        None => {
+            let late = format!("no new leader after {} s", LEADER_LIMIT.as_secs());
+            void.get_or_insert(late);
+        }
     }
-    let present = numbers(&other.server).await?;
     let found = classify(&inserts, &groups, &present, None);
     Ok(PatroniTrial {
         version,
         server_version: server_version.unwrap_or_default(),
-        synchronous,
+        arm,
         void,
-        cut_ns,
         kill_ns,
+        behind_bytes,
+        promoted: promoted.map(|(_, name, _)| name.to_owned()),
         leader_ns,
         outcomes: found.outcomes,
         foreign: found.foreign,
         twice: found.twice,
     })
+}
+
+/// Waits until a node streams and is `sync` or `async`.
+async fn until_it_is(
+    wanted: &str,
+    (leader, name): (&RunningServer, &str),
+    node: &RunningServer,
+) -> Result<(), FrontendError> {
+    let deadline = Instant::now() + BOOT_LIMIT;
+    while sync_state(leader, name).await.as_deref() != Some(wanted) {
+        if Instant::now() >= deadline {
+            let log = node.log_tail().replace('\n', " / ");
+            return Err(FrontendError::Here(format!(
+                "Patroni's node {name} is not streaming and {wanted}: {log}"
+            )));
+        }
+        sleep(LOOK).await;
+    }
+    Ok(())
 }

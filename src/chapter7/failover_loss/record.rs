@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::arms::{Arm, Client};
+use super::arms::{Arm, Client, PatroniArm};
 use crate::chapter7::level::Level;
 
 /// A whole run.
@@ -99,14 +99,16 @@ pub struct PatroniTrial {
     pub version: String,
     /// `server_version`.
     pub server_version: String,
-    /// `synchronous_mode`.
-    pub synchronous: bool,
+    /// What there was.
+    pub arm: PatroniArm,
     /// Why nothing can be concluded from it, if so.
     pub void: Option<String>,
-    /// When replication was cut.
-    pub cut_ns: u64,
     /// When the leader was killed.
     pub kill_ns: u64,
+    /// What the node that was behind lacked of the other one then, in bytes of WAL.
+    pub behind_bytes: Option<u64>,
+    /// Which node became the leader.
+    pub promoted: Option<String>,
     /// From the kill to a new leader that takes writes, in ns.
     pub leader_ns: Option<u64>,
     /// What became of the writers' inserts.

@@ -1,6 +1,6 @@
 //! Numbers that a run gives.
 
-use super::arms::{Arm, Client, WRITERS};
+use super::arms::{Arm, Client, PatroniArm, WRITERS};
 use super::record::{FailoverLoss, Outcome, Trial};
 use crate::chapter7::level::Level;
 use crate::report::format::{count, share};
@@ -72,10 +72,10 @@ pub(super) fn sum<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> Option<Tal
     })
 }
 
-/// What was lost at a level with Patroni, with or without `synchronous_mode`; `None` where nothing is to be concluded.
-pub(super) fn with_patroni(run: &FailoverLoss, synchronous: bool, level: Level) -> Option<Tally> {
+/// What was lost at a level with Patroni; `None` where nothing is to be concluded.
+pub(super) fn with_patroni(run: &FailoverLoss, arm: PatroniArm, level: Level) -> Option<Tally> {
     let trials = run.patroni.iter().filter(|t| t.void.is_none());
-    let trials = trials.filter(|t| t.synchronous == synchronous);
+    let trials = trials.filter(|t| t.arm == arm);
     sum(trials
         .flat_map(|t| &t.outcomes)
         .filter(|o| o.level == level))

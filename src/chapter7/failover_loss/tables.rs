@@ -194,14 +194,14 @@ fn servers(run: &FailoverLoss) -> Option<Section> {
 /// The same with Patroni.
 fn patroni(run: &FailoverLoss) -> Option<Section> {
     let mut table = Table::new(
-        ["synchronous_mode", "level"],
+        ["what there was", "new leader", "level"],
         ["acknowledged", "lost", "without a leader for"],
     );
     for trial in &run.patroni {
-        let mode = if trial.synchronous { "on" } else { "off" };
         for outcome in &trial.outcomes {
             table.push(vec![
-                mode.to_owned(),
+                trial.arm.to_string(),
+                or_dash(trial.promoted.clone(), |name| name),
                 outcome.level.to_string(),
                 count(outcome.acked),
                 count(outcome.lost),
@@ -210,13 +210,17 @@ fn patroni(run: &FailoverLoss) -> Option<Section> {
         }
     }
     let first = run.patroni.first()?;
+    let versions = format!(
+        "{}, PostgreSQL {}, etcd; ttl 20 s, loop_wait 2 s. n1 is the leader that dies.",
+        first.version, first.server_version
+    );
+    let behind = run.patroni.iter().filter_map(|t| t.behind_bytes);
+    let behind = behind.map(|bytes| format!("n3 was {} bytes of WAL behind n2.", count(bytes)));
+    let leader = "Without a leader: from the kill until another node takes writes.".to_owned();
     Section::table(
-        "With Patroni: replication cut for 1 s, then the leader dies",
+        "With Patroni",
         table,
-        [format!(
-            "{}, PostgreSQL {}, etcd; two nodes, ttl 20 s, loop_wait 2 s. Without a leader: from the kill until the other node takes writes.",
-            first.version, first.server_version
-        )],
+        [versions, leader].into_iter().chain(behind),
     )
 }
 
