@@ -23,13 +23,18 @@ make_cluster() {
     # shellcheck disable=SC2046,SC2086  # one flag per word, by intent
     initdb $(cat "$files/initdb.args") $checksums -D "$data"
 }
-said=$(make_cluster 2>&1) || {
-    echo "$said" >&2
-    exit 1
-}
-if [ -z "${PROCBENCH_PRIMARY:-}" ]; then
-    cat "$files/postgresql.conf" >>"$data/postgresql.conf"
-    cat "$files/pg_hba.conf" >"$data/pg_hba.conf"
+if [ -e "$files/before" ]; then
+    # Started again: the cluster is there, and this is done to its files first.
+    . "$files/before"
+else
+    said=$(make_cluster 2>&1) || {
+        echo "$said" >&2
+        exit 1
+    }
+    if [ -z "${PROCBENCH_PRIMARY:-}" ]; then
+        cat "$files/postgresql.conf" >>"$data/postgresql.conf"
+        cat "$files/pg_hba.conf" >"$data/pg_hba.conf"
+    fi
 fi
 if [ -e "$files/server.key" ]; then
     (umask 077 && cp "$files/server.crt" "$files/server.key" "$data/")

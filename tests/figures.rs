@@ -227,6 +227,20 @@ fn bar_figure() -> RowFigure {
     }
 }
 
+fn count_figure() -> RowFigure {
+    let mut counts = bar_figure();
+    counts.form = RowForm::Counts;
+    for mark in counts
+        .groups
+        .iter_mut()
+        .flat_map(|g| &mut g.rows)
+        .flat_map(|r| &mut r.marks)
+    {
+        *mark = RowMark::part(&mark.series, mark.estimate.value_ns / 1e3);
+    }
+    counts
+}
+
 /// Every figure the layout is checked on.
 fn gallery() -> Vec<(&'static str, Box<dyn Figure>)> {
     let mut one_curve = percentile_figure(vec![CurvePanel {
@@ -298,6 +312,7 @@ fn gallery() -> Vec<(&'static str, Box<dyn Figure>)> {
         ("contrast-server", Box::new(server_only)),
         ("contrast-one", Box::new(one_mark)),
         ("bars", Box::new(bar_figure())),
+        ("counts", Box::new(count_figure())),
         ("tails", Box::new(tail_figure())),
     ]
 }

@@ -25,6 +25,8 @@ pub(super) struct Load {
     pub writers: u32,
     /// Of all together.
     pub rate_per_second: f64,
+    /// How far they are apart.
+    pub arrivals: Arrivals,
     /// One statement; `$1` is the insert's number.
     pub sql: String,
     /// Of the arrivals.
@@ -32,13 +34,19 @@ pub(super) struct Load {
 }
 
 /// One insert; instants in ns after the load's start.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Insert {
+    /// Which writer's it is, from 0 on.
+    pub place: u64,
+    /// What it inserts; a writer's numbers go up one by one.
+    pub number: u64,
     pub due_ns: u64,
     pub begun_ns: u64,
     pub ended_ns: u64,
     /// The class of its error; `None` if it was acknowledged.
     pub failed: Option<String>,
+    /// Whether a notice or warning came with it.
+    pub noticed: bool,
 }
 
 /// All that a load did.
@@ -55,6 +63,8 @@ pub(super) struct RunningLoad {
     start_ns: u64,
     stop: Cancel,
     abandon: Cancel,
+    /// The server's process of each writer, by place.
+    pub(super) backends: Vec<i32>,
     thread: Option<JoinHandle<Result<Inserts, FrontendError>>>,
 }
 
@@ -62,22 +72,24 @@ pub(super) struct RunningLoad {
 const NUMBERS: u64 = 1_000_000_000;
 
 impl RunningLoad {
-    /// Begins it; all writers are connected when this returns.
+    /// Begins it; all writers are connected when this returns. They take turns at the endpoints.
     ///
     /// # Errors
     /// When a writer cannot connect.
-    pub(super) fn start(endpoint: &Endpoint, load: &Load) -> Result<Self, FrontendError> {
+    pub(super) fn start(endpoints: &[Endpoint], load: &Load) -> Result<Self, FrontendError> {
         let (stop, abandon) = (Cancel::default(), Cancel::default());
         let (ready, is_ready) = channel();
-        let (target, load) = (Target::new(endpoint)?, load.clone());
+        let targets = endpoints.iter().map(Target::new);
+        let targets = targets.collect::<Result<Vec<_>, _>>()?;
+        let load = load.clone();
         let flags = (stop.clone(), abandon.clone());
         let thread = std::thread::Builder::new().name("inserts".to_owned());
         let thread = thread.spawn(move || {
             let runtime = event_loop()?;
-            runtime.block_on(insert(&target, &load, flags, &ready))
+            runtime.block_on(insert(&targets, &load, flags, &ready))
         })?;
         // Nothing comes if a writer could not connect: the thread says why.
-        let Ok(start_ns) = is_ready.recv() else {
+        let Ok((start_ns, backends)) = is_ready.recv() else {
             let ended = thread.join();
             let ended = ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             return Err(ended.err().unwrap_or(FrontendError::NotCompleted));
@@ -86,6 +98,7 @@ impl RunningLoad {
             start_ns,
             stop,
             abandon,
+            backends,
             thread: Some(thread),
         })
     }
@@ -121,18 +134,20 @@ impl Drop for RunningLoad {
 }
 
 async fn insert(
-    target: &Target,
+    targets: &[Target],
     load: &Load,
     (stop, abandon): (Cancel, Cancel),
-    ready: &Sender<u64>,
+    ready: &Sender<(u64, Vec<i32>)>,
 ) -> Result<Inserts, FrontendError> {
     let mut connections = Vec::new();
-    for _ in 0..load.writers {
+    for target in targets.iter().cycle().take(load.writers as usize) {
         connections.push(target.connect().await?);
     }
+    let backends = connections.iter().map(|c| c.process_id.unwrap_or_default());
+    let backends = backends.collect();
     let start_ns = MonotonicClock.now_ns();
     // Whoever started it is there, or has gone and does not want it.
-    let _ = ready.send(start_ns);
+    let _ = ready.send((start_ns, backends));
     let mut writers = JoinSet::new();
     for (connection, place) in connections.into_iter().zip(0..) {
         let writer = Writer {
@@ -172,7 +187,7 @@ impl Writer {
         let rate = OfferedRate::PerSecond(self.load.rate_per_second);
         let writers = self.load.writers as usize;
         let seed = derive_seed(self.load.seed, &[self.place]);
-        let mut schedule = Schedule::new(rate, Arrivals::Poisson, writers, seed);
+        let mut schedule = Schedule::new(rate, self.load.arrivals, writers, seed);
         let mut timer = PreciseTimer::new(0).map_err(FrontendError::here)?;
         let mut done = Inserts::default();
         for number in NUMBERS * (self.place + 1).. {
@@ -183,16 +198,20 @@ impl Writer {
             }
             schedule.advance();
             let begun_ns = self.since_start_ns();
-            let number = number.to_string();
+            let notices = connection.notices;
+            let value = number.to_string();
             let ended = tokio::select! {
-                ended = connection.execute(&self.load.sql, Some(&number)) => ended,
+                ended = connection.execute(&self.load.sql, Some(&value)) => ended,
                 () = stop_requested(&self.abandon) => break,
             };
             done.all.push(Insert {
+                place: self.place,
+                number,
                 due_ns,
                 begun_ns,
                 ended_ns: self.since_start_ns(),
                 failed: ended.err().map(|e| e.class().0),
+                noticed: connection.notices > notices,
             });
         }
         let stopped_ns = self.since_start_ns();
@@ -276,6 +295,7 @@ mod tests {
                     due_ns + 100_000
                 },
                 failed: (n == 99).then(|| "sqlstate-23514".to_owned()),
+                ..Insert::default()
             }
         });
         Inserts {

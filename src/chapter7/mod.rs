@@ -1,12 +1,15 @@
 //! The chapter's other claims as experiments on real clusters: what removing a partition does to inserts (7.3),
-//! what a commit waits for (7.1).
+//! what a commit waits for (7.1), and which acknowledged commits a failover loses (7.5).
 //!
 //! They share provisioning, frontend, provenance, sections and figures with the rest. What they measure is no
 //! contrast of arms in blocks, so their run file is their own.
 
 mod assessment;
 mod definition;
+mod drawn;
+mod failover_loss;
 mod inserts;
+mod level;
 mod lsn_ladder;
 mod order;
 mod page;

@@ -14,6 +14,8 @@ pub struct Order {
     pub source: Option<PgSource>,
     /// How much.
     pub scale: Scale,
+    /// Whether Patroni is measured, too, where that is part of it.
+    pub with_patroni: bool,
     /// Of the order of arms, and of arrivals.
     pub seed: u64,
     /// The user's request to stop.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::failover_loss::FailoverLoss;
 use super::lsn_ladder::LsnLadder;
 use super::partition_detach::PartitionDetach;
 use crate::record::{Provenance, RunFileError, RunStatus, files_named, read_json, write_json};
@@ -19,6 +20,8 @@ pub enum Measured {
     PartitionDetach(PartitionDetach),
     /// 7.1.
     LsnLadder(LsnLadder),
+    /// 7.5.
+    FailoverLoss(FailoverLoss),
 }
 
 impl Measured {
@@ -27,6 +30,7 @@ impl Measured {
         match self {
             Measured::PartitionDetach(run) => &run.server_version,
             Measured::LsnLadder(run) => &run.server_version,
+            Measured::FailoverLoss(run) => &run.server_version,
         }
     }
 
@@ -35,6 +39,7 @@ impl Measured {
         match self {
             Measured::PartitionDetach(run) => run.trials.is_empty(),
             Measured::LsnLadder(run) => run.blocks.is_empty(),
+            Measured::FailoverLoss(run) => run.trials.is_empty(),
         }
     }
 }

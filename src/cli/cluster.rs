@@ -35,6 +35,9 @@ Examples:
   procbench chapter7 --quick
   procbench run partition-detach --pg 16      one of them, on another version")]
 pub struct Chapter7Command {
+    /// Measures Patroni, too, in containers (about two minutes more)
+    #[arg(long)]
+    with_patroni: bool,
     #[command(flatten)]
     given: Given,
     #[command(flatten)]
@@ -47,13 +50,15 @@ impl Chapter7Command {
     /// # Errors
     /// A wrong request, or results that could not be written.
     pub fn run(self) -> Result<Outcome, CommandError> {
-        carry_out("chapter7", registry(), &self.given, &self.output)
+        let given = (&self.given, self.with_patroni);
+        carry_out("chapter7", registry(), given, &self.output)
     }
 }
 
 /// The options that these experiments have, by their ids.
-const OPTIONS: [&str; 14] = [
+const OPTIONS: [&str; 15] = [
     "experiment",
+    "with_patroni",
     "quick",
     "seed",
     "server",
@@ -69,7 +74,7 @@ const OPTIONS: [&str; 14] = [
     "quiet",
 ];
 
-fn order(given: &Given) -> Result<Order, CommandError> {
+fn order(given: &Given, with_patroni: bool) -> Result<Order, CommandError> {
     let given_ids = given.load.given();
     let is_known = |id: &String| OPTIONS.contains(&id.as_str());
     if let Some(other) = given_ids.iter().find(|id| !is_known(id)) {
@@ -80,7 +85,12 @@ fn order(given: &Given) -> Result<Order, CommandError> {
     }
     if let Some(ServerChoice::Url(_)) = &given.server.server {
         return Err(CommandError::Request(
-            "--server URL: these experiments drop tables, and touch no server but their own: give docker or local".to_owned(),
+            "--server URL: these experiments drop tables and kill servers, and touch none but their own: give docker or local".to_owned(),
+        ));
+    }
+    if with_patroni && given.server.server == Some(ServerChoice::Local) {
+        return Err(CommandError::Request(
+            "--with-patroni: Patroni runs in containers: leave out --server local".to_owned(),
         ));
     }
     let churn = experiment::find("churn-tail").map_err(CommandError::request)?;
@@ -102,6 +112,7 @@ fn order(given: &Given) -> Result<Order, CommandError> {
         server,
         source,
         scale: given.load.scale(),
+        with_patroni,
         seed: config.seed,
         cancel: Cancel::default(),
     })
@@ -114,10 +125,10 @@ fn order(given: &Given) -> Result<Order, CommandError> {
 pub(super) fn carry_out(
     name: &str,
     experiments: &[&ClusterExperiment],
-    given: &Given,
+    (given, with_patroni): (&Given, bool),
     output: &OutputOptions,
 ) -> Result<Outcome, CommandError> {
-    let mut order = order(given)?;
+    let mut order = order(given, with_patroni)?;
     if output.stdout.format() == StdoutFormat::Csv {
         return Err(CommandError::Request(
             "--format csv: these experiments print text or json".to_owned(),

@@ -17,6 +17,7 @@ Examples:
   procbench run locks --quick         the model under every lock
   procbench run lsn-ladder            what a commit waits for, level by level (7.1)
   procbench run partition-detach      inserts while a partition is removed (7.3)
+  procbench run failover-loss         acknowledged rows that a failover loses (7.5)
   procbench experiments               lists the names")]
 pub struct RunCommand {
     /// Name of the experiment
@@ -25,6 +26,9 @@ pub struct RunCommand {
     /// Which modes to run
     #[arg(long, value_enum, default_value = "both")]
     mode: ModeChoice,
+    /// failover-loss: measures Patroni, too, in containers (about two minutes more)
+    #[arg(long)]
+    with_patroni: bool,
     #[command(flatten)]
     given: Given,
     #[command(flatten)]
@@ -38,10 +42,19 @@ impl RunCommand {
     /// A wrong request, or results that could not be written.
     pub fn run(self) -> Result<Outcome, CommandError> {
         let (given, output) = (self.given, self.output);
+        let name = match self.experiment {
+            Named::Canned(experiment) => experiment.name,
+            Named::OnCluster(on) => on.name,
+        };
+        if self.with_patroni && name != "failover-loss" {
+            return Err(CommandError::Request(format!(
+                "--with-patroni: {name} has no part with Patroni, run failover-loss has"
+            )));
+        }
         let experiment = match self.experiment {
             Named::Canned(experiment) => experiment,
             Named::OnCluster(on) => {
-                return cluster::carry_out(on.name, &[on], &given, &output);
+                return cluster::carry_out(on.name, &[on], (&given, self.with_patroni), &output);
             }
         };
         let order = Order {

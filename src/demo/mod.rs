@@ -13,11 +13,11 @@ mod seen;
 mod step;
 mod terminal;
 
-pub(crate) use conduct::{Source, conduct};
+pub(crate) use conduct::conduct;
 pub(crate) use event::{Command, Event};
 pub(crate) use lines::Lines;
 pub(crate) use live::Live;
 pub(crate) use replay::Replay;
 pub(crate) use seen::steps_taken;
-pub(crate) use step::{Step, config, steps};
+pub(crate) use step::config;
 pub use terminal::show;

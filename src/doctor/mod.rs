@@ -11,7 +11,7 @@ mod other_load;
 mod programs;
 
 pub(crate) use check::{Check, Status, render};
-pub(crate) use install::{InstallError, install};
+pub(crate) use install::install;
 pub(crate) use of_tests::checks_of_tests;
 
 /// Looks at everything; takes some two seconds.

@@ -16,7 +16,6 @@ mod pool;
 mod registry;
 mod standing;
 
-pub(crate) use defaults::Lengths;
 pub use definition::{Experiment, Scale};
-pub(crate) use registry::{UnknownExperiment, chapter, registry};
 pub use registry::{analyse, find};
+pub(crate) use registry::{chapter, registry};

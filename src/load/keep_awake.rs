@@ -35,7 +35,7 @@ const CPU_DMA_LATENCY: &str = "/dev/cpu_dma_latency";
 #[derive(Debug)]
 pub enum KeepAwake {
     /// By power management: the open request.
-    PowerManagement(File),
+    PowerManagement(#[expect(dead_code, reason = "the request ends when it is closed")] File),
     /// By spinners.
     Spinners(Spinners),
     /// Not at all, and why.

@@ -17,5 +17,4 @@ pub(crate) mod worker;
 pub use cancel::Cancel;
 pub use client_rates::ClientRates;
 pub use schedule::Schedule;
-pub(crate) use worker::{Begun, Due};
 pub use worker::{Window, Worker};

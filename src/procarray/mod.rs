@@ -63,22 +63,20 @@ mod fault_tests;
 mod reference_tests;
 
 pub(crate) use ablations::Ablations;
-pub(crate) use array::{ConfigError, ProcArrayCounts};
+pub(crate) use array::ProcArrayCounts;
 pub use array::{ProcArray, ProcArrayConfig};
 pub(crate) use faults::FaultMeter;
-pub(crate) use forked::ChildFailure;
-pub(crate) use horizon::XidHorizons;
 pub(crate) use mapping::PageSize;
 pub use mapping::{MappingKind, Premapping};
-pub(crate) use monitor::{StatusEntry, TransactionIds};
-pub(crate) use pgproc::{MAX_BACKENDS, PGPROC_MAX_CACHED_SUBXIDS, ProcNumber};
+pub(crate) use monitor::StatusEntry;
+#[cfg(test)]
+pub(crate) use pgproc::MAX_BACKENDS;
+pub(crate) use pgproc::ProcNumber;
 pub(crate) use probe::{LockProbe, NoProbe};
 pub use profile::PgProfile;
-pub(crate) use shared_memory::SharedMemoryError;
 pub use slot_order::SlotOrder;
+pub(crate) use snapshot::Snapshot;
 pub use snapshot::SnapshotSource;
-pub(crate) use snapshot::{RunningSubxids, Snapshot};
 pub(crate) use transaction::TransactionEnd;
 pub(crate) use view::View;
-pub(crate) use xid::FullTransactionId;
 pub use xid::TransactionId;

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::locks::{LockKind, LockVisitor, SharedExclusiveLock};
+use super::xid::FullTransactionId;
 use super::{
-    Ablations, FullTransactionId, PgProfile, ProcArray, ProcArrayConfig, ProcNumber, Snapshot,
-    SnapshotSource, TransactionId,
+    Ablations, PgProfile, ProcArray, ProcArrayConfig, ProcNumber, Snapshot, SnapshotSource,
+    TransactionId,
 };
 
 const MAX_BACKENDS: u32 = 12;

@@ -3,10 +3,8 @@
 use super::dense::SharedWord;
 use super::locks::{LockKind, LockVisitor, SharedExclusiveLock};
 use super::reuse_protocol::advertise_if_still_valid;
-use super::{
-    FullTransactionId, ProcArray, ProcArrayConfig, ProcNumber, Snapshot, SnapshotSource,
-    TransactionId,
-};
+use super::xid::FullTransactionId;
+use super::{ProcArray, ProcArrayConfig, ProcNumber, Snapshot, SnapshotSource, TransactionId};
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::thread;

@@ -127,12 +127,18 @@ pub fn of_experiment(items: &[&Analysis]) -> Vec<Drawing> {
     all
 }
 
-fn curves(stem: &str, figure: Option<CurveFigure>, footer: &[String]) -> Option<Drawing> {
+/// Curves that there is something for, with the lines under them.
+pub(crate) fn curves(
+    stem: &str,
+    figure: Option<CurveFigure>,
+    footer: &[String],
+) -> Option<Drawing> {
     let footer = footer.to_vec();
     Some((stem.to_owned(), Box::new(CurveFigure { footer, ..figure? })))
 }
 
-fn rows(stem: &str, figure: Option<RowFigure>, footer: &[String]) -> Option<Drawing> {
+/// Rows that there is something for, with the lines under them.
+pub(crate) fn rows(stem: &str, figure: Option<RowFigure>, footer: &[String]) -> Option<Drawing> {
     let footer = footer.to_vec();
     Some((stem.to_owned(), Box::new(RowFigure { footer, ..figure? })))
 }

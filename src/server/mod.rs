@@ -29,8 +29,8 @@ mod traced_twin;
 pub mod provision;
 
 pub use bench::ServerBench;
+pub(crate) use frontend::FrontendError;
 pub use frontend::{Frontend, Startup};
-pub(crate) use frontend::{FrontendError, Login, ServerError};
 pub(crate) use patience::stop_requested;
 pub use target::Target;
 pub(crate) use target::event_loop;

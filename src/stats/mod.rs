@@ -35,23 +35,24 @@ mod sweep;
 mod swept;
 mod verdict;
 
-pub(crate) use account::{Counted, FOUND_BUSY, accounted_columns, queue_columns};
+pub(crate) use account::{Counted, accounted_columns, queue_columns};
 pub use account::{PROCARRAY_EXCLUSIVE, PROCARRAY_SHARED, XID_GEN_EXCLUSIVE};
-pub(crate) use across::{Cells, Interaction, Pooled};
+pub(crate) use across::{Cells, Pooled};
 pub use analysis::analyse;
-pub(crate) use analysis::{ANALYSIS_SCHEMA_VERSION, Analysis, Claim, Primary};
+pub(crate) use analysis::{Analysis, Claim, Primary};
+pub(crate) use anatomy::SetupAccount;
 pub use anatomy::{Anatomy, ConnectionPhase};
-pub(crate) use anatomy::{PhaseTimes, SetupAccount};
 pub(crate) use argument::{ArgumentRow, ArgumentStep, Support, argument};
 pub use bootstrap::{Estimate, Unit};
 pub(crate) use busy_prediction::{BusyPrediction, Compared, LEAST_BUSY};
-pub(crate) use busy_share::{HoldRange, TRACED_ON, busy_share};
-pub(crate) use by_lock::{Conclusion, LockLevel, READERS_WAIT, SeriesTail, WRITERS_WAIT};
+pub(crate) use busy_share::TRACED_ON;
+#[cfg(test)]
+pub(crate) use by_lock::READERS_WAIT;
+pub(crate) use by_lock::{Conclusion, LockLevel, SeriesTail};
 pub(crate) use connection_cost::{Bursts, ConnectionCost};
-pub(crate) use connection_cpu::{ConnectionCpu, connection_cpu};
+pub(crate) use connection_cpu::connection_cpu;
 pub use contender::ContenderSummary;
 pub use contrast::Contrast;
-pub(crate) use cpu_cost::{CpuPerTransaction, CpuSum};
 pub(crate) use dose::Dose;
 pub(crate) use finding::{Finding, Outcome, Statement, Value};
 pub use guard::Guard;
@@ -62,8 +63,8 @@ pub(crate) use lock_part::LockPart;
 pub(crate) use lock_waits::LockWaits;
 pub use paired_ratio::PairedRatio;
 pub(crate) use pooling::{
-    ConnectTimes, HARDLY_ANY, KnownRate, LOCK_MATTERS, PoolerCost, Pooling, PoolingAnswer,
-    ReconnectCost, WORTH_SAVING,
+    HARDLY_ANY, KnownRate, LOCK_MATTERS, PoolerCost, Pooling, PoolingAnswer, ReconnectCost,
+    WORTH_SAVING,
 };
 pub(crate) use split::{StatementSplit, splits};
 pub(crate) use statistic::{CAP, TABLE_PERCENTILES};
@@ -73,4 +74,4 @@ pub use sweep::Answer;
 pub(crate) use sweep::{Along, BUSY_SHARE, Quantity, Sweep};
 pub(crate) use swept::{SweepLine, SweepPoint, Swept};
 pub use verdict::{ERROR_RATE, Verdict};
-pub(crate) use verdict::{ROUNDS_NEEDED, Rule, STARTS_NEEDED};
+pub(crate) use verdict::{ROUNDS_NEEDED, STARTS_NEEDED};

@@ -10,6 +10,7 @@
 mod burner;
 mod demo;
 mod encrypted;
+mod failover_loss;
 mod interrupted;
 mod killed;
 mod killed_child;

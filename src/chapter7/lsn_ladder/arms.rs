@@ -1,7 +1,8 @@
-//! The arms: what is made slow, and at which level a commit is acknowledged.
+//! The arms: what is made slow.
 
 use std::time::Duration;
 
+use crate::chapter7::level::Level;
 use crate::names::named_enum;
 
 named_enum! {
@@ -17,29 +18,6 @@ named_enum! {
         Apply = "replay, 100 ms",
         /// The primary's fdatasync.
         PrimaryDisk = "primary's fdatasync, 20 ms",
-    }
-}
-
-named_enum! {
-    /// `synchronous_commit`.
-    pub enum Level: "level" {
-        /// Nothing is waited for.
-        Off = "off",
-        /// The primary's disk.
-        Local = "local",
-        /// The standby's kernel.
-        RemoteWrite = "remote_write",
-        /// The standby's disk.
-        On = "on",
-        /// The standby's replay.
-        RemoteApply = "remote_apply",
-    }
-}
-
-impl Level {
-    /// Whether it waits for the standby.
-    pub fn is_remote(self) -> bool {
-        self >= Level::RemoteWrite
     }
 }
 

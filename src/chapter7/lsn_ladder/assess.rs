@@ -1,12 +1,13 @@
 //! What a run lets one say.
 
-use super::arms::{Fault, Level};
+use super::arms::Fault;
 use super::checks::checks;
 use super::claims::claims;
 use super::record::LsnLadder;
 use super::summing::{first_felt, p50, stale};
 use super::tables::tables;
 use crate::chapter7::assessment::Assessment;
+use crate::chapter7::level::Level;
 use crate::report::format::duration;
 
 /// Judges a run.

@@ -79,6 +79,7 @@ fn freeze() -> Freeze {
         let mut sample = sample(n, 500_000);
         if n >= 20 {
             sample.positions[4..].copy_from_slice(&held[4..]);
+            sample.reply_age_us = Some((n - 20) * 20_000 + 10);
         }
         sample
     });
@@ -267,7 +268,13 @@ fn early_is_partial(run: &LsnLadder) -> bool {
 
 #[test]
 fn what_the_standby_lacks_is_timed_from_when_it_was_on_the_disk() {
-    let freeze = freeze();
+    let mut freeze = freeze();
+    let mut late = *freeze.last().unwrap();
+    assert_eq!(late.at_ns, 2_380 * MS);
+    // Asked before the receiver went on, and answered afterwards.
+    (late.at_ns, late.reply_age_us) = (2_390 * MS, Some(1_300));
+    let place = freeze.samples.partition_point(|s| s.at_ns < late.at_ns);
+    freeze.samples.insert(place, late);
     let last = freeze.last().unwrap();
     assert_eq!(last.at_ns, 2_380 * MS);
     // It has what the primary had 60 bytes ago: everything of the look before the stop.

@@ -5,10 +5,11 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use super::arms::{Fault, Level};
+use super::arms::Fault;
 use super::record::{Cell, Closed, Reads};
-use super::session::{INSERT, INSERT_READ, connect};
-use crate::chapter7::pair::{Pair, STANDBY, superuser};
+use super::session::{INSERT, INSERT_READ};
+use crate::chapter7::level::Level;
+use crate::chapter7::pair::{Pair, STANDBY, connect, superuser};
 use crate::clock::{Clock, MonotonicClock};
 use crate::record::SeriesHistogram;
 use crate::server::{Frontend, FrontendError};

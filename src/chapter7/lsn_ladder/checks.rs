@@ -2,10 +2,11 @@
 
 use itertools::Itertools;
 
-use super::arms::{Fault, Level};
+use super::arms::Fault;
 use super::record::{Cell, Freeze, LsnLadder, Sample};
 use super::summing::{REPLAY, SENT, STANDBY_FLUSH, STANDBY_WRITE, is_felt, p50, stale, stays};
 use crate::chapter7::assessment::{Check, Must};
+use crate::chapter7::level::Level;
 
 /// A cell as it is named where something is not so.
 fn case(fault: Fault, level: Level) -> String {

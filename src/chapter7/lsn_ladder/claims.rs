@@ -1,11 +1,12 @@
 //! The chapter's sentences about 7.1, held against a run.
 
-use super::arms::{Fault, Level};
+use super::arms::Fault;
 use super::record::LsnLadder;
 use super::summing::{
     SENT, STANDBY_FLUSH, STANDBY_WRITE, first_felt, is_felt, per_second, stale, stays,
 };
 use crate::chapter7::assessment::{Claim, ClaimVerdict};
+use crate::chapter7::level::Level;
 use crate::report::format::{count, duration, rate};
 
 use ClaimVerdict::{Confirmed, InPart, NotMeasured, Refuted};

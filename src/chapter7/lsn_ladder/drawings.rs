@@ -2,62 +2,35 @@
 
 use itertools::Itertools;
 
-use super::arms::{Fault, Level};
+use super::arms::Fault;
 use super::record::{Freeze, LsnLadder};
 use super::summing::{FLUSH, INSERT, REPLAY, SENT, STANDBY_FLUSH, STANDBY_WRITE, gap, service};
-use crate::report::drawings::Drawing;
+use crate::chapter7::drawn::{curve, panel, point};
+use crate::chapter7::level::Level;
+use crate::report::drawings::{Drawing, curves};
 use crate::report::figure::{
-    Along, Curve, CurveFigure, CurveForm, CurvePanel, CurvePoint, NoiseBand, Signs, stroke_of_case,
+    Along, CurveFigure, CurvePanel, CurvePoint, NoiseBand, stroke_of_case,
 };
 use crate::stats::{Estimate, Unit};
 
 /// All of them.
 pub fn drawings(run: &LsnLadder, footer: &[String]) -> Vec<Drawing> {
-    let figures = [
-        ("staircase", staircase(run)),
-        ("gaps", gaps(run)),
-        ("frozen", run.freeze.as_ref().and_then(frozen)),
+    let drawn = [
+        curves("staircase", staircase(run), footer),
+        curves("gaps", gaps(run), footer),
+        curves("frozen", run.freeze.as_ref().and_then(frozen), footer),
     ];
-    let drawn = figures.into_iter().filter_map(|(stem, figure)| {
-        let footer = footer.to_vec();
-        let figure = CurveFigure { footer, ..figure? };
-        Some((stem.to_owned(), Box::new(figure) as Box<_>))
-    });
-    drawn.collect()
-}
-
-fn point(at: f64, estimate: Estimate) -> CurvePoint {
-    CurvePoint {
-        at,
-        estimate,
-        samples: 0,
-        struck: false,
-        verdict: None,
-    }
-}
-
-fn curve(label: &str, case: usize, points: Vec<CurvePoint>) -> Curve {
-    Curve {
-        label: label.to_owned(),
-        form: CurveForm::Line,
-        stroke: stroke_of_case((case, case)),
-        points,
-        samples: 0,
-        signs: Signs::default(),
-    }
+    drawn.into_iter().flatten().collect()
 }
 
 /// One panel with a line for each fault that has points.
 fn by_fault(points: impl Fn(Fault) -> Vec<CurvePoint>) -> Option<CurvePanel> {
     let faults = Fault::ALL.iter().enumerate();
-    let curves = faults.map(|(case, &fault)| curve(fault.name(), case, points(fault)));
-    let curves = curves.filter(|c| !c.points.is_empty()).collect_vec();
-    (!curves.is_empty()).then_some(CurvePanel {
-        title: String::new(),
-        curves,
-        noise: None,
-        caption: None,
-    })
+    let curves = faults.map(|(case, &fault)| {
+        let stroke = stroke_of_case((case, case));
+        curve(fault.name(), stroke, points(fault))
+    });
+    panel("", curves)
 }
 
 /// `1 off, 2 local`, for an axis that has numbers.
@@ -150,8 +123,8 @@ fn frozen(freeze: &Freeze) -> Option<CurveFigure> {
     let highest = highest.max_by(f64::total_cmp)?;
     let curves = [("by position", behind), ("replay_lag", lag)];
     let curves = curves.into_iter().enumerate();
-    let curves = curves.map(|(case, (label, points))| curve(label, case, points));
-    let curves = curves.filter(|c| !c.points.is_empty()).collect_vec();
+    let curves =
+        curves.map(|(case, (label, points))| curve(label, stroke_of_case((case, case)), points));
     let edge = |ns: u64| (seconds(ns), 0.0, highest);
     Some(CurveFigure {
         title: "The lag columns stand still with the receiver".to_owned(),
@@ -165,13 +138,11 @@ fn frozen(freeze: &Freeze) -> Option<CurveFigure> {
         along: Along::Even,
         interval: String::new(),
         panels: vec![CurvePanel {
-            title: String::new(),
-            curves,
             noise: Some(NoiseBand {
                 label: "the receiver is stopped (SIGSTOP)".to_owned(),
                 edges: vec![edge(freeze.frozen_ns.0), edge(freeze.frozen_ns.1)],
             }),
-            caption: None,
+            ..panel("", curves)?
         }],
         notes: Vec::new(),
         footer: Vec::new(),

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::arms::{Fault, Level};
-use super::session::{INSERT, connect};
-use crate::chapter7::pair::{Flow, Pair, Way, set_and_reload, superuser};
+use super::arms::Fault;
+use super::session::INSERT;
+use crate::chapter7::level::Level;
+use crate::chapter7::pair::{Flow, Pair, connect, set_and_reload, superuser};
 use crate::server::FrontendError;
 
 /// How long a fault may take to be felt, or not to be felt any more.
@@ -56,9 +57,7 @@ pub(super) async fn set(pair: &Pair, fault: Fault) -> Result<(), FrontendError> 
 /// Takes away all that holds something up, whatever was going on.
 pub(super) fn clear(pair: &Pair) {
     pair.proxy.delay(Duration::ZERO);
-    for way in [Way::ToPrimary, Way::ToStandby] {
-        pair.proxy.set(way, Flow::Open);
-    }
+    pair.proxy.set_both(Flow::Open);
     let pages = [&pair.primary, &pair.standby].map(|s| s.sync_delay());
     for page in pages.into_iter().flatten() {
         // The servers go next, and their pages with them.

@@ -4,61 +4,19 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::arms::Level;
 use super::record::Freeze;
 use super::sampler::Sampler;
-use super::session::{INSERT, at_level, connect};
+use super::session::INSERT;
 use crate::chapter7::inserts::{Load, RunningLoad};
-use crate::chapter7::pair::{Pair, superuser};
-use crate::console::complain;
+use crate::chapter7::level::Level;
+use crate::chapter7::pair::{Pair, Stopped, at_level, connect, receiver};
 use crate::load::Cancel;
 use crate::server::FrontendError;
-use crate::server::provision::RunningServer;
 
 /// Before the stop, and after it.
 const AROUND: Duration = Duration::from_millis(600);
 /// From the stop to a commit that waits for the receiver.
 const BEFORE_COMMIT: Duration = Duration::from_millis(300);
-/// How long a signal may take to be sent.
-const SIGNAL_LIMIT: Duration = Duration::from_secs(10);
-
-/// A stopped process; it goes on when this is dropped.
-struct Stopped<'a> {
-    server: &'a RunningServer,
-    pid: u32,
-}
-
-impl<'a> Stopped<'a> {
-    fn stop(server: &'a RunningServer, pid: u32) -> Result<Self, FrontendError> {
-        // It exists before the call: a signal that was sent is taken back in any case.
-        let stopped = Stopped { server, pid };
-        let sent = server.shell(&format!("kill -STOP {pid}"), SIGNAL_LIMIT, &|| false);
-        sent.map_err(FrontendError::here)?;
-        Ok(stopped)
-    }
-}
-
-impl Drop for Stopped<'_> {
-    fn drop(&mut self) {
-        let go_on = format!("kill -CONT {}", self.pid);
-        if let Err(error) = self.server.shell(&go_on, SIGNAL_LIMIT, &|| false) {
-            complain(&format!(
-                "procbench: the receiver {} still stands: {error}",
-                self.pid
-            ));
-        }
-    }
-}
-
-async fn receiver(pair: &Pair) -> Result<u32, FrontendError> {
-    let mut standby = superuser(&pair.standby).await?;
-    let rows = standby
-        .rows("SELECT pid FROM pg_catalog.pg_stat_wal_receiver")
-        .await?;
-    let pid = rows.into_iter().flatten().flatten().next();
-    let pid = pid.and_then(|pid| pid.parse().ok());
-    pid.ok_or_else(|| FrontendError::here("the standby has no receiver"))
-}
 
 /// Stops it for `length` beside a load that does not wait for it.
 ///
@@ -72,8 +30,8 @@ pub(super) async fn freeze(
     let mut sampler = Sampler::connect(pair).await?;
     let mut client = connect(&pair.primary, Level::RemoteWrite).await?;
     client.execute(INSERT, Some("0")).await?;
-    let pid = receiver(pair).await?;
-    let load = RunningLoad::start(&at_level(&pair.primary, Level::Local), load)?;
+    let pid = receiver(&pair.standby).await?;
+    let load = RunningLoad::start(&[at_level(&pair.primary, Level::Local)], load)?;
     let watched = Cancel::default();
     let script = async {
         sleep(AROUND).await;

@@ -7,15 +7,17 @@ use rand::seq::SliceRandom;
 use rand_pcg::Pcg64;
 use tokio::time::sleep;
 
-use super::arms::{Fault, Level};
+use super::arms::Fault;
 use super::record::{Block, LsnLadder, Sample};
 use super::sampler::Sampler;
-use super::session::{INSERT, at_level, defaults, make_tables};
+use super::session::{INSERT, make_tables};
 use super::{cells, faults, freeze};
 use crate::causes::on_one_line;
 use crate::chapter7::inserts::{Load, RunningLoad};
+use crate::chapter7::level::Level;
 use crate::chapter7::order::Order;
-use crate::chapter7::pair::Pair;
+use crate::chapter7::pair::{Pair, STANDBY, at_level, defaults};
+use crate::config::Arrivals;
 use crate::console::detail;
 use crate::experiment::Scale;
 use crate::load::Cancel;
@@ -105,9 +107,9 @@ fn measure_into(run: &mut LsnLadder, order: &Order) -> Result<(), String> {
 async fn all(run: &mut LsnLadder, pair: &Pair, order: &Order) -> Result<(), FrontendError> {
     let size = size(order.scale);
     run.acknowledged_without_list = Some(pair.without_list().await?);
-    run.defaults = defaults(pair).await?;
+    run.defaults = defaults(&pair.primary).await?;
     make_tables(pair).await?;
-    pair.make_synchronous().await?;
+    pair.make_synchronous(STANDBY).await?;
     let mut rng = Pcg64::seed_from_u64(order.seed);
     let mut next_row = 0;
     for round in 0..=size.rounds {
@@ -150,6 +152,7 @@ fn load(seed: u64, place: u64) -> Load {
     Load {
         writers: 2,
         rate_per_second: RATE,
+        arrivals: Arrivals::Poisson,
         sql: INSERT.to_owned(),
         seed: derive_seed(seed, &[place]),
     }
@@ -204,7 +207,7 @@ impl Case<'_> {
     async fn look(&self) -> Result<Vec<Sample>, FrontendError> {
         let mut sampler = Sampler::connect(self.pair).await?;
         let endpoint = at_level(&self.pair.primary, Level::Local);
-        let load = RunningLoad::start(&endpoint, &self.load)?;
+        let load = RunningLoad::start(&[endpoint], &self.load)?;
         let watched = Cancel::default();
         let stop = async {
             sleep(self.size.looked).await;

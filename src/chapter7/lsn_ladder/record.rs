@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::arms::{Fault, Level};
+use super::arms::Fault;
+use crate::chapter7::level::Level;
 use crate::record::SeriesHistogram;
 
 /// A whole run.

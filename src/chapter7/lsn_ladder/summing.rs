@@ -2,8 +2,9 @@
 
 use itertools::Itertools;
 
-use super::arms::{Fault, Level};
+use super::arms::Fault;
 use super::record::{Block, Freeze, LsnLadder, Sample};
+use crate::chapter7::level::Level;
 use crate::record::SeriesHistogram;
 
 /// What a fault must add to a commit that waits for it, as a share of its length.
@@ -104,11 +105,16 @@ pub(super) fn stale(run: &LsnLadder, fault: Fault, level: Level) -> Option<(u32,
 }
 
 impl Freeze {
-    /// The last look before the receiver went on.
+    /// The last look before the receiver went on. On a busy machine the answer to a look can come later than that: the
+    /// receiver has replied meanwhile.
     pub(super) fn last(&self) -> Option<&Sample> {
         let (from, until) = self.frozen_ns;
+        let replied = |s: &Sample| {
+            let age_us = s.reply_age_us.unwrap_or(u64::MAX);
+            age_us.saturating_mul(1_000) < (s.at_ns - from) / 2
+        };
         let mut looks = self.samples.iter();
-        looks.rfind(|s| from < s.at_ns && s.at_ns < until)
+        looks.rfind(|s| from < s.at_ns && s.at_ns < until && !replied(s))
     }
 
     /// For how long the standby has lacked something that was on the primary's disk, at a look, in ns.

@@ -1,8 +1,9 @@
 //! The numbers in full.
 
-use super::arms::{Fault, Level};
+use super::arms::Fault;
 use super::record::{LsnLadder, POSITIONS};
 use super::summing::{gap, lag_ns, noise, p50, per_second, service, stale};
+use crate::chapter7::level::Level;
 use crate::report::format::{count, duration, rate};
 use crate::report::section::{Section, Table};
 

@@ -2,6 +2,15 @@
 
 mod proxy;
 mod servers;
+mod sessions;
+mod spec;
+mod standby;
+mod stopped;
 
-pub(super) use proxy::{Flow, Way};
-pub(super) use servers::{Pair, STANDBY, set_and_reload, superuser};
+pub(super) use proxy::{Flow, Proxy};
+pub(super) use servers::{Pair, STANDBY};
+pub(super) use sessions::{
+    at_level, connect, defaults, set_and_reload, superuser, until_ready, value,
+};
+pub(super) use standby::Standby;
+pub(super) use stopped::{Stopped, receiver};

@@ -1,14 +1,15 @@
-//! The network between primary and standby: a proxy on Unix sockets that delays, holds or stops what goes through.
+//! The network between primary and standby: a proxy on Unix sockets, or on loopback where a standby is told a port, that
+//! delays, holds or stops what goes through.
 
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
@@ -61,14 +62,31 @@ impl Proxy {
         // The directory decides who comes in; the server may be another user.
         std::fs::set_permissions(from, std::fs::Permissions::from_mode(0o777))?;
         listener.set_nonblocking(true)?;
+        Self::run(move || Ok(Ways::Unix(UnixListener::from_std(listener)?, to)))
+    }
+
+    /// Listens at a port of this host's loopback, and leads each connection to the port `to` there. Gives its port, too.
+    ///
+    /// # Errors
+    /// When it cannot listen.
+    pub fn start_on_port(to: u16) -> io::Result<(Self, u16)> {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        listener.set_nonblocking(true)?;
+        let port = listener.local_addr()?.port();
+        let to = SocketAddr::from((Ipv4Addr::LOCALHOST, to));
+        let proxy = Self::run(move || Ok(Ways::Tcp(TcpListener::from_std(listener)?, to)))?;
+        Ok((proxy, port))
+    }
+
+    fn run(ways: impl FnOnce() -> io::Result<Ways> + Send + 'static) -> io::Result<Self> {
         let (sender, receiver) = watch::channel(Settings::default());
         let runtime = event_loop()?;
         let thread = std::thread::Builder::new().name("proxy".to_owned());
         let thread = thread.spawn(move || {
             // Connections end with the loop.
             runtime.block_on(async {
-                if let Ok(listener) = UnixListener::from_std(listener) {
-                    accept(&listener, &to, receiver).await;
+                if let Ok(ways) = ways() {
+                    accept(&ways, receiver).await;
                 }
             });
         })?;
@@ -93,6 +111,11 @@ impl Proxy {
     pub fn set(&self, way: Way, flow: Flow) {
         self.change(|settings| settings[way as usize].flow = flow);
     }
+
+    /// The same for both ways.
+    pub fn set_both(&self, flow: Flow) {
+        self.change(|settings| settings.iter_mut().for_each(|s| s.flow = flow));
+    }
 }
 
 impl Drop for Proxy {
@@ -105,23 +128,52 @@ impl Drop for Proxy {
     }
 }
 
+/// Where connections come from, and where they are led.
+enum Ways {
+    Unix(UnixListener, PathBuf),
+    Tcp(TcpListener, SocketAddr),
+}
+
+impl Ways {
+    /// Takes one connection. One that is refused behind the proxy ends: its client comes again.
+    async fn take_one(&self, settings: &watch::Receiver<Settings>) -> io::Result<()> {
+        match self {
+            Ways::Unix(listener, to) => {
+                let (client, _) = listener.accept().await?;
+                if let Ok(server) = UnixStream::connect(to).await {
+                    join(client.into_split(), server.into_split(), settings);
+                }
+            }
+            Ways::Tcp(listener, to) => {
+                let (client, _) = listener.accept().await?;
+                if let Ok(server) = TcpStream::connect(to).await {
+                    join(client.into_split(), server.into_split(), settings);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Carries bytes both ways between two connections, each as its halves.
+fn join<R, W>(client: (R, W), server: (R, W), settings: &watch::Receiver<Settings>)
+where
+    R: AsyncRead + Unpin + Send + 'static,
+    W: AsyncWrite + Unpin + Send + 'static,
+{
+    let settings = || settings.clone();
+    tokio::spawn(carry(client.0, server.1, Way::ToPrimary, settings()));
+    tokio::spawn(carry(server.0, client.1, Way::ToStandby, settings()));
+}
+
 /// Takes connections until nobody sets anything any more.
-async fn accept(listener: &UnixListener, to: &Path, mut settings: watch::Receiver<Settings>) {
+async fn accept(ways: &Ways, mut settings: watch::Receiver<Settings>) {
     let listening = settings.clone();
     let accepting = async {
         loop {
-            let Ok((client, _)) = listener.accept().await else {
+            if ways.take_one(&listening).await.is_err() {
                 // Out of descriptors or memory: a client comes again.
                 tokio::time::sleep(Duration::from_millis(20)).await;
-                continue;
-            };
-            // Refused: the client sees its connection end, and comes again.
-            if let Ok(server) = UnixStream::connect(to).await {
-                let (from_client, to_client) = client.into_split();
-                let (from_server, to_server) = server.into_split();
-                let settings = || listening.clone();
-                tokio::spawn(carry(from_client, to_server, Way::ToPrimary, settings()));
-                tokio::spawn(carry(from_server, to_client, Way::ToStandby, settings()));
             }
         }
     };
@@ -133,8 +185,8 @@ async fn accept(listener: &UnixListener, to: &Path, mut settings: watch::Receive
 
 /// Carries bytes one way, to the end of the connection.
 async fn carry(
-    from: OwnedReadHalf,
-    to: OwnedWriteHalf,
+    from: impl AsyncRead + Unpin,
+    to: impl AsyncWrite + Unpin,
     way: Way,
     settings: watch::Receiver<Settings>,
 ) {
@@ -153,7 +205,7 @@ async fn carry(
 type Due = (Instant, Vec<u8>);
 
 async fn take(
-    mut from: OwnedReadHalf,
+    mut from: impl AsyncRead + Unpin,
     queue: mpsc::UnboundedSender<Due>,
     way: Way,
     mut settings: watch::Receiver<Settings>,
@@ -189,7 +241,7 @@ async fn take(
 
 async fn give(
     mut queue: mpsc::UnboundedReceiver<Due>,
-    mut to: OwnedWriteHalf,
+    mut to: impl AsyncWrite + Unpin,
     way: Way,
     mut settings: watch::Receiver<Settings>,
 ) {
@@ -306,5 +358,25 @@ mod tests {
         assert_eq!(full.kind(), ErrorKind::WouldBlock);
         proxy.set(Way::ToStandby, Flow::Open);
         assert_eq!(read(&mut standby, sent), vec![7; sent]);
+    }
+
+    #[test]
+    fn a_port_is_cut_as_a_socket_is() {
+        let here = |port| (Ipv4Addr::LOCALHOST, port);
+        let listener = std::net::TcpListener::bind(here(0)).unwrap();
+        let to = listener.local_addr().unwrap().port();
+        let (proxy, port) = Proxy::start_on_port(to).unwrap();
+        let mut standby = std::net::TcpStream::connect(here(port)).unwrap();
+        let (mut primary, _) = listener.accept().unwrap();
+        let mut bytes = [0; 4];
+        standby.write_all(b"open").unwrap();
+        primary.read_exact(&mut bytes).unwrap();
+        assert_eq!(&bytes, b"open");
+        proxy.set_both(Flow::Cut);
+        primary.write_all(b"held").unwrap();
+        let wait = Some(Duration::from_millis(200));
+        standby.set_read_timeout(wait).unwrap();
+        let nothing = standby.read(&mut bytes).unwrap_err();
+        assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
     }
 }

@@ -5,21 +5,18 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::proxy::{Flow, Proxy, Way};
+use super::sessions::{set_and_reload, superuser, value};
+use super::spec::spec;
+use super::standby::Standby;
 use crate::causes::on_one_line;
 use crate::chapter7::order::Order;
-use crate::config::ServerChoice;
 use crate::console::tell;
-use crate::factor::{PgSource, Transport};
-use crate::server::provision::{
-    PairRole, RunningServer, ServerKind, ServerSpec, Upstream, provision,
-};
-use crate::server::{Frontend, FrontendError, Target};
+use crate::server::provision::{PairRole, RunningServer, ServerKind, provision};
+use crate::server::{Frontend, FrontendError};
 
 /// The standby's `application_name`, by which `synchronous_standby_names` lists it.
 pub const STANDBY: &str = "s1";
 
-/// The version where none is asked for.
-const USUAL_MAJOR: u32 = 17;
 /// How long a standby may take to stream, and to become synchronous.
 const SYNCHRONOUS_LIMIT: Duration = Duration::from_secs(15);
 /// A commit that is not acknowledged within this time waits for the standby.
@@ -41,26 +38,6 @@ pub struct Pair {
     pub primary: RunningServer,
     /// The file system of the primary's cluster.
     pub file_system: String,
-}
-
-fn spec(order: &Order, role: PairRole) -> ServerSpec {
-    // Local binaries are those that are installed.
-    let is_local = order.server == ServerChoice::Local;
-    let usual = (!is_local).then_some(PgSource::Major(USUAL_MAJOR));
-    // Else checkpoints and their full pages are among what is measured.
-    let settings = [
-        ("checkpoint_timeout", "1h"),
-        ("max_wal_size", "4GB"),
-        ("wal_keep_size", "256MB"),
-    ];
-    ServerSpec {
-        source: order.source.clone().or(usual),
-        max_connections: 40,
-        transport: Transport::Unix,
-        pair: Some(role),
-        settings: settings.map(|(n, v)| (n.to_owned(), v.to_owned())).into(),
-        ..ServerSpec::default()
-    }
 }
 
 /// The file system of a server's cluster.
@@ -89,35 +66,13 @@ impl Pair {
     /// # Errors
     /// Why one of them cannot be started, or does not keep its cluster on a disk.
     pub fn start(order: &Order) -> Result<Self, String> {
-        let start = |choice: &ServerChoice, role| {
-            provision(choice, &spec(order, role), &tell).map_err(|e| on_one_line(&e))
-        };
-        let primary = start(&order.server, PairRole::Primary)?;
+        let primary = provision(&order.server, &spec(order, PairRole::Primary), &tell);
+        let primary = primary.map_err(|e| on_one_line(&e))?;
         tell(&format!("procbench: primary: {}", primary.chosen_because()));
         let file_system = on_a_disk(&primary)?;
-        let admin = primary.admin_endpoint().ok_or("no superuser")?;
-        let sockets = primary
-            .make_socket_dir("proxy")
-            .map_err(|e| on_one_line(&e))?;
-        let (name, to) = admin
-            .socket_file()
-            .and_then(|to| Some((to.file_name()?.to_owned(), to)))
-            .ok_or("the primary has no socket")?;
-        let proxy = Proxy::start(&sockets.join(name), to);
-        let proxy = proxy.map_err(|e| format!("cannot start the proxy: {e}"))?;
-        let upstream = Upstream {
-            sockets,
-            port: admin.port,
-            name: STANDBY.to_owned(),
-        };
-        let same_kind = match primary.kind() {
-            ServerKind::Docker => ServerChoice::Docker,
-            _ => ServerChoice::Local,
-        };
-        let standby = start(&same_kind, PairRole::Standby(upstream))?;
-        tell("procbench: standby: a copy of it, behind a proxy");
+        let Standby { server, proxy } = Standby::start(order, &primary, STANDBY)?;
         Ok(Pair {
-            standby,
+            standby: server,
             proxy,
             primary,
             file_system,
@@ -131,7 +86,7 @@ impl Pair {
     /// What a server says; the end of the standby's log where it does not stream in time.
     pub async fn without_list(&self) -> Result<bool, FrontendError> {
         let mut admin = superuser(&self.primary).await?;
-        self.until_it_is("state", "streaming", &mut admin).await?;
+        self.until_streaming(STANDBY, &mut admin).await?;
         let mut client = superuser(&self.primary).await?;
         client
             .query("SET synchronous_commit = 'remote_apply'")
@@ -145,17 +100,30 @@ impl Pair {
         }
     }
 
-    /// Makes the standby the synchronous one, and makes sure that commits wait for it. `sync_state` alone does not
-    /// say so: the setting reaches the processes that commit later than the one that shows it.
+    /// Waits until the standby of this name streams; `admin` is a session with the primary.
+    ///
+    /// # Errors
+    /// What the server says; the end of the standby's log where it does not stream in time.
+    pub async fn until_streaming(
+        &self,
+        name: &str,
+        admin: &mut Frontend,
+    ) -> Result<(), FrontendError> {
+        self.until_it_is((name, "state"), "streaming", admin).await
+    }
+
+    /// Makes the standby the synchronous one, by a list that names it first, and makes sure that commits wait for it.
+    /// `sync_state` alone does not say so: the setting reaches the processes that commit later than the one that shows it.
     ///
     /// # Errors
     /// What a server says; the end of the standby's log where it does not become synchronous in time.
-    pub async fn make_synchronous(&self) -> Result<(), FrontendError> {
+    pub async fn make_synchronous(&self, list: &str) -> Result<(), FrontendError> {
         let mut admin = superuser(&self.primary).await?;
         // Its own changes need no standby.
         admin.query("SET synchronous_commit = 'local'").await?;
-        set_and_reload(&mut admin, "synchronous_standby_names", STANDBY).await?;
-        self.until_it_is("sync_state", "sync", &mut admin).await?;
+        set_and_reload(&mut admin, "synchronous_standby_names", list).await?;
+        self.until_it_is((STANDBY, "sync_state"), "sync", &mut admin)
+            .await?;
         let deadline = Instant::now() + SYNCHRONOUS_LIMIT;
         let mut client = superuser(&self.primary).await?;
         client.query("SET synchronous_commit = 'on'").await?;
@@ -183,23 +151,24 @@ impl Pair {
 
     async fn until_it_is(
         &self,
-        column: &str,
+        (name, column): (&str, &str),
         wanted: &str,
         admin: &mut Frontend,
     ) -> Result<(), FrontendError> {
         let sql = format!(
-            "SELECT {column} FROM pg_catalog.pg_stat_replication WHERE application_name = '{STANDBY}'"
+            "SELECT {column} FROM pg_catalog.pg_stat_replication WHERE application_name = '{name}'"
         );
         let deadline = Instant::now() + SYNCHRONOUS_LIMIT;
         loop {
-            let rows = admin.rows(&sql).await?;
-            let is = rows.into_iter().flatten().flatten().next();
+            let is = value(admin, &sql).await?;
             if is.as_deref() == Some(wanted) {
                 return Ok(());
             }
             if Instant::now() >= deadline {
                 let is = is.unwrap_or_else(|| "not connected".to_owned());
-                return Err(self.not_synchronous(&format!("its {column} is {is}, not {wanted}")));
+                return Err(
+                    self.not_synchronous(&format!("the {column} of {name} is {is}, not {wanted}"))
+                );
             }
             sleep(Duration::from_millis(50)).await;
         }
@@ -248,29 +217,4 @@ impl Pair {
         let stopped: Result<(), _> = stopped.into_iter().collect();
         stopped.map_err(|e| on_one_line(&e))
     }
-}
-
-/// A session of the superuser.
-///
-/// # Errors
-/// When the server does not let it in.
-pub async fn superuser(server: &RunningServer) -> Result<Frontend, FrontendError> {
-    let admin = server.admin_endpoint();
-    let admin = admin.ok_or_else(|| FrontendError::here("no superuser"))?;
-    Target::new(admin)?.connect().await
-}
-
-/// Changes a setting of a running server.
-///
-/// # Errors
-/// What the server says.
-pub async fn set_and_reload(
-    admin: &mut Frontend,
-    name: &str,
-    value: &str,
-) -> Result<(), FrontendError> {
-    admin
-        .query(&format!("ALTER SYSTEM SET {name} = '{value}'"))
-        .await?;
-    admin.query("SELECT pg_catalog.pg_reload_conf()").await
 }

@@ -1,5 +1,6 @@
 //! The whole way from a partition to an archive: detach, dump, restore, compare, drop, beside running inserts.
 
+use std::slice::from_ref;
 use std::time::Duration;
 
 use super::record::Archive;
@@ -52,7 +53,7 @@ pub(super) async fn archive(
         .query(&format!("CREATE DATABASE {ARCHIVE}"))
         .await?;
 
-    let load = RunningLoad::start(server.endpoint(), load)?;
+    let load = RunningLoad::start(from_ref(server.endpoint()), load)?;
     let began_ns = load.now_ns();
     let since = |began_ns| MonotonicClock.now_ns() - began_ns;
     let mut archive = Archive::default();

@@ -4,11 +4,9 @@ use itertools::Itertools;
 
 use super::arms::{Aim, Arm, Obstacle, Removal, USUAL_MS};
 use super::record::{PartitionDetach, STEP_NS, Trial};
-use crate::arm::Stroke;
-use crate::report::drawings::Drawing;
-use crate::report::figure::{
-    Along, Curve, CurveFigure, CurveForm, CurvePanel, CurvePoint, NoiseBand, Signs, stroke_of_case,
-};
+use crate::chapter7::drawn::{curve, panel, point};
+use crate::report::drawings::{Drawing, curves};
+use crate::report::figure::{Along, CurveFigure, CurvePanel, NoiseBand, stroke_of_case};
 use crate::stats::{Estimate, Unit};
 
 /// Those that are drawn, in their order.
@@ -21,13 +19,11 @@ const DRAWN: [Removal; 4] = [
 
 /// All of them.
 pub fn drawings(run: &PartitionDetach, footer: &[String]) -> Vec<Drawing> {
-    let figures = [("completions", completions(run)), ("gaps", gaps(run))];
-    let drawn = figures.into_iter().filter_map(|(stem, figure)| {
-        let footer = footer.to_vec();
-        let figure = CurveFigure { footer, ..figure? };
-        Some((stem.to_owned(), Box::new(figure) as Box<_>))
-    });
-    drawn.collect()
+    let drawn = [
+        curves("completions", completions(run), footer),
+        curves("gaps", gaps(run), footer),
+    ];
+    drawn.into_iter().flatten().collect()
 }
 
 fn behind_parent(removal: Removal, obstacle_ms: u64) -> Arm {
@@ -36,27 +32,6 @@ fn behind_parent(removal: Removal, obstacle_ms: u64) -> Arm {
         obstacle: Obstacle::OnParent,
         obstacle_ms,
         aim: Aim::Newest,
-    }
-}
-
-fn curve(label: String, stroke: Stroke, points: Vec<CurvePoint>) -> Curve {
-    Curve {
-        label,
-        form: CurveForm::Line,
-        stroke,
-        points,
-        samples: 0,
-        signs: Signs::default(),
-    }
-}
-
-fn point(at: f64, estimate: Estimate) -> CurvePoint {
-    CurvePoint {
-        at,
-        estimate,
-        samples: 0,
-        struck: false,
-        verdict: None,
     }
 }
 
@@ -79,11 +54,7 @@ fn completions(run: &PartitionDetach) -> Option<CurveFigure> {
         let edge = |ns: u64| (ns as f64 / 1e9, 0.0, f64::from(highest));
         CurvePanel {
             title: trial.arm.removal.to_string(),
-            curves: vec![curve(
-                "inserts".to_owned(),
-                stroke_of_case((0, 0)),
-                points.collect(),
-            )],
+            curves: vec![curve("inserts", stroke_of_case((0, 0)), points.collect())],
             noise: trial.obstacle_ns.map(|(from, until)| NoiseBand {
                 label: "transaction open on the parent".to_owned(),
                 edges: vec![edge(from), edge(until)],
@@ -126,10 +97,9 @@ fn gaps(run: &PartitionDetach) -> Option<CurveFigure> {
         let lengths = [USUAL_MS / 2, USUAL_MS, 2 * USUAL_MS];
         let points = lengths.into_iter().filter_map(at).collect_vec();
         let stroke = stroke_of_case((case, case));
-        (!points.is_empty()).then(|| curve(removal.to_string(), stroke, points))
+        curve(removal.to_string(), stroke, points)
     };
-    let curves = DRAWN.into_iter().enumerate().filter_map(of).collect_vec();
-    (!curves.is_empty()).then(|| CurveFigure {
+    Some(CurveFigure {
         title: "Who waits in front decides how long inserts stop".to_owned(),
         subtitle: "Longest time without an acknowledged insert; the transaction has read another partition".to_owned(),
         quantity: "longest gap".to_owned(),
@@ -138,12 +108,7 @@ fn gaps(run: &PartitionDetach) -> Option<CurveFigure> {
         caption: "seconds for which the transaction stays open after the command has begun".to_owned(),
         along: Along::Even,
         interval: "least and most of the rounds".to_owned(),
-        panels: vec![CurvePanel {
-            title: String::new(),
-            curves,
-            noise: None,
-            caption: None,
-        }],
+        panels: vec![panel("", DRAWN.into_iter().enumerate().map(of))?],
         notes: Vec::new(),
         footer: Vec::new(),
     })

@@ -1,5 +1,6 @@
 //! One arm after the other on one server.
 
+use std::slice::from_ref;
 use std::time::Duration;
 
 use rand::SeedableRng;
@@ -15,7 +16,7 @@ use super::tables::{self, LOCK_TIMEOUT_MS, OLD, PARENT, PAUSE_MS};
 use crate::causes::on_one_line;
 use crate::chapter7::inserts::{Load, RunningLoad};
 use crate::chapter7::order::Order;
-use crate::config::ServerChoice;
+use crate::config::{Arrivals, ServerChoice};
 use crate::console::{detail, tell};
 use crate::experiment::Scale;
 use crate::factor::{PgSource, Transport};
@@ -105,6 +106,7 @@ fn measure_into(run: &mut PartitionDetach, rounds: u32, order: &Order) -> Result
                 load: Load {
                     writers: run.writers,
                     rate_per_second: run.rate_per_second,
+                    arrivals: Arrivals::Poisson,
                     sql: tables::insert(arm.aim),
                     seed,
                 },
@@ -117,6 +119,7 @@ fn measure_into(run: &mut PartitionDetach, rounds: u32, order: &Order) -> Result
     let load = Load {
         writers: run.writers,
         rate_per_second: run.rate_per_second,
+        arrivals: Arrivals::Poisson,
         sql: tables::insert(Aim::Newest),
         seed: derive_seed(order.seed, &[run.trials.len() as u64]),
     };
@@ -196,7 +199,7 @@ impl Case<'_> {
             }
         }
 
-        let load = RunningLoad::start(self.server.endpoint(), &self.load)?;
+        let load = RunningLoad::start(from_ref(self.server.endpoint()), &self.load)?;
         tokio::time::sleep(ALONE).await;
         let read = match arm.obstacle {
             Obstacle::None | Obstacle::Autovacuum => None,

@@ -22,7 +22,6 @@ pub(super) mod sync;
 mod wake_counts;
 
 pub use choice::LockChoice;
-pub(crate) use counted::CountedExclusive;
 pub use counted::CountedLock;
 pub(crate) use counts::{LockCounts, LockExtremes};
 pub use kind::{LockKind, LockVisitor};

@@ -69,7 +69,7 @@ impl Column<'_> {
 
     fn draw_heading(&self, lines: &[String], top: f64, svg: &mut Svg) {
         let Frame { left, right, .. } = self.plot;
-        let is_stack = self.figure.form == RowForm::Stacks;
+        let is_stack = self.figure.form.is_stack();
         if !is_stack {
             let more = lines.len().saturating_sub(1) as f64 * HEADING_LINE;
             // The axis of some begins at the left edge.
@@ -190,14 +190,14 @@ impl Figure for RowFigure {
         let mut svg = Svg::new(look);
         let top = draw_header(&mut svg, &shown.title, &shown.subtitle);
         let top = top + if has_columns { 22.0 } else { 6.0 };
-        if shown.form == RowForm::Stacks {
+        if shown.form.is_stack() {
             let colours = series.iter().map(|(_, look)| look.colour);
             for (place, texture) in textures(colours).into_iter().enumerate() {
                 svg.texture(place, texture);
             }
         }
         let heading_width = match shown.form {
-            RowForm::Stacks => width - 12.0,
+            form if form.is_stack() => width - 12.0,
             _ => look.room(),
         };
         let mut bottom = top;
@@ -234,9 +234,9 @@ impl Figure for RowFigure {
                     let at = (left + 8.0, row.middle + NOTE_SIZE * 0.36);
                     svg.words(at, NOTE_SIZE, SOFT_TEXT, "too few samples");
                 }
-                match shown.form {
-                    RowForm::Stacks => column.draw_stack(&row, &mut svg),
-                    _ => column.draw_marks(&row, &mut svg),
+                match shown.form.is_stack() {
+                    true => column.draw_stack(&row, &mut svg),
+                    false => column.draw_marks(&row, &mut svg),
                 }
             }
             draw_bottom_ticks(&mut svg, &column.plot, &axis);
@@ -277,6 +277,7 @@ impl Figure for RowFigure {
             }
             RowForm::Stacks => "group,bar,series,value_ns,struck,caution",
             RowForm::Rates => "group,row,series,per_second,low,high,struck,caution",
+            RowForm::Counts => "group,bar,series,count,struck,caution",
         };
         let number = |n: f64| format!("{n:.1}");
         let rows = self.marks().map(|(group, row, mark)| {
@@ -291,9 +292,9 @@ impl Figure for RowFigure {
             let (last, signs) = match self.form {
                 RowForm::Differences => (Some(verdict()), &mark.signs),
                 RowForm::Percentiles => (Some(row.samples.to_string()), &row.signs),
-                RowForm::Stacks | RowForm::Rates => (None, &row.signs),
+                _ => (None, &row.signs),
             };
-            if self.form != RowForm::Stacks {
+            if !self.form.is_stack() {
                 cells.extend([number(e.low_ns), number(e.high_ns)]);
                 cells.extend(last);
             }

@@ -23,6 +23,8 @@ pub enum RowForm {
     Stacks,
     /// Numbers per second with their intervals on a logarithmic axis.
     Rates,
+    /// Numbers that add up, stacked from zero; the first of them is what it is about.
+    Counts,
 }
 
 /// One value with its interval, or one part of a bar.
@@ -119,7 +121,7 @@ impl RowForm {
         match self {
             RowForm::Differences => 15.0,
             RowForm::Percentiles => 6.5,
-            RowForm::Stacks | RowForm::Rates => 0.0,
+            RowForm::Stacks | RowForm::Counts | RowForm::Rates => 0.0,
         }
     }
 
@@ -128,7 +130,22 @@ impl RowForm {
         match self {
             RowForm::Differences => (marks.max(1) as f64 * self.lane(), 5.0),
             RowForm::Percentiles => (30.0, 0.0),
-            RowForm::Stacks | RowForm::Rates => (20.0, 0.0),
+            RowForm::Stacks | RowForm::Counts | RowForm::Rates => (20.0, 0.0),
+        }
+    }
+
+    /// Whether rows are bars of parts.
+    pub(super) fn is_stack(self) -> bool {
+        matches!(self, RowForm::Stacks | RowForm::Counts)
+    }
+
+    /// What values are.
+    pub(super) fn unit(self) -> Unit {
+        match self {
+            RowForm::Differences => Unit::NsDifference,
+            RowForm::Percentiles | RowForm::Stacks => Unit::Ns,
+            RowForm::Rates => Unit::PerSecond,
+            RowForm::Counts => Unit::Number,
         }
     }
 }
@@ -175,7 +192,7 @@ impl RowFigure {
         let least = match self.form {
             RowForm::Differences => f64::NEG_INFINITY,
             RowForm::Percentiles | RowForm::Rates => f64::MIN_POSITIVE,
-            RowForm::Stacks => 0.0,
+            RowForm::Stacks | RowForm::Counts => 0.0,
         };
         let mut marks = self.marks();
         if let Some((group, row, mark)) = marks.find(|(_, _, m)| !drawable(m.estimate, least)) {
@@ -228,16 +245,12 @@ impl RowFigure {
             }
             RowForm::Percentiles | RowForm::Rates => {
                 let range = (lows.fold(f64::MAX, f64::min), highs.fold(0.0, f64::max));
-                let unit = match self.form {
-                    RowForm::Rates => Unit::PerSecond,
-                    _ => Unit::Ns,
-                };
-                Axis::logarithmic(range, unit, width, 46.0)
+                Axis::logarithmic(range, self.form.unit(), width, 46.0)
             }
-            RowForm::Stacks => {
+            RowForm::Stacks | RowForm::Counts => {
                 // All-zero bars still need an axis.
                 let longest = self.rows().map(|(_, r)| total_ns(r)).fold(1.0, f64::max);
-                Axis::linear((0.0, longest * 1.02), 6.0, Unit::Ns)
+                Axis::linear((0.0, longest * 1.02), 6.0, self.form.unit())
             }
         }
     }
@@ -293,6 +306,10 @@ impl RowFigure {
             RowForm::Percentiles => String::new(),
             RowForm::Stacks => format::measured(total_ns(row)),
             RowForm::Rates => format::count(mark.estimate.value_ns.round() as u64),
+            RowForm::Counts => {
+                let both = [mark.estimate.value_ns, total_ns(row)];
+                both.map(|n| format::count(n.round() as u64)).join(" of ")
+            }
         }
     }
 
@@ -300,7 +317,7 @@ impl RowFigure {
     pub(super) fn key(&self, common: Option<&str>) -> Vec<(Swatch, String)> {
         let series = self.series();
         let entry = |(place, (name, look)): (usize, &(&str, SeriesLook))| match self.form {
-            RowForm::Stacks => (Swatch::Area(place, look.colour), (*name).to_owned()),
+            form if form.is_stack() => (Swatch::Area(place, look.colour), (*name).to_owned()),
             _ => (Swatch::Mark(*look), format!("{name}, {}", self.interval)),
         };
         let mut key: Vec<(Swatch, String)> = series.iter().enumerate().map(entry).collect();

@@ -139,7 +139,7 @@ pub(super) const PERCENTILE_LOOKS: [SeriesLook; 4] = [
 ];
 
 /// Parts of a statement: the lock's have one hue. Phases of a connection: what startup may be split into has one hue, and so have the server's own words for it.
-const KNOWN: [(&str, SeriesLook); 24] = [
+const KNOWN: [(&str, SeriesLook); 26] = [
     ("server", series(BLUE, Shape::Disc)),
     ("model", series(ORANGE, Shape::Diamond)),
     ("client", series(YELLOW, Shape::Square)),
@@ -164,6 +164,8 @@ const KNOWN: [(&str, SeriesLook); 24] = [
     ("lock-holder-off", series(BROWN, Shape::Square)),
     ("lock-wake-up", series(PALE_ORANGE, Shape::Square)),
     ("other-waits", series(GREY, Shape::Square)),
+    ("lost", series(ORANGE, Shape::Square)),
+    ("kept", series(PALE_BLUE, Shape::Square)),
 ];
 
 /// Looks of known series; others take the remaining ones in order.

@@ -1,7 +1,7 @@
 //! The words of a figure's marks.
 
 use super::curves::{Along, Curve, CurveFigure, CurvePanel, CurvePoint};
-use super::rows::{Row, RowFigure, RowForm, RowGroup, RowMark};
+use super::rows::{Row, RowFigure, RowGroup, RowMark};
 use super::signs::Signs;
 use super::told::Told;
 use crate::record::percentile_name;
@@ -85,11 +85,6 @@ impl RowFigure {
         mark: &RowMark,
         place: [f64; 4],
     ) -> Told {
-        let unit = match self.form {
-            RowForm::Differences => Unit::NsDifference,
-            RowForm::Percentiles | RowForm::Stacks => Unit::Ns,
-            RowForm::Rates => Unit::PerSecond,
-        };
         Told {
             place,
             panel: group.title.clone(),
@@ -97,7 +92,7 @@ impl RowFigure {
             at: row.label.clone(),
             samples: samples(row.samples),
             remark: remark(mark.verdict, &[&row.signs, &mark.signs], false),
-            ..of_value(mark.estimate, unit)
+            ..of_value(mark.estimate, self.form.unit())
         }
     }
 }

@@ -48,6 +48,8 @@ pub struct Frontend {
     out: BytesMut,
     /// The process that the server announced at startup (BackendKeyData); a pooler makes one up.
     pub(crate) process_id: Option<i32>,
+    /// Notices and warnings that came with statements.
+    pub(crate) notices: u64,
     prepared: bool,
     /// Whether a conversation is under way, has failed or was abandoned in the middle.
     pub(in crate::server) broken: bool,
@@ -66,6 +68,7 @@ impl Frontend {
             incoming: Incoming::new(),
             out: BytesMut::with_capacity(512),
             process_id: None,
+            notices: 0,
             prepared: false,
             broken: false,
         }
@@ -221,6 +224,7 @@ impl Frontend {
                     self.broken = false;
                     return outcome.map(|()| rows);
                 }
+                b'N' => self.notices += 1,
                 b'D' if self.incoming.keep_rows => rows.push(row(self.incoming.body())?),
                 // It would wait for rows of ours.
                 kind @ (b'G' | b'W' | b'R') => return Err(unexpected(kind)),

@@ -15,8 +15,11 @@ mod incoming;
 mod stream;
 
 pub(crate) use authentication::{Login, SessionSettings};
+pub(crate) use connection::Row;
 pub(crate) use connection::now;
-pub(crate) use connection::{Frontend, Row, Startup};
+pub use connection::{Frontend, Startup};
+pub use error::FrontendError;
+#[cfg(test)]
+pub(crate) use error::ServerError;
 pub(in crate::server) use error::alert_in_words;
-pub(crate) use error::{FrontendError, ServerError};
 pub(crate) use stream::{Socket, Stream};

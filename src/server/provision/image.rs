@@ -17,6 +17,10 @@ use super::versions::{IMAGES, OwnImage};
 /// Bound on fetching an image from a registry.
 const PULL_LIMIT: Duration = Duration::from_secs(900);
 
+/// The PostgreSQL that Patroni runs, and the image of both.
+const PATRONI_MAJOR: u32 = 17;
+const PATRONI_TAG: &str = "procbench-patroni:1";
+
 /// Label holding the hash of the files an image was made of.
 const RECIPE_LABEL: &str = "procbench.recipe";
 
@@ -99,56 +103,90 @@ fn unusable(image: &str, reason: &str) -> ProvisionError {
 }
 
 fn ensure(image: OwnImage, suite: &str, progress: &dyn Fn(&str)) -> Result<(), ProvisionError> {
-    let tag = &image.tag();
-    if is_current(tag) {
-        return Ok(());
-    }
-    // One builder at a time on this machine. A lock on the directory itself leaves no file behind.
-    let temp = std::env::temp_dir();
-    let lock = fs::File::open(&temp).map_err(ProvisionError::at("cannot open", &temp))?;
-    lock.lock()
-        .map_err(ProvisionError::at("cannot lock", &temp))?;
-    if is_current(tag) {
-        return Ok(());
-    }
-    let scratch = Scratch::new(false)?;
-    let context = scratch.subdir("docker", 0o700, None)?;
-    for (name, text) in FILES {
-        write_file(&context.join(name), text, 0o644, None)?;
-    }
-    let step = |command: &mut Command| {
-        let what = format!("cannot make the image {tag}");
-        build_step(command, progress).map_err(ProvisionError::when(what))
-    };
-    if image_id(&format!("procbench-base:{suite}")).is_none() {
-        let script = context.join("base-image.sh");
-        step(Command::new("sh").arg(script).arg(suite))?;
-    }
-    let replaced = image_id(tag);
-    progress(&format!("building {tag} (once; about a minute)"));
-    let mut command = Command::new("docker");
-    command
-        .args(["build", "--network", "host", "--force-rm", "--tag", tag])
-        .arg("--label=procbench.image=1")
-        .arg(format!("--label={RECIPE_LABEL}={}", recipe_hash()))
-        .arg(format!("--build-arg=SUITE={suite}"));
+    let mut arguments = vec![format!("--build-arg=SUITE={suite}")];
     let dockerfile = match image.major {
         Some(major) => {
-            command.arg(format!("--build-arg=PG_MAJOR={major}"));
+            arguments.push(format!("--build-arg=PG_MAJOR={major}"));
             "Dockerfile"
         }
         None => "pgbouncer.Dockerfile",
     };
-    step(
-        command
-            .args(["--file", dockerfile, "."])
-            .current_dir(&context),
-    )?;
-    if let Some(old) = replaced.filter(|old| image_id(tag).as_ref() != Some(old)) {
-        // Half a GB each. One that a container still uses stays.
-        let _ = call(&["rmi", &old]);
+    let recipe = Recipe {
+        suite: Some(suite),
+        dockerfile,
+        arguments,
+    };
+    recipe.ensure(&image.tag(), progress)
+}
+
+/// Makes sure that the image of Patroni is there; returns its tag.
+pub(crate) fn ensure_patroni_image(progress: &dyn Fn(&str)) -> Result<String, ProvisionError> {
+    if is_current(PATRONI_TAG) {
+        return Ok(PATRONI_TAG.to_owned());
     }
-    Ok(())
+    ensure_own_image(Some(PATRONI_MAJOR), progress)?;
+    let recipe = Recipe {
+        suite: None,
+        dockerfile: "patroni.Dockerfile",
+        arguments: vec![format!("--build-arg=PG_MAJOR={PATRONI_MAJOR}")],
+    };
+    recipe.ensure(PATRONI_TAG, progress)?;
+    Ok(PATRONI_TAG.to_owned())
+}
+
+/// What an image is made of.
+struct Recipe<'a> {
+    /// The suite of its base image; `None` where that is one of ours.
+    suite: Option<&'a str>,
+    dockerfile: &'a str,
+    arguments: Vec<String>,
+}
+
+impl Recipe<'_> {
+    fn ensure(&self, tag: &str, progress: &dyn Fn(&str)) -> Result<(), ProvisionError> {
+        if is_current(tag) {
+            return Ok(());
+        }
+        // One builder at a time on this machine. A lock on the directory itself leaves no file behind.
+        let temp = std::env::temp_dir();
+        let lock = fs::File::open(&temp).map_err(ProvisionError::at("cannot open", &temp))?;
+        lock.lock()
+            .map_err(ProvisionError::at("cannot lock", &temp))?;
+        if is_current(tag) {
+            return Ok(());
+        }
+        let scratch = Scratch::new(false)?;
+        let context = scratch.subdir("docker", 0o700, None)?;
+        for (name, text) in FILES {
+            write_file(&context.join(name), text, 0o644, None)?;
+        }
+        let step = |command: &mut Command| {
+            let what = format!("cannot make the image {tag}");
+            build_step(command, progress).map_err(ProvisionError::when(what))
+        };
+        if let Some(suite) = self.suite
+            && image_id(&format!("procbench-base:{suite}")).is_none()
+        {
+            let script = context.join("base-image.sh");
+            step(Command::new("sh").arg(script).arg(suite))?;
+        }
+        let replaced = image_id(tag);
+        progress(&format!("building {tag} (once; about a minute)"));
+        let mut command = Command::new("docker");
+        command
+            .args(["build", "--network", "host", "--force-rm", "--tag", tag])
+            .arg("--label=procbench.image=1")
+            .arg(format!("--label={RECIPE_LABEL}={}", recipe_hash()))
+            .args(&self.arguments)
+            .args(["--file", self.dockerfile, "."])
+            .current_dir(&context);
+        step(&mut command)?;
+        if let Some(old) = replaced.filter(|old| image_id(tag).as_ref() != Some(old)) {
+            // Half a GB each. One that a container still uses stays.
+            let _ = call(&["rmi", &old]);
+        }
+        Ok(())
+    }
 }
 
 /// One step of a build; the error names what went wrong, on one line.

@@ -30,6 +30,9 @@ pub(super) const PRIMARY_IN_CONTAINER: &str = "/primary";
 /// there lies on the engine's disk, and goes with the container.
 pub(super) const DISK_IN_CONTAINER: &str = "/var/lib/postgresql";
 
+/// The cluster's own directory there.
+pub(super) const DATA_IN_CONTAINER: &str = "/var/lib/postgresql/procbench";
+
 /// The environment's name of what `docker/entrypoint.sh` copies a cluster from.
 pub(super) const PRIMARY_VARIABLE: &str = "PROCBENCH_PRIMARY";
 

@@ -160,7 +160,7 @@ fn start(
             let mut command = command_as(program, user);
             command.arg(config).current_dir(&dir);
             // PgBouncer's immediate shutdown in every version (1.23 made SIGINT and SIGTERM differ).
-            Process::start(scratch, &mut command, Signal::SIGTERM)?
+            Process::start(scratch, command, Signal::SIGTERM)?
         }
     };
     Ok((process, endpoint))

@@ -4,18 +4,24 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use nix::unistd::User;
 
 use super::authentication::ServerCertificate;
-use super::command::run_unless;
+use super::command::{run, run_unless};
 use super::connect::{major_of, send};
 use super::endpoint::Endpoint;
 use super::error::ProvisionError;
+use super::pair::DATA_IN_CONTAINER;
 use super::premap::PremapPage;
 use super::process::Process;
+use super::scratch::write_file;
 use super::spec::ServerKind;
 use super::sync_delay::SyncDelay;
 use super::user::command_as;
+
+/// How long a cluster may take to be copied.
+const COPY_LIMIT: Duration = Duration::from_secs(120);
 
 /// A server that answers, or a PgBouncer: stop that before its server. Everything this tool started for it
 /// goes with [`stop`](Self::stop) or drop.
@@ -48,6 +54,16 @@ impl RunningServer {
             sync_delay: None,
             server_version,
             chosen_because: String::new(),
+        }
+    }
+
+    /// A node that something else starts, stops and promotes; it need not answer yet.
+    pub(super) fn orchestrated(process: Process, admin: Endpoint, chosen_because: String) -> Self {
+        Self {
+            process: Some(process),
+            admin: Some(admin.clone()),
+            chosen_because,
+            ..Self::by_url(admin, String::new())
         }
     }
 
@@ -191,6 +207,64 @@ impl RunningServer {
         ended
             .into_result()
             .map_err(ProvisionError::when("a script failed"))
+    }
+
+    fn ours(&mut self) -> Result<&mut Process, ProvisionError> {
+        let process = self.process.as_mut();
+        process.ok_or_else(|| ProvisionError::new("the server is not ours"))
+    }
+
+    /// Kills the postmaster and all its children at the same moment (SIGKILL), and calls `just_before` right before.
+    /// The cluster stays, for [`start_again`](Self::start_again).
+    ///
+    /// # Errors
+    /// When a container does not end; a server that is not ours.
+    pub fn kill(&mut self, just_before: &mut dyn FnMut()) -> Result<(), ProvisionError> {
+        self.ours()?.kill(just_before)
+    }
+
+    /// Shuts it down in order (fast shutdown), for [`start_again`](Self::start_again).
+    ///
+    /// # Errors
+    /// When it does not end; a server that is not ours.
+    pub fn shut_down(&mut self) -> Result<(), ProvisionError> {
+        self.ours()?.ask_to_end(Signal::SIGINT)
+    }
+
+    /// Starts the postmaster again, after a script to which `$data` is the cluster's directory. Does not wait until it
+    /// answers.
+    ///
+    /// # Errors
+    /// When it cannot be started; a server that is not ours.
+    pub fn start_again(&mut self, script: &str) -> Result<(), ProvisionError> {
+        let process = self.ours()?;
+        let path = process.scratch.path().join("files/before");
+        write_file(&path, script, 0o644, None)?;
+        process.start_again()
+    }
+
+    /// Copies the cluster of a server that is down to a directory that is not there yet.
+    ///
+    /// # Errors
+    /// When it cannot be copied; a server that is not ours.
+    pub fn keep_cluster(&mut self, to: &Path) -> Result<(), ProvisionError> {
+        let process = self.ours()?;
+        let mut copy = match process.container() {
+            Some((name, _)) => {
+                let mut copy = Command::new("docker");
+                copy.args(["cp", "--archive", &format!("{name}:{DATA_IN_CONTAINER}")]);
+                copy
+            }
+            None => {
+                let mut copy = Command::new("cp");
+                copy.arg("-a").arg(process.scratch.path().join("pgdata"));
+                copy
+            }
+        };
+        let copied = run(copy.arg(to), COPY_LIMIT);
+        let copied = copied.map_err(ProvisionError::at("cannot copy to", to))?;
+        let copied = copied.into_result().map(drop);
+        copied.map_err(ProvisionError::at("cannot copy to", to))
     }
 
     /// Removes everything started for it.

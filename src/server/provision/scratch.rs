@@ -141,8 +141,15 @@ pub(crate) fn shm_dir(scratch: &Path) -> Option<PathBuf> {
     Some(Path::new(SHM_DIR).join(scratch.file_name()?))
 }
 
-/// Programs this tool starts in scratch directories.
-const PROGRAMS: [&str; 4] = ["postgres", "initdb", "pgbouncer", "pg_basebackup"];
+/// Programs this tool starts in scratch directories; the last two where a cluster is started again.
+const PROGRAMS: [&str; 6] = [
+    "postgres",
+    "initdb",
+    "pgbouncer",
+    "pg_basebackup",
+    "cp",
+    "rm",
+];
 
 /// Servers that live in a directory: a postmaster and its children have the data directory as
 /// working directory, and keep it when the postmaster is killed and they are orphaned. By name too:
@@ -162,14 +169,19 @@ pub(crate) fn processes_in(dir: &Path) -> Vec<u32> {
         .collect()
 }
 
-/// Ends every process in a scratch directory, frees its server's shared memory and removes it.
-pub(crate) fn dismantle(path: &Path) -> std::io::Result<()> {
+/// Kills every process in a scratch directory, all at the same moment, and frees its server's shared memory.
+/// `just_before` is called when they are found and none is killed yet.
+pub(crate) fn end_processes(path: &Path, just_before: &mut dyn FnMut()) {
     let noted = fs::read_to_string(path.join(SHM_FILE)).unwrap_or_default();
     let mut shared: Vec<String> = noted.lines().map(str::to_owned).collect();
+    let mut just_before = Some(just_before);
     poll(Duration::from_secs(10), 10, || {
         let left = processes_in(path);
+        shared.extend(left.iter().flat_map(|&pid| mapped_segments(pid)));
+        if let Some(call) = just_before.take() {
+            call();
+        }
         for &pid in &left {
-            shared.extend(mapped_segments(pid));
             if let Ok(raw) = i32::try_from(pid) {
                 // It may have gone meanwhile; the next round tells.
                 let _ = kill(Pid::from_raw(raw), Signal::SIGKILL);
@@ -179,6 +191,11 @@ pub(crate) fn dismantle(path: &Path) -> std::io::Result<()> {
     });
     free_posix_segments(&shared);
     free_sysv_segment(&path.join("pgdata"));
+}
+
+/// Ends every process in a scratch directory, frees its server's shared memory and removes it.
+pub(crate) fn dismantle(path: &Path) -> std::io::Result<()> {
+    end_processes(path, &mut || {});
     if let Some(dir) = shm_dir(path) {
         // Most have none.
         let _ = fs::remove_dir_all(dir);

@@ -23,10 +23,11 @@ pub(crate) const PGBOUNCER_INI: Shipped = shipped!("pgbouncer.ini");
 pub(crate) const USERLIST: Shipped = shipped!("userlist.txt");
 
 /// Everything an image is built from.
-pub(crate) const FILES: [Shipped; 9] = [
+pub(crate) const FILES: [Shipped; 10] = [
     shipped!("base-image.sh"),
     shipped!("Dockerfile"),
     shipped!("pgbouncer.Dockerfile"),
+    shipped!("patroni.Dockerfile"),
     ENTRYPOINT,
     INITDB_ARGS,
     POSTGRESQL_CONF,

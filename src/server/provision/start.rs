@@ -15,7 +15,10 @@ use super::encryption::Encryption;
 use super::endpoint::Endpoint;
 use super::error::ProvisionError;
 use super::image::{ensure_foreign_image, ensure_own_image, major_in_image};
-use super::pair::{DISK_IN_CONTAINER, PRIMARY_IN_CONTAINER, PRIMARY_VARIABLE, PairRole, Upstream};
+use super::pair::{
+    DATA_IN_CONTAINER, DISK_IN_CONTAINER, PRIMARY_IN_CONTAINER, PRIMARY_VARIABLE, PairRole,
+    Upstream,
+};
 use super::premap::{self, PremapPage};
 use super::process::{Process, start_on_free_port};
 use super::running::RunningServer;
@@ -315,9 +318,7 @@ fn launch(
                 options.push(format!("--volume={}:/sync-delay", page.display()));
                 options.push(format!("--env={}=/sync-delay", sync_delay::PATH_VARIABLE));
                 options.push(format!("--volume={DISK_IN_CONTAINER}"));
-                options.push(format!(
-                    "--env=PROCBENCH_DATA={DISK_IN_CONTAINER}/procbench"
-                ));
+                options.push(format!("--env=PROCBENCH_DATA={DATA_IN_CONTAINER}"));
             }
             if let Some(upstream) = upstream(spec) {
                 let sockets = upstream.sockets.display();
@@ -331,6 +332,10 @@ fn launch(
         }
         Source::Binaries(LocalBinaries { bin_dir, .. }) => {
             let data = scratch.subdir("pgdata", 0o700, user)?;
+            if spec.pair.is_some() {
+                // For a copy of the cluster: its user may make none beside it.
+                scratch.subdir("pgdata.golden", 0o700, user)?;
+            }
             let path = format!("{}:/usr/bin:/bin", bin_dir.display());
             let mut command = command_as(Path::new("/bin/sh"), user);
             command
@@ -352,7 +357,7 @@ fn launch(
                 command.env(PRIMARY_VARIABLE, conninfo);
             }
             // Immediate shutdown: nothing in it is to be kept.
-            Process::start(scratch, &mut command, Signal::SIGQUIT)?
+            Process::start(scratch, command, Signal::SIGQUIT)?
         }
     };
     Ok((process, admin))

@@ -1,0 +1,23 @@
+//! 7.5: which commits that a client was told are done a new primary does not have.
+
+mod arms;
+mod assess;
+mod checks;
+mod claims;
+mod cluster;
+mod drawings;
+mod measure;
+mod outcome;
+mod page_cache;
+mod patroni;
+mod record;
+mod session;
+mod summing;
+mod tables;
+mod trial;
+mod waiting;
+
+pub(super) use assess::assess;
+pub(super) use drawings::drawings;
+pub(super) use measure::{measure, planned};
+pub use record::FailoverLoss;
