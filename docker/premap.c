@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-/* src/server/provision/premap.rs knows the same layout. */
+/* src/server/provision/preload.rs and premap.rs know the same layout. */
 struct page {
     uint32_t how;      /* HOW_... */
     uint32_t stride;   /* sizeof(PGPROC) */

@@ -14,10 +14,11 @@
 #include <time.h>
 #include <unistd.h>
 
-/* src/server/provision/sync_delay.rs knows the same layout. */
+/* src/server/provision/preload.rs and sync_delay.rs know the same layout. */
 struct page {
     uint32_t delay_us;
-    uint32_t ready; /* 1 when the postmaster has this library */
+    uint32_t unused;
+    uint64_t ready; /* 1 when the postmaster has this library */
 };
 
 static struct page *page;

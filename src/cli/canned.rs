@@ -19,7 +19,7 @@ use crate::arm::Mode;
 use crate::config::Config;
 use crate::console::{complain, print, tell};
 use crate::execute::estimate;
-use crate::experiment::{self, Experiment};
+use crate::experiment::{self, Experiment, lay_beside};
 use crate::factor::{ClientRate, Factor, OfferedRate};
 use crate::load::Cancel;
 use crate::report::brief::Brief;
@@ -103,6 +103,20 @@ impl Order<'_> {
         modes
     }
 
+    /// One of them in one mode; its model beside its server where both are run.
+    fn config(
+        &self,
+        experiment: &Experiment,
+        mode: Mode,
+        given: &Given,
+    ) -> Result<Config, CommandError> {
+        let mut config = given.config(experiment, mode)?;
+        if mode == Mode::Model && self.modes(experiment).contains(&Mode::Server) {
+            lay_beside(&mut config, &given.config(experiment, Mode::Server)?);
+        }
+        Ok(config)
+    }
+
     /// Time that all of it takes, roughly.
     ///
     /// # Errors
@@ -120,7 +134,7 @@ impl Order<'_> {
                 )));
             }
             for mode in wanted {
-                planned += estimate(&given.config(experiment, mode)?);
+                planned += estimate(&self.config(experiment, mode, given)?);
             }
         }
         Ok(planned)
@@ -164,7 +178,7 @@ pub(super) fn carry_out(
                 outcome = Outcome::Partial;
                 break;
             }
-            let mut config = given.config(experiment, mode)?;
+            let mut config = order.config(experiment, mode, given)?;
             if let Some(server) = all.iter().find(|m| m.run.mode == Mode::Server) {
                 follow_server(&mut config, server, given);
             }

@@ -3,7 +3,7 @@
 use super::defaults::{Lengths, base};
 use crate::arm::Mode;
 use crate::config::{Config, different_setting};
-use crate::factor::ClientRate;
+use crate::factor::{ClientRate, OfferedRate};
 use crate::stats::{Analysis, Answer, Finding, Sweep};
 
 /// How long an experiment may take.
@@ -62,10 +62,19 @@ impl Experiment {
     /// Whether `config` is what was declared, at either scale, in every setting but those that [`may
     /// differ`](Self::may_differ).
     pub(crate) fn is_declared(&self, config: &Config) -> bool {
+        let may = |path: &str| self.may_differ(config.mode, path);
+        let settings = config.settings();
+        let same =
+            |declared: &Config| different_setting(&settings, &declared.settings(), may).is_none();
         let is = |scale| {
-            let declared = self.config(config.mode, scale).settings();
-            let may = |path: &str| self.may_differ(config.mode, path);
-            different_setting(&config.settings(), &declared, may).is_none()
+            let mut declared = self.config(config.mode, scale);
+            if same(&declared) {
+                return true;
+            }
+            if config.mode == Mode::Model && self.modes.contains(&Mode::Server) {
+                lay_beside(&mut declared, &self.config(Mode::Server, scale));
+            }
+            same(&declared)
         };
         config.quoted_percentile == self.declared_percentile
             && (is(Scale::Quick) || is(Scale::Full))
@@ -96,13 +105,26 @@ impl Experiment {
     }
 }
 
+/// Lays a model that has a rate of its own beside a server: it takes the server's rate, and blocks that have as many
+/// connections at that rate as they had at its own.
+pub(crate) fn lay_beside(model: &mut Config, server: &Config) {
+    let (ClientRate::Given(own), ClientRate::Given(of_server)) =
+        (model.client_rate, server.client_rate)
+    else {
+        return;
+    };
+    model.client_rate = server.client_rate;
+    if let (OfferedRate::PerSecond(own), OfferedRate::PerSecond(of_server)) = (own, of_server) {
+        model.duration_ns = (model.duration_ns as f64 * own / of_server) as u64;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::arm::Arm;
     use crate::config::ServerChoice;
     use crate::experiment::{find, registry};
-    use crate::factor::OfferedRate;
     use std::collections::BTreeSet;
 
     #[test]
@@ -133,6 +155,24 @@ mod tests {
             "server.server",
         ];
         assert_eq!(seen.iter().map(String::as_str).collect::<Vec<_>>(), may);
+    }
+
+    /// At the server's rate, blocks of the model's own length had less than one connection each.
+    #[test]
+    fn a_model_beside_a_server_has_its_rate_and_as_many_connections_as_alone() {
+        let holds = find("membership-hold").unwrap();
+        for scale in [Scale::Quick, Scale::Full] {
+            let [server, alone] = [Mode::Server, Mode::Model].map(|m| holds.config(m, scale));
+            let mut beside = alone.clone();
+            lay_beside(&mut beside, &server);
+            assert_eq!(beside.client_rate, server.client_rate);
+            let connections = |c: &Config| match c.client_rate {
+                ClientRate::Given(OfferedRate::PerSecond(rate)) => rate * c.duration_ns as f64,
+                other => panic!("{other}"),
+            };
+            assert_eq!(connections(&beside), connections(&alone));
+            assert!(holds.is_declared(&alone) && holds.is_declared(&beside));
+        }
     }
 
     #[test]

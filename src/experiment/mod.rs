@@ -16,6 +16,7 @@ mod pool;
 mod registry;
 mod standing;
 
+pub(crate) use definition::lay_beside;
 pub use definition::{Experiment, Scale};
 pub use registry::{analyse, find};
 pub(crate) use registry::{chapter, registry};

@@ -192,15 +192,12 @@ fn contrast(
     drawn: &[Vec<Sides>],
     permuted: &[Vec<Sides>],
 ) -> Option<Contrast> {
-    let of_any = cells
-        .iter()
-        .map(|(weight, cell)| (weight, cell.blocks.of_any(statistic)));
-    let of_any: Vec<_> = of_any.collect();
     // First minus second.
     let difference = |sides: &Vec<Sides>| -> Option<f64> {
-        let each = of_any.iter().zip(sides);
-        each.map(|((weight, of_any), [first, second])| {
-            Some(*weight * (of_any.value(first)? - of_any.value(second)?))
+        let each = cells.iter().zip(sides);
+        each.map(|((weight, cell), [first, second])| {
+            let of = |side| cell.blocks.value(side, statistic);
+            Some(weight * (of(first)? - of(second)?))
         })
         .sum()
     };

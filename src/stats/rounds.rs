@@ -1,8 +1,6 @@
 //! One series over the rounds of a run: bucket counts by block, so that
 //! percentiles of any re-weighting of the blocks are one pass over the buckets.
 
-use itertools::{Itertools, MinMaxResult};
-
 use super::bootstrap::{Bootstrap, Estimate, Taken, taken};
 use super::statistic::{CAP, Statistic};
 use crate::record::{Block, SeriesHistogram, SeriesKey, rank_of};
@@ -104,33 +102,12 @@ impl Rounds {
     /// `None` where there is no sample, or no threshold.
     pub(super) fn statistic(&self, weights: &[u32], statistic: Statistic) -> Option<f64> {
         debug_assert_eq!(weights.len(), self.block_count());
-        self.value(&taken(weights), statistic, self.anywhere())
+        self.value(&taken(weights), statistic)
     }
 
-    /// The same for many sets of multiplicities.
-    pub(super) fn of_any(&self, statistic: Statistic) -> OfAny<'_> {
-        let mut within = self.anywhere();
-        if let Statistic::Percentile(p) = statistic {
-            let blocks = self.totals.iter().enumerate().filter(|(_, n)| **n > 0);
-            let own = blocks.map(|(b, n)| self.place(&[(b, 1)], rank_of(p, *n), within));
-            if let MinMaxResult::MinMax(first, last) = own.minmax() {
-                within = (first, last);
-            }
-        }
-        OfAny {
-            rounds: self,
-            statistic,
-            within,
-        }
-    }
-
-    fn anywhere(&self) -> (usize, usize) {
-        (0, self.values.len().saturating_sub(1))
-    }
-
-    /// Place of the least value with at least so many samples of these blocks not above it, between two places.
-    fn place(&self, weights: &[Taken], rank: u64, within: (usize, usize)) -> usize {
-        let (mut low, mut high) = within;
+    /// Place of the least value with at least so many samples of these blocks not above it.
+    fn place(&self, weights: &[Taken], rank: u64) -> usize {
+        let (mut low, mut high) = (0, self.values.len().saturating_sub(1));
         let blocks = self.block_count();
         while low < high {
             let middle = (low + high) / 2;
@@ -144,12 +121,8 @@ impl Rounds {
         low
     }
 
-    fn value(
-        &self,
-        weights: &[Taken],
-        statistic: Statistic,
-        within: (usize, usize),
-    ) -> Option<f64> {
+    /// The same of the blocks that are taken.
+    pub(super) fn value(&self, weights: &[Taken], statistic: Statistic) -> Option<f64> {
         let total = weighted(&self.totals, weights);
         if total == 0 {
             return None;
@@ -158,33 +131,16 @@ impl Rounds {
             Statistic::Mean => weighted_sum(&self.sums_ns, weights) / total as f64,
             Statistic::SlowShare => weighted(&self.slow.as_ref()?.0, weights) as f64 / total as f64,
             Statistic::CappedMean => weighted_sum(&self.slow.as_ref()?.1, weights) / total as f64,
-            Statistic::Percentile(p) => {
-                self.values[self.place(weights, rank_of(p, total), within)] as f64
-            }
+            Statistic::Percentile(p) => self.values[self.place(weights, rank_of(p, total))] as f64,
         })
     }
 
     /// A statistic with its interval, if the samples carry it.
     pub(super) fn estimate(&self, bootstrap: &Bootstrap, statistic: Statistic) -> Option<Estimate> {
-        let of_any = statistic
-            .is_carried_by(self.sample_count())
-            .then(|| self.of_any(statistic))?;
-        bootstrap.estimate_of_taken(|taken| of_any.value(taken))
-    }
-}
-
-/// A statistic of any merging of the blocks. No percentile of a mixture lies outside those of its parts: it is looked
-/// for between them.
-pub(super) struct OfAny<'r> {
-    rounds: &'r Rounds,
-    statistic: Statistic,
-    within: (usize, usize),
-}
-
-impl OfAny<'_> {
-    /// Of these blocks. `None` where there is no sample, or no threshold.
-    pub(super) fn value(&self, weights: &[Taken]) -> Option<f64> {
-        self.rounds.value(weights, self.statistic, self.within)
+        if !statistic.is_carried_by(self.sample_count()) {
+            return None;
+        }
+        bootstrap.estimate_of_taken(|taken| self.value(taken, statistic))
     }
 }
 
@@ -230,8 +186,6 @@ mod tests {
             }
             let wanted = [Statistic::Percentile(50.0), Statistic::Percentile(99.0), Statistic::Mean];
             let got = wanted.map(|statistic| rounds.statistic(&weights, statistic));
-            let among = wanted.map(|statistic| rounds.of_any(statistic).value(&taken(&weights)));
-            prop_assert_eq!(got, among);
             prop_assert_eq!(got[0], merged.percentile_ns(50.0).map(|v| v as f64));
             prop_assert_eq!(got[1], merged.percentile_ns(99.0).map(|v| v as f64));
             match (got[2], merged.mean_ns()) {

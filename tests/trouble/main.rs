@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod burner;
+mod cluster;
 mod demo;
 mod encrypted;
 mod failover_loss;

@@ -1,82 +1,27 @@
 //! `run partition-detach` on a cluster of its own: to its end, and stopped in the middle.
 
-use nix::sys::signal::Signal;
-use procbench::chapter7::{ClaimVerdict, ClusterRun, Must, of, read_cluster_run};
-use procbench::record::RunStatus;
+use procbench::chapter7::ClaimVerdict;
 
-use super::place::Place;
-use super::procbench_process::{Procbench, wait_for};
-use super::wanted;
-
-fn start<'a>(place: &'a Place, name: &str) -> Procbench<'a> {
-    let options = "partition-detach --quick --server local -v";
-    Procbench::start_run(place, name, options)
-}
-
-fn run(place: &Place, name: &str) -> ClusterRun {
-    read_cluster_run(&place.path(name).join("cluster-run.json")).unwrap()
-}
+use super::{cluster, wanted};
 
 #[test]
 fn every_rule_holds_and_what_must_show_shows() {
     if !wanted::local_server() {
         return;
     }
-    let place = Place::new();
-    let mut procbench = start(&place, "out");
-    procbench.ended().assert_code(0);
-    procbench.assert_nothing_left();
-    let run = run(&place, "out");
-    assert_eq!(run.status, RunStatus::Complete);
-    let assessment = (of(&run.measured).assess)(&run.measured);
-    for check in &assessment.checks {
-        assert!(check.looked_at > 0, "{} was not looked at", check.rule);
-        if check.must == Must::Hold {
-            assert!(check.violations.is_empty(), "{check:?}");
-        }
-    }
+    let figures = ["completions.png", "gaps.pdf"];
+    let (_, assessment) = cluster::to_its_end("partition-detach", &figures);
     let unclear = |v| v == ClaimVerdict::NotMeasured;
     assert!(!assessment.claims.iter().any(|c| unclear(c.verdict)));
     // What a transaction in front does is a matter of seconds, not of this machine's speed.
     assert_eq!(assessment.claims[2].verdict, ClaimVerdict::Refuted);
     assert_eq!(assessment.claims[3].verdict, ClaimVerdict::Refuted);
-    for page in [
-        "SUMMARY.md",
-        "DETAILS.md",
-        "analysis.json",
-        "completions.png",
-        "gaps.pdf",
-    ] {
-        assert!(place.path("out").join(page).is_file(), "{page}");
-    }
 }
 
 #[test]
 fn stopped_in_the_middle_it_keeps_what_there_is_and_leaves_nothing() {
-    if !wanted::local_server() {
-        return;
+    if wanted::local_server() {
+        // Two of them are over when the third begins.
+        cluster::stopped_in_the_middle("partition-detach", 3);
     }
-    let place = Place::new();
-    let mut procbench = start(&place, "stopped");
-    // Two of them are over when the third begins.
-    let log = place.path("log/stopped.stderr");
-    wait_for("the third arm", || {
-        let said = std::fs::read_to_string(&log).unwrap();
-        (said.matches("round 1: ").count() >= 3).then_some(())
-    });
-    procbench.signal(Signal::SIGINT);
-    let ended = procbench.ended();
-    ended.assert_code(1);
-    assert!(
-        ended.stderr.contains("PARTIAL RUN: interrupted"),
-        "{}",
-        ended.stderr
-    );
-    assert_eq!(
-        run(&place, "stopped").status,
-        RunStatus::Partial {
-            reason: "interrupted".to_owned()
-        }
-    );
-    procbench.assert_nothing_left();
 }

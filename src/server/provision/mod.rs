@@ -19,6 +19,7 @@ mod owner;
 mod pair;
 mod patroni;
 mod pgbouncer;
+mod preload;
 mod premap;
 mod process;
 mod running;

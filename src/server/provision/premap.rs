@@ -1,35 +1,23 @@
-//! The library that a postmaster of ours preloads (`docker/premap.c`), and the page through which its forked
-//! children are told what to do.
-//!
-//! The page is a file in `/dev/shm`: a child's counting there must not wait for a disk.
+//! The library that lets a server's forked children map the PGPROC array before they join it (`docker/premap.c`).
 
-use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt};
-use std::path::PathBuf;
-
-use nix::unistd::User;
 
 use super::error::ProvisionError;
-use super::scratch::{Scratch, shm_dir, write_file};
+use super::preload::{Library, Page};
+use super::scratch::Scratch;
 use crate::procarray::Premapping;
 
-/// The library's file name beside the server's other files, and its bytes.
-pub(super) const LIBRARY: (&str, &[u8]) = (
-    "premap.so",
-    include_bytes!(concat!(env!("OUT_DIR"), "/premap.so")),
-);
+pub(super) const LIBRARY: Library = Library {
+    what: "the preloaded library of premapped and premapped-few",
+    name: "premap",
+    bytes: include_bytes!(concat!(env!("OUT_DIR"), "/premap.so")),
+    variable: "PROCBENCH_PREMAP",
+    needs: "it needs glibc, and ProcGlobal and MaxBackends among the program's symbols; else leave these arms out of --arms",
+};
 
-/// The environment's name of the page's path; `docker/entrypoint.sh` preloads the library where it is set.
-pub(super) const PATH_VARIABLE: &str = "PROCBENCH_PREMAP";
-
-/// Bytes of the page.
-const PAGE_BYTES: usize = 4096;
-
-/// Where its words are (`struct page` in `docker/premap.c`).
+/// Where its page's words are (`struct page` in `docker/premap.c`).
 const HOW_AT: u64 = 0;
 const STRIDE_AT: u64 = 4;
-const READY_AT: u64 = 8;
 const CHILDREN_AT: u64 = 16;
 const TOUCHES_AT: u64 = 24;
 
@@ -44,43 +32,15 @@ pub struct Premapped {
 
 /// The page of a server that has the library.
 #[derive(Debug)]
-pub struct PremapPage(File);
+pub struct PremapPage(Page);
 
 impl PremapPage {
-    /// Makes the page for a server that is to be started, for its user alone or, with a container's user, for
-    /// whoever comes in through the mount. Returns its path.
-    pub(super) fn make(
-        scratch: &Scratch,
-        user: Option<&User>,
-        mode: u32,
-    ) -> Result<PathBuf, ProvisionError> {
-        let no_name = || ProvisionError::new("the scratch directory has no name");
-        let dir = shm_dir(scratch.path()).ok_or_else(no_name)?;
-        let made = DirBuilder::new()
-            .mode(if user.is_some() { 0o711 } else { 0o700 })
-            .create(&dir);
-        made.map_err(ProvisionError::at("cannot make", &dir))?;
-        let path = dir.join("page");
-        write_file(&path, [0; PAGE_BYTES], mode, user)?;
-        Ok(path)
-    }
-
-    /// Opens the page of a server that has started.
+    /// The page of a server that has started.
     ///
     /// # Errors
     /// When its postmaster has not taken the library.
     pub(super) fn of_started(scratch: &Scratch) -> Result<Self, ProvisionError> {
-        let what = "the preloaded library of premapped and premapped-few";
-        let path = shm_dir(scratch.path()).unwrap_or_default().join("page");
-        let opened = OpenOptions::new().read(true).write(true).open(path);
-        let page = Self(opened.map_err(ProvisionError::when(what))?);
-        match page.read(READY_AT).map_err(ProvisionError::when(what))? {
-            1 => Ok(page),
-            _ => Err(ProvisionError::failed(
-                what,
-                "this postgres has not taken it (it needs glibc, and ProcGlobal and MaxBackends among the program's symbols): leave these arms out of --arms",
-            )),
-        }
+        LIBRARY.taken(scratch).map(Self)
     }
 
     /// Tells children forked from now on to map the array so; `stride` is the size of a PGPROC. They stop
@@ -91,22 +51,16 @@ impl PremapPage {
     pub fn begin(&self, how: Option<Premapping>, stride: usize) -> io::Result<PremappedBlock<'_>> {
         let block = PremappedBlock(self);
         self.say(None)?;
-        self.0.write_all_at(&[0; 16], CHILDREN_AT)?;
+        self.0.write(CHILDREN_AT, &[0; 16])?;
         let stride = u32::try_from(stride).map_err(io::Error::other)?;
-        self.0.write_all_at(&stride.to_ne_bytes(), STRIDE_AT)?;
+        self.0.write(STRIDE_AT, &stride.to_ne_bytes())?;
         self.say(how)?;
         Ok(block)
     }
 
     fn say(&self, how: Option<Premapping>) -> io::Result<()> {
         let how = how.map_or(0, |how| how as u32);
-        self.0.write_all_at(&how.to_ne_bytes(), HOW_AT)
-    }
-
-    fn read(&self, at: u64) -> io::Result<u64> {
-        let mut bytes = [0; 8];
-        self.0.read_exact_at(&mut bytes, at)?;
-        Ok(u64::from_ne_bytes(bytes))
+        self.0.write(HOW_AT, &how.to_ne_bytes())
     }
 }
 
@@ -122,8 +76,8 @@ impl PremappedBlock<'_> {
     pub fn end(self) -> io::Result<Premapped> {
         self.0.say(None)?;
         Ok(Premapped {
-            children: self.0.read(CHILDREN_AT)?,
-            touches: self.0.read(TOUCHES_AT)?,
+            children: self.0.0.read(CHILDREN_AT)?,
+            touches: self.0.0.read(TOUCHES_AT)?,
         })
     }
 }

@@ -282,21 +282,15 @@ fn launch(
         // Readable for the server's user, the certificate's key too. None holds a password.
         write_file(&files.join(name), text, 0o644, None)?;
     }
-    let page = if spec.premap {
-        let (name, bytes) = premap::LIBRARY;
-        write_file(&files.join(name), bytes, 0o644, None)?;
-        Some(PremapPage::make(&scratch, user, mode & 0o666)?)
-    } else {
-        None
-    };
-    let sync_page = match spec.pair {
-        Some(_) => {
-            let (name, bytes) = sync_delay::LIBRARY;
-            write_file(&files.join(name), bytes, 0o644, None)?;
-            Some(SyncDelay::make(&scratch, user, mode & 0o666)?)
-        }
-        None => None,
-    };
+    let preloaded = [
+        spec.premap.then_some(premap::LIBRARY),
+        spec.pair.is_some().then_some(sync_delay::LIBRARY),
+    ];
+    let mut pages = Vec::new();
+    for library in preloaded.into_iter().flatten() {
+        let page = library.ship(&files, &scratch, user, mode & 0o666)?;
+        pages.push((library.variable, page));
+    }
     let arguments = spec.postgres_args(port);
     let process = match source {
         Source::Image { image, .. } => {
@@ -310,13 +304,11 @@ fn launch(
                 format!("--user={SUPERUSER}"),
                 "--entrypoint=sh".to_owned(),
             ];
-            if let Some(page) = &page {
-                options.push(format!("--volume={}:/premap", page.display()));
-                options.push(format!("--env={}=/premap", premap::PATH_VARIABLE));
+            for (variable, page) in &pages {
+                options.push(format!("--volume={}:/{variable}", page.display()));
+                options.push(format!("--env={variable}=/{variable}"));
             }
-            if let Some(page) = &sync_page {
-                options.push(format!("--volume={}:/sync-delay", page.display()));
-                options.push(format!("--env={}=/sync-delay", sync_delay::PATH_VARIABLE));
+            if spec.pair.is_some() {
                 options.push(format!("--volume={DISK_IN_CONTAINER}"));
                 options.push(format!("--env=PROCBENCH_DATA={DATA_IN_CONTAINER}"));
             }
@@ -344,13 +336,8 @@ fn launch(
                 .env("PATH", path)
                 .env("PROCBENCH_DATA", &data)
                 .env("PROCBENCH_SOCKETS", &sockets)
-                .current_dir(&data);
-            if let Some(page) = &page {
-                command.env(premap::PATH_VARIABLE, page);
-            }
-            if let Some(page) = &sync_page {
-                command.env(sync_delay::PATH_VARIABLE, page);
-            }
+                .current_dir(&data)
+                .envs(pages);
             if let Some(upstream) = upstream(spec) {
                 let sockets = upstream.sockets.display().to_string();
                 let conninfo = upstream.conninfo(SUPERUSER, &sockets);
