@@ -17,7 +17,7 @@ pub(crate) use block_cpu::{BlockCpu, CpuAccount, Throttling};
 pub(crate) use file::{RUN_FILE_NAME, RunFileError, files_named, find_runs, read_json, write_json};
 pub use file::{read_run, write_atomically, write_run};
 pub use histogram::{MERGED_MAX_NS, SeriesHistogram, WorkerHistogram};
-pub(crate) use histogram::{percentile_name, rank_of, samples_above};
+pub(crate) use histogram::{percentile_name, percentile_of_buckets, rank_of, samples_above};
 pub use key::{ClockKind, Operation, Phase, Role, SeriesKey};
 pub(crate) use provenance::{Provenance, ServerProvenance, ServerSource};
 pub use recorder::Recorder;

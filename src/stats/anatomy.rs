@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::bootstrap::{Bootstrap, Estimate, ratio};
+use super::bootstrap::{Bootstrap, Estimate, Taken, ratio};
 use super::contender::ContenderSummary;
 use super::guard::{Guard, reasons};
 use super::level::LevelSummary;
@@ -211,15 +211,14 @@ fn anatomy(
         Some(PhaseTimes {
             phase,
             samples: rounds.map_or(connections, Rounds::sample_count),
-            mean: bootstrap.estimate(|weights| mean(&recorded, phase, weights))?,
+            mean: bootstrap.estimate(|taken| mean(&recorded, phase, taken))?,
             p50: percentile(50.0),
             p99: percentile(99.0),
             adds_up: phase != Whole && (phase != Startup || !is_asked),
         })
     };
-    let startup = |weights: &[u32]| {
-        Some(mean(&recorded, Startup, weights)? / mean(&recorded, Whole, weights)?)
-    };
+    let startup =
+        |taken: &[Taken]| Some(mean(&recorded, Startup, taken)? / mean(&recorded, Whole, taken)?);
     let (struck, cautions) = reasons(&contender.guards, concerns);
     Some(Anatomy {
         factors: factors.clone(),
@@ -238,8 +237,8 @@ type Recorded = BTreeMap<ConnectionPhase, Rounds>;
 
 /// The mean of a phase in these blocks, in ns: of what was recorded, or of what lies between. Differences are
 /// below zero only by the histograms' digits.
-fn mean(recorded: &Recorded, phase: ConnectionPhase, weights: &[u32]) -> Option<f64> {
-    let of = |phase| recorded.get(&phase)?.statistic(weights, Statistic::Mean);
+fn mean(recorded: &Recorded, phase: ConnectionPhase, taken: &[Taken]) -> Option<f64> {
+    let of = |phase| recorded.get(&phase)?.statistic(taken, Statistic::Mean);
     Some(match phase {
         AfterExchange => (of(Startup)? - of(Challenge)? - of(Exchange)?).max(0.0),
         Between => {
@@ -270,7 +269,7 @@ fn setup_account(blocks: &[&Block], bootstrap: &Bootstrap) -> Option<SetupAccoun
     let sums: Vec<SetupSums> = blocks.iter().map(of_block).collect::<Option<_>>()?;
     let mean_ns = |of_us: fn(&SetupSums) -> u64| {
         let pairs: Vec<(u64, u64)> = sums.iter().map(|s| (of_us(s), s.count)).collect();
-        bootstrap.estimate(|weights| ratio(&pairs, weights, 1e3))
+        bootstrap.estimate(|taken| ratio(&pairs, taken, 1e3))
     };
     Some(SetupAccount {
         connections: sums.iter().map(|s| s.count).sum(),

@@ -75,10 +75,8 @@ pub(super) fn taken(weights: &[u32]) -> Vec<Taken> {
 /// How often each block is in each resample. Equal numbers of blocks and equal seeds give the same resamples:
 /// what is estimated from them can be compared.
 pub(super) struct Bootstrap {
-    once: Vec<u32>,
-    resamples: Vec<Vec<u32>>,
-    /// The resamples again, without the blocks that are not in them.
-    taken: Vec<Vec<Taken>>,
+    once: Vec<Taken>,
+    resamples: Vec<Vec<Taken>>,
 }
 
 impl Bootstrap {
@@ -95,14 +93,14 @@ impl Bootstrap {
             }
             weights
         };
-        Self::of(blocks, (0..Self::RESAMPLES).map(resample).collect())
+        Self::of(blocks, resample)
     }
 
-    fn of(blocks: usize, resamples: Vec<Vec<u32>>) -> Self {
+    fn of(blocks: usize, resample: impl FnMut(usize) -> Vec<u32>) -> Self {
+        let resamples = (0..Self::RESAMPLES).map(resample);
         Bootstrap {
-            once: vec![1; blocks],
-            taken: resamples.iter().map(|weights| taken(weights)).collect(),
-            resamples,
+            once: taken(&vec![1; blocks]),
+            resamples: resamples.map(|weights| taken(&weights)).collect(),
         }
     }
 
@@ -125,43 +123,33 @@ impl Bootstrap {
             }
             weights
         };
-        Self::of(starts.len(), (0..Self::RESAMPLES).map(resample).collect())
+        Self::of(starts.len(), resample)
     }
 
-    /// How often each block is in each resample.
-    pub(super) fn resamples(&self) -> &[Vec<u32>] {
+    /// The blocks of each resample.
+    pub(super) fn resamples(&self) -> &[Vec<Taken>] {
         &self.resamples
     }
 
     /// A quantity, and what it is in every resample that has it.
-    pub(super) fn values(&self, of: impl Fn(&[u32]) -> Option<f64>) -> Option<(f64, Vec<f64>)> {
-        let resampled = self.resamples.iter().filter_map(|weights| of(weights));
+    pub(super) fn values(&self, of: impl Fn(&[Taken]) -> Option<f64>) -> Option<(f64, Vec<f64>)> {
+        let resampled = self.resamples.iter().filter_map(|taken| of(taken));
         Some((of(&self.once)?, resampled.collect()))
     }
 
-    /// The same of the blocks that are taken: what a resample leaves out costs nothing.
-    pub(super) fn estimate_of_taken(
-        &self,
-        of: impl Fn(&[Taken]) -> Option<f64>,
-    ) -> Option<Estimate> {
-        let value = of(&taken(&self.once))?;
-        let resampled = self.taken.iter().filter_map(|taken| of(taken));
-        Some(interval(value, resampled.collect()))
-    }
-
     /// A quantity with its interval; `None` where it is not there.
-    pub(super) fn estimate(&self, of: impl Fn(&[u32]) -> Option<f64>) -> Option<Estimate> {
+    pub(super) fn estimate(&self, of: impl Fn(&[Taken]) -> Option<f64>) -> Option<Estimate> {
         let (value, resampled) = self.values(of)?;
         Some(interval(value, resampled))
     }
 }
 
-/// The sum of the firsts of pairs over that of the seconds, times `scale`; each pair is taken so many times.
-pub(super) fn ratio(pairs: &[(u64, u64)], weights: &[u32], scale: f64) -> Option<f64> {
-    let weighted = pairs.iter().zip(weights);
-    let (of, over) = weighted.fold((0.0, 0.0), |(a, b), ((first, second), w)| {
-        let w = f64::from(*w);
-        (a + w * *first as f64, b + w * *second as f64)
+/// The sum of the firsts of pairs over that of the seconds, times `scale`.
+pub(super) fn ratio(pairs: &[(u64, u64)], taken: &[Taken], scale: f64) -> Option<f64> {
+    let (of, over) = taken.iter().fold((0.0, 0.0), |(a, b), &(i, times)| {
+        let (first, second) = pairs[i];
+        let times = f64::from(times);
+        (a + times * first as f64, b + times * second as f64)
     });
     (over > 0.0).then(|| of * scale / over)
 }

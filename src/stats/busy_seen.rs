@@ -1,6 +1,6 @@
 //! What a run saw of the lock at one level, with intervals over its blocks.
 
-use super::bootstrap::{Bootstrap, Estimate, ratio};
+use super::bootstrap::{Bootstrap, Estimate, Taken, ratio};
 use super::level::LevelSummary;
 use crate::arm::Arm;
 use crate::factor::Factors;
@@ -65,9 +65,9 @@ impl<'a> Seen<'a> {
         };
         let (adds, removes): (Vec<_>, Vec<_>) =
             self.blocks.iter().filter_map(of).map(Into::into).unzip();
-        let mean = |pairs: &[_], weights: &[u32]| ratio(pairs, weights, 1.0);
+        let mean = |pairs: &[_], taken: &[Taken]| ratio(pairs, taken, 1.0);
         self.bootstrap(adds.len())
-            .estimate(|weights| Some(mean(&adds, weights)? + mean(&removes, weights)?))
+            .estimate(|taken| Some(mean(&adds, taken)? + mean(&removes, taken)?))
     }
 
     /// Shared acquisitions that found the lock busy, and all, by block.
@@ -81,7 +81,7 @@ impl<'a> Seen<'a> {
     pub(super) fn busy(&self) -> Option<Estimate> {
         let pairs = self.acquisitions();
         self.bootstrap(pairs.len())
-            .estimate(|weights| ratio(&pairs, weights, 1.0))
+            .estimate(|taken| ratio(&pairs, taken, 1.0))
     }
 
     /// How many did; `None` where nobody counted.
@@ -104,21 +104,22 @@ impl<'a> Seen<'a> {
         }
         longest.sort_unstable_by(|a, b| b.cmp(a));
         let samples: Vec<u64> = waits.iter().map(|series| series.len()).collect();
-        self.bootstrap(pairs.len()).estimate(|weights| {
-            let weight = |block: usize| f64::from(weights[block]);
-            let all: f64 = (0..)
-                .zip(&samples)
-                .map(|(b, n)| weight(b) * *n as f64)
-                .sum();
-            let waited = all * ratio(&pairs, weights, 1.0)?;
+        self.bootstrap(pairs.len()).estimate(|taken| {
+            let mut times = vec![0.0; samples.len()];
+            let mut all = 0.0;
+            for &(block, n) in taken {
+                times[block] = f64::from(n);
+                all += times[block] * samples[block] as f64;
+            }
+            let waited = all * ratio(&pairs, taken, 1.0)?;
             let (mut left, mut sum) = (waited, 0.0);
             for (ns, block, n) in &longest {
                 if left <= 0.0 {
                     break;
                 }
-                let taken = left.min(weight(*block) * *n as f64);
-                sum += taken * *ns as f64;
-                left -= taken;
+                let of_these = left.min(times[*block] * *n as f64);
+                sum += of_these * *ns as f64;
+                left -= of_these;
             }
             (waited > 0.0).then(|| sum / waited)
         })
@@ -139,6 +140,6 @@ impl<'a> Seen<'a> {
         });
         let (ours, others): (Vec<_>, Vec<_>) = pairs.unzip();
         self.bootstrap(ours.len())
-            .estimate(|weights| Some(ratio(&ours, weights, 1.0)? - ratio(&others, weights, 1.0)?))
+            .estimate(|taken| Some(ratio(&ours, taken, 1.0)? - ratio(&others, taken, 1.0)?))
     }
 }

@@ -194,7 +194,7 @@ fn client_rate(blocks: &[&Block], seed: u64) -> Option<Estimate> {
     let done = |b: &&Block| Some((b.tallies.get(&Role::Client)?.succeeded(), b.measured_ns));
     let counts: Vec<(u64, u64)> = blocks.iter().filter_map(done).collect();
     let bootstrap = Bootstrap::new(counts.len(), derive_seed(seed, &[0x434C_5254]));
-    let rate = bootstrap.estimate(|weights| ratio(&counts, weights, 1e9));
+    let rate = bootstrap.estimate(|taken| ratio(&counts, taken, 1e9));
     rate.filter(|rate| rate.value_ns > 0.0)
 }
 

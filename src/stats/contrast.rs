@@ -14,7 +14,7 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 use serde::Serialize;
 
-use super::bootstrap::{Bootstrap, Estimate, Taken, Unit, interval, quantile};
+use super::bootstrap::{Bootstrap, Estimate, Taken, Unit, interval, quantile, taken};
 use super::rounds::Rounds;
 use super::statistic::Statistic;
 use crate::record::SeriesHistogram;
@@ -109,15 +109,13 @@ impl Cell {
         starts.len()
     }
 
-    /// Each round taken so many times, the labels exchanged where `swapped`.
-    fn sides(&self, times: &[u32], swapped: &[bool]) -> Sides {
+    /// These rounds, the labels exchanged where `swapped`.
+    fn sides(&self, rounds: &[Taken], swapped: &[bool]) -> Sides {
         let n = self.rounds();
         let mut sides = [Vec::with_capacity(n), Vec::with_capacity(n)];
         for half in 0..2 {
-            for (round, (&times, &swapped)) in times.iter().zip(swapped).enumerate() {
-                if times > 0 {
-                    sides[half ^ usize::from(swapped)].push((half * n + round, times));
-                }
+            for &(round, times) in rounds {
+                sides[half ^ usize::from(swapped[round])].push((half * n + round, times));
             }
         }
         sides
@@ -161,7 +159,7 @@ fn permuted_sides(cells: &[(f64, &Cell)], mut swapped: &[bool]) -> Vec<Sides> {
     let each = cells.iter().map(|(_, cell)| {
         let (own, rest) = swapped.split_at(cell.rounds());
         swapped = rest;
-        cell.sides(&vec![1; cell.rounds()], own)
+        cell.sides(&taken(&vec![1; cell.rounds()]), own)
     });
     each.collect()
 }
@@ -196,7 +194,7 @@ fn contrast(
     let difference = |sides: &Vec<Sides>| -> Option<f64> {
         let each = cells.iter().zip(sides);
         each.map(|((weight, cell), [first, second])| {
-            let of = |side| cell.blocks.value(side, statistic);
+            let of = |side| cell.blocks.statistic(side, statistic);
             Some(weight * (of(first)? - of(second)?))
         })
         .sum()

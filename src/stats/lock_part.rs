@@ -106,7 +106,7 @@ impl<'a> Lifting<'a> {
             .filter_map(|b| Some((self.counts(b)?, b.start)));
         let (pairs, starts): (Vec<_>, Vec<_>) = found.unzip();
         Bootstrap::nested(&starts, self.run.config.seed)
-            .estimate(|weights| ratio(&pairs, weights, SCALE))
+            .estimate(|taken| ratio(&pairs, taken, SCALE))
     }
 
     /// The difference between two arms in the rounds that both have.
@@ -119,9 +119,8 @@ impl<'a> Lifting<'a> {
         });
         let (pairs, starts): (Vec<_>, Vec<_>) = pairs.unzip();
         let (ours, others): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
-        Bootstrap::nested(&starts, self.run.config.seed).estimate(|weights| {
-            Some(ratio(&ours, weights, SCALE)? - ratio(&others, weights, SCALE)?)
-        })
+        Bootstrap::nested(&starts, self.run.config.seed)
+            .estimate(|taken| Some(ratio(&ours, taken, SCALE)? - ratio(&others, taken, SCALE)?))
     }
 }
 

@@ -1,7 +1,7 @@
 //! One series over the rounds of a run: bucket counts by block, so that
 //! percentiles of any re-weighting of the blocks are one pass over the buckets.
 
-use super::bootstrap::{Bootstrap, Estimate, Taken, taken};
+use super::bootstrap::{Bootstrap, Estimate, Taken};
 use super::statistic::{CAP, Statistic};
 use crate::record::{Block, SeriesHistogram, SeriesKey, rank_of};
 
@@ -11,6 +11,8 @@ pub(super) struct Rounds {
     values: Vec<u64>,
     /// For each value in turn, by block: samples not above it.
     cumulated: Vec<u64>,
+    /// The same of all blocks together.
+    merged: Vec<u64>,
     totals: Vec<u64>,
     sums_ns: Vec<f64>,
     /// By block, where there is a threshold: slower samples, and the sum of all, each capped.
@@ -43,15 +45,18 @@ impl Rounds {
             }
         }
         let mut totals = vec![0; blocks];
+        let mut merged = Vec::with_capacity(values.len());
         for counts in cumulated.chunks_mut(blocks.max(1)) {
             for (total, count) in totals.iter_mut().zip(counts) {
                 *total += *count;
                 *count = *total;
             }
+            merged.push(totals.iter().sum());
         }
         Rounds {
             values,
             cumulated,
+            merged,
             totals,
             sums_ns,
             slow,
@@ -71,6 +76,7 @@ impl Rounds {
         Rounds {
             values: Vec::new(),
             cumulated: Vec::new(),
+            merged: Vec::new(),
             totals,
             sums_ns: sums_ns.clone(),
             slow: Some((slow, sums_ns)),
@@ -98,41 +104,52 @@ impl Rounds {
         self.values.last().copied()
     }
 
-    /// A statistic, in its unit, of the blocks merged with these multiplicities.
-    /// `None` where there is no sample, or no threshold.
-    pub(super) fn statistic(&self, weights: &[u32], statistic: Statistic) -> Option<f64> {
-        debug_assert_eq!(weights.len(), self.block_count());
-        self.value(&taken(weights), statistic)
-    }
-
-    /// Place of the least value with at least so many samples of these blocks not above it.
-    fn place(&self, weights: &[Taken], rank: u64) -> usize {
-        let (mut low, mut high) = (0, self.values.len().saturating_sub(1));
-        let blocks = self.block_count();
-        while low < high {
-            let middle = (low + high) / 2;
-            let counts = &self.cumulated[middle * blocks..][..blocks];
-            if weighted(counts, weights) < rank {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        low
-    }
-
-    /// The same of the blocks that are taken.
-    pub(super) fn value(&self, weights: &[Taken], statistic: Statistic) -> Option<f64> {
-        let total = weighted(&self.totals, weights);
+    /// A statistic, in its unit, of these blocks merged. `None` where there is no sample, or no threshold.
+    pub(super) fn statistic(&self, taken: &[Taken], statistic: Statistic) -> Option<f64> {
+        let total = weighted(&self.totals, taken);
         if total == 0 {
             return None;
         }
         Some(match statistic {
-            Statistic::Mean => weighted_sum(&self.sums_ns, weights) / total as f64,
-            Statistic::SlowShare => weighted(&self.slow.as_ref()?.0, weights) as f64 / total as f64,
-            Statistic::CappedMean => weighted_sum(&self.slow.as_ref()?.1, weights) / total as f64,
-            Statistic::Percentile(p) => self.values[self.place(weights, rank_of(p, total))] as f64,
+            Statistic::Mean => weighted_sum(&self.sums_ns, taken) / total as f64,
+            Statistic::SlowShare => weighted(&self.slow.as_ref()?.0, taken) as f64 / total as f64,
+            Statistic::CappedMean => weighted_sum(&self.slow.as_ref()?.1, taken) / total as f64,
+            Statistic::Percentile(p) => {
+                self.values[self.place(taken, rank_of(p, total), total)] as f64
+            }
         })
+    }
+
+    /// Place of the least value with at least so many of these blocks' `total` samples not above it.
+    ///
+    /// It is looked for around the place of the same share of all blocks, since resamples differ little.
+    fn place(&self, taken: &[Taken], rank: u64, total: u64) -> usize {
+        let blocks = self.block_count();
+        let (mut low, mut high) = (0, self.values.len().saturating_sub(1));
+        let of_all = self.merged.last().map_or(0.0, |all| *all as f64);
+        let share = rank as f64 / total as f64;
+        let near = |n: &u64| (*n as f64) < share * of_all;
+        let (mut at, mut step) = (self.merged.partition_point(near), 8);
+        while low < high {
+            at = at.clamp(low, high - 1);
+            let counts = &self.cumulated[at * blocks..][..blocks];
+            let is_below = weighted(counts, taken) < rank;
+            if is_below {
+                low = at + 1;
+            } else {
+                high = at;
+            }
+            // In growing steps until it lies between two places, then halfway.
+            at = if step >= high - low {
+                (low + high) / 2
+            } else if is_below {
+                low + step
+            } else {
+                high - step
+            };
+            step *= 2;
+        }
+        low
     }
 
     /// A statistic with its interval, if the samples carry it.
@@ -140,21 +157,21 @@ impl Rounds {
         if !statistic.is_carried_by(self.sample_count()) {
             return None;
         }
-        bootstrap.estimate_of_taken(|taken| self.value(taken, statistic))
+        bootstrap.estimate(|taken| self.statistic(taken, statistic))
     }
 }
 
-fn weighted_sum(sums: &[f64], weights: &[Taken]) -> f64 {
-    let sums = weights
+fn weighted_sum(sums: &[f64], taken: &[Taken]) -> f64 {
+    let sums = taken
         .iter()
         .map(|&(block, times)| sums[block] * f64::from(times));
     sums.sum()
 }
 
 /// A loop, not a chain of iterators: all resampling is here, and tests are built unoptimised.
-fn weighted(counts: &[u64], weights: &[Taken]) -> u64 {
+fn weighted(counts: &[u64], taken: &[Taken]) -> u64 {
     let mut sum = 0;
-    for &(block, times) in weights {
+    for &(block, times) in taken {
         sum += counts[block] * u64::from(times);
     }
     sum
@@ -163,6 +180,7 @@ fn weighted(counts: &[u64], weights: &[Taken]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::bootstrap::taken;
     use proptest::prelude::*;
 
     fn histogram(values: &[u64]) -> SeriesHistogram {
@@ -174,18 +192,17 @@ mod tests {
     proptest! {
         #[test]
         fn weighting_equals_merging_repeated_blocks(
-            a in prop::collection::vec(1u64..1_000_000, 1..40),
-            b in prop::collection::vec(1u64..1_000_000, 1..40),
-            weights in prop::collection::vec(0u32..4, 2),
+            parts in prop::collection::vec((prop::collection::vec(1u64..1_000_000, 1..80), 0u32..4), 1..6),
         ) {
-            let blocks = [histogram(&a), histogram(&b)];
-            let rounds = Rounds::new(&[&blocks[0], &blocks[1]], None);
+            let blocks: Vec<_> = parts.iter().map(|(values, _)| histogram(values)).collect();
+            let rounds = Rounds::new(&blocks.iter().collect::<Vec<_>>(), None);
             let mut merged = SeriesHistogram::default();
-            for (block, &weight) in blocks.iter().zip(&weights) {
-                (0..weight).for_each(|_| merged.merge(block));
+            for (block, (_, times)) in blocks.iter().zip(&parts) {
+                (0..*times).for_each(|_| merged.merge(block));
             }
+            let taken = taken(&parts.iter().map(|(_, times)| *times).collect::<Vec<_>>());
             let wanted = [Statistic::Percentile(50.0), Statistic::Percentile(99.0), Statistic::Mean];
-            let got = wanted.map(|statistic| rounds.statistic(&weights, statistic));
+            let got = wanted.map(|statistic| rounds.statistic(&taken, statistic));
             prop_assert_eq!(got[0], merged.percentile_ns(50.0).map(|v| v as f64));
             prop_assert_eq!(got[1], merged.percentile_ns(99.0).map(|v| v as f64));
             match (got[2], merged.mean_ns()) {
@@ -201,14 +218,14 @@ mod tests {
         let block = histogram(&[100_000, 200_000, 200_050, 200_300, 9_000_000]);
         let other = histogram(&[100_000]);
         let rounds = Rounds::new(&[&block, &other], Some(200_000));
-        let at = |weights: &[u32], statistic| rounds.statistic(weights, statistic).unwrap();
+        let at = |weights: &[u32], statistic| rounds.statistic(&taken(weights), statistic).unwrap();
         assert_eq!(at(&[1, 0], Statistic::SlowShare), 2.0 / 5.0);
         assert_eq!(at(&[1, 3], Statistic::SlowShare), 2.0 / 8.0);
         assert_eq!(at(&[0, 1], Statistic::SlowShare), 0.0);
         let capped = (100_000 + 3 * 200_000 + 350 + CAP * 200_000) as f64 / 5.0;
         assert!((at(&[1, 0], Statistic::CappedMean) / capped - 1.0).abs() < 1e-3);
         let without = Rounds::new(&[&block], None);
-        assert_eq!(without.statistic(&[1], Statistic::SlowShare), None);
-        assert_eq!(without.statistic(&[1], Statistic::CappedMean), None);
+        assert_eq!(without.statistic(&[(0, 1)], Statistic::SlowShare), None);
+        assert_eq!(without.statistic(&[(0, 1)], Statistic::CappedMean), None);
     }
 }

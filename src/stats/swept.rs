@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::bootstrap::Unit;
-use super::bootstrap::{Bootstrap, Estimate, interval, ratio};
+use super::bootstrap::{Bootstrap, Estimate, Taken, interval, ratio};
 use super::guard::{Guard, reasons};
 use super::level::LevelSummary;
 use super::rounds::Rounds;
@@ -76,15 +76,15 @@ impl SweepLine {
     }
 }
 
-/// The value of the blocks taken so many times each.
-type OfWeights = Box<dyn Fn(&[u32]) -> Option<f64>>;
+/// The value of the blocks that are taken.
+type OfTaken = Box<dyn Fn(&[Taken]) -> Option<f64>>;
 
 /// What the blocks of one level say of a quantity.
 struct Measured {
     blocks: usize,
     /// Samples of the series, or the sum below the line.
     samples: u64,
-    value: OfWeights,
+    value: OfTaken,
 }
 
 impl Measured {
@@ -100,7 +100,7 @@ impl Measured {
                 return statistic.is_carried_by(samples).then(|| Measured {
                     blocks: rounds.block_count(),
                     samples,
-                    value: Box::new(move |weights| rounds.statistic(weights, statistic)),
+                    value: Box::new(move |taken| rounds.statistic(taken, statistic)),
                 });
             }
             Quantity::Cpu(group) => blocks
@@ -115,7 +115,7 @@ impl Measured {
         Some(Measured {
             blocks: pairs.len(),
             samples: pairs.iter().map(|p| p.1).sum(),
-            value: Box::new(move |weights| ratio(&pairs, weights, 1.0)),
+            value: Box::new(move |taken| ratio(&pairs, taken, 1.0)),
         })
     }
 }

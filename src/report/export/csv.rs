@@ -2,7 +2,7 @@
 
 use itertools::Itertools;
 
-use crate::record::SeriesHistogram;
+use crate::record::{SeriesHistogram, percentile_of_buckets};
 use crate::stats::Analysis;
 
 /// Percentiles of an exported series, in per cent.
@@ -32,8 +32,8 @@ fn percentile_csv<'s>(series: impl IntoIterator<Item = (String, &'s SeriesHistog
     for (name, histogram) in series.into_iter().filter(|(_, h)| !h.is_empty()) {
         let buckets = histogram.buckets();
         for percentile in PERCENTILES {
-            let value = histogram.percentile_ns(percentile).unwrap_or(0);
-            let above = buckets.iter().filter(|bucket| bucket.0 > value);
+            let value = percentile_of_buckets(&buckets, percentile).unwrap_or(0);
+            let above = buckets.iter().rev().take_while(|bucket| bucket.0 > value);
             let above: u64 = above.map(|bucket| bucket.1).sum();
             let numbers = [value, above, histogram.len()].map(|n| n.to_string());
             let record = [name.clone(), percentile.to_string()];
