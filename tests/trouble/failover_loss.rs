@@ -1,11 +1,13 @@
 //! `run failover-loss` on three clusters of its own: to its end, and stopped in the middle.
 
 use nix::sys::signal::Signal;
-use procbench::chapter7::{ClaimVerdict, ClusterRun, Measured, Must, of, read_cluster_run};
+use procbench::chapter7::{
+    ClaimVerdict, ClusterRun, Measured, Must, PatroniArm, measure_patroni, of, read_cluster_run,
+};
 use procbench::record::RunStatus;
 
 use super::place::Place;
-use super::procbench_process::{Procbench, wait_for};
+use super::procbench_process::{Procbench, docker, wait_for};
 use super::wanted;
 
 fn start<'a>(place: &'a Place, name: &str) -> Procbench<'a> {
@@ -85,4 +87,68 @@ fn stopped_in_the_middle_it_keeps_what_there_is_and_leaves_nothing() {
         }
     );
     procbench.assert_nothing_left();
+}
+
+/// Of Patroni's arms the one that loses, promotes and rewinds: the others take as long, and differ in the cut.
+#[test]
+fn with_patroni_a_cut_loses_and_pg_rewind_takes_what_was_lost() {
+    if !wanted::docker_server() {
+        return;
+    }
+    let loss = measure_patroni(PatroniArm::Off, 13).unwrap();
+    let own = format!("name=procbench-{}-", std::process::id());
+    let image = "ancestor=procbench-patroni:1";
+    let left = docker(&["ps", "-aq", "--filter", &own, "--filter", image]);
+    assert_eq!(left, "");
+    let [trial] = &loss.patroni[..] else {
+        panic!("one trial");
+    };
+    assert_eq!(trial.promoted.as_deref(), Some("n2"));
+    let measured = Measured::FailoverLoss(loss.clone());
+    let assessment = (of(&measured).assess)(&measured);
+    let looked_at = assessment.checks.iter().filter(|c| c.looked_at > 0);
+    let looked_at: Vec<_> = looked_at.collect();
+    assert_eq!(looked_at.len(), 7, "{looked_at:?}");
+    for check in looked_at {
+        assert!(check.violations.is_empty(), "{check:?} in {trial:?}");
+    }
+}
+
+#[test]
+#[ignore = "dev"]
+fn dev_arms() {
+    let wanted = std::env::var("DEV_ARMS").unwrap();
+    for arm in wanted.split(',') {
+        let arm = PatroniArm::ALL[arm.parse::<usize>().unwrap()];
+        let begun = std::time::Instant::now();
+        let run = measure_patroni(arm, 7).unwrap();
+        let took = begun.elapsed();
+        std::fs::write(
+            format!("/tmp/dev13/{arm}.json"),
+            serde_json::to_string(&run).unwrap(),
+        )
+        .unwrap();
+        let t = &run.patroni[0];
+        println!(
+            "== {arm}: {took:?}\nvoid {:?} promoted {:?} leader_s {:?} looks {:?} one {:?}\n{:?}\n{:?}",
+            t.void,
+            t.promoted,
+            t.leader_ns.map(|n| n as f64 / 1e9),
+            t.looks,
+            t.on_one_node,
+            t.at_kill,
+            t.rejoined
+        );
+        for o in &t.outcomes {
+            println!(
+                "{}: acked {} lost {} on_old {:?} holes {}",
+                o.level, o.acked, o.lost, o.on_old, o.holes
+            );
+        }
+        let assessment =
+            (of(&Measured::FailoverLoss(run.clone())).assess)(&Measured::FailoverLoss(run.clone()));
+        for c in assessment.checks.iter().filter(|c| c.looked_at > 0) {
+            println!("{:?} {} {:?}", c.must, c.rule, c.violations);
+        }
+    }
 }

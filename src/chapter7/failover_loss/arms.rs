@@ -107,10 +107,11 @@ impl PatroniArm {
         }
     }
 
-    /// Bytes of a row; larger ones, where the limit of a lag is to be passed.
+    /// Bytes of a row: more where `maximum_lag_on_failover` is to be passed, less where it must not be the reason.
     pub(super) fn payload(self) -> u32 {
         match self {
             PatroniArm::StalePosition => 2_000,
+            PatroniArm::NotStrict => 50,
             _ => PAYLOAD,
         }
     }

@@ -254,9 +254,10 @@ fn patroni(run: &FailoverLoss) -> Vec<Check> {
         ),
         Check::of(
             Must::Show,
-            "Patroni promotes nobody where the leader was alone, and one node has what it then acknowledged",
+            "Patroni promotes nobody where the leader was alone, also within maximum_lag_on_failover, and one node has what it then acknowledged",
             valid(PatroniArm::NotStrict, |t| {
-                Some(t.promoted.is_none() && t.on_one_node? > 0)
+                let is_near = t.at_kill.as_ref()?.missing() < MAXIMUM_LAG;
+                Some(t.promoted.is_none() && is_near && t.on_one_node > Some(0))
             }),
         ),
         Check::of(

@@ -20,7 +20,9 @@ mod tables;
 mod trial;
 mod waiting;
 
+pub use arms::PatroniArm;
 pub(super) use assess::assess;
 pub(super) use drawings::drawings;
+pub use measure::measure_patroni;
 pub(super) use measure::{measure, planned};
 pub use record::FailoverLoss;

@@ -7,7 +7,6 @@ use tokio::time::{Instant, sleep};
 use super::arms::PatroniArm;
 use crate::causes::on_one_line;
 use crate::chapter7::pair::{Proxy, superuser, until_ready, value};
-use crate::console::tell;
 use crate::server::FrontendError;
 use crate::server::provision::{Etcd, PatroniNode, RunningServer, port_for_node};
 
@@ -56,8 +55,7 @@ impl Nodes {
     ///
     /// # Errors
     /// What a server says; that the cluster does not come to be.
-    pub(super) async fn start(arm: PatroniArm) -> Result<Self, FrontendError> {
-        let etcd = Etcd::start(&tell).map_err(here)?;
+    pub(super) async fn start(etcd: Etcd, arm: PatroniArm) -> Result<Self, FrontendError> {
         let leader = Node::start(&etcd, NODES[0], arm)?;
         until_ready(&leader.server).await?;
         let mut nodes = Nodes {

@@ -119,7 +119,7 @@ pub struct PatroniTrial {
     pub twice: u64,
     /// What there was when the leader was killed; `None` in older runs, as are those below.
     pub at_kill: Option<AtKill>,
-    /// Acknowledged rows that only the dead node has, where nobody is promoted.
+    /// Rows acknowledged at `on` that only the dead node has, where nobody is promoted.
     pub on_one_node: Option<u64>,
     /// Looks at all nodes.
     pub looks: Option<Looks>,

@@ -12,8 +12,9 @@ use crate::chapter7::pair::{Flow, superuser, value};
 use crate::server::FrontendError;
 use crate::server::provision::RunningServer;
 
-/// Opens the old leader's cluster alone, before Patroni does anything to it, and keeps the numbers of its rows.
-const OPEN_ALONE: &str = "echo \"COPY loss (number) TO '/procbench/rows'\" | postgres --single -D \"$data\" postgres >/procbench/single";
+/// Opens the old leader's cluster alone, before Patroni does anything to it, and keeps the numbers of its rows. The lock
+/// of its socket is of the process that was killed, whose number another one may have now.
+const OPEN_ALONE: &str = "rm -f /sockets/.s.PGSQL.*; echo \"COPY loss (number) TO '/procbench/rows'\" | postgres --single -D \"$data\" postgres >/procbench/single";
 /// How long a leader may take to be there.
 const LEADER_LIMIT: Duration = Duration::from_secs(60);
 /// How long the last rows may take to be everywhere, once all stream.

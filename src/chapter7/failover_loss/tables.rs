@@ -300,7 +300,7 @@ fn rejoined(run: &FailoverLoss) -> Option<Section> {
         table,
         [
             "Before: opened alone, as it was killed. After: as Patroni's node. Back after: until all other nodes stream from one leader.",
-            "On one node alone: rows that were acknowledged and that no other node had, where nobody was promoted.",
+            "On one node alone: rows that were acknowledged at on and that no other node had, where nobody was promoted.",
         ],
     )
 }

@@ -272,8 +272,12 @@ impl CurveFigure {
         let placed = labels::spread(&wanted, gap, plot.top + edge, plot.bottom - edge);
         for ((curve, end), at) in lines().zip(ends).zip(placed) {
             let colour = curve.stroke.colour;
-            let beside = (plot.right + 3.5, end.1);
-            let leader = [end, beside, (plot.right + LEADER - 3.5, at)];
+            // Along the axis that of a lone dot would go through others.
+            let bend = match curve.points.len() {
+                1 => end,
+                _ => (plot.right + 3.5, end.1),
+            };
+            let leader = [end, bend, (plot.right + LEADER - 3.5, at)];
             svg.curve(&leader, Stroke::new(colour, 0.7, ""), 0.8);
             let baseline = at + LABEL_SIZE * 0.36;
             around(&curve.end_label(svg.look), baseline, |y, line| {
