@@ -62,6 +62,7 @@ pub(super) fn run() -> FailoverLoss {
     FailoverLoss {
         server_version: "17.2".to_owned(),
         file_system: "ext4".to_owned(),
+        checksums: Some("on".to_owned()),
         defaults: ("on".to_owned(), String::new()),
         trials: Arm::of_scale(Scale::Full).into_iter().map(trial).collect(),
         patroni: Vec::new(),

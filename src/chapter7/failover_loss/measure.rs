@@ -108,7 +108,7 @@ pub fn measure_patroni(arm: PatroniArm, seed: u64) -> Result<FailoverLoss, Strin
 async fn all(run: &mut FailoverLoss, cluster: &mut Cluster, order: &Order) -> Result<(), String> {
     let prepared = timeout(LIMIT, cluster.prepare()).await;
     let prepared = prepared.map_err(|_| "the clusters are not ready in time".to_owned())?;
-    run.defaults = prepared.map_err(|e| on_one_line(&e))?;
+    (run.checksums, run.defaults) = prepared.map_err(|e| on_one_line(&e))?;
     let mut rng = Pcg64::seed_from_u64(order.seed);
     for round in 0..rounds(order.scale) {
         let mut arms = Arm::of_scale(order.scale);

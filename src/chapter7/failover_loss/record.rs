@@ -12,6 +12,8 @@ pub struct FailoverLoss {
     pub server_version: String,
     /// The file system on which the primary's cluster lies.
     pub file_system: String,
+    /// `data_checksums` of the primary, and of its copies; `None` in older runs.
+    pub checksums: Option<String>,
     /// What PostgreSQL's settings are by default: `synchronous_commit`, `synchronous_standby_names`.
     pub defaults: (String, String),
     /// Each trial, in the order in which they ran.

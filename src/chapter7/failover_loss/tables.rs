@@ -309,8 +309,9 @@ fn place(run: &FailoverLoss) -> Section {
     Section::list(
         "Where the clusters lie",
         vec![format!(
-            "On {}, with fsync=on, all of them on one disk of one machine.",
-            run.file_system
+            "On {}, with fsync=on and data_checksums={}, all of them on one disk of one machine.",
+            run.file_system,
+            run.checksums.as_deref().unwrap_or("off")
         )],
     )
 }

@@ -156,6 +156,13 @@ impl Axis {
         Axis::linear((0.0, largest), 5.0, Unit::Number)
     }
 
+    /// Names at 1, 2, 3 and so on.
+    pub(super) fn names(names: &[&str]) -> Self {
+        let places = (1..=names.len()).map(|place| place as f64);
+        let name = |place: f64| names[place as usize - 1].to_owned();
+        Axis::new(Spacing::Linear, 0.5, names.len() as f64).with_ticks(places, name)
+    }
+
     /// Numbers on a logarithmic axis; zero has a place of its own at the left.
     pub(super) fn decades(values: &[f64]) -> Self {
         let positive = || values.iter().copied().filter(|v| *v > 0.0);
@@ -296,6 +303,14 @@ mod tests {
         assert_eq!(labels(&axis)[0], "0");
         assert_eq!(Axis::decades(&[10.0, 1000.0]).gap, None);
         assert_eq!(Axis::even(&[0.0]).high, 1.0);
+    }
+
+    #[test]
+    fn names_stand_at_their_places() {
+        let axis = Axis::names(&["off", "local", "on"]);
+        assert_eq!(labels(&axis), ["off", "local", "on"]);
+        let places: Vec<f64> = axis.ticks.iter().map(|t| t.at).collect();
+        assert_eq!(places, [1.0, 2.0, 3.0]);
     }
 
     #[test]

@@ -256,8 +256,9 @@ impl CurveFigure {
                 let place = x.position(point.at);
                 let on_tick = x.ticks.iter().any(|t| (place - t.at).abs() < 1e-9);
                 let size = match self.along {
-                    Along::Even | Along::Decades if line.len() <= MOST_MARKED => 2.6,
                     Along::Percentiles if struck && on_tick => 2.8,
+                    Along::Percentiles => continue,
+                    _ if line.len() <= MOST_MARKED => 2.6,
                     _ => continue,
                 };
                 let fill = Fill::of(struck || point.struck, None);

@@ -16,7 +16,7 @@ use super::endpoint::Endpoint;
 use super::error::ProvisionError;
 use super::image::{ensure_foreign_image, ensure_own_image, major_in_image};
 use super::pair::{
-    DATA_IN_CONTAINER, DISK_IN_CONTAINER, PRIMARY_IN_CONTAINER, PRIMARY_VARIABLE, PairRole,
+    CHECKSUMS, DATA_IN_CONTAINER, DISK_IN_CONTAINER, PRIMARY_IN_CONTAINER, PRIMARY_VARIABLE, PairRole,
     Upstream,
 };
 use super::premap::{self, PremapPage};
@@ -319,6 +319,7 @@ fn launch(
                 options.push(format!("--env={}=/sync-delay", sync_delay::PATH_VARIABLE));
                 options.push(format!("--volume={DISK_IN_CONTAINER}"));
                 options.push(format!("--env=PROCBENCH_DATA={DATA_IN_CONTAINER}"));
+                options.push(format!("--env={}={}", CHECKSUMS.0, CHECKSUMS.1));
             }
             if let Some(upstream) = upstream(spec) {
                 let sockets = upstream.sockets.display();
@@ -350,6 +351,7 @@ fn launch(
             }
             if let Some(page) = &sync_page {
                 command.env(sync_delay::PATH_VARIABLE, page);
+                command.env(CHECKSUMS.0, CHECKSUMS.1);
             }
             if let Some(upstream) = upstream(spec) {
                 let sockets = upstream.sockets.display().to_string();
