@@ -7,7 +7,9 @@ use super::arms::{Arm, SECOND};
 use super::session::make_tables;
 use crate::causes::on_one_line;
 use crate::chapter7::order::Order;
-use crate::chapter7::pair::{Flow, Pair, STANDBY, Standby, defaults, superuser, until_ready, value};
+use crate::chapter7::pair::{
+    Flow, Pair, STANDBY, Standby, defaults, superuser, until_ready, value,
+};
 use crate::server::provision::{ProvisionError, RunningServer};
 use crate::server::{Frontend, FrontendError};
 

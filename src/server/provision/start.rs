@@ -16,8 +16,8 @@ use super::endpoint::Endpoint;
 use super::error::ProvisionError;
 use super::image::{ensure_foreign_image, ensure_own_image, major_in_image};
 use super::pair::{
-    CHECKSUMS, DATA_IN_CONTAINER, DISK_IN_CONTAINER, PRIMARY_IN_CONTAINER, PRIMARY_VARIABLE, PairRole,
-    Upstream,
+    CHECKSUMS, DATA_IN_CONTAINER, DISK_IN_CONTAINER, PRIMARY_IN_CONTAINER, PRIMARY_VARIABLE,
+    PairRole, Upstream,
 };
 use super::premap::{self, PremapPage};
 use super::process::{Process, start_on_free_port};
