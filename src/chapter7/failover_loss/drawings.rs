@@ -199,7 +199,7 @@ fn patroni(run: &FailoverLoss) -> Option<CurveFigure> {
         Some(curve(t.arm.name(), stroke_of_case((case, 0)), vec![dot]))
     });
     Some(CurveFigure {
-        title: "With Patroni a cut costs rows or time".to_owned(),
+        title: "With Patroni a dead leader costs time, and a cut may cost rows".to_owned(),
         subtitle:
             "Each dot is one killed leader; without loss and at once would be the lower left corner"
                 .to_owned(),

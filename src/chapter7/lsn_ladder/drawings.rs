@@ -95,7 +95,7 @@ fn gaps(run: &LsnLadder) -> Option<CurveFigure> {
         quantity: "bytes".to_owned(),
         unit: Unit::Number,
         logarithmic: false,
-        caption: "what it is not yet: on the primary's disk, sent, and by the standby written, flushed, replayed".to_owned(),
+        caption: "what it is not yet, the last three by the standby".to_owned(),
         along: Along::Names(NOT_YET),
         interval: String::new(),
         panels: vec![by_fault(points)?],

@@ -40,6 +40,8 @@ pub(super) struct Axis {
     pub light_grid: Vec<f64>,
     /// Where the axis is broken between zero and the rest.
     pub gap: Option<f64>,
+    /// Whether labels that find no room below it stand on a second line.
+    pub two_lines: bool,
 }
 
 /// Room between zero and the smallest number above it, in decades.
@@ -54,6 +56,7 @@ impl Axis {
             ticks: Vec::new(),
             light_grid: Vec::new(),
             gap: None,
+            two_lines: false,
         }
     }
 
@@ -160,7 +163,11 @@ impl Axis {
     pub(super) fn names(names: &[&str]) -> Self {
         let places = (1..=names.len()).map(|place| place as f64);
         let name = |place: f64| names[place as usize - 1].to_owned();
-        Axis::new(Spacing::Linear, 0.5, names.len() as f64).with_ticks(places, name)
+        let axis = Axis::new(Spacing::Linear, 0.5, names.len() as f64);
+        Axis {
+            two_lines: true,
+            ..axis.with_ticks(places, name)
+        }
     }
 
     /// Numbers on a logarithmic axis; zero has a place of its own at the left.
