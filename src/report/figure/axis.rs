@@ -163,7 +163,7 @@ impl Axis {
     pub(super) fn names(names: &[&str]) -> Self {
         let places = (1..=names.len()).map(|place| place as f64);
         let name = |place: f64| names[place as usize - 1].to_owned();
-        let axis = Axis::new(Spacing::Linear, 0.5, names.len() as f64);
+        let axis = Axis::new(Spacing::Linear, 0.85, names.len() as f64);
         Axis {
             two_lines: true,
             ..axis.with_ticks(places, name)
