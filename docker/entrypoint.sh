@@ -18,10 +18,10 @@ make_cluster() {
         pg_basebackup -d "$PROCBENCH_PRIMARY" -D "$data" -R -X stream --checkpoint=fast --no-sync
         return
     fi
-    # Checksums are the default since 18: off in every version.
+    # Checksums are the default since 18: off in every version, unless they are asked for.
     case $(initdb --help) in *--no-data-checksums*) checksums=--no-data-checksums ;; *) checksums= ;; esac
     # shellcheck disable=SC2046,SC2086  # one flag per word, by intent
-    initdb $(cat "$files/initdb.args") $checksums -D "$data"
+    initdb $(cat "$files/initdb.args") ${PROCBENCH_CHECKSUMS:-$checksums} -D "$data"
 }
 if [ -e "$files/before" ]; then
     # Started again: the cluster is there, and this is done to its files first.

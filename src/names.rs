@@ -24,6 +24,9 @@ macro_rules! named_enum {
             /// Every value, in the order of presentation.
             $vis const ALL: &'static [$name] = &[$($name::$value),+];
 
+            /// Their names, in the same order.
+            $vis const NAMES: &'static [&'static str] = &[$($text),+];
+
             /// The name used on the command line, in files and in figures.
             $vis fn name(self) -> &'static str {
                 match self { $($name::$value => $text,)+ }

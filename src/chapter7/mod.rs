@@ -20,6 +20,7 @@ mod run_file;
 
 pub use assessment::{Assessment, Check, Claim, ClaimVerdict, Must};
 pub use definition::ClusterExperiment;
+pub use failover_loss::{PatroniArm, measure_patroni};
 pub use order::Order;
 pub use page::{drawings, html, summary, terminal};
 pub use registry::{find, of, registry};

@@ -65,10 +65,11 @@ static FAILOVER_LOSS: ClusterExperiment = ClusterExperiment {
     refuted_by: "A row that was acknowledged at on or remote_apply and is not there under these conditions, one that was acknowledged at local and is not there after a restart in place, or a cut in which local loses nothing.",
     primary_outcome: "the rows that were acknowledged to a client and are not on the new primary, at each level",
     limits: &[
-        "Except with Patroni (--with-patroni), nobody has to notice that the primary is dead, and which standby is promoted is given. Its limits are not tried.",
+        "Except with Patroni (--with-patroni), nobody has to notice that the primary is dead, and which standby is promoted is given.",
         "All servers are on one machine and one disk. A server dies by SIGKILL of all its processes, and its kernel goes on.",
         "A standby's lost page cache is emulated: WAL from its flushed position on is overwritten with zeros.",
         "Loss is proportional to the rate, which is 200 acknowledged rows per second at each level here.",
+        "With Patroni each arm is one trial, with ttl 20 s: seconds without a leader follow from it.",
     ],
     what_to_do: "Set synchronous_standby_names, promote only a standby whose acknowledgement was waited for, and treat a cancelled wait as a commit that may be lost.",
     planned: failover_loss::planned,

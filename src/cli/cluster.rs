@@ -35,7 +35,7 @@ Examples:
   procbench chapter7 --quick
   procbench run partition-detach --pg 16      one of them, on another version")]
 pub struct Chapter7Command {
-    /// Measures Patroni, too, in containers (about two minutes more)
+    /// Measures Patroni, too, in containers (about four minutes more)
     #[arg(long)]
     with_patroni: bool,
     #[command(flatten)]

@@ -26,7 +26,7 @@ pub struct RunCommand {
     /// Which modes to run
     #[arg(long, value_enum, default_value = "both")]
     mode: ModeChoice,
-    /// failover-loss: measures Patroni, too, in containers (about two minutes more)
+    /// failover-loss: measures Patroni, too, in containers (about four minutes more)
     #[arg(long)]
     with_patroni: bool,
     #[command(flatten)]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::session::PAYLOAD;
 use crate::chapter7::level::Level;
 use crate::chapter7::pair::STANDBY;
 use crate::experiment::Scale;
@@ -66,6 +67,63 @@ named_enum! {
         On = "synchronous_mode on, cut for 1 s",
         /// Two standbys, of which one has not received anything for 2 s.
         Behind = "two standbys, one behind",
+        /// Replication was cut right after the leader's position had been stored, and much was written since.
+        StalePosition = "synchronous_mode off, cut for 4 s after the position was stored",
+        /// Replication was cut until Patroni let the leader go on alone.
+        NotStrict = "synchronous_mode on, not strict, cut until the leader was alone",
+    }
+}
+
+impl PatroniArm {
+    /// How old the stored position is when the leader dies, where it is.
+    pub(super) const STALE: Duration = Duration::from_secs(4);
+
+    /// `synchronous_mode`.
+    pub(super) fn is_synchronous(self) -> bool {
+        matches!(self, PatroniArm::On | PatroniArm::NotStrict)
+    }
+
+    /// What each standby is to the leader at first.
+    pub(super) fn sync_state(self) -> &'static str {
+        match self.is_synchronous() {
+            true => "sync",
+            false => "async",
+        }
+    }
+
+    /// How many there are.
+    pub(super) fn standbys(self) -> usize {
+        match self {
+            PatroniArm::Behind => 2,
+            _ => 1,
+        }
+    }
+
+    /// `loop_wait`, in seconds: 10 is Patroni's default, and less makes a trial shorter.
+    pub(super) fn loop_wait(self) -> u32 {
+        match self {
+            PatroniArm::StalePosition => 10,
+            _ => 2,
+        }
+    }
+
+    /// Bytes of a row: more where `maximum_lag_on_failover` is to be passed, less where it must not be the reason.
+    pub(super) fn payload(self) -> u32 {
+        match self {
+            PatroniArm::StalePosition => 2_000,
+            PatroniArm::NotStrict => 50,
+            _ => PAYLOAD,
+        }
+    }
+
+    /// Whether the old leader's node is started again.
+    pub(super) fn rejoins(self) -> bool {
+        matches!(self, PatroniArm::Off | PatroniArm::NotStrict)
+    }
+
+    /// Whether a new leader must be there. Elsewhere nobody is promoted.
+    pub(super) fn promotes(self) -> bool {
+        self != PatroniArm::NotStrict
     }
 }
 

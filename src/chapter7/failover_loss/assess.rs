@@ -47,3 +47,7 @@ fn answer(run: &FailoverLoss) -> Vec<String> {
 #[cfg(test)]
 #[path = "assess_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "patroni_tests.rs"]
+mod patroni_tests;

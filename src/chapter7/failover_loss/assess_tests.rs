@@ -2,16 +2,16 @@
 
 use super::*;
 use crate::chapter7::assessment::{ClaimVerdict, Must};
-use crate::chapter7::failover_loss::arms::{Group, PatroniArm};
+use crate::chapter7::failover_loss::arms::Group;
 use crate::chapter7::failover_loss::drawings::drawings;
-use crate::chapter7::failover_loss::record::{Outcome, PageCache, PatroniTrial, Trial};
+use crate::chapter7::failover_loss::record::{Outcome, PageCache, Trial};
 use crate::chapter7::failover_loss::summing::predicted;
 use crate::experiment::Scale;
 
 const MS: u64 = 1_000_000;
 
 /// What PostgreSQL makes of a group: it loses what is predicted.
-fn outcome(arm: Arm, group: Group) -> Outcome {
+pub(super) fn outcome(arm: Arm, group: Group) -> Outcome {
     let Group { level, client } = group;
     let unknown = match level {
         Level::Off if arm == Arm::InPlaceOff => 80.0,
@@ -58,74 +58,15 @@ fn trial(arm: Arm) -> Trial {
     }
 }
 
-fn run() -> FailoverLoss {
+pub(super) fn run() -> FailoverLoss {
     FailoverLoss {
         server_version: "17.2".to_owned(),
         file_system: "ext4".to_owned(),
+        checksums: Some("on".to_owned()),
         defaults: ("on".to_owned(), String::new()),
         trials: Arm::of_scale(Scale::Full).into_iter().map(trial).collect(),
         patroni: Vec::new(),
     }
-}
-
-fn with_patroni(arm: PatroniArm) -> PatroniTrial {
-    let like = match arm {
-        PatroniArm::Off => Arm::NoList,
-        PatroniArm::On => Arm::Cut1000,
-        PatroniArm::Behind => Arm::Healthy,
-    };
-    let outcome = |level: Level| {
-        let group = Group {
-            level,
-            client: Client::Patient,
-        };
-        outcome(like, group)
-    };
-    PatroniTrial {
-        version: "patroni 4".to_owned(),
-        server_version: "17.2".to_owned(),
-        arm,
-        void: None,
-        kill_ns: 2_500 * MS,
-        behind_bytes: (arm == PatroniArm::Behind).then_some(75_000),
-        promoted: Some("n2".to_owned()),
-        leader_ns: Some(20_000 * MS),
-        outcomes: [Level::Local, Level::On].map(outcome).to_vec(),
-        foreign: 0,
-        twice: 0,
-    }
-}
-
-#[test]
-fn patroni_is_judged_where_it_ran() {
-    let patroni = PatroniArm::ALL.iter().map(|arm| with_patroni(*arm));
-    let ran = FailoverLoss {
-        patroni: patroni.collect(),
-        ..run()
-    };
-    for check in checks(&ran) {
-        assert!(check.looked_at > 0, "{}", check.rule);
-        assert_eq!(check.violations, [""; 0], "{}", check.rule);
-    }
-    assert_eq!(verdicts(&ran)[5], ClaimVerdict::InPart);
-    let with = |change: fn(&mut PatroniTrial)| {
-        let mut other = ran.clone();
-        other.patroni.iter_mut().for_each(change);
-        other
-    };
-    let lost = with(|t| t.outcomes[1].lost = 3);
-    assert!(broken(Must::Hold, &lost)[0].contains("synchronous_mode"));
-    let stranger = with(|t| t.foreign = 1);
-    assert!(broken(Must::Hold, &stranger)[0].contains("none twice"));
-    let kept = with(|t| t.outcomes[0].lost = 0);
-    assert_eq!(broken(Must::Show, &kept).len(), 1);
-    let level = with(|t| t.behind_bytes = Some(0));
-    assert!(broken(Must::Show, &level)[0].contains("behind the other"));
-    let third = with(|t| t.promoted = Some("n3".to_owned()));
-    assert_eq!(verdicts(&third)[5], ClaimVerdict::Refuted);
-    let void = with(|t| t.void = Some("no new leader after 60 s".to_owned()));
-    assert!(broken(Must::Show, &void)[0].contains("a new leader"));
-    assert_eq!(verdicts(&void)[5], ClaimVerdict::NotMeasured);
 }
 
 /// The run, with every trial changed.
@@ -145,13 +86,13 @@ fn with_outcomes(arm: Arm, level: Level, change: fn(&mut Outcome)) -> FailoverLo
     })
 }
 
-fn broken(must: Must, run: &FailoverLoss) -> Vec<&'static str> {
+pub(super) fn broken(must: Must, run: &FailoverLoss) -> Vec<&'static str> {
     let checks = checks(run).into_iter();
     let broken = checks.filter(|c| c.must == must && !c.violations.is_empty());
     broken.map(|c| c.rule).collect()
 }
 
-fn verdicts(run: &FailoverLoss) -> Vec<ClaimVerdict> {
+pub(super) fn verdicts(run: &FailoverLoss) -> Vec<ClaimVerdict> {
     claims(run).into_iter().map(|c| c.verdict).collect()
 }
 

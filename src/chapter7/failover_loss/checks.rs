@@ -8,6 +8,9 @@ use super::summing::{is_promised, of, predicted, valid, with_patroni};
 use crate::chapter7::assessment::{Check, Must};
 use crate::chapter7::level::Level;
 
+/// `maximum_lag_on_failover`, in bytes: Patroni's default.
+const MAXIMUM_LAG: u64 = 1 << 20;
+
 /// What a cut must make local lose at least, as a share of what is predicted.
 const SHOWN_SHARE: f64 = 0.8;
 
@@ -157,20 +160,24 @@ pub(super) fn checks(run: &FailoverLoss) -> Vec<Check> {
 }
 
 /// The same for Patroni.
-fn patroni(run: &FailoverLoss) -> [Check; 5] {
+fn patroni(run: &FailoverLoss) -> Vec<Check> {
     let lost = |arm: PatroniArm, level, is_so: fn(u64) -> bool| {
         with_patroni(run, arm, level).map(|t| {
             let case = format!("{level} with {arm}: {} of {} lost", t.lost, t.acked);
             (case, is_so(t.lost))
         })
     };
-    let each = |is_so: fn(&PatroniTrial) -> bool| {
+    // Of trials for which there is an answer.
+    let each = |is_so: fn(&PatroniTrial) -> Option<bool>| {
         let trials = run.patroni.iter();
-        trials.map(move |t| (t.arm.to_string(), is_so(t)))
+        trials.filter_map(move |t| Some((t.arm.to_string(), is_so(t)?)))
     };
-    let behind = run.patroni.iter().filter(|t| t.arm == PatroniArm::Behind);
-    let behind = behind.filter(|t| t.void.is_none());
-    [
+    let valid = |arm: PatroniArm, is_so: fn(&PatroniTrial) -> Option<bool>| {
+        let trials = run.patroni.iter();
+        let trials = trials.filter(move |t| t.arm == arm && t.void.is_none());
+        trials.filter_map(move |t| Some((t.arm.to_string(), is_so(t)?)))
+    };
+    vec![
         Check::of(
             Must::Hold,
             "with Patroni's synchronous_mode nothing acknowledged at on is lost",
@@ -179,7 +186,45 @@ fn patroni(run: &FailoverLoss) -> [Check; 5] {
         Check::of(
             Must::Hold,
             "with Patroni there is no row that no client has sent, and none twice",
-            each(|t| t.foreign == 0 && t.twice == 0),
+            each(|t| Some(t.foreign == 0 && t.twice == 0)),
+        ),
+        Check::of(
+            Must::Hold,
+            "with Patroni never two nodes take writes in one look at all of them, every 200 ms",
+            each(|t| Some(t.looks?.most_leaders <= 1)),
+        ),
+        Check::of(
+            Must::Hold,
+            "with synchronous_mode Patroni promotes nobody who is not in /sync",
+            each(|t| {
+                let in_sync = t.at_kill.as_ref()?.in_sync.as_ref()?;
+                Some(
+                    t.promoted
+                        .as_ref()
+                        .is_none_or(|name| in_sync.contains(name)),
+                )
+            }),
+        ),
+        Check::of(
+            Must::Hold,
+            "when Patroni's old leader is back, all nodes have the same rows",
+            each(|t| Some(t.rejoined.as_ref()?.rows.iter().all_equal())),
+        ),
+        Check::of(
+            Must::Hold,
+            "what was lost with Patroni is on the old leader until it is back",
+            valid(PatroniArm::Off, |t| {
+                let mut outcomes = t.outcomes.iter();
+                t.rejoined.as_ref()?;
+                Some(outcomes.all(|o| o.on_old == Some(o.lost)))
+            }),
+        ),
+        Check::of(
+            Must::Hold,
+            "where Patroni promotes nobody, nothing acknowledged is missing when the old leader is back",
+            valid(PatroniArm::NotStrict, |t| {
+                Some(t.outcomes.iter().all(|o| o.lost == 0))
+            }),
         ),
         Check::of(
             Must::Show,
@@ -193,12 +238,36 @@ fn patroni(run: &FailoverLoss) -> [Check; 5] {
         ),
         Check::of(
             Must::Show,
-            "one of Patroni's two standbys was behind the other when the leader died",
-            behind.map(|t| (t.arm.to_string(), t.behind_bytes > Some(0))),
+            "pg_rewind takes rows from Patroni's old leader",
+            valid(PatroniArm::Off, |t| {
+                let rejoined = t.rejoined.as_ref()?;
+                Some(rejoined.rewound.is_some() && rejoined.after < rejoined.before)
+            }),
         ),
         Check::of(
             Must::Show,
-            "Patroni's standbys were what they had to be before the kill, and there was a new leader",
+            "Patroni promotes a node that lacks more than maximum_lag_on_failover, where the stored position is old",
+            valid(PatroniArm::StalePosition, |t| {
+                let missing = t.at_kill.as_ref()?.missing();
+                Some(t.promoted.is_some() && missing > MAXIMUM_LAG)
+            }),
+        ),
+        Check::of(
+            Must::Show,
+            "Patroni promotes nobody where the leader was alone, also within maximum_lag_on_failover, and one node has what it then acknowledged",
+            valid(PatroniArm::NotStrict, |t| {
+                let is_near = t.at_kill.as_ref()?.missing() < MAXIMUM_LAG;
+                Some(t.promoted.is_none() && is_near && t.on_one_node > Some(0))
+            }),
+        ),
+        Check::of(
+            Must::Show,
+            "one of Patroni's two standbys was behind the other when the leader died",
+            valid(PatroniArm::Behind, |t| Some(t.behind_bytes > Some(0))),
+        ),
+        Check::of(
+            Must::Show,
+            "Patroni's standbys were what they had to be before the kill, and there was a new leader where one must be",
             run.patroni.iter().map(|t| match &t.void {
                 Some(why) => (format!("{}: {why}", t.arm), false),
                 None => (t.arm.to_string(), true),

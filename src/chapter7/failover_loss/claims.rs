@@ -166,11 +166,12 @@ fn patroni(run: &FailoverLoss) -> Claim {
                 false => Refuted,
             },
             format!(
-                "of two standbys, one of them {} bytes behind, it promoted the one that was {}; but it compares standbys with each other and not with what clients were told: after a cut of 1 s on had lost {} without synchronous_mode, {} with it; {rule}",
+                "of two standbys, one of them {} bytes behind, it promoted the one that was {}; but it compares standbys with each other and not with what clients were told: after a cut of 1 s on had lost {} without synchronous_mode, {} with it{}; {rule}",
                 count(bytes),
                 if promoted == AHEAD { "ahead" } else { "behind" },
                 of(PatroniArm::Off),
-                of(PatroniArm::On)
+                of(PatroniArm::On),
+                limits(run)
             ),
         ),
         None => (
@@ -183,6 +184,33 @@ fn patroni(run: &FailoverLoss) -> Claim {
         verdict,
         found,
     }
+}
+
+/// What its two limits do, where they were tried.
+fn limits(run: &FailoverLoss) -> String {
+    let of = |arm: PatroniArm| {
+        let mut trials = run.patroni.iter();
+        trials.find(|t| t.arm == arm && t.void.is_none())
+    };
+    let stale = of(PatroniArm::StalePosition).and_then(|t| Some((t, t.at_kill.as_ref()?)));
+    let stale = stale.map(|(t, at_kill)| {
+        format!(
+            "; with the stored position {} s old it {} a node that lacked {} bytes, where maximum_lag_on_failover is 1,048,576, and on lost {}",
+            PatroniArm::STALE.as_secs(),
+            if t.promoted.is_some() { "promoted" } else { "did not promote" },
+            count(at_kill.missing()),
+            in_words(with_patroni(run, t.arm, Level::On))
+        )
+    });
+    let alone = of(PatroniArm::NotStrict).and_then(|t| Some((t, t.on_one_node?)));
+    let alone = alone.map(|(t, rows)| {
+        format!(
+            "; with synchronous_mode that is not strict, and no standby left, it promoted {}, and {} acknowledged rows were on the dead node alone",
+            t.promoted.as_deref().unwrap_or("nobody"),
+            count(rows)
+        )
+    });
+    stale.into_iter().chain(alone).collect()
 }
 
 fn off(run: &FailoverLoss) -> Claim {
@@ -237,9 +265,23 @@ fn gone(run: &FailoverLoss) -> Claim {
             _ => InPart,
         },
         found: format!(
-            "of {} lost rows {} are there when the old primary is opened alone; pg_rewind throws them away",
+            "of {} lost rows {} are there when the old primary is opened alone; pg_rewind throws them away{}",
             count(lost),
-            count(there)
+            count(there),
+            rewound(run)
         ),
     }
+}
+
+/// What pg_rewind took, where it was seen.
+fn rewound(run: &FailoverLoss) -> String {
+    let mut all = run.patroni.iter().filter_map(|t| t.rejoined.as_ref());
+    let rewound = all.find(|rejoined| rejoined.rewound.is_some());
+    rewound.map_or_else(String::new, |r| {
+        format!(
+            " (Patroni's old leader had {} rows before it, {} after it)",
+            count(r.before),
+            count(r.after)
+        )
+    })
 }

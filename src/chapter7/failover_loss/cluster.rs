@@ -7,7 +7,9 @@ use super::arms::{Arm, SECOND};
 use super::session::make_tables;
 use crate::causes::on_one_line;
 use crate::chapter7::order::Order;
-use crate::chapter7::pair::{Flow, Pair, STANDBY, Standby, defaults, superuser, until_ready};
+use crate::chapter7::pair::{
+    Flow, Pair, STANDBY, Standby, defaults, superuser, until_ready, value,
+};
 use crate::server::provision::{ProvisionError, RunningServer};
 use crate::server::{Frontend, FrontendError};
 
@@ -55,15 +57,18 @@ impl Cluster {
         Ok(Cluster { second, pair })
     }
 
-    /// Makes the table, and shuts all of them down in order. Gives the two settings' defaults.
+    /// Makes the table, and shuts all of them down in order. Gives `data_checksums`, and the two settings' defaults.
     ///
     /// # Errors
     /// What a server says.
-    pub(super) async fn prepare(&mut self) -> Result<(String, String), FrontendError> {
+    pub(super) async fn prepare(
+        &mut self,
+    ) -> Result<(Option<String>, (String, String)), FrontendError> {
         let mut admin = superuser(&self.pair.primary).await?;
         for name in [STANDBY, SECOND] {
             self.pair.until_streaming(name, &mut admin).await?;
         }
+        let checksums = value(&mut admin, "SHOW data_checksums").await?;
         let defaults = defaults(&self.pair.primary).await?;
         make_tables(&self.pair.primary).await?;
         admin.query("CHECKPOINT").await?;
@@ -71,7 +76,7 @@ impl Cluster {
         for server in self.servers() {
             server.shut_down().map_err(here)?;
         }
-        Ok(defaults)
+        Ok((checksums, defaults))
     }
 
     fn servers(&mut self) -> [&mut RunningServer; 3] {

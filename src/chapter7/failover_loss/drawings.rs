@@ -2,7 +2,7 @@
 
 use itertools::Itertools;
 
-use super::arms::{Arm, Client};
+use super::arms::{Arm, Client, PatroniArm};
 use super::record::{FailoverLoss, Outcome, STEP_NS, Trial};
 use super::summing::{of, outcomes, predicted, tally};
 use crate::arm::Stroke;
@@ -21,6 +21,7 @@ pub fn drawings(run: &FailoverLoss, footer: &[String]) -> Vec<Drawing> {
         curves("loss", loss(run), footer),
         curves("one-trial", one_trial(run), footer),
         rows("waits", waits(run), footer),
+        curves("patroni", patroni(run), footer),
     ];
     drawn.into_iter().flatten().collect()
 }
@@ -182,5 +183,37 @@ fn waits(run: &FailoverLoss) -> Option<RowFigure> {
         quantity: "acknowledged rows of two clients per trial".to_owned(),
         groups,
         ..RowFigure::default()
+    })
+}
+
+/// What Patroni's trials cost: rows at `on`, and time. One dot for each.
+fn patroni(run: &FailoverLoss) -> Option<CurveFigure> {
+    let trials = run.patroni.iter().filter(|t| t.void.is_none());
+    // Of equal height the left one has the upper label.
+    let trials = trials.sorted_by_key(|t| t.leader_ns);
+    let dots = trials.filter_map(|t| {
+        let case = PatroniArm::ALL.iter().position(|arm| *arm == t.arm)?;
+        let seconds = t.leader_ns? as f64 / 1e9;
+        let on = t.outcomes.iter().find(|o| o.level == Level::On)?;
+        let dot = point(seconds, Estimate::exactly(on.lost as f64));
+        Some(curve(t.arm.name(), stroke_of_case((case, 0)), vec![dot]))
+    });
+    Some(CurveFigure {
+        title: "With Patroni a dead leader costs time, and a cut may cost rows".to_owned(),
+        subtitle:
+            "Each dot is one killed leader; without loss and at once would be the lower left corner"
+                .to_owned(),
+        quantity: "rows lost of those acknowledged at on, 200 per second".to_owned(),
+        unit: Unit::Number,
+        logarithmic: false,
+        caption: "seconds without a leader that takes writes".to_owned(),
+        along: Along::Even,
+        interval: String::new(),
+        panels: vec![panel("", dots)?],
+        notes: vec![
+            "Where nobody is promoted, the old leader's node is started again after 30 s."
+                .to_owned(),
+        ],
+        footer: Vec::new(),
     })
 }

@@ -11,13 +11,14 @@ use super::arms::{Arm, PatroniArm};
 use super::assess::assess;
 use super::cluster::Cluster;
 use super::patroni;
-use super::record::FailoverLoss;
+use super::record::{FailoverLoss, PatroniTrial};
 use super::trial::Case;
 use crate::causes::on_one_line;
 use crate::chapter7::order::Order;
-use crate::console::detail;
+use crate::console::{detail, tell};
 use crate::experiment::Scale;
 use crate::seed::derive_seed;
+use crate::server::provision::Etcd;
 use crate::server::{event_loop, stop_requested};
 
 /// How long a trial may take.
@@ -77,19 +78,37 @@ async fn with_patroni(run: &mut FailoverLoss, order: &Order) -> Result<(), Strin
     for &arm in PatroniArm::ALL {
         detail(&format!("procbench: Patroni: {arm}"));
         let place = (run.trials.len() + run.patroni.len()) as u64;
-        let trial = patroni::measure(arm, derive_seed(order.seed, &[place]));
-        let trial = timeout(PATRONI_LIMIT, trial).await;
-        let trial = trial.map_err(|_| "Patroni: no end in time".to_owned())?;
-        let trial = trial.map_err(|e| format!("Patroni: {}", on_one_line(&e)))?;
+        let trial = patroni_trial(arm, derive_seed(order.seed, &[place])).await?;
         run.patroni.push(trial);
     }
     Ok(())
 }
 
+async fn patroni_trial(arm: PatroniArm, seed: u64) -> Result<PatroniTrial, String> {
+    let failed = |e: &dyn std::error::Error| format!("Patroni: {}", on_one_line(e));
+    // The image may have to be made first, which is no part of the trial.
+    let etcd = Etcd::start(&tell).map_err(|e| failed(&e))?;
+    let trial = timeout(PATRONI_LIMIT, patroni::measure(etcd, arm, seed)).await;
+    let trial = trial.map_err(|_| "Patroni: no end in time".to_owned())?;
+    trial.map_err(|e| failed(&e))
+}
+
+/// Measures one arm with Patroni alone, for tests.
+///
+/// # Errors
+/// Why it cannot be measured.
+pub fn measure_patroni(arm: PatroniArm, seed: u64) -> Result<FailoverLoss, String> {
+    let runtime = event_loop().map_err(|e| on_one_line(&e))?;
+    Ok(FailoverLoss {
+        patroni: vec![runtime.block_on(patroni_trial(arm, seed))?],
+        ..FailoverLoss::default()
+    })
+}
+
 async fn all(run: &mut FailoverLoss, cluster: &mut Cluster, order: &Order) -> Result<(), String> {
     let prepared = timeout(LIMIT, cluster.prepare()).await;
     let prepared = prepared.map_err(|_| "the clusters are not ready in time".to_owned())?;
-    run.defaults = prepared.map_err(|e| on_one_line(&e))?;
+    (run.checksums, run.defaults) = prepared.map_err(|e| on_one_line(&e))?;
     let mut rng = Pcg64::seed_from_u64(order.seed);
     for round in 0..rounds(order.scale) {
         let mut arms = Arm::of_scale(order.scale);

@@ -12,6 +12,8 @@ pub struct FailoverLoss {
     pub server_version: String,
     /// The file system on which the primary's cluster lies.
     pub file_system: String,
+    /// `data_checksums` of the primary, and of its copies; `None` in older runs.
+    pub checksums: Option<String>,
     /// What PostgreSQL's settings are by default: `synchronous_commit`, `synchronous_standby_names`.
     pub defaults: (String, String),
     /// Each trial, in the order in which they ran.
@@ -107,9 +109,9 @@ pub struct PatroniTrial {
     pub kill_ns: u64,
     /// What the node that was behind lacked of the other one then, in bytes of WAL.
     pub behind_bytes: Option<u64>,
-    /// Which node became the leader.
+    /// Which node became the leader while the old one was dead.
     pub promoted: Option<String>,
-    /// From the kill to a new leader that takes writes, in ns.
+    /// From the kill to a leader that takes writes, in ns; where nobody is promoted, to the old one that was started again.
     pub leader_ns: Option<u64>,
     /// What became of the writers' inserts.
     pub outcomes: Vec<Outcome>,
@@ -117,4 +119,63 @@ pub struct PatroniTrial {
     pub foreign: u64,
     /// Rows that are there more than once.
     pub twice: u64,
+    /// What there was when the leader was killed; `None` in older runs, as are those below.
+    pub at_kill: Option<AtKill>,
+    /// Rows acknowledged at `on` that only the dead node has, where nobody is promoted.
+    pub on_one_node: Option<u64>,
+    /// Looks at all nodes.
+    pub looks: Option<Looks>,
+    /// What there was when the old leader was started again, if it was.
+    pub rejoined: Option<Rejoined>,
+}
+
+/// What there was when Patroni's leader was killed. Positions are bytes of WAL.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AtKill {
+    /// What the leader had on its disk right before.
+    pub leader: u64,
+    /// What the standby had received that had most.
+    pub standby: u64,
+    /// The leader's position as Patroni stored it last.
+    pub stored: Option<u64>,
+    /// `synchronous_standby_names`.
+    pub list: String,
+    /// The standbys in `/sync`, with `synchronous_mode`.
+    pub in_sync: Option<Vec<String>>,
+}
+
+impl AtKill {
+    /// What the best standby lacked, in bytes.
+    pub fn missing(&self) -> u64 {
+        self.leader.saturating_sub(self.standby)
+    }
+
+    /// The same by the position that Patroni had stored.
+    pub fn missing_of_stored(&self) -> Option<u64> {
+        Some(self.stored?.saturating_sub(self.standby))
+    }
+}
+
+/// Looks at all nodes, every 200 ms.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Looks {
+    /// How many.
+    pub count: u64,
+    /// Most nodes that took writes in one of them.
+    pub most_leaders: u64,
+}
+
+/// An old leader that is back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejoined {
+    /// Rows that it had, opened alone.
+    pub before: u64,
+    /// Rows that it has as one of the others'.
+    pub after: u64,
+    /// Patroni's line of pg_rewind, if there was one.
+    pub rewound: Option<String>,
+    /// Number and hash of the rows of each node.
+    pub rows: Vec<String>,
+    /// From its start until all others stream from one leader, in ns.
+    pub back_ns: u64,
 }

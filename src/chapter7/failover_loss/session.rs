@@ -5,8 +5,13 @@ use crate::chapter7::pair::connect;
 use crate::server::FrontendError;
 use crate::server::provision::RunningServer;
 
-/// One row of 400 bytes; `$1` is its number, which says whose it is. Not compressed: bytes of WAL are counted.
-pub(super) const INSERT: &str = "INSERT INTO loss (number, payload) VALUES ($1, repeat('x', 400))";
+/// Bytes of a row. Not compressed: bytes of WAL are counted.
+pub(super) const PAYLOAD: u32 = 400;
+
+/// Inserts one row of so many bytes; `$1` is its number, which says whose it is.
+pub(super) fn insert(payload: u32) -> String {
+    format!("INSERT INTO loss (number, payload) VALUES ($1, repeat('x', {payload}))")
+}
 
 /// Without a key: a row that is there twice is to be seen.
 const TABLES: [&str; 2] = [
@@ -33,9 +38,15 @@ pub(super) async fn make_tables(primary: &RunningServer) -> Result<(), FrontendE
 pub(super) async fn numbers(server: &RunningServer) -> Result<Vec<u64>, FrontendError> {
     let mut session = connect(server, Level::Local).await?;
     let rows = session.rows("SELECT number FROM loss").await?;
-    let number = |value: String| {
-        let bad = |_| FrontendError::Protocol(format!("'{value}' is no number"));
-        value.parse().map_err(bad)
-    };
-    rows.into_iter().flatten().flatten().map(number).collect()
+    let values = rows.into_iter().flatten().flatten();
+    values.map(|value| as_number(&value)).collect()
+}
+
+/// A row's number, as it was read.
+///
+/// # Errors
+/// When it is none.
+pub(super) fn as_number(value: &str) -> Result<u64, FrontendError> {
+    let bad = |_| FrontendError::Protocol(format!("'{value}' is no number"));
+    value.parse().map_err(bad)
 }

@@ -11,7 +11,7 @@ use super::cluster::Cluster;
 use super::outcome::classify;
 use super::page_cache::{SLOW_SYNC, Unflushed};
 use super::record::{PageCache, Trial};
-use super::session::{INSERT, numbers};
+use super::session::{PAYLOAD, insert, numbers};
 use super::waiting::during_cut;
 use crate::chapter7::inserts::{Inserts, Load, RunningLoad};
 use crate::chapter7::pair::{STANDBY, at_level, superuser, value};
@@ -115,7 +115,7 @@ impl Case {
             rate_per_second: arm.rate_per_writer() * f64::from(writers),
             // Else a loss could be told from its prediction only as well as arrivals can.
             arrivals: Arrivals::Even,
-            sql: INSERT.to_owned(),
+            sql: insert(PAYLOAD),
             seed: self.seed,
         };
         if arm == Arm::PageCache

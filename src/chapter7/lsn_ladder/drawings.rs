@@ -33,12 +33,6 @@ fn by_fault(points: impl Fn(Fault) -> Vec<CurvePoint>) -> Option<CurvePanel> {
     panel("", curves)
 }
 
-/// `1 off, 2 local`, for an axis that has numbers.
-fn numbered<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    let names = names.into_iter().zip(1..);
-    names.map(|(name, n)| format!("{n} {name}")).join(", ")
-}
-
 /// p50 at each level, a line for each fault.
 fn staircase(run: &LsnLadder) -> Option<CurveFigure> {
     let points = |fault| {
@@ -61,8 +55,8 @@ fn staircase(run: &LsnLadder) -> Option<CurveFigure> {
         quantity: "service time of a commit, p50".to_owned(),
         unit: Unit::Ns,
         logarithmic: true,
-        caption: numbered(Level::ALL.iter().map(|level| level.name())),
-        along: Along::Even,
+        caption: "synchronous_commit".to_owned(),
+        along: Along::Names(Level::NAMES),
         interval: "the middle half of the commits".to_owned(),
         panels: vec![by_fault(points)?],
         notes: Vec::new(),
@@ -70,20 +64,23 @@ fn staircase(run: &LsnLadder) -> Option<CurveFigure> {
     })
 }
 
-/// What a position lacks of the one before it.
-const GAPS: [(usize, usize, &str); 5] = [
-    (INSERT, FLUSH, "not on the primary's disk"),
-    (FLUSH, SENT, "not sent"),
-    (SENT, STANDBY_WRITE, "not written by the standby"),
-    (STANDBY_WRITE, STANDBY_FLUSH, "not on its disk"),
-    (STANDBY_FLUSH, REPLAY, "not replayed"),
+/// Each position, and the next one.
+const GAPS: [(usize, usize); 5] = [
+    (INSERT, FLUSH),
+    (FLUSH, SENT),
+    (SENT, STANDBY_WRITE),
+    (STANDBY_WRITE, STANDBY_FLUSH),
+    (STANDBY_FLUSH, REPLAY),
 ];
+
+/// What WAL between them is not yet.
+const NOT_YET: &[&str] = &["on disk", "sent", "written", "flushed", "replayed"];
 
 /// Bytes between one position and the next, a line for each fault.
 fn gaps(run: &LsnLadder) -> Option<CurveFigure> {
     let points = |fault| {
         let gaps = GAPS.iter().zip(1..);
-        let points = gaps.filter_map(|(&(from, to, _), at)| {
+        let points = gaps.filter_map(|(&(from, to), at)| {
             let bytes = gap(run, fault, from, to)?;
             Some(point(f64::from(at), Estimate::exactly(bytes as f64)))
         });
@@ -98,8 +95,8 @@ fn gaps(run: &LsnLadder) -> Option<CurveFigure> {
         quantity: "bytes".to_owned(),
         unit: Unit::Number,
         logarithmic: false,
-        caption: numbered(GAPS.iter().map(|(_, _, name)| *name)),
-        along: Along::Even,
+        caption: "what it is not yet, the last three by the standby".to_owned(),
+        along: Along::Names(NOT_YET),
         interval: String::new(),
         panels: vec![by_fault(points)?],
         notes: Vec::new(),

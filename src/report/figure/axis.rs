@@ -40,6 +40,8 @@ pub(super) struct Axis {
     pub light_grid: Vec<f64>,
     /// Where the axis is broken between zero and the rest.
     pub gap: Option<f64>,
+    /// Whether labels that find no room below it stand on a second line.
+    pub two_lines: bool,
 }
 
 /// Room between zero and the smallest number above it, in decades.
@@ -54,6 +56,7 @@ impl Axis {
             ticks: Vec::new(),
             light_grid: Vec::new(),
             gap: None,
+            two_lines: false,
         }
     }
 
@@ -154,6 +157,17 @@ impl Axis {
     pub(super) fn even(values: &[f64]) -> Self {
         let largest = values.iter().copied().fold(1.0, f64::max);
         Axis::linear((0.0, largest), 5.0, Unit::Number)
+    }
+
+    /// Names at 1, 2, 3 and so on.
+    pub(super) fn names(names: &[&str]) -> Self {
+        let places = (1..=names.len()).map(|place| place as f64);
+        let name = |place: f64| names[place as usize - 1].to_owned();
+        let axis = Axis::new(Spacing::Linear, 0.85, names.len() as f64);
+        Axis {
+            two_lines: true,
+            ..axis.with_ticks(places, name)
+        }
     }
 
     /// Numbers on a logarithmic axis; zero has a place of its own at the left.
@@ -296,6 +310,14 @@ mod tests {
         assert_eq!(labels(&axis)[0], "0");
         assert_eq!(Axis::decades(&[10.0, 1000.0]).gap, None);
         assert_eq!(Axis::even(&[0.0]).high, 1.0);
+    }
+
+    #[test]
+    fn names_stand_at_their_places() {
+        let axis = Axis::names(&["off", "local", "on"]);
+        assert_eq!(labels(&axis), ["off", "local", "on"]);
+        let places: Vec<f64> = axis.ticks.iter().map(|t| t.at).collect();
+        assert_eq!(places, [1.0, 2.0, 3.0]);
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use super::axis::Axis;
 use super::curves::{Along, Curve, CurveFigure, CurveForm, CurvePanel, LABEL_GAP, LEADER};
 use super::furniture::{
-    self, LABEL_LINE, LABEL_SIZE, NOISE_EDGE, NOISE_OPACITY, NOTE_LINE, NOTE_SIZE, STRUCK_OPACITY,
-    TICK_SIZE, around, draw_axis_lines, draw_bottom_ticks, draw_foot, draw_header, middle_within,
+    self, LABEL_LINE, LABEL_SIZE, NOISE_EDGE, NOISE_OPACITY, NOTE_LINE, NOTE_SIZE, SECOND_LINE,
+    STRUCK_OPACITY, TICK_SIZE, around, draw_axis_lines, draw_bottom_ticks, draw_foot, draw_header,
+    middle_within,
 };
 use super::look::Look;
 use super::style::{
@@ -137,6 +138,10 @@ impl CurveFigure {
         let most_lines = titles.iter().map(Vec::len).max().unwrap_or(1);
         let quantity = text::wrap(&self.quantity, NOTE_SIZE, cell_width - 20.0);
         let more_lines = quantity.len().saturating_sub(1) as f64;
+        let second_line = match self.along {
+            Along::Names(_) if look.is_narrow() => SECOND_LINE,
+            _ => 0.0,
+        };
         let mut svg = Svg::new(look);
         let mut top = draw_header(&mut svg, &self.title, &self.subtitle);
         for (i, panel) in self.panels.iter().enumerate() {
@@ -166,10 +171,10 @@ impl CurveFigure {
             self.draw_panel(panel, (&self.across(panel), &y), &plot, &mut svg);
             let caption = panel.caption.as_ref().unwrap_or(&self.caption);
             let middle = middle_within(plot.middle(), caption, (left, left + cell_width));
-            let below = (middle, plot.bottom + 30.0);
+            let below = (middle, plot.bottom + second_line + 30.0);
             svg.words_around(below, NOTE_SIZE, SOFT_TEXT, caption);
             if (i + 1) % columns == 0 || i + 1 == self.panels.len() {
-                top += plot_height + head + 39.0;
+                top += plot_height + head + second_line + 39.0;
             }
         }
         let height = draw_foot(
@@ -256,8 +261,9 @@ impl CurveFigure {
                 let place = x.position(point.at);
                 let on_tick = x.ticks.iter().any(|t| (place - t.at).abs() < 1e-9);
                 let size = match self.along {
-                    Along::Even | Along::Decades if line.len() <= MOST_MARKED => 2.6,
                     Along::Percentiles if struck && on_tick => 2.8,
+                    Along::Percentiles => continue,
+                    _ if line.len() <= MOST_MARKED => 2.6,
                     _ => continue,
                 };
                 let fill = Fill::of(struck || point.struck, None);
@@ -272,8 +278,12 @@ impl CurveFigure {
         let placed = labels::spread(&wanted, gap, plot.top + edge, plot.bottom - edge);
         for ((curve, end), at) in lines().zip(ends).zip(placed) {
             let colour = curve.stroke.colour;
-            let beside = (plot.right + 3.5, end.1);
-            let leader = [end, beside, (plot.right + LEADER - 3.5, at)];
+            // Along the axis that of a lone dot would go through others.
+            let bend = match curve.points.len() {
+                1 => end,
+                _ => (plot.right + 3.5, end.1),
+            };
+            let leader = [end, bend, (plot.right + LEADER - 3.5, at)];
             svg.curve(&leader, Stroke::new(colour, 0.7, ""), 0.8);
             let baseline = at + LABEL_SIZE * 0.36;
             around(&curve.end_label(svg.look), baseline, |y, line| {

@@ -96,6 +96,8 @@ pub enum Along {
     Even,
     /// Logarithmically; zero has a place of its own at the left.
     Decades,
+    /// At 1, 2, 3 and so on, which have these names.
+    Names(&'static [&'static str]),
 }
 
 /// One to four panels with common axes, unless a panel names its own horizontal one. Two lie side by side, three and four in two rows.
@@ -168,6 +170,7 @@ impl CurveFigure {
         let places = match self.along {
             Along::Percentiles => 0.0..100.0,
             Along::Even | Along::Decades => 0.0..f64::MAX,
+            Along::Names(names) => 1.0..names.len() as f64 + 0.5,
         };
         let least = match self.logarithmic {
             true => f64::MIN_POSITIVE,
@@ -238,6 +241,7 @@ impl CurveFigure {
             Along::Percentiles => Axis::percentiles(&at),
             Along::Even => Axis::even(&at),
             Along::Decades => Axis::decades(&at),
+            Along::Names(names) => Axis::names(names),
         }
     }
 

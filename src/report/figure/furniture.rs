@@ -24,6 +24,8 @@ const SWATCH: f64 = 22.0;
 const MOST_NOTE_LINES: usize = 2;
 /// Least room between two tick labels on one line.
 const TICK_GAP: f64 = 4.0;
+/// From one line of tick labels to the next.
+pub(super) const SECOND_LINE: f64 = 12.0;
 
 /// Outline of a noise floor.
 pub(super) const NOISE_EDGE: Stroke = Stroke::new(NOISE, 0.7, "2 2");
@@ -251,7 +253,8 @@ pub(super) fn draw_axis_lines(svg: &mut Svg, plot: &Frame) {
     svg.line(corner, (plot.right, plot.bottom), AXIS, 0.9);
 }
 
-/// Tick labels under a horizontal axis: as many as fit, in the axis's order of importance.
+/// Tick labels under a horizontal axis: as many as fit, in the axis's order of importance. The others are left out, or
+/// stand on a second line.
 pub(super) fn draw_bottom_ticks(svg: &mut Svg, plot: &Frame, axis: &Axis) {
     let place = |tick: &Tick| axis.pixel(tick.at, (plot.left, plot.right));
     let mut boxes: Vec<(f64, f64)> = Vec::new();
@@ -270,10 +273,20 @@ pub(super) fn draw_bottom_ticks(svg: &mut Svg, plot: &Frame, axis: &Axis) {
     }
     let shown = labels::choose(&boxes, TICK_GAP - 1e-6);
     for ((tick, (left, _)), shown) in axis.ticks.iter().zip(&boxes).zip(shown) {
-        let (x, length) = (place(tick), if shown { 5.0 } else { 3.0 });
+        let (length, baseline) = match (shown, axis.two_lines) {
+            (true, _) => (5.0, Some(16.0)),
+            (false, true) => (5.0 + SECOND_LINE, Some(16.0 + SECOND_LINE)),
+            (false, false) => (3.0, None),
+        };
+        let x = place(tick);
         svg.line((x, plot.bottom), (x, plot.bottom + length), AXIS, 0.9);
-        if shown {
-            svg.words((*left, plot.bottom + 16.0), TICK_SIZE, TEXT, &tick.label);
+        if let Some(baseline) = baseline {
+            svg.words(
+                (*left, plot.bottom + baseline),
+                TICK_SIZE,
+                TEXT,
+                &tick.label,
+            );
         }
     }
 }

@@ -63,6 +63,10 @@ impl CurveFigure {
             series: curve.label.clone(),
             at: match self.along {
                 Along::Percentiles => percentile_name(rounded(point.at)),
+                Along::Names(names) => {
+                    let name = names.get((point.at as usize).saturating_sub(1));
+                    format!("{along}: {}", name.copied().unwrap_or_default())
+                }
                 Along::Even | Along::Decades if point.at.fract() == 0.0 => {
                     format!("{along}: {}", count(point.at as u64))
                 }

@@ -13,8 +13,8 @@ pub struct Upstream {
     pub name: String,
 }
 
-/// A server's part in a pair. It keeps its cluster on a disk, allows replication through its socket, and its
-/// fdatasync can be delayed.
+/// A server's part in a pair. It keeps its cluster on a disk, with checksums. It allows replication through its socket,
+/// and its fdatasync can be delayed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PairRole {
     /// Is made anew.
@@ -35,6 +35,9 @@ pub(super) const DATA_IN_CONTAINER: &str = "/var/lib/postgresql/procbench";
 
 /// The environment's name of what `docker/entrypoint.sh` copies a cluster from.
 pub(super) const PRIMARY_VARIABLE: &str = "PROCBENCH_PRIMARY";
+
+/// Checksums for its cluster, which `docker/entrypoint.sh` otherwise leaves out: the environment's name, and the flag.
+pub(super) const CHECKSUMS: (&str, &str) = ("PROCBENCH_CHECKSUMS", "--data-checksums");
 
 /// The line of `pg_hba.conf` that lets a standby in.
 pub(super) const HBA: &str = "local   replication     postgres                        trust\n";

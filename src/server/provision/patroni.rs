@@ -1,11 +1,10 @@
-//! Patroni and etcd, each node a container of one image, on this host's loopback: they find each other by ports, and
-//! clients come through the socket of each.
+//! Patroni's nodes, each a container, on this host's loopback: they find each other by ports, and clients come through
+//! the socket of each.
 
 use super::connect::free_port;
-use super::docker::engine_version;
 use super::endpoint::Endpoint;
 use super::error::ProvisionError;
-use super::image::ensure_patroni_image;
+use super::etcd::{Etcd, SCOPE};
 use super::pair::{DATA_IN_CONTAINER, DISK_IN_CONTAINER};
 use super::process::Process;
 use super::running::RunningServer;
@@ -16,18 +15,8 @@ use super::spec::SUPERUSER;
 const IN_CONTAINER: &str = "/etc/procbench";
 const CONFIGURATION: &str = "patroni.yml";
 
-/// How long a leader's key lives without it, and how often a node looks, in seconds.
+/// How long a leader's key lives without it, in seconds.
 const TTL: u32 = 20;
-const LOOP_WAIT: u32 = 2;
-
-/// Where the nodes keep what they agree on; it goes when this is dropped.
-#[derive(Debug)]
-pub struct Etcd {
-    // Held for its end.
-    _process: Process,
-    image: String,
-    port: u16,
-}
 
 /// What a node is started with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +25,8 @@ pub struct PatroniNode<'a> {
     pub name: &'a str,
     /// `synchronous_mode`.
     pub synchronous: bool,
+    /// `loop_wait`, in seconds: how often it looks, and a leader stores its position.
+    pub loop_wait: u32,
     /// The port on which its server listens.
     pub port: u16,
     /// The port that leads there, which the other node is told.
@@ -43,38 +34,6 @@ pub struct PatroniNode<'a> {
 }
 
 impl Etcd {
-    /// Starts it; makes sure that the image is there.
-    ///
-    /// # Errors
-    /// When there is no engine, or the image cannot be made.
-    pub fn start(progress: &dyn Fn(&str)) -> Result<Self, ProvisionError> {
-        engine_version()?;
-        let image = ensure_patroni_image(progress)?;
-        let scratch = Scratch::new(false)?;
-        let (port, peers) = (free_port()?, free_port()?);
-        let url = |port: u16| format!("http://127.0.0.1:{port}");
-        let options = [
-            "--tmpfs=/procbench:rw,mode=1777".to_owned(),
-            format!("--user={SUPERUSER}"),
-            "--entrypoint=etcd".to_owned(),
-        ];
-        let arguments = [
-            "--name=e".to_owned(),
-            "--data-dir=/procbench/etcd".to_owned(),
-            format!("--listen-client-urls={}", url(port)),
-            format!("--advertise-client-urls={}", url(port)),
-            format!("--listen-peer-urls={}", url(peers)),
-            format!("--initial-advertise-peer-urls={}", url(peers)),
-            format!("--initial-cluster=e={}", url(peers)),
-        ];
-        let process = Process::start_container(scratch, &image, &options, &arguments)?;
-        Ok(Etcd {
-            _process: process,
-            image,
-            port,
-        })
-    }
-
     /// Starts a node; it need not answer yet. Its endpoint is the superuser's.
     ///
     /// # Errors
@@ -93,9 +52,13 @@ impl Etcd {
             format!("--volume={}:{IN_CONTAINER}:ro", files.display()),
             format!("--volume={DISK_IN_CONTAINER}"),
             format!("--user={SUPERUSER}"),
-            "--entrypoint=patroni".to_owned(),
+            "--entrypoint=sh".to_owned(),
         ];
-        let arguments = [format!("{IN_CONTAINER}/{CONFIGURATION}")];
+        // Where it is started again, something is done to its cluster first.
+        let script = format!(
+            "data={DATA_IN_CONTAINER}; cd {IN_CONTAINER}; if [ -e before ]; then . ./before; fi; exec patroni {IN_CONTAINER}/{CONFIGURATION}"
+        );
+        let arguments = ["-euc".to_owned(), script];
         let process = Process::start_container(scratch, &self.image, &options, &arguments)?;
         let why = format!("{}: Patroni in a container of {}", node.name, self.image);
         Ok(RunningServer::orchestrated(process, admin, why))
@@ -115,11 +78,12 @@ fn configuration(node: PatroniNode<'_>, etcd: u16, rest: u16) -> String {
     let PatroniNode {
         name,
         synchronous,
+        loop_wait,
         port,
         told_port,
     } = node;
     format!(
-        "scope: procbench
+        "scope: {SCOPE}
 name: {name}
 restapi:
   listen: 127.0.0.1:{rest}
@@ -131,12 +95,12 @@ watchdog:
 bootstrap:
   dcs:
     ttl: {TTL}
-    loop_wait: {LOOP_WAIT}
+    loop_wait: {loop_wait}
     retry_timeout: 5
     maximum_lag_on_failover: 1048576
     synchronous_mode: {synchronous}
     postgresql:
-      use_pg_rewind: false
+      use_pg_rewind: true
       parameters:
         checkpoint_timeout: 1h
         max_wal_size: 4GB
@@ -177,6 +141,7 @@ mod tests {
         let node = PatroniNode {
             name: "n1",
             synchronous: true,
+            loop_wait: 10,
             port: 5001,
             told_port: 5002,
         };
@@ -184,6 +149,7 @@ mod tests {
         for line in [
             "\n  listen: 127.0.0.1:5001\n  connect_address: 127.0.0.1:5002\n",
             "\n    synchronous_mode: true\n",
+            "\n    loop_wait: 10\n",
             "\netcd3:\n  host: 127.0.0.1:5003\n",
             "\n  mode: \"off\"\n",
         ] {

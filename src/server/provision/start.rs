@@ -16,8 +16,8 @@ use super::endpoint::Endpoint;
 use super::error::ProvisionError;
 use super::image::{ensure_foreign_image, ensure_own_image, major_in_image};
 use super::pair::{
-    DATA_IN_CONTAINER, DISK_IN_CONTAINER, PRIMARY_IN_CONTAINER, PRIMARY_VARIABLE, PairRole,
-    Upstream,
+    CHECKSUMS, DATA_IN_CONTAINER, DISK_IN_CONTAINER, PRIMARY_IN_CONTAINER, PRIMARY_VARIABLE,
+    PairRole, Upstream,
 };
 use super::premap::{self, PremapPage};
 use super::process::{Process, start_on_free_port};
@@ -311,6 +311,7 @@ fn launch(
             if spec.pair.is_some() {
                 options.push(format!("--volume={DISK_IN_CONTAINER}"));
                 options.push(format!("--env=PROCBENCH_DATA={DATA_IN_CONTAINER}"));
+                options.push(format!("--env={}={}", CHECKSUMS.0, CHECKSUMS.1));
             }
             if let Some(upstream) = upstream(spec) {
                 let sockets = upstream.sockets.display();
@@ -337,7 +338,8 @@ fn launch(
                 .env("PROCBENCH_DATA", &data)
                 .env("PROCBENCH_SOCKETS", &sockets)
                 .current_dir(&data)
-                .envs(pages);
+                .envs(pages)
+                .envs(spec.pair.is_some().then_some(CHECKSUMS));
             if let Some(upstream) = upstream(spec) {
                 let sockets = upstream.sockets.display().to_string();
                 let conninfo = upstream.conninfo(SUPERUSER, &sockets);
