@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::assessment::Assessment;
 use super::order::Order;
 use super::run_file::Measured;
-use crate::experiment::Scale;
 use crate::report::drawings::Drawing;
 
 /// An experiment on a cluster of its own.
@@ -29,8 +28,8 @@ pub struct ClusterExperiment {
     pub limits: &'static [&'static str],
     /// What an operator should do, in one sentence.
     pub what_to_do: &'static str,
-    /// Roughly how long it takes.
-    pub planned: fn(Scale) -> Duration,
+    /// Roughly how long what is asked of it takes.
+    pub planned: fn(&Order) -> Duration,
     /// Measures; what there is so far is kept where it fails, with the reason.
     pub measure: fn(&Order) -> (Measured, Result<(), String>),
     /// Puts what was measured into sentences, claims and checks.

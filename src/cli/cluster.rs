@@ -148,7 +148,7 @@ pub(super) fn carry_out(
             [_] => dir.clone(),
             _ => dir.join(experiment.name),
         };
-        let seconds = (experiment.planned)(order.scale).as_secs();
+        let seconds = (experiment.planned)(&order).as_secs();
         tell(&format!(
             "procbench: {}: planned time: about {seconds} s",
             experiment.name

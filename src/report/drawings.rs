@@ -100,16 +100,18 @@ pub fn draw_comparison(
     write_all(of_comparison(items), look, dir)
 }
 
-/// Figures of several runs on common axes.
+/// Figures of several runs on common axes; where they are sweeps, these answer, and come first.
 fn of_comparison(items: &[&Analysis]) -> Vec<Drawing> {
     let footer = footer(items);
-    let mut drawings = vec![
+    let sweeps = figures_beside(items).into_iter();
+    let mut drawings: Vec<_> = sweeps
+        .map(|(stem, f)| curves(&stem, Some(f), &footer))
+        .collect();
+    drawings.extend([
         rows("compare-excess", excess(items), &footer),
         curves("compare-response-time", response_times(items), &footer),
         rows("compare-lock-wait", wait_figure(items), &footer),
-    ];
-    let sweeps = figures_beside(items).into_iter();
-    drawings.extend(sweeps.map(|(stem, f)| curves(&stem, Some(f), &footer)));
+    ]);
     drawings.into_iter().flatten().collect()
 }
 

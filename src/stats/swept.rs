@@ -11,7 +11,7 @@ use super::rounds::Rounds;
 use super::sweep::{Quantity, Sweep};
 use crate::arm::Arm;
 use crate::factor::Factors;
-use crate::record::{Block, Run};
+use crate::record::{Block, Role, Run};
 use crate::seed::derive_seed;
 
 /// The quantity at one level.
@@ -198,13 +198,17 @@ fn point(
     Some((point, resampled))
 }
 
-/// Counts do not suffer from what makes the readers' times useless.
+/// Counts do not suffer from what makes the readers' times useless, nor do the clients' times from a late reader.
 fn concerns(guard: &Guard, quantity: Quantity) -> bool {
-    let about_times = matches!(
-        guard,
-        Guard::DebugBuild | Guard::CoarseClock { .. } | Guard::FewSamples { .. }
-    );
-    matches!(quantity, Quantity::Time(..)) || !about_times
+    match (guard, quantity) {
+        (Guard::DebugBuild | Guard::CoarseClock { .. } | Guard::FewSamples { .. }, _) => {
+            matches!(quantity, Quantity::Time(..))
+        }
+        (Guard::AchievedRate { role, .. } | Guard::Errors { role, .. }, Quantity::Time(key, _)) => {
+            *role == Role::Client || *role == key.role
+        }
+        _ => true,
+    }
 }
 
 fn slope_with_interval(points: &[SweepPoint], resampled: &[Vec<f64>]) -> Option<Estimate> {
@@ -269,6 +273,26 @@ mod tests {
         assert_eq!(line.points[0].samples, 2 * 8 * 500);
         let slope = line.slope.unwrap();
         assert!(slope.value_ns.abs() < 1e-9 && slope.high_ns - slope.low_ns < 1e-9);
+    }
+
+    #[test]
+    fn a_late_reader_strikes_its_own_times_and_late_clients_strike_all_times() {
+        let late = |role| Guard::AchievedRate { role, share: 0.9 };
+        let time = |role| {
+            let key = SeriesKey {
+                role,
+                ..SeriesKey::READER_SERVICE
+            };
+            Quantity::Time(key, Statistic::Mean)
+        };
+        for (of, quoted, strikes) in [
+            (Role::Reader, Role::Reader, true),
+            (Role::Reader, Role::Client, false),
+            (Role::Client, Role::Reader, true),
+            (Role::Client, Role::Client, true),
+        ] {
+            assert_eq!(concerns(&late(of), time(quoted)), strikes, "{of} {quoted}");
+        }
     }
 
     #[test]

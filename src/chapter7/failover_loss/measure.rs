@@ -25,6 +25,8 @@ use crate::server::{event_loop, stop_requested};
 const LIMIT: Duration = Duration::from_secs(120);
 /// How long a trial with Patroni may take.
 const PATRONI_LIMIT: Duration = Duration::from_secs(300);
+/// How long one takes, roughly: the dead leader's key lives for 20 s.
+const PATRONI_EACH: Duration = Duration::from_secs(50);
 /// Three servers are made, and stopped.
 const AROUND: Duration = Duration::from_secs(12);
 
@@ -37,10 +39,16 @@ fn rounds(scale: Scale) -> u32 {
 }
 
 /// Roughly how long all of it takes.
-pub fn planned(scale: Scale) -> Duration {
+pub fn planned(order: &Order) -> Duration {
+    let scale = order.scale;
     let arms = Arm::of_scale(scale).into_iter();
     let round: Duration = arms.map(|arm| arm.planned(scale)).sum();
-    rounds(scale) * round + AROUND
+    let patroni = if order.with_patroni {
+        PATRONI_EACH * PatroniArm::ALL.len() as u32
+    } else {
+        Duration::ZERO
+    };
+    rounds(scale) * round + patroni + AROUND
 }
 
 /// Measures every arm.

@@ -67,8 +67,8 @@ fn size(scale: Scale) -> Size {
 }
 
 /// Roughly how long all of it takes.
-pub fn planned(scale: Scale) -> Duration {
-    let size = size(scale);
+pub fn planned(order: &Order) -> Duration {
+    let size = size(order.scale);
     let cells = Duration::from_millis(50) * size.commits * 5;
     let closed = size.closed * 5;
     let late = Duration::from_millis(70) * size.commits;

@@ -52,8 +52,8 @@ fn size(scale: Scale) -> (u32, u32) {
 }
 
 /// Roughly how long all of it takes.
-pub fn planned(scale: Scale) -> Duration {
-    let (rounds, _) = size(scale);
+pub fn planned(order: &Order) -> Duration {
+    let (rounds, _) = size(order.scale);
     let round: Duration = Arm::all().into_iter().map(Arm::planned).sum();
     rounds * round + Duration::from_secs(12)
 }
