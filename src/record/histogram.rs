@@ -212,14 +212,13 @@ impl<'de> Deserialize<'de> for SeriesHistogram {
         let bytes = BASE64
             .decode(wire.v2_deflate_base64)
             .map_err(D::Error::custom)?;
-        // One block's counts fit, and half the memory is half the time.
-        let histogram: Histogram<u32> = HdrDeserializer::new()
+        let histogram: Histogram<u64> = HdrDeserializer::new()
             .deserialize(&mut bytes.as_slice())
             .map_err(D::Error::custom)?;
         let steps = histogram.iter_recorded();
         let series = SeriesHistogram {
             counts: steps
-                .map(|s| (s.value_iterated_to(), u64::from(s.count_at_value())))
+                .map(|s| (s.value_iterated_to(), s.count_at_value()))
                 .collect(),
             overflow_ns: wire.overflow_ns,
         };

@@ -11,8 +11,6 @@ pub(super) struct Rounds {
     values: Vec<u64>,
     /// For each value in turn, by block: samples not above it.
     cumulated: Vec<u64>,
-    /// The same of all blocks together.
-    merged: Vec<u64>,
     totals: Vec<u64>,
     sums_ns: Vec<f64>,
     /// By block, where there is a threshold: slower samples, and the sum of all, each capped.
@@ -45,18 +43,15 @@ impl Rounds {
             }
         }
         let mut totals = vec![0; blocks];
-        let mut merged = Vec::with_capacity(values.len());
         for counts in cumulated.chunks_mut(blocks.max(1)) {
             for (total, count) in totals.iter_mut().zip(counts) {
                 *total += *count;
                 *count = *total;
             }
-            merged.push(totals.iter().sum());
         }
         Rounds {
             values,
             cumulated,
-            merged,
             totals,
             sums_ns,
             slow,
@@ -76,7 +71,6 @@ impl Rounds {
         Rounds {
             values: Vec::new(),
             cumulated: Vec::new(),
-            merged: Vec::new(),
             totals,
             sums_ns: sums_ns.clone(),
             slow: Some((slow, sums_ns)),
@@ -114,40 +108,22 @@ impl Rounds {
             Statistic::Mean => weighted_sum(&self.sums_ns, taken) / total as f64,
             Statistic::SlowShare => weighted(&self.slow.as_ref()?.0, taken) as f64 / total as f64,
             Statistic::CappedMean => weighted_sum(&self.slow.as_ref()?.1, taken) / total as f64,
-            Statistic::Percentile(p) => {
-                self.values[self.place(taken, rank_of(p, total), total)] as f64
-            }
+            Statistic::Percentile(p) => self.values[self.place(taken, rank_of(p, total))] as f64,
         })
     }
 
-    /// Place of the least value with at least so many of these blocks' `total` samples not above it.
-    ///
-    /// It is looked for around the place of the same share of all blocks, since resamples differ little.
-    fn place(&self, taken: &[Taken], rank: u64, total: u64) -> usize {
-        let blocks = self.block_count();
+    /// Place of the least value with at least so many samples of these blocks not above it.
+    fn place(&self, taken: &[Taken], rank: u64) -> usize {
         let (mut low, mut high) = (0, self.values.len().saturating_sub(1));
-        let of_all = self.merged.last().map_or(0.0, |all| *all as f64);
-        let share = rank as f64 / total as f64;
-        let near = |n: &u64| (*n as f64) < share * of_all;
-        let (mut at, mut step) = (self.merged.partition_point(near), 8);
+        let blocks = self.block_count();
         while low < high {
-            at = at.clamp(low, high - 1);
-            let counts = &self.cumulated[at * blocks..][..blocks];
-            let is_below = weighted(counts, taken) < rank;
-            if is_below {
-                low = at + 1;
+            let middle = (low + high) / 2;
+            let counts = &self.cumulated[middle * blocks..][..blocks];
+            if weighted(counts, taken) < rank {
+                low = middle + 1;
             } else {
-                high = at;
+                high = middle;
             }
-            // In growing steps until it lies between two places, then halfway.
-            at = if step >= high - low {
-                (low + high) / 2
-            } else if is_below {
-                low + step
-            } else {
-                high - step
-            };
-            step *= 2;
         }
         low
     }
