@@ -4,10 +4,9 @@ use super::arm_signs::measured;
 use super::cost_table::with_clients;
 use super::cpu_table::is_of_load_only;
 use super::figure::{Row, RowFigure, RowForm, RowGroup, RowMark, Signs};
-use super::level_title::title_in;
+use super::level_title::{interval_over_blocks, title_in};
 use crate::arm::Arm;
 use crate::factor::{ClientRate, OfferedRate};
-use crate::names::counted;
 use crate::record::{CpuGroup, Operation, Phase, Role, SeriesKey};
 use crate::stats::{Analysis, ContenderSummary, Guard, LevelSummary};
 
@@ -98,13 +97,12 @@ pub(super) fn throughput_figure(analysis: &Analysis) -> Option<RowFigure> {
     let levels = analysis.levels.iter();
     let levels = levels.filter(|l| l.factors.client_rate == full);
     let struck = ContenderSummary::struck_for_clients;
-    let blocks = counted(analysis.run.config.blocks, "block");
     Some(RowFigure {
         form: RowForm::Rates,
         title: "How many transactions the clients got done".to_owned(),
         subtitle: "At full speed. Look at what reconnecting for each transaction leaves of it; the axis is logarithmic".to_owned(),
         quantity: "transactions per second".to_owned(),
-        interval: format!("95 % bootstrap interval over {blocks}"),
+        interval: interval_over_blocks(&[analysis]),
         groups: bars(analysis, levels, rate, struck)?,
         ..RowFigure::default()
     })

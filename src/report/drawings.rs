@@ -15,7 +15,7 @@ use super::figure::{
     NoiseBand, RowFigure, write_figure,
 };
 use super::footer::footer;
-use super::level_title::{level_title, series_name, title_in, varying_first};
+use super::level_title::{interval_over_blocks, level_title, series_name, title_in, varying_first};
 use super::lock_drawing::lock_tails;
 use super::phase_drawing::phase_bars;
 use super::phases::phase_csv;
@@ -24,7 +24,6 @@ use super::sweep_beside::figures_beside;
 use super::sweep_drawing::{PANELS, sweep_figures};
 use super::wait_drawing::wait_figure;
 use crate::arm::{Arm, Mode};
-use crate::names::counted;
 use crate::record::{RunHead, write_atomically};
 use crate::stats::{Analysis, Answer, ContenderSummary, LevelSummary, Statistic, Unit};
 
@@ -253,7 +252,7 @@ fn response_times(items: &[&Analysis]) -> Option<CurveFigure> {
         logarithmic: true,
         caption: "percentile, spaced by 1/(1 − p)".to_owned(),
         along: Along::Percentiles,
-        interval: format!("95 % bootstrap interval over {}", counted(first.run.config.blocks, "block")),
+        interval: interval_over_blocks(items),
         panels,
         notes: Vec::new(),
         footer: Vec::new(),

@@ -2,8 +2,10 @@
 
 use super::format::count;
 use crate::factor::{Factor, Factors};
+use crate::names::counted;
 use crate::record::RunHead;
 use crate::stats::Analysis;
+use itertools::Itertools;
 
 /// `500 standing connections, lock std`.
 pub(super) fn level_title(level: &Factors, varying: &[Factor]) -> String {
@@ -48,6 +50,17 @@ pub(super) fn varying_first(level: &Factors, varying: &[Factor]) -> String {
     [level.words(varying), vec![standing(level)]]
         .concat()
         .join(", ")
+}
+
+/// `95 % bootstrap interval over 24 blocks`; of runs that differ in it, `over 24 and 12 blocks`.
+pub(super) fn interval_over_blocks(runs: &[&Analysis]) -> String {
+    let mut blocks: Vec<u32> = runs.iter().map(|a| a.run.config.blocks).collect();
+    blocks.dedup();
+    let blocks = match blocks[..] {
+        [one] => counted(one, "block"),
+        _ => format!("{} blocks", blocks.iter().join(" and ")),
+    };
+    format!("95 % bootstrap interval over {blocks}")
 }
 
 /// `2,000 standing connections`.

@@ -2,7 +2,7 @@
 
 use super::arm_signs::signs;
 use super::figure::{Row, RowFigure, RowForm, RowGroup, RowMark, Signs};
-use crate::names::counted;
+use super::level_title::interval_over_blocks;
 use crate::record::percentile_name;
 use crate::stats::{Analysis, LockLevel, SeriesTail};
 
@@ -30,7 +30,7 @@ pub fn lock_tails(analysis: &Analysis) -> Option<RowFigure> {
         form: RowForm::Percentiles,
         title: "Who waits, under which lock, while clients connect and disconnect".to_owned(),
         subtitle: "Each row is one lock under the same load. Look along a row: a lock that spares its readers may do so at the writers' cost. Look down a column: what changes from row to row is the lock's, not PostgreSQL's".to_owned(),
-        interval: format!("95 % bootstrap interval over {}", counted(analysis.run.config.blocks, "block")),
+        interval: interval_over_blocks(&[analysis]),
         groups,
         ..RowFigure::default()
     })

@@ -1,8 +1,7 @@
 //! Readers' waits for ProcArrayLock under churn: the model's and a traced server's on one axis.
 
 use super::figure::{Row, RowFigure, RowForm, RowGroup, RowMark, Signs};
-use super::level_title::{level_title, series_name, title_in};
-use crate::names::counted;
+use super::level_title::{interval_over_blocks, level_title, series_name, title_in};
 use crate::record::{levels_side_by_side, percentile_name};
 use crate::stats::{Analysis, LockWaits};
 
@@ -37,12 +36,11 @@ pub(super) fn wait_figure(items: &[&Analysis]) -> Option<RowFigure> {
     let mut groups: Vec<RowGroup> = groups.into_iter().filter(|g| !g.rows.is_empty()).collect();
     // The most standing connections are the ones of the primary outcome.
     groups.drain(..groups.len().saturating_sub(LEVELS));
-    let blocks = counted(items.first()?.run.config.blocks, "block");
     (!groups.is_empty()).then(|| RowFigure {
         form: RowForm::Percentiles,
         title: "How long running statements wait for ProcArrayLock under churn".to_owned(),
         subtitle: "Most snapshots find the lock free. Look at the rightmost marks: those waited for a connection that joined or left".to_owned(),
-        interval: format!("95 % bootstrap interval over {blocks}"),
+        interval: interval_over_blocks(items),
         groups,
         ..RowFigure::default()
     })
