@@ -35,13 +35,20 @@ Examples:
   procbench chapter7 --quick
   procbench run partition-detach --pg 16      one of them, on another version")]
 pub struct Chapter7Command {
-    /// Measures Patroni, too, in containers (about four minutes more)
-    #[arg(long)]
-    with_patroni: bool,
+    #[command(flatten)]
+    asked: ClusterOptions,
     #[command(flatten)]
     given: Given,
     #[command(flatten)]
     output: OutputOptions,
+}
+
+/// What only these experiments take.
+#[derive(Debug, Args)]
+pub(super) struct ClusterOptions {
+    /// failover-loss: measures Patroni, too, in containers (about four minutes more)
+    #[arg(long)]
+    pub(super) with_patroni: bool,
 }
 
 impl Chapter7Command {
@@ -50,8 +57,12 @@ impl Chapter7Command {
     /// # Errors
     /// A wrong request, or results that could not be written.
     pub fn run(self) -> Result<Outcome, CommandError> {
-        let given = (&self.given, self.with_patroni);
-        carry_out("chapter7", registry(), given, &self.output)
+        carry_out(
+            "chapter7",
+            registry(),
+            (&self.given, &self.asked),
+            &self.output,
+        )
     }
 }
 
@@ -74,7 +85,7 @@ const OPTIONS: [&str; 15] = [
     "quiet",
 ];
 
-fn order(given: &Given, with_patroni: bool) -> Result<Order, CommandError> {
+fn order(given: &Given, asked: &ClusterOptions) -> Result<Order, CommandError> {
     let given_ids = given.load.given();
     let is_known = |id: &String| OPTIONS.contains(&id.as_str());
     if let Some(other) = given_ids.iter().find(|id| !is_known(id)) {
@@ -88,7 +99,7 @@ fn order(given: &Given, with_patroni: bool) -> Result<Order, CommandError> {
             "--server URL: these experiments drop tables and kill servers, and touch none but their own: give docker or local".to_owned(),
         ));
     }
-    if with_patroni && given.server.server == Some(ServerChoice::Local) {
+    if asked.with_patroni && given.server.server == Some(ServerChoice::Local) {
         return Err(CommandError::Request(
             "--with-patroni: Patroni runs in containers: leave out --server local".to_owned(),
         ));
@@ -96,11 +107,11 @@ fn order(given: &Given, with_patroni: bool) -> Result<Order, CommandError> {
     let churn = experiment::find("churn-tail").map_err(CommandError::request)?;
     let config = given.config(churn, Mode::Server)?;
     let server = config.server.map(|s| s.server).unwrap_or_default();
-    let asked = ["pg", "pg_bin", "pg_image"]
+    let names_a_version = ["pg", "pg_bin", "pg_image"]
         .iter()
         .any(|id| given_ids.iter().any(|g| g == id));
     let source = match &config.factors.pg[..] {
-        _ if !asked => None,
+        _ if !names_a_version => None,
         [one] => Some(one.clone()),
         _ => {
             return Err(CommandError::Request(
@@ -112,7 +123,7 @@ fn order(given: &Given, with_patroni: bool) -> Result<Order, CommandError> {
         server,
         source,
         scale: given.load.scale(),
-        with_patroni,
+        with_patroni: asked.with_patroni,
         seed: config.seed,
         cancel: Cancel::default(),
     })
@@ -125,10 +136,10 @@ fn order(given: &Given, with_patroni: bool) -> Result<Order, CommandError> {
 pub(super) fn carry_out(
     name: &str,
     experiments: &[&ClusterExperiment],
-    (given, with_patroni): (&Given, bool),
+    (given, asked): (&Given, &ClusterOptions),
     output: &OutputOptions,
 ) -> Result<Outcome, CommandError> {
-    let mut order = order(given, with_patroni)?;
+    let mut order = order(given, asked)?;
     if output.stdout.format() == StdoutFormat::Csv {
         return Err(CommandError::Request(
             "--format csv: these experiments print text or json".to_owned(),

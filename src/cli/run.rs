@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::canned::{Given, ModeChoice, Order, carry_out};
-use super::cluster;
+use super::cluster::{self, ClusterOptions};
 use super::named::{Named, Names};
 use super::options::OutputOptions;
 use super::outcome::{CommandError, Outcome};
@@ -26,9 +26,8 @@ pub struct RunCommand {
     /// Which modes to run
     #[arg(long, value_enum, default_value = "both")]
     mode: ModeChoice,
-    /// failover-loss: measures Patroni, too, in containers (about four minutes more)
-    #[arg(long)]
-    with_patroni: bool,
+    #[command(flatten)]
+    asked: ClusterOptions,
     #[command(flatten)]
     given: Given,
     #[command(flatten)]
@@ -46,7 +45,7 @@ impl RunCommand {
             Named::Canned(experiment) => experiment.name,
             Named::OnCluster(on) => on.name,
         };
-        if self.with_patroni && name != "failover-loss" {
+        if self.asked.with_patroni && name != "failover-loss" {
             return Err(CommandError::Request(format!(
                 "--with-patroni: {name} has no part with Patroni, run failover-loss has"
             )));
@@ -54,7 +53,7 @@ impl RunCommand {
         let experiment = match self.experiment {
             Named::Canned(experiment) => experiment,
             Named::OnCluster(on) => {
-                return cluster::carry_out(on.name, &[on], (&given, self.with_patroni), &output);
+                return cluster::carry_out(on.name, &[on], (&given, &self.asked), &output);
             }
         };
         let order = Order {

@@ -33,7 +33,7 @@ const SWEEPS: [Sweep; 3] = [
     Sweep {
         stem: "found-busy",
         title: "How often a shared acquisition found ProcArrayLock busy",
-        look_at: "Dashed: what rate times hold says. Look whether the observed line lies on it",
+        look_at: "Dashed: what rate and holds say. Look whether the observed line lies on it",
         quantity_words: "share of the shared acquisitions that found the lock busy",
         arms: &[Arm::Unpooled],
         quantity: BUSY_SHARE,
@@ -57,7 +57,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     name: "busy-share",
     short: "how often a snapshot finds ProcArrayLock busy",
     question: "From the holds at two numbers of standing connections: how often does a snapshot find ProcArrayLock busy at other numbers, rates and versions, for how long does it wait, and how many statements become slow by it?",
-    prediction: "The share of shared acquisitions that find the lock busy is the rate of connections times their two exclusive holds, within a quarter of it. Those that wait do so for the mean rest of a hold, E[h²] / 2 E[h], as long as holders are not preempted. The share of slow statements grows by the rate times E[max(0, hold - what is left to the threshold)].",
+    prediction: "A reader that waits takes no other snapshot meanwhile: it meets an exclusive hold of length h once at most, with the chance 1 - e^-(s h) where it begins s statements per second. Connections come independently of each other and meet the holds of others in proportion to them. Added up over both holds of all connections, that is the number of shared acquisitions that find the lock busy, within a quarter of it. A reader waits for what is left of the hold at its first statement in it. The share of slow statements grows by those whose wait is longer than what is left to the threshold.",
     refuted_by: "At a level whose own holds are not behind its prediction, with at least 100 busy acquisitions: an observed share whose 95 % interval lies more than a quarter away from the predicted one.",
     primary_outcome: "Share of shared acquisitions of ProcArrayLock that find it busy under unpooled, observed against predicted, at the largest number of standing connections that is not behind the prediction.",
     declared_percentile: 50.0,
@@ -69,7 +69,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
         "Not a machine with other load: a hold that lasts because nothing of the run gets a core is not met by readers that get none either.",
         "Not another machine's microseconds: the holds are this machine's, measured in the same run.",
     ],
-    what_to_do: "Connect less often or keep fewer connections standing; take rate times hold for no more than a rough guide.",
+    what_to_do: "Connect less often or keep fewer connections standing; take rate and holds for no more than a rough guide.",
     modes: &[Mode::Server, Mode::Model],
     in_chapter: &[],
     configure,
@@ -78,7 +78,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
 /// How far an observed share may lie from the predicted one, as a part of it.
 const TOLERANCE: f64 = 0.25;
 
-const CLAIM: &str = "a snapshot finds the lock busy as often as rate times hold says";
+const CLAIM: &str = "a snapshot finds the lock busy as often as rate and holds say";
 
 /// The levels that are not behind their own prediction, the most standing connections first.
 fn assess(analysis: &Analysis) -> Option<Finding> {
@@ -248,10 +248,11 @@ mod tests {
     #[test]
     fn the_held_out_level_stands_or_falls_and_few_events_decide_nothing() {
         let finding = |busy| assess(&analyse(&run(busy), Answer::Contrast, None)).unwrap();
-        // 100/s x 0.5 ms: 5 % are predicted.
-        assert_eq!(finding(450).outcome, Some(Outcome::Stands));
-        assert_eq!(finding(200).outcome, Some(Outcome::Refuted));
-        assert_eq!(finding(900).outcome, Some(Outcome::Refuted));
+        // 100/s, each with two holds of 250 us: the reader, with 1,000 statements per second, meets 44 of 100 such
+        // pairs, and newcomers 5: 1.9 % of 2,600 acquisitions.
+        assert_eq!(finding(180).outcome, Some(Outcome::Stands));
+        assert_eq!(finding(100).outcome, Some(Outcome::Refuted));
+        assert_eq!(finding(300).outcome, Some(Outcome::Refuted));
         let few = finding(10);
         assert_eq!(few.outcome, Some(Outcome::CannotTell));
         assert_eq!(few.statements.len(), 2);

@@ -49,7 +49,7 @@ pub(super) fn busy_table(analysis: &Analysis) -> Option<Section> {
     let arms = of.filter_map(|p| p.against).map(|arm| arm.to_string());
     let against = arms.unique().join(" or ");
     let notes = vec![
-        "Holds: ProcArrayAdd's and ProcArrayRemove's together, a line through those at two numbers of standing connections. Busy: shared acquisitions that find the lock held, rate times hold. Mean wait: of these, E[h²] / 2 E[h].".to_owned(),
+        "Holds: ProcArrayAdd's and ProcArrayRemove's together, a line through those at two numbers of standing connections. Busy: share of the shared acquisitions that find the lock held; a reader that waits comes no second time. Mean wait: of the readers among these.".to_owned(),
         format!("Slow: by how much the share of statements slower than {} (service time) grows from {against} to unpooled; predicted from the lock alone, for snapshots of one statement at once and as far apart as the statement is long. Error: observed minus the nearer end of the prediction.", slow_over(analysis)),
     ];
     Section::table(

@@ -3,8 +3,9 @@
 use super::bootstrap::{Bootstrap, Estimate, Taken, ratio};
 use super::level::LevelSummary;
 use crate::arm::Arm;
+use crate::config::Protocol;
 use crate::factor::Factors;
-use crate::record::{Block, Operation, Phase, Role, Run, SeriesHistogram, SeriesKey};
+use crate::record::{Block, Operation, Phase, Role, Run, RunHead, SeriesHistogram, SeriesKey};
 
 const fn hold(operation: Operation) -> SeriesKey {
     SeriesKey::service(Role::Client, operation, Phase::Hold)
@@ -22,6 +23,9 @@ pub(super) const SHARED: &str = "procarraylock.shared";
 /// Those of them that found it busy.
 pub(super) const FOUND_BUSY: &str = "procarraylock.shared-waits";
 
+/// Connections that joined.
+const JOINED: &str = "operations.procarray-add";
+
 /// The blocks of `unpooled`, those of its twin among them: holds, waits and counts may be theirs alone.
 pub(super) struct Seen<'a> {
     run: &'a Run,
@@ -35,6 +39,20 @@ fn sum_and_count(series: &SeriesHistogram) -> (u64, u64) {
     let sum = series.mean_ns().unwrap_or(0.0) * samples as f64;
     (sum.round() as u64, samples)
 }
+
+/// Snapshots of one of the readers' statements (postgres.c: planning and execution of a simple query; one more where a
+/// prepared statement is bound).
+pub(super) fn snapshots(run: &RunHead) -> u32 {
+    let of_server = run.config.server.as_ref().map(|s| match s.protocol {
+        Protocol::Simple => 2,
+        Protocol::Prepared => 3,
+    });
+    let of_model = run.config.model.as_ref().map(|m| m.snapshots_per_statement);
+    of_server.or(of_model).unwrap_or(2)
+}
+
+/// What a connection with one SELECT takes ProcArrayLock shared, where nobody counted (`accounting`; 5 since 18).
+const SHARED_OF_A_CONNECTION: f64 = 6.0;
 
 impl<'a> Seen<'a> {
     pub(super) fn of(run: &'a Run, level: &'a LevelSummary) -> Self {
@@ -75,6 +93,32 @@ impl<'a> Seen<'a> {
         let count = |block: &Block, name| block.counters.get(name).copied();
         let of = |b: &&Block| Some((count(b, FOUND_BUSY)?, count(b, SHARED)?));
         self.blocks.iter().filter_map(of).collect()
+    }
+
+    /// Statements that one reader begins per second.
+    pub(super) fn statements_per_second(&self) -> f64 {
+        let begun = |b: &&Block| b.tallies.get(&Role::Reader).map_or(0, |t| t.recorded);
+        let begun: u64 = self.blocks.iter().map(begun).sum();
+        let measured_ns: u64 = self.blocks.iter().map(|b| b.measured_ns).sum();
+        let all = begun as f64 * 1e9 / measured_ns.max(1) as f64;
+        all / f64::from(self.run.config.readers.max(1))
+    }
+
+    /// Shared acquisitions of everybody per second where so many connections come: as counted for each of these, or
+    /// else by what statements and connections take.
+    pub(super) fn shared_per_second(&self, connections_per_second: f64) -> f64 {
+        let sum = |name| -> u64 {
+            let of = self.blocks.iter().filter_map(|b| b.counters.get(name));
+            of.sum()
+        };
+        match [sum(SHARED), sum(JOINED)] {
+            [0, _] | [_, 0] => {
+                let all = f64::from(self.run.config.readers) * self.statements_per_second();
+                f64::from(snapshots(self.run)) * all
+                    + SHARED_OF_A_CONNECTION * connections_per_second
+            }
+            [shared, joined] => shared as f64 / joined as f64 * connections_per_second,
+        }
     }
 
     /// The share of them that did.

@@ -8,7 +8,8 @@
 use serde::Serialize;
 
 use super::across::Cells;
-use super::busy_prediction::{Compared, WITHOUT_LOCK, holds_of, series, snapshots};
+use super::busy_prediction::{Compared, WITHOUT_LOCK, holds_of, series};
+use super::busy_seen::snapshots;
 use super::busy_share::{HoldRange, holds_of_each};
 use super::level::LevelSummary;
 use super::lock_wait::{Holds, Looks, Traffic};
@@ -71,8 +72,13 @@ fn dose(run: &Run, level: &LevelSummary) -> Option<Dose> {
             per_second: unpooled.client_per_second,
             holds,
         };
-        let snapshots = snapshots(run);
-        traffic.slow_share(base, threshold, Looks { snapshots, gap_ns })
+        let looks = Looks {
+            snapshots: snapshots(run),
+            gap_ns,
+            // The quoted time begins when a statement is due.
+            begun_per_second: 0.0,
+        };
+        traffic.slow_share(base, threshold, looks)
     };
     let found = level.found(Arm::Unpooled, Arm::Premapped, Statistic::SlowShare);
     Some(Dose {

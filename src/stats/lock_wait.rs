@@ -1,9 +1,12 @@
 //! How often a snapshot finds ProcArrayLock held exclusively, and for how long it then waits: from the holds of
 //! connections and their rate alone.
 //!
-//! Connections come as a Poisson process, and a reader does not look at it: a snapshot sees the lock as its
-//! average over time is (PASTA: Poisson arrivals see time averages). So the share of snapshots that wait for longer than `t` is the share of the time
-//! in which more than `t` of a hold is left: rate times E[max(0, h - t)], however holds queue among themselves.
+//! Connections come as a Poisson process, and a reader does not look at it: a statement sees the lock, when it is
+//! due, as its average over time is (PASTA: Poisson arrivals see time averages). So the share of statements that are
+//! due with more than `t` of a hold left is rate times E[max(0, h - t)], however holds queue among themselves.
+//!
+//! A session that waits, however, takes no second snapshot meanwhile: what is due then finds the lock free afterwards.
+//! A hold `h` is met once at most by each session, with the chance 1 - e^-(s h), where it begins `s` statements per second.
 //! What a snapshot waits for behind a *second* hold is left out: at a busy share of 5 % it adds 5 %.
 
 use crate::record::SeriesHistogram;
@@ -55,14 +58,34 @@ pub(super) struct Looks {
     /// Time from one to the next, in ns. Those of one statement come so soon after each other that they mostly
     /// meet the same hold: their chances add up only for what begins between them.
     pub(super) gap_ns: f64,
+    /// Statements that one session begins per second, none while it waits. 0: a statement counts from when it is due.
+    pub(super) begun_per_second: f64,
 }
 
 impl Looks {
-    /// One snapshot.
+    /// One snapshot of each statement that is due.
     pub(super) const ONE: Looks = Looks {
         snapshots: 1,
         gap_ns: 0.0,
+        begun_per_second: 0.0,
     };
+
+    /// The same for sessions that begin nothing while they wait.
+    #[must_use]
+    pub(super) fn begun(self, begun_per_second: f64) -> Self {
+        Looks {
+            begun_per_second,
+            ..self
+        }
+    }
+
+    /// What counts of a time in which a statement would wait: as much as there are chances to begin one.
+    fn met(self, ns: f64) -> f64 {
+        match self.begun_per_second / 1e9 {
+            0.0 => ns,
+            rate => -(-rate * ns).exp_m1() / rate,
+        }
+    }
 }
 
 /// Connections that come at a rate and hold the lock: to join and to leave.
@@ -82,25 +105,35 @@ impl Traffic {
     }
 
     /// Share of the statements one of whose snapshots waits for longer than `least_ns`, 0 to 1. With 0 ns and
-    /// [`Looks::ONE`]: the share of the snapshots that find the lock busy, rate times hold.
+    /// [`Looks::ONE`]: the share that is due while the lock is held, rate times hold.
     pub(super) fn waits_over(&self, least_ns: f64, looks: Looks) -> f64 {
         let more = f64::from(looks.snapshots.saturating_sub(1));
         let hit = |h: f64| {
             let left = (h - least_ns).max(0.0);
-            left + more * left.min(looks.gap_ns)
+            looks.met(left + more * left.min(looks.gap_ns))
         };
         self.per_time(hit).min(1.0)
     }
 
-    /// Mean wait of a snapshot that finds the lock busy, in ns: the mean rest of a hold, `E[h²] / 2 E[h]`. 0
-    /// without holds.
-    pub(super) fn mean_wait_ns(&self) -> f64 {
-        let (held, squared) = (self.per_time(|h| h), self.per_time(|h| h * h));
-        if held > 0.0 {
-            squared / held / 2.0
-        } else {
-            0.0
-        }
+    /// Snapshots per second that find the lock busy: of so many readers that begin so many statements per second each,
+    /// and of the connections that come themselves. Those of one statement, and of one connection, come at once.
+    pub(super) fn busy_per_second(&self, readers: u32, begun_per_second: f64) -> f64 {
+        let of_readers = self.waits_over(0.0, Looks::ONE.begun(begun_per_second));
+        let of_newcomers = self.waits_over(0.0, Looks::ONE);
+        f64::from(readers) * begun_per_second * of_readers + self.per_second * of_newcomers
+    }
+
+    /// Mean wait of a reader's snapshot that finds the lock busy, in ns, 0 without holds: what is left of a hold when
+    /// the first statement begins in it. With few statements the mean rest of a hold, `E[h²] / 2 E[h]`.
+    pub(super) fn mean_wait_ns(&self, begun_per_second: f64) -> f64 {
+        let looks = Looks::ONE.begun(begun_per_second);
+        let met = self.per_time(|h| looks.met(h));
+        let rate = begun_per_second / 1e9;
+        let waited = match rate {
+            0.0 => self.per_time(|h| h * h / 2.0),
+            rate => self.per_time(|h| (h - looks.met(h)) / rate),
+        };
+        if met > 0.0 { waited / met } else { 0.0 }
     }
 
     /// By how much the share of statements slower than `slow_over_ns` grows, if their service times without
@@ -151,13 +184,14 @@ mod tests {
         };
         near(t.waits_over(0.0, Looks::ONE), 0.05);
         // Rest of a hold: (400² + 100²) / (2 x 500) us.
-        near(t.mean_wait_ns(), 170_000.0);
+        near(t.mean_wait_ns(0.0), 170_000.0);
         // A wait uniform over the 400 us: 3 of 4 are longer than 100 us.
         near(t.waits_over(100_000.0, Looks::ONE), 0.03);
         // Two snapshots 50 us apart: each hold is met 50 us earlier, too.
         let two = |gap_ns| Looks {
             snapshots: 2,
             gap_ns,
+            ..Looks::ONE
         };
         near(t.waits_over(0.0, two(50_000.0)), 0.06);
         // Far apart they are two chances, at once they are one.
@@ -182,7 +216,7 @@ mod tests {
     fn nothing_is_busy_without_connections_and_never_more_than_all() {
         let idle = traffic(0.0, &[400_000], &[100_000]);
         assert_eq!(
-            (idle.waits_over(0.0, Looks::ONE), idle.mean_wait_ns()),
+            (idle.waits_over(0.0, Looks::ONE), idle.mean_wait_ns(0.0)),
             (0.0, 0.0)
         );
         assert_eq!(
@@ -237,7 +271,7 @@ mod tests {
                 let next = holds.partition_point(|h| h.1 <= at);
                 holds.get(next).filter(|h| h.0 <= at).map_or(0.0, |h| h.1 - at)
             };
-            let looks = Looks { snapshots: 2, gap_ns };
+            let looks = Looks { snapshots: 2, gap_ns, ..Looks::ONE };
             let (mut busy, mut waited, mut over, mut either) = (0u32, 0.0, 0u32, 0u32);
             let statements = 40_000;
             for _ in 0..statements {
@@ -265,8 +299,46 @@ mod tests {
             prop_assert!(share(either) >= least * 0.94 - 0.01, "{} {least}", share(either));
             let mean = waited / f64::from(busy.max(1));
             if busy > 400 {
-                prop_assert!((mean / t.mean_wait_ns() - 1.0).abs() < 0.15, "{mean} {}", t.mean_wait_ns());
+                prop_assert!((mean / t.mean_wait_ns(0.0) - 1.0).abs() < 0.15, "{mean} {}", t.mean_wait_ns(0.0));
             }
+        }
+
+        /// A session that waits begins nothing meanwhile: it meets each hold once at most.
+        #[test]
+        fn a_simulated_session_meets_the_lock_as_often_and_as_long_as_predicted(
+            seed in any::<u64>(),
+            hold in 20_000u64..3_000_000,
+            begun_per_second in 50.0f64..3_000.0,
+        ) {
+            let t = Traffic { per_second: 20.0, holds: [Holds::all(hold as f64), Holds::all(1.0)] };
+            let mut rng = Pcg64::seed_from_u64(seed);
+            let length_ns = 60_000.0 * 1e9 / begun_per_second.min(200.0);
+            let holds = timeline(&t, length_ns, &mut rng);
+            let (mut due, mut free, mut next) = (0.0, 0.0f64, 0);
+            let (mut statements, mut busy, mut waited) = (0.0, 0.0f64, 0.0);
+            while due < length_ns {
+                due += -(1.0 - rng.random::<f64>()).ln() / begun_per_second * 1e9;
+                let begins = free.max(due);
+                while holds.get(next).is_some_and(|h| h.1 <= begins) {
+                    next += 1;
+                }
+                free = begins + 1.0;
+                statements += 1.0;
+                if let Some((_, ends)) = holds.get(next).filter(|h| h.0 <= begins) {
+                    (busy, waited, free) = (busy + 1.0, waited + ends - begins, *ends);
+                }
+            }
+            // Six standard errors, and a second hold that queues behind the first.
+            let near = |found: f64, expected: f64| {
+                (found / expected - 1.0).abs() < 6.0 / busy.sqrt() + 0.08
+            };
+            let predicted = t.waits_over(0.0, Looks::ONE.begun(begun_per_second));
+            prop_assert!(near(busy / statements, predicted), "{} {predicted}", busy / statements);
+            let predicted = t.mean_wait_ns(begun_per_second);
+            prop_assert!(near(waited / busy, predicted), "{} {predicted}", waited / busy);
+            let of_readers = t.busy_per_second(3, begun_per_second) - t.busy_per_second(0, 0.0);
+            let one = busy / statements * begun_per_second;
+            prop_assert!(near(of_readers / 3.0, one), "{of_readers} {one}");
         }
     }
 }
