@@ -14,7 +14,6 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use procbench::arm::Arm;
@@ -34,17 +33,16 @@ const BRIEF: &str =
 /// Short blocks; everything else as for any own server.
 const SHORT: &str = "--quick --duration 1200ms --warmup 20ms --reader-rate 200 --keep-awake off";
 
-/// One at a time; `None` when server tests are deselected.
-fn server_turn() -> Option<MutexGuard<'static, ()>> {
+/// Whether server tests run; fails with the instruction when they should and cannot.
+fn wanted() -> bool {
     if std::env::var("PROCBENCH_TESTS_NO_SERVER").is_ok_and(|v| v == "1") {
-        return None;
+        return false;
     }
     assert!(
         !find_local_binaries().is_empty() && find_on_path("pgbouncer").is_some(),
         "local PostgreSQL or PgBouncer missing: procbench doctor --install, or set PROCBENCH_TESTS_NO_SERVER=1"
     );
-    static RUNNING: Mutex<()> = Mutex::new(());
-    Some(RUNNING.lock().unwrap_or_else(PoisonError::into_inner))
+    true
 }
 
 /// A throw-away server that logs every statement with the role that sent it.
@@ -180,7 +178,9 @@ fn statements_of(server: &RunningServer, role: &str) -> Vec<String> {
 
 #[test]
 fn a_role_that_may_only_connect_gets_an_answer_and_sends_nothing_but_selects() {
-    let Some(_turn) = server_turn() else { return };
+    if !wanted() {
+        return;
+    }
     const OTHERS: u64 = 7;
     let server = server(Transport::Tcp);
     visitor(&server);
@@ -316,7 +316,9 @@ fn standby_of(server: &RunningServer, dir: &Path, port: u16) -> Standby {
 
 #[test]
 fn a_hot_standby_is_measured_and_said_to_be_one() {
-    let Some(_turn) = server_turn() else { return };
+    if !wanted() {
+        return;
+    }
     let server = server(Transport::Tcp);
     let lets_in = "local replication postgres trust\nhost all all 127.0.0.1/32 trust";
     set_hba(&server, lets_in, |r| r.is_ok());
@@ -370,7 +372,9 @@ fn relay(to: u16) -> u16 {
 
 #[test]
 fn pgbouncer_is_recognised_in_every_mode_and_a_relay_is_not_taken_for_it() {
-    let Some(_turn) = server_turn() else { return };
+    if !wanted() {
+        return;
+    }
     let out = tempfile::tempdir().unwrap();
     let tcp = server(Transport::Tcp);
     for mode in [
@@ -450,7 +454,9 @@ fn pgbouncer_is_recognised_in_every_mode_and_a_relay_is_not_taken_for_it() {
 
 #[test]
 fn what_keeps_it_out_is_one_line_and_leaves_nothing() {
-    let Some(_turn) = server_turn() else { return };
+    if !wanted() {
+        return;
+    }
     let out = tempfile::tempdir().unwrap();
     let refused = |name: &str, words: &str, password: Option<&str>, says: &[&str]| {
         let dir = out.path().join(name);

@@ -45,6 +45,7 @@ pub struct Chapter7Command {
 
 /// What only these experiments take.
 #[derive(Debug, Args)]
+#[group(skip)]
 pub(super) struct ClusterOptions {
     /// failover-loss: measures Patroni, too, in containers (about four minutes more)
     #[arg(long)]

@@ -10,14 +10,14 @@ use super::sweep_drawing::{PANELS, figure_of};
 use crate::factor::Factors;
 use crate::procarray::MappingKind;
 use crate::record::{Phase, levels_side_by_side};
-use crate::stats::{Analysis, Quantity, SweepPoint, Swept};
+use crate::stats::{Analysis, BUSY_SHARE, Quantity, SweepPoint, Swept};
 
-/// Whether a quantity is the same thing in both modes: what a lock is waited or held for, and what is counted. Other
-/// times have no common scale.
+/// Whether a quantity is the same thing in both modes: what a lock is waited or held for, how often it is found busy, and
+/// what is counted. Other times and shares have no common scale.
 fn has_a_common_scale(quantity: Quantity) -> bool {
     match quantity {
         Quantity::Time(key, _) => matches!(key.phase, Phase::Hold | Phase::Wait),
-        Quantity::Ratio { share, .. } => !share,
+        Quantity::Ratio { share, .. } => !share || quantity == BUSY_SHARE,
         Quantity::Cpu(_) => false,
     }
 }
@@ -53,7 +53,7 @@ fn as_in_a_server(swept: &Swept) -> Swept {
 pub(super) fn figures_beside(items: &[&Analysis]) -> Vec<(String, CurveFigure)> {
     let figure = |all: Vec<&Swept>| {
         let mut parts = all.iter().zip(items).filter_map(|(swept, analysis)| {
-            let (stem, mut figure) = figure_of(&as_in_a_server(swept))?;
+            let (stem, mut figure) = figure_of(&as_in_a_server(swept), &analysis.busy)?;
             let name = series_name(&analysis.run, items);
             for panel in &mut figure.panels {
                 panel.title = match &panel.title[..] {

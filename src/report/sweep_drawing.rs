@@ -27,8 +27,8 @@ pub(super) fn sweep_figures(analysis: &Analysis) -> Vec<(String, CurveFigure)> {
 }
 
 /// The first figure of one sweep; `None` where it has no line.
-pub(super) fn figure_of(swept: &Swept) -> Option<(String, CurveFigure)> {
-    figures(swept, &[]).into_iter().next()
+pub(super) fn figure_of(swept: &Swept, busy: &[BusyPrediction]) -> Option<(String, CurveFigure)> {
+    figures(swept, busy).into_iter().next()
 }
 
 /// With what was predicted, where the sweep is of that.
