@@ -21,6 +21,7 @@ pub mod factor;
 pub mod load;
 pub mod model;
 mod names;
+mod parallel;
 pub mod procarray;
 pub mod procfs;
 pub mod record;

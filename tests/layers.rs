@@ -11,7 +11,9 @@ use syn::visit::Visit;
 /// The modules under `src`, from the bottom up. A module imports from the lines above its own only:
 /// modules on one line know nothing of each other.
 const LAYERS: &[&[&str]] = &[
-    &["causes", "clock", "console", "names", "secret", "seed"],
+    &[
+        "causes", "clock", "console", "names", "parallel", "secret", "seed",
+    ],
     &["conninfo", "procarray"],
     &["arm"],
     &["factor"],

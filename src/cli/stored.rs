@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::thread::scope;
 
 use super::outcome::CommandError;
 use crate::experiment::analyse;
+use crate::parallel::each;
 use crate::record::{RunFileError, find_runs, read_run};
 use crate::stats::Analysis;
 
@@ -32,18 +32,6 @@ pub fn chapters<'a>(groups: &'a Groups, dirs: &[PathBuf]) -> Vec<(&'a Path, Vec<
     let chapters = here.filter(|(_, runs)| is_chapter(runs));
     let chapters = chapters.map(|(dir, runs)| (dir, runs.into_iter().map(|r| r.1).collect()));
     chapters.collect()
-}
-
-/// Carries out `work` on each of `items`, on a thread each; results in their order.
-pub fn each<I: Sync, R: Send>(items: &[I], work: impl Fn(&I) -> R + Sync) -> Vec<R> {
-    let work = &work;
-    scope(|scope| {
-        let spawn = |item| scope.spawn(move || work(item));
-        let threads: Vec<_> = items.iter().map(spawn).collect();
-        let done = threads.into_iter().map(|t| t.join());
-        done.map(|r| r.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
-    })
 }
 
 /// Every run below these directories. Runs of one experiment lie in `<dir>/<mode>/run.json`; a single run in

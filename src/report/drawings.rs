@@ -24,6 +24,7 @@ use super::sweep_beside::figures_beside;
 use super::sweep_drawing::{PANELS, sweep_figures};
 use super::wait_drawing::wait_figure;
 use crate::arm::{Arm, Mode};
+use crate::parallel::each;
 use crate::record::{RunHead, write_atomically};
 use crate::stats::{Analysis, Answer, ContenderSummary, LevelSummary, Statistic, Unit};
 
@@ -144,7 +145,7 @@ pub(crate) fn rows(stem: &str, figure: Option<RowFigure>, footer: &[String]) -> 
     Some((stem.to_owned(), Box::new(RowFigure { footer, ..figure? })))
 }
 
-/// Draws on a thread each: a figure costs some 100 ms, most of it pixels.
+/// Draws on all cores: a figure costs some 100 ms, most of it pixels.
 ///
 /// # Errors
 /// When a file cannot be written.
@@ -153,16 +154,10 @@ pub fn write_all(
     look: Look,
     dir: &Path,
 ) -> Result<Vec<PathBuf>, FigureError> {
-    let written: Vec<_> = std::thread::scope(|scope| {
-        let threads = drawings.iter().map(|(stem, figure)| {
-            scope.spawn(move || write_figure(figure.as_ref(), look, dir, stem))
-        });
-        let threads = threads.collect_vec();
-        threads.into_iter().map(|t| t.join()).collect()
+    let written = each(&drawings, |(stem, figure)| {
+        write_figure(figure.as_ref(), look, dir, stem)
     });
-    let written = written.into_iter();
-    let written = written.map(|w| w.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-    written.flatten_ok().collect()
+    written.into_iter().flatten_ok().collect()
 }
 
 fn curve(contender: &ContenderSummary) -> Option<Curve> {

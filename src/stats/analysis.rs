@@ -1,9 +1,7 @@
 //! A run in numbers: everything that is estimated from it, once.
 
 use std::collections::BTreeSet;
-use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::thread::{self, ScopedJoinHandle};
 
 use serde::Serialize;
 
@@ -27,6 +25,7 @@ use super::swept::{Swept, swept};
 use super::verdict::{Rule, Verdict};
 use crate::arm::Arm;
 use crate::factor::{Factor, Factors, varying};
+use crate::parallel::each;
 use crate::record::{ClockKind, Run, RunFileError, RunHead, write_json};
 
 /// Version of the layout of `analysis.json`.
@@ -154,20 +153,7 @@ impl Primary {
 
 /// Each level by itself, on all cores.
 fn summarize_levels(run: &Run, rule: Rule) -> Vec<LevelSummary> {
-    let levels = run.levels();
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let part = levels.len().div_ceil(cores).max(1);
-    thread::scope(|scope| {
-        let summarize = |levels: &[Factors]| -> Vec<LevelSummary> {
-            let each = levels.iter().map(|l| summarize_level(run, l, rule));
-            each.collect()
-        };
-        let start = |levels| scope.spawn(move || summarize(levels));
-        let parts: Vec<_> = levels.chunks(part).map(start).collect();
-        let done = parts.into_iter().map(ScopedJoinHandle::join);
-        done.flat_map(|part| part.unwrap_or_else(|panic| resume_unwind(panic)))
-            .collect()
-    })
+    each(&run.levels(), |level| summarize_level(run, level, rule))
 }
 
 /// Puts a run into numbers. The same run always gives the same numbers: the

@@ -10,7 +10,8 @@ use procbench::record::{Block, ClockKind, Operation, Phase, Role, RoleTally, Ser
 
 use crate::relay::{Harm, Relay};
 use crate::support::{
-    MS, by_url, config, local_server, measure, run_server, samples_above, series, server_turn,
+    MS, by_url, config, counting_turn, local_server, measure, run_server, samples_above, series,
+    server_turn,
 };
 
 const STARTUP: SeriesKey = SeriesKey::service(Role::Client, Operation::Connect, Phase::Startup);
@@ -113,7 +114,7 @@ fn a_stall_shows_in_response_time_and_not_in_service_time() {
 
 #[test]
 fn one_slow_connect_delays_no_other_client() {
-    let Some(_turn) = server_turn() else { return };
+    let Some(_turn) = counting_turn() else { return };
     const RATE: f64 = 200.0;
     const OTHERS: u64 = 60;
     let (_server, port) = local_server();
@@ -147,7 +148,7 @@ fn one_slow_connect_delays_no_other_client() {
 
 #[test]
 fn a_server_that_comes_back_is_waited_for() {
-    let Some(_turn) = server_turn() else { return };
+    let Some(_turn) = counting_turn() else { return };
     let (_server, port) = local_server();
     let mut config = config(Mode::Server, &[Arm::KeptOpen, Arm::Unpooled]);
     (config.blocks, config.duration_ns) = (4, 4_000 * MS);

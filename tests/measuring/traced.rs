@@ -10,7 +10,7 @@ use procbench::record::{Role, Run, SeriesKey, StatementClass};
 use procbench::server::trace::missing;
 use procbench::stats::{PROCARRAY_EXCLUSIVE, PROCARRAY_SHARED, XID_GEN_EXCLUSIVE};
 
-use crate::support::{MS, config, run_server, series, server_turn};
+use crate::support::{MS, config, counting_turn, run_server, series, server_turn};
 
 /// Whether traced tests run; fails with the instruction when they should and cannot.
 pub fn wanted() -> bool {
@@ -44,7 +44,7 @@ fn run_of(arms: &[Arm], standing: u32, slots: &[SlotOrder], tracing: Tracing) ->
 /// event would show, or one of a function that is not probed.
 #[test]
 fn twins_see_every_snapshot_and_every_connection() {
-    let Some(_turn) = server_turn() else { return };
+    let Some(_turn) = counting_turn() else { return };
     if !wanted() {
         return;
     }
@@ -71,7 +71,7 @@ fn twins_see_every_snapshot_and_every_connection() {
 /// 14; two shared for a SELECT on a kept connection. Whole numbers: a lost event would show.
 #[test]
 fn every_acquisition_of_every_connection_is_counted() {
-    let Some(_turn) = server_turn() else { return };
+    let Some(_turn) = counting_turn() else { return };
     if !wanted() {
         return;
     }
@@ -120,7 +120,7 @@ fn a_bare_fork_makes_readers_wait_for_the_lock_no_more_than_quiet() {
 /// them it does not, and one that leaves faults in nothing.
 #[test]
 fn joining_faults_in_the_pages_of_those_that_stand_behind() {
-    let Some(_turn) = server_turn() else { return };
+    let Some(_turn) = counting_turn() else { return };
     if !wanted() {
         return;
     }

@@ -16,6 +16,8 @@ pub(super) struct Locks {
     pub(super) binary: PathBuf,
     pub(super) proc_array: u64,
     pub(super) xid_gen: u64,
+    /// The server that has them.
+    pub(super) postmaster: u32,
 }
 
 /// What could not be read.
@@ -52,6 +54,7 @@ impl Locks {
                 binary,
                 proc_array: array + PROC_ARRAY_LOCK * LOCK_BYTES,
                 xid_gen: array + XID_GEN_LOCK * LOCK_BYTES,
+                postmaster: pid,
             })
         };
         find().map_err(|why| NoLocks { pid, why })

@@ -201,6 +201,10 @@ fn script(locks: &Locks, readers: &BTreeSet<u32>, tracing: Tracing) -> String {
     };
     probes
         .replace("READERS", &readers.collect::<String>())
+        .replace(
+            "OURS",
+            &format!("curtask->real_parent->tgid == {}", locks.postmaster),
+        )
         .replace("BINARY", &locks.binary.display().to_string())
         .replace("PROCARRAYLOCK", &locks.proc_array.to_string())
         .replace("XIDGENLOCK", &locks.xid_gen.to_string())
@@ -216,9 +220,13 @@ mod tests {
             binary: "/proc/7/root/usr/bin/postgres".into(),
             proc_array: 4096 + 512,
             xid_gen: 4096 + 384,
+            postmaster: 7,
         };
         let light = script(&locks, &[11, 12].into(), Tracing::Twins);
         assert!(!light.contains("BINARY") && !light.contains("LWLock"));
+        // Of another cluster with this binary nothing.
+        let is_ours = "ProcArrayAdd /curtask->real_parent->tgid == 7/";
+        assert!(light.contains(is_ours) && !light.contains("OURS"));
         let script = script(&locks, &[11, 12].into(), Tracing::EveryBlock);
         assert!(script.contains("BEGIN { @me = pid; @reader[11] = 1; @reader[12] = 1;  }"));
         assert!(script.contains("uprobe:/proc/7/root/usr/bin/postgres:ProcArrayAdd"));
