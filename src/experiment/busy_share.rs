@@ -78,7 +78,8 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
 /// How far an observed share may lie from the predicted one, as a part of it.
 const TOLERANCE: f64 = 0.25;
 
-const CLAIM: &str = "a snapshot finds the lock busy as often as rate and holds say";
+const CLAIM: &str =
+    "a snapshot finds the lock busy as often as rate and holds say, within a quarter";
 
 /// The levels that are not behind their own prediction, the most standing connections first.
 fn assess(analysis: &Analysis) -> Option<Finding> {
@@ -156,7 +157,9 @@ fn judged(prediction: &BusyPrediction, varying: &[Factor]) -> [Statement; 2] {
             None => statement,
         }
     };
-    let wait = Statement::told(format!("with {level} the mean wait for a busy lock"));
+    let wait = Statement::told(format!(
+        "with {level} a snapshot that finds the lock busy waits for what is left of a hold"
+    ));
     [
         with(statement, busy, Unit::Share),
         with(wait, &prediction.wait_ns, Unit::Ns),
