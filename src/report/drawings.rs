@@ -241,7 +241,7 @@ fn response_times(items: &[&Analysis]) -> Option<CurveFigure> {
     let clock = first.levels.first()?.contenders.first()?.quoted.clock;
     (!panels.is_empty()).then(|| CurveFigure {
         title: "Running statements while others connect and disconnect".to_owned(),
-        subtitle: "Look at the right-hand ends, where the curves part. The shaded band is what two sets of blocks of one arm differ by; what is shown is in the figures of differences".to_owned(),
+        subtitle: "Look whether the curves part to the right, by more than the shaded band: what two sets of blocks of one arm differ by. What is shown is in the figures of differences".to_owned(),
         quantity: format!("{clock} time of a running statement"),
         unit: Unit::Ns,
         logarithmic: true,
