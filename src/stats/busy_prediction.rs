@@ -21,9 +21,6 @@ use crate::record::{Run, RunHead, SeriesHistogram, SeriesKey};
 pub(super) const WITHOUT_LOCK: [Arm; 4] =
     [Arm::Premapped, Arm::ForkOnly, Arm::KeptOpen, Arm::Quiet];
 
-/// Fewer acquisitions than this that found the lock busy carry no conclusion about it.
-pub const LEAST_BUSY: u64 = 100;
-
 /// One prediction beside what was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Compared {

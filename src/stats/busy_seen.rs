@@ -23,6 +23,9 @@ pub(super) const SHARED: &str = "procarraylock.shared";
 /// Those of them that found it busy.
 pub(super) const FOUND_BUSY: &str = "procarraylock.shared-waits";
 
+/// Fewer acquisitions than this that found the lock busy carry no conclusion about it.
+pub const LEAST_BUSY: u64 = 100;
+
 /// Connections that joined.
 const JOINED: &str = "operations.procarray-add";
 

@@ -4,8 +4,7 @@
 use serde::Serialize;
 
 use super::bootstrap::Estimate;
-use super::busy_prediction::LEAST_BUSY;
-use super::busy_seen::{Seen, WAIT};
+use super::busy_seen::{LEAST_BUSY, Seen, WAIT};
 use super::by_lock::{SeriesTail, series_tail};
 use super::level::LevelSummary;
 use crate::arm::Arm;

@@ -44,7 +44,8 @@ pub(crate) use anatomy::SetupAccount;
 pub use anatomy::{Anatomy, ConnectionPhase};
 pub(crate) use argument::{ArgumentRow, ArgumentStep, Support, argument};
 pub use bootstrap::{Estimate, Unit};
-pub(crate) use busy_prediction::{BusyPrediction, Compared, LEAST_BUSY};
+pub(crate) use busy_prediction::{BusyPrediction, Compared};
+pub(crate) use busy_seen::LEAST_BUSY;
 pub(crate) use busy_share::TRACED_ON;
 #[cfg(test)]
 pub(crate) use by_lock::READERS_WAIT;
