@@ -165,7 +165,7 @@ fn contrast_figure() -> RowFigure {
         .collect(),
     };
     let mut figure = RowFigure {
-        form: RowForm::Differences,
+        form: RowForm::Differences(Unit::NsDifference),
         title: "Excess over kept-open, model and server".to_owned(),
         subtitle: "Difference of p99 response time to the same transactions on kept-open connections of the same mode. The modes have no common absolute scale.".to_owned(),
         quantity: "excess over kept-open at p99".to_owned(),

@@ -99,19 +99,23 @@ pub fn terminal(
     assessment: &Assessment,
     rest: &str,
 ) -> String {
+    brief(experiment, run, assessment).terminal(rest)
+}
+
+fn brief(experiment: &ClusterExperiment, run: &ClusterRun, assessment: &Assessment) -> Brief {
     let verdicts = claims(assessment, experiment.section);
     let mut table = Table::new(["sentence", "verdict"], [""; 0]);
     for claim in &assessment.claims {
         table.push(vec![claim.said.to_owned(), claim.verdict.to_string()]);
     }
-    let brief = Brief {
+    Brief {
         title: experiment.name.to_owned(),
         question: experiment.question.to_owned(),
         answer: assessment.answer.clone(),
         table: Some(Section { table, ..verdicts }),
         caution: caution(assessment, run),
-    };
-    brief.terminal(rest)
+        what_to_do: Some(experiment.what_to_do),
+    }
 }
 
 /// One HTML page of these runs.
@@ -123,7 +127,7 @@ pub fn html(runs: &[ClusterRun]) -> Result<String, PageError> {
         let experiment = of(&run.measured);
         let assessment = (experiment.assess)(&run.measured);
         let checks = assessment.checks.iter();
-        let caution = caution(&assessment, run);
+        let brief = brief(experiment, run, &assessment);
         Presented {
             name: experiment.name,
             question: experiment.question,
@@ -132,10 +136,7 @@ pub fn html(runs: &[ClusterRun]) -> Result<String, PageError> {
                 experiment.refuted_by,
                 experiment.primary_outcome,
             ],
-            caution: caution.map(|said| {
-                let bare = said.trim_start_matches("Caution: ");
-                bare.trim_end_matches('.').to_owned()
-            }),
+            caution: brief.bare_caution().map(str::to_owned),
             claims: claims(&assessment, experiment.section),
             checks: checks
                 .map(|c| format!("{}: {}: {}.", c.must, c.rule, is_so(c)))
@@ -144,7 +145,7 @@ pub fn html(runs: &[ClusterRun]) -> Result<String, PageError> {
             origin: footer(experiment, run),
             drawings: drawings(experiment, run),
             command: command(&run.provenance),
-            answer: assessment.answer,
+            answer: brief.paragraphs(),
             tables: assessment.tables,
         }
     });
@@ -171,7 +172,7 @@ pub fn summary(
         format!("**Question.** {}\n\n", experiment.question),
         format!("## Answer\n\n{}\n\n", assessment.answer.join("\n\n")),
         markdown(&[claims(assessment, experiment.section)]),
-        advised(Some(experiment.what_to_do)),
+        advised(&brief(experiment, run, assessment)),
         figures.first().map(figure).unwrap_or_default(),
         markdown(&[Section::list("What it does not show", limits)]),
         format!("## The same again\n\n    {}\n\n", command(&run.provenance)),

@@ -96,10 +96,13 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
     Some(Finding::of(statements))
 }
 
-/// `3000 standing connections, client rate 50/s`.
-fn words(level: &Factors, varying: &[Factor]) -> String {
-    let standing = format!("{} standing connections", level.standing);
-    [vec![standing], level.words(varying)].concat().join(", ")
+/// `at 3000 standing connections (PostgreSQL 15, client rate 50/s)`.
+fn at(level: &Factors, varying: &[Factor]) -> String {
+    let standing = format!("at {} standing connections", level.standing);
+    match &level.words(varying)[..] {
+        [] => standing,
+        words => format!("{standing} ({})", words.join(", ")),
+    }
 }
 
 /// What a run without holds says: no connection holds the lock but while it starts up or ends.
@@ -118,9 +121,9 @@ fn bounds(analysis: &Analysis) -> Vec<Statement> {
             return None;
         }
         let share = contender.client_per_second * held_by(contender)? / 1e9;
-        let level = words(&level.factors, &analysis.varying);
+        let at = at(&level.factors, &analysis.varying);
         let claim = format!(
-            "without holds: with {level} the lock is busy no longer than connections start up or end"
+            "without holds: {at} the lock is busy no longer than connections start up or end"
         );
         Some(Statement::told(claim).with("share at most", share.min(1.0), Unit::Share))
     });
@@ -129,8 +132,8 @@ fn bounds(analysis: &Analysis) -> Vec<Statement> {
 
 /// How often the lock is found busy, and for how long then.
 fn judged(prediction: &BusyPrediction, varying: &[Factor]) -> [Statement; 2] {
-    let level = words(&prediction.factors, varying);
-    let claim = format!("with {level} {CLAIM}");
+    let at = at(&prediction.factors, varying);
+    let claim = format!("{at} {CLAIM}");
     let busy = &prediction.busy;
     let expected = busy.predicted.low;
     let statement = match (busy.observed, prediction.busy_acquisitions) {
@@ -158,7 +161,7 @@ fn judged(prediction: &BusyPrediction, varying: &[Factor]) -> [Statement; 2] {
         }
     };
     let wait = Statement::told(format!(
-        "with {level} a snapshot that finds the lock busy waits for what is left of a hold"
+        "{at} a snapshot that finds the lock busy waits for what is left of a hold"
     ));
     [
         with(statement, busy, Unit::Share),
@@ -262,7 +265,7 @@ mod tests {
         assert!(
             few.statements[0]
                 .claim
-                .starts_with("with 1000 standing connections a snapshot")
+                .starts_with("at 1000 standing connections a snapshot")
         );
         assert!(
             few.statements[0]

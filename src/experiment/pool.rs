@@ -77,7 +77,7 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
         }
         _ => Statement::cannot_tell(claim, missing),
     };
-    let claim = "kept-open and pool tie: their transactions per second differ by less than 10 %";
+    let claim = "kept-open does as many transactions per second as a pool, within 10 %";
     let tie = match (rate(Arm::KeptOpen), rate(Arm::Pool)) {
         (Some(kept), Some(pool)) => {
             let ratio = over(kept, pool);

@@ -7,9 +7,7 @@ use super::grouped::grouped;
 use super::section::{Section, Table, cell, struck_mark};
 use crate::arm::Arm;
 use crate::record::{ClockKind, SeriesKey};
-use crate::stats::{
-    Analysis, ContenderSummary, Guard, LevelSummary, Severity, Statistic, TABLE_PERCENTILES,
-};
+use crate::stats::{Analysis, ContenderSummary, Guard, LevelSummary, Severity, Statistic};
 
 /// What the guards found, each once, with the number of arms and levels that it is about.
 pub(super) fn guard_notes(analysis: &Analysis) -> Vec<(String, usize)> {
@@ -36,14 +34,7 @@ pub fn arm_table(analysis: &Analysis) -> Option<Section> {
         return None;
     }
     let quoted = analysis.run.quoted_statistic();
-    let mut statistics = vec![Statistic::Mean];
-    statistics.extend(TABLE_PERCENTILES.map(Statistic::Percentile));
-    let percentile = Statistic::Percentile(analysis.run.config.quoted_percentile);
-    for more in [percentile, quoted, analysis.run.drawn_statistic()] {
-        if !statistics.contains(&more) {
-            statistics.push(more);
-        }
-    }
+    let statistics: Vec<Statistic> = analysis.run.statistics().collect();
     let excess = format!("excess at {quoted} (95 %)");
     let last = [
         &excess,

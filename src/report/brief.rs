@@ -1,20 +1,19 @@
 //! The answer on one screen: the question, at most three sentences, one small table, the caution that matters.
 
 use itertools::Itertools;
-use textwrap::fill;
 
 use super::argument::verdicts;
 use super::arm_table::guard_notes;
 use super::brief_table::brief_table;
 use super::findings::{of_100, place};
-use super::format::{detectable, interval_95, quantity};
+use super::format::{detectable, filled, interval_95, quantity};
 use super::lock_witness;
 use super::prediction;
 use super::section::{MOST_ROWS_OF_ANSWER, Section};
 use crate::arm::{Arm, Mode};
 use crate::experiment::{Experiment, find};
 use crate::names::counted;
-use crate::stats::{Analysis, Cells, Claim, Contrast, Found, Pooled, Primary, Unit, Verdict};
+use crate::stats::{Analysis, Cells, Claim, Contrast, Pooled, Primary, Unit, Verdict};
 
 /// What fits on one screen.
 pub const COLUMNS: usize = 80;
@@ -22,6 +21,8 @@ pub const COLUMNS: usize = 80;
 pub const LINES: usize = 24;
 /// The experiment that the chapter's own question is put to.
 pub(super) const CHURN: &str = "churn-tail";
+/// The experiment that says what pooling saves.
+const POOL: &str = "pool";
 /// Sentences of the answer: each of its parts is one.
 const SENTENCES: usize = 3;
 
@@ -32,6 +33,8 @@ pub struct Brief {
     pub(crate) answer: Vec<String>,
     pub(crate) table: Option<Section>,
     pub(crate) caution: Option<String>,
+    /// Where the answer does not say it.
+    pub(crate) what_to_do: Option<&'static str>,
 }
 
 impl Brief {
@@ -60,22 +63,45 @@ impl Brief {
             answer,
             table: first.and_then(|a| brief_table(a)).map(Section::shortened),
             caution: items.iter().find_map(|a| caution(a)),
+            what_to_do: experiment.map(|e| e.what_to_do),
         }
     }
 
-    /// Of a chapter's runs: what churn did to running statements, and its argument sentence by sentence.
+    /// Of a chapter's runs: what churn did to running statements, what pooling saves, and the argument sentence by
+    /// sentence.
     pub fn of_chapter(runs: &[&Analysis]) -> Self {
-        let of_churn = runs.iter().copied().filter(|a| a.run.experiment == CHURN);
-        let experiment = find(CHURN).ok();
+        let of = |name| {
+            let of_name = runs
+                .iter()
+                .copied()
+                .filter(move |a| a.run.experiment == name);
+            Brief::of(find(name).ok(), &of_name.collect_vec())
+        };
+        let mut whole = of(CHURN);
+        let pooled = of(POOL).answer.into_iter().next();
+        whole
+            .answer
+            .truncate(SENTENCES - usize::from(pooled.is_some()));
+        whole.answer.extend(pooled);
         Brief {
             title: "chapter".to_owned(),
             table: Some(verdicts(runs)),
-            ..Brief::of(experiment, &of_churn.collect_vec())
+            ..whole
         }
     }
 
+    /// The line of what to do, as pages have it.
+    pub(super) fn advice(&self) -> Option<String> {
+        Some(format!("**What to do.** {}", self.what_to_do?))
+    }
+
+    /// The answer and what to do.
+    pub(crate) fn paragraphs(&self) -> Vec<String> {
+        self.answer.iter().cloned().chain(self.advice()).collect()
+    }
+
     /// The caution without its first word and its full stop: a page sets both.
-    pub(super) fn bare_caution(&self) -> Option<&str> {
+    pub(crate) fn bare_caution(&self) -> Option<&str> {
         let caution = self.caution.as_deref()?;
         let bare = caution.strip_prefix("Caution: ").unwrap_or(caution);
         Some(bare.trim_end_matches('.'))
@@ -83,12 +109,12 @@ impl Brief {
 
     /// For the terminal; `rest` says where everything else is.
     pub fn terminal(&self, rest: &str) -> String {
-        let wrapped = |text: &str| fill(text, COLUMNS);
+        let wrapped = |text: &str| filled(text, COLUMNS);
         let mut parts = vec![wrapped(&format!("{}. {}", self.title, self.question))];
         parts.push(self.answer.iter().map(|said| wrapped(said)).join("\n"));
-        let mut end = self.caution.iter().map(|c| wrapped(c)).collect_vec();
-        end.push(wrapped(rest));
-        let end = end.join("\n");
+        let end = self.caution.clone().into_iter().chain(self.advice());
+        let end = end.chain([rest.to_owned()]);
+        let end = end.map(|line| wrapped(&line)).join("\n");
         let lines = |text: &str| text.lines().count() + 1;
         let taken: usize = parts.iter().map(|p| lines(p)).sum::<usize>() + end.lines().count();
         if let Some(table) = &self.table {
@@ -106,7 +132,7 @@ fn sentences(analysis: &Analysis) -> Vec<String> {
     match &analysis.primary {
         Some(primary) if analysis.is_contrast() && analysis.run.mode == Mode::Server => {
             let mut all = vec![of_churn(analysis, primary)];
-            all.extend(of_the_lock(primary.lock_part));
+            all.extend(of_the_lock(primary));
             all.extend(by_trace(analysis));
             all.extend(over_cells(analysis));
             all
@@ -177,12 +203,19 @@ pub(super) fn of_churn(analysis: &Analysis, primary: &Primary) -> String {
     }
 }
 
-fn of_the_lock(found: Found) -> Option<String> {
-    let (contrast, verdict) = found?;
+fn of_the_lock(primary: &Primary) -> Option<String> {
+    let (contrast, verdict) = primary.lock_part?;
     let by = by(&contrast, verdict);
+    let whole = primary.contrast.difference;
+    // Both are estimates, and either may be off.
+    let is_all = contrast.difference.value_ns >= whole.value_ns;
+    let part = match is_all {
+        true => "All of that is ProcArrayLock's part, as far as the intervals tell:",
+        false => "ProcArrayLock's part of that is",
+    };
     Some(match verdict {
         Verdict::Higher => format!(
-            "ProcArrayLock's part of that is {by}: it goes where connections take their page faults before they take the lock."
+            "{part} {by}: it goes where connections take their page faults before they take the lock."
         ),
         Verdict::CannotTell => format!("ProcArrayLock's part is unknown: {by}."),
         _ => format!("ProcArrayLock's part: {by}."),
@@ -287,6 +320,27 @@ mod tests {
             }
         }
         assert_fits(&Brief::of_chapter(&[]).terminal("The rest: here."));
+    }
+
+    #[test]
+    fn a_chapter_says_what_pooling_saves_and_what_to_do() {
+        let named = |name: &str| {
+            let mut run = sample_run(12);
+            run.experiment = name.to_owned();
+            run.mode = Mode::Server;
+            analyse(&run)
+        };
+        let (churn, pool) = (named(CHURN), named(POOL));
+        let brief = Brief::of_chapter(&[&churn, &pool]);
+        let of_pool = Brief::of(find(POOL).ok(), &[&pool]);
+        assert_eq!(brief.answer.last(), of_pool.answer.first());
+        assert!(brief.answer.len() <= SENTENCES, "{:?}", brief.answer);
+        let screen = brief.terminal("The rest: here.");
+        assert_fits(&screen);
+        assert!(
+            screen.contains("What to do. Keep connections open"),
+            "{screen}"
+        );
     }
 
     #[test]

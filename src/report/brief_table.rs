@@ -1,25 +1,46 @@
 //! The one table that goes with the answer: at most eight rows that fit 80 columns.
 
+use itertools::Itertools;
+
 use super::accounting::account_cells;
 use super::cost_table::with_clients;
 use super::format::{count, duration, interval, quantity, slope};
 use super::level_title::title_in;
-use super::section::{Section, Table, cell};
+use super::section::{MOST_ROWS_OF_ANSWER, Section, Table, cell, struck_mark};
 use super::sweep_words::LineNames;
 use crate::arm::Arm;
 use crate::factor::{ClientRate, OfferedRate};
-use crate::stats::{Analysis, Answer, ConnectionPhase, PROCARRAY_EXCLUSIVE, PROCARRAY_SHARED};
+use crate::stats::{
+    Analysis, Answer, ConnectionPhase, PROCARRAY_EXCLUSIVE, PROCARRAY_SHARED, Statistic, SweepPoint,
+};
 
 /// By what the run was asked for.
 pub(super) fn brief_table(analysis: &Analysis) -> Option<Section> {
+    let mut notes = Vec::new();
     let (caption, table) = match &analysis.answer {
-        Answer::Contrast => arms(analysis)?,
+        Answer::Contrast => {
+            notes.push(words_of_arms(analysis)?);
+            arms(analysis)?
+        }
         Answer::Sweeps(_) => slopes(analysis)?,
         Answer::Phases => phases(analysis)?,
         Answer::Costs => costs(analysis)?,
         Answer::Counts => counts(analysis),
     };
-    Section::table(caption, table, std::iter::empty::<String>())
+    Section::table(caption, table, notes)
+}
+
+/// What the table's words mean.
+fn words_of_arms(analysis: &Analysis) -> Option<String> {
+    let level = analysis.primary_level()?;
+    let arms = level.contenders.iter().filter(|c| !c.twin);
+    let arms = arms.take(MOST_ROWS_OF_ANSWER);
+    let meanings = arms.map(|c| format!("{}: {}", c.arm, c.arm.descriptor().meaning));
+    let points = match analysis.run.quoted_statistic() {
+        Statistic::SlowShare => " pp: percentage points.",
+        _ => "",
+    };
+    Some(format!("{}.{points}", meanings.format("; ")))
 }
 
 /// Every arm where the primary outcome is read.
@@ -50,7 +71,10 @@ fn slopes(analysis: &Analysis) -> Option<(String, Table)> {
     for line in &swept.lines {
         let ends = [line.points.first(), line.points.last()];
         let mut row = vec![names.name(line, &[])];
-        row.extend(ends.map(|p| cell(p.map(|p| quantity(p.estimate.value_ns, swept.unit)))));
+        let end = |p: &SweepPoint| {
+            quantity(p.estimate.value_ns, swept.unit) + struck_mark(p.struck.is_some())
+        };
+        row.extend(ends.map(|p| cell(p.map(end))));
         let words = |per_one| slope(per_one, swept.unit);
         row.push(cell(line.slope.map(|e| interval(e, words))));
         table.push(row);

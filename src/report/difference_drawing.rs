@@ -5,21 +5,44 @@ use itertools::Itertools;
 use super::arm_signs::measured;
 use super::contrast_table::{has_many_levels, pairs};
 use super::figure::{Row, RowFigure, RowForm, RowGroup, RowMark, Signs};
+use super::format::duration;
 use super::level_title::{level_title, series_name, title_in};
 use crate::arm::Arm;
-use crate::record::levels_side_by_side;
+use crate::factor::Factors;
+use crate::record::{RunHead, levels_side_by_side};
 use crate::stats::{Analysis, ContenderSummary, LevelSummary, Statistic};
 
 /// What the intervals are.
 const INTERVAL: &str = "95 % bootstrap interval over rounds";
 
-/// Every arm's excess over the run's own kept-open, at the quoted percentile.
+/// What differences are of: in a title, and on an axis.
+fn of_what(at: Statistic, run: &RunHead) -> (String, String) {
+    match (at, run.slow_over_ns) {
+        (Statistic::SlowShare, Some(over)) => (
+            "share of slow statements".to_owned(),
+            format!("share of statements slower than {}", duration(over as f64)),
+        ),
+        _ => (format!("{at} of running statements"), at.to_string()),
+    }
+}
+
+/// Every arm's excess over the run's own kept-open, of what is quoted.
 pub(super) fn excess(items: &[&Analysis]) -> Option<RowFigure> {
-    let config = &items.first()?.run.config;
-    let base = Arm::baseline(&config.arms)?;
-    let at = items.first()?.run.drawn_statistic();
+    let run = &items.first()?.run;
+    let base = Arm::baseline(&run.config.arms)?;
+    let at = run.quoted_statistic();
+    let (of, axis) = of_what(at, run);
     let levels = items.iter().map(|i| i.level_factors()).collect_vec();
-    let (levels, named) = levels_side_by_side(&levels);
+    let (mut levels, named) = levels_side_by_side(&levels);
+    // The other levels have a figure of their own.
+    if let [one] = items
+        && has_many_levels(one)
+        && let Some(primary) = one.primary_level()
+    {
+        let is_primary =
+            |key: &Factors| one.level(key).is_some_and(|l| l.factors == primary.factors);
+        levels.retain(is_primary);
+    }
     let groups = levels.iter().map(|key| {
         let found = items
             .iter()
@@ -34,24 +57,30 @@ pub(super) fn excess(items: &[&Analysis]) -> Option<RowFigure> {
     });
     let groups = measured(groups)?;
     Some(RowFigure {
-        title: format!("What each way of connecting adds to the {at} of running statements"),
-        subtitle: format!(
-            "Excess over the same run's own {base}: a snapshot and a query have no common absolute scale"
-        ),
-        quantity: format!("excess over {base} at {at}"),
+        title: format!("What each way of connecting adds to the {of}"),
+        subtitle: match items {
+            [_] => format!("Each arm minus {base}. Pale marks may as well be none"),
+            _ => format!("Each arm minus its own run's {base}. Pale marks may as well be none"),
+        },
+        quantity: match items {
+            [_] => format!("excess over {base}: {axis}"),
+            // Each run has its own threshold.
+            _ => format!("excess over {base}: {of}"),
+        },
         interval: INTERVAL.to_owned(),
         groups,
-        form: RowForm::Differences,
+        form: RowForm::Differences(at.difference_unit()),
         ..RowFigure::default()
     })
 }
 
-/// The effect of churn cell by cell: a group each, a row for each pair.
+/// The effect of churn level by level: a group each, a row for each pair.
 pub(super) fn cells_figure(analysis: &Analysis) -> Option<RowFigure> {
     if !has_many_levels(analysis) {
         return None;
     }
-    let at = analysis.run.drawn_statistic();
+    let at = analysis.run.quoted_statistic();
+    let (of, axis) = of_what(at, &analysis.run);
     let groups = analysis.levels.iter().map(|level| {
         let found = [(analysis.run.mode.to_string(), level)];
         // The subtitle says of what.
@@ -63,12 +92,12 @@ pub(super) fn cells_figure(analysis: &Analysis) -> Option<RowFigure> {
     });
     let groups = measured(groups)?;
     Some(RowFigure {
-        title: format!("What connecting and disconnecting add to the {at} of running statements, cell by cell"),
+        title: format!("What connecting and disconnecting add to the {of}, level by level"),
         subtitle: "unpooled minus each control. Filled marks are differences that the permutation test shows".to_owned(),
-        quantity: format!("difference at {at}, {} time", analysis.clock()),
+        quantity: format!("difference of {axis} ({} time)", analysis.clock()),
         interval: INTERVAL.to_owned(),
         groups,
-        form: RowForm::Differences,
+        form: RowForm::Differences(at.difference_unit()),
         ..RowFigure::default()
     })
 }

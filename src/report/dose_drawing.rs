@@ -101,17 +101,21 @@ fn along(analysis: &Analysis, at: At, of: impl Fn(&Dose) -> bool) -> Option<Vec<
         Some((estimate, None))
     });
     (predicted.len() >= 2).then(|| {
-        let line = predicted_line("predicted".to_owned(), predicted);
+        let line = predicted_line("predicted".to_owned(), "#000000", predicted);
         vec![line, marks]
     })
 }
 
 /// How a prediction is drawn.
-pub(super) fn predicted_line(label: String, points: Vec<CurvePoint>) -> Curve {
+pub(super) fn predicted_line(
+    label: String,
+    colour: &'static str,
+    points: Vec<CurvePoint>,
+) -> Curve {
     Curve {
         label,
         form: CurveForm::Line,
-        stroke: Stroke::new("#000000", 1.4, "6 3"),
+        stroke: Stroke::new(colour, 1.4, "6 3"),
         points,
         samples: 0,
         signs: Signs::default(),

@@ -179,8 +179,27 @@ fn curve(contender: &ContenderSummary) -> Option<Curve> {
     })
 }
 
+/// Where there are more arms than curves can be told apart, those that the question is about.
+const TELLING: [Arm; 6] = [
+    Arm::KeptOpen,
+    Arm::Unpooled,
+    Arm::Premapped,
+    Arm::Pool,
+    Arm::ForkOnly,
+    Arm::FailedLogin,
+];
+
+/// The arms that have a curve.
+fn drawn(arms: &[Arm]) -> &[Arm] {
+    match arms.len() > TELLING.len() {
+        true => &TELLING,
+        false => arms,
+    }
+}
+
 fn panel(run: &RunHead, level: &LevelSummary, title: String) -> Option<CurvePanel> {
-    let arms = level.contenders.iter().filter(|c| !c.twin);
+    let is_drawn = |c: &&ContenderSummary| !c.twin && drawn(&run.config.arms).contains(&c.arm);
+    let arms = level.contenders.iter().filter(is_drawn);
     let curves = arms.filter_map(curve).collect_vec();
     let base = Arm::baseline(&run.config.arms)?;
     let reference = curves.iter().find(|c| c.label == base.name());
@@ -241,7 +260,7 @@ fn response_times(items: &[&Analysis]) -> Option<CurveFigure> {
     let clock = first.levels.first()?.contenders.first()?.quoted.clock;
     (!panels.is_empty()).then(|| CurveFigure {
         title: "Running statements while others connect and disconnect".to_owned(),
-        subtitle: "Look whether the curves part to the right, by more than the shaded band: what two sets of blocks of one arm differ by. What is shown is in the figures of differences".to_owned(),
+        subtitle: "Look whether the curves part to the right, by more than two sets of blocks of one arm differ (shaded)".to_owned(),
         quantity: format!("{clock} time of a running statement"),
         unit: Unit::Ns,
         logarithmic: true,
@@ -249,7 +268,58 @@ fn response_times(items: &[&Analysis]) -> Option<CurveFigure> {
         along: Along::Percentiles,
         interval: interval_over_blocks(items),
         panels,
-        notes: Vec::new(),
+        notes: other_arms(items).into_iter().collect(),
         footer: Vec::new(),
     })
+}
+
+/// The arms without a curve, and where they are.
+fn other_arms(items: &[&Analysis]) -> Option<String> {
+    let arms = items.iter().map(|a| &a.run.config.arms[..]);
+    let others = arms.flat_map(|all| all.iter().filter(|arm| !drawn(all).contains(arm)));
+    let others = others.unique().join(", ");
+    let where_they_are = "their percentiles are in percentiles.csv, their differences in excess";
+    (!others.is_empty()).then(|| format!("Without a curve here: {others}; {where_they_are}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::analyse;
+    use crate::testing::{sample_block_like, sample_run};
+
+    #[test]
+    fn with_many_arms_six_have_a_curve_and_the_others_are_named() {
+        let mut run = sample_run(8);
+        let few = response_times(&[&analyse(&run)]).unwrap();
+        assert!(few.notes.is_empty(), "{:?}", few.notes);
+        let model = run.blocks.iter().find(|b| !b.twin).cloned().unwrap();
+        for arm in [
+            Arm::Pool,
+            Arm::ForkOnly,
+            Arm::FailedLogin,
+            Arm::Vacuum,
+            Arm::Commit,
+        ] {
+            for round in 0..8 {
+                let mut block = sample_block_like(&model, 1);
+                (block.arm, block.round) = (arm, round);
+                run.blocks.push(block);
+            }
+        }
+        run.config.arms = run.blocks.iter().map(|b| b.arm).unique().collect();
+        let figure = response_times(&[&analyse(&run)]).unwrap();
+        let drawn = figure.panels[0].curves.iter();
+        assert!(
+            drawn
+                .clone()
+                .all(|c| c.label != "vacuum" && c.label != "quiet")
+        );
+        assert!(drawn.clone().any(|c| c.label == "failed-login"));
+        assert!(
+            figure.notes[0].contains("quiet, vacuum, commit;"),
+            "{:?}",
+            figure.notes
+        );
+    }
 }

@@ -1,6 +1,7 @@
 //! Numbers and units for people, in text and in figures.
 
 use itertools::Itertools;
+use textwrap::{Options, fill};
 
 use crate::stats::{Contrast, Estimate, Unit};
 
@@ -151,6 +152,18 @@ pub(crate) fn interval_95(e: Estimate, words: impl Fn(f64) -> String) -> String 
     with_ends(e, "95 % ", words)
 }
 
+/// With no line break before a unit.
+pub(crate) fn unbroken(words: &str) -> String {
+    const UNITS: [&str; 5] = ["%", "pp", "ms", "µs", "ns"];
+    let glued = |text: String, unit| text.replace(&format!(" {unit}"), &format!("\u{a0}{unit}"));
+    UNITS.into_iter().fold(words.to_owned(), glued)
+}
+
+/// In lines, none of which begins with a unit.
+pub(crate) fn filled<'a>(text: &str, options: impl Into<Options<'a>>) -> String {
+    fill(&unbroken(text), options).replace('\u{a0}', " ")
+}
+
 /// For figures: thin spaces and a typographic minus.
 fn typeset(text: &str) -> String {
     text.replace(' ', THIN).replace('-', MINUS)
@@ -178,9 +191,14 @@ pub(crate) fn points_tick(share: f64) -> String {
     typeset(&format!("{sign}{points} pp"))
 }
 
-/// A measured difference, as in tables: `+512 µs`, `−1.20 ms`.
-pub(crate) fn signed(ns: f64) -> String {
-    typeset(&difference(ns))
+/// A measured difference, as in tables: `+512 µs`, `−0.12 pp`.
+pub(crate) fn signed(value: f64, unit: Unit) -> String {
+    typeset(&quantity(value, unit))
+}
+
+/// The same with its interval: `+3.40 pp (+1.20 to +5.10)`.
+pub(crate) fn signed_interval(e: Estimate, unit: Unit) -> String {
+    interval(e, |value| quantity(value, unit)).replace('-', MINUS)
 }
 
 /// A measured time, as in tables: `512 µs`, `1.20 ms`.
@@ -283,9 +301,22 @@ mod tests {
         assert_eq!(plain(&signed_tick(-100.0)), "-100 ns");
         assert_eq!(plain(&signed_tick(1e3)), "+1 µs");
         assert_eq!(plain(&signed_tick(0.0)), "0");
-        assert_eq!(plain(&signed(512_345.0)), "+512 µs");
-        assert_eq!(plain(&signed(-1_254_000.0)), "-1.25 ms");
-        assert_eq!(plain(&signed(4_900_000.0)), "+4.90 ms");
+        assert_eq!(plain(&signed(512_345.0, Unit::NsDifference)), "+512 µs");
+        assert_eq!(plain(&signed(-1_254_000.0, Unit::NsDifference)), "-1.25 ms");
+        assert_eq!(plain(&signed(4e6, Unit::NsDifference)), "+4.00 ms");
+        assert_eq!(plain(&signed(-0.0123, Unit::ShareDifference)), "-1.23 pp");
+        let e = Estimate {
+            value_ns: 0.034,
+            low_ns: -0.012,
+            high_ns: 0.051,
+        };
+        let text = signed_interval(e, Unit::ShareDifference);
+        assert_eq!(plain(&text), "+3.40 pp (-1.20 to +5.10)");
+    }
+
+    #[test]
+    fn no_line_begins_with_a_unit() {
+        assert_eq!(filled("it is 12 ms", 10), "it is\n12 ms");
         assert_eq!(plain(&measured(4_900_000.0)), "4.90 ms");
     }
 

@@ -5,6 +5,9 @@ use super::level_title::level_title;
 use crate::arm::Mode;
 use crate::stats::{Analysis, LEAST_BUSY, LockWaits};
 
+/// An interval whose ends differ by this factor has no value to quote.
+const WIDE: f64 = 10.0;
+
 /// Where the primary outcome is read.
 fn waits(analysis: &Analysis) -> Option<&LockWaits> {
     let level = analysis.primary_level()?;
@@ -20,6 +23,11 @@ fn account(waits: &LockWaits) -> String {
         count(waits.busy_acquisitions)
     );
     match waits.wait_ns {
+        Some(wait) if wait.high_ns > WIDE * wait.low_ns => format!(
+            "{found}; for how long they waited on average is not known ({} to {})",
+            duration(wait.low_ns),
+            duration(wait.high_ns)
+        ),
         Some(wait) => format!(
             "{found}, and waited for {} on average",
             interval_95(wait, duration)

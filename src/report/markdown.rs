@@ -1,6 +1,8 @@
 //! Markdown whose prose has lines that can be read in an editor and in a diff.
 
-use textwrap::{Options, WordSplitter, fill};
+use textwrap::{Options, WordSplitter};
+
+use super::format::filled;
 
 /// Characters of a line.
 const COLUMNS: usize = 120;
@@ -17,7 +19,7 @@ pub fn wrapped(page: &str) -> String {
             .subsequent_indent(if line.starts_with("- ") { "  " } else { "" })
             .break_words(false)
             .word_splitter(WordSplitter::NoHyphenation);
-        fill(line, options) + "\n"
+        filled(line, options) + "\n"
     };
     page.lines().map(line).collect()
 }

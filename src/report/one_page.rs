@@ -6,7 +6,7 @@ use super::argument::argument_section;
 use super::brief::{Brief, CHURN};
 use super::section::{Section, markdown};
 use crate::arm::Mode;
-use crate::experiment::{Experiment, find};
+use crate::experiment::Experiment;
 use crate::record::Provenance;
 use crate::stats::Analysis;
 
@@ -14,15 +14,14 @@ use crate::stats::Analysis;
 pub fn of_experiment(experiment: &Experiment, items: &[&Analysis], figures: &[String]) -> String {
     let brief = Brief::of(Some(experiment), items);
     let limits = experiment.limits.iter().map(|l| (*l).to_owned());
-    let told = (Some(experiment.what_to_do), limits.collect());
-    page_of(&brief.title, &brief, told, items, figures)
+    page_of(&brief.title, &brief, limits.collect(), items, figures)
 }
 
-/// Of an answer on one screen; what to do is said where the answer does not say it.
+/// Of an answer on one screen.
 pub(super) fn page_of(
     title: &str,
     brief: &Brief,
-    (what_to_do, limits): (Option<&str>, Vec<String>),
+    limits: Vec<String>,
     items: &[&Analysis],
     figures: &[String],
 ) -> String {
@@ -30,7 +29,7 @@ pub(super) fn page_of(
     let sections = [
         measured(items),
         answer(brief) + &markdown(&brief.table),
-        advised(what_to_do),
+        advised(brief),
         figure(doses.or(figures.first()).map(String::as_str)),
         limited(limits, brief),
         again(items),
@@ -57,7 +56,7 @@ pub fn of_chapter(runs: &[&Analysis]) -> String {
         measured(runs),
         answer(&brief),
         markdown(&[argument_section(runs)]),
-        advised(find(CHURN).ok().map(|churn| churn.what_to_do)),
+        advised(&brief),
         figure(drawn),
         limited(limits, &brief),
         again(&runs.iter().copied().take(1).collect_vec()),
@@ -102,8 +101,8 @@ pub(crate) fn when_and_where(days: &str, what: &str, machines: &str) -> String {
     format!("Measured {days}: {what}, on {machines}.\n\n")
 }
 
-pub(crate) fn advised(what_to_do: Option<&str>) -> String {
-    what_to_do.map_or(String::new(), |line| format!("**What to do.** {line}\n\n"))
+pub(crate) fn advised(brief: &Brief) -> String {
+    brief.advice().map_or(String::new(), |line| line + "\n\n")
 }
 
 fn answer(brief: &Brief) -> String {
@@ -147,8 +146,10 @@ const TALK: [&str; 6] = [
 /// What measured a run, without where it was written and how it was talked of.
 pub(crate) fn command(provenance: &Provenance) -> String {
     let mut given = provenance.command_line.clone();
-    if let Some(at) = given.iter().position(|word| word == "--out") {
-        given.drain(at..(at + 2).min(given.len()));
+    for place in ["--out", "--resume"] {
+        if let Some(at) = given.iter().position(|word| word == place) {
+            given.drain(at..(at + 2).min(given.len()));
+        }
     }
     given.retain(|word| !TALK.contains(&word.as_str()));
     format!("procbench {}", given.iter().skip(1).join(" "))
@@ -187,5 +188,15 @@ mod tests {
             }
             assert_eq!(experiment.what_to_do.matches('.').count(), 1);
         }
+    }
+
+    #[test]
+    fn the_command_is_without_places_of_this_machine() {
+        let given = "/opt/procbench chapter --resume results/chapter --out /tmp/x --quick -v";
+        let provenance = Provenance {
+            command_line: given.split(' ').map(str::to_owned).collect(),
+            ..sample_run(2).provenance.clone()
+        };
+        assert_eq!(command(&provenance), "procbench chapter --quick");
     }
 }

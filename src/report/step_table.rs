@@ -1,6 +1,6 @@
 //! A demonstration's steps side by side.
 
-use super::format::{count, duration, rate, share};
+use super::format::{count, duration, filled, rate, share};
 use super::section::{Section, Table, cell};
 use crate::record::CpuGroup;
 use crate::stats::Stretch;
@@ -63,7 +63,7 @@ pub fn steps_side_by_side(steps: &[Stretch], slow_over_ns: Option<u64>, cores: u
         "{caution}{slow}CPU: of one core. Changed settings have rows of their own. The steps ran one after another, not interleaved: this shows, and proves nothing.\nTo quote: procbench run churn-tail."
     );
     let table = section.fitting(COLUMNS, LINES.max(steps.len() + 10) - 6, steps.len());
-    format!("{table}\n\n{}\n", textwrap::fill(&notes, COLUMNS - 1))
+    format!("{table}\n\n{}\n", filled(&notes, COLUMNS - 1))
 }
 
 #[cfg(test)]

@@ -53,7 +53,8 @@ fn figures(swept: &Swept, predicted: &[BusyPrediction]) -> Vec<(String, CurveFig
             1 => "predicted".to_owned(),
             _ => format!("predicted: {label}"),
         };
-        let beside = predicted_line(beside, predicted_points(&predicted, line));
+        let colour = stroke_of_case(case).colour;
+        let beside = predicted_line(beside, colour, predicted_points(&predicted, line));
         let mut key = line.rest.only(&own);
         key.standing = 0;
         let curve = curve(sweep, line, label, stroke_of_case(case));

@@ -1,5 +1,7 @@
 //! Guards: reasons not to believe, or to be careful with, a contender's numbers.
 
+use std::ops::RangeInclusive;
+
 use super::contender::ContenderSummary;
 use super::guard::Guard;
 use super::statistic::Statistic;
@@ -44,7 +46,7 @@ pub(super) fn findings(
     found.extend(run.provenance.debug_build.then_some(Guard::DebugBuild));
     let blocks = run.blocks_of(contender.arm, contender.twin, level);
     found.extend(sample_guards(run, contender));
-    found.extend(threshold_too_high(run, contender));
+    found.extend(threshold_off(run, contender));
     if contender.arm == Arm::CpuBurn && run.mode == Mode::Server {
         found.extend(burn_guards(&blocks, burn_ratio));
     }
@@ -53,16 +55,20 @@ pub(super) fn findings(
     found
 }
 
-/// A threshold that was meant to be the baseline's p99 must leave a quarter of that share slow, or it shows nothing.
-const LEAST_SLOW_SHARE: f64 = 0.0025;
+/// A threshold that was meant to be the baseline's p99 must leave a quarter of that share slow, or it shows nothing, and
+/// at most four times that share.
+const SLOW_SHARES: RangeInclusive<f64> = 0.0025..=0.04;
 
 /// Whether this is the baseline, and the threshold that was found for it is not its own.
-fn threshold_too_high(run: &Run, contender: &ContenderSummary) -> Option<Guard> {
+fn threshold_off(run: &Run, contender: &ContenderSummary) -> Option<Guard> {
     let is_sought = run.config.slow_over_ns.is_none();
     let is_baseline = Arm::baseline(&run.config.arms) == Some(contender.arm);
     let share = contender.estimate(Statistic::SlowShare)?.value_ns;
-    let is_high = is_sought && is_baseline && share < LEAST_SLOW_SHARE;
-    is_high.then_some(Guard::ThresholdTooHigh { share })
+    let is_off = is_sought && is_baseline && !SLOW_SHARES.contains(&share);
+    is_off.then_some(match share < *SLOW_SHARES.start() {
+        true => Guard::ThresholdTooHigh { share },
+        false => Guard::ThresholdTooLow { share },
+    })
 }
 
 fn sample_guards(run: &Run, contender: &ContenderSummary) -> Vec<Guard> {
@@ -203,6 +209,22 @@ mod tests {
         };
         assert_eq!(verdicts(false), (false, Verdict::SmallerThan(0.01)));
         assert_eq!(verdicts(true), (true, Verdict::CannotTell));
+    }
+
+    #[test]
+    fn a_threshold_far_below_the_baseline_s_p99_is_a_caution() {
+        let mut run = sample_run(12);
+        run.slow_over_ns = Some(1);
+        let base = |run: &Run| {
+            let guards = found(run, Arm::KeptOpen).into_iter();
+            guards
+                .filter(|g| matches!(g, Guard::ThresholdTooLow { .. }))
+                .count()
+        };
+        assert_eq!(base(&run), 1);
+        // Somebody's own threshold is his business.
+        run.config.slow_over_ns = run.slow_over_ns;
+        assert_eq!(base(&run), 0);
     }
 
     #[test]

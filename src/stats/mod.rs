@@ -68,7 +68,7 @@ pub(crate) use pooling::{
     WORTH_SAVING,
 };
 pub(crate) use split::{StatementSplit, splits};
-pub(crate) use statistic::{CAP, TABLE_PERCENTILES};
+pub(crate) use statistic::CAP;
 pub use statistic::{Statistic, quoted_series};
 pub(crate) use stretch::Stretch;
 pub use sweep::Answer;

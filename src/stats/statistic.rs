@@ -82,17 +82,9 @@ impl RunHead {
         }
     }
 
-    /// The statistic of figures of differences, in ns: the capped mean where the run has a threshold.
-    pub fn drawn_statistic(&self) -> Statistic {
-        match self.slow_over_ns {
-            Some(_) => Statistic::CappedMean,
-            None => Statistic::Percentile(self.config.quoted_percentile),
-        }
-    }
-
     /// The statistics that a run is summed up by: mean, table percentiles, the quoted one; with a threshold
     /// slow share and capped mean.
-    pub(super) fn statistics(&self) -> impl Iterator<Item = Statistic> + use<> {
+    pub(crate) fn statistics(&self) -> impl Iterator<Item = Statistic> + use<> {
         let has_threshold = self.slow_over_ns.is_some();
         let mut percentiles = TABLE_PERCENTILES.to_vec();
         percentiles.push(self.config.quoted_percentile);

@@ -31,13 +31,7 @@ pub fn one_page(analysis: &Analysis, figures: &[String]) -> Option<String> {
     let limits = limits.map(str::to_owned).to_vec();
     let brief = brief(analysis)?;
     let title = title(&analysis.run);
-    Some(page_of(
-        &title,
-        &brief,
-        (None, limits),
-        &[analysis],
-        figures,
-    ))
+    Some(page_of(&title, &brief, limits, &[analysis], figures))
 }
 
 /// `DETAILS.md` of such a run.

@@ -35,6 +35,7 @@ pub fn brief(analysis: &Analysis) -> Option<Brief> {
             std::iter::empty::<String>(),
         ),
         caution: if partial { worst } else { relay.or(worst) },
+        what_to_do: None,
     })
 }
 

@@ -3,9 +3,9 @@
 use super::axis::Axis;
 use super::curves::{Along, Curve, CurveFigure, CurveForm, CurvePanel, LABEL_GAP, LEADER};
 use super::furniture::{
-    self, LABEL_LINE, LABEL_SIZE, NOISE_EDGE, NOISE_OPACITY, NOTE_LINE, NOTE_SIZE, SECOND_LINE,
-    STRUCK_OPACITY, TICK_SIZE, around, draw_axis_lines, draw_bottom_ticks, draw_foot, draw_header,
-    middle_within,
+    self, Edge, LABEL_LINE, LABEL_SIZE, NOISE_EDGE, NOISE_OPACITY, NOTE_LINE, NOTE_SIZE,
+    SECOND_LINE, STRUCK_OPACITY, TICK_SIZE, around, draw_axis_lines, draw_foot, draw_header,
+    draw_ticks, middle_within,
 };
 use super::look::Look;
 use super::style::{
@@ -243,7 +243,7 @@ impl CurveFigure {
             svg.words_before(before, TICK_SIZE, TEXT, &tick.label);
             svg.line((plot.left - 4.0, at), (plot.left, at), AXIS, 0.9);
         }
-        draw_bottom_ticks(svg, plot, x);
+        draw_ticks(svg, plot, x, Edge::Bottom);
 
         if y.low < 0.0 {
             let zero = y.pixel(y.position(0.0), up);

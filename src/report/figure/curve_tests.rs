@@ -157,7 +157,7 @@ fn no_two_series_of_marks_have_the_same_shape() {
         ..Row::default()
     };
     let rows = RowFigure {
-        form: RowForm::Differences,
+        form: RowForm::Differences(Unit::NsDifference),
         groups: vec![RowGroup {
             title: String::new(),
             rows: vec![row],

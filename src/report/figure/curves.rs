@@ -55,7 +55,7 @@ pub struct Curve {
 pub struct NoiseBand {
     /// Key entry, for instance `noise floor (A/A) around kept-open`.
     pub label: String,
-    /// Where, lower and upper edge, from left to right; edges at or below zero are drawn at the axis.
+    /// Where, lower and upper edge, from left to right; edges beyond the axis are drawn at its end.
     pub edges: Vec<(f64, f64, f64)>,
 }
 
@@ -248,11 +248,9 @@ impl CurveFigure {
     /// The vertical axis of all panels.
     pub(super) fn upwards(&self, height: f64) -> Axis {
         let points = || self.curves().flat_map(|(_, c)| &c.points);
-        let noise = self.panels.iter().filter_map(|p| p.noise.as_ref());
-        let edges = noise.flat_map(|n| &n.edges).map(|e| e.2);
         let lows = points().map(|p| p.estimate.low_ns.min(p.estimate.value_ns));
         let highs = points().map(|p| p.estimate.high_ns.max(p.estimate.value_ns));
-        let high = highs.chain(edges).fold(0.0, f64::max);
+        let high = highs.fold(0.0, f64::max);
         if self.logarithmic {
             let range = (lows.fold(f64::MAX, f64::min), high);
             return Axis::logarithmic(range, self.unit, height, 20.0);

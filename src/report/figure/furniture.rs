@@ -253,9 +253,21 @@ pub(super) fn draw_axis_lines(svg: &mut Svg, plot: &Frame) {
     svg.line(corner, (plot.right, plot.bottom), AXIS, 0.9);
 }
 
-/// Tick labels under a horizontal axis: as many as fit, in the axis's order of importance. The others are left out, or
+/// Where a plot has its ticks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Edge {
+    Top,
+    Bottom,
+}
+
+/// Tick labels of a horizontal axis: as many as fit, in the axis's order of importance. The others are left out, or
 /// stand on a second line.
-pub(super) fn draw_bottom_ticks(svg: &mut Svg, plot: &Frame, axis: &Axis) {
+pub(super) fn draw_ticks(svg: &mut Svg, plot: &Frame, axis: &Axis, edge: Edge) {
+    // Labels stand on their baselines.
+    let (from, down, room) = match edge {
+        Edge::Bottom => (plot.bottom, 1.0, 16.0),
+        Edge::Top => (plot.top, -1.0, 8.0),
+    };
     let place = |tick: &Tick| axis.pixel(tick.at, (plot.left, plot.right));
     let mut boxes: Vec<(f64, f64)> = Vec::new();
     for tick in &axis.ticks {
@@ -274,19 +286,14 @@ pub(super) fn draw_bottom_ticks(svg: &mut Svg, plot: &Frame, axis: &Axis) {
     let shown = labels::choose(&boxes, TICK_GAP - 1e-6);
     for ((tick, (left, _)), shown) in axis.ticks.iter().zip(&boxes).zip(shown) {
         let (length, baseline) = match (shown, axis.two_lines) {
-            (true, _) => (5.0, Some(16.0)),
-            (false, true) => (5.0 + SECOND_LINE, Some(16.0 + SECOND_LINE)),
+            (true, _) => (5.0, Some(room)),
+            (false, true) => (5.0 + SECOND_LINE, Some(room + SECOND_LINE)),
             (false, false) => (3.0, None),
         };
         let x = place(tick);
-        svg.line((x, plot.bottom), (x, plot.bottom + length), AXIS, 0.9);
-        if let Some(baseline) = baseline {
-            svg.words(
-                (*left, plot.bottom + baseline),
-                TICK_SIZE,
-                TEXT,
-                &tick.label,
-            );
+        svg.line((x, from), (x, from + down * length), AXIS, 0.9);
+        if let Some(below) = baseline {
+            svg.words((*left, from + down * below), TICK_SIZE, TEXT, &tick.label);
         }
     }
 }

@@ -13,6 +13,7 @@ mod furniture;
 mod labels;
 mod look;
 mod row_drawing;
+mod row_form;
 mod rows;
 mod signs;
 mod style;
@@ -25,7 +26,8 @@ mod write;
 
 pub use curves::{Along, Curve, CurveFigure, CurveForm, CurvePanel, CurvePoint, NoiseBand};
 pub use look::Look;
-pub use rows::{Row, RowFigure, RowForm, RowGroup, RowMark};
+pub use row_form::RowForm;
+pub use rows::{Row, RowFigure, RowGroup, RowMark};
 pub use signs::Signs;
 pub(crate) use style::stroke_of_case;
 pub(crate) use svg::Drawn;

@@ -2,11 +2,12 @@
 
 use super::axis::Axis;
 use super::furniture::{
-    self, LABEL_SIZE, NOTE_LINE, NOTE_SIZE, STRUCK_OPACITY, TICK_SIZE, around, draw_axis_lines,
-    draw_bottom_ticks, draw_foot, draw_header, middle_within,
+    self, Edge, LABEL_SIZE, NOTE_LINE, NOTE_SIZE, STRUCK_OPACITY, TICK_SIZE, around,
+    draw_axis_lines, draw_foot, draw_header, draw_ticks, middle_within,
 };
 use super::look::Look;
-use super::rows::{HEADING, HEADING_LINE, Placed, RowFigure, RowForm, RowMark, total_ns};
+use super::row_form::RowForm;
+use super::rows::{HEADING, HEADING_LINE, Placed, RowFigure, RowMark, total_ns};
 use super::style::{AXIS, Fill, GRID, LIGHT_GRID, PAPER, SOFT_TEXT, SeriesLook, TEXT};
 use super::svg::{Drawn, Frame, Svg};
 use super::text;
@@ -14,10 +15,13 @@ use super::texture::textures;
 use super::write::{Figure, FigureError, series_table};
 use crate::arm::Stroke;
 use crate::report::format;
-use crate::stats::Verdict;
+use crate::stats::{Unit, Verdict};
 
 /// Between two columns: room for the tick labels at their ends.
 const GUTTER: f64 = 30.0;
+
+/// From this height on the axis is labelled at the top, too.
+const TALL: f64 = 900.0;
 
 /// A column under way.
 struct Column<'a> {
@@ -56,11 +60,13 @@ impl Column<'_> {
         for tick in &self.axis.ticks {
             upright(tick.at, Stroke::new(GRID, 0.7, ""));
         }
-        if self.axis.threshold().is_none() {
+        if !self.figure.form.is_difference() {
             return draw_axis_lines(svg, plot);
         }
-        for at in [-1.0, 1.0] {
-            upright(at, Stroke::new(AXIS, 0.6, "1.5 2.5"));
+        if self.axis.threshold().is_some() {
+            for at in [-1.0, 1.0] {
+                upright(at, Stroke::new(AXIS, 0.6, "1.5 2.5"));
+            }
         }
         upright(0.0, Stroke::new(AXIS, 1.2, ""));
         let corners = [(plot.left, plot.bottom), (plot.right, plot.bottom)];
@@ -189,17 +195,25 @@ impl Figure for RowFigure {
         let has_columns = shown.has_columns(look);
         let mut svg = Svg::new(look);
         let top = draw_header(&mut svg, &shown.title, &shown.subtitle);
-        let top = top + if has_columns { 22.0 } else { 6.0 };
+        let heading_width = match shown.form {
+            form if form.is_stack() => width - 12.0,
+            _ => look.room(),
+        };
+        let mut heights = shown
+            .columns(look)
+            .map(|groups| shown.places(groups, heading_width, look).height);
+        // At its upper rows nobody sees the axis below them.
+        let is_tall = heights.any(|height| height > TALL);
+        let top = match (has_columns, is_tall) {
+            (false, false) => top + 6.0,
+            _ => top + 22.0,
+        };
         if shown.form.is_stack() {
             let colours = series.iter().map(|(_, look)| look.colour);
             for (place, texture) in textures(colours).into_iter().enumerate() {
                 svg.texture(place, texture);
             }
         }
-        let heading_width = match shown.form {
-            form if form.is_stack() => width - 12.0,
-            _ => look.room(),
-        };
         let mut bottom = top;
         for (i, groups) in shown.columns(look).enumerate() {
             let places = shown.places(groups, heading_width, look);
@@ -239,7 +253,10 @@ impl Figure for RowFigure {
                     false => column.draw_marks(&row, &mut svg),
                 }
             }
-            draw_bottom_ticks(&mut svg, &column.plot, &axis);
+            draw_ticks(&mut svg, &column.plot, &axis, Edge::Bottom);
+            if is_tall {
+                draw_ticks(&mut svg, &column.plot, &axis, Edge::Top);
+            }
             for (line, words) in caption.iter().enumerate() {
                 let within = (look.margin(), look.right());
                 let middle = middle_within(column.plot.middle(), words, within);
@@ -269,7 +286,10 @@ impl Figure for RowFigure {
 
     fn csv(&self) -> String {
         let header = match self.form {
-            RowForm::Differences => {
+            RowForm::Differences(Unit::ShareDifference) => {
+                "group,row,series,difference,low,high,verdict,struck,caution"
+            }
+            RowForm::Differences(_) => {
                 "group,row,series,value_ns,low_ns,high_ns,verdict,struck,caution"
             }
             RowForm::Percentiles => {
@@ -279,7 +299,11 @@ impl Figure for RowFigure {
             RowForm::Rates => "group,row,series,per_second,low,high,struck,caution",
             RowForm::Counts => "group,bar,series,count,struck,caution",
         };
-        let number = |n: f64| format!("{n:.1}");
+        let decimals = match self.form.unit() {
+            Unit::ShareDifference => 4,
+            _ => 1,
+        };
+        let number = |n: f64| format!("{n:.decimals$}");
         let rows = self.marks().map(|(group, row, mark)| {
             let RowMark {
                 series,
@@ -290,7 +314,7 @@ impl Figure for RowFigure {
             cells.push(number(e.value_ns));
             let verdict = || mark.verdict.map(Verdict::words).unwrap_or_default();
             let (last, signs) = match self.form {
-                RowForm::Differences => (Some(verdict()), &mark.signs),
+                RowForm::Differences(_) => (Some(verdict()), &mark.signs),
                 RowForm::Percentiles => (Some(row.samples.to_string()), &row.signs),
                 _ => (None, &row.signs),
             };

@@ -4,28 +4,12 @@ use super::axis::Axis;
 use super::curves::drawable;
 use super::furniture::{LABEL_LINE, LABEL_SIZE, Swatch, TICK_SIZE, sample_counts};
 use super::look::Look;
+use super::row_form::RowForm;
 use super::signs::{Signs, say_once, sign_notes};
 use super::style::{PERCENTILE_LOOKS, SeriesLook, Shape, series_look};
 use super::text;
 use crate::report::format;
 use crate::stats::{Estimate, Unit, Verdict};
-
-/// What the rows show.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum RowForm {
-    /// Differences with their intervals and verdicts, on an axis that is linear around zero and logarithmic
-    /// outside, so that a model's 100 ns and a server's 500 µs can share it.
-    Differences,
-    /// A few percentiles with their intervals on a logarithmic axis; two groups with the same rows are columns.
-    Percentiles,
-    /// Times that add up, stacked from zero.
-    #[default]
-    Stacks,
-    /// Numbers per second with their intervals on a logarithmic axis.
-    Rates,
-    /// Numbers that add up, stacked from zero; the first of them is what it is about.
-    Counts,
-}
 
 /// One value with its interval, or one part of a bar.
 #[derive(Debug, Clone, PartialEq)]
@@ -115,41 +99,6 @@ pub(super) struct Places<'a> {
     pub height: f64,
 }
 
-impl RowForm {
-    /// From one mark of a row to the next.
-    pub(super) fn lane(self) -> f64 {
-        match self {
-            RowForm::Differences => 15.0,
-            RowForm::Percentiles => 6.5,
-            RowForm::Stacks | RowForm::Counts | RowForm::Rates => 0.0,
-        }
-    }
-
-    /// Height of a row, and the air under it.
-    fn row_height(self, marks: usize) -> (f64, f64) {
-        match self {
-            RowForm::Differences => (marks.max(1) as f64 * self.lane(), 5.0),
-            RowForm::Percentiles => (30.0, 0.0),
-            RowForm::Stacks | RowForm::Counts | RowForm::Rates => (20.0, 0.0),
-        }
-    }
-
-    /// Whether rows are bars of parts.
-    pub(super) fn is_stack(self) -> bool {
-        matches!(self, RowForm::Stacks | RowForm::Counts)
-    }
-
-    /// What values are.
-    pub(super) fn unit(self) -> Unit {
-        match self {
-            RowForm::Differences => Unit::NsDifference,
-            RowForm::Percentiles | RowForm::Stacks => Unit::Ns,
-            RowForm::Rates => Unit::PerSecond,
-            RowForm::Counts => Unit::Number,
-        }
-    }
-}
-
 impl RowFigure {
     /// Whether each group is a column, with its title over it.
     pub(super) fn has_columns(&self, look: Look) -> bool {
@@ -190,7 +139,7 @@ impl RowFigure {
             return Err(format!("it has more than {most} percentiles"));
         }
         let least = match self.form {
-            RowForm::Differences => f64::NEG_INFINITY,
+            RowForm::Differences(_) => f64::NEG_INFINITY,
             RowForm::Percentiles | RowForm::Rates => f64::MIN_POSITIVE,
             RowForm::Stacks | RowForm::Counts => 0.0,
         };
@@ -232,7 +181,12 @@ impl RowFigure {
         let lows = estimates().map(|e| e.low_ns.min(e.value_ns));
         let highs = estimates().map(|e| e.high_ns.max(e.value_ns));
         match self.form {
-            RowForm::Differences => {
+            RowForm::Differences(Unit::ShareDifference) => {
+                // All-zero marks still need an axis.
+                let range = (lows.fold(0.0, f64::min), highs.fold(0.001, f64::max));
+                Axis::linear((range.0 * 1.03, range.1 * 1.03), 6.0, self.form.unit())
+            }
+            RowForm::Differences(_) => {
                 let extents: Vec<f64> = lows.chain(highs).collect();
                 // The series with the smallest reach decides where the axis turns linear.
                 let reach = |(name, _): (&str, SeriesLook)| {
@@ -295,14 +249,10 @@ impl RowFigure {
     /// What stands right of a row in figures: of a mark, or of the whole bar. The interval is drawn anyway.
     pub(super) fn value_text(&self, row: &Row, mark: &RowMark, look: Look) -> String {
         match self.form {
-            RowForm::Differences => {
-                let e = mark.estimate;
-                let [value, low, high] = [e.value_ns, e.low_ns, e.high_ns].map(format::signed);
-                mark.signs.signed(&match look.has_few_words() {
-                    true => value,
-                    false => format!("{value} ({low} … {high})"),
-                })
-            }
+            RowForm::Differences(unit) => mark.signs.signed(&match look.has_few_words() {
+                true => format::signed(mark.estimate.value_ns, unit),
+                false => format::signed_interval(mark.estimate, unit),
+            }),
             RowForm::Percentiles => String::new(),
             RowForm::Stacks => format::measured(total_ns(row)),
             RowForm::Rates => format::count(mark.estimate.value_ns.round() as u64),
@@ -337,7 +287,7 @@ impl RowFigure {
     /// What has signs of its own: the marks of differences, else the row.
     fn signs<'a>(&self, row: &'a Row) -> Vec<&'a Signs> {
         match self.form {
-            RowForm::Differences => row.marks.iter().map(|m| &m.signs).collect(),
+            RowForm::Differences(_) => row.marks.iter().map(|m| &m.signs).collect(),
             _ => vec![&row.signs],
         }
     }
@@ -347,7 +297,7 @@ impl RowFigure {
         let mut shown = self.clone();
         let rows = shown.groups.iter_mut().flat_map(|g| &mut g.rows);
         let signs: Vec<&mut Signs> = match self.form {
-            RowForm::Differences => rows
+            RowForm::Differences(_) => rows
                 .flat_map(|r| &mut r.marks)
                 .map(|m| &mut m.signs)
                 .collect(),
@@ -366,7 +316,7 @@ impl RowFigure {
         for group in column {
             let place = if many { group.title.as_str() } else { "" };
             for row in &group.rows {
-                if self.form != RowForm::Differences {
+                if !self.form.is_difference() {
                     signs.push((&row.signs, place.to_owned(), &row.label));
                     continue;
                 }

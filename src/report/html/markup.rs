@@ -4,6 +4,8 @@ use std::fmt::{Display, Formatter};
 
 use askama::filters::{Html, HtmlSafe, escape};
 
+use crate::report::format::unbroken;
+
 /// A sentence as HTML: escaped, its `**bold**` and `` `code` `` words marked up, numbers and their units kept together.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Markup(String);
@@ -54,13 +56,6 @@ impl Markup {
         let each = texts.into_iter();
         each.map(|text| Markup::of(text.as_ref())).collect()
     }
-}
-
-/// With no line break before a unit.
-fn unbroken(words: &str) -> String {
-    const UNITS: [&str; 5] = ["%", "pp", "ms", "µs", "ns"];
-    let glued = |text: String, unit| text.replace(&format!(" {unit}"), &format!("\u{a0}{unit}"));
-    UNITS.into_iter().fold(words.to_owned(), glued)
 }
 
 /// The words alone.

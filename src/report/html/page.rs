@@ -59,7 +59,7 @@ pub fn of_chapter(runs: &[&Analysis]) -> Result<String, PageError> {
     render(Page {
         question: Some(Markup::of(&brief.question)),
         claims: Some((CAPTION, claims)),
-        answer: Markup::all(&brief.answer),
+        answer: Markup::all(brief.paragraphs()),
         caution: brief.bare_caution().map(Markup::of),
         ..Page::new("What churn does to running queries".to_owned(), parts)
     })

@@ -121,7 +121,7 @@ impl Part {
             outcomes: runs.iter().filter_map(outcome).collect(),
             declared,
             advice: advised.into_iter().map(TableHtml::of).collect(),
-            answer: Markup::all(&brief.answer),
+            answer: Markup::all(brief.paragraphs()),
             caution: brief.bare_caution().map(Markup::of),
             question: Markup::of(&brief.question),
             found: Markup::all(runs.iter().flat_map(|a| findings(a))),
