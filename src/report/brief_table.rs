@@ -27,6 +27,9 @@ pub(super) fn brief_table(analysis: &Analysis) -> Option<Section> {
         Answer::Costs => costs(analysis)?,
         Answer::Counts => counts(analysis),
     };
+    let is_struck = |cell: &String| cell.ends_with(struck_mark(true));
+    let struck = table.rows.iter().flatten().any(is_struck);
+    notes.extend(struck.then(|| "[x]: struck out, not to be quoted.".to_owned()));
     Section::table(caption, table, notes)
 }
 

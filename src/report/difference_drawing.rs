@@ -26,11 +26,17 @@ fn of_what(at: Statistic, run: &RunHead) -> (String, String) {
     }
 }
 
-/// Every arm's excess over the run's own kept-open, of what is quoted.
+/// Every arm's excess over the run's own kept-open: of what is quoted, or of both modes a time. What is slow in the model
+/// is not what is slow on a server.
 pub(super) fn excess(items: &[&Analysis]) -> Option<RowFigure> {
     let run = &items.first()?.run;
     let base = Arm::baseline(&run.config.arms)?;
-    let at = run.quoted_statistic();
+    let at = match run.quoted_statistic() {
+        Statistic::SlowShare if !items.iter().map(|a| a.run.mode).all_equal() => {
+            Statistic::CappedMean
+        }
+        quoted => quoted,
+    };
     let (of, axis) = of_what(at, run);
     let levels = items.iter().map(|i| i.level_factors()).collect_vec();
     let (mut levels, named) = levels_side_by_side(&levels);
@@ -59,8 +65,10 @@ pub(super) fn excess(items: &[&Analysis]) -> Option<RowFigure> {
     Some(RowFigure {
         title: format!("What each way of connecting adds to the {of}"),
         subtitle: match items {
-            [_] => format!("Each arm minus {base}. Pale marks may as well be none"),
-            _ => format!("Each arm minus its own run's {base}. Pale marks may as well be none"),
+            [_] => format!("Each arm minus {base}. Look at the intervals that leave zero out"),
+            _ => format!(
+                "Each arm minus its own run's {base}. Look at the intervals that leave zero out"
+            ),
         },
         quantity: match items {
             [_] => format!("excess over {base}: {axis}"),

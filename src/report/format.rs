@@ -95,7 +95,8 @@ pub(crate) fn quantity(value: f64, unit: Unit) -> String {
         Unit::ShareDifference => points(value),
         Unit::Count => count(value.round() as u64),
         Unit::PerSecond => format!("{} per second", count(value.round() as u64)),
-        Unit::Number if value.abs() >= 100.0 => format!("{value:.0}"),
+        Unit::Number if value.abs() >= 99.95 => format!("{value:.0}"),
+        Unit::Number if value.abs() >= 9.995 => trimmed(value, 1),
         Unit::Number => trimmed(value, 2),
     }
 }
