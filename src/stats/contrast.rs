@@ -15,7 +15,7 @@ use rand_pcg::Pcg64;
 use serde::Serialize;
 
 use super::bootstrap::{Bootstrap, Estimate, Taken, Unit, interval, quantile, taken};
-use super::rounds::Rounds;
+use super::rounds::{Rounds, Sought};
 use super::statistic::Statistic;
 use crate::record::SeriesHistogram;
 use crate::seed::derive_seed;
@@ -71,6 +71,8 @@ pub(super) struct Cell {
     blocks: Rounds,
     /// The start of each round.
     starts: Vec<u32>,
+    /// Each round once.
+    whole: Vec<Taken>,
 }
 
 impl Cell {
@@ -83,10 +85,7 @@ impl Cell {
     ) -> Self {
         debug_assert!(first.len() == starts.len() && second.len() == starts.len());
         let blocks: Vec<&SeriesHistogram> = first.iter().chain(second).copied().collect();
-        Cell {
-            blocks: Rounds::new(&blocks, slow_over_ns),
-            starts,
-        }
+        Cell::of_rounds(Rounds::new(&blocks, slow_over_ns), starts)
     }
 
     fn rounds(&self) -> usize {
@@ -94,9 +93,13 @@ impl Cell {
     }
 
     /// Of blocks whose first half is the first contender's.
-    #[cfg(test)]
     pub(super) fn of_rounds(blocks: Rounds, starts: Vec<u32>) -> Self {
-        Cell { blocks, starts }
+        let whole = taken(&vec![1; starts.len()]);
+        Cell {
+            blocks,
+            starts,
+            whole,
+        }
     }
 
     /// Samples of the side that has fewer.
@@ -109,13 +112,14 @@ impl Cell {
         starts.len()
     }
 
-    /// These rounds, the labels exchanged where `swapped`.
+    /// These rounds, the labels exchanged where `swapped`; without labels nowhere.
     fn sides(&self, rounds: &[Taken], swapped: &[bool]) -> Sides {
         let n = self.rounds();
         let mut sides = [Vec::with_capacity(n), Vec::with_capacity(n)];
         for half in 0..2 {
             for &(round, times) in rounds {
-                sides[half ^ usize::from(swapped[round])].push((half * n + round, times));
+                let is_swapped = swapped.get(round).is_some_and(|swapped| *swapped);
+                sides[half ^ usize::from(is_swapped)].push((half * n + round, times));
             }
         }
         sides
@@ -159,7 +163,7 @@ fn permuted_sides(cells: &[(f64, &Cell)], mut swapped: &[bool]) -> Vec<Sides> {
     let each = cells.iter().map(|(_, cell)| {
         let (own, rest) = swapped.split_at(cell.rounds());
         swapped = rest;
-        cell.sides(&taken(&vec![1; cell.rounds()]), own)
+        cell.sides(&cell.whole, own)
     });
     each.collect()
 }
@@ -176,9 +180,9 @@ fn drawn_sides(
     let cells = (0..).zip(cells);
     let cells: Vec<_> = cells.map(|(i, (_, cell))| (*cell, of(i, cell))).collect();
     let resample = |i: usize| {
-        let each = cells.iter().map(|(cell, bootstrap)| {
-            cell.sides(&bootstrap.resamples()[i], &vec![false; cell.rounds()])
-        });
+        let each = cells
+            .iter()
+            .map(|(cell, bootstrap)| cell.sides(&bootstrap.resamples()[i], &[]));
         each.collect()
     };
     (0..Bootstrap::RESAMPLES).map(resample).collect()
@@ -190,11 +194,13 @@ fn contrast(
     drawn: &[Vec<Sides>],
     permuted: &[Vec<Sides>],
 ) -> Option<Contrast> {
+    let sought = cells.iter().map(|(_, cell)| cell.blocks.sought(statistic));
+    let sought: Vec<Sought> = sought.collect();
     // First minus second.
     let difference = |sides: &Vec<Sides>| -> Option<f64> {
-        let each = cells.iter().zip(sides);
-        each.map(|((weight, cell), [first, second])| {
-            let of = |side| cell.blocks.statistic(side, statistic);
+        let each = cells.iter().zip(&sought).zip(sides);
+        each.map(|(((weight, cell), sought), [first, second])| {
+            let of = |side| cell.blocks.statistic(side, *sought);
             Some(weight * (of(first)? - of(second)?))
         })
         .sum()

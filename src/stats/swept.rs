@@ -97,10 +97,11 @@ impl Measured {
             Quantity::Time(key, statistic) => {
                 let rounds = Rounds::of(blocks, key, None);
                 let samples = rounds.sample_count();
+                let sought = rounds.sought(statistic);
                 return statistic.is_carried_by(samples).then(|| Measured {
                     blocks: rounds.block_count(),
                     samples,
-                    value: Box::new(move |taken| rounds.statistic(taken, statistic)),
+                    value: Box::new(move |taken| rounds.statistic(taken, sought)),
                 });
             }
             Quantity::Cpu(group) => blocks
