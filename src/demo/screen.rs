@@ -170,7 +170,7 @@ fn table(frame: &mut Frame<'_>, scene: &Scene, area: Rect) {
 fn key_line() -> Paragraph<'static> {
     let bold = Style::new().add_modifier(Modifier::BOLD);
     let mut spans = Vec::new();
-    for (key, name, _) in KEYS.iter().chain(&[("?", "help", "")]) {
+    for (key, name, _) in KEYS.iter().chain(&[("h", "help", "")]) {
         spans.push(Span::styled(*key, bold));
         spans.push(Span::raw(format!(" {name}  ")));
     }
@@ -201,7 +201,7 @@ fn help(frame: &mut Frame<'_>, area: Rect) {
         ..area
     };
     let table = Table::new(rows, [Constraint::Length(7), Constraint::Min(1)])
-        .block(Block::bordered().title(" keys (? closes this) "));
+        .block(Block::bordered().title(" keys (h closes this) "));
     frame.render_widget(Clear, box_);
     frame.render_widget(table, box_);
 }

@@ -91,7 +91,7 @@ fn both_sizes_hold_step_sentences_numbers_lines_and_keys() {
             "slow statements",
             "calm",
             "q quit",
-            "? help",
+            "h help",
             "10 ms",
         ];
         for wanted in wanted {

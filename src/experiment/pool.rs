@@ -63,7 +63,7 @@ fn assess(analysis: &Analysis) -> Option<Finding> {
                 "server CPU of reconnecting over a pool's:",
             ];
             if gain.outcome == Some(Outcome::Stands) {
-                gain.claim = "reconnecting costs".to_owned();
+                gain.claim = "reconnecting instead of pooling costs".to_owned();
                 of = [
                     "times the throughput",
                     "times the server CPU per transaction",

@@ -58,7 +58,7 @@ fn wording(step: ArgumentStep, support: Support) -> &'static str {
             "Churn slows some running statements; at least half of them stay within what 99 % took without it."
         }
         (ArgumentStep::ChurnParalyses, Contradicted) => {
-            "No slowing by churn was shown here, and at least half of the statements stay within what 99 % took without it."
+            "Churn was shown not to slow here, or by less than the bound; at least half of the statements stay within what 99 % took without it."
         }
         (ArgumentStep::ChurnParalyses, Undecided) => "This run does not say whether churn slows.",
         (ArgumentStep::PoolingCures, Supported) => {
@@ -77,7 +77,12 @@ fn wording(step: ArgumentStep, support: Support) -> &'static str {
 /// `PostgreSQL 15, 2,000 standing connections, slots front, pages 4k, 138 per second`.
 fn regime(row: &ArgumentRow) -> Option<String> {
     let level = row.level.as_ref()?;
-    let named = [Factor::Pg, Factor::SlotOrder, Factor::PageSize];
+    let named = [
+        Factor::Pg,
+        Factor::SlotOrder,
+        Factor::PageSize,
+        Factor::Isolate,
+    ];
     let mut parts = vec![format!("{} standing connections", level.standing)];
     parts.extend(level.words(&named));
     parts.extend(

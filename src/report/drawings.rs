@@ -260,11 +260,13 @@ fn response_times(items: &[&Analysis]) -> Option<CurveFigure> {
     let clock = first.levels.first()?.contenders.first()?.quoted.clock;
     (!panels.is_empty()).then(|| CurveFigure {
         title: "Running statements while others connect and disconnect".to_owned(),
-        subtitle: "Look whether the curves part to the right, by more than two sets of blocks of one arm differ (shaded)".to_owned(),
+        subtitle:
+            "Look whether the curves part to the right, by more than the noise floor (shaded)"
+                .to_owned(),
         quantity: format!("{clock} time of a running statement"),
         unit: Unit::Ns,
         logarithmic: true,
-        caption: "percentile, spaced by 1/(1 − p)".to_owned(),
+        caption: "percentile; each further nine takes the same room".to_owned(),
         along: Along::Percentiles,
         interval: interval_over_blocks(items),
         panels,

@@ -239,7 +239,8 @@ fn paralyses(found: Found, half: Option<Estimate>, calm: Option<Estimate>) -> Su
     match verdict {
         Verdict::Higher if is_everyone => Support::Supported,
         Verdict::Higher if is_nobody => Support::Overstated,
-        v if v.is_usable() && is_nobody => Support::Contradicted,
+        // What could not be told contradicts nothing.
+        Verdict::Lower | Verdict::SmallerThan(_) if is_nobody => Support::Contradicted,
         _ => Support::Undecided,
     }
 }
@@ -324,7 +325,8 @@ mod tests {
         let of = |scales: &[_]| supports(&churned(scales))[2];
         // Three times slower: the median is above every statement beside kept connections.
         assert_eq!(of(&[(Arm::Unpooled, 3)]), Support::Supported);
-        assert_eq!(of(&[]), Support::Contradicted);
+        assert_eq!(of(&[(Arm::KeptOpen, 3)]), Support::Contradicted);
+        assert_eq!(of(&[]), Support::Undecided);
         let mut some = churned(&[]);
         for block in some.blocks.iter_mut().filter(|b| b.arm == Arm::Unpooled) {
             for series in block.series.values_mut() {

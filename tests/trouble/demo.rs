@@ -70,8 +70,8 @@ fn every_key(terminal: &Terminal, demo: &Procbench<'_>) {
         terminal.wait_until_it_shows(text);
     };
     sees(" ", "PAUSED");
-    sees("?", "closes this");
-    sees("?", "PAUSED");
+    sees("h", "closes this");
+    sees("h", "PAUSED");
     wait_for("the help to close", || {
         (!terminal.shown().contains("closes this")).then_some(())
     });

@@ -79,8 +79,8 @@ impl Column<'_> {
         if !is_stack {
             let more = lines.len().saturating_sub(1) as f64 * HEADING_LINE;
             // The axis of some begins at the left edge.
-            let area = (right - left + 1.0, HEADING - 1.0 + more);
-            svg.rect((left - 1.0, top), area, PAPER, 1.0);
+            let area = (right - left + 2.0, HEADING + more);
+            svg.rect((left - 1.0, top - 1.0), area, PAPER, 1.0);
             if top > self.plot.top {
                 let y = top + 2.0;
                 let (margin, right) = (svg.look.margin(), svg.look.right());
@@ -145,6 +145,10 @@ impl Column<'_> {
             let from = self.pixel_of(end_ns);
             end_ns += mark.estimate.value_ns;
             let (to, top) = (self.pixel_of(end_ns), middle - 7.0);
+            // The outline of nothing is still a line.
+            if to <= from {
+                continue;
+            }
             let (place, look) = self.look(mark);
             svg.part(place, (from, top), (to - from, 13.0), look.colour, opacity);
             let place = [from, top, to, top + 13.0];
