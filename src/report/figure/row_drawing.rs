@@ -145,12 +145,11 @@ impl Column<'_> {
             let from = self.pixel_of(end_ns);
             end_ns += mark.estimate.value_ns;
             let (to, top) = (self.pixel_of(end_ns), middle - 7.0);
-            // The outline of nothing is still a line.
-            if to <= from {
-                continue;
-            }
             let (place, look) = self.look(mark);
-            svg.part(place, (from, top), (to - from, 13.0), look.colour, opacity);
+            // The outline of nothing is still a line.
+            if to > from {
+                svg.part(place, (from, top), (to - from, 13.0), look.colour, opacity);
+            }
             let place = [from, top, to, top + 13.0];
             svg.tell(self.figure.told(placed.group, row, mark, place));
         }
