@@ -96,8 +96,7 @@ impl Measured {
         let pairs: Vec<(u64, u64)> = match quantity {
             Quantity::Time(key, statistic) => {
                 let rounds = Rounds::of(blocks, key, None);
-                let samples = rounds.sample_count();
-                let sought = rounds.sought(statistic);
+                let (samples, sought) = (rounds.sample_count(), rounds.sought(statistic));
                 return statistic.is_carried_by(samples).then(|| Measured {
                     blocks: rounds.block_count(),
                     samples,
