@@ -82,7 +82,7 @@ pub enum Guard {
         /// The baseline's slow share, 0 to 1.
         share: f64,
     },
-    /// The same, and the statements without churn are slower than it expects.
+    /// The threshold of slow statements is far below the baseline's p99: it was found in calmer blocks, or at a calmer level.
     #[error(
         "over 4 % of its statements are slow, where 1 % was sought: the threshold was found in calmer blocks, or at a calmer level"
     )]
