@@ -155,7 +155,7 @@ pub static ARMS: [Descriptor; 13] = [
         meaning: "as unpooled, page faults of joining before the lock",
         connections: Connections::PerTransaction,
         needs: PRELOAD,
-        stroke: Stroke::new("#e08a4f", 2.2, "11 3 4 3"),
+        stroke: Stroke::new("#5a4a9e", 2.2, "11 3 4 3"),
         ..QUIET
     },
     Descriptor {
@@ -217,7 +217,7 @@ pub static ARMS: [Descriptor; 13] = [
         modes: BOTH,
         connections: Connections::Persistent,
         needs: TABLE,
-        stroke: Stroke::new("#5a4a9e", 2.2, "1.5 2"),
+        stroke: Stroke::new("#e08a4f", 2.2, "1.5 2"),
     },
     Descriptor {
         arm: Arm::CpuBurn,

@@ -260,7 +260,7 @@ factors! {
     }
     /// Whether readers and their backends have cores of their own.
     Isolate isolate: Isolate {
-        title: "isolate", modes: SERVER, restarts: true, ours_only: true,
+        title: "readers' own core", modes: SERVER, restarts: true, ours_only: true,
         option: "isolate" "off|on,..." in "Server" by list::names,
         "Without and with cores of their own for the readers and their backends, with commas: off, on"
     }

@@ -193,7 +193,7 @@ mod tests {
         let table = text.find("The argument, sentence by sentence").unwrap();
         assert!(table < text.find("Each experiment on its own page").unwrap());
         assert_eq!(text.matches("| not measured |").count(), 4, "{text}");
-        assert_eq!(text.matches("`procbench run ").count(), 4, "{text}");
+        assert_eq!(text.matches("\nMissing for ").count(), 4, "{text}");
         assert!(text.contains("Missing for \"Pooling cures it.\""), "{text}");
     }
 

@@ -6,14 +6,14 @@ use super::argument::verdicts;
 use super::arm_table::guard_notes;
 use super::brief_table::brief_table;
 use super::findings::{of_100, place};
-use super::format::{detectable, filled, interval_95, quantity};
+use super::format::{detectable, duration, filled, interval_95, quantity};
 use super::lock_witness;
 use super::prediction;
 use super::section::{MOST_ROWS_OF_ANSWER, Section};
 use crate::arm::{Arm, Mode};
 use crate::experiment::{Experiment, find};
 use crate::names::counted;
-use crate::stats::{Analysis, Cells, Claim, Contrast, Pooled, Primary, Unit, Verdict};
+use crate::stats::{Analysis, Cells, Claim, Contrast, Pooled, Primary, Statistic, Unit, Verdict};
 
 /// What fits on one screen.
 pub const COLUMNS: usize = 80;
@@ -197,10 +197,25 @@ pub(super) fn of_churn(analysis: &Analysis, primary: &Primary) -> String {
         );
     }
     let by = by_with(&p, c, primary.verdict);
+    let how_slow = how_slow(analysis, primary);
+    let how_slow = how_slow.filter(|_| primary.claim == Claim::Slower);
+    let how_slow = how_slow.unwrap_or_default();
     match of_100(analysis, primary) {
-        Some(of_100) => format!("{claim}: {}, {by}.", of_100.replacen("Of", "of", 1)),
+        Some(of_100) => format!(
+            "{claim}: {}, {by}{how_slow}.",
+            of_100.replacen("Of", "of", 1)
+        ),
         None => format!("{claim}: {} changes by {by}.", c.statistic),
     }
+}
+
+/// `; the p99 goes from 106 us to 1.9 ms`.
+fn how_slow(analysis: &Analysis, primary: &Primary) -> Option<String> {
+    let level = analysis.level(&primary.factors)?;
+    let quoted = Statistic::Percentile(analysis.run.config.quoted_percentile);
+    let of = |arm| Some(level.contender(arm, false)?.estimate(quoted)?.value_ns);
+    let [without, with] = [of(Arm::KeptOpen)?, of(Arm::Unpooled)?].map(duration);
+    Some(format!("; the {quoted} goes from {without} to {with}"))
 }
 
 fn of_the_lock(primary: &Primary) -> Option<String> {
@@ -215,7 +230,7 @@ fn of_the_lock(primary: &Primary) -> Option<String> {
     };
     Some(match verdict {
         Verdict::Higher => format!(
-            "{part} {by}: it goes where connections take their page faults before they take the lock."
+            "{part} {by}: so much is gone once connections take their page faults before the lock, not under it."
         ),
         Verdict::CannotTell => format!("ProcArrayLock's part is unknown: {by}."),
         _ => format!("ProcArrayLock's part: {by}."),

@@ -65,10 +65,10 @@ pub(super) fn excess(items: &[&Analysis]) -> Option<RowFigure> {
     Some(RowFigure {
         title: format!("What each way of connecting adds to the {of}"),
         subtitle: match items {
-            [_] => format!("Each arm minus {base}. Look at the intervals that leave zero out"),
-            _ => format!(
-                "Each arm minus its own run's {base}. Look at the intervals that leave zero out"
-            ),
+            [_] => format!("Each arm minus {base}. Look at the marks that are not pale"),
+            _ => {
+                format!("Each arm minus its own run's {base}. Look at the marks that are not pale")
+            }
         },
         quantity: match items {
             [_] => format!("excess over {base}: {axis}"),

@@ -280,8 +280,15 @@ fn other_arms(items: &[&Analysis]) -> Option<String> {
     let arms = items.iter().map(|a| &a.run.config.arms[..]);
     let others = arms.flat_map(|all| all.iter().filter(|arm| !drawn(all).contains(arm)));
     let others = others.unique().join(", ");
-    let where_they_are = "their percentiles are in percentiles.csv, their differences in excess";
-    (!others.is_empty()).then(|| format!("Without a curve here: {others}; {where_they_are}"))
+    let excess = match items {
+        [_] => "excess",
+        _ => "compare-excess",
+    };
+    (!others.is_empty()).then(|| {
+        format!(
+            "Without a curve here: {others}; their percentiles are in percentiles.csv, their differences in {excess}"
+        )
+    })
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ pub fn of_chapter(runs: &[&Analysis]) -> String {
         .clone()
         .contains(&CHURN)
         .then_some("churn-tail/server/response-time");
-    let limits = vec!["Not other machines than the one that is named above.".to_owned()];
+    let limits = vec!["Not other machines or versions of PostgreSQL than those named above: `procbench run lock-part` has the versions.".to_owned()];
     let sections = [
         measured(runs),
         answer(&brief),

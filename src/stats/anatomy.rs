@@ -238,10 +238,7 @@ type Recorded = BTreeMap<ConnectionPhase, Rounds>;
 /// The mean of a phase in these blocks, in ns: of what was recorded, or of what lies between. Differences are
 /// below zero only by the histograms' digits.
 fn mean(recorded: &Recorded, phase: ConnectionPhase, taken: &[Taken]) -> Option<f64> {
-    let of = |phase| {
-        let rounds = recorded.get(&phase)?;
-        rounds.statistic(taken, rounds.sought(Statistic::Mean))
-    };
+    let of = |phase| recorded.get(&phase)?.statistic(taken, Statistic::Mean);
     Some(match phase {
         AfterExchange => (of(Startup)? - of(Challenge)? - of(Exchange)?).max(0.0),
         Between => {

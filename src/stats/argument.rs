@@ -256,7 +256,7 @@ fn cure(runs: &[&Analysis]) -> ArgumentRow {
     let against = |arm| level.found(arm, Arm::KeptOpen, statistic);
     let (sick, pooled) = (against(Arm::Unpooled), against(Arm::Pool));
     let Some(pool) = level.contender(Arm::Pool, false) else {
-        let what = "the arm pool (the full experiment has it)";
+        let what = "what running statements see beside pooled clients (the full churn-tail has it)";
         return missing(what);
     };
     let mut row = ArgumentRow::of(step, cures(sick, pooled), (level, pool));

@@ -68,8 +68,10 @@ pub(super) type Taken = (usize, u32);
 
 /// The blocks that are taken at all.
 pub(super) fn taken(weights: &[u32]) -> Vec<Taken> {
-    let weights = weights.iter().copied().enumerate();
-    weights.filter(|(_, times)| *times > 0).collect()
+    let all = weights.iter().copied().enumerate();
+    let mut taken = Vec::with_capacity(weights.len());
+    taken.extend(all.filter(|(_, times)| *times > 0));
+    taken
 }
 
 /// How often each block is in each resample. Equal numbers of blocks and equal seeds give the same resamples:

@@ -15,7 +15,7 @@ use rand_pcg::Pcg64;
 use serde::Serialize;
 
 use super::bootstrap::{Bootstrap, Estimate, Taken, Unit, interval, quantile, taken};
-use super::rounds::{Rounds, Sought};
+use super::rounds::Rounds;
 use super::statistic::Statistic;
 use crate::record::SeriesHistogram;
 use crate::seed::derive_seed;
@@ -136,26 +136,34 @@ pub(super) fn contrasts(cell: &Cell, wanted: &[Statistic], seed: u64) -> Vec<Con
 
 /// Contrasts of the weighted sum over cells: weights that add up to one give a mean, 1 and -1 an interaction.
 pub(super) fn over_cells(cells: &[(f64, &Cell)], wanted: &[Statistic], seed: u64) -> Vec<Contrast> {
-    let rounds = cells.iter().map(|c| c.1.rounds()).sum();
-    let permuted = permutations(rounds, seed);
-    let permuted: Vec<_> = permuted.iter().map(|p| permuted_sides(cells, p)).collect();
-    let (claims, other): (Vec<_>, Vec<_>) = wanted
+    let (claims, other): (Vec<Statistic>, Vec<Statistic>) = wanted
         .iter()
         .partition(|statistic| cells.len() > 1 || statistic.needs_threshold());
     let nested =
         |i, cell: &Cell| Bootstrap::nested(&cell.starts, derive_seed(seed, &[0x4E45_5354, i]));
-    let nested = drawn_sides(cells, claims.is_empty(), nested);
-    let plain = |_, cell: &Cell| Bootstrap::new(cell.rounds(), seed);
-    let plain = drawn_sides(cells, other.is_empty(), plain);
-    let contrast = |statistic: &Statistic| {
-        let drawn = if claims.contains(&statistic) {
-            &nested
-        } else {
-            &plain
+    let nested = resampled(cells, &claims, nested);
+    let plain = resampled(cells, &other, |_, cell| Bootstrap::new(cell.rounds(), seed));
+    let rounds = cells.iter().map(|c| c.1.rounds()).sum();
+    let swaps = permutations(rounds, seed);
+    let permuted = swaps.iter().map(|swapped| permuted_sides(cells, swapped));
+    let permuted = differences(cells, wanted, permuted);
+    let whole = std::iter::once(permuted_sides(cells, &vec![false; rounds]));
+    let observed = differences(cells, wanted, whole);
+    let contrast = |(i, statistic): (usize, &Statistic)| {
+        let among = |these: &[Statistic]| these.iter().position(|s| s == statistic);
+        let resampled = match among(&claims) {
+            Some(claim) => &nested[claim],
+            None => &plain[among(&other)?],
         };
-        contrast(cells, *statistic, drawn, &permuted)
+        let observed = *observed[i].first()?;
+        // Sums of shares that are equal may differ in their last digit.
+        let least = observed.abs() * (1.0 - 1e-12);
+        let extreme = permuted[i].iter().filter(|d| d.abs() >= least).count();
+        let p_value = extreme as f64 / swaps.len() as f64;
+        let p_value = (!swaps.is_empty()).then_some(p_value);
+        Some(contrast(cells, *statistic, observed, resampled, p_value))
     };
-    wanted.iter().filter_map(contrast).collect()
+    wanted.iter().enumerate().filter_map(contrast).collect()
 }
 
 /// The sides of every cell when these labels are exchanged.
@@ -168,51 +176,54 @@ fn permuted_sides(cells: &[(f64, &Cell)], mut swapped: &[bool]) -> Vec<Sides> {
     each.collect()
 }
 
-/// The sides of every cell in each resample, unless nobody wants them: cells lie in starts of their own.
-fn drawn_sides(
+/// First minus second in each resample: cells lie in starts of their own.
+fn resampled(
     cells: &[(f64, &Cell)],
-    unwanted: bool,
+    wanted: &[Statistic],
     of: impl Fn(u64, &Cell) -> Bootstrap,
-) -> Vec<Vec<Sides>> {
-    if unwanted {
+) -> Vec<Vec<f64>> {
+    if wanted.is_empty() {
         return Vec::new();
     }
-    let cells = (0..).zip(cells);
-    let cells: Vec<_> = cells.map(|(i, (_, cell))| (*cell, of(i, cell))).collect();
+    let drawn: Vec<_> = (0..).zip(cells).map(|(i, (_, cell))| of(i, cell)).collect();
     let resample = |i: usize| {
-        let each = cells
-            .iter()
-            .map(|(cell, bootstrap)| cell.sides(&bootstrap.resamples()[i], &[]));
-        each.collect()
+        let each = cells.iter().zip(&drawn);
+        each.map(|((_, cell), drawn)| cell.sides(&drawn.resamples()[i], &[]))
+            .collect()
     };
-    (0..Bootstrap::RESAMPLES).map(resample).collect()
+    differences(cells, wanted, (0..Bootstrap::RESAMPLES).map(resample))
+}
+
+/// First minus second, of each statistic in turn, in each of these draws that has it.
+fn differences(
+    cells: &[(f64, &Cell)],
+    wanted: &[Statistic],
+    draws: impl Iterator<Item = Vec<Sides>>,
+) -> Vec<Vec<f64>> {
+    let mut found = vec![Vec::new(); wanted.len()];
+    for draw in draws {
+        for (found, statistic) in found.iter_mut().zip(wanted) {
+            let each = cells.iter().zip(&draw);
+            let sum: Option<f64> = each
+                .map(|((weight, cell), [first, second])| {
+                    let of = |side| cell.blocks.statistic(side, *statistic);
+                    Some(weight * (of(first)? - of(second)?))
+                })
+                .sum();
+            found.extend(sum);
+        }
+    }
+    found
 }
 
 fn contrast(
     cells: &[(f64, &Cell)],
     statistic: Statistic,
-    drawn: &[Vec<Sides>],
-    permuted: &[Vec<Sides>],
-) -> Option<Contrast> {
-    let sought = cells.iter().map(|(_, cell)| cell.blocks.sought(statistic));
-    let sought: Vec<Sought> = sought.collect();
-    // First minus second.
-    let difference = |sides: &Vec<Sides>| -> Option<f64> {
-        let each = cells.iter().zip(&sought).zip(sides);
-        each.map(|(((weight, cell), sought), [first, second])| {
-            let of = |side| cell.blocks.statistic(side, *sought);
-            Some(weight * (of(first)? - of(second)?))
-        })
-        .sum()
-    };
-    let rounds = cells.iter().map(|c| c.1.rounds()).sum();
-    let observed = difference(&permuted_sides(cells, &vec![false; rounds]))?;
-    let mut resampled: Vec<f64> = drawn.iter().filter_map(difference).collect();
-    // Sums of shares that are equal may differ in their last digit.
-    let least = observed.abs() * (1.0 - 1e-12);
-    let is_extreme = |sides: &&Vec<Sides>| difference(sides).is_some_and(|d| d.abs() >= least);
-    let extreme = permuted.iter().filter(is_extreme).count();
-    let p_value = extreme as f64 / permuted.len() as f64;
+    observed: f64,
+    resampled: &[f64],
+    p_value: Option<f64>,
+) -> Contrast {
+    let mut resampled = resampled.to_vec();
     resampled.sort_by(f64::total_cmp);
     let mut magnitudes: Vec<f64> = resampled.iter().map(|d| d.abs()).collect();
     magnitudes.sort_by(f64::total_cmp);
@@ -225,17 +236,17 @@ fn contrast(
             false => each.sum(),
         }
     };
-    Some(Contrast {
+    Contrast {
         statistic,
         unit: statistic.difference_unit(),
         interval_90: [0.05, 0.95].map(|q| quantile(&resampled, q)),
         magnitude_95: quantile(&magnitudes, 0.95),
         detectable: DETECTABLE * deviation(&resampled),
         difference: interval(observed, resampled),
-        p_value: (!permuted.is_empty()).then_some(p_value),
+        p_value,
         rounds: number(Cell::rounds),
         starts: number(Cell::start_count),
-    })
+    }
 }
 
 /// Standard deviation; 0 without values.

@@ -108,9 +108,9 @@ impl Traffic {
     /// [`Looks::ONE`]: the share that is due while the lock is held, rate times hold.
     pub(super) fn waits_over(&self, least_ns: f64, looks: Looks) -> f64 {
         let more = f64::from(looks.snapshots.saturating_sub(1));
-        let hit = |h: f64| {
-            let left = (h - least_ns).max(0.0);
-            looks.met(left + more * left.min(looks.gap_ns))
+        let hit = |h: f64| match h - least_ns {
+            left if left > 0.0 => looks.met(left + more * left.min(looks.gap_ns)),
+            _ => 0.0,
         };
         self.per_time(hit).min(1.0)
     }

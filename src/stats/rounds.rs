@@ -1,8 +1,6 @@
 //! One series over the rounds of a run: bucket counts by block, so that
 //! percentiles of any re-weighting of the blocks are one pass over the buckets.
 
-use itertools::Itertools;
-
 use super::bootstrap::{Bootstrap, Estimate, Taken};
 use super::statistic::{CAP, Statistic};
 use crate::record::{Block, SeriesHistogram, SeriesKey, rank_of};
@@ -17,13 +15,6 @@ pub(super) struct Rounds {
     sums_ns: Vec<f64>,
     /// By block, where there is a threshold: slower samples, and the sum of all, each capped.
     slow: Option<(Vec<u64>, Vec<f64>)>,
-}
-
-/// A statistic of blocks, and between which places of values it lies whichever of them are taken.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Sought {
-    statistic: Statistic,
-    places: (usize, usize),
 }
 
 impl Rounds {
@@ -107,42 +98,24 @@ impl Rounds {
         self.values.last().copied()
     }
 
-    /// What is looked for in many resamples. A percentile of merged blocks lies between those of the blocks.
-    pub(super) fn sought(&self, statistic: Statistic) -> Sought {
-        let all = (0, self.values.len().saturating_sub(1));
-        let of_block = |p, (block, total): (usize, u64)| {
-            (total > 0).then(|| self.place(&[(block, 1)], rank_of(p, total), all))
-        };
-        let places = match statistic {
-            Statistic::Percentile(p) => {
-                let totals = self.totals.iter().copied().enumerate();
-                let places = totals.filter_map(|block| of_block(p, block)).minmax();
-                places.into_option().unwrap_or(all)
-            }
-            _ => all,
-        };
-        Sought { statistic, places }
-    }
-
     /// A statistic, in its unit, of these blocks merged. `None` where there is no sample, or no threshold.
-    pub(super) fn statistic(&self, taken: &[Taken], sought: Sought) -> Option<f64> {
+    pub(super) fn statistic(&self, taken: &[Taken], statistic: Statistic) -> Option<f64> {
         let total = weighted(&self.totals, taken);
         if total == 0 {
             return None;
         }
-        Some(match sought.statistic {
+        Some(match statistic {
             Statistic::Mean => weighted_sum(&self.sums_ns, taken) / total as f64,
             Statistic::SlowShare => weighted(&self.slow.as_ref()?.0, taken) as f64 / total as f64,
             Statistic::CappedMean => weighted_sum(&self.slow.as_ref()?.1, taken) / total as f64,
-            Statistic::Percentile(p) => {
-                self.values[self.place(taken, rank_of(p, total), sought.places)] as f64
-            }
+            Statistic::Percentile(p) => self.value_at(rank_of(p, total), taken) as f64,
         })
     }
 
-    /// Place of the least value with at least so many samples of these blocks not above it, between two places.
-    fn place(&self, taken: &[Taken], rank: u64, (mut low, mut high): (usize, usize)) -> usize {
+    /// The least value with at least so many samples of these blocks not above it.
+    fn value_at(&self, rank: u64, taken: &[Taken]) -> u64 {
         let blocks = self.block_count();
+        let (mut low, mut high) = (0, self.values.len() - 1);
         while low < high {
             let middle = (low + high) / 2;
             let counts = &self.cumulated[middle * blocks..][..blocks];
@@ -152,7 +125,7 @@ impl Rounds {
                 high = middle;
             }
         }
-        low
+        self.values[low]
     }
 
     /// A statistic with its interval, if the samples carry it.
@@ -160,8 +133,7 @@ impl Rounds {
         if !statistic.is_carried_by(self.sample_count()) {
             return None;
         }
-        let sought = self.sought(statistic);
-        bootstrap.estimate(|taken| self.statistic(taken, sought))
+        bootstrap.estimate(|taken| self.statistic(taken, statistic))
     }
 }
 
@@ -207,7 +179,7 @@ mod tests {
             }
             let taken = taken(&parts.iter().map(|(_, times)| *times).collect::<Vec<_>>());
             let wanted = [Statistic::Percentile(p), Statistic::Percentile(99.0), Statistic::Mean];
-            let got = wanted.map(|statistic| rounds.statistic(&taken, rounds.sought(statistic)));
+            let got = wanted.map(|statistic| rounds.statistic(&taken, statistic));
             prop_assert_eq!(got[0], merged.percentile_ns(p).map(|v| v as f64));
             prop_assert_eq!(got[1], merged.percentile_ns(99.0).map(|v| v as f64));
             match (got[2], merged.mean_ns()) {
@@ -223,10 +195,7 @@ mod tests {
         let block = histogram(&[100_000, 200_000, 200_050, 200_300, 9_000_000]);
         let other = histogram(&[100_000]);
         let rounds = Rounds::new(&[&block, &other], Some(200_000));
-        let at = |weights: &[u32], statistic| {
-            let sought = rounds.sought(statistic);
-            rounds.statistic(&taken(weights), sought).unwrap()
-        };
+        let at = |weights: &[u32], statistic| rounds.statistic(&taken(weights), statistic).unwrap();
         assert_eq!(at(&[1, 0], Statistic::SlowShare), 2.0 / 5.0);
         assert_eq!(at(&[1, 3], Statistic::SlowShare), 2.0 / 8.0);
         assert_eq!(at(&[0, 1], Statistic::SlowShare), 0.0);
@@ -234,8 +203,7 @@ mod tests {
         assert!((at(&[1, 0], Statistic::CappedMean) / capped - 1.0).abs() < 1e-3);
         let without = Rounds::new(&[&block], None);
         for statistic in [Statistic::SlowShare, Statistic::CappedMean] {
-            let sought = without.sought(statistic);
-            assert_eq!(without.statistic(&[(0, 1)], sought), None);
+            assert_eq!(without.statistic(&[(0, 1)], statistic), None);
         }
     }
 }

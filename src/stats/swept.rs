@@ -96,11 +96,11 @@ impl Measured {
         let pairs: Vec<(u64, u64)> = match quantity {
             Quantity::Time(key, statistic) => {
                 let rounds = Rounds::of(blocks, key, None);
-                let (samples, sought) = (rounds.sample_count(), rounds.sought(statistic));
+                let samples = rounds.sample_count();
                 return statistic.is_carried_by(samples).then(|| Measured {
                     blocks: rounds.block_count(),
                     samples,
-                    value: Box::new(move |taken| rounds.statistic(taken, sought)),
+                    value: Box::new(move |taken| rounds.statistic(taken, statistic)),
                 });
             }
             Quantity::Cpu(group) => blocks

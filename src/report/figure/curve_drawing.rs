@@ -108,6 +108,15 @@ impl Figure for CurveFigure {
     }
 }
 
+/// From the middle of a noise floor at one place to its side.
+const NOISE_REACH: f64 = 9.0;
+
+/// What is known at one place, as a band about it that stays within the plot.
+fn widened((low, high): (Pixel, Pixel), across: (f64, f64)) -> Vec<(Pixel, Pixel)> {
+    let ends = [-NOISE_REACH, NOISE_REACH].map(|by| (low.0 + by).clamp(across.0, across.1));
+    ends.map(|x| ((x, low.1), (x, high.1))).to_vec()
+}
+
 impl CurveFigure {
     /// Panels side by side.
     fn across_panels(&self, look: Look) -> usize {
@@ -210,10 +219,17 @@ impl CurveFigure {
             let edges = noise.edges.iter();
             let edges = edges.map(|&(at, low, high)| (pixel(at, low), pixel(at, high)));
             let edges: Vec<_> = edges.collect();
-            svg.band(&edges, NOISE, NOISE_OPACITY);
-            let (lower, upper): (Vec<_>, Vec<_>) = edges.into_iter().unzip();
-            svg.curve(&lower, NOISE_EDGE, 1.0);
-            svg.curve(&upper, NOISE_EDGE, 1.0);
+            // It is known at some percentiles only: nothing is drawn between these.
+            let bands = match self.along {
+                Along::Percentiles => edges.iter().map(|edge| widened(*edge, across)).collect(),
+                _ => vec![edges],
+            };
+            for band in bands {
+                svg.band(&band, NOISE, NOISE_OPACITY);
+                let (lower, upper): (Vec<_>, Vec<_>) = band.into_iter().unzip();
+                svg.curve(&lower, NOISE_EDGE, 1.0);
+                svg.curve(&upper, NOISE_EDGE, 1.0);
+            }
         }
         let lines = || panel.curves.iter().filter(|c| c.form == CurveForm::Line);
         for curve in lines() {
