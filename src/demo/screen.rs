@@ -190,6 +190,7 @@ fn help(frame: &mut Frame<'_>, area: Rect) {
         "connections/s: new ones to the server. backends kept: connections",
         "to the server that stay open, the standing ones among them.",
         "failed: statements and transactions that failed or were cut off.",
+        "Upright lines in the charts: there another step began.",
     ];
     let rows: Vec<Row<'_>> = rows
         .chain(about.map(|line| Row::new([Cell::from(""), Cell::from(line)])))

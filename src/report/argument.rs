@@ -1,6 +1,7 @@
 //! The argument against connection churn, sentence by sentence, with what the measurements support.
 
 use super::format::{interval_95, quantity, rate};
+use super::level_title::level_title;
 use super::section::{Section, Table, cell};
 use crate::factor::Factor;
 use crate::stats::{Analysis, ArgumentRow, ArgumentStep, Support, Value, argument};
@@ -83,8 +84,7 @@ fn regime(row: &ArgumentRow) -> Option<String> {
         Factor::PageSize,
         Factor::Isolate,
     ];
-    let mut parts = vec![format!("{} standing connections", level.standing)];
-    parts.extend(level.words(&named));
+    let mut parts = vec![level_title(level, &named)];
     parts.extend(
         row.per_second
             .map(|r| format!("{} transactions/s", rate(r))),

@@ -215,7 +215,10 @@ fn paralysis(runs: &[&Analysis]) -> ArgumentRow {
         let of = "the lock's part, unpooled minus premapped";
         row = row.with(of, contrast.difference, contrast.unit);
     }
-    for (of, value) in [("p50 of unpooled", half), ("p99 of kept-open", calm)] {
+    for (of, value) in [
+        ("half of the statements beside unpooled take at most", half),
+        ("99 % of those beside kept-open take at most", calm),
+    ] {
         if let Some(value) = value {
             row = row.with(of, value.value_ns, Unit::Ns);
         }
