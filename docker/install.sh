@@ -40,6 +40,6 @@ if [ -n "$held" ]; then
     # shellcheck disable=SC2086
     get $held
     case $held in
-    *pgbouncer*) echo "procbench: its package enables PgBouncer for the next boot: systemctl disable pgbouncer" ;;
+    *pgbouncer*) echo "procbench: its package starts PgBouncer at the next boot; to prevent that: systemctl disable pgbouncer" ;;
     esac
 fi

@@ -473,7 +473,7 @@ fn unreadable_run_files_are_refused() {
         &words("report good --out good/run.json/x"),
         &["good/run.json"],
     );
-    place.assert_refused(&words("compare good"), &["--help"]);
+    place.assert_refused(&words("compare good"), &["name another"]);
     place.assert_refused(
         &words("compare good good --format xml"),
         &["xml", "text, json, csv"],

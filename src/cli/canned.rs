@@ -217,10 +217,12 @@ pub(super) fn carry_out(
         let rows: Vec<_> = measured.iter().flat_map(rows::summary_rows).collect();
         print_rows(&rows, format)?;
     }
+    let mut is_told = false;
     if order.is_chapter {
         let runs: Vec<&Analysis> = measured.iter().collect();
         conclude_chapter(&runs, &dir)?;
         if format == StdoutFormat::Text {
+            is_told = true;
             let page = dir.join("SUMMARY.md");
             let rest = format!(
                 "One page: {}; all of it in a browser: report.html there.",
@@ -229,7 +231,9 @@ pub(super) fn carry_out(
             print(Brief::of_chapter(&runs).terminal(&rest));
         }
     }
-    tell(&format!("procbench: everything is in {}", dir.display()));
+    if !is_told {
+        tell(&format!("procbench: everything is in {}", dir.display()));
+    }
     if order.is_chapter && outcome == Outcome::Partial {
         complain(&format!(
             "procbench: not complete: the same command with --resume {} measures what is missing",

@@ -10,7 +10,7 @@ use super::options::{StdoutFormat, StdoutOptions};
 use super::outcome::{CommandError, Outcome};
 use crate::console::print;
 use crate::experiment::analyse;
-use crate::record::read_run;
+use crate::record::{find_runs, read_run};
 use crate::report::comparison::comparison;
 use crate::report::figure::Look;
 use crate::report::{comparable, drawings, rows};
@@ -20,11 +20,12 @@ use crate::stats::Analysis;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
+  procbench compare results/A results/B
   procbench compare results/A/server results/A/model
   procbench compare one/run.json two/run.json --out comparison --format csv")]
 pub struct CompareCommand {
-    /// Run files, or the directories that hold them; two or more
-    #[arg(required = true, num_args = 2.., value_name = "RUN")]
+    /// Run files, or directories below which they lie; two runs or more
+    #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
     /// Draw figures, too, into this directory
     #[arg(long, value_name = "DIR")]
@@ -39,12 +40,17 @@ impl CompareCommand {
     /// # Errors
     /// Unreadable or incomparable runs are a wrong request.
     pub fn run(self) -> Result<Outcome, CommandError> {
-        let runs: Vec<Analysis> = self
-            .runs
-            .iter()
-            .map(|path| read_run(path).map(|run| analyse(&run)))
-            .collect::<Result<_, _>>()
-            .map_err(CommandError::request)?;
+        let found: Result<Vec<_>, _> = self.runs.iter().map(|path| find_runs(path)).collect();
+        let paths = found.map_err(CommandError::request)?.concat();
+        if let [alone] = &paths[..] {
+            return Err(CommandError::Request(format!(
+                "{} is the only run there: name another to compare it with",
+                alone.display()
+            )));
+        }
+        let read = paths.iter().map(|path| read_run(path));
+        let runs: Result<Vec<_>, _> = read.map(|run| run.map(|run| analyse(&run))).collect();
+        let runs: Vec<Analysis> = runs.map_err(CommandError::request)?;
         let items: Vec<&Analysis> = runs.iter().collect();
         comparable::check(&items).map_err(CommandError::request)?;
         let mut written = Vec::new();

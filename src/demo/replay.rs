@@ -87,7 +87,10 @@ impl Source for Replay<'_> {
         let speed = self.speed.unwrap_or(1.0) * factor;
         let speed = speed.clamp(SPEEDS.0, SPEEDS.1);
         self.speed = Some(speed);
-        Ok(format!("plays at {speed} times its speed"))
+        Ok(match speed {
+            1.0 => "plays at its own speed".to_owned(),
+            _ => format!("plays at {speed} times its speed"),
+        })
     }
 
     fn set_slow_over(&mut self, _slow_over_ns: u64) {}

@@ -26,7 +26,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
         "Not that the lock is the only cause: `unpooled` minus `premapped` is the part of the faults under it; what else a connection does under the lock, and what it costs the CPU, is in both.",
         "Not parts of a percentile: p50 to p99 describe; only shares and capped means add up.",
         "Not other versions of PostgreSQL than those named above: `procbench run lock-part` has them.",
-        "Not what another threshold would show: the slow share is about one, chosen as the p99 without churn.",
+        "Not what another threshold would show: the slow share is about one, the p99 of calm blocks beforehand.",
     ],
     what_to_do: "Keep connections open or pool them; do not reconnect per transaction, least of all beside many standing connections.",
     modes: &[Mode::Server, Mode::Model],

@@ -22,6 +22,7 @@ pub(super) const EXPERIMENT: Experiment = Experiment {
     answer: Answer::Contrast,
     limits: &[
         "Not the lock's part by premapping at 2 MB pages: premapped is refused there, it leaves next to nothing to map. The evidence is the interaction: unpooled minus fork-only with 4 kB pages, less the same with 2 MB.",
+        "Not how large the part is from rate and holds alone: a holder that loses the CPU, and the queue behind it, are not in the predicted line.",
         "Not how factors act together: each is changed alone.",
         "Not the lock's part beside other load on the readers' cores: here they have their own.",
     ],

@@ -27,7 +27,7 @@ fn verdict(support: Support) -> &'static str {
         Support::Overstated => "overstated",
         Support::Contradicted => "contradicted",
         Support::Undecided => "not decided",
-        Support::Missing => "not measured",
+        Support::Missing => "not in this run",
     }
 }
 
@@ -192,7 +192,7 @@ mod tests {
         let text = of_chapter(&[]);
         let table = text.find("The argument, sentence by sentence").unwrap();
         assert!(table < text.find("Each experiment on its own page").unwrap());
-        assert_eq!(text.matches("| not measured |").count(), 4, "{text}");
+        assert_eq!(text.matches("| not in this run |").count(), 4, "{text}");
         assert_eq!(text.matches("\nMissing for ").count(), 4, "{text}");
         assert!(text.contains("Missing for \"Pooling cures it.\""), "{text}");
     }

@@ -10,8 +10,12 @@ use crate::record::{ClockKind, SeriesKey};
 use crate::stats::{Analysis, ContenderSummary, Guard, LevelSummary, Severity, Statistic};
 
 /// What the guards found, each once, with the number of arms and levels that it is about.
-pub(super) fn guard_notes(analysis: &Analysis) -> Vec<(String, usize)> {
+pub(super) fn guard_notes(
+    analysis: &Analysis,
+    concerns: impl Fn(&Guard) -> bool,
+) -> Vec<(String, usize)> {
     let guards = analysis.contenders().flat_map(|(_, c)| &c.guards);
+    let guards = guards.filter(|guard| concerns(guard));
     let notes = grouped(guards.map(|guard| (guard_text(analysis, guard), ())));
     let counted = notes.into_iter().map(|(text, about)| (text, about.len()));
     counted.collect()
@@ -48,7 +52,7 @@ pub fn arm_table(analysis: &Analysis) -> Option<Section> {
     header.extend(last.map(str::to_owned));
     let words = ["arm", "verdict", "errors"];
     let mut table = Table::by_level(&analysis.varying, &words, header);
-    let guards = guard_notes(analysis);
+    let guards = guard_notes(analysis, |_| true);
     for (level, c) in analysis.contenders() {
         let mut row = arm_row(analysis, level, c, &statistics);
         let found = c.guards.iter().filter_map(|guard| {
@@ -138,7 +142,7 @@ mod tests {
         run.provenance.debug_build = true;
         let analysis = analyse(&run);
         let arms: usize = analysis.levels.iter().map(|l| l.contenders.len()).sum();
-        let notes = guard_notes(&analysis);
+        let notes = guard_notes(&analysis, |_| true);
         let build = notes
             .iter()
             .position(|n| n.0.contains("debug build"))

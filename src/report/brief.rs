@@ -13,7 +13,9 @@ use super::section::{MOST_ROWS_OF_ANSWER, Section};
 use crate::arm::{Arm, Mode};
 use crate::experiment::{Experiment, find};
 use crate::names::counted;
-use crate::stats::{Analysis, Cells, Claim, Contrast, Pooled, Primary, Statistic, Unit, Verdict};
+use crate::stats::{
+    Analysis, Answer, Cells, Claim, Contrast, Guard, Pooled, Primary, Statistic, Unit, Verdict,
+};
 
 /// What fits on one screen.
 pub const COLUMNS: usize = 80;
@@ -173,6 +175,9 @@ pub(super) fn alarm(analysis: &Analysis) -> Option<String> {
 /// What churn did to running statements.
 pub(super) fn of_churn(analysis: &Analysis, primary: &Primary) -> String {
     let claim = match primary.claim {
+        Claim::Slower if analysis.pooling.is_some() => {
+            "At this gentle rate running queries became slower, which decides nothing in one short run"
+        }
         Claim::Slower => "Yes, churn makes running queries slower here",
         Claim::NotSlowerThanQuiet => {
             "No conclusion, since running queries were slower than beside kept connections, but not shown to be slower than without any clients"
@@ -205,7 +210,7 @@ pub(super) fn of_churn(analysis: &Analysis, primary: &Primary) -> String {
             "{claim}: {}, {by}{how_slow}.",
             of_100.replacen("Of", "of", 1)
         ),
-        None => format!("{claim}: {} changes by {by}.", c.statistic),
+        None => format!("{claim}: {} changes by {by}{how_slow}.", c.statistic),
     }
 }
 
@@ -268,11 +273,11 @@ fn over_cells(analysis: &Analysis) -> Option<String> {
             lack => format!(" ({})", lack.join(", ")),
         };
         let over = counted(pooled.levels, "level");
-        Some(format!("over {over} {levels}{lack} {by}"))
+        Some(format!("over {over} {levels}{lack} is {by}"))
     };
     let with = of(Cells::WithFaults, "with page faults under the lock")?;
     let without = of(Cells::Placebo, "without")?;
-    Some(format!("The lock's part is {with}; {without}."))
+    Some(format!("The lock's part {with}; {without}."))
 }
 
 /// A partial run before all; else the guard that concerns the most arms and levels.
@@ -282,7 +287,9 @@ pub(super) fn caution(analysis: &Analysis) -> Option<String> {
     let worst = || {
         // Nobody starts somebody's own server anew.
         let is_own = analysis.pooling.is_some();
-        let notes = guard_notes(analysis).into_iter();
+        let is_costs = analysis.answer == Answer::Costs;
+        let concerns = |guard: &Guard| !is_costs || guard.concerns_clients();
+        let notes = guard_notes(analysis, concerns).into_iter();
         let notes = notes.filter(|(text, _)| !(is_own && text.contains("fresh start")));
         let (text, about) = notes.max_by_key(|note| note.1)?;
         let text = text.replacen("Struck out:", "Struck out, not to be quoted:", 1);

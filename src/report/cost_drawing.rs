@@ -59,7 +59,8 @@ pub(super) fn cpu_figure(analysis: &Analysis) -> Option<RowFigure> {
         CPU_PARTS.into_iter().filter_map(part).collect()
     };
     let levels = analysis.levels.iter();
-    let groups = bars(analysis, levels, parts, ContenderSummary::struck)?;
+    let struck = ContenderSummary::struck_for_clients;
+    let groups = bars(analysis, levels, parts, struck)?;
     if is_of_load_only(analysis) {
         return Some(RowFigure {
             title: "CPU of the load generator".to_owned(),
@@ -74,10 +75,17 @@ pub(super) fn cpu_figure(analysis: &Analysis) -> Option<RowFigure> {
     } else {
         "Look at unpooled against the others: what connecting for each transaction costs"
     };
+    let mut costs = analysis
+        .contenders()
+        .filter_map(|(_, c)| c.cpu_cost.as_ref());
+    let what = match costs.all(|cost| cost.net_of_readers) {
+        true => "arm minus quiet",
+        false => "the readers' statements included, since quiet was not run",
+    };
     Some(RowFigure {
         title: "CPU of one client transaction".to_owned(),
         subtitle: subtitle.to_owned(),
-        quantity: "CPU time per transaction (arm minus quiet)".to_owned(),
+        quantity: format!("CPU time per transaction ({what})"),
         groups,
         ..RowFigure::default()
     })

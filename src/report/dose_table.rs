@@ -91,7 +91,7 @@ fn at_huge_pages(analysis: &Analysis) -> Option<String> {
 pub(super) fn predicted_from(analysis: &Analysis) -> String {
     let over = analysis.run.slow_over_ns.unwrap_or_default();
     format!(
-        "Predicted: statements with the times of premapped that meet the lock, and wait for longer than is left to {}: rate times rest of the hold. Its ends are snapshots of one statement at once, and as far apart as the statement is long. A holder that loses the CPU, and a queue that drains after it, are not in it.",
+        "Predicted: statements with the times of premapped that meet the lock, and wait for longer than is left to {}: rate times rest of the hold. Its lower end takes the snapshots of one statement as one moment, its upper end as far apart as the statement is long. A holder that loses the CPU, and a queue that drains after it, are not in it.",
         duration(over as f64)
     )
 }

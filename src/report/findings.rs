@@ -145,9 +145,13 @@ fn headline(analysis: &Analysis) -> String {
     )
 }
 
-/// `Of 100 statements 1.0 are slow (over 150 us) without churn, 3.8 with it.`
+/// `Of 100 statements 1.0 are slow (over 150 us, the p99 of calm blocks beforehand) without churn, 3.8 with it.`
 pub(super) fn of_100(analysis: &Analysis, primary: &Primary) -> Option<String> {
     let over = duration(analysis.run.slow_over_ns? as f64);
+    let whence = match analysis.run.config.slow_over_ns {
+        Some(_) => "",
+        None => ", the p99 of calm blocks beforehand",
+    };
     let level = analysis.level(&primary.factors)?;
     let of = |arm| {
         let share = level
@@ -157,7 +161,7 @@ pub(super) fn of_100(analysis: &Analysis, primary: &Primary) -> Option<String> {
     };
     let (without, with) = (of(Arm::KeptOpen)?, of(Arm::Unpooled)?);
     Some(format!(
-        "Of 100 statements {without} are slow (over {over}) without churn, {with} with it"
+        "Of 100 statements {without} are slow (over {over}{whence}) without churn, {with} with it"
     ))
 }
 

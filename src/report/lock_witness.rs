@@ -66,7 +66,7 @@ pub(super) fn agreement(items: &[&Analysis]) -> Option<String> {
         format!("{}. Nothing follows about the lock.", too_few(modelled))
     } else {
         match waits(server) {
-            None => "the server's waits were not traced (it takes root and bpftrace), so the model's share is all that is known of the lock's part.".to_owned(),
+            None => "the server's waits were not traced in this run (--trace twins, as root with bpftrace), so the model's share is all that is known of the lock's part.".to_owned(),
             Some(traced) if traced.are_too_few() => {
                 format!("on the server {}. Nothing follows about its lock.", too_few(traced))
             }

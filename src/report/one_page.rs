@@ -25,12 +25,16 @@ pub(super) fn page_of(
     items: &[&Analysis],
     figures: &[String],
 ) -> String {
-    let doses = figures.iter().find(|f| f.ends_with("dose-response"));
+    // Of arms against each other the server's figure is the answer's; of others the first.
+    let is_contrast = items.iter().any(|item| item.is_contrast());
+    let ending = |end: &str| figures.iter().find(|f| f.ends_with(end));
+    let telling = ["dose-response", "server/response-time"].map(ending);
+    let telling = telling.into_iter().flatten().next().filter(|_| is_contrast);
     let sections = [
         measured(items),
         answer(brief) + &markdown(&brief.table),
         advised(brief),
-        figure(doses.or(figures.first()).map(String::as_str)),
+        figure(telling.or(figures.first()).map(String::as_str)),
         limited(limits, brief),
         again(items),
         "All tables and figures, and how sure each number is: [DETAILS.md](DETAILS.md).\n"

@@ -93,7 +93,7 @@ pub(super) fn split_figure(analysis: &Analysis) -> Option<RowFigure> {
     let groups = groups.collect_vec();
     (!groups.is_empty()).then(|| RowFigure {
         title: "Where the time of running statements went".to_owned(),
-        subtitle: "Means of traced statements: they add up. Look at what the lock's parts are of the slow ones, and what waiting for a CPU is".to_owned(),
+        subtitle: "Means of traced statements: they add up. Look at how much of the slow ones is the lock's, and how much is waiting for a CPU".to_owned(),
         quantity: "mean service time of one traced statement".to_owned(),
         groups,
         ..RowFigure::default()

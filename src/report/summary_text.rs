@@ -133,7 +133,7 @@ fn certainty_of(analysis: &Analysis) -> Vec<String> {
     }
     lines.extend(absent_levels(analysis));
     let all = analysis.contenders().count();
-    for ((text, about), i) in guard_notes(analysis).into_iter().zip(1..) {
+    for ((text, about), i) in guard_notes(analysis, |_| true).into_iter().zip(1..) {
         let which = match analysis.is_contrast() {
             true => format!("[{i}] "),
             false => String::new(),

@@ -21,8 +21,11 @@ pub(super) fn wait_figure(items: &[&Analysis]) -> Option<RowFigure> {
                 .iter()
                 .find(|w| w.factors.agrees_with(level))?;
             let row = row(series_name(&analysis.run, items), waits);
-            // With few samples no percentile is carried.
-            (!row.marks.is_empty()).then_some(row)
+            // The figure is about those that waited; few samples do not carry them.
+            let tails = DRAWN.iter().filter(|p| **p >= 99.0);
+            let mut tails = tails.map(|p| percentile_name(*p));
+            let is_there = |tail: String| row.marks.iter().any(|mark| mark.series == tail);
+            tails.any(is_there).then_some(row)
         };
         RowGroup {
             title: match items {
@@ -36,10 +39,15 @@ pub(super) fn wait_figure(items: &[&Analysis]) -> Option<RowFigure> {
     let mut groups: Vec<RowGroup> = groups.into_iter().filter(|g| !g.rows.is_empty()).collect();
     // The most standing connections are the ones of the primary outcome.
     groups.drain(..groups.len().saturating_sub(LEVELS));
+    let rows = groups.iter().flat_map(|group| &group.rows);
+    let mut marks = rows.flat_map(|row| &row.marks);
+    let begins_at_none = marks.any(|mark| mark.estimate.low_ns <= 1.0);
+    let none = if begins_at_none { " (1 ns: none)" } else { "" };
     (!groups.is_empty()).then(|| RowFigure {
         form: RowForm::Percentiles,
         title: "How long running statements wait for ProcArrayLock under churn".to_owned(),
         subtitle: "Most snapshots find the lock free. Look at the rightmost marks: those waited for a connection that joined or left".to_owned(),
+        quantity: format!("wait of one snapshot{none}"),
         interval: interval_over_blocks(items),
         groups,
         ..RowFigure::default()
@@ -50,8 +58,12 @@ fn row(label: String, waits: &LockWaits) -> Row {
     let mark = |p: f64| {
         Some(RowMark {
             series: percentile_name(p),
-            // A logarithmic axis has no zero; no clock tells less than 1 ns.
-            estimate: waits.tail.at(p)?.map(|ns| ns.max(1.0)),
+            // A logarithmic axis has no zero: who did not wait has no mark, and an interval from there begins at 1 ns.
+            estimate: waits
+                .tail
+                .at(p)
+                .filter(|e| e.value_ns > 1.0)?
+                .map(|ns| ns.max(1.0)),
             signs: Signs::default(),
             verdict: None,
         })

@@ -239,7 +239,7 @@ fn lock_lines(survey: &Survey, pooling: &Pooling) -> Vec<String> {
         (_, others) => {
             let why = others.as_ref().err().map_or("", String::as_str);
             lines.push(format!(
-                "How many connections its users make is not known: {why}. Give --their-rate. Rate times hold{to}: {shares}."
+                "How many connections its users make is not known: {why}. Give --their-rate N. Rate times hold{to}: {shares}."
             ));
         }
     }

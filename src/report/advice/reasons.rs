@@ -29,7 +29,7 @@ pub(super) fn reasons(pooling: &Pooling, survey: &Survey) -> Vec<String> {
             let few = format!("under {HARDLY_ANY}, hardly worth a pooler's own cost");
             match (pooling.rate, &survey.others) {
                 (KnownRate::Counted(_), Ok(others)) => format!(
-                    "**Not for the connections that were seen**: {seen} per second in these {:.0} s, {few}. Another hour may differ: --their-rate.",
+                    "**Not for the connections that were seen**: {seen} per second in these {:.0} s, {few}. Another hour may differ: --their-rate N.",
                     others.over_s
                 ),
                 _ => format!("**Not at the rate that was given**: {seen} per second, {few}."),

@@ -90,7 +90,7 @@ fn seen(pooling: &Pooling, survey: &Survey) -> Table {
     for &(per_second, busy) in pooling.busy.iter().take(2) {
         push(
             format!(
-                "ProcArrayLock held at {} per second, at most (estimate)",
+                "time ProcArrayLock is held at {} connections/s, at most (estimate)",
                 rate(per_second)
             ),
             share(busy.high),

@@ -249,7 +249,7 @@ fn a_claim_about_churn_needs_both_tests_and_a_quiet_check() {
     slower(&mut run, |b| b.arm == Arm::Unpooled);
     let text = told(&run);
     assert!(
-        text.contains("Yes, churn makes") && text.contains(", p = 0.0"),
+        text.contains("running queries became slower") && text.contains(", p = 0.0"),
         "{text}"
     );
     slower(&mut run, |b| b.twin);

@@ -157,7 +157,8 @@ impl RowFigure {
     /// Names of the series with their looks, in order of first appearance, in the longest row first.
     pub(super) fn series(&self) -> Vec<(&str, SeriesLook)> {
         let mut rows: Vec<&Row> = self.rows().map(|(_, r)| r).collect();
-        if self.form == RowForm::Percentiles {
+        // The row with the most marks has them all in their order.
+        if self.form == RowForm::Percentiles || self.form.is_stack() {
             rows.sort_by_key(|r| std::cmp::Reverse(r.marks.len()));
         }
         let mut series: Vec<(&str, SeriesLook)> = Vec::new();

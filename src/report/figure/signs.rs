@@ -76,8 +76,8 @@ pub(super) fn say_once(signs: Vec<&mut Signs>) -> Option<&'static str> {
         signs.caution = (!left.is_empty()).then(|| left.join("; "));
     }
     match most.iter().map(|(_, times)| **times).max()? {
-        times if times == all => Some("read all with care: see caption"),
-        _ => Some("read most with care: see caption"),
+        times if times == all => Some("all of it is to be read with care: see caption"),
+        _ => Some("most of it is to be read with care: see caption"),
     }
 }
 
@@ -105,8 +105,11 @@ pub(super) fn sign_notes<'a>(
             .map(|(_, place, label)| (place.as_str(), *label))
             .collect_vec()
         {
-            none if none.is_empty() => format!("Read all with care: {reason}"),
-            others => format!("Read most with care: {reason}: all but {}", named(others)),
+            none if none.is_empty() => format!("All of it is to be read with care: {reason}"),
+            others => format!(
+                "Most of it is to be read with care: {reason}: all but {}",
+                named(others)
+            ),
         }
     };
     grouped(about).into_iter().map(note).collect()
@@ -151,8 +154,8 @@ mod tests {
             let left = signs.iter().filter(|s| s.caution.is_some()).count();
             (words, left)
         };
-        let most = Some("read most with care: see caption");
-        let all = Some("read all with care: see caption");
+        let most = Some("most of it is to be read with care: see caption");
+        let all = Some("all of it is to be read with care: see caption");
         assert_eq!(said(&[(5, "busy"), (2, "")]), (most, 0));
         assert_eq!(
             said(&[(5, "busy"), (1, "busy; stolen"), (1, "")]),
@@ -177,11 +180,14 @@ mod tests {
         assert_eq!(
             said,
             [
-                "Read most with care: busy: all but d, e (x)",
+                "Most of it is to be read with care: busy: all but d, e (x)",
                 "† stolen: d (x)"
             ]
         );
-        assert_eq!(notes(&[(2, "busy")]), ["Read all with care: busy"]);
+        assert_eq!(
+            notes(&[(2, "busy")]),
+            ["All of it is to be read with care: busy"]
+        );
         assert_eq!(notes(&[(1, "busy"), (1, "")]), ["† busy: a (x)"]);
     }
 }

@@ -128,5 +128,5 @@ fn one_experiment_and_no_run_have_a_page_too() {
     assert!(page.contains("<h1>anatomy</h1>") && page.contains("<h2 id=\"anatomy\">"));
     assert!(!page.contains("class=\"claims\"") && !page.contains("class=\"contents\""));
     let nothing = page_of(&[]);
-    assert_eq!(nothing.matches("not measured</b>").count(), 4);
+    assert_eq!(nothing.matches("not in this run</b>").count(), 4);
 }
