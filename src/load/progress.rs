@@ -59,13 +59,13 @@ impl Progress {
         self.bar.set_position(0);
         self.bar.reset();
         self.bar.set_prefix(what.to_owned());
-        self.style("");
+        self.style("{elapsed} gone");
     }
 
-    fn style(&self, left: &str) {
-        let template = format!(
-            "{{prefix}} [{{bar:30}}] {{pos}}/{{len}} blocks, {{elapsed}} gone{left}  {{msg}}"
-        );
+    /// One line: the next block is named as far as the terminal is wide.
+    fn style(&self, time: &str) {
+        let template =
+            format!("{{prefix}} [{{bar:12}}] {{pos}}/{{len}} blocks, {time}  {{wide_msg}}");
         if let Ok(style) = ProgressStyle::with_template(&template) {
             self.bar.set_style(style.progress_chars("=> "));
         }
@@ -76,7 +76,7 @@ impl Progress {
         self.bar.set_position(done);
         // Before the first block nothing is known of the time.
         if done > 0 {
-            self.style(", about {eta} left");
+            self.style("about {eta} left");
         }
         self.bar.set_message(next.to_owned());
         if talks(Talk::Verbose) {

@@ -76,10 +76,10 @@ fn every_key(terminal: &Terminal, demo: &Procbench<'_>) {
         (!terminal.shown().contains("closes this")).then_some(())
     });
     sees("+", "plays at 2 times");
-    sees("-", "plays at 1 times");
+    sees("-", "plays at its own speed");
     sees("-", "plays at 0.5 times");
     sees(">", "the connections that it has");
-    sees("+", "plays at 1 times");
+    sees("+", "plays at its own speed");
     sees("<", "the connections that it has");
     sees("n", "Reconnecting for each transaction");
     sees("b", "Connections stay open");
