@@ -8,7 +8,7 @@ use super::level_title::{interval_over_blocks, title_in};
 use crate::arm::Arm;
 use crate::factor::{ClientRate, OfferedRate};
 use crate::record::{CpuGroup, Operation, Phase, Role, SeriesKey};
-use crate::stats::{Analysis, ContenderSummary, Guard, LevelSummary};
+use crate::stats::{Analysis, ContenderSummary, LevelSummary};
 
 /// The parts of a transaction, in their order.
 const PARTS: [(Operation, &str); 4] = [
@@ -36,8 +36,7 @@ pub(super) fn cost_figure(analysis: &Analysis) -> Option<RowFigure> {
         PARTS.into_iter().filter_map(part).collect()
     };
     let levels = analysis.levels.iter();
-    let struck = ContenderSummary::struck_for_clients;
-    let groups = bars(analysis, levels, parts, struck)?;
+    let groups = bars(analysis, levels, parts)?;
     Some(RowFigure {
         title: "What a client's transaction is made of".to_owned(),
         subtitle: "Look at how little of an unpooled transaction is its query".to_owned(),
@@ -59,8 +58,7 @@ pub(super) fn cpu_figure(analysis: &Analysis) -> Option<RowFigure> {
         CPU_PARTS.into_iter().filter_map(part).collect()
     };
     let levels = analysis.levels.iter();
-    let struck = ContenderSummary::struck_for_clients;
-    let groups = bars(analysis, levels, parts, struck)?;
+    let groups = bars(analysis, levels, parts)?;
     if is_of_load_only(analysis) {
         return Some(RowFigure {
             title: "CPU of the load generator".to_owned(),
@@ -104,30 +102,28 @@ pub(super) fn throughput_figure(analysis: &Analysis) -> Option<RowFigure> {
     let full = Some(ClientRate::Given(OfferedRate::Max));
     let levels = analysis.levels.iter();
     let levels = levels.filter(|l| l.factors.client_rate == full);
-    let struck = ContenderSummary::struck_for_clients;
     Some(RowFigure {
         form: RowForm::Rates,
         title: "How many transactions the clients got done".to_owned(),
         subtitle: "At full speed. Look at what reconnecting for each transaction leaves of it; the axis is logarithmic".to_owned(),
         quantity: "transactions per second".to_owned(),
         interval: interval_over_blocks(&[analysis]),
-        groups: bars(analysis, levels, rate, struck)?,
+        groups: bars(analysis, levels, rate)?,
         ..RowFigure::default()
     })
 }
 
-/// A bar for each arm with clients, level by level.
+/// A bar for each arm with clients, level by level; what strikes the readers' percentiles does not strike it.
 fn bars<'a>(
     analysis: &'a Analysis,
     levels: impl Iterator<Item = &'a LevelSummary>,
     parts: impl Fn(&ContenderSummary) -> Vec<RowMark>,
-    struck: fn(&ContenderSummary) -> Option<&Guard>,
 ) -> Option<Vec<RowGroup>> {
     let bar = |contender: &ContenderSummary| Row {
         label: contender.label(),
         marks: parts(contender),
         signs: Signs {
-            struck: struck(contender).map(ToString::to_string),
+            struck: contender.struck_for_clients().map(ToString::to_string),
             caution: None,
         },
         ..Row::default()
@@ -146,7 +142,7 @@ mod tests {
     use crate::report::cost_table::cost_table;
     use crate::report::figure::Figure;
     use crate::report::section::markdown;
-    use crate::testing::sample_run;
+    use crate::testing::{sample_run, sample_run_with_cpu};
 
     #[test]
     fn arms_with_clients_have_a_row_and_their_parts_a_bar() {
@@ -188,5 +184,24 @@ mod tests {
             csv.starts_with("group,row,series,per_second,low,high,struck"),
             "{csv}"
         );
+    }
+
+    #[test]
+    fn without_quiet_the_axis_says_whose_cpu_is_in_it_and_a_missing_p99_strikes_no_mean() {
+        let mut run = sample_run_with_cpu();
+        run.blocks.retain(|block| block.round == 0);
+        let figure = cpu_figure(&analyse(&run)).unwrap();
+        assert!(figure.quantity.contains("arm minus quiet"));
+        let analysis = analyse(&run);
+        assert!(analysis.contenders().any(|(_, c)| c.struck().is_some()));
+        assert!(
+            figure.groups[0]
+                .rows
+                .iter()
+                .all(|r| r.signs.struck.is_none())
+        );
+        run.blocks.retain(|b| b.arm != Arm::Quiet);
+        let figure = cpu_figure(&analyse(&run)).unwrap();
+        assert!(figure.quantity.contains("quiet was not run"));
     }
 }

@@ -116,4 +116,27 @@ mod tests {
         // p50, p90 and p99 of 8,000 waits, of two runs at two levels.
         assert_eq!(csv.lines().count(), 1 + 3 * 4, "{csv}");
     }
+
+    #[test]
+    fn who_did_not_wait_has_no_mark_and_without_a_tail_there_is_no_figure() {
+        let of = |waited: u64, blocks| {
+            let mut run = sample_run(blocks);
+            for block in run.blocks.iter_mut().filter(|b| b.arm == Arm::Unpooled) {
+                for name in ["procarraylock.shared", "procarraylock.shared-waits"] {
+                    block.counters.insert(name.to_owned(), 100);
+                }
+                let key = "reader.snapshot.wait.service".parse().unwrap();
+                let series = block.series.entry(key).or_default();
+                (0..100).for_each(|i| series.record(if i < waited { 200_000 } else { 0 }));
+            }
+            wait_figure(&[&analyse(&run)])
+        };
+        let figure = of(3, 12).unwrap();
+        let marks = figure.groups[0].rows[0].marks.iter();
+        let marks: Vec<&str> = marks.map(|m| m.series.as_str()).collect();
+        assert_eq!(marks, ["p99"]);
+        assert!(of(0, 12).is_none());
+        // 800 waits do not carry a p99.
+        assert!(of(30, 8).is_none());
+    }
 }

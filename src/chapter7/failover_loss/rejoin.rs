@@ -88,18 +88,25 @@ pub(super) async fn rejoin(
     })
 }
 
-/// What each node has, as soon as it is the same, or in the end.
+/// What each node has, as soon as it is the same, or in the end. A node may be started once more after it streamed.
 async fn until_equal(servers: &[&RunningServer]) -> Result<Vec<String>, FrontendError> {
     let deadline = Instant::now() + EQUAL_LIMIT;
     loop {
-        let mut all = Vec::new();
-        for server in servers {
-            let mut session = superuser(server).await?;
-            all.push(value(&mut session, ROWS).await?.unwrap_or_default());
+        let all = rows_of_each(servers).await;
+        let is_late = Instant::now() >= deadline;
+        match all {
+            Ok(all) if is_late || all.iter().all(|rows| *rows == all[0]) => return Ok(all),
+            Err(error) if is_late => return Err(error),
+            _ => sleep(LOOK).await,
         }
-        if all.iter().all(|rows| *rows == all[0]) || Instant::now() >= deadline {
-            return Ok(all);
-        }
-        sleep(LOOK).await;
     }
+}
+
+async fn rows_of_each(servers: &[&RunningServer]) -> Result<Vec<String>, FrontendError> {
+    let mut all = Vec::new();
+    for server in servers {
+        let mut session = superuser(server).await?;
+        all.push(value(&mut session, ROWS).await?.unwrap_or_default());
+    }
+    Ok(all)
 }
