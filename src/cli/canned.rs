@@ -217,12 +217,11 @@ pub(super) fn carry_out(
         let rows: Vec<_> = measured.iter().flat_map(rows::summary_rows).collect();
         print_rows(&rows, format)?;
     }
-    let mut is_told = false;
+    let is_told = order.is_chapter && format == StdoutFormat::Text;
     if order.is_chapter {
         let runs: Vec<&Analysis> = measured.iter().collect();
         conclude_chapter(&runs, &dir)?;
-        if format == StdoutFormat::Text {
-            is_told = true;
+        if is_told {
             let page = dir.join("SUMMARY.md");
             let rest = format!(
                 "One page: {}; all of it in a browser: report.html there.",

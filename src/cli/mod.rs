@@ -227,14 +227,13 @@ fn without_passwords(message: &str, arguments: impl Iterator<Item = String>) -> 
 
 /// clap's message without its usage block, on one line.
 fn one_line(message: &str) -> String {
-    let message = message.replace("tip: ", "; ");
     let kept: Vec<&str> = message
         .lines()
         .map(str::trim)
         .take_while(|l| !l.starts_with("Usage:") && !l.starts_with("For more information"))
         .filter(|l| !l.is_empty())
         .collect();
-    let line = kept.join(" ").replace(" ; ", "; ");
+    let line = kept.join(" ").replace(" tip: ", "; ");
     let line = line.strip_prefix("error: ").unwrap_or(&line);
     format!("{line} (see --help)")
 }

@@ -202,9 +202,10 @@ pub(super) fn of_churn(analysis: &Analysis, primary: &Primary) -> String {
         );
     }
     let by = by_with(&p, c, primary.verdict);
-    let how_slow = how_slow(analysis, primary);
-    let how_slow = how_slow.filter(|_| primary.claim == Claim::Slower);
-    let how_slow = how_slow.unwrap_or_default();
+    let how_slow = match primary.claim {
+        Claim::Slower => how_slow(analysis, primary).unwrap_or_default(),
+        _ => String::new(),
+    };
     match of_100(analysis, primary) {
         Some(of_100) => format!(
             "{claim}: {}, {by}{how_slow}.",

@@ -22,10 +22,9 @@ pub(super) fn wait_figure(items: &[&Analysis]) -> Option<RowFigure> {
                 .find(|w| w.factors.agrees_with(level))?;
             let row = row(series_name(&analysis.run, items), waits);
             // The figure is about those that waited; few samples do not carry them.
-            let tails = DRAWN.iter().filter(|p| **p >= 99.0);
-            let mut tails = tails.map(|p| percentile_name(*p));
-            let is_there = |tail: String| row.marks.iter().any(|mark| mark.series == tail);
-            tails.any(is_there).then_some(row)
+            let tails = [99.0, 99.9].map(percentile_name);
+            let mut marks = row.marks.iter();
+            marks.any(|m| tails.contains(&m.series)).then_some(row)
         };
         RowGroup {
             title: match items {
